@@ -1,0 +1,117 @@
+"""The columns worked out from others, and the date macros: one SQL for the night and for the examples.
+
+    create_macros(con)                         # once per connection, before anything below
+    con.execute(f"CREATE TABLE caseload AS SELECT *, {derived_sql()} FROM joined")
+
+``joined`` is any relation with ``date_of_birth`` DATE, ``eligibility`` VARCHAR, ``eligibility_gap``
+VARCHAR, ``in_touch`` VARCHAR, ``strongest_category`` VARCHAR (NULL: never accepted as entitled) and ``as_at``
+DATE, and without columns called ``age``, ``category``, ``declined`` or ``once_entitled``: those four are what
+the select-list adds. ``strongest_category`` is the roster's; leave it out of the caseload with
+``* EXCLUDE (strongest_category)``.
+
+Both work on a connection closed by ``workspace.lock_down``.
+"""
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+SOURCES: dict[str, tuple[str, ...]] = {
+    "age": ("date_of_birth",),
+    "birthday": ("date_of_birth",),
+    "category": ("eligibility",),
+    "declined": (),
+}
+"""Which recorded columns make a derived one unknown, where a gap in them does."""
+
+FIRST_WORKING_YEAR, LAST_WORKING_YEAR = 1990, 2060
+
+# Moving 29 February by whole years lands on 28 February in a common year, where the law says 1 March.
+BIRTHDAY = """
+CREATE OR REPLACE MACRO birthday(date_of_birth, n) AS
+    CAST(date_of_birth + to_years(CAST(n AS INTEGER)) AS DATE)
+    + CASE
+        WHEN month(date_of_birth) = 2 AND day(date_of_birth) = 29
+             AND day(CAST(date_of_birth + to_years(CAST(n AS INTEGER)) AS DATE)) = 28 THEN 1
+        ELSE 0
+      END
+"""
+
+# What is recorded, unless the person was once entitled: that lasts until 25 whatever is recorded later.
+ENTITLEMENT = """CASE
+        WHEN eligibility IN ('eligible', 'relevant', 'former relevant') THEN eligibility
+        WHEN once_entitled THEN strongest_category
+        WHEN eligibility_gap IS NOT NULL THEN NULL
+        ELSE coalesce(eligibility, 'no current eligibility')
+    END"""
+
+# A birthday is counted by month and day: DuckDB's own year differences count year ends, or 28 February.
+DERIVED = f"""
+    CAST(
+        year(as_at) - year(date_of_birth)
+        - CASE
+            WHEN month(as_at) * 100 + day(as_at) < month(date_of_birth) * 100 + day(date_of_birth) THEN 1
+            ELSE 0
+          END AS INTEGER
+    ) AS age,
+    strongest_category IS NOT NULL AND coalesce(age < 25, true) AS once_entitled,
+    CASE
+        WHEN {ENTITLEMENT} IN ('eligible', 'relevant') AND age >= 18 THEN 'former relevant'
+        WHEN {ENTITLEMENT} IN ('relevant', 'former relevant') AND age < 18
+            THEN CASE WHEN in_touch = 'RHOM' THEN 'qualifying' ELSE 'relevant' END
+        ELSE {ENTITLEMENT}
+    END AS category,
+    coalesce(age >= 21 AND in_touch IN ('REFU', 'NREQ'), false) AS declined
+"""
+
+
+def create_macros(con: "DuckDBPyConnection") -> None:
+    """Make ``birthday(date_of_birth, n)``, the nth birthday as a DATE."""
+    con.execute(BIRTHDAY)
+
+
+def derived_sql() -> str:
+    """The select-list that adds ``age``, ``once_entitled``, ``category`` and ``declined`` to a relation."""
+    return DERIVED
+
+
+def create_working_days(con: "DuckDBPyConnection") -> None:
+    """Make ``plus_working_days(day, n)``: n days on, not counting weekends or England's bank holidays.
+
+    NULL before 1990 and near the end of 2060, so a date nobody can vouch for is never a deadline. Reading the
+    holidays takes a quarter of a second: only for a rulebook that counts working days.
+    """
+    import holidays
+
+    years = range(FIRST_WORKING_YEAR, LAST_WORKING_YEAR + 1)
+    closed = list(holidays.country_holidays("GB", subdiv="ENG", years=years))
+    first, end = date(FIRST_WORKING_YEAR, 1, 1), date(LAST_WORKING_YEAR + 1, 1, 1)
+    con.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE working_calendar AS
+        SELECT day, is_open, CAST(count(*) FILTER (is_open) OVER (ORDER BY day) AS INTEGER) AS worked
+        FROM (
+            SELECT day, dayofweek(day) BETWEEN 1 AND 5 AND NOT list_contains($3::DATE[], day) AS is_open
+            FROM (SELECT CAST(range AS DATE) AS day FROM range($1::DATE, $2::DATE, INTERVAL 1 DAY))
+        )
+        """,
+        [first, end, closed],
+    )
+    # Two lists rather than a join, so that a deadline in working days is an expression like any other.
+    con.execute("SET VARIABLE working_days_so_far = (SELECT list(worked ORDER BY day) FROM working_calendar)")
+    con.execute(
+        "SET VARIABLE working_dates = (SELECT list(day ORDER BY day) FROM working_calendar WHERE is_open)"
+    )
+    con.execute(
+        f"""
+        CREATE OR REPLACE MACRO plus_working_days(day, n) AS
+            CASE
+                WHEN day >= DATE '{first}' AND day < DATE '{end}'
+                THEN getvariable('working_dates')[
+                    getvariable('working_days_so_far')[(day - DATE '{first}') + 1] + n
+                ]
+            END
+        """
+    )
