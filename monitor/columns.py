@@ -181,7 +181,7 @@ COLUMNS: tuple[Column, ...] = (
     ),
     Column("pa_start_date", "date", "The present personal adviser started.", records_past=True),
     Column("pa_first_met_date", "date", "First met a personal adviser.", records_past=True),
-    Column("pa_changes_12_months", "number", "Changes of personal adviser in 12 months.", lowest=0, highest=99),
+    Column("pa_changes_12_months", "number", "Changes of personal adviser in a year.", lowest=0, highest=99),
     Column("needs_assessment_date", "date", "Needs assessment completed.", records_past=True),
     Column(
         "plan_heads_complete", "number",
@@ -229,7 +229,7 @@ DERIVED: Mapping[str, tuple[str, str]] = MappingProxyType(
         "category": ("VARCHAR", "Eligibility put right for age, and kept for whoever once had it."),
         "declined": ("BOOLEAN", "Aged 21 or over and in_touch REFU or NREQ; never blank."),
         "present": ("BOOLEAN", "On tonight's caseload."),
-        "once_entitled": ("BOOLEAN", "On an earlier night accepted as eligible, relevant or former relevant."),
+        "once_entitled": ("BOOLEAN", "Accepted on an earlier night as eligible, relevant, former relevant."),
         "accommodation_since": ("DATE", "The first night seen in this kind of accommodation."),
         "as_at": ("DATE", "The date the run is about."),
     }

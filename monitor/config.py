@@ -1,6 +1,6 @@
 """The configuration: one TOML file read once into frozen models, every problem reported together."""
 
-import os
+import difflib
 import re
 import tomllib
 from collections.abc import Mapping
@@ -13,8 +13,8 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    SecretStr,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
 
@@ -26,6 +26,11 @@ SHIPPED = Path(__file__).parent / "shipped"
 NOT_AN_ADVISER = (
     "duty", "duty worker", "unallocated", "awaiting allocation", "tbc", "vacant", "none", "n/a", "unknown",
 )  # fmt: skip
+
+
+def fold(name: str) -> str:
+    """A name as it is compared: case and spaces aside."""
+    return " ".join(name.split()).casefold()
 
 
 def shipped(folder: str) -> Path:
@@ -46,14 +51,46 @@ def _one_line(value: str) -> str:
     return value.strip()
 
 
+def _located(value: Path, info: ValidationInfo) -> Path:
+    return Path((info.context or {}).get("folder", "")) / value
+
+
+def _folder(value: Path) -> Path:
+    if not value.is_dir():
+        raise ValueError(f"no folder {value}")
+    return value
+
+
+def _file(value: Path) -> Path:
+    if not value.is_file():
+        raise ValueError(f"no file {value}")
+    return value
+
+
+def _case_url(value: str) -> str:
+    if not value.startswith("https://") or "{person_id}" not in value:
+        raise ValueError("must start with https:// and hold {person_id} where the id goes")
+    return value
+
+
+def _database(value: str, info: ValidationInfo) -> str:
+    if not value.startswith("sqlite:///"):
+        raise ValueError('only "sqlite:///FILE" is supported')
+    return f"sqlite:///{_located(Path(value.removeprefix('sqlite:///')), info)}"
+
+
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 Line = Annotated[str, AfterValidator(_one_line)]
+Located = Annotated[Path, AfterValidator(_located)]
+"""A path, made absolute from the config file's folder."""
+Folder = Annotated[Located, AfterValidator(_folder)]
+File = Annotated[Located, AfterValidator(_file)]
 
 
 class Table(BaseModel):
     """A table of the config file: frozen, and an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
 class Source(Table):
@@ -61,7 +98,7 @@ class Source(Table):
 
     name: Line
     kind: Literal["annex-a-list-9", "sample"]
-    path: Path | None = None
+    path: Located | None = None
     sheet: str | None = None
     people: int = Field(default=900, ge=1, le=5_000_000)
     seed: int = 1
@@ -98,7 +135,7 @@ class Smtp(Table):
     security: Literal["starttls", "tls"] = "starttls"
     username_env: str | None = None
     password_env: str | None = None
-    ca_file: Path | None = None
+    ca_file: File | None = None
     timeout_seconds: int = Field(default=30, ge=1, le=600)
 
     @model_validator(mode="after")
@@ -127,7 +164,7 @@ class Lists(Table):
     """The exception lists."""
 
     workbooks: bool = True
-    lists_folder: Path | None = None
+    lists_folder: Located | None = None
 
 
 class Gate(Table):
@@ -148,21 +185,155 @@ class RuleSettings(Table):
     approved_by: Line | None = None
 
 
+def _names_differ(sources: tuple[Source, ...]) -> tuple[Source, ...]:
+    names = [source.name for source in sources]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f'two are named "{twice[0]}"; names must differ')
+    return sources
+
+
+def _teams_differ(teams: tuple[Team, ...]) -> tuple[Team, ...]:
+    owner: dict[str, str] = {}
+    for team in teams:
+        for spelling in {fold(name) for name in (team.name, *team.also_known_as)}:
+            if spelling in owner:
+                raise ValueError(
+                    f'"{team.name}" and "{owner[spelling]}" share the name "{spelling}"; one each'
+                )
+            owner[spelling] = team.name
+    return teams
+
+
 class Config(Table):
     """The whole configuration; relative paths have been made absolute from the file's folder."""
 
     authority: Line = "Your authority"
-    data_folder: Path = Path("data")
-    database: str | None = None
-    rules: tuple[Path, ...] = ()
-    templates: Path | None = None
-    case_url: str | None = None
-    restricted: Path | None = None
+    data_folder: Located = Path("data")
+    database: Annotated[str, AfterValidator(_database)] | None = None
+    rules: tuple[Folder, ...] = ()
+    templates: Folder | None = None
+    case_url: Annotated[str, AfterValidator(_case_url)] | None = None
+    restricted: File | None = None
     not_an_adviser: tuple[str, ...] = NOT_AN_ADVISER
-    sources: tuple[Source, ...] = Field(min_length=1)
+    sources: Annotated[tuple[Source, ...], Field(min_length=1), AfterValidator(_names_differ)]
     people: People = People()
-    teams: tuple[Team, ...] = ()
+    teams: Annotated[tuple[Team, ...], AfterValidator(_teams_differ)] = ()
     delivery: Delivery = Delivery()
     lists: Lists = Lists()
     gate: Gate = Gate()
     rule: Mapping[str, RuleSettings] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _restricted_people_have_a_reader(self) -> "Config":
+        if self.restricted and not self.people.head:
+            raise ValueError("restricted: needs people.head, the only one who may be shown these people")
+        return self
+
+    @property
+    def database_url(self) -> str:
+        return self.database or f"sqlite:///{self.data_folder / 'monitor.db'}"
+
+    @property
+    def analyst(self) -> str:
+        return self.people.analyst
+
+    def rule_folders(self) -> tuple[Path, ...]:
+        return self.rules or (shipped("rules"),)
+
+    def template_folder(self) -> Path:
+        return self.templates or shipped("templates")
+
+
+def load_config(path: Path) -> Config:
+    """Read ``path``; raises ``Problems`` naming every mistake at once."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise Problems([f"{path}: no such file; name one with --config or $MONITOR_CONFIG"]) from None
+    except (OSError, UnicodeDecodeError) as fault:
+        raise Problems([f"{path}: cannot be read as UTF-8 text ({_plain(fault)})"]) from None
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as fault:
+        raise Problems([f"{path}: not valid TOML: {fault}"]) from None
+    try:
+        return Config.model_validate(table, context={"folder": path.absolute().parent})
+    except ValidationError as fault:
+        problems = fault.errors()
+        places = [problem["loc"] for problem in problems]
+        raise Problems(
+            _explain(path, table, problem)
+            for problem in problems
+            # A table that failed leaves its list short; only the fault itself is worth saying.
+            if not (
+                problem["type"] == "too_short"
+                and any(place[:1] == problem["loc"] != place for place in places)
+            )
+        ) from None
+
+
+def _plain(fault: Exception) -> str:
+    return fault.strerror or type(fault).__name__ if isinstance(fault, OSError) else type(fault).__name__
+
+
+def _explain(path: Path, table: Mapping[str, Any], problem: Any) -> str:
+    """One pydantic problem in our wording: place, what is wrong, what would be right."""
+    where = _place(table, problem["loc"])
+    kind, context = problem["type"], problem.get("ctx", {})
+    if kind == "missing":
+        return f"{path}: {where}: missing"
+    if kind == "extra_forbidden":
+        nearest = difflib.get_close_matches(str(problem["loc"][-1]), _keys_beside(problem["loc"]), n=1)
+        hint = f'; did you mean "{nearest[0]}"?' if nearest else "; remove it, or see config.example.toml"
+        return f"{path}: {where}: unknown key{hint}"
+    if kind == "value_error":
+        return f"{path}: {where}: {context['error']}" if where else f"{path}: {context['error']}"
+    if kind == "literal_error":
+        return f"{path}: {where}: {_shown(problem['input'])} is not one of {context['expected']}"
+    if kind == "too_short":
+        return f"{path}: {where}: at least one is needed; add a [[{where}]] table"
+    return f"{path}: {where}: {_shown(problem['input'])}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"
+
+
+def _place(table: Mapping[str, Any], loc: tuple[int | str, ...]) -> str:
+    """``teams.2.lead`` with tables counted from 1 and named where they have a name."""
+    parts: list[str] = []
+    here: Any = table
+    for step in loc:
+        try:
+            here = here[step]
+        except (KeyError, IndexError, TypeError):
+            here = None
+        if isinstance(step, int):
+            named = here.get("name") if isinstance(here, dict) else None
+            parts[-1:] = [f"{parts[-1] if parts else ''}[{named or step + 1}]"]
+        else:
+            parts.append(step)
+    return ".".join(parts)
+
+
+def _keys_beside(loc: tuple[int | str, ...]) -> list[str]:
+    """The real keys of the table in which an unknown key was written."""
+    model: Any = Config
+    for step in loc[:-1]:
+        if isinstance(step, int) or not hasattr(model, "model_fields") or step not in model.model_fields:
+            continue
+        annotation = model.model_fields[step].annotation
+        candidates = [annotation, *getattr(annotation, "__args__", ())]
+        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, Table)), model)
+    return list(model.model_fields)
+
+
+def _shown(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def read_restricted(path: Path | None) -> frozenset[str]:
+    """The ids, one a line, of people shown only to the head of service; ``#`` starts a comment."""
+    if path is None:
+        return frozenset()
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as fault:
+        raise Problems([f"restricted: {path.name} cannot be read ({_plain(fault)})"]) from None
+    return frozenset(text for line in lines if (text := line.split("#", 1)[0].strip()))

@@ -41,7 +41,7 @@ def load_rows(
     count = 0
     while chunk := list(islice(remaining, CHUNK)):
         values = [list(column) for column in zip(*chunk, strict=True)]
-        con.execute(f'INSERT INTO "{table}" SELECT {unnested}', values)  # noqa: S608 - names are our own
+        con.execute(f'INSERT INTO "{table}" SELECT {unnested}', values)
         count += len(chunk)
     return count
 
