@@ -1,12 +1,15 @@
-"""Files that appear whole or not at all, and that only their owner can read."""
+"""Files and folders that appear whole or not at all, and that only their owner can read."""
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from monitor.errors import MonitorError
+
+UNFINISHED = ".unfinished"
 
 
 def make_private_folder(folder: Path) -> None:
@@ -19,9 +22,7 @@ def make_private_folder(folder: Path) -> None:
             if not each.is_dir():
                 each.mkdir(mode=0o700, exist_ok=True)
     except OSError as fault:
-        raise MonitorError(
-            f"{folder}: cannot be made ({fault.strerror}); name a folder you may write to"
-        ) from None
+        raise _not_written(folder, fault) from None
 
 
 @contextmanager
@@ -30,7 +31,7 @@ def written_whole(path: Path) -> Iterator[Path]:
 
     Whatever goes wrong, ``path`` is left as it was and nothing half-written stays behind.
     """
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.unfinished")
+    unfinished = _beside(path)
     try:
         os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         yield unfinished
@@ -38,19 +39,67 @@ def written_whole(path: Path) -> Iterator[Path]:
         unfinished.replace(path)
         flush_to_disk(path.parent)
     except OSError as fault:
-        raise MonitorError(
-            f"{path}: cannot be written ({fault.strerror}); free some space or name another place"
-        ) from None
+        raise _not_written(path, fault) from None
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_written_whole(folder: Path) -> Iterator[Path]:
+    """A temporary folder beside ``folder`` to fill; it takes the place of ``folder`` when the block ends well.
+
+    Whatever goes wrong, ``folder`` and all it held are left as they were. What a process that was killed left
+    half-written beside it is removed first, for it may hold personal data.
+    """
+    make_private_folder(folder.parent)
+    unfinished, replaced = _beside(folder), _beside(folder)
+    try:
+        for left_over in folder.parent.glob(f".*{UNFINISHED}"):
+            shutil.rmtree(left_over)
+        unfinished.mkdir(mode=0o700)
+        yield unfinished
+        for path in (*unfinished.iterdir(), unfinished):
+            flush_to_disk(path)
+        if folder.exists():
+            folder.rename(replaced)
+        try:
+            unfinished.rename(folder)
+        except OSError:
+            if replaced.exists():
+                replaced.rename(folder)
+            raise
+        flush_to_disk(folder.parent)
+    except OSError as fault:
+        raise _not_written(folder, fault) from None
+    finally:
+        for spent in (unfinished, replaced):
+            shutil.rmtree(spent, ignore_errors=True)
+
+
+def append_privately(path: Path, text: str) -> None:
+    """Add UTF-8 ``text``, newlines as they are, to a file that only the owner can read."""
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600), "ab") as file:
+        file.write(text.encode())
 
 
 def flush_to_disk(path: Path) -> None:
     """Return once ``path``, a file or a folder, is safe from a power cut."""
-    if path.is_dir() and os.name == "nt":
+    if path.is_dir() and os.name == "nt":  # Windows offers no way to flush a folder
         return
     descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{UNFINISHED}")
+
+
+def _not_written(path: Path, fault: OSError) -> MonitorError:
+    reason = fault.strerror or type(fault).__name__
+    return MonitorError(
+        f"{path}: cannot be written ({reason}); check that the folder is there, is yours to write to and has room"
+    )

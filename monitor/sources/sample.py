@@ -270,4 +270,4 @@ def _write_list_9(book: "Workbook", rows: Iterator[Sequence[Cell]], *, as_at: da
 
 
 def _excel_day(ordinal: int) -> int:
-    return ordinal - 693594 if ordinal > 693653 else ordinal - 693595
+    return ordinal - 693594 if ordinal > 693654 else ordinal - 693595
