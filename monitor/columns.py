@@ -94,75 +94,82 @@ class Column:
 COLUMNS: tuple[Column, ...] = (
     Column(
         "date_of_birth", "date", "Date of birth.", records_past=True,
-        headings=("Date of Birth", "DOB"), ssd="pers_dob",
+        headings=("Date of Birth", "DOB", "D.O.B.", "Birth Date"), ssd="pers_dob",
     ),
     Column(
         "eligibility", "code", "Category as recorded under the Children Act 1989.", ELIGIBILITY,
-        headings=("Eligibility Category", "EligibilityCategory", "Category of Eligibility"),
+        headings=("Eligibility Category", "Category of Eligibility", "Eligibility Status"),
         ssd="clea_care_leaver_eligibility",
     ),
     Column(
         "uasc", "yes_no", "Unaccompanied asylum-seeking child, or formerly so.",
         headings=(
             "Unaccompanied Asylum Seeking Child (UASC), or formerly UASC if 18 or over (Y/N)",
-            "UASC", "Unaccompanied Asylum Seeking Child", "UnaccompaniedAsylumSeekingChild",
+            "UASC", "Unaccompanied Asylum Seeking Child", "UASC or formerly UASC", "UASC Status",
         ),
         ssd="immi_immigration_status",
     ),
     Column(
         "disability", "yes_no", "Has a disability.",
-        headings=("Does the Child have a Disability", "Disability", "DoesTheChildHaveADisability"),
+        headings=("Does the Child have a Disability", "Disability", "Has Disability", "Disabled"),
         ssd="disa_disability_code",
     ),
     Column(
         "allocated_team", "text", "The team responsible, as the caseload spells it.",
-        headings=("Allocated Team", "AllocatedTeam", "Team"), ssd="clea_care_leaver_allocated_team",
+        headings=("Allocated Team", "Team", "Team Name"), ssd="clea_care_leaver_allocated_team",
     ),
     Column(
         "allocated_worker", "text", "The allocated worker.",
-        headings=("Allocated Worker", "AllocatedWorker"), ssd="clea_care_leaver_worker_id",
+        headings=("Allocated Worker", "Worker", "Allocated Social Worker"), ssd="clea_care_leaver_worker_id",
     ),
     Column(
         "personal_adviser", "text", "The personal adviser.",
-        headings=("Allocated Personal Adviser", "AllocatedPersonalAdviser", "Personal Adviser"),
+        headings=(
+            "Allocated Personal Adviser", "Personal Adviser", "Personal Adviser Name", "Allocated PA", "PA",
+        ),
         ssd="clea_care_leaver_personal_advisor",
     ),
     Column(
         "in_touch", "code", "Whether the authority is in touch.", IN_TOUCH,
-        headings=("LA in Touch", "LAInTouch", "LA in touch with care leaver", "In Touch"),
+        headings=("LA in Touch", "LA in touch with care leaver", "In Touch", "In Touch Status"),
         ssd="clea_care_leaver_in_touch",
     ),
     Column(
         "latest_contact_date", "date", "Latest contact with the personal adviser.", records_past=True,
-        headings=("Latest Date of Contact", "Latest Contact", "LatestContact", "Date of Latest Contact"),
+        headings=(
+            "Latest Date of Contact", "Latest Contact", "Date of Latest Contact", "Last Contact",
+            "Last Contact Date", "Date of Last Contact",
+        ),
         ssd="clea_care_leaver_latest_contact",
     ),
     Column(
         "accommodation", "code", "Where the young person lives.", ACCOMMODATION,
-        headings=("Type of Accommodation", "TypeOfAccommodation", "Accommodation Type"),
+        headings=("Type of Accommodation", "Accommodation Type"),
         ssd="clea_care_leaver_accommodation",
     ),
     Column(
         "accommodation_suitable", "yes_no", "Whether the accommodation is judged suitable.",
-        headings=("Suitability of Accommodation", "SuitabilityOfAccommodation", "Accommodation Suitability"),
+        headings=(
+            "Suitability of Accommodation", "Accommodation Suitability", "Suitable Accommodation", "Suitability",
+        ),
         ssd="clea_care_leaver_accom_suitable",
     ),
     Column(
         "activity", "code", "Education, employment or training.", ACTIVITY,
-        headings=("Activity Status", "ActivityStatus", "Activity"), ssd="clea_care_leaver_activity",
+        headings=("Activity Status", "Main Activity"), ssd="clea_care_leaver_activity",
     ),
     Column(
         "pathway_plan_review_date", "date", "Pathway plan started or last reviewed, whichever is later.",
         records_past=True,
         headings=(
-            "Latest Pathway Plan Review Date", "Latest Pathway Plan", "LatestPathwayPlan",
-            "Pathway Plan Review Date",
+            "Latest Pathway Plan Review Date", "Latest Pathway Plan", "Latest Pathway Plan Date",
+            "Latest Pathway Plan Review", "Pathway Plan Date",
         ),
         ssd="clea_pathway_plan_review_date",
     ),
     Column(
         "death_date", "date", "Date of death. Anything here, readable or not, means died.",
-        headings=("Date of Death", "Death Date"), ssd="pers_death_date",
+        headings=("Date of Death", "DOD"), ssd="pers_death_date",
     ),
     Column("eligible_from", "date", "Became an eligible child.", records_past=True),
     Column(
@@ -219,8 +226,11 @@ LIST_9_COLUMNS: tuple[str, ...] = (
 )  # fmt: skip
 """What a 17-column List 9 supplies, besides person_id and the columns no rule needs."""
 
-PERSON_ID_HEADINGS = ("Child Unique ID", "ChildUniqueID", "Person ID", "person_id", "Child ID")
-IGNORED_HEADINGS = ("Gender", "Sex", "Ethnicity", "Age", "Age of Child (Years)", "Age of Child")
+PERSON_ID_HEADINGS = (
+    "Child Unique ID", "Unique Child ID", "Child ID", "Person ID", "Person Unique ID", "Unique ID",
+    "Young Person ID", "Care Leaver ID", "Client ID",
+)
+IGNORED_HEADINGS = ("Gender", "Sex", "Ethnicity", "Age", "Age of Child (Years)", "Age at Extract", "Age Years")
 """List 9 headings that no rule needs: known, never read, never reported as extra."""
 
 DERIVED: Mapping[str, tuple[str, str]] = MappingProxyType(

@@ -1,0 +1,133 @@
+"""Which catalogue column a heading means, and which row of a sheet is the row of headings."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from monitor.columns import COLUMNS, IGNORED_HEADINGS, PERSON_ID_HEADINGS
+from monitor.errors import SourceError
+
+PERSON_ID = "person_id"
+REQUIRED = (PERSON_ID, "date_of_birth")
+ROWS_SEARCHED = 15
+
+LEAVING_CARE = frozenset(
+    {
+        "eligibility", "personal_adviser", "in_touch", "latest_contact_date", "accommodation",
+        "accommodation_suitable", "activity", "pathway_plan_review_date",
+    }
+)  # fmt: skip
+"""Columns that the other lists of the same workbook do not have."""
+
+MOST_NAMED = 20
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Headings read: catalogue name to position, what is extra, and pairs that mean the same column."""
+
+    positions: dict[str, int]
+    extra: tuple[str, ...]
+    clashes: tuple[tuple[str, str, str], ...]
+    recognised: int
+
+    @property
+    def leaving_care(self) -> int:
+        """How surely this is the list of care leavers and no other: 0 is not at all."""
+        return len(LEAVING_CARE & self.positions.keys()) if PERSON_ID in self.positions else 0
+
+
+def match_headings(headings: Sequence[str]) -> Matched:
+    """Match loosely: case, spaces, line breaks, punctuation, Adviser or Advisor, and remarks in brackets aside."""
+    positions: dict[str, int] = {}
+    extra: list[str] = []
+    clashes: list[tuple[str, str, str]] = []
+    recognised = 0
+    for position, heading in enumerate(headings):
+        name = _name_of(heading)
+        if name is None:
+            if heading.strip():
+                extra.append(" ".join(heading.split()))
+            continue
+        recognised += 1
+        if name in positions:
+            clashes.append((name, headings[positions[name]], heading))
+        elif name:
+            positions[name] = position
+    return Matched(positions, tuple(extra), tuple(clashes), recognised)
+
+
+def find_heading_row(rows: Sequence[Sequence[str]]) -> int | None:
+    """The position of the row that reads most like headings, among the first 15."""
+    scores = [match_headings(row).recognised for row in rows[:ROWS_SEARCHED]]
+    best = max(scores, default=0)
+    return scores.index(best) if best >= 2 else None
+
+
+def check_headings(headings: Sequence[str], place: str) -> Matched:
+    """The headings matched; raises ``SourceError`` where one is missing or two mean the same column."""
+    matched = match_headings(headings)
+    if matched.clashes:
+        name, first, second = matched.clashes[0]
+        raise SourceError(
+            f'{place}: the headings "{_shown(first)}" and "{_shown(second)}" both mean {name}; '
+            "rename or remove one of them"
+        )
+    missing = [name for name in REQUIRED if name not in matched.positions]
+    if missing:
+        raise SourceError(
+            f"{place}: no heading for {' or '.join(missing)} "
+            f'(usually {" and ".join(_usual(name) for name in missing)}); the headings found are '
+            f"{list_headings(headings)}"
+        )
+    return matched
+
+
+def list_headings(headings: Sequence[str]) -> str:
+    """Headings as a message names them, the first 20."""
+    named = [f'"{_shown(heading)}"' for heading in headings if heading.strip()]
+    more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+    return ", ".join(named[:MOST_NAMED]) + more
+
+
+def _usual(name: str) -> str:
+    spelling = PERSON_ID_HEADINGS[0] if name == PERSON_ID else "Date of Birth"
+    return f'"{spelling}"'
+
+
+def _shown(heading: str) -> str:
+    text = " ".join(heading.split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _name_of(heading: str) -> str | None:
+    """The column a heading means; "" for one that is known and never read; None for a stranger."""
+    known = _spellings()
+    for key in _keys(heading):
+        if key in known:
+            return known[key]
+    return None
+
+
+@cache
+def _spellings() -> dict[str, str]:
+    spellings: dict[str, str] = {}
+    for heading in IGNORED_HEADINGS:
+        spellings.update(dict.fromkeys(_keys(heading), ""))
+    for column in COLUMNS:
+        for heading in (column.name, *column.headings):
+            spellings.update(dict.fromkeys(_keys(heading), column.name))
+    for heading in (PERSON_ID, *PERSON_ID_HEADINGS):
+        spellings.update(dict.fromkeys(_keys(heading), PERSON_ID))
+    return spellings
+
+
+def _keys(heading: str) -> tuple[str, ...]:
+    """A heading as it is compared: whole, then without remarks in brackets, then without "Y/N" at its end."""
+    text = unicodedata.normalize("NFKC", heading).casefold().replace("advisor", "adviser")
+    whole = re.sub(r"[^a-z0-9]", "", text)
+    bare = re.sub(r"[^a-z0-9]", "", re.sub(r"\([^()]*\)|\[[^\[\]]*\]", " ", text))
+    keys = (whole, bare, whole.removesuffix("yn"), bare.removesuffix("yn"))
+    return tuple(key for key in dict.fromkeys(keys) if key)
