@@ -234,8 +234,8 @@ class Config(Table):
         return self.database or f"sqlite:///{self.data_folder / 'monitor.db'}"
 
     @property
-    def analyst(self) -> str:
-        return self.people.analyst
+    def database_path(self) -> Path:
+        return Path(self.database_url.removeprefix("sqlite:///"))
 
     def rule_folders(self) -> tuple[Path, ...]:
         return self.rules or (shipped("rules"),)

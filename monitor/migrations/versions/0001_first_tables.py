@@ -1,0 +1,169 @@
+"""The first tables."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "attempt",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("message_id", sa.Integer(), nullable=False),
+        sa.Column("channel", sa.String(), nullable=False),
+        sa.Column("started_at", sa.DateTime(), nullable=False),
+        sa.Column("finished_at", sa.DateTime()),
+        sa.Column("outcome", sa.String()),
+        sa.Column("detail", sa.Text()),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_attempt_message_id"), "attempt", ["message_id"], unique=False)
+    op.create_table(
+        "flag",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("person_id", sa.String(), nullable=False),
+        sa.Column("rule", sa.String(), nullable=False),
+        sa.Column("severity", sa.String(), nullable=False),
+        sa.Column("kept_severity", sa.String()),
+        sa.Column("kept_until", sa.Date()),
+        sa.Column("opened_on", sa.Date(), nullable=False),
+        sa.Column("opened_run_id", sa.Integer(), nullable=False),
+        sa.Column("in_breach_since", sa.Date(), nullable=False),
+        sa.Column("due_on", sa.Date()),
+        sa.Column("because", sa.Text(), nullable=False),
+        sa.Column("held_since", sa.Date()),
+        sa.Column("held_why", sa.String()),
+        sa.Column("resolved_on", sa.Date()),
+        sa.Column("resolved_reason", sa.String()),
+        sa.Column("resolved_run_id", sa.Integer()),
+        sa.Column("earlier_spells", sa.Integer(), nullable=False),
+        sa.Column("last_cleared_on", sa.Date()),
+        sa.Column("continues_flag_id", sa.Integer()),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("flags_of_person", "flag", ["person_id"], unique=False)
+    op.create_index("flags_resolved", "flag", ["resolved_on"], unique=False)
+    op.create_index(
+        "one_unresolved_flag",
+        "flag",
+        ["person_id", "rule"],
+        unique=True,
+        sqlite_where=sa.text("resolved_on IS NULL"),
+        postgresql_where=sa.text("resolved_on IS NULL"),
+    )
+    op.create_table(
+        "flag_event",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("flag_id", sa.Integer()),
+        sa.Column("run_id", sa.Integer()),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("as_at", sa.Date(), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(), nullable=False),
+        sa.Column("payload", sa.Text()),
+        sa.Column("salt", sa.String()),
+        sa.Column("commitment", sa.String(), nullable=False),
+        sa.Column("hash", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("events_of_flag", "flag_event", ["flag_id"], unique=False)
+    op.create_table(
+        "measure",
+        sa.Column("run_id", sa.Integer(), nullable=False),
+        sa.Column("rule", sa.String(), nullable=False),
+        sa.Column("team", sa.String(), nullable=False),
+        sa.Column("as_at", sa.Date(), nullable=False),
+        sa.Column("asked", sa.Integer(), nullable=False),
+        sa.Column("ok", sa.Integer(), nullable=False),
+        sa.Column("breach", sa.Integer(), nullable=False),
+        sa.Column("cannot_assess", sa.Integer(), nullable=False),
+        sa.Column("held", sa.Integer(), nullable=False),
+        sa.Column("waived", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("run_id", "rule", "team"),
+    )
+    op.create_index(op.f("ix_measure_as_at"), "measure", ["as_at"], unique=False)
+    op.create_table(
+        "message",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("run_id", sa.Integer(), nullable=False),
+        sa.Column("as_at", sa.Date(), nullable=False),
+        sa.Column("recipient", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("html", sa.Text(), nullable=False),
+        sa.Column("people", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("key"),
+    )
+    op.create_index("messages_by_state", "message", ["state"], unique=False)
+    op.create_index("messages_of_recipient", "message", ["recipient", "as_at"], unique=False)
+    op.create_table(
+        "message_flag",
+        sa.Column("message_id", sa.Integer(), nullable=False),
+        sa.Column("flag_id", sa.Integer(), nullable=False),
+        sa.Column("severity", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("message_id", "flag_id"),
+    )
+    op.create_index("messages_of_flag", "message_flag", ["flag_id"], unique=False)
+    op.create_table(
+        "person",
+        sa.Column("person_id", sa.String(), nullable=False),
+        sa.Column("date_of_birth", sa.Date()),
+        sa.Column("strongest_category", sa.String()),
+        sa.Column("team", sa.String()),
+        sa.Column("accommodation", sa.String()),
+        sa.Column("accommodation_since", sa.Date()),
+        sa.Column("previous_accommodation", sa.String()),
+        sa.Column("previous_since", sa.Date()),
+        sa.Column("last_values", sa.Text(), nullable=False),
+        sa.Column("values_fingerprint", sa.String(), nullable=False),
+        sa.Column("first_seen_on", sa.Date(), nullable=False),
+        sa.Column("absent_since", sa.Date()),
+        sa.Column("died_on", sa.Date()),
+        sa.Column("ended_on", sa.Date()),
+        sa.PrimaryKeyConstraint("person_id"),
+    )
+    op.create_index(op.f("ix_person_absent_since"), "person", ["absent_since"], unique=False)
+    op.create_table(
+        "person_before",
+        sa.Column("person_id", sa.String(), nullable=False),
+        sa.Column("run_id", sa.Integer(), nullable=False),
+        sa.Column("row", sa.Text()),
+        sa.PrimaryKeyConstraint("person_id"),
+    )
+    op.create_table(
+        "run",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("as_at", sa.Date(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("started_at", sa.DateTime(), nullable=False),
+        sa.Column("finished_at", sa.DateTime()),
+        sa.Column("source_fingerprint", sa.String()),
+        sa.Column("rules_fingerprint", sa.String()),
+        sa.Column("rule_meanings", sa.Text()),
+        sa.Column("people", sa.Integer()),
+        sa.Column("absent", sa.Integer()),
+        sa.Column("snapshot", sa.String()),
+        sa.Column("snapshot_sha256", sa.String()),
+        sa.Column("reason", sa.Text()),
+        sa.Column("by", sa.String()),
+        sa.Column("corrects", sa.Integer()),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_run_as_at"), "run", ["as_at"], unique=False)
+    op.create_index(
+        "one_accepted_run_per_date",
+        "run",
+        ["as_at"],
+        unique=True,
+        sqlite_where=sa.text("state = 'accepted'"),
+        postgresql_where=sa.text("state = 'accepted'"),
+    )

@@ -1,0 +1,125 @@
+"""The configuration: read whole, every mistake named at once."""
+
+from pathlib import Path
+
+import pytest
+
+from monitor.config import load_config, read_restricted
+from monitor.errors import Problems
+
+EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
+
+SMALLEST = """
+[[sources]]
+name = "caseload"
+kind = "annex-a-list-9"
+path = "list-9.xlsx"
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "monitor.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def problems_of(folder: Path, text: str) -> str:
+    with pytest.raises(Problems) as caught:
+        load_config(write(folder, text))
+    return str(caught.value)
+
+
+def test_the_example_config_loads() -> None:
+    config = load_config(EXAMPLE)
+
+    assert [team.name for team in config.teams][0] == "Leaving Care North"
+    assert config.data_folder == EXAMPLE.parent / "data"
+
+
+def test_only_a_source_is_needed_and_paths_start_at_the_config_file(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, SMALLEST))
+
+    assert config.sources[0].path == tmp_path / "list-9.xlsx"
+    assert config.database_url == f"sqlite:///{tmp_path / 'data' / 'monitor.db'}"
+    assert config.delivery.channel == "folder"
+
+
+def test_five_mistakes_are_all_reported_at_once(tmp_path: Path) -> None:
+    said = problems_of(
+        tmp_path,
+        """
+        authorty = "Exampleshire"
+        case_url = "http://cms.example.gov.uk/"
+        [[sources]]
+        name = "caseload"
+        kind = "annex-a"
+        [[teams]]
+        name = "North"
+        lead = "not an address"
+        [rule.contact-overdue]
+        severity = "urgent"
+        """,
+    )
+
+    assert len(said.splitlines()) == 5
+    assert 'authorty: unknown key; did you mean "authority"?' in said
+    assert "case_url: must start with https:// and hold {person_id}" in said
+    assert "sources[caseload].kind: \"annex-a\" is not one of 'annex-a-list-9'" in said
+    assert "teams[North].lead: not an e-mail address" in said
+    assert 'rule.contact-overdue.severity: "urgent" is not one of' in said
+
+
+@pytest.mark.parametrize(
+    ("addition", "words"),
+    [
+        ("data_folder = [1]", "data_folder"),
+        ('restricted = "nobody.txt"', "restricted: no file"),
+        ('rules = ["no-such-folder"]', "no folder"),
+        ('database = "mysql://host/x"', 'only "sqlite:///FILE" is supported'),
+        ('people = { analyst = "a@example.gov.uk, b@example.gov.uk" }', "people.analyst: not an e-mail address"),
+        ('delivery = { channel = "smtp" }', "needs a [delivery.smtp] table"),
+        ('delivery = { marking = "TWO\\nLINES" }', "must be one line of text"),
+    ],
+)
+def test_each_mistake_says_where_and_what_would_be_right(tmp_path: Path, addition: str, words: str) -> None:
+    said = problems_of(tmp_path, addition + "\n" + SMALLEST)
+
+    assert words in said
+    assert str(tmp_path) in said
+
+
+def test_one_name_for_two_teams_is_refused(tmp_path: Path) -> None:
+    said = problems_of(
+        tmp_path,
+        SMALLEST + '[[teams]]\nname = "North"\n[[teams]]\nname = "South"\nalso_known_as = ["NORTH "]\n',
+    )
+
+    assert '"South" and "North" share the name' in said
+
+
+def test_restricted_people_need_a_head_of_service(tmp_path: Path) -> None:
+    (tmp_path / "restricted.txt").write_text("P001\n", encoding="utf-8")
+
+    said = problems_of(tmp_path, 'restricted = "restricted.txt"\n' + SMALLEST)
+
+    assert "needs people.head" in said
+
+
+def test_restricted_ids_are_read_without_comments(tmp_path: Path) -> None:
+    path = tmp_path / "restricted.txt"
+    path.write_text("# who\n0012\n\nP7  # a relative\n", encoding="utf-8")
+
+    assert read_restricted(path) == frozenset({"0012", "P7"})
+
+
+@pytest.mark.parametrize("text", ["sources = \n", "a = 1\na = 2\n"])
+def test_toml_that_cannot_be_parsed_says_where(tmp_path: Path, text: str) -> None:
+    said = problems_of(tmp_path, text)
+
+    assert "not valid TOML" in said
+    assert "line" in said
+
+
+def test_a_missing_config_says_how_to_name_one(tmp_path: Path) -> None:
+    with pytest.raises(Problems, match="name one with --config"):
+        load_config(tmp_path / "none.toml")

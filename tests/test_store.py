@@ -1,0 +1,79 @@
+"""The database: made owner-only, migrated to what the code expects, one writer at a time."""
+
+import stat
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+from sqlmodel import SQLModel
+
+import monitor.store
+from monitor.errors import LockHeld, MonitorError, Refused
+from monitor.store import HEAD, hold_lock, open_store
+
+
+def url_in(folder: Path) -> str:
+    return f"sqlite:///{folder / 'data' / 'monitor.db'}"
+
+
+def test_a_new_database_has_exactly_the_tables_the_code_describes(tmp_path: Path) -> None:
+    store = open_store(url_in(tmp_path))
+
+    with store.reading() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), SQLModel.metadata)
+    assert differences == []
+
+
+def test_the_newest_migration_is_the_one_the_code_expects() -> None:
+    scripts = ScriptDirectory(str(Path(monitor.store.__file__).parent / "migrations"))
+
+    assert scripts.get_current_head() == HEAD
+
+
+def test_the_database_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+    open_store(url_in(tmp_path))
+
+    for path in (tmp_path / "data").iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
+
+
+def test_a_second_holder_of_the_lock_is_refused_and_the_next_is_not(tmp_path: Path) -> None:
+    with hold_lock(url_in(tmp_path)):
+        with pytest.raises(LockHeld, match="another run is at work"), hold_lock(url_in(tmp_path)):
+            pass
+
+    with hold_lock(url_in(tmp_path)):
+        pass
+
+
+def test_a_database_from_a_newer_version_is_refused(tmp_path: Path) -> None:
+    store = open_store(url_in(tmp_path))
+    with store.writing() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    store.close()
+
+    with pytest.raises(Refused, match="made by a newer monitor"):
+        open_store(url_in(tmp_path))
+
+
+def test_a_file_that_is_no_database_is_a_clear_message(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "monitor.db").write_text("this is not a database, only some words", encoding="utf-8")
+
+    with pytest.raises(MonitorError, match="file is not a database"):
+        open_store(url_in(tmp_path))
+
+
+def test_a_failed_step_saves_nothing(tmp_path: Path) -> None:
+    store = open_store(url_in(tmp_path))
+
+    with pytest.raises(MonitorError), store.writing() as connection:
+        connection.execute(text("INSERT INTO measure VALUES (1, 'r', 't', '2026-01-05', 1, 1, 0, 0, 0, 0)"))
+        connection.execute(text("INSERT INTO no_such_table VALUES (1)"))
+
+    with store.reading() as connection:
+        assert connection.execute(text("SELECT count(*) FROM measure")).scalar() == 0
