@@ -1,0 +1,336 @@
+"""The life of a flag: what tonight's answers open, continue, hold, release and resolve.
+
+    Tonight says                    No flag yet    Open flag
+    breach                          open           continue; release if it was held
+    ok                              -              resolve: cleared
+    not applicable                  -              resolve: no longer asked (handed on where a rule continues it)
+    cannot assess, rule failed      -              hold
+    person absent                   -              hold
+    person died                     -              resolve: died
+    reached 25                      -              resolve: duty ended
+    rule gone, off or draft         -              resolve: withdrawn
+
+A night put right (``--again``) starts from the flags as its first attempt left them: what that attempt
+alone opened is resolved as *corrected*, what it alone resolved is restored.
+Deciding is one set-based pass in the workspace; ``save`` writes only what changed, with an event each.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, func, or_, select
+
+from monitor import events
+from monitor.events import Event
+from monitor.store import Flag, insert_rows, next_id, table_of, update_rows
+from monitor.workspace import fetch, load_rows
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+SEVERITIES = ("critical", "high", "medium", "low", "data")
+WEIGHTS = {"critical": 8, "high": 4, "medium": 2, "low": 1, "data": 0}
+
+KEPT_SEVERITY_DAYS = 30
+"""How long a flag that continues another is not less severe than it was."""
+
+RECENT_DAYS = 40
+"""How far back resolved flags are shown beside the unresolved, so that every reader hears of each clearing once."""
+
+UNRESOLVED = {
+    "flag_id": "BIGINT",
+    "person_id": "VARCHAR",
+    "rule": "VARCHAR",
+    "severity": "VARCHAR",
+    "kept_severity": "VARCHAR",
+    "kept_until": "DATE",
+    "opened_on": "DATE",
+    "opened_run_id": "BIGINT",
+    "in_breach_since": "DATE",
+    "due_on": "DATE",
+    "because": "VARCHAR",
+    "held_since": "DATE",
+    "held_why": "VARCHAR",
+    "resolved_on": "DATE",
+    "resolved_reason": "VARCHAR",
+    "resolved_run_id": "BIGINT",
+    "earlier_spells": "INTEGER",
+    "last_cleared_on": "DATE",
+}
+CHANGING = (
+    "severity", "in_breach_since", "due_on", "because", "held_since", "held_why",
+    "resolved_on", "resolved_reason", "resolved_run_id",
+)  # fmt: skip
+"""What a night may change on a flag that exists."""
+
+
+@dataclass(frozen=True)
+class RuleFacts:
+    """What deciding needs to know of a rule that is in force tonight; ``unanswered``: why it has no answers."""
+
+    rule: str
+    severity: str
+    continues: tuple[str, ...] = ()
+    unanswered: str | None = None
+
+
+def load(con: "DuckDBPyConnection", connection: Connection, *, corrects: Sequence[int] = ()) -> None:
+    """Make ``unresolved``: every unresolved flag, and those that the runs being put right resolved."""
+    flag = table_of(Flag)
+    columns = [flag.c.id if name == "flag_id" else flag.c[name] for name in UNRESOLVED]
+    wanted = flag.c.resolved_on.is_(None)
+    if corrects:
+        wanted = or_(wanted, flag.c.resolved_run_id.in_(corrects))
+    rows = connection.execute(select(*columns).where(wanted))
+    load_rows(con, "unresolved", UNRESOLVED, (tuple(row) for row in rows))
+
+
+def decide(
+    con: "DuckDBPyConnection", rules: Sequence[RuleFacts], as_at: dt.date, *, corrects: Sequence[int] = ()
+) -> None:
+    """Make ``decision``: one row per unresolved flag with its target, and ``opening``: the flags to open.
+
+    Reads ``unresolved``, ``caseload``, ``roster``, ``answer``, ``breach`` and ``cannot_assess``.
+    """
+    load_rows(
+        con,
+        "rule_facts",
+        {"rule": "VARCHAR", "rule_severity": "VARCHAR", "unanswered": "VARCHAR"},
+        [(one.rule, one.severity, one.unanswered) for one in rules],
+    )
+    load_rows(
+        con,
+        "continuation",
+        {"rule": "VARCHAR", "continued": "VARCHAR"},
+        [(one.rule, old) for one in rules for old in one.continues],
+    )
+    load_rows(
+        con, "severity_rank", {"severity": "VARCHAR", "rank": "INTEGER"},
+        [(severity, rank) for rank, severity in enumerate(SEVERITIES)],
+    )  # fmt: skip
+    con.execute(DECISION, {"as_at": as_at, "corrects": list(corrects)})
+    con.execute(OPENING, {"as_at": as_at})
+    con.execute(HANDING_ON)
+
+
+DECISION = """
+CREATE OR REPLACE TABLE decision AS
+WITH gap AS (
+    SELECT person_id, rule, min_by(replace("column", '_', ' ') || ' ' || why, "column") AS missing
+    FROM cannot_assess GROUP BY ALL
+)
+SELECT
+    u.*,
+    CASE
+        WHEN c.died OR roster.died_on IS NOT NULL THEN 'died'
+        WHEN c.age >= 25 OR roster.ended_on IS NOT NULL THEN 'duty ended'
+        WHEN f.rule IS NULL THEN 'withdrawn'
+        WHEN a.outcome = 'breach' THEN 'continue'
+        WHEN a.outcome IN ('ok', 'not applicable') AND list_contains($corrects::BIGINT[], u.opened_run_id)
+            THEN 'corrected'
+        WHEN a.outcome = 'ok' THEN 'cleared'
+        WHEN a.outcome = 'not applicable' THEN 'no longer asked'
+        ELSE 'hold'
+    END AS target,
+    CASE
+        WHEN target <> 'hold' THEN NULL
+        WHEN c.present IS NOT TRUE THEN 'not on the caseload'
+        WHEN f.unanswered IS NOT NULL THEN f.unanswered
+        ELSE coalesce(gap.missing, 'the record cannot be assessed')
+    END AS hold_why,
+    b.due_on AS new_due_on,
+    coalesce(b.in_breach_since, u.opened_on) AS new_in_breach_since,
+    b.because AS new_because,
+    CASE WHEN u.kept_until >= $as_at AND kept.rank < ranked.rank THEN u.kept_severity ELSE f.rule_severity END
+        AS new_severity
+FROM unresolved AS u
+LEFT JOIN caseload AS c USING (person_id)
+LEFT JOIN roster USING (person_id)
+LEFT JOIN rule_facts AS f USING (rule)
+LEFT JOIN answer AS a USING (person_id, rule)
+LEFT JOIN breach AS b USING (person_id, rule)
+LEFT JOIN gap USING (person_id, rule)
+LEFT JOIN severity_rank AS ranked ON ranked.severity = f.rule_severity
+LEFT JOIN severity_rank AS kept ON kept.severity = u.kept_severity
+"""
+
+OPENING = """
+CREATE OR REPLACE TABLE opening AS
+WITH fresh AS (
+    SELECT b.*, f.rule_severity
+    FROM breach AS b
+    JOIN rule_facts AS f USING (rule)
+    ANTI JOIN unresolved USING (person_id, rule)
+),
+handed AS (
+    SELECT
+        fresh.person_id, fresh.rule,
+        min(d.opened_on) AS opened_on,
+        min_by(d.severity, ranked.rank) AS severity,
+        min_by(d.flag_id, d.opened_on) AS continues_flag_id
+    FROM fresh
+    JOIN continuation ON continuation.rule = fresh.rule
+    JOIN decision AS d ON d.person_id = fresh.person_id AND d.rule = continuation.continued
+        AND d.target IN ('cleared', 'no longer asked')
+    JOIN severity_rank AS ranked ON ranked.severity = d.severity
+    GROUP BY ALL
+)
+SELECT
+    fresh.person_id, fresh.rule, fresh.due_on, fresh.because,
+    coalesce(handed.opened_on, $as_at) AS opened_on,
+    coalesce(fresh.in_breach_since, handed.opened_on, $as_at) AS in_breach_since,
+    handed.severity AS kept_severity,
+    CASE WHEN kept.rank < ranked.rank THEN handed.severity ELSE fresh.rule_severity END AS severity,
+    handed.continues_flag_id
+FROM fresh
+LEFT JOIN handed USING (person_id, rule)
+LEFT JOIN severity_rank AS ranked ON ranked.severity = fresh.rule_severity
+LEFT JOIN severity_rank AS kept ON kept.severity = handed.severity
+ORDER BY fresh.person_id, fresh.rule
+"""
+
+HANDING_ON = """
+UPDATE decision SET target = 'handed on'
+WHERE target IN ('cleared', 'no longer asked') AND EXISTS (
+    SELECT 1 FROM opening JOIN continuation USING (rule)
+    WHERE opening.person_id = decision.person_id AND continuation.continued = decision.rule
+)
+"""
+
+
+def load_history(con: "DuckDBPyConnection", connection: Connection) -> None:
+    """Make ``history``: for each flag about to open, how many spells came before and when the last one ended."""
+    flag = table_of(Flag)
+    counted = flag.c.resolved_on.is_not(None) & flag.c.resolved_reason.not_in(("withdrawn", "corrected"))
+    query = (
+        select(flag.c.person_id, flag.c.rule, func.count(), func.max(flag.c.resolved_on))
+        .where(counted)
+        .group_by(flag.c.person_id, flag.c.rule)
+    )
+    people = {row[0] for row in con.execute("SELECT DISTINCT person_id FROM opening").fetchall()}
+    rows = (tuple(row) for row in connection.execute(query) if row[0] in people)
+    columns = {"person_id": "VARCHAR", "rule": "VARCHAR", "spells": "INTEGER", "last_cleared_on": "DATE"}
+    load_rows(con, "history", columns, rows)
+
+
+def settle(con: "DuckDBPyConnection", connection: Connection, *, run_id: int, as_at: dt.date) -> None:
+    """Make ``settled``: every flag as tonight leaves it, with ids for the new, and ``change``: what happened to it."""
+    load_history(con, connection)
+    first = next_id(connection, Flag)
+    con.execute(SETTLED, {
+        "as_at": as_at, "run_id": run_id, "first": first, "kept_until": as_at + dt.timedelta(KEPT_SEVERITY_DAYS),
+    })  # fmt: skip
+
+
+SETTLED = """
+CREATE OR REPLACE TABLE settled AS
+SELECT
+    flag_id, person_id, rule,
+    CASE WHEN target = 'continue' THEN new_severity ELSE severity END AS severity,
+    kept_severity, kept_until, opened_on, opened_run_id,
+    CASE WHEN target = 'continue' THEN new_in_breach_since ELSE in_breach_since END AS in_breach_since,
+    CASE WHEN target = 'continue' THEN new_due_on ELSE due_on END AS due_on,
+    CASE WHEN target = 'continue' THEN new_because ELSE because END AS because,
+    CASE target WHEN 'hold' THEN coalesce(held_since, $as_at) WHEN 'continue' THEN NULL ELSE held_since END
+        AS held_since,
+    CASE target WHEN 'hold' THEN hold_why WHEN 'continue' THEN NULL ELSE held_why END AS held_why,
+    CASE WHEN target NOT IN ('hold', 'continue') THEN $as_at END AS resolved_on,
+    CASE WHEN target NOT IN ('hold', 'continue') THEN target END AS resolved_reason,
+    CASE WHEN target NOT IN ('hold', 'continue') THEN $run_id END AS resolved_run_id,
+    earlier_spells, last_cleared_on,
+    CAST(NULL AS BIGINT) AS continues_flag_id,
+    CASE
+        WHEN target NOT IN ('hold', 'continue') THEN
+            CASE WHEN resolved_reason IS DISTINCT FROM target THEN 'resolved' END
+        WHEN resolved_on IS NOT NULL THEN 'restored'
+        WHEN target = 'hold' THEN CASE WHEN held_since IS NULL THEN 'held'
+                                       WHEN held_why IS DISTINCT FROM hold_why THEN 'changed' END
+        WHEN held_since IS NOT NULL THEN 'released'
+        WHEN (new_severity, new_because) IS DISTINCT FROM (severity, because)
+            OR new_due_on IS DISTINCT FROM due_on THEN 'changed'
+    END AS change,
+    severity AS severity_before
+FROM decision
+UNION ALL BY NAME
+SELECT
+    CAST($first + row_number() OVER () - 1 AS BIGINT) AS flag_id,
+    o.person_id, o.rule, o.severity, o.kept_severity,
+    CASE WHEN o.kept_severity IS NOT NULL THEN CAST($kept_until AS DATE) END AS kept_until,
+    o.opened_on, CAST($run_id AS BIGINT) AS opened_run_id, o.in_breach_since, o.due_on, o.because,
+    coalesce(h.spells, 0) AS earlier_spells, h.last_cleared_on, o.continues_flag_id,
+    'opened' AS change
+FROM opening AS o LEFT JOIN history AS h USING (person_id, rule)
+"""
+
+
+def save(
+    con: "DuckDBPyConnection",
+    connection: Connection,
+    *,
+    run_id: int,
+    as_at: dt.date,
+    recorded_at: dt.datetime,
+) -> None:
+    """Write tonight's changes and an event for each, inside the caller's transaction."""
+    new = [*UNRESOLVED, "continues_flag_id"]
+    opened = con.execute(f"SELECT {', '.join(new)} FROM settled WHERE change = 'opened'").fetchall()
+    insert_rows(connection, Flag, ["id" if name == "flag_id" else name for name in new], opened)
+    changed = con.execute(
+        f"SELECT {', '.join(CHANGING)}, flag_id FROM settled "
+        "WHERE change <> 'opened' OR (change IS NULL AND resolved_on IS NOT NULL)").fetchall()  # fmt: skip
+    update_rows(connection, Flag, CHANGING, changed)
+    events.record(connection, _events(con), as_at=as_at, recorded_at=recorded_at, run_id=run_id)
+
+
+def _events(con: "DuckDBPyConnection") -> Iterator[Event]:
+    rows = fetch(con, "SELECT * FROM settled WHERE change IS NOT NULL ORDER BY flag_id")
+    for row in rows:
+        why = row["resolved_reason"] or row["held_why"] or row["because"]
+        detail = {
+            "severity": row["severity"],
+            "due_on": row["due_on"],
+            "in_breach_since": row["in_breach_since"],
+        }
+        if row["continues_flag_id"] is not None:
+            detail["continues_flag_id"] = row["continues_flag_id"]
+        yield Event(row["change"], row["flag_id"], row["person_id"], row["rule"], why, detail=detail)
+
+
+def stand(con: "DuckDBPyConnection") -> None:
+    """Make ``settled`` of the flags just as they are stored: a night on which nothing changes."""
+    con.execute("""
+        CREATE OR REPLACE TABLE settled AS
+        SELECT *, CAST(NULL AS BIGINT) AS continues_flag_id, CAST(NULL AS VARCHAR) AS change FROM unresolved
+    """)
+
+
+def show(con: "DuckDBPyConnection", connection: Connection, as_at: dt.date) -> None:
+    """Make ``flag_line``: every unresolved flag after tonight and those resolved lately, as readers see them."""
+    flag = table_of(Flag)
+    lately = as_at - dt.timedelta(RECENT_DAYS)
+    columns = [flag.c.id if name == "flag_id" else flag.c[name] for name in UNRESOLVED]
+    rows = connection.execute(select(*columns).where(flag.c.resolved_on >= lately))
+    load_rows(con, "resolved_lately", UNRESOLVED, (tuple(row) for row in rows))
+    con.execute("""
+        CREATE OR REPLACE TABLE flag_line AS
+        WITH flags AS (
+            SELECT *, CASE change WHEN 'restored' THEN 'opened' WHEN 'changed' THEN NULL ELSE change END AS shown
+            FROM settled
+            UNION ALL BY NAME
+            SELECT * FROM resolved_lately ANTI JOIN settled USING (flag_id)
+        )
+        SELECT
+            flags.flag_id, flags.person_id, c.allocated_team AS team, c.personal_adviser, c.age,
+            c.category AS eligibility, flags.rule, flags.severity,
+            CASE
+                WHEN flags.resolved_on IS NOT NULL THEN 'resolved'
+                WHEN flags.held_since IS NOT NULL THEN 'held'
+                ELSE 'open'
+            END AS state,
+            flags.shown AS change, flags.resolved_reason, flags.resolved_on, flags.opened_on, flags.in_breach_since,
+            flags.due_on, flags.because, flags.held_since, flags.held_why, CAST(NULL AS DATE) AS waived_until,
+            flags.earlier_spells, flags.last_cleared_on
+        FROM flags LEFT JOIN caseload AS c USING (person_id)
+    """)

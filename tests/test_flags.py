@@ -1,0 +1,285 @@
+"""The life of a flag, night by night: what opens, holds, releases, resolves, and under which word."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+
+from monitor import flags
+from monitor.errors import MonitorError
+from monitor.flags import RuleFacts
+from monitor.store import FlagEvent, Store, open_store, table_of
+from monitor.workspace import fetch, load_rows, open_workspace
+
+RULES = (
+    RuleFacts("contact-overdue", "medium"),
+    RuleFacts("over-21-contact", "high", ("contact-overdue",)),
+    RuleFacts("turning-18-adviser", "critical"),
+    RuleFacts("pa-allocated", "high", ("turning-18-adviser",)),
+)
+DAY = dt.date(2026, 1, 5)
+
+
+@dataclass
+class Answer:
+    """What one rule says of one person tonight."""
+
+    outcome: str
+    due_on: dt.date | None = None
+    because: str = "The record shows it."
+
+
+@dataclass
+class Person:
+    """Somebody invented, on tonight's caseload unless absent."""
+
+    answers: Mapping[str, Answer | str] = field(default_factory=dict)
+    age: int | None = 19
+    present: bool = True
+    died: bool = False
+
+
+class Nights:
+    """A store through several nights, each deciding and saving as the real one does."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store: Store = open_store(f"sqlite:///{folder / 'monitor.db'}")
+        self.run_id = 0
+
+    def night(
+        self,
+        as_at: dt.date,
+        people: Mapping[str, Person],
+        *,
+        rules: Sequence[RuleFacts] = RULES,
+        corrects: Sequence[int] = (),
+    ) -> list[dict[str, Any]]:
+        self.run_id += 1
+        con = open_workspace()
+        answers = {
+            (person_id, rule): answer if isinstance(answer, Answer) else Answer(answer)
+            for person_id, person in people.items()
+            for rule, answer in person.answers.items()
+        }
+        load_rows(
+            con, "caseload",
+            {"person_id": "VARCHAR", "allocated_team": "VARCHAR", "personal_adviser": "VARCHAR", "age": "INTEGER",
+             "category": "VARCHAR", "present": "BOOLEAN", "died": "BOOLEAN"},
+            [(key, "North", None, one.age, "relevant", one.present, one.died) for key, one in people.items()],
+        )  # fmt: skip
+        load_rows(con, "roster", {"person_id": "VARCHAR", "died_on": "DATE", "ended_on": "DATE"}, [])
+        load_rows(
+            con, "answer", {"person_id": "VARCHAR", "rule": "VARCHAR", "outcome": "VARCHAR"},
+            [(*key, one.outcome) for key, one in answers.items()],
+        )  # fmt: skip
+        load_rows(
+            con, "breach",
+            {"person_id": "VARCHAR", "rule": "VARCHAR", "due_on": "DATE", "in_breach_since": "DATE",
+             "because": "VARCHAR"},
+            [(*key, one.due_on, one.due_on and one.due_on + dt.timedelta(1), one.because)
+             for key, one in answers.items() if one.outcome == "breach"],
+        )  # fmt: skip
+        load_rows(
+            con, "cannot_assess",
+            {"person_id": "VARCHAR", "rule": "VARCHAR", "column": "VARCHAR", "why": "VARCHAR"},
+            [(*key, "latest_contact_date", "unreadable") for key, one in answers.items()
+             if one.outcome == "cannot assess"],
+        )  # fmt: skip
+        with self.store.reading() as connection:
+            flags.load(con, connection, corrects=corrects)
+        flags.decide(con, rules, as_at, corrects=corrects)
+        now = dt.datetime.combine(as_at, dt.time(2, 30), dt.UTC)
+        with self.store.writing() as connection:
+            flags.settle(con, connection, run_id=self.run_id, as_at=as_at)
+            flags.save(con, connection, run_id=self.run_id, as_at=as_at, recorded_at=now)
+            flags.show(con, connection, as_at)
+        return fetch(con, "SELECT * FROM flag_line ORDER BY flag_id")
+
+    def events(self) -> list[tuple[str, int]]:
+        table = table_of(FlagEvent)
+        with self.store.reading() as connection:
+            rows = connection.execute(select(table.c.kind, table.c.flag_id).order_by(table.c.id))
+            return [(row[0], row[1]) for row in rows]
+
+
+def day(n: int) -> dt.date:
+    return DAY + dt.timedelta(n)
+
+
+def overdue(**other: Any) -> Person:
+    return Person({"contact-overdue": Answer("breach", due_on=DAY - dt.timedelta(10))}, **other)
+
+
+def test_a_breach_opens_a_flag_since_the_day_after_it_was_due(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+
+    (line,) = nights.night(DAY, {"P1": overdue()})
+
+    assert (line["state"], line["change"], line["opened_on"]) == ("open", "opened", DAY)
+    assert line["in_breach_since"] == DAY - dt.timedelta(9)
+    assert nights.events() == [("opened", 1)]
+
+
+def test_the_same_breach_next_night_changes_nothing(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    nights.night(DAY, {"P1": overdue()})
+
+    (line,) = nights.night(day(1), {"P1": overdue()})
+
+    assert (line["state"], line["change"], line["opened_on"]) == ("open", None, DAY)
+    assert nights.events() == [("opened", 1)]
+
+
+@pytest.mark.parametrize(
+    ("tonight", "reason"),
+    [
+        (Person({"contact-overdue": "ok"}), "cleared"),
+        (Person({"contact-overdue": "not applicable"}), "no longer asked"),
+        (Person({"contact-overdue": "not applicable"}, age=25), "duty ended"),
+        (Person(died=True), "died"),
+    ],
+)
+def test_a_flag_is_resolved_under_the_right_word(tmp_path: Path, tonight: Person, reason: str) -> None:
+    nights = Nights(tmp_path)
+    nights.night(DAY, {"P1": overdue()})
+
+    (line,) = nights.night(day(1), {"P1": tonight})
+
+    assert (line["state"], line["change"], line["resolved_reason"]) == ("resolved", "resolved", reason)
+    assert nights.events() == [("opened", 1), ("resolved", 1)]
+
+
+@pytest.mark.parametrize(
+    ("tonight", "why"),
+    [
+        (Person({"contact-overdue": "cannot assess"}), "latest contact date unreadable"),
+        (overdue(present=False), "not on the caseload"),
+        (Person(present=False), "not on the caseload"),
+    ],
+)
+def test_what_can_be_neither_confirmed_nor_cleared_is_held(tmp_path: Path, tonight: Person, why: str) -> None:
+    nights = Nights(tmp_path)
+    nights.night(DAY, {"P1": overdue()})
+    if why == "not on the caseload":
+        tonight = Person(present=False)
+
+    (line,) = nights.night(day(1), {"P1": tonight})
+
+    assert (line["state"], line["change"], line["held_since"], line["held_why"]) == ("held", "held", day(1), why)
+
+
+def test_someone_missing_from_every_table_holds_their_flag(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    nights.night(DAY, {"P1": overdue()})
+
+    (line,) = nights.night(day(1), {})
+
+    assert (line["state"], line["held_why"]) == ("held", "not on the caseload")
+
+
+@pytest.mark.parametrize("unanswered", ["the rule failed while running", "no source supplies latest contact date"])
+def test_a_rule_without_answers_holds_its_flags(tmp_path: Path, unanswered: str) -> None:
+    nights = Nights(tmp_path)
+    nights.night(DAY, {"P1": overdue()})
+
+    (line,) = nights.night(
+        day(1), {"P1": Person()}, rules=[RuleFacts("contact-overdue", "medium", unanswered=unanswered)]
+    )
+
+    assert (line["state"], line["held_why"]) == ("held", unanswered)
+
+
+def test_a_held_flag_keeps_since_when_it_is_held_and_is_released_by_the_next_breach(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    nights.night(DAY, {"P1": overdue()})
+    nights.night(day(1), {"P1": Person(present=False)})
+
+    (still,) = nights.night(day(2), {"P1": Person(present=False)})
+    (released,) = nights.night(day(3), {"P1": overdue()})
+
+    assert still["held_since"] == day(1)
+    assert (released["state"], released["change"], released["held_since"]) == ("open", "released", None)
+    assert nights.events() == [("opened", 1), ("held", 1), ("released", 1)]
+
+
+def test_a_recurring_condition_opens_a_new_flag_that_knows_the_spell_before(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    nights.night(DAY, {"P1": overdue()})
+    nights.night(day(1), {"P1": Person({"contact-overdue": "ok"})})
+
+    first, second = nights.night(day(30), {"P1": overdue()})
+
+    assert first["state"] == "resolved"
+    assert (second["flag_id"], second["state"], second["earlier_spells"]) == (2, "open", 1)
+    assert second["last_cleared_on"] == day(1)
+
+
+def test_a_flag_that_continues_another_keeps_its_day_and_its_severity(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    nights.night(DAY, {"P1": Person({"turning-18-adviser": "breach"}, age=17)})
+    turned_18 = Person({"turning-18-adviser": "not applicable", "pa-allocated": "breach"}, age=18)
+
+    old, new = nights.night(day(9), {"P1": turned_18})
+
+    assert (old["state"], old["resolved_reason"]) == ("resolved", "handed on")
+    assert (new["rule"], new["opened_on"], new["severity"]) == ("pa-allocated", DAY, "critical")
+
+
+def test_the_kept_severity_lasts_thirty_days(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    nights.night(DAY, {"P1": Person({"turning-18-adviser": "breach"}, age=17)})
+    turned_18 = Person({"turning-18-adviser": "not applicable", "pa-allocated": "breach"}, age=18)
+    nights.night(day(1), {"P1": turned_18})
+
+    last_kept = nights.night(day(31), {"P1": turned_18})[-1]
+    after = nights.night(day(32), {"P1": turned_18})[-1]
+
+    assert (last_kept["severity"], after["severity"]) == ("critical", "high")
+
+
+def test_a_withdrawn_rule_closes_its_flags_with_that_reason(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    nights.night(DAY, {"P1": overdue()})
+
+    (line,) = nights.night(day(1), {"P1": Person()}, rules=RULES[1:])
+
+    assert (line["state"], line["resolved_reason"]) == ("resolved", "withdrawn")
+
+
+def test_a_new_reason_for_the_same_breach_is_an_event_and_no_change_to_tell(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    nights.night(DAY, {"P1": overdue()})
+    later = Person({"contact-overdue": Answer("breach", due_on=DAY, because="Seen since, but not lately.")})
+
+    (line,) = nights.night(day(1), {"P1": later})
+
+    assert (line["change"], line["because"], line["due_on"]) == (None, "Seen since, but not lately.", DAY)
+    assert nights.events() == [("opened", 1), ("changed", 1)]
+
+
+def test_a_night_put_right_withdraws_what_it_opened_and_restores_what_it_resolved(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    nights.night(DAY, {"P1": overdue(), "P2": Person({"contact-overdue": "ok"})})
+    nights.night(day(1), {"P1": Person({"contact-overdue": "ok"}), "P2": overdue()})
+
+    first, second = nights.night(
+        day(1), {"P1": overdue(), "P2": Person({"contact-overdue": "ok"})}, corrects=[2]
+    )
+
+    assert (first["state"], first["opened_on"], first["earlier_spells"]) == ("open", DAY, 0)
+    assert (second["state"], second["resolved_reason"]) == ("resolved", "corrected")
+    assert nights.events()[-2:] == [("restored", 1), ("resolved", 2)]
+
+
+def test_the_database_itself_refuses_a_second_unresolved_flag(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    nights.night(DAY, {"P1": overdue()})
+
+    with pytest.raises(MonitorError, match="UNIQUE"), nights.store.writing() as connection:
+        connection.execute(text("INSERT INTO flag SELECT 99, person_id, rule, severity, NULL, NULL, opened_on, "
+                                "opened_run_id, in_breach_since, due_on, because, NULL, NULL, NULL, NULL, NULL, 0, "
+                                "NULL, NULL FROM flag"))  # fmt: skip
