@@ -1,0 +1,221 @@
+"""Decides what the analyst is told: what the night did, what the data lacks, why a night was refused."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from monitor.digests.lead import NoLead
+from monitor.digests.messages import FlagLine, Night, Told
+
+if TYPE_CHECKING:
+    from monitor.caseload import Intake
+    from monitor.evaluation import Counts
+
+IDS_LISTED = 20
+
+
+@dataclass(frozen=True)
+class Account:
+    """What one night did, counted.
+
+    ``opened``: flags by rule. ``unreadable``: cells by column. ``cannot_assess``: people by column.
+    ``untold``: people on the restricted list with something open whom nobody may be told about, because the
+    config names no head of service.
+    """
+
+    intake: "Intake"
+    totals: Mapping[str, "Counts"]
+    opened: Mapping[str, int] = field(default_factory=dict)
+    unreadable: Mapping[str, int] = field(default_factory=dict)
+    cannot_assess: Mapping[str, int] = field(default_factory=dict)
+    changes: Mapping[str, int] = field(default_factory=dict)
+    no_lead: tuple[NoLead, ...] = ()
+    untold: int = 0
+    deaths: tuple[str, ...] = ()
+    leads_told: int = 0
+    lists_folder: str | None = None
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A young person, by id and link."""
+
+    person_id: str
+    link: str | None
+
+
+@dataclass(frozen=True)
+class Named:
+    """People to name, and how many more there are; those on the restricted list are only counted."""
+
+    listed: tuple[Reference, ...]
+    more: int
+    restricted: int
+
+    @property
+    def total(self) -> int:
+        return len(self.listed) + self.more + self.restricted
+
+
+@dataclass(frozen=True)
+class DataRule:
+    """The data flags of one rule: who is new to the analyst, and counts of the rest."""
+
+    rule: str
+    title: str | None
+    new: Named
+    open: int
+    held: int
+    cleared: int
+
+
+@dataclass(frozen=True)
+class RuleRow:
+    """One rule's answers tonight."""
+
+    rule: str
+    title: str | None
+    asked: int
+    ok: int
+    breach: int
+    cannot_assess: int
+    opened: int
+
+
+@dataclass(frozen=True)
+class NotRun:
+    """A rule that was asked of nobody, and why: the columns no source supplies, or what failed."""
+
+    rule: str
+    title: str | None
+    columns: tuple[str, ...]
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class AnalystDigest:
+    """The analyst's account of one accepted night."""
+
+    recipient: str
+    night: Night
+    account: Account
+    data_rules: tuple[DataRule, ...]
+    rules: tuple[RuleRow, ...]
+    not_assessed: tuple[NotRun, ...]
+    failed: tuple[NotRun, ...]
+    rules_changed: tuple[str | None, ...]
+    unreadable: tuple[tuple[str, int], ...]
+    cannot_assess: tuple[tuple[str, int], ...]
+    deaths: Named
+    new_data_flags: int
+    flag_ids: tuple[int, ...]
+    people: tuple[str, ...]
+    template: str = "analyst"
+    kind: str = "analyst"
+
+
+@dataclass(frozen=True)
+class RefusedDigest:
+    """Why a night was not believed, or could not be finished; nothing has changed and no lead is told."""
+
+    recipient: str
+    night: Night
+    why: Literal["refused", "unreadable", "failed"]
+    reasons: tuple[str, ...]
+    flag_ids: tuple[int, ...] = ()
+    people: tuple[str, ...] = ()
+    template: str = "refused"
+    kind: str = "refused"
+
+
+def compose_analyst(
+    recipient: str, lines: Iterable[FlagLine], told: Iterable[Told], night: Night, account: Account
+) -> AnalystDigest:
+    """The analyst's message: one on every accepted night. Of ``lines`` it takes the data flags only."""
+    known = {each.flag_id for each in told}
+    by_rule: defaultdict[str, list[FlagLine]] = defaultdict(list)
+    for line in lines:
+        if line.severity == "data" and line.resolved_reason != "died":
+            by_rule[line.rule].append(line)
+    data_rules = [_data_rule(rule, about, known, night, recipient) for rule, about in by_rule.items()]
+    data_rules = sorted(
+        (each for each in data_rules if each.new.total or each.open or each.held or each.cleared),
+        key=lambda each: (-each.new.total, -each.open, each.rule),
+    )
+    deaths = _name(account.deaths, night, recipient)
+    named = [deaths, *(each.new for each in data_rules)]
+    return AnalystDigest(
+        recipient=recipient,
+        night=night,
+        account=account,
+        data_rules=tuple(data_rules),
+        rules=_rows(night, account),
+        not_assessed=tuple(
+            NotRun(rule, night.title(rule), columns, None)
+            for rule, columns in sorted(night.not_assessed.items())
+        ),
+        failed=tuple(NotRun(rule, night.title(rule), (), why) for rule, why in sorted(night.failed.items())),
+        rules_changed=tuple(night.title(rule) for rule in night.rules_changed),
+        unreadable=_most_first(account.unreadable),
+        cannot_assess=_most_first(account.cannot_assess),
+        deaths=deaths,
+        new_data_flags=sum(each.new.total for each in data_rules),
+        flag_ids=tuple(
+            line.flag_id for about in by_rule.values() for line in about if line.state in ("open", "held")
+        ),
+        people=tuple(dict.fromkeys(each.person_id for names in named for each in names.listed)),
+    )
+
+
+def compose_refused(
+    recipient: str, night: Night, why: Literal["refused", "unreadable", "failed"], reasons: Sequence[str]
+) -> RefusedDigest:
+    """What the analyst is told of a night the gate refused, whose source was unreadable, or that failed."""
+    return RefusedDigest(recipient, night, why, tuple(reasons))
+
+
+def _data_rule(
+    rule: str, about: Sequence[FlagLine], known: set[int], night: Night, recipient: str
+) -> DataRule:
+    states = Counter(line.state for line in about)
+    new = sorted(line.person_id for line in about if line.state == "open" and line.flag_id not in known)
+    return DataRule(
+        rule=rule,
+        title=night.title(rule),
+        new=_name(new, night, recipient),
+        open=states["open"],
+        held=states["held"],
+        cleared=sum(line.resolved_reason == "cleared" for line in about),
+    )
+
+
+def _name(people: Iterable[str], night: Night, recipient: str) -> Named:
+    """The first 20 by id; nobody on the restricted list, unless this is the head of service."""
+    people = tuple(people)
+    hidden = night.routes.restricted if recipient != night.routes.head else frozenset()
+    shown = [person for person in people if person not in hidden]
+    listed = tuple(Reference(person, night.link(person)) for person in shown[:IDS_LISTED])
+    return Named(listed, len(shown) - len(listed), len(people) - len(shown))
+
+
+def _rows(night: Night, account: Account) -> tuple[RuleRow, ...]:
+    """Every rule that was asked, most breaches first."""
+    rows = [
+        RuleRow(
+            rule,
+            night.title(rule),
+            each.asked,
+            each.ok,
+            each.breach,
+            each.cannot_assess,
+            account.opened.get(rule, 0),
+        )
+        for rule, each in account.totals.items()
+        if rule not in night.not_assessed and rule not in night.failed
+    ]
+    return tuple(sorted(rows, key=lambda row: (-row.breach, -row.cannot_assess, row.rule)))
+
+
+def _most_first(counts: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(counts.items(), key=lambda entry: (-entry[1], entry[0])))

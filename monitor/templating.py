@@ -1,0 +1,169 @@
+"""Turns a digest into words: the templates, their filters, and what is said when a template is wrong."""
+
+import textwrap
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import (
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    StrictUndefined,
+    TemplateError,
+    TemplateSyntaxError,
+    UndefinedError,
+    meta,
+    select_autoescape,
+)
+
+from monitor.config import shipped
+from monitor.errors import Problems
+
+MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+    "November", "December",
+)  # fmt: skip
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+PARTS = ("subject.txt", "txt", "html")
+MESSAGES = ("lead", "analyst", "refused")
+PHRASES = "phrases.txt"
+SHARED = (PHRASES, "parts.html")
+TEXT_WIDTH = 78
+
+
+def write_date(value: date) -> str:
+    """12 January 2026, whatever language the machine speaks."""
+    return f"{value.day} {MONTHS[value.month - 1]} {value.year}"
+
+
+def write_long_date(value: date) -> str:
+    """Monday 12 January 2026."""
+    return f"{WEEKDAYS[value.weekday()]} {write_date(value)}"
+
+
+def write_number(value: int) -> str:
+    """1,234."""
+    return f"{value:,}"
+
+
+def write_count(value: int, one: str, many: str) -> str:
+    """1 young person, 1,234 young people."""
+    return f"{value:,} {one if value == 1 else many}"
+
+
+def wrap_text(value: str, first: str = "", rest: str | None = None) -> str:
+    """Lines of at most 78 columns; addresses and long ids are never broken."""
+    lines = textwrap.wrap(
+        " ".join(value.split()),
+        TEXT_WIDTH,
+        initial_indent=first,
+        subsequent_indent=" " * len(first) if rest is None else rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(lines)
+
+
+def underline(value: str) -> str:
+    """A heading and the line under it."""
+    return f"{value}\n{'-' * len(value)}"
+
+
+def join_words(values: list[str] | tuple[str, ...], last: str = "and") -> str:
+    """One, two and three."""
+    return f" {last} ".join(filter(None, (", ".join(values[:-1]), *values[-1:])))
+
+
+class Phrases:
+    """The macros of ``phrases.txt`` as functions that return plain text.
+
+    Called as macros from an HTML template they would count as safe there and not be escaped.
+    """
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Callable[..., str]:
+        macro = getattr(self._module, name)
+        return lambda *values: str(macro(*values)).strip()
+
+
+def write_tally(counts: Iterable[tuple[str, int]]) -> str:
+    """12 opened, 3 held."""
+    return ", ".join(f"{number:,} {what}" for what, number in counts)
+
+
+@dataclass(frozen=True)
+class Templates:
+    """The templates of every message: a council's own where it has them, else the shipped ones."""
+
+    environment: Environment
+
+    def fill(self, message: str, digest: object) -> dict[str, str]:
+        """Subject, text and HTML of one message, by the ending of the template's name."""
+        return {part: self._fill_part(f"{message}.{part}", {"digest": digest}) for part in PARTS}
+
+    def _fill_part(self, name: str, values: Mapping[str, Any]) -> str:
+        try:
+            return self.environment.get_template(name).render(values)
+        except TemplateError as fault:
+            raise Problems((_explain(name, fault),)) from None
+
+
+@cache
+def open_templates(folder: Path | None = None) -> Templates:
+    """The templates, read and checked; ``folder`` may hold a council's own for some or all of them.
+
+    Raises ``Problems`` with every template that cannot be read, or that names something no digest has.
+    """
+    folders = [shipped("templates")] if folder is None else [folder, shipped("templates")]
+    environment = Environment(
+        loader=ChoiceLoader([FileSystemLoader(each) for each in folders]),
+        undefined=StrictUndefined,
+        autoescape=select_autoescape(("html",)),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+        auto_reload=False,
+    )
+    environment.filters.update(
+        date=write_date,
+        long_date=write_long_date,
+        number=write_number,
+        count_of=write_count,
+        wrapped=wrap_text,
+        words=join_words,
+        underlined=underline,
+        tallied=write_tally,
+    )
+    names = (*SHARED, *(f"{message}.{part}" for message in MESSAGES for part in PARTS))
+    problems = [problem for name in names for problem in _check(environment, name)]
+    if problems:
+        raise Problems(problems)
+    environment.globals["say"] = Phrases(environment.get_template(PHRASES).module)
+    return Templates(environment)
+
+
+def _check(environment: Environment, name: str) -> list[str]:
+    try:
+        source, _, _ = environment.loader.get_source(environment, name)  # type: ignore[union-attr]
+        environment.get_template(name)
+        unknown = meta.find_undeclared_variables(environment.parse(source)) - {"digest", "say"}
+    except TemplateError as fault:
+        return [_explain(name, fault)]
+    return [f'{name}: no "{each}"; everything a message holds is under "digest"' for each in sorted(unknown)]
+
+
+def _explain(name: str, fault: TemplateError) -> str:
+    if isinstance(fault, TemplateSyntaxError):
+        place = f"{fault.name or name}: line {fault.lineno}"
+        return f"{place}: {fault.message}; see the shipped template of that name"
+    if isinstance(fault, UndefinedError):
+        return f"{name}: {fault.message}; see the shipped template of that name for what there is"
+    return (
+        f"{name}: {type(fault).__name__}; the templates folder must hold it, or leave it to the shipped ones"
+    )
