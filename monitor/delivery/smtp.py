@@ -1,0 +1,244 @@
+"""Delivery by SMTP over verified TLS: never in the clear, and plain about what may have been accepted."""
+
+import re
+import smtplib
+import ssl
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from monitor.delivery.envelope import Envelope, build_mail
+from monitor.errors import DeliveryError, Problems
+
+if TYPE_CHECKING:
+    from monitor.config import Smtp
+
+LOST = (smtplib.SMTPServerDisconnected, OSError)
+"""How smtplib says that the other side is gone; its other faults are answers."""
+
+LOGIN_WANTED = (530, 534, 535, 538)
+"""Answers that are about the settings, not about one message."""
+
+
+@dataclass(frozen=True)
+class Login:
+    """Who the monitor is to the mail server; the variables' names are for messages, the values for nobody."""
+
+    username: str = field(repr=False)
+    password: str = field(repr=False)
+    variables: str
+
+
+class SmtpChannel:
+    """One connection to one mail server, made at the first message and used for the rest.
+
+    When the server cannot be used at all, every later message fails at once with the same words rather
+    than waiting for it again.
+    """
+
+    name = "smtp"
+    idempotent = False
+
+    def __init__(self, settings: "Smtp", environ: Mapping[str, str]) -> None:
+        """Raises ``Problems`` when a variable is missing or the authority file is not certificates."""
+        self._settings = settings
+        self._place = f"mail server {settings.host}:{settings.port}"
+        self._login = _read_login(settings, environ)
+        self._context = _trust(settings)
+        self._connection: smtplib.SMTP | None = None
+        self._unusable: str | None = None
+
+    def send(self, envelope: Envelope) -> str | None:
+        """The server's answer to the message; raises ``DeliveryError``.
+
+        Permanent: the server refused this message outright (5xx). Ambiguous: the whole message had gone when
+        the connection was lost, so it may have been accepted. Anything else can be tried again.
+        """
+        mail = build_mail(envelope)
+        content = mail.as_bytes()
+        reused = self._connection is not None
+        connection = self._connected()
+        try:
+            code, answer = self._open_message(connection, envelope, len(content))
+        except LOST as fault:
+            self._drop()
+            if not reused:
+                raise self._lost(fault) from None
+            connection = self._connected()
+            try:
+                code, answer = self._open_message(connection, envelope, len(content))
+            except LOST as again:
+                self._drop()
+                raise self._lost(again) from None
+        if code in LOGIN_WANTED:
+            self._drop()
+            self._unusable = f"{self._place}: wants a login ({code}); give username_env and password_env"
+            raise DeliveryError(self._unusable)
+        if code != 354:
+            raise self._refused(code, answer)
+        return self._transmit(connection, content)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            with suppress(smtplib.SMTPException, OSError):
+                self._connection.quit()
+            self._drop()
+
+    def _connected(self) -> smtplib.SMTP:
+        if self._unusable is not None:
+            raise DeliveryError(self._unusable)
+        if self._connection is None:
+            try:
+                self._connection = self._connect()
+            except DeliveryError as fault:
+                self._unusable = str(fault)
+                raise
+        return self._connection
+
+    def _connect(self) -> smtplib.SMTP:
+        settings, place = self._settings, self._place
+        connection: smtplib.SMTP | None = None
+        try:
+            if settings.security == "tls":
+                connection = smtplib.SMTP_SSL(
+                    settings.host, settings.port, timeout=settings.timeout_seconds, context=self._context
+                )
+            else:
+                connection = smtplib.SMTP(settings.host, settings.port, timeout=settings.timeout_seconds)
+                connection.starttls(context=self._context)
+            connection.ehlo_or_helo_if_needed()
+            if self._login:
+                connection.login(self._login.username, self._login.password)
+        except ssl.SSLCertVerificationError as fault:
+            words = (
+                f"its certificate is not trusted ({fault.verify_message}); check the host, or give ca_file"
+            )
+        except ssl.SSLError as fault:
+            reason = (fault.reason or "no reason given").replace("_", " ").lower()
+            words = f'no TLS connection ({reason}); check port and security ("starttls" or "tls")'
+        except smtplib.SMTPAuthenticationError as fault:
+            variables = self._login.variables if self._login else ""
+            words = f"user name or password not accepted ({fault.smtp_code}); check {variables}"
+        except smtplib.SMTPNotSupportedError:
+            encrypted = settings.security == "tls" or isinstance(
+                connection and connection.sock, ssl.SSLSocket
+            )
+            words = (
+                "offers no way to log in; leave out username_env and password_env, or ask its keeper"
+                if encrypted
+                else "offers no STARTTLS, so nothing was sent; use a server that does"
+            )
+        except smtplib.SMTPResponseException as fault:
+            words = f"not ready ({fault.smtp_code}); try again later, or ask its keeper"
+        except TimeoutError:
+            words = f"no answer within {settings.timeout_seconds} seconds; check host, port and the firewall"
+        except (smtplib.SMTPException, OSError) as fault:
+            reason = getattr(fault, "strerror", None) or "connection closed"
+            words = f"cannot be reached ({reason}); check host, port and the firewall"
+        else:
+            return connection
+        if connection is not None:
+            connection.close()
+        raise DeliveryError(f"{place}: {words}") from None
+
+    def _open_message(self, connection: smtplib.SMTP, envelope: Envelope, size: int) -> tuple[int, bytes]:
+        """Everything up to the server's leave to send the content: 354, or the answer that refused it."""
+        limit = connection.esmtp_features.get("size", "")
+        if limit.isdigit() and 0 < int(limit) < size:
+            return 552, b"5.3.4 larger than the server takes"
+        options = [f"size={size}"] if connection.has_extn("size") else []
+        code, answer = connection.mail(envelope.sender, options)
+        if code == 250:
+            code, answer = connection.rcpt(envelope.recipient)
+        if code in (250, 251):
+            connection.putcmd("data")
+            code, answer = connection.getreply()
+        return code, answer
+
+    def _transmit(self, connection: smtplib.SMTP, content: bytes) -> str:
+        """Send the content, then the dot that ends it; only what is lost after that dot is ambiguous."""
+        try:
+            connection.send(re.sub(rb"(?m)^\.", b"..", content))
+            if not content.endswith(b"\r\n"):
+                connection.send(b"\r\n")
+        except LOST as fault:
+            self._drop()
+            raise self._lost(fault) from None
+        try:
+            connection.send(b".\r\n")
+            code, answer = connection.getreply()
+        except LOST:
+            code, answer = -1, b""
+        except smtplib.SMTPResponseException:
+            code, answer = -1, b""
+        if 200 <= code < 300:
+            return _status(code, answer)
+        if 400 <= code < 600:
+            raise self._refused(code, answer)
+        self._drop()
+        raise DeliveryError(
+            f"{self._place}: connection lost after the message had gone; it may have been accepted",
+            ambiguous=True,
+        )
+
+    def _refused(self, code: int, answer: bytes) -> DeliveryError:
+        """The server's no. Only its numbers are kept: its words may hold an address."""
+        try:
+            if code == 421 or self._connection is None:
+                self._drop()
+            else:
+                self._connection.rset()
+        except (smtplib.SMTPException, OSError):
+            self._drop()
+        permanent = 500 <= code < 600
+        remedy = "check the address and the server's rules" if permanent else "it will be tried again"
+        said = "refused the message" if permanent else "did not take the message for now"
+        return DeliveryError(
+            f"{self._place}: {said} ({_status(code, answer)}); {remedy}", permanent=permanent
+        )
+
+    def _lost(self, fault: Exception) -> DeliveryError:
+        reason = "no answer in time" if isinstance(fault, TimeoutError) else "connection lost"
+        return DeliveryError(f"{self._place}: {reason} before the message had gone; it will be tried again")
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _status(code: int, answer: bytes) -> str:
+    """The reply's code with its enhanced status, as in "550 5.1.1"."""
+    enhanced = re.match(rb"[245]\.\d{1,3}\.\d{1,3}", answer)
+    return f"{code} {enhanced.group().decode()}" if enhanced else str(code)
+
+
+def _read_login(settings: "Smtp", environ: Mapping[str, str]) -> Login | None:
+    if settings.username_env is None or settings.password_env is None:
+        return None
+    names = {"username_env": settings.username_env, "password_env": settings.password_env}
+    missing = [
+        f"delivery.smtp.{key}: the environment has no {name}; set it before starting"
+        for key, name in names.items()
+        if not environ.get(name)
+    ]
+    if missing:
+        raise Problems(missing)
+    return Login(
+        environ[settings.username_env],
+        environ[settings.password_env],
+        f"{settings.username_env} and {settings.password_env}",
+    )
+
+
+def _trust(settings: "Smtp") -> ssl.SSLContext:
+    """Verified TLS 1.2 or later; with ``ca_file``, only what that authority has signed."""
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file)
+    except (OSError, ssl.SSLError):
+        raise Problems(
+            (f"delivery.smtp.ca_file: {settings.ca_file} holds no certificates; give a file in PEM form",)
+        ) from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
