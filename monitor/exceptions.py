@@ -1,0 +1,351 @@
+"""Writes the exception lists: every unresolved flag, whoever could not be assessed, whatever could not be read.
+
+A list is written from the night's workspace and decides nothing. CSV files are UTF-8 with a byte order mark,
+without which Excel on Windows spoils accented names; dates in them are ISO. People in ``restricted`` are in
+no list but their own, which is for the head of service.
+"""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from monitor.delimited import csv_heading, csv_line
+from monitor.files import append_privately, folder_written_whole, written_whole
+from monitor.templating import write_count, write_date
+from monitor.workbooks import STATES, ListSheet, Tally, escape, row_xml, write_workbook
+from monitor.workspace import load_rows
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+FLAG_COLUMNS = (
+    "person_id", "team", "personal_adviser", "age", "eligibility", "rule", "title", "severity", "basis",
+    "state", "opened_on", "in_breach_since", "days_open", "because", "action", "report_paragraphs",
+    "waived_until",
+)  # fmt: skip
+CANNOT_ASSESS_COLUMNS = ("person_id", "team", "missing", "why", "rules")
+UNREADABLE_COLUMNS = ("source", "file", "sheet", "row", "column", "reason", "value")
+
+MOST_WORKBOOK_ROWS = 50_000
+CHUNK = 20_000
+WEIGHTS = {"critical": 8, "high": 4, "medium": 2, "low": 1, "data": 0}
+"""What a flag adds to a person's priority; the most severe stand first."""
+OTHER_TEAMS = "other-teams"
+LONGEST_NAME = 80
+
+
+def write_night(
+    con: "DuckDBPyConnection",
+    folder: Path,
+    *,
+    as_at: date,
+    teams: Sequence[str],
+    workbooks: bool,
+    restricted: frozenset[str] = frozenset(),
+    marking: str | None = None,
+    most_rows: int = MOST_WORKBOOK_ROWS,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Path]:
+    """Write the night's lists into ``folder/<as_at>``, whole or not at all, in place of any already there.
+
+    From the workspace tables ``flag_list`` (``FLAG_COLUMNS``, and perhaps a BOOLEAN ``folded`` for what adds
+    nothing to a person's priority), ``cannot_assess_list`` and ``unreadable``. Each of ``teams`` gets its own
+    pair even when it is empty; flags of any other team, or of none, are in ``other-teams``. ``progress`` hears
+    how many files are done, and of how many. Returns the paths written.
+    """
+    files = file_names(teams)
+    kinds = _arrange(con, files, restricted)
+    lists = {"all": "Every team", **{file: team for team, file in files.items()}}
+    if _count(con, f"NOT aside AND file = '{OTHER_TEAMS}'"):
+        lists[OTHER_TEAMS] = "Other teams, and young people with no team"
+    total = len(lists) * (1 + workbooks) + 2
+    night = folder / as_at.isoformat()
+    with folder_written_whole(night) as unfinished:
+        done = 0
+        for _ in _write_lists(con, unfinished, lists, kinds):
+            done += 1
+            if progress is not None:
+                progress(done, total)
+        if workbooks:
+            _escape(con, kinds)
+        for file, subject in lists.items() if workbooks else ():
+            scope = "NOT aside" if file == "all" else f"NOT aside AND file = '{file}'"
+            _write_flag_workbook(
+                con, unfinished / f"{file}.xlsx", kinds, scope, subject=subject,
+                complete=f"{file}.csv has them all", as_at=as_at, marking=marking, most_rows=most_rows,
+            )  # fmt: skip
+            done += 1
+            if progress is not None:
+                progress(done, total)
+    return sorted(night.iterdir())
+
+
+def export(
+    con: "DuckDBPyConnection",
+    output: Path,
+    *,
+    form: Literal["csv", "xlsx", "json"],
+    as_at: date,
+    team: str | None = None,
+    rule: str | None = None,
+    state: str | None = None,
+    restricted: frozenset[str] = frozenset(),
+    marking: str | None = None,
+    most_rows: int = MOST_WORKBOOK_ROWS,
+) -> int:
+    """Write the flags asked for to ``output``, whole or not at all; returns how many there are."""
+    kinds = _arrange(con, {}, restricted)
+    asked = {"team": team, "rule": rule, "state": state}
+    wanted = {column: value for column, value in asked.items() if value is not None}
+    scope = " AND ".join(
+        ["NOT aside", *(f'"{column}" = {_literal(value)}' for column, value in wanted.items())]
+    )
+    with written_whole(output) as unfinished:
+        if form == "xlsx":
+            _escape(con, kinds)
+            _write_flag_workbook(
+                con, unfinished, kinds, scope, subject=", ".join(wanted.values()) or "Every team",
+                complete="a csv or json export has them all", as_at=as_at, marking=marking, most_rows=most_rows,
+            )  # fmt: skip
+        elif form == "csv":
+            _write_csv(con, unfinished, "listed", kinds, where=scope, order="n")
+        else:
+            _write_json(con, unfinished, scope)
+    return _count(con, scope)
+
+
+def file_names(teams: Iterable[str]) -> dict[str, str]:
+    """A file name, without suffix, for each team: safe on every system, and never the same for two of them.
+
+    ``team-`` in front keeps a team called "all" or "CON" from taking a name that means something else.
+    """
+    slugs = {team: _slug(team) for team in teams}
+    taken = list(slugs.values())
+    return {
+        team: f"team-{slug}"
+        if slug and len(slug) <= LONGEST_NAME and taken.count(slug) == 1
+        else f"team-{slug[:LONGEST_NAME]}-{hashlib.sha256(team.encode()).hexdigest()[:8]}".replace("--", "-")
+        for team, slug in slugs.items()
+    }
+
+
+def _slug(team: str) -> str:
+    plain = unicodedata.normalize("NFKD", team).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
+
+
+# Arranging.
+
+
+def _arrange(
+    con: "DuckDBPyConnection", files: Mapping[str, str], restricted: frozenset[str]
+) -> dict[str, str]:
+    """Make ``listed``: the flags of ``flag_list`` in the order of every list; returns its columns' types.
+
+    Beside them: ``n`` (the place in that order), ``file`` (the team's) and ``aside`` (a restricted person's).
+    """
+    load_rows(con, "list_file", {"team": "VARCHAR", "file": "VARCHAR"}, files.items())
+    load_rows(con, "restricted_person", {"person_id": "VARCHAR"}, ((each,) for each in restricted))
+    types = _types(con, "flag_list")
+    columns = ", ".join(f'{_plain(column, types[column])} AS "{column}"' for column in FLAG_COLUMNS)
+    weights = " ".join(f"WHEN '{severity}' THEN {weight}" for severity, weight in WEIGHTS.items())
+    adds = "NOT coalesce(folded, false)" if "folded" in types else "true"
+    con.execute(f"""
+        CREATE OR REPLACE TEMP TABLE listed AS
+        WITH weighed AS (
+            SELECT {columns}, list_position({list(WEIGHTS)}, severity) AS grade,
+                CASE severity {weights} END AS weight, state <> 'waived' AS counts, {adds} AS adds
+            FROM flag_list
+        ), priority AS (
+            SELECT person_id, min(grade) FILTER (counts) AS worst,
+                coalesce(sum(weight) FILTER (counts AND adds), 0) AS total
+            FROM weighed GROUP BY person_id
+        )
+        SELECT
+            row_number() OVER (
+                ORDER BY worst NULLS LAST, total DESC, person_id, grade NULLS LAST, rule, opened_on
+            ) AS n,
+            coalesce(file, '{OTHER_TEAMS}') AS file,
+            person_id IN (SELECT person_id FROM restricted_person) AS aside,
+            weighed.* EXCLUDE (grade, weight, counts, adds)
+        FROM weighed JOIN priority USING (person_id) LEFT JOIN list_file USING (team)
+        ORDER BY n
+    """)
+    return {column: _kind(types[column]) for column in FLAG_COLUMNS}
+
+
+def _types(con: "DuckDBPyConnection", table: str) -> dict[str, str]:
+    return {name: kind for name, kind, *_ in con.execute(f"DESCRIBE {table}").fetchall()}
+
+
+def _kind(duckdb_type: str) -> str:
+    """How a column is listed: as a date, a whole number or text."""
+    if duckdb_type == "DATE":
+        return "DATE"
+    return "INTEGER" if duckdb_type in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT") else "VARCHAR"
+
+
+def _plain(column: str, duckdb_type: str) -> str:
+    """The SQL for a column as it is listed; several values in one cell are set apart by commas."""
+    if duckdb_type.endswith("[]"):
+        return f"array_to_string(\"{column}\", ', ')"
+    return f'CAST("{column}" AS {_kind(duckdb_type)})'
+
+
+def _count(con: "DuckDBPyConnection", scope: str) -> int:
+    (count,) = con.execute(f"SELECT count(*) FROM listed WHERE {scope}").fetchone() or (0,)
+    return int(count)
+
+
+def _literal(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+# Writing.
+
+
+def _write_lists(
+    con: "DuckDBPyConnection", folder: Path, lists: Iterable[str], kinds: Mapping[str, str]
+) -> Iterator[Path]:
+    """Every CSV file of the night, each as it is done."""
+    for file in lists:
+        append_privately(folder / f"{file}.csv", csv_heading(FLAG_COLUMNS))
+    for rows in _in_chunks(con, f"SELECT file, {csv_line(kinds)} FROM listed WHERE NOT aside ORDER BY n"):
+        # Each line is rendered once, for the whole list and for its team's.
+        by_file: dict[str, list[str]] = {}
+        for file, line in rows:
+            by_file.setdefault(file, []).append(line)
+        append_privately(folder / "all.csv", "".join(line for _, line in rows))
+        for file, lines in by_file.items():
+            append_privately(folder / f"{file}.csv", "".join(lines))
+    yield from (folder / f"{file}.csv" for file in lists)
+
+    restricted = "person_id IN (SELECT person_id FROM restricted_person)"
+    order = "team, person_id, missing"
+    types = _types(con, "cannot_assess_list")
+    assessed = {column: _kind(types[column]) for column in CANNOT_ASSESS_COLUMNS}
+    path = folder / "cannot-assess.csv"
+    _write_csv(con, path, "cannot_assess_list", assessed, where=f"NOT {restricted}", order=order)
+    yield path
+    types = _types(con, "unreadable")
+    unread = {column: _kind(types[column]) for column in UNREADABLE_COLUMNS}
+    path = folder / "unreadable.csv"
+    _write_csv(con, path, "unreadable", unread, where="true", order='source, file, sheet, "row", "column"')
+    yield path
+
+    if _count(con, "aside"):
+        _write_csv(con, folder / "restricted.csv", "listed", kinds, where="aside", order="n")
+    if con.execute(f"SELECT 1 FROM cannot_assess_list WHERE {restricted} LIMIT 1").fetchone():
+        path = folder / "restricted-cannot-assess.csv"
+        _write_csv(con, path, "cannot_assess_list", assessed, where=restricted, order=order)
+
+
+def _write_csv(
+    con: "DuckDBPyConnection", path: Path, table: str, kinds: Mapping[str, str], *, where: str, order: str
+) -> None:
+    append_privately(path, csv_heading(kinds))
+    for rows in _in_chunks(con, f"SELECT {csv_line(kinds)} FROM {table} WHERE {where} ORDER BY {order}"):
+        append_privately(path, "".join(line for (line,) in rows))
+
+
+def _write_json(con: "DuckDBPyConnection", path: Path, scope: str) -> None:
+    fields = ", ".join(f"'{column}': \"{column}\"" for column in FLAG_COLUMNS)
+    before = "[\n"
+    for rows in _in_chunks(con, f"SELECT to_json({{{fields}}}) FROM listed WHERE {scope} ORDER BY n"):
+        append_privately(path, before + ",\n".join(row for (row,) in rows))
+        before = ",\n"
+    append_privately(path, "[]\n" if before == "[\n" else "\n]\n")
+
+
+def _in_chunks(con: "DuckDBPyConnection", query: str) -> Iterator[list[tuple[Any, ...]]]:
+    cursor = con.execute(query)
+    while rows := cursor.fetchmany(CHUNK):
+        yield rows
+
+
+def _escape(con: "DuckDBPyConnection", kinds: Mapping[str, str]) -> None:
+    """Make ``escaped``: ``listed`` with its text as sheets hold it, worked out once for every workbook."""
+    texts = ", ".join(
+        f'{escape(column)} AS "{column}"' for column, kind in kinds.items() if kind == "VARCHAR"
+    )
+    con.execute(f"CREATE OR REPLACE TEMP TABLE escaped AS SELECT * REPLACE ({texts}) FROM listed")
+
+
+def _write_flag_workbook(
+    con: "DuckDBPyConnection",
+    path: Path,
+    kinds: Mapping[str, str],
+    scope: str,
+    *,
+    subject: str,
+    complete: str,
+    as_at: date,
+    marking: str | None,
+    most_rows: int,
+) -> None:
+    """The flags of ``listed`` within ``scope``: all of them in the summary, ``most_rows`` at most in the list."""
+    tallies = _tally(con, scope)
+    states = {state: sum(tally.states.get(state, 0) for tally in tallies) for state in STATES}
+    flags = sum(states.values())
+    shown = min(flags, most_rows)
+    lengths = (f'max(length("{c}"))' if kind == "VARCHAR" else "10" for c, kind in kinds.items())
+    people, *longest = (
+        con.execute(
+            f"SELECT count(DISTINCT person_id), {', '.join(lengths)} FROM listed WHERE {scope}"
+        ).fetchone()
+        or ()
+    )
+    lines = [
+        subject,
+        f"{write_count(flags, 'flag', 'flags')} about {write_count(people, 'young person', 'young people')}: "
+        + ", ".join(f"{count:,} {state}" for state, count in states.items()),
+        "Open: the record fails the rule on this date. Held: this date's data can neither confirm nor clear it. "
+        "Waived: not chased until a date that a manager set.",
+    ]
+    if shown < flags:
+        lines.append(f"The next sheet holds the first {shown:,} of {flags:,} flags; {complete}")
+
+    def rows(styles: Mapping[str, str]) -> Iterator[str]:
+        query = f"""
+            SELECT {row_xml(kinds, styles, "line")}
+            FROM (SELECT *, row_number() OVER (ORDER BY n) + 1 AS line FROM escaped WHERE {scope})
+            WHERE line <= {most_rows} + 1 ORDER BY line
+        """
+        for chunk in _in_chunks(con, query):
+            yield "".join(row for (row,) in chunk)
+
+    write_workbook(
+        path,
+        title=f"Exception list as at {write_date(as_at)}",
+        lines=lines,
+        tallies=tallies,
+        teams=sorted({team for tally in tallies for team in tally.teams}),
+        flags=ListSheet(
+            kinds, {name: length or 0 for name, length in zip(kinds, longest, strict=True)}, shown
+        ),
+        rows=rows,
+        empty=f"No flags on this list as at {write_date(as_at)}",
+        as_at=as_at,
+        marking=marking,
+    )
+
+
+def _tally(con: "DuckDBPyConnection", scope: str) -> list[Tally]:
+    """One tally a rule, the most severe first."""
+    tallies: dict[str, Tally] = {}
+    for rule, title, severity, state, team, count in con.execute(
+        f"""
+        SELECT rule, min(title), min_by(severity, list_position({list(WEIGHTS)}, severity)), state,
+            coalesce(team, ''), count(*)
+        FROM listed WHERE {scope} GROUP BY rule, state, coalesce(team, '')
+        ORDER BY rule, state, coalesce(team, '')
+        """
+    ).fetchall():
+        tally = tallies.setdefault(rule, Tally(rule, title, severity, {}, {}))
+        tally.states[state] = tally.states.get(state, 0) + count
+        tally.teams[team] = tally.teams.get(team, 0) + count
+    return sorted(tallies.values(), key=lambda tally: (list(WEIGHTS).index(tally.severity), tally.rule))
