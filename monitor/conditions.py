@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import sqlglot
 from sqlglot import exp
@@ -53,7 +53,9 @@ PLAIN: tuple[type, ...] = (
 UNITS: Mapping[str, Unit] = {"DAY": "day", "WEEK": "week", "MONTH": "month", "YEAR": "year"}
 
 if TYPE_CHECKING:
-    from sqlglot.expressions import Expr as Tree
+    from sqlglot.expressions import Expr
+
+    Tree: TypeAlias = Expr
 else:
     Tree = exp.Expression
 
