@@ -1,0 +1,147 @@
+"""Sources: where caseload rows come from, each read into one workspace table of text.
+
+A source knows a format, never a meaning: values stay as text, and only the columns that some rule could need
+are loaded.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from monitor.errors import SourceError
+from monitor.headings import match_headings
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from monitor.config import Source
+
+WORKBOOKS = (".xlsx", ".xlsm", ".xltx", ".xls", ".xlsb", ".ods")
+
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+"""How a file begins that is an old .xls workbook, or any Office file with a password."""
+
+ZIP = b"PK\x03\x04"
+
+
+@dataclass(frozen=True)
+class Extract:
+    """What one source said tonight.
+
+    ``table`` is a workspace table: ``row`` as the file counts (the headings' row included), ``fault`` (why the
+    row could not be split into cells, else NULL) and ``c0``, ``c1`` ... for those of the headings that mean a
+    catalogue column. ``fingerprint`` is of those headings and cells in order, so saving a file again, or a
+    change in a column that is never read, leaves it as it was.
+    """
+
+    source: str
+    kind: str
+    file: str
+    sheet: str | None
+    table: str
+    headings: tuple[str, ...]
+    fingerprint: str
+    modified_on: date | None
+
+
+def read(source: "Source", con: "DuckDBPyConnection", *, as_at: date, data_folder: Path) -> Extract:
+    """Load ``source`` into the workspace; raises ``SourceError`` naming the file and the remedy."""
+    path = _sample(source, as_at, data_folder) if source.kind == "sample" else source.path
+    if path is None:
+        raise SourceError(f'source "{source.name}": path: missing; name the file to read')
+    table = "extract_" + hashlib.blake2s(source.name.encode(), digest_size=6).hexdigest()
+    modified_on = _modified_on(path)
+    try:
+        if _is_workbook(path):
+            from monitor.sources import workbook
+
+            sheet, headings = workbook.load(con, table, path, wanted=source.sheet)
+        else:
+            from monitor.sources import delimited
+
+            sheet, headings = None, delimited.load(con, table, path)
+    except OSError as fault:
+        raise _unopened(path, fault) from None
+    return Extract(
+        source=source.name,
+        kind=source.kind,
+        file=path.name,
+        sheet=sheet,
+        table=table,
+        headings=headings,
+        fingerprint=_fingerprint(con, table, headings),
+        modified_on=modified_on,
+    )
+
+
+def _sample(source: "Source", as_at: date, data_folder: Path) -> Path:
+    from monitor.sources.sample import write_sample
+
+    path = data_folder / "sample" / f"list-9-{as_at}.xlsx"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_sample(path, people=source.people, as_at=as_at, seed=source.seed)
+    return path
+
+
+def _modified_on(path: Path) -> date:
+    try:
+        status = path.stat()
+        if path.is_dir():
+            raise SourceError(f"{path.name}: a folder; name the file inside it")
+        if status.st_size == 0:
+            raise SourceError(f"{path.name}: empty; export the list again")
+    except FileNotFoundError:
+        raise SourceError(
+            f"{path.name}: no such file in {path.parent}; correct the path or export it"
+        ) from None
+    except OSError as fault:
+        raise _unopened(path, fault) from None
+    return datetime.fromtimestamp(status.st_mtime, ZoneInfo("Europe/London")).date()
+
+
+def _unopened(path: Path, fault: OSError) -> SourceError:
+    return SourceError(
+        f"{path.name}: cannot be opened ({fault.strerror or type(fault).__name__}); close it elsewhere, and let "
+        "the account that runs the monitor read it"
+    )
+
+
+def _is_workbook(path: Path) -> bool:
+    """By its first bytes, whatever its name; raises for a file that is named like a workbook and is none."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+            if start == OLE:
+                _refuse_ole(path, start + file.read())
+    except OSError as fault:
+        raise _unopened(path, fault) from None
+    if start.startswith(ZIP):
+        return True
+    if path.suffix.casefold() in WORKBOOKS:
+        raise SourceError(
+            f"{path.name}: not a workbook, though named like one; open it in Excel and save it as .xlsx"
+        )
+    return False
+
+
+def _refuse_ole(path: Path, content: bytes) -> None:
+    if "EncryptedPackage".encode("utf-16-le") in content:
+        raise SourceError(
+            f"{path.name}: protected by a password; save a copy without one where only the monitor reads"
+        )
+    raise SourceError(f"{path.name}: an old .xls workbook; open it in Excel and save it as .xlsx")
+
+
+def _fingerprint(con: "DuckDBPyConnection", table: str, headings: tuple[str, ...]) -> str:
+    positions = sorted(match_headings(headings).positions.values())
+    # The row number is in each row's hash, so that two equal rows do not cancel out and order counts.
+    cells = ", ".join(f"chr(31), c{position}" for position in positions)
+    row = con.execute(
+        f'SELECT count(*), bit_xor(md5_number(concat("row", chr(31), fault, {cells}))) FROM "{table}"'
+    ).fetchone()
+    assert row is not None  # noqa: S101 - an aggregate without groups has one row
+    told = "\x1f".join([*(headings[position] for position in positions), str(row[0]), str(row[1])])
+    return hashlib.sha256(told.encode()).hexdigest()

@@ -1,0 +1,213 @@
+"""Delimited text: csv as Excel and database tools write it, in the encodings they use.
+
+DuckDB reads a regular file fast; a file with anything unusual in it is read record by record, which is what
+defines the result.
+"""
+
+import codecs
+import csv
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from monitor.errors import SourceError
+from monitor.headings import ROWS_SEARCHED, check_headings, find_heading_row, match_headings
+from monitor.workspace import load_rows
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+DELIMITERS = (",", ";", "\t", "|")
+
+PIECE = 1 << 20
+"""Bytes read at a time."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a file is written, and where its headings are.
+
+    ``records`` and ``lines`` count up to and including the headings; they differ where a cell has line breaks.
+    """
+
+    encoding: str
+    delimiter: str
+    headings: tuple[str, ...]
+    records: int
+    lines: int
+
+
+def load(con: "DuckDBPyConnection", table: str, path: Path) -> tuple[str, ...]:
+    """Make view ``table`` of the file's rows; the headings."""
+    layout = _find_layout(path, _guess_encoding(path))
+    positions = check_headings(layout.headings, path.name).positions
+    if not _load_regular(con, table, path, layout, positions):
+        layout = _find_layout(path, _find_encoding(path))
+        positions = check_headings(layout.headings, path.name).positions
+        columns = {
+            "row": "BIGINT",
+            "fault": "VARCHAR",
+            **{f"c{n}": "VARCHAR" for n in sorted(positions.values())},
+        }
+        load_rows(con, f"{table}_rows", columns, _rows(path, layout, sorted(positions.values())))
+        con.execute(f'CREATE OR REPLACE VIEW "{table}" AS SELECT * FROM "{table}_rows"')
+    return layout.headings
+
+
+def _find_layout(path: Path, encoding: str) -> Layout:
+    best: tuple[int, Layout] | None = None
+    for delimiter in DELIMITERS:
+        records: list[list[str]] = []
+        lines: list[int] = []
+        with path.open(encoding=encoding, newline="") as file:
+            reader = csv.reader(file, delimiter=delimiter)
+            try:
+                for record in itertools.islice(reader, ROWS_SEARCHED):
+                    records.append(record)
+                    lines.append(reader.line_num)
+            except csv.Error:
+                pass  # another delimiter, or the reading itself, says what is wrong
+        found = find_heading_row(records)
+        if found is None:
+            continue
+        layout = Layout(encoding, delimiter, tuple(records[found]), found + 1, lines[found])
+        score = match_headings(records[found]).recognised
+        if best is None or score > best[0]:
+            best = (score, layout)
+    if best is None:
+        raise SourceError(
+            f"{path.name}: no row of List 9 headings within the first {ROWS_SEARCHED} rows; "
+            "export the list with its headings, as .xlsx or .csv"
+        )
+    return best[1]
+
+
+def _guess_encoding(path: Path) -> str:
+    """From the first megabyte only; a wrong guess is found when the rest does not fit."""
+    with path.open("rb") as file:
+        start = file.read(PIECE)
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    if b"\x00" in start:
+        raise SourceError(f"{path.name}: neither text nor a workbook; export the list as .xlsx or .csv")
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError:
+        return _find_encoding(path)
+    return "utf-8-sig"
+
+
+def _find_encoding(path: Path) -> str:
+    with path.open("rb") as file:
+        marked = file.read(2) in (b"\xff\xfe", b"\xfe\xff")
+    encodings = ["utf-16"] if marked else ["utf-8-sig", "cp1252"]
+    for encoding in encodings:
+        try:
+            with path.open(encoding=encoding, newline="") as file:
+                while file.read(PIECE):
+                    pass
+        except UnicodeError:
+            continue
+        return encoding
+    raise SourceError(
+        f"{path.name}: not text in UTF-8, UTF-16 or Windows-1252; save it from Excel as CSV UTF-8 or as .xlsx"
+    )
+
+
+def _load_regular(
+    con: "DuckDBPyConnection", table: str, path: Path, layout: Layout, positions: Mapping[str, int]
+) -> bool:
+    """Read with DuckDB; False, leaving nothing, unless every line of the file became one row."""
+    import duckdb
+
+    # DuckDB would take these for patterns of file names.
+    if layout.encoding != "utf-8-sig" or layout.records != layout.lines or set("*?[]") & set(str(path)):
+        return False
+    lines = _count_lines(path)
+    if lines is None:
+        return False
+    columns = {f"c{n}": "VARCHAR" for n in range(len(layout.headings))}
+    wanted = ", ".join(f"c{n}" for n in sorted(positions.values()))
+    try:
+        con.execute(
+            f"""
+            CREATE OR REPLACE TABLE "{table}_rows" AS SELECT {wanted} FROM read_csv(
+                $path, auto_detect = false, header = false, skip = {layout.lines}, columns = {columns},
+                delim = $delimiter, quote = '"', escape = '"', compression = 'none', strict_mode = true
+            )
+            """,
+            {"path": str(path.absolute()), "delimiter": layout.delimiter},
+        )
+    except duckdb.Error:
+        con.execute(f'DROP TABLE IF EXISTS "{table}_rows"')
+        return False
+    counted = con.execute(f'SELECT count(*) FROM "{table}_rows"').fetchone()
+    if counted is None or counted[0] != lines - layout.lines:
+        con.execute(f'DROP TABLE "{table}_rows"')
+        return False
+    con.execute(
+        f"""
+        CREATE OR REPLACE VIEW "{table}" AS
+        SELECT rowid + {layout.records + 1} AS "row", NULL::VARCHAR AS fault, * FROM "{table}_rows"
+        """
+    )
+    return True
+
+
+def _count_lines(path: Path) -> int | None:
+    """How many lines the file has, blank ones at its end aside; None where they end in more than one way."""
+    feeds = returns = pairs = 0
+    end = b""
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            feeds += piece.count(b"\n")
+            returns += piece.count(b"\r")
+            pairs += piece.count(b"\r\n") + (end[-1:] == b"\r" and piece.startswith(b"\n"))
+            end = (end + piece)[-64:]
+    if returns != pairs or (pairs and pairs != feeds):
+        return None
+    blank = end[len(end.rstrip(b"\r\n")) :].count(b"\n")
+    return feeds - max(blank - 1, 0) + (blank == 0)
+
+
+def _rows(path: Path, layout: Layout, positions: list[int]) -> Iterator[tuple[str | int | None, ...]]:
+    width = len(layout.headings)
+    nothing = (None,) * len(positions)
+    with path.open(encoding=layout.encoding, newline="") as file:
+        ended = _EndsWithLineBreak(file)
+        reader = csv.reader(ended, delimiter=layout.delimiter, strict=True)
+        number = 0
+        try:
+            for number, record in enumerate(reader, start=1):
+                if number <= layout.records or not any(cell.strip() for cell in record):
+                    continue
+                if len(record) > width and any(cell.strip() for cell in record[width:]):
+                    yield (number, f"{len(record)} cells under {width} headings", *nothing)
+                elif len(record) < width and not ended.so_far:
+                    yield (number, "the file stops in the middle of this row", *nothing)
+                else:
+                    # Excel leaves out the delimiters of blank cells at the end of a row.
+                    yield (number, None, *(record[n] if n < len(record) else None for n in positions))
+        except csv.Error:
+            raise SourceError(
+                f"{path.name}: row {number + 1}: quotation marks that do not match, or a cell too long to be one; "
+                "save the list from Excel as .xlsx or CSV UTF-8"
+            ) from None
+
+
+class _EndsWithLineBreak:
+    """The lines of a file, knowing whether the one last given out was complete."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self.so_far = True
+
+    def __iter__(self) -> "_EndsWithLineBreak":
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.so_far = line.endswith(("\n", "\r"))
+        return line
