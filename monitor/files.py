@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO, Literal
 
 from monitor.errors import MonitorError
 
@@ -77,9 +78,17 @@ def folder_written_whole(folder: Path) -> Iterator[Path]:
             shutil.rmtree(spent, ignore_errors=True)
 
 
+def open_privately(path: Path, mode: Literal["wb", "ab"]) -> BinaryIO:
+    """``path`` open for writing; if it is new, only its owner can read it, whatever the umask."""
+    new = (
+        os.O_CREAT | os.O_WRONLY | (os.O_APPEND if mode == "ab" else os.O_TRUNC) | getattr(os, "O_BINARY", 0)
+    )
+    return os.fdopen(os.open(path, new, 0o600), mode)
+
+
 def append_privately(path: Path, text: str) -> None:
-    """Add UTF-8 ``text``, newlines as they are, to a file that only the owner can read."""
-    with os.fdopen(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600), "ab") as file:
+    """Add UTF-8 ``text``, newlines as they are, to a file that only its owner can read."""
+    with open_privately(path, "ab") as file:
         file.write(text.encode())
 
 

@@ -14,13 +14,18 @@ from string import ascii_uppercase
 from typing import TYPE_CHECKING
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
+from monitor.files import open_privately
+
 if TYPE_CHECKING:
     from xlsxwriter import Workbook  # type: ignore[import-untyped]
     from xlsxwriter.worksheet import Worksheet  # type: ignore[import-untyped]
 
-NARROWEST, WIDEST = 8, 60
+NARROWEST, WIDEST, LINE_HEIGHT = 8, 60, 15
+LONGEST_HEADING = 100
 LONGEST_CELL = 32_767
 """Characters a cell can hold in Excel."""
+HEADING = {"bold": True, "valign": "top", "font_color": "white", "bg_color": "#1F3864"}
+"""Said outright, for not every program knows the styles of Excel's tables."""
 FILTER_BUTTON = 3
 """Characters hidden by the button beside a heading."""
 STATES = ("open", "held", "waived")
@@ -83,7 +88,11 @@ def write_workbook(
         book.set_properties({"title": title, "created": datetime.combine(as_at, time())})
         _write_summary(book, [title, *lines], tallies, teams, marking)
         _write_list_heading(book, flags, empty, marking)
-    with ZipFile(made) as written, ZipFile(path, "w", ZIP_DEFLATED, compresslevel=3) as whole:
+    with (
+        ZipFile(made) as written,
+        open_privately(path, "wb") as file,
+        ZipFile(file, "w", ZIP_DEFLATED, compresslevel=3) as whole,
+    ):
         for name in written.namelist():
             entry = ZipInfo(name)
             entry.compress_type = ZIP_DEFLATED
@@ -111,6 +120,13 @@ def row_xml(kinds: Mapping[str, str], styles: Mapping[str, str], number: str) ->
 
     ``number`` is the SQL for the row's number on the sheet, ``styles`` the number of each column's style.
     """
+    # Not every program makes a row as high as its wrapped text; a tenth is for lines that break between words.
+    texts = ", ".join(
+        f'coalesce(length("{column}"), 0)' for column, kind in kinds.items() if kind == "VARCHAR"
+    )
+    height = (
+        f"{LINE_HEIGHT} * least(greatest(CAST(ceil(greatest({texts}) / {WIDEST * 0.9}) AS INTEGER), 1), 20)"
+    )
     cells = []
     for letter, (column, kind) in zip(ascii_uppercase, kinds.items(), strict=False):
         start = f"""'<c r="{letter}', {number}, '" s="{styles[column]}"'"""
@@ -121,7 +137,7 @@ def row_xml(kinds: Mapping[str, str], styles: Mapping[str, str], number: str) ->
         else:
             content = f"""'><v>', "{column}", '</v></c>'"""
         cells.append(f"""CASE WHEN "{column}" IS NULL THEN '' ELSE concat({start}, {content}) END""")
-    return f"""concat('<row r="', {number}, '">', {", ".join(cells)}, '</row>')"""
+    return f"""concat('<row r="', {number}, '" ht="', {height}, '" customHeight="1">', {", ".join(cells)}, '</row>')"""
 
 
 def _completed(
@@ -152,14 +168,14 @@ def _write_list_heading(book: "Workbook", flags: ListSheet, empty: str, marking:
     sheet = book.add_worksheet("Flags")
     styles = {
         "DATE": book.add_format({"num_format": "dd/mm/yyyy", "valign": "top", "align": "left"}),
-        "INTEGER": book.add_format({"num_format": "0", "valign": "top"}),
+        "INTEGER": book.add_format({"num_format": "0", "valign": "top", "align": "center"}),
         "VARCHAR": book.add_format({"num_format": "@", "valign": "top", "text_wrap": True}),
     }
-    heading = book.add_format({"bold": True, "valign": "top", "font_color": "white"})
+    heading = book.add_format(HEADING)
     for column, (name, kind) in enumerate(flags.kinds.items()):
         longest = max(flags.longest.get(name, 0), len(name) + FILTER_BUTTON)
         sheet.set_column(column, column, min(max(longest + 1, NARROWEST), WIDEST), styles[kind])
-        sheet.write_string(0, column, name, book.add_format({"bold": True}))
+        sheet.write_string(0, column, name, heading)
     if flags.rows:
         headings = [{"header": name, "header_format": heading} for name in flags.kinds]
         look = {"name": "flags", "style": "Table Style Medium 2", "columns": headings}
@@ -182,11 +198,11 @@ def _write_summary(
 ) -> None:
     """The first sheet: what this is, and a table of how many flags each rule has, by state and by team."""
     sheet = book.add_worksheet("Summary")
+    heading = book.add_format(HEADING)
     first, strong = book.add_format({"bold": True, "font_size": 14}), book.add_format({"bold": True})
-    plain, count = (
-        book.add_format({"valign": "top"}),
-        book.add_format({"num_format": "#,##0", "valign": "top"}),
-    )
+    plain = book.add_format({"valign": "top"})
+    count = book.add_format({"num_format": "#,##0", "valign": "top"})
+    all_told = book.add_format({"num_format": "#,##0", "bold": True})
     top = 0
     for text in (*([marking] if marking else []), *lines):
         sheet.write_string(top, 0, text, first if text == lines[0] else strong if text == marking else None)
@@ -203,23 +219,24 @@ def _write_summary(
         ]
         for tally in tallies
     ]  # fmt: skip
-    texts = 3
     if rows:
-        totals = [sum(column) for column in zip(*(row[texts:] for row in rows), strict=True)]
-        columns = [
-            {"header": name, "total_string": "All rules"} if column == 0
-            else {"header": name} if column < texts
-            else {"header": name, "total_function": "sum", "total_value": totals[column - texts], "format": count}
-            for column, name in enumerate(headings)
-        ]  # fmt: skip
-        look = {"name": "summary", "style": "Table Style Medium 2", "columns": columns, "total_row": True}
-        sheet.add_table(top, 0, top + len(rows) + 1, len(headings) - 1, look)
-        for number, row in enumerate(rows, start=top + 1):
+        columns = [{"header": name, "header_format": heading} for name in headings]
+        look = {"name": "summary", "style": "Table Style Medium 2", "columns": columns}
+        sheet.add_table(top, 0, top + len(rows), len(headings) - 1, look)
+        # Totals are values under the table, not formulas in it: nothing in a list is ever worked out by a reader.
+        totals = [
+            "All rules",
+            "",
+            "",
+            *(sum(column) for column in zip(*(row[3:] for row in rows), strict=True)),
+        ]
+        for number, row in enumerate([*rows, totals], start=top + 1):
+            text, figure = (strong, all_told) if row is totals else (plain, count)
             for column, cell in enumerate(row):
                 if isinstance(cell, str):
-                    sheet.write_string(number, column, cell, plain)
+                    sheet.write_string(number, column, cell, text)
                 else:
-                    sheet.write_number(number, column, cell, count)
+                    sheet.write_number(number, column, cell, figure)
         sheet.freeze_panes(top + 1, 1)
     for column, name in enumerate(headings):
         longest = max([len(name) + FILTER_BUTTON, *(len(str(row[column])) for row in rows)])
@@ -233,18 +250,20 @@ def _lay_out(sheet: "Worksheet", marking: str | None) -> None:
     sheet.set_paper(9)
     sheet.fit_to_pages(1, 0)
     shown = (marking or "").replace("&", "&&")
-    sheet.set_header(f"&C{shown}")
-    sheet.set_footer(f"&L{shown}&RPage &P of &N")
+    if shown:
+        sheet.set_header(f"&C{shown}")
+    sheet.set_footer(f"&L{shown}&RPage &P of &N" if shown else "&RPage &P of &N")
 
 
 def distinct(names: Iterable[str]) -> list[str]:
-    """The names, with a number after any that differs from an earlier one only in case."""
+    """The names as an Excel table takes them for headings: one line each, none too long, no two alike."""
     taken: set[str] = set()
     given: list[str] = []
     for name in names:
-        candidate, number = name, 2
+        short = re.sub(r"[\x00-\x1f\s]+", " ", name)[:LONGEST_HEADING]
+        candidate, number = short, 2
         while candidate.casefold() in taken:
-            candidate, number = f"{name} ({number})", number + 1
+            candidate, number = f"{short} ({number})", number + 1
         taken.add(candidate.casefold())
         given.append(candidate)
     return given
