@@ -380,7 +380,7 @@ def _refuse_before_birth(con: "DuckDBPyConnection", readings: Sequence[_Reading]
 
 def _by_extract(readings: Sequence[_Reading], attribute: str) -> str:
     said = [getattr(reading.extract, attribute) for reading in readings]
-    texts = ["NULL" if text is None else "'" + text.replace("'", "''") + "'" for text in said]
+    texts = ["NULL" if text is None else "'" + text.replace("'", "''") + "'" for text in said] or ["NULL"]
     if len(set(texts)) == 1:
         return f"{texts[0]}::VARCHAR"
     return f"CASE extract {' '.join(f'WHEN {n} THEN {text}' for n, text in enumerate(texts))} END"
@@ -394,7 +394,7 @@ def _columns_of(con: "DuckDBPyConnection", table: str) -> frozenset[str]:
 
 
 def _collapse(con: "DuckDBPyConnection", readings: Sequence[_Reading]) -> tuple[int, int]:
-    """Keep one row per person in ``typed``; how many equal rows were dropped, and how many people's rows differ.
+    """Keep one row per person in ``typed``; how many equal rows were dropped, and how many that differ.
 
     A row that says died wins, else the newest contact, else the last row.
     """
@@ -442,10 +442,10 @@ def _collapse(con: "DuckDBPyConnection", readings: Sequence[_Reading]) -> tuple[
         'DELETE FROM typed USING dropped AS d WHERE typed.extract = d.extract AND typed."row" = d."row"'
     )
     equal = _count(con, "SELECT count(*) FROM dropped WHERE alike")
-    people = _count(con, "SELECT count(DISTINCT person_id) FROM dropped WHERE NOT alike")
+    differing = _count(con, "SELECT count(*) FROM dropped WHERE NOT alike")
     con.execute("DROP TABLE repeated")
     con.execute("DROP TABLE dropped")
-    return equal, people
+    return equal, differing
 
 
 def _show_tonight(
@@ -491,8 +491,8 @@ def _notes(
     if duplicates:
         notes.append(f"{duplicates:,} repeated {'row' if duplicates == 1 else 'rows'} said the same again")
     if conflicts:
-        whose = "1 person has rows" if conflicts == 1 else f"{conflicts:,} people have rows"
-        notes.append(f"{whose} that disagree; which was used is listed in unreadable.csv")
+        what = "1 row disagrees" if conflicts == 1 else f"{conflicts:,} rows disagree"
+        notes.append(f"{what} with another for the same person; which was used is listed in unreadable.csv")
     if advisers:
         what = "1 personal adviser is" if advisers == 1 else f"{advisers:,} personal advisers are"
         notes.append(f"{what} a team or a placeholder, and read as blank")
@@ -502,26 +502,33 @@ def _notes(
 # The roster's people
 
 
-def join_roster(con: "DuckDBPyConnection", intake: Intake, *, as_at: date) -> None:
+def create_empty(con: "DuckDBPyConnection") -> None:
+    """Make ``tonight`` with nobody in it, for looking at the roster between nights."""
+    con.execute("CREATE OR REPLACE TABLE typed (person_id VARCHAR, died BOOLEAN)")
+    _show_tonight(con, "typed", [], frozenset())
+
+
+def join_roster(con: "DuckDBPyConnection", intake: Intake | None, *, as_at: date) -> None:
     """Make table ``caseload``: tonight's rows and the roster's absent people, with the derived columns.
 
     Reads ``tonight`` and ``roster``. Columns that are the same for everyone are generated, so they cost nothing;
     the rest can be updated. ``accommodation_since`` is the roster's; where there is none, tonight.
     """
+    supplied = intake.supplied if intake else frozenset()
     absent = _read_absent(con)
     tonight = _columns_of(con, "typed")
     kept = {"person_id": "VARCHAR"}
     generated: dict[str, str] = {}
     for column in COLUMNS:
         name, gap = column.name, f"{column.name}_gap"
-        if name in intake.supplied or (absent and _says_anything(con, name)):
+        if name in supplied or (absent and _says_anything(con, name)):
             kept[name] = column.duckdb_type
         else:
             generated[name] = f"NULL::{column.duckdb_type}"
-        if gap in tonight or (absent and _gap_differs(con, gap, name in intake.supplied)):
+        if gap in tonight or (absent and _gap_differs(con, gap, name in supplied)):
             kept[gap] = "VARCHAR"
         else:
-            generated[gap] = "NULL::VARCHAR" if name in intake.supplied else NOT_SUPPLIED
+            generated[gap] = "NULL::VARCHAR" if name in supplied else NOT_SUPPLIED
     kept |= {
         "source": "VARCHAR", "said_died": "BOOLEAN", "died": "BOOLEAN", "present": "BOOLEAN",
         "age": "INTEGER", "category": "VARCHAR", "declined": "BOOLEAN", "once_entitled": "BOOLEAN",
@@ -580,11 +587,14 @@ def _kind_of(name: str) -> str:
 
 def _read_absent(con: "DuckDBPyConnection") -> bool:
     """Make ``absent`` of the roster's people who are not in ``tonight``; whether there is anyone."""
+    # One list of paths reads each person's text once, rather than once for every column.
+    names = [name for column in COLUMNS for name in (column.name, f"{column.name}_gap")]
+    paths = ", ".join(f"'$.{name}'" for name in (*names, "died"))
     con.execute(
-        """
+        f"""
         CREATE OR REPLACE TEMP TABLE left_out AS
-        SELECT person_id, last_values, json_keys(last_values) AS said FROM roster
-        ANTI JOIN typed USING (person_id)
+        SELECT person_id, json_keys(last_values) AS said, json_extract_string(last_values, [{paths}]) AS found
+        FROM roster ANTI JOIN tonight USING (person_id)
         WHERE died_on IS NULL AND ended_on IS NULL
         """
     )
@@ -592,20 +602,20 @@ def _read_absent(con: "DuckDBPyConnection") -> bool:
         con.execute("DROP TABLE left_out")
         return False
     selected = []
-    for column in COLUMNS:
-        name = column.name
-        selected.append(
-            f"TRY_CAST(json_extract_string(last_values, '$.{name}') AS {column.duckdb_type}) AS {name}"
-        )
+    for place, column in enumerate(COLUMNS):
+        value, gap = f"found[{2 * place + 1}]", f"found[{2 * place + 2}]"
+        selected.append(f"TRY_CAST({value} AS {column.duckdb_type}) AS {column.name}")
         # A key with null was blank; no key at all was not supplied.
         selected.append(
-            f"CASE WHEN NOT coalesce(list_contains(said, '{name}'), false) "
-            f"THEN coalesce(json_extract_string(last_values, '$.{name}_gap'), {NOT_SUPPLIED}) END AS {name}_gap"
+            f"CASE WHEN NOT coalesce(list_contains(said, '{column.name}'), false) "
+            f"THEN coalesce({gap}, {NOT_SUPPLIED}) END AS {column.name}_gap"
         )
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE absent AS
-        SELECT person_id, {", ".join(selected)}, false AS died, NULL::VARCHAR AS source FROM left_out
+        SELECT person_id, {", ".join(selected)}, coalesce(found[{len(names) + 1}] = 'true', false) AS died,
+            NULL::VARCHAR AS source
+        FROM left_out
         """
     )
     con.execute("DROP TABLE left_out")
@@ -639,6 +649,7 @@ def last_values_sql(alias: str) -> str:
             f"CASE WHEN {cell}_gap IS NULL THEN '\"{column.name}\":' || coalesce({said}, 'null') "
             f'WHEN {cell}_gap = {UNREADABLE} THEN \'"{column.name}_gap":"unreadable"\' END'
         )
+    parts.append(f"CASE WHEN {alias}.died THEN '\"died\":true' END")
     return f"'{{' || concat_ws(',', {', '.join(parts)}) || '}}'"
 
 

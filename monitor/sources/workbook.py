@@ -78,6 +78,8 @@ def _opened(path: Path) -> Iterator["CalamineWorkbook"]:
 def _choose_sheet(
     path: Path, workbook: "CalamineWorkbook", contents: Contents, wanted: str | None
 ) -> "CalamineSheet":
+    from python_calamine import SheetVisibleEnum
+
     names = list(workbook.sheet_names)
     listed = ", ".join(f'"{name}"' for name in names) or "none"
     if wanted is not None:
@@ -85,7 +87,7 @@ def _choose_sheet(
         if not chosen:
             raise SourceError(f'{path.name}: no sheet "{wanted}"; its sheets are {listed}')
         return _sheet(path, workbook, contents, chosen[0])
-    hidden = {one.name for one in workbook.sheets_metadata if one.visible.name != "Visible"}
+    hidden = {one.name for one in workbook.sheets_metadata if one.visible != SheetVisibleEnum.Visible}
     for group in ([name for name in names if name not in hidden], [name for name in names if name in hidden]):
         named = [name for name in group if LIST_9.search(name)]
         if len(named) == 1:
