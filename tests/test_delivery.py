@@ -1,0 +1,475 @@
+"""Messages as they leave: the MIME message, the folder, and SMTP against a real server with TLS."""
+
+import email
+import socket
+import ssl
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from email import policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword, Session
+from aiosmtpd.smtp import Envelope as Received
+
+from monitor.config import Delivery, Smtp
+from monitor.delivery import Channel, Envelope, build_mail, open_channel
+from monitor.errors import DeliveryError, Problems
+
+SECRET = "correct horse battery staple"
+LONG = "Zoë Ångström: a plan — " + "a line that is far longer than any mail server will take " * 40
+
+
+def envelope(**given: Any) -> Envelope:
+    usual: dict[str, Any] = {
+        "key": "2026-01-12-1-7",
+        "sender": "care-leaver-monitor@example.gov.uk",
+        "recipient": "lead.north@example.gov.uk",
+        "subject": "OFFICIAL-SENSITIVE Leaving care: 3 new - 12 January 2026",
+        "text": f"{LONG}\n.\n.. a line of dots\nFrom here on\n",
+        "html": f"<!DOCTYPE html><html><body><p>{LONG}</p></body></html>",
+        "sent_at": datetime(2026, 1, 12, 7, 30, tzinfo=UTC),
+        "as_at": date(2026, 1, 12),
+        "kind": "lead",
+    }
+    return Envelope(**(usual | given))
+
+
+def parsed(content: bytes) -> EmailMessage:
+    return email.message_from_bytes(content, policy=policy.default)
+
+
+def parts_of(mail: EmailMessage) -> dict[str, str]:
+    return {part.get_content_type(): part.get_content().replace("\r\n", "\n") for part in mail.iter_parts()}
+
+
+# The message
+
+
+def test_a_message_has_both_parts_word_for_word():
+    sent = envelope()
+
+    mail = parsed(build_mail(sent).as_bytes())
+
+    assert mail.get_content_type() == "multipart/alternative"
+    assert parts_of(mail) == {"text/plain": sent.text, "text/html": sent.html + "\n"}
+    assert list(parts_of(mail)) == ["text/plain", "text/html"]
+
+
+def test_a_message_says_who_what_when_and_that_no_person_wrote_it():
+    mail = parsed(build_mail(envelope()).as_bytes())
+
+    assert mail["From"] == "care-leaver-monitor@example.gov.uk"
+    assert mail["To"] == "lead.north@example.gov.uk"
+    assert mail["Subject"] == "OFFICIAL-SENSITIVE Leaving care: 3 new - 12 January 2026"
+    assert mail["Date"] == "Mon, 12 Jan 2026 07:30:00 +0000"
+    assert mail["Message-ID"] == "<2026-01-12-1-7@example.gov.uk>"
+    assert mail["X-Monitor-Key"] == "2026-01-12-1-7"
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["X-Auto-Response-Suppress"] == "All"
+
+
+def test_the_same_message_built_twice_has_the_same_id_and_only_its_boundary_differs():
+    first, second = build_mail(envelope()), build_mail(envelope())
+
+    assert first["Message-ID"] == second["Message-ID"]
+
+
+def test_every_line_on_the_wire_is_short_and_7_bit():
+    content = build_mail(envelope(subject=f"OFFICIAL {LONG}")).as_bytes()
+
+    assert max(map(len, content.split(b"\r\n"))) <= 78
+    assert content.isascii()
+    assert b"\n" not in content.replace(b"\r\n", b"")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "lead@example.gov.uk\r\nBcc: all@example.com",
+        "lead@example.gov.uk, all@example.com",
+        "Lead <lead@example.gov.uk>",
+        "lead @example.gov.uk",
+        "lead",
+        "",
+    ],
+)
+def test_an_address_that_is_not_one_plain_mailbox_is_refused_for_good(address):
+    with pytest.raises(DeliveryError, match="not one plain mailbox") as caught:
+        build_mail(envelope(recipient=address))
+
+    assert caught.value.permanent
+    assert "lead" not in str(caught.value)
+
+
+def test_a_subject_that_would_begin_another_header_is_refused_for_good():
+    with pytest.raises(DeliveryError, match="control characters") as caught:
+        build_mail(envelope(subject="Leaving care\r\nBcc: all@example.com"))
+
+    assert caught.value.permanent
+
+
+def test_a_key_that_is_a_path_is_a_defect():
+    with pytest.raises(ValueError, match="key"):
+        build_mail(envelope(key="../../etc/passwd"))
+
+
+# The folder
+
+
+def folder_channel(data_folder: Path) -> Channel:
+    return open_channel(Delivery(channel="folder"), data_folder, {})
+
+
+def test_a_folder_message_is_one_file_that_only_its_owner_can_read(tmp_path: Path):
+    receipt = folder_channel(tmp_path).send(envelope())
+
+    path = tmp_path / "outbox" / "2026-01-12" / "lead-2026-01-12-1-7.eml"
+    assert receipt == "2026-01-12/lead-2026-01-12-1-7.eml"
+    assert list(parts_of(parsed(path.read_bytes()))) == ["text/plain", "text/html"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [stat.S_IMODE(each.stat().st_mode) for each in (path.parent, path.parent.parent)] == [0o700, 0o700]
+
+
+def test_a_second_try_leaves_one_file_and_nothing_half_written(tmp_path: Path):
+    folder = tmp_path / "outbox" / "2026-01-12"
+    folder.mkdir(parents=True)
+    (folder / ".lead-2026-01-12-1-7.eml.part").write_text("what a killed process left")
+    channel = folder_channel(tmp_path)
+
+    channel.send(envelope())
+    channel.send(envelope())
+
+    assert [each.name for each in folder.iterdir()] == ["lead-2026-01-12-1-7.eml"]
+
+
+def test_a_file_name_holds_no_address(tmp_path: Path):
+    folder_channel(tmp_path).send(envelope())
+
+    assert not any("lead.north" in each.as_posix() or "@" in each.name for each in tmp_path.rglob("*"))
+
+
+def test_a_folder_that_cannot_be_written_can_be_tried_again(tmp_path: Path):
+    (tmp_path / "outbox").write_text("a file where the folder should be")
+
+    with pytest.raises(DeliveryError, match="cannot be written") as caught:
+        folder_channel(tmp_path).send(envelope())
+
+    assert not caught.value.permanent
+    assert not caught.value.ambiguous
+
+
+# SMTP
+
+
+class Mailbox:
+    """A real server's inside: it keeps what it takes, and can be told how to answer."""
+
+    def __init__(self) -> None:
+        self.taken: list[Received] = []
+        self.sessions: set[Any] = set()
+        self.rcpt: Callable[[str], str] = lambda address: "250 OK"
+        self.data: Callable[[SMTP], str] = lambda server: "250 2.0.0 queued as 42"
+
+    async def handle_RCPT(  # noqa: N802 - the server's own name
+        self, server: SMTP, session: Session, received: Received, address: str, options: list[str]
+    ) -> str:
+        self.sessions.add(session.peer)
+        answer = self.rcpt(address)
+        if answer.startswith("250"):
+            received.rcpt_tos.append(address)
+        return answer
+
+    async def handle_DATA(self, server: SMTP, session: Session, received: Received) -> str:  # noqa: N802
+        answer = self.data(server)
+        if answer.startswith("250"):
+            self.taken.append(received)
+        return answer
+
+
+def authenticate(server: SMTP, session: Session, received: Received, mechanism: str, data: Any) -> AuthResult:
+    right = isinstance(data, LoginPassword) and data == LoginPassword(b"monitor", SECRET.encode())
+    return AuthResult(success=right, handled=False)
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def ca_file(authority: trustme.CA, tmp_path: Path) -> Path:
+    path = tmp_path / "council-ca.pem"
+    authority.cert_pem.write_to_path(path)
+    return path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def mail_server(
+    authority: trustme.CA, mailbox: Mailbox, *, security: str = "starttls", name: str = "localhost", **given: Any
+) -> Iterator[int]:
+    """A mail server on a loopback port: with STARTTLS, TLS from the first byte, or neither."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(name).configure_cert(context)
+    if security == "starttls":
+        given |= {"tls_context": context, "require_starttls": True}
+    if security == "tls":
+        given |= {"ssl_context": context}
+    controller = Controller(mailbox, hostname="127.0.0.1", port=free_port(), **given)
+    controller.start()
+    try:
+        yield controller.port
+    finally:
+        controller.stop()
+
+
+@contextmanager
+def smtp_channel(
+    port: int, ca_file: Path | None, environ: dict[str, str] | None = None, **given: Any
+) -> Iterator[Channel]:
+    settings = {"host": "localhost", "port": port, "ca_file": ca_file, "timeout_seconds": 5} | given
+    delivery = Delivery(channel="smtp", smtp=Smtp.model_construct(**(Smtp(host="localhost").model_dump() | settings)))
+    channel = open_channel(delivery, Path("unused"), environ or {})
+    try:
+        yield channel
+    finally:
+        channel.close()
+
+
+def fault_of(channel: Channel, **given: Any) -> DeliveryError:
+    with pytest.raises(DeliveryError) as caught:
+        channel.send(envelope(**given))
+    return caught.value
+
+
+def temporary(fault: DeliveryError) -> bool:
+    return not (fault.permanent or fault.ambiguous)
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_a_message_arrives_whole_over_tls(authority, ca_file, security):
+    mailbox, sent = Mailbox(), envelope()
+
+    with (
+        mail_server(authority, mailbox, security=security) as port,
+        smtp_channel(port, ca_file, security=security) as channel,
+    ):
+        receipt = channel.send(sent)
+
+    (received,) = mailbox.taken
+    mail = parsed(received.content)
+    assert receipt == "250 2.0.0"
+    assert received.rcpt_tos == ["lead.north@example.gov.uk"]
+    assert received.mail_from == "care-leaver-monitor@example.gov.uk"
+    assert parts_of(mail) == {"text/plain": sent.text, "text/html": sent.html + "\n"}
+
+
+def test_one_connection_carries_several_messages(authority, ca_file):
+    mailbox = Mailbox()
+
+    with mail_server(authority, mailbox) as port, smtp_channel(port, ca_file) as channel:
+        for number in range(3):
+            channel.send(envelope(key=f"k{number}"))
+
+    assert len(mailbox.taken) == 3
+    assert len(mailbox.sessions) == 1
+
+
+def test_a_connection_that_the_server_closed_meanwhile_is_made_again(authority, ca_file):
+    mailbox = Mailbox()
+
+    with mail_server(authority, mailbox) as port, smtp_channel(port, ca_file) as channel:
+        channel.send(envelope(key="k1"))
+        channel._connection.sock.close()
+        channel.send(envelope(key="k2"))
+
+    assert len(mailbox.taken) == 2
+
+
+def test_nothing_is_sent_to_a_server_without_starttls(authority, ca_file):
+    mailbox = Mailbox()
+
+    with mail_server(authority, mailbox, security="none") as port, smtp_channel(port, ca_file) as channel:
+        fault = fault_of(channel)
+
+    assert "offers no STARTTLS, so nothing was sent" in str(fault)
+    assert temporary(fault)
+    assert mailbox.taken == []
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_a_certificate_nobody_here_trusts_is_refused(authority, security):
+    mailbox = Mailbox()
+
+    with (
+        mail_server(authority, mailbox, security=security) as port,
+        smtp_channel(port, None, security=security) as channel,
+    ):
+        fault = fault_of(channel)
+
+    assert "its certificate is not trusted" in str(fault)
+    assert temporary(fault)
+    assert mailbox.taken == []
+
+
+def test_a_certificate_for_another_name_is_refused(authority, ca_file):
+    with mail_server(authority, Mailbox(), name="elsewhere.example") as port, smtp_channel(port, ca_file) as channel:
+        fault = fault_of(channel)
+
+    assert "its certificate is not trusted" in str(fault)
+
+
+def test_a_recipient_refused_outright_is_permanent_and_the_next_message_still_goes(authority, ca_file):
+    mailbox = Mailbox()
+    mailbox.rcpt = lambda address: "550 5.1.1 <lead.gone@example.gov.uk> unknown" if "gone" in address else "250 OK"
+
+    with mail_server(authority, mailbox) as port, smtp_channel(port, ca_file) as channel:
+        fault = fault_of(channel, recipient="lead.gone@example.gov.uk")
+        channel.send(envelope())
+
+    assert fault.permanent
+    assert "refused the message (550 5.1.1)" in str(fault)
+    assert "lead.gone" not in str(fault)
+    assert len(mailbox.taken) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "permanent"),
+    [("451 4.3.0 try later", False), ("452 4.2.2 mailbox full", False), ("554 5.7.1 not allowed", True)],
+)
+def test_an_answer_to_the_content_is_believed(authority, ca_file, answer, permanent):
+    mailbox = Mailbox()
+    mailbox.data = lambda server: answer
+
+    with mail_server(authority, mailbox) as port, smtp_channel(port, ca_file) as channel:
+        fault = fault_of(channel)
+
+    assert fault.permanent is permanent
+    assert not fault.ambiguous
+    assert answer[:9] in str(fault)
+
+
+def test_a_recipient_deferred_can_be_tried_again(authority, ca_file):
+    mailbox = Mailbox()
+    mailbox.rcpt = lambda address: "451 4.7.1 greylisted"
+
+    with mail_server(authority, mailbox) as port, smtp_channel(port, ca_file) as channel:
+        fault = fault_of(channel)
+
+    assert temporary(fault)
+
+
+def test_a_connection_lost_after_the_content_is_ambiguous(authority, ca_file):
+    mailbox = Mailbox()
+
+    def hang_up(server: SMTP) -> str:
+        server.transport.abort()
+        return "250 never heard"
+
+    mailbox.data = hang_up
+
+    with mail_server(authority, mailbox) as port, smtp_channel(port, ca_file) as channel:
+        fault = fault_of(channel)
+
+    assert fault.ambiguous
+    assert not fault.permanent
+    assert "may have been accepted" in str(fault)
+
+
+def test_a_connection_lost_before_the_content_can_be_tried_again(authority, ca_file):
+    mailbox = Mailbox()
+
+    with mail_server(authority, mailbox) as port, smtp_channel(port, ca_file) as channel:
+        channel.send(envelope())
+    with smtp_channel(port, ca_file) as channel:
+        fault = fault_of(channel)
+
+    assert temporary(fault)
+    assert "cannot be reached" in str(fault)
+
+
+def test_a_message_larger_than_the_server_takes_is_permanent_before_it_is_sent(authority, ca_file):
+    mailbox = Mailbox()
+
+    with mail_server(authority, mailbox, data_size_limit=2000) as port, smtp_channel(port, ca_file) as channel:
+        fault = fault_of(channel)
+
+    assert fault.permanent
+    assert "552" in str(fault)
+    assert mailbox.taken == []
+
+
+def logging_in(port: int, ca_file: Path, password: str) -> Any:
+    environ = {"MAIL_USER": "monitor", "MAIL_PASSWORD": password}
+    return smtp_channel(port, ca_file, environ, username_env="MAIL_USER", password_env="MAIL_PASSWORD")
+
+
+def test_the_user_and_password_come_from_the_environment(authority, ca_file):
+    mailbox = Mailbox()
+
+    with (
+        mail_server(authority, mailbox, authenticator=authenticate, auth_required=True) as port,
+        logging_in(port, ca_file, SECRET) as channel,
+    ):
+        channel.send(envelope())
+
+    assert len(mailbox.taken) == 1
+
+
+def test_a_wrong_password_is_told_without_it_and_stops_every_message(authority, ca_file):
+    mailbox = Mailbox()
+
+    with (
+        mail_server(authority, mailbox, authenticator=authenticate, auth_required=True) as port,
+        logging_in(port, ca_file, "wrong secret") as channel,
+    ):
+        first = fault_of(channel)
+        second = fault_of(channel)
+
+    assert "user name or password not accepted (535); check MAIL_USER and MAIL_PASSWORD" in str(first)
+    assert str(second) == str(first)
+    assert temporary(first)
+    assert "wrong secret" not in f"{first!r}{first.__context__!r}{channel.__dict__!r}"
+
+
+def test_a_server_that_wants_a_login_and_gets_none_says_what_to_set(authority, ca_file):
+    with (
+        mail_server(authority, Mailbox(), authenticator=authenticate, auth_required=True) as port,
+        smtp_channel(port, ca_file) as channel,
+    ):
+        fault = fault_of(channel)
+
+    assert "wants a login (530); give username_env and password_env" in str(fault)
+    assert temporary(fault)
+
+
+def test_variables_that_are_not_there_are_named_together():
+    settings = Smtp(host="localhost", username_env="MAIL_USER", password_env="MAIL_PASSWORD")
+
+    with pytest.raises(Problems) as caught:
+        open_channel(Delivery(channel="smtp", smtp=settings), Path("unused"), {})
+
+    assert caught.value.problems == (
+        "delivery.smtp.username_env: the environment has no MAIL_USER; set it before starting",
+        "delivery.smtp.password_env: the environment has no MAIL_PASSWORD; set it before starting",
+    )
+
+
+def test_an_authority_file_without_certificates_is_a_problem(tmp_path: Path):
+    path = tmp_path / "ca.pem"
+    path.write_text("not a certificate")
+
+    with pytest.raises(Problems, match="holds no certificates"), smtp_channel(587, path):
+        pass
