@@ -57,8 +57,11 @@ def write_count(value: int, one: str, many: str) -> str:
 
 def wrap_text(value: str, first: str = "", rest: str | None = None) -> str:
     """Lines of at most 78 columns; addresses and long ids are never broken."""
+    words = " ".join(value.split())
+    if len(first) + len(words) <= TEXT_WIDTH:
+        return first + words
     lines = textwrap.wrap(
-        " ".join(value.split()),
+        words,
         TEXT_WIDTH,
         initial_indent=first,
         subsequent_indent=" " * len(first) if rest is None else rest,

@@ -18,7 +18,7 @@ class FolderChannel:
 
     def send(self, envelope: Envelope) -> str | None:
         content = build_mail(envelope).as_bytes()
-        folder = self._outbox / (envelope.as_at or envelope.sent_at.date()).isoformat()
+        folder = self._outbox / envelope.as_at.isoformat()
         path = folder / f"{envelope.kind}-{envelope.key}.eml"
         try:
             for each in (self._outbox, folder):

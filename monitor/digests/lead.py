@@ -120,7 +120,7 @@ class Memory:
     severity: Mapping[str, int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Standing:
     """How one young person stands tonight towards one address."""
 
@@ -230,15 +230,16 @@ def _stand(about: Sequence[FlagLine], memory: Memory, night: Night, *, baseline:
         line.flag_id: "open" if baseline else _status(line, memory.flags.get(line.flag_id))
         for line in current
     }
-    gone = [line for line in about if line.state == "resolved" and line.flag_id in memory.flags]
-    rules_now = {line.rule for line in current}
+    others = [line for line in about if line.flag_id not in statuses]
+    gone = [line for line in others if line.state == "resolved" and line.flag_id in memory.flags]
+    rules_now = {line.rule for line in current} if gone else ()
     cleared = [line for line in gone if line.resolved_reason == "cleared" and line.rule not in rules_now]
     severity = min((line.severity for line in current), key=rank, default=None)
     person_id = about[0].person_id
     return Standing(
         person_id=person_id,
-        team=one_line(about[0].team) if about[0].team else None,
-        adviser=one_line(about[0].personal_adviser) if about[0].personal_adviser else None,
+        team=about[0].team,
+        adviser=about[0].personal_adviser,
         kind="baseline"
         if baseline and current
         else _kind(severity, statuses, memory.severity.get(person_id), cleared=bool(cleared)),
@@ -247,7 +248,7 @@ def _stand(about: Sequence[FlagLine], memory: Memory, night: Night, *, baseline:
         statuses=statuses,
         cleared=cleared,
         ended=[line.resolved_reason for line in gone if line.resolved_reason in ENDED],
-        waived=sum(line.state == "waived" for line in about),
+        waived=sum(line.state == "waived" for line in others),
     )
 
 
@@ -284,7 +285,7 @@ def _count_without_lead(people: Iterable[Standing], routes: Routes) -> tuple[NoL
     for person in people:
         why = routes.unrouted(person.team)
         if why and person.person_id not in routes.restricted:
-            counts[person.team or "", why] += 1
+            counts[one_line(person.team or ""), why] += 1
     return tuple(NoLead(team or None, why, number) for (team, why), number in sorted(counts.items()))
 
 
@@ -301,8 +302,8 @@ def _line(person: Standing, night: Night, several_teams: bool) -> PersonLine:
     return PersonLine(
         person_id=person.person_id,
         link=night.link(person.person_id),
-        team=person.team if show_team else None,
-        adviser=person.adviser,
+        team=one_line(person.team) if show_team and person.team else None,
+        adviser=one_line(person.adviser) if person.adviser else None,
         severity=person.severity,
         items=tuple(_item(line, inside, person.statuses, night) for line, inside in person.roots),
         cleared=tuple(night.title(line.rule) for line in person.cleared),
@@ -337,6 +338,8 @@ def fold_flags(
 
     No flag is ever lost: of rules that fold each other, the most serious stays outside.
     """
+    if len(current) == 1:
+        return [(current[0], ())]
     ordered = sorted(current, key=lambda line: (rank(line.severity), line.due_on or date.max, line.rule))
     folds = {line.rule: rules[line.rule].folds if line.rule in rules else () for line in ordered}
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from monitor.templating import Templates
 
 SEVERITIES = ("critical", "high", "medium", "low", "data")
+RANKS: Mapping[str | None, int] = {severity: number for number, severity in enumerate(SEVERITIES)}
 
 
 class RuleWords(Protocol):
@@ -130,7 +131,7 @@ class Message:
 
 def rank(severity: str | None) -> int:
     """0 for critical; worse is lower; nothing at all is last."""
-    return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
+    return RANKS.get(severity, len(SEVERITIES))
 
 
 def one_line(value: str) -> str:

@@ -2,12 +2,16 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from monitor.config import fold
+from monitor.config import fold as fold_name
 
 if TYPE_CHECKING:
     from monitor.config import People, Team
+
+fold = lru_cache(maxsize=4096)(fold_name)
+"""There are few teams and many lines."""
 
 Unrouted = Literal["no team", "unknown team", "no lead"]
 
