@@ -175,12 +175,15 @@ class Mailbox:
         self.taken: list[Received] = []
         self.sessions: set[Any] = set()
         self.rcpt: Callable[[str], str] = lambda address: "250 OK"
+        self.hang_up_at: str | None = None
         self.data: Callable[[SMTP], str] = lambda server: "250 2.0.0 queued as 42"
 
     async def handle_RCPT(  # noqa: N802 - the server's own name
         self, server: SMTP, session: Session, received: Received, address: str, options: list[str]
     ) -> str:
         self.sessions.add(session.peer)
+        if address == self.hang_up_at:
+            server.transport.abort()
         answer = self.rcpt(address)
         if answer.startswith("250"):
             received.rcpt_tos.append(address)
@@ -390,14 +393,23 @@ def test_a_connection_lost_after_the_content_is_ambiguous(authority, ca_file):
 
 def test_a_connection_lost_before_the_content_can_be_tried_again(authority, ca_file):
     mailbox = Mailbox()
+    mailbox.hang_up_at = "lead.north@example.gov.uk"
 
     with mail_server(authority, mailbox) as port, smtp_channel(port, ca_file) as channel:
-        channel.send(envelope())
-    with smtp_channel(port, ca_file) as channel:
+        fault = fault_of(channel)
+        channel.send(envelope(recipient="lead.south@example.gov.uk"))
+
+    assert temporary(fault)
+    assert "before the message had gone; it will be tried again" in str(fault)
+    assert len(mailbox.taken) == 1
+
+
+def test_a_server_that_is_not_there_can_be_tried_again(ca_file):
+    with smtp_channel(free_port(), ca_file) as channel:
         fault = fault_of(channel)
 
     assert temporary(fault)
-    assert "cannot be reached" in str(fault)
+    assert "cannot be reached (Connection refused)" in str(fault)
 
 
 def test_a_message_larger_than_the_server_takes_is_permanent_before_it_is_sent(authority, ca_file):

@@ -14,8 +14,8 @@ from monitor.errors import DeliveryError, Problems
 if TYPE_CHECKING:
     from monitor.config import Smtp
 
-LOST = (smtplib.SMTPServerDisconnected, OSError)
-"""How smtplib says that the other side is gone; its other faults are answers."""
+LOST = OSError
+"""How a lost connection shows; smtplib's own faults are of this family too."""
 
 LOGIN_WANTED = (530, 534, 535, 538)
 """Answers that are about the settings, not about one message."""
@@ -81,7 +81,7 @@ class SmtpChannel:
 
     def close(self) -> None:
         if self._connection is not None:
-            with suppress(smtplib.SMTPException, OSError):
+            with suppressOSError:
                 self._connection.quit()
             self._drop()
 
@@ -133,7 +133,7 @@ class SmtpChannel:
             words = f"not ready ({fault.smtp_code}); try again later, or ask its keeper"
         except TimeoutError:
             words = f"no answer within {settings.timeout_seconds} seconds; check host, port and the firewall"
-        except (smtplib.SMTPException, OSError) as fault:
+        except OSError as fault:
             reason = getattr(fault, "strerror", None) or "connection closed"
             words = f"cannot be reached ({reason}); check host, port and the firewall"
         else:
@@ -170,8 +170,6 @@ class SmtpChannel:
             code, answer = connection.getreply()
         except LOST:
             code, answer = -1, b""
-        except smtplib.SMTPResponseException:
-            code, answer = -1, b""
         if 200 <= code < 300:
             return _status(code, answer)
         if 400 <= code < 600:
@@ -189,7 +187,7 @@ class SmtpChannel:
                 self._drop()
             else:
                 self._connection.rset()
-        except (smtplib.SMTPException, OSError):
+        except OSError:
             self._drop()
         permanent = 500 <= code < 600
         remedy = "check the address and the server's rules" if permanent else "it will be tried again"
