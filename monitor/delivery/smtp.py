@@ -14,9 +14,6 @@ from monitor.errors import DeliveryError, Problems
 if TYPE_CHECKING:
     from monitor.config import Smtp
 
-LOST = OSError
-"""How a lost connection shows; smtplib's own faults are of this family too."""
-
 LOGIN_WANTED = (530, 534, 535, 538)
 """Answers that are about the settings, not about one message."""
 
@@ -61,14 +58,14 @@ class SmtpChannel:
         connection = self._connected()
         try:
             code, answer = self._open_message(connection, envelope, len(content))
-        except LOST as fault:
+        except OSError as fault:
             self._drop()
             if not reused:
                 raise self._lost(fault) from None
             connection = self._connected()
             try:
                 code, answer = self._open_message(connection, envelope, len(content))
-            except LOST as again:
+            except OSError as again:
                 self._drop()
                 raise self._lost(again) from None
         if code in LOGIN_WANTED:
@@ -81,7 +78,7 @@ class SmtpChannel:
 
     def close(self) -> None:
         if self._connection is not None:
-            with suppressOSError:
+            with suppress(OSError):
                 self._connection.quit()
             self._drop()
 
@@ -162,13 +159,13 @@ class SmtpChannel:
             connection.send(re.sub(rb"(?m)^\.", b"..", content))
             if not content.endswith(b"\r\n"):
                 connection.send(b"\r\n")
-        except LOST as fault:
+        except OSError as fault:
             self._drop()
             raise self._lost(fault) from None
         try:
             connection.send(b".\r\n")
             code, answer = connection.getreply()
-        except LOST:
+        except OSError:
             code, answer = -1, b""
         if 200 <= code < 300:
             return _status(code, answer)
@@ -234,7 +231,7 @@ def _trust(settings: "Smtp") -> ssl.SSLContext:
     """Verified TLS 1.2 or later; with ``ca_file``, only what that authority has signed."""
     try:
         context = ssl.create_default_context(cafile=settings.ca_file)
-    except (OSError, ssl.SSLError):
+    except OSError:
         raise Problems(
             (f"delivery.smtp.ca_file: {settings.ca_file} holds no certificates; give a file in PEM form",)
         ) from None
