@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from monitor.config import fold
 from monitor.delimited import csv_heading, csv_line
 from monitor.files import append_privately, folder_written_whole, written_whole
 from monitor.templating import write_count, write_date
@@ -21,6 +22,9 @@ from monitor.workspace import load_rows
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+    from monitor.config import Team
+    from monitor.rulebook import Rule
 
 FLAG_COLUMNS = (
     "person_id", "team", "personal_adviser", "age", "eligibility", "rule", "title", "severity", "basis",
@@ -36,6 +40,67 @@ WEIGHTS = {"critical": 8, "high": 4, "medium": 2, "low": 1, "data": 0}
 """What a flag adds to a person's priority; the most severe stand first."""
 OTHER_TEAMS = "other-teams"
 LONGEST_NAME = 80
+
+
+def prepare(
+    con: "DuckDBPyConnection", rules: Iterable["Rule"], teams: Iterable["Team"], *, as_at: date
+) -> None:
+    """Make ``flag_list`` of ``flag_line``; teams have the names of the config where it knows them under another."""
+    rules = tuple(rules)
+    load_rows(
+        con,
+        "rule_words",
+        {"rule": "VARCHAR", "title": "VARCHAR", "basis": "VARCHAR", "action": "VARCHAR", "report": "VARCHAR"},
+        [(rule.id, rule.title, rule.basis, rule.action, ", ".join(map(str, rule.report))) for rule in rules],
+    )
+    folding = [(rule.id, folded) for rule in rules for folded in rule.folds]
+    load_rows(con, "folding", {"rule": "VARCHAR", "folded": "VARCHAR"}, folding)
+    needed = [(rule.id, column) for rule in rules for column in rule.needs]
+    load_rows(con, "needed", {"rule": "VARCHAR", "column": "VARCHAR"}, needed)
+    known = {fold(spelling): team.name for team in teams for spelling in (team.name, *team.also_known_as)}
+    spelt = [row[0] for row in con.execute("SELECT DISTINCT allocated_team FROM caseload").fetchall() if row[0]]
+    named = [(spelling, known.get(fold(spelling), spelling)) for spelling in spelt]
+    load_rows(con, "team_name", {"team": "VARCHAR", "name": "VARCHAR"}, named)
+    con.execute(FLAG_LIST, {"as_at": as_at})
+
+
+def prepare_unassessed(con: "DuckDBPyConnection") -> None:
+    """Make ``cannot_assess_list`` of tonight's answers, after ``prepare``.
+
+    A blank that a rule flags for someone is not listed again as what could not be assessed.
+    """
+    con.execute(CANNOT_ASSESS_LIST)
+
+
+FLAG_LIST = """
+CREATE OR REPLACE TABLE flag_list AS
+WITH current AS (SELECT * FROM flag_line WHERE state <> 'resolved')
+SELECT
+    f.person_id, coalesce(n.name, f.team) AS team, f.personal_adviser, f.age, f.eligibility, f.rule,
+    coalesce(w.title, 'A rule no longer in the rulebook') AS title, f.severity, w.basis, f.state, f.opened_on,
+    f.in_breach_since, CAST(CAST($as_at AS DATE) - f.opened_on AS INTEGER) AS days_open, f.because, w.action,
+    w.report AS report_paragraphs, f.waived_until,
+    EXISTS (
+        SELECT 1 FROM current AS other JOIN folding ON folding.rule = other.rule
+        WHERE other.person_id = f.person_id AND folding.folded = f.rule
+    ) AS folded
+FROM current AS f LEFT JOIN rule_words AS w USING (rule) LEFT JOIN team_name AS n USING (team)
+"""
+
+CANNOT_ASSESS_LIST = """
+CREATE OR REPLACE TABLE cannot_assess_list AS
+SELECT
+    a.person_id, coalesce(n.name, c.allocated_team) AS team, a."column" AS missing, a.why,
+    string_agg(a.rule, ', ' ORDER BY a.rule) AS rules
+FROM cannot_assess AS a
+JOIN caseload AS c USING (person_id)
+LEFT JOIN team_name AS n ON n.team = c.allocated_team
+WHERE NOT (a.why = 'blank' AND EXISTS (
+    SELECT 1 FROM breach JOIN needed USING (rule)
+    WHERE breach.person_id = a.person_id AND needed."column" = a."column"
+))
+GROUP BY ALL
+"""
 
 
 def write_night(

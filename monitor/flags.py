@@ -80,9 +80,7 @@ def load(con: "DuckDBPyConnection", connection: Connection, *, corrects: Sequenc
     """Make ``unresolved``: every unresolved flag, and those that the runs being put right resolved."""
     flag = table_of(Flag)
     columns = [flag.c.id if name == "flag_id" else flag.c[name] for name in UNRESOLVED]
-    wanted = flag.c.resolved_on.is_(None)
-    if corrects:
-        wanted = or_(wanted, flag.c.resolved_run_id.in_(corrects))
+    wanted = or_(flag.c.resolved_on.is_(None), flag.c.resolved_run_id.in_(corrects))
     rows = connection.execute(select(*columns).where(wanted))
     load_rows(con, "unresolved", UNRESOLVED, (tuple(row) for row in rows))
 

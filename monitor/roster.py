@@ -29,6 +29,7 @@ TYPES = {
     "first_seen_on": "DATE",
     "absent_since": "DATE",
     "died_on": "DATE",
+    "alive_again_on": "DATE",
     "ended_on": "DATE",
 }
 """The columns of a roster row, ``last_values`` aside, with their DuckDB types."""
@@ -141,6 +142,8 @@ def decide(con: "DuckDBPyConnection", as_at: dt.date) -> None:
             coalesce(r.first_seen_on, $as_at) AS first_seen_on,
             CASE WHEN NOT c.present THEN coalesce(r.absent_since, $as_at) END AS absent_since,
             coalesce(r.died_on, CASE WHEN c.died THEN $as_at END) AS died_on,
+            CASE WHEN r.died_on IS NOT NULL AND c.present AND NOT c.said_died
+                THEN coalesce(r.alive_again_on, $as_at) END AS alive_again_on,
             CASE WHEN c.age >= 25 THEN coalesce(r.ended_on, $as_at) END AS ended_on
         FROM caseload AS c
         LEFT JOIN roster AS r USING (person_id)

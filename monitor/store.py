@@ -66,7 +66,10 @@ class Run(SQLModel, table=True):
 
 
 class Person(SQLModel, table=True):
-    """The roster: everyone ever accepted, until dead or 25."""
+    """The roster: everyone ever accepted, until dead or 25.
+
+    ``alive_again_on``: since when the records say alive of someone recorded as died, and nobody has confirmed it.
+    """
 
     __tablename__ = "person"
 
@@ -83,6 +86,7 @@ class Person(SQLModel, table=True):
     first_seen_on: dt.date
     absent_since: dt.date | None = Field(default=None, index=True)
     died_on: dt.date | None = None
+    alive_again_on: dt.date | None = None
     ended_on: dt.date | None = None
 
 

@@ -128,6 +128,7 @@ def upgrade() -> None:
         sa.Column("first_seen_on", sa.Date(), nullable=False),
         sa.Column("absent_since", sa.Date()),
         sa.Column("died_on", sa.Date()),
+        sa.Column("alive_again_on", sa.Date()),
         sa.Column("ended_on", sa.Date()),
         sa.PrimaryKeyConstraint("person_id"),
     )

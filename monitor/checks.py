@@ -1,0 +1,92 @@
+"""``monitor check``: whether everything a night needs is there, without saving or sending anything."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from monitor import caseload, digests, sources
+from monitor.config import Config, read_restricted
+from monitor.delivery import open_channel
+from monitor.errors import MonitorError
+from monitor.rulebook import load_rulebook
+from monitor.templating import open_templates
+from monitor.workspace import open_workspace
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was looked at, in plain lines by section, and every problem found."""
+
+    sections: tuple[tuple[str, tuple[str, ...]], ...]
+    problems: tuple[str, ...]
+    exit_code: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"sections": {name: list(lines) for name, lines in self.sections}, "problems": list(self.problems)}
+
+
+def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Report:
+    """Load the rules, read every source, work out every route and open the channel; the worst exit code wins."""
+    sections: list[tuple[str, tuple[str, ...]]] = []
+    problems: list[str] = []
+    codes = [0]
+
+    def failed(fault: MonitorError) -> None:
+        problems.extend(str(fault).splitlines())
+        codes.append(fault.exit_code)
+
+    supplied: frozenset[str] = frozenset()
+    people: dict[str, int] = {}
+    try:
+        lines, supplied, people = _read_sources(config, as_at)
+        sections.append(("Sources", lines))
+    except MonitorError as fault:
+        failed(fault)
+    try:
+        sections.append(("Rules", _check_rules(config, supplied)))
+    except MonitorError as fault:
+        failed(fault)
+    try:
+        sections.append(("Routes", _check_routes(config, people)))
+        open_templates(config.template_folder())
+        open_channel(config.delivery, data_folder=config.data_folder, environ=environ)
+        sections.append(("Delivery", (f"{config.delivery.channel}, marked {config.delivery.marking}",)))
+    except MonitorError as fault:
+        failed(fault)
+    return Report(tuple(sections), tuple(problems), max(codes))
+
+
+def _read_sources(config: Config, as_at: dt.date) -> tuple[tuple[str, ...], frozenset[str], dict[str, int]]:
+    con = open_workspace()
+    extracts = [sources.read(one, con, as_at=as_at, data_folder=config.data_folder) for one in config.sources]
+    names = [name for team in config.teams for name in (team.name, *team.also_known_as)]
+    intake = caseload.type_rows(con, extracts, as_at=as_at, not_an_adviser=config.not_an_adviser, team_names=names)
+    lines = [f"{one.source}: {one.file}" + (f', sheet "{one.sheet}"' if one.sheet else "") for one in extracts]
+    lines.append(
+        f"{intake.people} people in {intake.rows} rows; {intake.unreadable_rows} rows and {intake.unreadable_cells} "
+        "cells cannot be read"
+    )
+    teams = con.execute("SELECT coalesce(allocated_team, ''), count(*) FROM tonight GROUP BY ALL ORDER BY ALL")
+    return (*lines, *intake.notes), intake.supplied, dict(teams.fetchall())
+
+
+def _check_rules(config: Config, supplied: frozenset[str]) -> tuple[str, ...]:
+    rulebook = load_rulebook(config.rule_folders(), config.rule)
+    lines = [f"{len(rulebook.rules)} rules"]
+    if supplied:
+        for rule in rulebook.rules:
+            missing = [column for column in rule.needs if column not in supplied]
+            if missing:
+                lines.append(f"not assessed: {rule.id}: no source supplies {', '.join(missing)}")
+    return (*lines, *rulebook.adjustments)
+
+
+def _check_routes(config: Config, people: Mapping[str, int]) -> tuple[str, ...]:
+    routes = digests.plan_routes(config.teams, config.people, read_restricted(config.restricted))
+    lines = [f"{team.name}: {routes.address(team.name, '')}" for team in config.teams]
+    for name, number in people.items():
+        why = routes.unrouted(name)
+        if why:
+            lines.append(f'{why}: "{name}" ({number} people) goes to {routes.fallback}')
+    return (*lines, f"analyst: {routes.analyst}", f"head of service: {routes.head or 'none named'}")

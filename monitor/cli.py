@@ -1,0 +1,246 @@
+"""The ``monitor`` command: reads the clock and the environment, calls one function, shows what it says.
+
+Libraries that are slow to import are imported by the command that needs them.
+"""
+
+import datetime as dt
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+import typer
+
+from monitor.errors import MonitorError, Problems
+
+if TYPE_CHECKING:
+    from monitor.config import Config
+
+LONDON = ZoneInfo("Europe/London")
+
+app = typer.Typer(
+    name="monitor",
+    help="Checks every night that no young person leaving care has dropped out of sight.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+rules_app = typer.Typer(help="The rulebook: what is asked, why, and its own examples.", no_args_is_help=True)
+app.add_typer(rules_app, name="rules")
+
+ConfigPath = Annotated[
+    Path,
+    typer.Option("--config", envvar="MONITOR_CONFIG", show_default=True, help="The configuration file."),
+]
+CONFIG = Path("monitor.toml")
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+AsAt = Annotated[
+    dt.datetime | None,
+    typer.Option(
+        "--as-at", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="The date it is about; today if left out."
+    ),
+]
+
+
+def main() -> None:
+    """Run the command line; a ``MonitorError`` is shown without a traceback and sets the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        app(standalone_mode=True)
+    except MonitorError as fault:
+        for line in str(fault).splitlines():
+            typer.secho(line, err=True, fg=typer.colors.RED if sys.stderr.isatty() else None)
+        sys.exit(fault.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("stopped; what was not finished has changed nothing, run again when ready", err=True)
+        sys.exit(130)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+def _today() -> dt.date:
+    return _now().astimezone(LONDON).date()
+
+
+def _load(path: Path) -> "Config":
+    from monitor.config import load_config
+
+    return load_config(path)
+
+
+@app.command()
+def run(
+    config: ConfigPath = CONFIG,
+    as_at: AsAt = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but save and send.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Put an accepted night right; needs --by.")] = False,
+    accept: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Believe a night the gate would refuse; needs --by.")
+    ] = None,
+    by: Annotated[str | None, typer.Option(metavar="NAME", help="Who decided it.")] = None,
+) -> None:
+    """Run one night: read, check, flag, write the lists and the e-mails."""
+    decided = {"--again": again, "--accept": accept is not None}
+    problems = [f"{one}: needs --by, the name of who decided it" for one, used in decided.items() if used and not by]
+    if accept is not None and not accept.strip():
+        problems.append("--accept: needs a reason in words")
+    if problems:
+        raise Problems(problems)
+    settings = _load(config)
+
+    from monitor import nightly, terminal
+    from monitor.ledger import Request
+
+    today = _today()
+    request = Request(as_at.date() if as_at else today, today, dry_run, again, by, accept)
+    with terminal.progress() as say:
+        night = nightly.run(settings, request, nightly.Tools(_now, os.environ, say))
+    terminal.show_night(night, settings)
+    raise typer.Exit(night.exit_code)
+
+
+@app.command()
+def deliver(config: ConfigPath = CONFIG) -> None:
+    """Send the messages that are waiting."""
+    settings = _load(config)
+
+    from monitor import outbox, terminal
+    from monitor.delivery import open_channel
+    from monitor.store import hold_lock, open_store
+
+    channel = open_channel(settings.delivery, data_folder=settings.data_folder, environ=os.environ)
+    with hold_lock(settings.database_url):
+        store = open_store(settings.database_url)
+        delivered = outbox.deliver_due(store, channel, sender=settings.delivery.sender, clock=_now)
+        store.close()
+    terminal.show_delivery(delivered)
+    raise typer.Exit(0 if delivered.settled else 1)
+
+
+@app.command()
+def check(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
+    """Check config, rules, sources and routes; nothing is saved or sent."""
+    settings = _load(config)
+
+    from monitor import checks, terminal
+
+    report = checks.check(settings, as_at=_today(), environ=os.environ)
+    terminal.show_check(report, as_json=as_json)
+    raise typer.Exit(report.exit_code)
+
+
+@app.command()
+def export(
+    output: Annotated[Path, typer.Option(help="The file to write.")],
+    config: ConfigPath = CONFIG,
+    form: Annotated[Literal["csv", "xlsx", "json"], typer.Option("--format", help="What to write.")] = "csv",
+    team: Annotated[str | None, typer.Option(help="One team only, as the caseload spells it.")] = None,
+    rule: Annotated[str | None, typer.Option(help="One rule only, by its id.")] = None,
+    state: Annotated[Literal["open", "held", "waived"] | None, typer.Option(help="One state only.")] = None,
+) -> None:
+    """Write the unresolved flags to a file, as the last accepted night left them."""
+    settings = _load(config)
+
+    from monitor import exceptions, recall
+    from monitor.config import read_restricted
+    from monitor.rulebook import load_rulebook
+    from monitor.store import reading_store
+
+    rulebook = load_rulebook(settings.rule_folders(), settings.rule)
+    if rule is not None:
+        rulebook.find(rule)
+    with reading_store(settings.database_path, settings.database_url) as store:
+        con, as_at = recall.recall(store)
+    exceptions.prepare(con, rulebook.rules, settings.teams, as_at=as_at)
+    count = exceptions.export(
+        con,
+        output,
+        form=form,
+        as_at=as_at,
+        team=team,
+        rule=rule,
+        state=state,
+        restricted=read_restricted(settings.restricted),
+        marking=settings.delivery.marking,
+    )
+    typer.echo(f"{count} {'flag' if count == 1 else 'flags'} as at {as_at} written to {output}")
+
+
+@app.command()
+def confirm(
+    person: Annotated[str, typer.Argument(metavar="PERSON", help="The id of someone recorded as died.")],
+    by: Annotated[str, typer.Option(metavar="NAME", help="Who confirmed it.")],
+    config: ConfigPath = CONFIG,
+) -> None:
+    """Confirm what the records now say of someone recorded as died: that they died, or that they are alive."""
+    settings = _load(config)
+
+    from monitor import recall
+    from monitor.store import hold_lock, reading_store
+
+    with hold_lock(settings.database_url), reading_store(settings.database_path, settings.database_url) as store:
+        typer.echo(recall.confirm(store, person, by=by, today=_today(), now=_now()))
+
+
+@app.command()
+def sample(
+    file: Annotated[Path, typer.Argument(help="The .xlsx or .csv file to write.")],
+    people: Annotated[int, typer.Option(min=1, max=5_000_000, help="How many people to invent.")] = 900,
+    as_at: AsAt = None,
+    seed: Annotated[int, typer.Option(help="The same seed invents the same people.")] = 1,
+) -> None:
+    """Write a List 9 of invented people, for trials."""
+    from monitor.sources.sample import write_sample
+
+    write_sample(file, people=people, as_at=as_at.date() if as_at else _today(), seed=seed)
+    typer.echo(f"{people} invented people written to {file}")
+
+
+@rules_app.command("list")
+def rules_list(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
+    """Every rule: severity, basis, title."""
+    from monitor import terminal
+
+    terminal.show_rules(_rulebook(config), as_json=as_json)
+
+
+@rules_app.command("show")
+def rules_show(
+    rule: Annotated[str, typer.Argument(help="The rule's id.")], config: ConfigPath = CONFIG, as_json: AsJson = False
+) -> None:
+    """One rule in full: what it asks, why, its limits and its examples."""
+    from monitor import terminal
+
+    terminal.show_rule(_rulebook(config).find(rule), as_json=as_json)
+
+
+@rules_app.command("test")
+def rules_test(
+    rule: Annotated[str | None, typer.Argument(help="One rule's id; every rule if left out.")] = None,
+    config: ConfigPath = CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Run the rules' own examples; exit code 1 if any gives another answer."""
+    from monitor import examples, terminal
+
+    rulebook = _rulebook(config)
+    wanted = rulebook.find(rule).id if rule else None
+    results = [result for result in examples.run(rulebook) if wanted is None or result.rule == wanted]
+    raise typer.Exit(terminal.show_examples(results, as_json=as_json))
+
+
+def _rulebook(path: Path) -> Any:
+    """The config's rulebook; the shipped one where there is no config file, so that it can be read before set-up."""
+    from monitor.config import shipped
+    from monitor.rulebook import load_rulebook
+
+    if path == CONFIG and not path.exists():
+        return load_rulebook((shipped("rules"),), {})
+    settings = _load(path)
+    return load_rulebook(settings.rule_folders(), settings.rule)

@@ -1,0 +1,185 @@
+"""All the messages of one night: who gets one, what each address already knows, and the finished words."""
+
+import datetime as dt
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Literal
+
+from sqlalchemy import Connection
+
+from monitor import digests, flags, outbox
+from monitor.config import Config, read_restricted
+from monitor.digests import FlagLine
+from monitor.ledger import Ledger
+from monitor.rulebook import Rulebook
+from monitor.templating import Templates
+from monitor.workspace import load_rows
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from monitor.caseload import Intake
+    from monitor.evaluation import Evaluation
+
+LINE_FIELDS = tuple(FlagLine.__dataclass_fields__)
+
+
+@dataclass(frozen=True)
+class Post:
+    """The night's messages, and who could be told nothing: people by team without a lead."""
+
+    postings: tuple[outbox.Posting, ...]
+    unrouted: Mapping[str, int]
+
+
+def describe_night(
+    config: Config,
+    rulebook: Rulebook,
+    ledger: Ledger,
+    as_at: dt.date,
+    *,
+    evaluated: "Evaluation | None" = None,
+    chain_head: str | None = None,
+) -> digests.Night:
+    """What every message of the night needs to know."""
+    meanings = json.loads(ledger.before.rule_meanings or "{}") if ledger.before else {}
+    changed = [rule.id for rule in rulebook.rules if meanings.get(rule.id, rule.meaning) != rule.meaning]
+    return digests.Night(
+        as_at=as_at,
+        authority=config.authority,
+        marking=config.delivery.marking,
+        rules=rulebook.by_id,
+        routes=digests.plan_routes(config.teams, config.people, read_restricted(config.restricted)),
+        case_url=config.case_url,
+        baseline=ledger.before is None,
+        correction=ledger.tonight is not None,
+        adjustments=tuple(rulebook.adjustments),
+        rules_changed=tuple(changed),
+        not_assessed=evaluated.not_assessed if evaluated else {},
+        failed=evaluated.failed if evaluated else {},
+        previous_accepted_on=ledger.before.as_at if ledger.before else None,
+        chain_head=chain_head,
+        lists_folder=str(config.lists.lists_folder) if config.lists.lists_folder else None,
+    )
+
+
+def write_all(
+    con: "DuckDBPyConnection",
+    connection: Connection,
+    night: digests.Night,
+    templates: Templates,
+    *,
+    intake: "Intake",
+    evaluated: "Evaluation",
+    deaths: Sequence[str],
+    lists_folder: str,
+) -> Post:
+    """One message for each lead with something to hear, and the analyst's, from ``flag_line`` and the outbox."""
+    memory = outbox.load_memory(connection, since=night.as_at - dt.timedelta(flags.RECENT_DAYS))
+    postings: list[outbox.Posting] = []
+    no_lead: list[digests.NoLead] = []
+    untold: set[str] = set()
+    for address, lines in _lines_by_address(con, night.routes):
+        if address is None:
+            untold.update(line.person_id for line in lines)
+            continue
+        known = memory.get(address, outbox.NOTHING_TOLD)
+        news = _unheard(lines, known)
+        digest = digests.compose_lead(
+            address,
+            night.routes.teams_of(address),
+            news,
+            known.told(),
+            night,
+            last_digest=known.last_digest,
+            perhaps_had=known.perhaps_had,
+        )
+        if digest is not None:
+            no_lead.extend(digest.no_lead)
+            postings.append(outbox.tell(digests.render(digest, templates), news, known))
+    analyst = night.routes.analyst
+    known = memory.get(analyst, outbox.NOTHING_TOLD)
+    news = _unheard(_data_lines(con), known)
+    account = _account(con, intake, evaluated, no_lead, len(untold), deaths, len(postings), lists_folder)
+    summary = digests.compose_analyst(analyst, news, known.told(), night, account)
+    postings.append(outbox.tell(digests.render(summary, templates), news, known))
+    return Post(tuple(postings), _unrouted(con, night.routes))
+
+
+def write_refusal(
+    night: digests.Night, templates: Templates, why: Literal["refused", "unreadable", "failed"], reasons: Sequence[str]
+) -> outbox.Posting:
+    """What the analyst alone is told of a night that was not accepted."""
+    digest = digests.compose_refused(night.routes.analyst, night, why, reasons)
+    return outbox.Posting(digests.render(digest, templates))
+
+
+def _unheard(lines: Sequence[FlagLine], known: outbox.Memory) -> list[FlagLine]:
+    """The lines without those resolved flags that this address never knew of, or knows to be resolved."""
+    return [line for line in lines if line.state != "resolved" or not known.knows_resolved(line.flag_id)]
+
+
+def _lines_by_address(
+    con: "DuckDBPyConnection", routes: digests.Routes
+) -> Iterator[tuple[str | None, list[FlagLine]]]:
+    """Each address with the lines that go there; restricted people's to the head of service, or to nobody."""
+    teams = [row[0] for row in con.execute("SELECT DISTINCT team FROM flag_line").fetchall()]
+    load_rows(con, "route", {"team": "VARCHAR", "address": "VARCHAR"}, routes.addresses(teams))
+    load_rows(con, "restricted", {"person_id": "VARCHAR"}, [(person,) for person in sorted(routes.restricted)])
+    rows = con.execute(
+        f"""
+        SELECT CASE WHEN restricted.person_id IS NULL THEN route.address ELSE $head END AS address,
+               {", ".join(f"line.{name}" for name in LINE_FIELDS)}
+        FROM flag_line AS line
+        JOIN route ON route.team = coalesce(line.team, '')
+        LEFT JOIN restricted USING (person_id)
+        WHERE line.severity <> 'data'
+        ORDER BY address, line.person_id, line.rule
+        """,
+        {"head": routes.head},
+    ).fetchall()
+    for address, group in groupby(rows, key=itemgetter(0)):
+        yield address, [FlagLine(*row[1:]) for row in group]
+
+
+def _data_lines(con: "DuckDBPyConnection") -> list[FlagLine]:
+    fields = ", ".join(LINE_FIELDS)
+    query = f"SELECT {fields} FROM flag_line WHERE severity = 'data' ORDER BY person_id, rule"
+    return [FlagLine(*row) for row in con.execute(query).fetchall()]
+
+
+def _unrouted(con: "DuckDBPyConnection", routes: digests.Routes) -> dict[str, int]:
+    """People on tonight's caseload by team name, where the team has nobody to tell."""
+    rows = con.execute("SELECT coalesce(allocated_team, ''), count(*) FROM caseload WHERE NOT died GROUP BY ALL")
+    return {team: people for team, people in sorted(rows.fetchall()) if routes.unrouted(team)}
+
+
+def _account(
+    con: "DuckDBPyConnection",
+    intake: "Intake",
+    evaluated: "Evaluation",
+    no_lead: Sequence[digests.NoLead],
+    untold: int,
+    deaths: Sequence[str],
+    leads_told: int,
+    lists_folder: str,
+) -> digests.Account:
+    def counted(query: str) -> dict[str, int]:
+        return {str(row[0]): row[1] for row in con.execute(query).fetchall()}
+
+    return digests.Account(
+        intake=intake,
+        totals=evaluated.totals,
+        opened=counted("SELECT rule, count(*) FROM flag_line WHERE change = 'opened' GROUP BY ALL"),
+        unreadable=counted("SELECT \"column\", count(*) FROM unreadable WHERE \"column\" <> '' GROUP BY ALL"),
+        cannot_assess=counted("SELECT missing, count(*) FROM cannot_assess_list GROUP BY ALL"),
+        changes=counted("SELECT change, count(*) FROM flag_line WHERE change IS NOT NULL GROUP BY ALL"),
+        no_lead=tuple(no_lead),
+        untold=untold,
+        deaths=tuple(deaths),
+        leads_told=leads_told,
+        lists_folder=lists_folder,
+    )

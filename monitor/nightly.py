@@ -1,0 +1,447 @@
+"""One night, from the sources to the delivered messages: a plain function of the config and a date.
+
+    sources -> caseload -> trust gate -> evaluation -> flags -> digests -> outbox -> delivery
+                                                    \\-> exception lists, snapshot
+
+Everything that remembers is saved in one transaction, so a night that is killed has happened or has not; what
+follows it (lists, delivery) is completed by the next run of the same date.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from sqlalchemy import Connection
+
+from monitor import (
+    caseload,
+    evaluation,
+    events,
+    exceptions,
+    flags,
+    ledger,
+    letters,
+    outbox,
+    roster,
+    snapshot,
+    sources,
+    trust,
+)
+from monitor.config import Config, read_restricted
+from monitor.delivery import Channel, open_channel
+from monitor.errors import MonitorError, Refused, SourceError
+from monitor.ledger import Ledger, Request
+from monitor.rulebook import Rulebook, load_rulebook
+from monitor.store import Measure, Run, Store, hold_lock, insert_rows, open_store, table_of
+from monitor.templating import Templates, open_templates
+from monitor.workspace import lock_down, open_workspace
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+Clock = Callable[[], dt.datetime]
+Say = Callable[[str], None]
+Outcome = Literal["accepted", "put right", "unchanged", "rehearsed"]
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What the night reads of the world, handed in by ``cli``: clock, secrets, and where progress is told."""
+
+    clock: Clock
+    environ: Mapping[str, str]
+    say: Say
+
+
+@dataclass(frozen=True)
+class Night:
+    """What one night did, for the terminal: counts, and no person.
+
+    ``doubts``: what the gate found; ``believed``: False for a rehearsal that a real run would refuse.
+    """
+
+    as_at: dt.date
+    outcome: Outcome
+    baseline: bool
+    people: int
+    absent: int
+    deaths: int
+    intake: caseload.Intake
+    evaluation: evaluation.Evaluation
+    changes: Mapping[str, int]
+    opened: Mapping[str, int]
+    states: Mapping[str, int]
+    messages: int
+    unrouted: Mapping[str, int]
+    doubts: tuple[str, ...] = ()
+    believed: bool = True
+    lists: tuple[Path, ...] = ()
+    delivered: outbox.Delivered = field(default_factory=outbox.Delivered)
+
+    @property
+    def exit_code(self) -> int:
+        if not self.believed:
+            return 3
+        return 0 if self.delivered.settled and not self.evaluation.failed else 1
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The night as decided, before anything is saved; the rest is in the workspace's tables."""
+
+    con: "DuckDBPyConnection"
+    intake: caseload.Intake
+    evaluation: evaluation.Evaluation
+    doubts: tuple[str, ...]
+    snapshot: Path | None
+
+
+def run(config: Config, request: Request, tools: Tools) -> Night:
+    """Run the night; raises ``MonitorError`` with nothing changed where it cannot be believed."""
+    rulebook = load_rulebook(config.rule_folders(), config.rule)
+    templates = open_templates(config.template_folder())
+    if request.dry_run:
+        return _rehearse(config, request, rulebook, templates, tools)
+    channel = open_channel(config.delivery, data_folder=config.data_folder, environ=tools.environ)
+    with hold_lock(config.database_url), _opened(config.database_url) as store:
+        past = ledger.read_ledger(store, request.as_at)
+        ledger.check_date(request, past)
+        with _recorded(config, request, rulebook, templates, store, past, channel, tools) as run_id:
+            judged = _judge(config, request, rulebook, store, past, tools, run_id=run_id)
+            if _is_unchanged(request, past, judged, rulebook):
+                night = _repeat(request, store, past, judged, run_id, tools)
+            else:
+                night = _accept(config, request, rulebook, templates, store, past, judged, run_id, tools)
+        lists = _write_lists(config, rulebook, judged.con, request.as_at, tools.say)
+        tools.say("Delivering messages")
+        delivered = outbox.deliver_due(store, channel, sender=config.delivery.sender, clock=tools.clock)
+        return replace(night, lists=lists, delivered=delivered)
+
+
+@contextmanager
+def _opened(url: str) -> Iterator[Store]:
+    store = open_store(url)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def _recorded(
+    config: Config,
+    request: Request,
+    rulebook: Rulebook,
+    templates: Templates,
+    store: Store,
+    past: Ledger,
+    channel: Channel,
+    tools: Tools,
+) -> Iterator[int]:
+    """A row of the ledger for this attempt, however it ends; the analyst is told of a night that was not accepted."""
+    run_id = ledger.begin(store, request, tools.clock())
+    try:
+        yield run_id
+    except MonitorError as fault:
+        state = "refused" if isinstance(fault, Refused) else "failed"
+        ledger.close(store, run_id, state, str(fault), tools.clock())
+        if not isinstance(fault, ledger.RequestRefused):
+            night = letters.describe_night(config, rulebook, past, request.as_at)
+            told = letters.write_refusal(night, templates, _why(fault), str(fault).splitlines())
+            with store.writing() as connection:
+                outbox.post(connection, [told], run_id=run_id, as_at=request.as_at, created_at=tools.clock())
+            outbox.deliver_due(store, channel, sender=config.delivery.sender, clock=tools.clock)
+        raise
+    except BaseException:
+        ledger.close(store, run_id, "failed", "stopped before it was finished", tools.clock())
+        raise
+
+
+def _why(fault: MonitorError) -> Literal["refused", "unreadable", "failed"]:
+    if isinstance(fault, SourceError):
+        return "unreadable"
+    return "refused" if isinstance(fault, Refused) else "failed"
+
+
+def _judge(
+    config: Config,
+    request: Request,
+    rulebook: Rulebook,
+    store: Store,
+    past: Ledger,
+    tools: Tools,
+    *,
+    run_id: int | None,
+) -> Judged:
+    """Everything up to the decisions on flags; nothing is saved but the snapshot file, if there is a run."""
+    con, as_at = open_workspace(), request.as_at
+    extracts = []
+    for source in config.sources:
+        tools.say(f"Reading {source.name}")
+        extracts.append(sources.read(source, con, as_at=as_at, data_folder=config.data_folder))
+    tools.say("Checking every cell")
+    team_names = [name for team in config.teams for name in (team.name, *team.also_known_as)]
+    intake = caseload.type_rows(
+        con, extracts, as_at=as_at, not_an_adviser=config.not_an_adviser, team_names=team_names
+    )
+    last_night = past.before.as_at if past.before else None
+    with store.reading() as connection:
+        roster.load(con, connection, corrects=max(past.same_date, default=None))
+        flags.load(con, connection, corrects=past.same_date)
+    doubts = trust.judge(trust.compare(con, last_night=last_night), config.gate)
+    if doubts and request.accept is None:
+        raise Refused("\n".join(doubts))
+    caseload.join_roster(con, intake, as_at=as_at)
+    roster.place_accommodation(con, last_night=last_night)
+    kept = snapshot.write(con, config.data_folder / "snapshots", as_at=as_at, run_id=run_id) if run_id else None
+    lock_down(con)
+    tools.say("Asking every rule of every person")
+    evaluated = evaluation.evaluate(con, rulebook, as_at, intake.supplied)
+    roster.decide(con, as_at)
+    flags.decide(con, _rule_facts(rulebook, evaluated, as_at), as_at, corrects=past.same_date)
+    return Judged(con, intake, evaluated, doubts, kept)
+
+
+def _rule_facts(rulebook: Rulebook, evaluated: evaluation.Evaluation, as_at: dt.date) -> list[flags.RuleFacts]:
+    facts = []
+    for rule in rulebook.in_force(as_at):
+        unanswered = None
+        if rule.id in evaluated.failed:
+            unanswered = "the rule failed while running"
+        elif rule.id in evaluated.not_assessed:
+            unanswered = "no source supplies " + ", ".join(evaluated.not_assessed[rule.id]).replace("_", " ")
+        facts.append(flags.RuleFacts(rule.id, rule.severity, tuple(rule.continues), unanswered))
+    return facts
+
+
+def _is_unchanged(request: Request, past: Ledger, judged: Judged, rulebook: Rulebook) -> bool:
+    try:
+        same = ledger.unchanged(
+            request, past, source_fingerprint=judged.intake.fingerprint, rules_fingerprint=rulebook.fingerprint
+        )
+    except MonitorError:
+        _discard(judged)
+        raise
+    if same:
+        _discard(judged)
+    return same
+
+
+def _discard(judged: Judged) -> None:
+    if judged.snapshot:
+        judged.snapshot.unlink(missing_ok=True)
+
+
+def _accept(
+    config: Config,
+    request: Request,
+    rulebook: Rulebook,
+    templates: Templates,
+    store: Store,
+    past: Ledger,
+    judged: Judged,
+    run_id: int,
+    tools: Tools,
+) -> Night:
+    """Save the night and its messages in one transaction."""
+    con, as_at, now = judged.con, request.as_at, tools.clock()
+    tools.say("Saving")
+    try:
+        with store.writing() as connection:
+            flags.settle(con, connection, run_id=run_id, as_at=as_at)
+            flags.save(con, connection, run_id=run_id, as_at=as_at, recorded_at=now)
+            _record_night(con, connection, request, judged, run_id, now)
+            flags.show(con, connection, as_at)
+            roster.save(con, connection, run_id=run_id)
+            _save_measures(con, connection, past, run_id, as_at)
+            _save_run(con, connection, rulebook, past, judged, request, run_id, now)
+            post = _write_letters(config, rulebook, templates, connection, past, judged, as_at)
+            outbox.post(connection, post.postings, run_id=run_id, as_at=as_at, created_at=now)
+    except BaseException:
+        _discard(judged)
+        raise
+    return _account(judged, as_at, "put right" if past.tonight else "accepted", past, post)
+
+
+def _repeat(request: Request, store: Store, past: Ledger, judged: Judged, run_id: int, tools: Tools) -> Night:
+    """A date that was accepted from this very input: nothing changes; the tables for the lists are made again."""
+    with store.reading() as connection:
+        flags.load(judged.con, connection)
+        flags.stand(judged.con)
+        flags.show(judged.con, connection, request.as_at)
+    ledger.close(store, run_id, "unchanged", "accepted already from the same input", tools.clock())
+    return _account(judged, request.as_at, "unchanged", past, letters.Post((), {}))
+
+
+def _rehearse(config: Config, request: Request, rulebook: Rulebook, templates: Templates, tools: Tools) -> Night:
+    """Everything but saving and sending: the database is only read, or not there yet."""
+    known = config.database_path.is_file()
+    with _opened(config.database_url if known else "sqlite://") as store:
+        past = ledger.read_ledger(store, request.as_at)
+        believing = replace(request, accept=request.accept or "")
+        judged = _judge(config, believing, rulebook, store, past, tools, run_id=None)
+        with store.reading() as connection:
+            flags.settle(judged.con, connection, run_id=0, as_at=request.as_at)
+            flags.show(judged.con, connection, request.as_at)
+            post = _write_letters(config, rulebook, templates, connection, past, judged, request.as_at)
+    night = _account(judged, request.as_at, "rehearsed", past, post)
+    return replace(night, believed=not judged.doubts or request.accept is not None)
+
+
+def _write_letters(
+    config: Config,
+    rulebook: Rulebook,
+    templates: Templates,
+    connection: Connection,
+    past: Ledger,
+    judged: Judged,
+    as_at: dt.date,
+) -> letters.Post:
+    _prepare_lists(config, rulebook, judged.con, as_at)
+    night = letters.describe_night(
+        config, rulebook, past, as_at, evaluated=judged.evaluation, chain_head=events.head(connection)
+    )
+    return letters.write_all(
+        judged.con,
+        connection,
+        night,
+        templates,
+        intake=judged.intake,
+        evaluated=judged.evaluation,
+        deaths=_new_deaths(judged.con),
+        lists_folder=str(config.data_folder / "exceptions" / as_at.isoformat()),
+    )
+
+
+def _prepare_lists(config: Config, rulebook: Rulebook, con: "DuckDBPyConnection", as_at: dt.date) -> None:
+    exceptions.prepare(con, rulebook.rules, config.teams, as_at=as_at)
+    exceptions.prepare_unassessed(con)
+
+
+def _write_lists(
+    config: Config, rulebook: Rulebook, con: "DuckDBPyConnection", as_at: dt.date, say: Say
+) -> tuple[Path, ...]:
+    say("Writing exception lists")
+    _prepare_lists(config, rulebook, con, as_at)
+    paths: list[Path] = []
+    folders = [config.data_folder / "exceptions", config.lists.lists_folder]
+    for folder in filter(None, folders):
+        paths += exceptions.write_night(
+            con,
+            folder,
+            as_at=as_at,
+            teams=[team.name for team in config.teams],
+            workbooks=config.lists.workbooks,
+            restricted=read_restricted(config.restricted),
+            marking=config.delivery.marking,
+        )
+    return tuple(paths)
+
+
+def _record_night(
+    con: "DuckDBPyConnection",
+    connection: Connection,
+    request: Request,
+    judged: Judged,
+    run_id: int,
+    now: dt.datetime,
+) -> None:
+    """Events about people and the night itself, beside those of flags."""
+    happened = [events.Event("death recorded", person_id=person) for person in _new_deaths(con)]
+    if judged.doubts:
+        why = f"{request.accept}: {'; '.join(judged.doubts)}"
+        happened.append(events.Event("night accepted anyway", why=why, by=request.by))
+    if request.again:
+        happened.append(events.Event("night put right", by=request.by))
+    events.record(connection, happened, as_at=request.as_at, recorded_at=now, run_id=run_id)
+
+
+def _new_deaths(con: "DuckDBPyConnection") -> list[str]:
+    rows = con.execute("""
+        SELECT person_id FROM roster_tonight AS tonight LEFT JOIN roster AS before USING (person_id)
+        WHERE tonight.died_on IS NOT NULL AND before.died_on IS NULL ORDER BY person_id
+    """).fetchall()
+    return [row[0] for row in rows]
+
+
+def _save_measures(
+    con: "DuckDBPyConnection", connection: Connection, past: Ledger, run_id: int, as_at: dt.date
+) -> None:
+    table = table_of(Measure)
+    connection.execute(table.delete().where(table.c.run_id.in_(past.same_date)))
+    rows = con.execute(
+        """
+        WITH held AS (
+            SELECT rule, coalesce(team, '') AS team, count(*) AS held FROM flag_line WHERE state = 'held' GROUP BY ALL
+        )
+        SELECT $run_id, rule, team, $as_at, coalesce(asked, 0), coalesce(ok, 0), coalesce(breach, 0),
+               coalesce(cannot_assess, 0), coalesce(held, 0), 0
+        FROM measure FULL JOIN held USING (rule, team)
+        """,
+        {"run_id": run_id, "as_at": as_at},
+    ).fetchall()
+    columns = ("run_id", "rule", "team", "as_at", "asked", "ok", "breach", "cannot_assess", "held", "waived")
+    insert_rows(connection, Measure, columns, rows)
+
+
+def _save_run(
+    con: "DuckDBPyConnection",
+    connection: Connection,
+    rulebook: Rulebook,
+    past: Ledger,
+    judged: Judged,
+    request: Request,
+    run_id: int,
+    now: dt.datetime,
+) -> None:
+    table = table_of(Run)
+    if past.tonight:
+        connection.execute(table.update().where(table.c.id == past.tonight.id).values(state="superseded"))
+    people, absent = _people(con)
+    values = {
+        "state": "accepted",
+        "finished_at": now,
+        "source_fingerprint": judged.intake.fingerprint,
+        "rules_fingerprint": rulebook.fingerprint,
+        "rule_meanings": json.dumps({rule.id: rule.meaning for rule in rulebook.rules}),
+        "people": people,
+        "absent": absent,
+        "snapshot": judged.snapshot.name if judged.snapshot else None,
+        "snapshot_sha256": snapshot.fingerprint(judged.snapshot) if judged.snapshot else None,
+        "reason": request.accept if judged.doubts else None,
+        "corrects": past.tonight.id if past.tonight else None,
+    }
+    connection.execute(table.update().where(table.c.id == run_id).values(values))
+
+
+def _people(con: "DuckDBPyConnection") -> tuple[int, int]:
+    rows = con.execute("SELECT count(*) FILTER (present), count(*) FILTER (NOT present) FROM caseload").fetchall()
+    return rows[0][0], rows[0][1]
+
+
+def _account(judged: Judged, as_at: dt.date, outcome: Outcome, past: Ledger, post: letters.Post) -> Night:
+    def counted(column: str, where: str = "true") -> dict[str, int]:
+        rows = judged.con.execute(f"SELECT {column}, count(*) FROM flag_line WHERE {where} GROUP BY ALL ORDER BY ALL")
+        return {row[0]: row[1] for row in rows.fetchall()}
+
+    people, absent = _people(judged.con)
+    return Night(
+        as_at=as_at,
+        outcome=outcome,
+        baseline=past.before is None,
+        people=people,
+        absent=absent,
+        deaths=len(_new_deaths(judged.con)),
+        intake=judged.intake,
+        evaluation=judged.evaluation,
+        changes=counted("change", "change IS NOT NULL"),
+        opened=counted("rule", "change = 'opened'"),
+        states=counted("state", "state <> 'resolved'"),
+        messages=len(post.postings),
+        unrouted=post.unrouted,
+        doubts=judged.doubts,
+    )

@@ -1,0 +1,213 @@
+"""What commands print: a person at a terminal gets tables and progress, a log file gets plain lines."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from monitor.checks import Report
+    from monitor.config import Config
+    from monitor.examples import Result
+    from monitor.nightly import Night
+    from monitor.outbox import Delivered
+    from monitor.rulebook import Rule, Rulebook
+
+PLAIN_WIDTH = 120
+COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "", "data": "dim"}
+OUTCOMES = {
+    "accepted": "accepted",
+    "put right": "put right: the flags follow the new input, and the mail says correction",
+    "unchanged": "accepted already from the same input: nothing has changed and nothing new is sent",
+    "rehearsed": "rehearsed: nothing was saved or sent",
+}
+
+
+def _console() -> Console:
+    return Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH, soft_wrap=False)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """A spinner naming the step in hand; silent when nobody is watching."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda step: None
+        return
+    with console.status("Starting") as status:
+        yield lambda step: status.update(step)
+
+
+def print_json(content: Any) -> None:
+    sys.stdout.write(json.dumps(content, default=str, indent=2, ensure_ascii=False) + "\n")
+
+
+def show_night(night: "Night", config: "Config") -> None:
+    """The closing account: what was asked, what came of it, what could not be judged, where the files are."""
+    console = _console()
+    console.print(f"[bold]Night of {night.as_at.day} {night.as_at:%B %Y}[/bold]: {OUTCOMES[night.outcome]}")
+    if night.doubts:
+        console.print("[red]The gate would refuse this night:[/red]" if not night.believed else "Believed on request:")
+        for doubt in night.doubts:
+            console.print(Text(f"  {doubt}"))
+    if night.baseline:
+        console.print("The first night: there is no history to compare with, so everything found is new.")
+    _print_intake(console, night)
+    _print_rules(console, night)
+    _print_not_judged(console, night)
+    _print_flags(console, night)
+    _print_messages(console, night, config)
+
+
+def _print_intake(console: Console, night: "Night") -> None:
+    intake = night.intake
+    console.print(f"{_people(night.people)} from {_count(intake.rows, 'row')}", end="")
+    console.print(f"; {_people(night.absent)} of earlier nights missing from it" if night.absent else "")
+    for note in intake.notes:
+        console.print(Text(f"  {note}"))
+    if night.deaths:
+        console.print(f"  {_people(night.deaths)} newly recorded as having died: monitor confirm ID --by NAME")
+
+
+def _print_rules(console: Console, night: "Night") -> None:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Rule", overflow="fold")
+    for heading in ("asked", "ok", "breach", "cannot assess", "new tonight"):
+        table.add_column(heading, justify="right")
+    for rule, counts in night.evaluation.totals.items():
+        if rule in night.evaluation.not_assessed or rule in night.evaluation.failed:
+            continue
+        figures = (counts.asked, counts.ok, counts.breach, counts.cannot_assess, night.opened.get(rule, 0))
+        table.add_row(rule, *(str(figure) for figure in figures), style="" if counts.breach else "dim")
+    console.print(table)
+
+
+def _print_not_judged(console: Console, night: "Night") -> None:
+    for rule, columns in night.evaluation.not_assessed.items():
+        console.print(Text(f"Not assessed: {rule}: no source supplies {', '.join(columns)}"))
+    for rule, why in night.evaluation.failed.items():
+        console.print(Text(f"Failed: {rule}: {why}; its flags are held", style="red"))
+
+
+def _print_flags(console: Console, night: "Night") -> None:
+    changes = {
+        "opened": "new", "held": "newly held", "released": "released", "resolved": "resolved",
+    }  # fmt: skip
+    said = [f"{night.changes[change]} {words}" for change, words in changes.items() if night.changes.get(change)]
+    states = [f"{night.states[state]} {state}" for state in ("open", "held", "waived") if night.states.get(state)]
+    console.print(f"Flags: {', '.join(said) or 'nothing changed'}; now {', '.join(states) or 'none open'}")
+    for team, people in night.unrouted.items():
+        name = f'team "{team}"' if team else "no team"
+        console.print(Text(f"No lead to tell: {name}, {_people(people)}; the fallback address hears instead"))
+
+
+def _print_messages(console: Console, night: "Night", config: "Config") -> None:
+    if night.outcome == "rehearsed":
+        console.print(f"{_count(night.messages, 'message')} would be sent")
+        return
+    show_delivery(night.delivered)
+    if night.delivered.delivered and config.delivery.channel == "folder":
+        console.print(Text(f"Messages are in {config.data_folder / 'outbox'}"))
+    if night.lists:
+        console.print(Text(f"Lists are in {night.lists[0].parent}"))
+
+
+def show_delivery(delivered: "Delivered") -> None:
+    console = _console()
+    console.print(f"{_count(delivered.delivered, 'message')} delivered", end="")
+    others = (
+        ("to be tried again", delivered.to_retry),
+        ("given up", delivered.given_up),
+        ("in doubt: they may have arrived, and are not sent again", delivered.doubtful),
+        ("withheld: someone they name has been recorded as died since", delivered.withheld),
+    )
+    console.print("".join(f"; {number} {words}" for words, number in others if number))
+    for problem in delivered.problems:
+        console.print(Text(f"  {problem}", style="red"))
+
+
+def show_check(report: "Report", *, as_json: bool) -> None:
+    if as_json:
+        print_json(report.as_dict())
+        return
+    console = _console()
+    for section, lines in report.sections:
+        console.print(f"[bold]{section}[/bold]")
+        for line in lines:
+            console.print(Text(f"  {line}"))
+    for problem in report.problems:
+        console.print(Text(problem, style="red"))
+    console.print("[bold]Ready[/bold]" if not report.problems else "[bold red]Not ready[/bold red]")
+
+
+def show_rules(rulebook: "Rulebook", *, as_json: bool) -> None:
+    if as_json:
+        print_json([_rule_row(rule) for rule in rulebook.rules])
+        return
+    console = _console()
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("Rule", "Severity", "Basis", "Report", "Title"):
+        table.add_column(heading, overflow="fold")
+    for rule in rulebook.rules:
+        paragraphs = " ".join(map(str, rule.report))
+        table.add_row(rule.id, Text(rule.severity, COLOURS[rule.severity]), rule.basis, paragraphs, rule.title)
+    console.print(table)
+    console.print(_count(len(rulebook.rules), "rule"))
+
+
+def _rule_row(rule: "Rule") -> dict[str, Any]:
+    names = ("id", "title", "severity", "basis", "reference", "report", "status", "sensitive", "folds", "continues")
+    return {name: _plain(getattr(rule, name)) for name in names}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, tuple | list | set | frozenset):
+        return [_plain(one) for one in value]
+    return value
+
+
+def show_rule(rule: "Rule", *, as_json: bool) -> None:
+    if as_json:
+        print_json({**_rule_row(rule), "text": rule.as_written})
+        return
+    console = _console()
+    console.print(f"[bold]{rule.id}[/bold]  ({rule.file})")
+    console.print(Text(rule.as_written))
+
+
+def show_examples(results: Sequence["Result"], *, as_json: bool) -> int:
+    """Print the failures, each with expected, got and the row; the exit code."""
+    failed = [result for result in results if result.got != result.expected]
+    if as_json:
+        print_json({
+            "run": len(results),
+            "failed": [
+                {"rule": one.rule, "example": one.name, "expected": one.expected, "got": one.got, "row": dict(one.row)}
+                for one in failed
+            ],
+        })  # fmt: skip
+        return 1 if failed else 0
+    console = _console()
+    for one in failed:
+        console.print(Text(f"{one.rule}: {one.name}", style="red"))
+        console.print(Text(f"  expected {one.expected}, got {one.got}"))
+        console.print(Text("  " + ", ".join(f"{name} = {value}" for name, value in one.row.items())))
+    rules = len({one.rule for one in results})
+    console.print(f"{_count(len(results), 'example')} of {_count(rules, 'rule')}: {len(failed)} failed")
+    return 1 if failed else 0
+
+
+def _people(number: int) -> str:
+    return "1 person" if number == 1 else f"{number:,} people"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
