@@ -203,7 +203,8 @@ def _in_touch_of(phrase: str) -> Code:
         if phrase == fold_phrase(BY_NAME["in_touch"].codes[code]) or re.fullmatch(pattern, phrase):
             return code
     # "01 - Yes, resident in the UK": a plain yes or no with a remark that speaks of nothing else.
-    first, *remark = phrase.split()
+    first, _, rest = phrase.partition(" ")
+    remark = rest.split()
     if not remark or len(remark) > 8 or set(remark) & _REMARKS_THAT_CHANGE_IT:
         return UNREADABLE
     return {"yes": "YES", "no": "NO"}.get(first, UNREADABLE)
@@ -278,9 +279,10 @@ def read_accommodation(text: str) -> Accommodation:
     if letter not in _PLACES or (digit and said not in (None, suitable)):
         return Accommodation(UNREADABLE)
     if described is UNREADABLE:
-        # A delimiter makes the letter a code whatever remark follows it, unless the remark is a code itself.
-        other = re.fullmatch(r"([b-z])[12]?", phrase)
-        trusted = token.delimited and not (other and other[1].upper() != letter)
+        # A delimiter makes the letter a code whatever remark follows it, unless the remark is a code itself:
+        # "b) C: Community home" has a list mark that looks like a code.
+        remark = read_accommodation(rest).code
+        trusted = token.delimited and remark in (UNREADABLE, letter)
         return Accommodation(letter, suitable) if trusted else Accommodation(UNREADABLE)
     return Accommodation(letter, suitable) if described in (None, letter) else Accommodation(UNREADABLE)
 
@@ -327,8 +329,7 @@ def _read_activity(bare: str) -> Code:
     if code not in BY_NAME["activity"].codes:
         return UNREADABLE
     if described is UNREADABLE:
-        other = re.fullmatch(r"[fpg][1-6]", phrase)
-        return code if token.delimited and not (other and phrase.upper() != code) else UNREADABLE
+        return code if token.delimited and _read_activity(rest) in (UNREADABLE, code) else UNREADABLE
     # Training or employment was F3 and P3 before 2022, F5 and P5 since; the words are the same.
     return code if described in (None, code, code.replace("3", "5")) else UNREADABLE
 
@@ -474,7 +475,7 @@ def _split_token(text: str, pattern: str) -> tuple[_Token | None, str]:
         rf"({pattern})\s*(?:[:)\]=;\u2013\u2014]|-(?!\w)|(?<=\s)-)\s*(.*)$", text
     )
     if bracketed:
-        return _Token(bracketed[1], delimited=True), bracketed[2]
+        return _Token(bracketed[1], delimited=True), bracketed[2].lstrip(" :;=)]-\u2013\u2014")
     # A space before the bracket: "former foster carer(s)" ends in a plural, not in code S.
     trailing = re.match(rf"(.*\S)\s+[(\[]\s*({pattern})\s*[)\]]$", text)
     if trailing:
