@@ -81,6 +81,15 @@ def test_the_same_message_built_twice_has_the_same_id_and_only_its_boundary_diff
     assert first["Message-ID"] == second["Message-ID"]
 
 
+def test_a_plain_subject_stays_on_the_line_of_its_name():
+    subject = "OFFICIAL-SENSITIVE Leaving care: 2 new, 1 held, 1 cleared - 21 November 2025"
+
+    content = build_mail(envelope(subject=subject)).as_bytes()
+
+    assert f"\r\nSubject: {subject}\r\n".encode() in content
+    assert parsed(content)["Subject"] == subject
+
+
 def test_every_line_on_the_wire_is_short_and_7_bit():
     content = build_mail(envelope(subject=f"OFFICIAL {LONG}")).as_bytes()
 

@@ -11,6 +11,9 @@ from email.utils import format_datetime
 from monitor.errors import DeliveryError
 
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+UNFOLDED = policy.SMTP.clone(max_line_length=900)
+"""The email package folds a plain subject of over 68 characters before its first word, which some programs show
+as a blank subject; lines of up to 998 are allowed."""
 MAILBOX = re.compile(r"[!-~]+@[A-Za-z0-9.-]+")
 
 
@@ -51,7 +54,7 @@ def build_mail(envelope: Envelope) -> EmailMessage:
             f"message {envelope.key}: its subject holds control characters; it must be one line of text",
             permanent=True,
         )
-    mail = EmailMessage(policy=policy.SMTP)
+    mail = EmailMessage(policy=UNFOLDED if envelope.subject.isascii() else policy.SMTP)
     mail["From"] = envelope.sender
     mail["To"] = envelope.recipient
     mail["Subject"] = envelope.subject

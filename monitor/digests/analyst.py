@@ -105,6 +105,7 @@ class AnalystDigest:
     not_assessed: tuple[NotRun, ...]
     failed: tuple[NotRun, ...]
     rules_changed: tuple[str | None, ...]
+    changes: tuple[tuple[str, int], ...]
     unreadable: tuple[tuple[str, int], ...]
     cannot_assess: tuple[tuple[str, int], ...]
     deaths: Named
@@ -157,6 +158,7 @@ def compose_analyst(
         ),
         failed=tuple(NotRun(rule, night.title(rule), (), why) for rule, why in sorted(night.failed.items())),
         rules_changed=tuple(night.title(rule) for rule in night.rules_changed),
+        changes=_most_first(account.changes),
         unreadable=_most_first(account.unreadable),
         cannot_assess=_most_first(account.cannot_assess),
         deaths=deaths,
