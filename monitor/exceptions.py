@@ -11,14 +11,14 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from monitor.config import fold
 from monitor.delimited import csv_heading, csv_line
-from monitor.files import append_privately, folder_written_whole, written_whole
-from monitor.templating import write_count, write_date
-from monitor.workbooks import STATES, ListSheet, Tally, escape, row_xml, write_workbook
-from monitor.workspace import load_rows
+from monitor.files import append_privately, folder_written_whole, open_privately, written_whole
+from monitor.flagbooks import escape_text, write_flag_workbook
+from monitor.flags import WEIGHTS
+from monitor.workspace import in_chunks, load_rows
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -35,10 +35,8 @@ CANNOT_ASSESS_COLUMNS = ("person_id", "team", "missing", "why", "rules")
 UNREADABLE_COLUMNS = ("source", "file", "sheet", "row", "column", "reason", "value")
 
 MOST_WORKBOOK_ROWS = 50_000
-CHUNK = 20_000
-WEIGHTS = {"critical": 8, "high": 4, "medium": 2, "low": 1, "data": 0}
-"""What a flag adds to a person's priority; the most severe stand first."""
 OTHER_TEAMS = "other-teams"
+MOST_OTHER_TEAMS = 100
 LONGEST_NAME = 80
 
 
@@ -58,7 +56,9 @@ def prepare(
     needed = [(rule.id, column) for rule in rules for column in rule.needs]
     load_rows(con, "needed", {"rule": "VARCHAR", "column": "VARCHAR"}, needed)
     known = {fold(spelling): team.name for team in teams for spelling in (team.name, *team.also_known_as)}
-    spelt = [row[0] for row in con.execute("SELECT DISTINCT allocated_team FROM caseload").fetchall() if row[0]]
+    spelt = [
+        row[0] for row in con.execute("SELECT DISTINCT allocated_team FROM caseload").fetchall() if row[0]
+    ]
     named = [(spelling, known.get(fold(spelling), spelling)) for spelling in spelt]
     load_rows(con, "team_name", {"team": "VARCHAR", "name": "VARCHAR"}, named)
     con.execute(FLAG_LIST, {"as_at": as_at})
@@ -119,10 +119,12 @@ def write_night(
 
     From the workspace tables ``flag_list`` (``FLAG_COLUMNS``, and perhaps a BOOLEAN ``folded`` for what adds
     nothing to a person's priority), ``cannot_assess_list`` and ``unreadable``. Each of ``teams`` gets its own
-    pair even when it is empty; flags of any other team, or of none, are in ``other-teams``. ``progress`` hears
+    pair even when it is empty, and so does any other team with flags, unless there are so many that the column
+    cannot be holding teams; what is left, and people with no team, are in ``other-teams``. ``progress`` hears
     how many files are done, and of how many. Returns the paths written.
     """
-    files = file_names(teams)
+    others = _other_teams(con, teams, restricted)
+    files = file_names([*teams, *(others if len(others) <= MOST_OTHER_TEAMS else ())])
     kinds = _arrange(con, files, restricted)
     lists = {"all": "Every team", **{file: team for team, file in files.items()}}
     if _count(con, f"NOT aside AND file = '{OTHER_TEAMS}'"):
@@ -136,10 +138,10 @@ def write_night(
             if progress is not None:
                 progress(done, total)
         if workbooks:
-            _escape(con, kinds)
+            escape_text(con, kinds)
         for file, subject in lists.items() if workbooks else ():
             scope = "NOT aside" if file == "all" else f"NOT aside AND file = '{file}'"
-            _write_flag_workbook(
+            write_flag_workbook(
                 con, unfinished / f"{file}.xlsx", kinds, scope, subject=subject,
                 complete=f"{file}.csv has them all", as_at=as_at, marking=marking, most_rows=most_rows,
             )  # fmt: skip
@@ -171,8 +173,8 @@ def export(
     )
     with written_whole(output) as unfinished:
         if form == "xlsx":
-            _escape(con, kinds)
-            _write_flag_workbook(
+            escape_text(con, kinds)
+            write_flag_workbook(
                 con, unfinished, kinds, scope, subject=", ".join(wanted.values()) or "Every team",
                 complete="a csv or json export has them all", as_at=as_at, marking=marking, most_rows=most_rows,
             )  # fmt: skip
@@ -181,6 +183,19 @@ def export(
         else:
             _write_json(con, unfinished, scope)
     return _count(con, scope)
+
+
+def publish(night: Path, folder: Path) -> list[Path]:
+    """Copy the teams' own lists from ``night`` into the same date's folder in ``folder``, for the leads.
+
+    Whoever may read ``folder``, which must be there, may read the copies; nothing else of the night is copied.
+    """
+    with folder_written_whole(folder / night.name, shared=True) as unfinished:
+        for path in night.iterdir():
+            if path.name.startswith(("team-", OTHER_TEAMS)):
+                with open_privately(unfinished / path.name, "wb") as copy:
+                    copy.write(path.read_bytes())
+    return sorted((folder / night.name).iterdir())
 
 
 def file_names(teams: Iterable[str]) -> dict[str, str]:
@@ -204,6 +219,15 @@ def _slug(team: str) -> str:
 
 
 # Arranging.
+
+
+def _other_teams(con: "DuckDBPyConnection", teams: Sequence[str], restricted: frozenset[str]) -> list[str]:
+    """The teams of unresolved flags that are not among ``teams``."""
+    rows = con.execute(
+        "SELECT DISTINCT team FROM flag_list WHERE trim(team) <> '' AND NOT list_contains($restricted, person_id)",
+        {"restricted": sorted(restricted)},
+    ).fetchall()
+    return sorted({team for (team,) in rows} - set(teams))
 
 
 def _arrange(
@@ -279,7 +303,7 @@ def _write_lists(
     """Every CSV file of the night, each as it is done."""
     for file in lists:
         append_privately(folder / f"{file}.csv", csv_heading(FLAG_COLUMNS))
-    for rows in _in_chunks(con, f"SELECT file, {csv_line(kinds)} FROM listed WHERE NOT aside ORDER BY n"):
+    for rows in in_chunks(con, f"SELECT file, {csv_line(kinds)} FROM listed WHERE NOT aside ORDER BY n"):
         # Each line is rendered once, for the whole list and for its team's.
         by_file: dict[str, list[str]] = {}
         for file, line in rows:
@@ -313,104 +337,14 @@ def _write_csv(
     con: "DuckDBPyConnection", path: Path, table: str, kinds: Mapping[str, str], *, where: str, order: str
 ) -> None:
     append_privately(path, csv_heading(kinds))
-    for rows in _in_chunks(con, f"SELECT {csv_line(kinds)} FROM {table} WHERE {where} ORDER BY {order}"):
+    for rows in in_chunks(con, f"SELECT {csv_line(kinds)} FROM {table} WHERE {where} ORDER BY {order}"):
         append_privately(path, "".join(line for (line,) in rows))
 
 
 def _write_json(con: "DuckDBPyConnection", path: Path, scope: str) -> None:
     fields = ", ".join(f"'{column}': \"{column}\"" for column in FLAG_COLUMNS)
     before = "[\n"
-    for rows in _in_chunks(con, f"SELECT to_json({{{fields}}}) FROM listed WHERE {scope} ORDER BY n"):
+    for rows in in_chunks(con, f"SELECT to_json({{{fields}}}) FROM listed WHERE {scope} ORDER BY n"):
         append_privately(path, before + ",\n".join(row for (row,) in rows))
         before = ",\n"
     append_privately(path, "[]\n" if before == "[\n" else "\n]\n")
-
-
-def _in_chunks(con: "DuckDBPyConnection", query: str) -> Iterator[list[tuple[Any, ...]]]:
-    cursor = con.execute(query)
-    while rows := cursor.fetchmany(CHUNK):
-        yield rows
-
-
-def _escape(con: "DuckDBPyConnection", kinds: Mapping[str, str]) -> None:
-    """Make ``escaped``: ``listed`` with its text as sheets hold it, worked out once for every workbook."""
-    texts = ", ".join(
-        f'{escape(column)} AS "{column}"' for column, kind in kinds.items() if kind == "VARCHAR"
-    )
-    con.execute(f"CREATE OR REPLACE TEMP TABLE escaped AS SELECT * REPLACE ({texts}) FROM listed")
-
-
-def _write_flag_workbook(
-    con: "DuckDBPyConnection",
-    path: Path,
-    kinds: Mapping[str, str],
-    scope: str,
-    *,
-    subject: str,
-    complete: str,
-    as_at: date,
-    marking: str | None,
-    most_rows: int,
-) -> None:
-    """The flags of ``listed`` within ``scope``: all of them in the summary, ``most_rows`` at most in the list."""
-    tallies = _tally(con, scope)
-    states = {state: sum(tally.states.get(state, 0) for tally in tallies) for state in STATES}
-    flags = sum(states.values())
-    shown = min(flags, most_rows)
-    lengths = (f'max(length("{c}"))' if kind == "VARCHAR" else "10" for c, kind in kinds.items())
-    people, *longest = (
-        con.execute(
-            f"SELECT count(DISTINCT person_id), {', '.join(lengths)} FROM listed WHERE {scope}"
-        ).fetchone()
-        or ()
-    )
-    lines = [
-        subject,
-        f"{write_count(flags, 'flag', 'flags')} about {write_count(people, 'young person', 'young people')}: "
-        + ", ".join(f"{count:,} {state}" for state, count in states.items()),
-        "Open: the record fails the rule on this date. Held: this date's data can neither confirm nor clear it. "
-        "Waived: not chased until a date that a manager set.",
-    ]
-    if shown < flags:
-        lines.append(f"The next sheet holds the first {shown:,} of {flags:,} flags; {complete}")
-
-    def rows(styles: Mapping[str, str]) -> Iterator[str]:
-        query = f"""
-            SELECT {row_xml(kinds, styles, "line")}
-            FROM (SELECT *, row_number() OVER (ORDER BY n) + 1 AS line FROM escaped WHERE {scope})
-            WHERE line <= {most_rows} + 1 ORDER BY line
-        """
-        for chunk in _in_chunks(con, query):
-            yield "".join(row for (row,) in chunk)
-
-    write_workbook(
-        path,
-        title=f"Exception list as at {write_date(as_at)}",
-        lines=lines,
-        tallies=tallies,
-        teams=sorted({team for tally in tallies for team in tally.teams}),
-        flags=ListSheet(
-            kinds, {name: length or 0 for name, length in zip(kinds, longest, strict=True)}, shown
-        ),
-        rows=rows,
-        empty=f"No flags on this list as at {write_date(as_at)}",
-        as_at=as_at,
-        marking=marking,
-    )
-
-
-def _tally(con: "DuckDBPyConnection", scope: str) -> list[Tally]:
-    """One tally a rule, the most severe first."""
-    tallies: dict[str, Tally] = {}
-    for rule, title, severity, state, team, count in con.execute(
-        f"""
-        SELECT rule, min(title), min_by(severity, list_position({list(WEIGHTS)}, severity)), state,
-            coalesce(team, ''), count(*)
-        FROM listed WHERE {scope} GROUP BY rule, state, coalesce(team, '')
-        ORDER BY rule, state, coalesce(team, '')
-        """
-    ).fetchall():
-        tally = tallies.setdefault(rule, Tally(rule, title, severity, {}, {}))
-        tally.states[state] = tally.states.get(state, 0) + count
-        tally.teams[team] = tally.teams.get(team, 0) + count
-    return sorted(tallies.values(), key=lambda tally: (list(WEIGHTS).index(tally.severity), tally.rule))

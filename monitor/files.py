@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -47,19 +48,23 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def folder_written_whole(folder: Path) -> Iterator[Path]:
+def folder_written_whole(folder: Path, *, shared: bool = False) -> Iterator[Path]:
     """A temporary folder beside ``folder`` to fill; it takes the place of ``folder`` when the block ends well.
 
     Whatever goes wrong, ``folder`` and all it held are left as they were. What a process that was killed left
-    half-written beside it is removed first, for it may hold personal data.
+    half-written beside it is removed first, for it may hold personal data. If ``shared``, the folder above must
+    be there, and whoever may read it may read what is written; otherwise only the owner may.
     """
-    make_private_folder(folder.parent)
     unfinished, replaced = _beside(folder), _beside(folder)
     try:
+        if not shared:
+            make_private_folder(folder.parent)
         for left_over in folder.parent.glob(f".*{UNFINISHED}"):
             shutil.rmtree(left_over)
         unfinished.mkdir(mode=0o700)
         yield unfinished
+        if shared:
+            _share(unfinished, folder.parent)
         for path in (*unfinished.iterdir(), unfinished):
             flush_to_disk(path)
         if folder.exists():
@@ -76,6 +81,15 @@ def folder_written_whole(folder: Path) -> Iterator[Path]:
     finally:
         for spent in (unfinished, replaced):
             shutil.rmtree(spent, ignore_errors=True)
+
+
+def _share(folder: Path, like: Path) -> None:
+    """Give ``folder`` and its files the permissions of ``like``; on Windows they already have them."""
+    if os.name != "nt":
+        mode = stat.S_IMODE(like.stat().st_mode)
+        for path in folder.iterdir():
+            path.chmod(mode & 0o666)
+        folder.chmod(mode)
 
 
 def open_privately(path: Path, mode: Literal["wb", "ab"]) -> BinaryIO:

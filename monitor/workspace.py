@@ -1,6 +1,6 @@
 """The night's DuckDB database: where rows are loaded in bulk and every set-based pass runs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -51,3 +51,10 @@ def fetch(con: "DuckDBPyConnection", query: str, parameters: list[Any] | None = 
     cursor = con.execute(query, parameters or [])
     names = [column[0] for column in cursor.description or []]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def in_chunks(con: "DuckDBPyConnection", query: str, rows: int = 20_000) -> Iterator[list[tuple[Any, ...]]]:
+    """The rows of a query, some thousands at a time, so that a long list is never held whole."""
+    cursor = con.execute(query)
+    while chunk := cursor.fetchmany(rows):
+        yield chunk

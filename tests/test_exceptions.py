@@ -13,7 +13,7 @@ import openpyxl
 import pytest
 
 from monitor.errors import MonitorError
-from monitor.exceptions import FLAG_COLUMNS, export, file_names, write_night
+from monitor.exceptions import FLAG_COLUMNS, export, file_names, publish, write_night
 from monitor.workspace import load_rows, lock_down, open_workspace
 
 NIGHT = date(2026, 1, 12)
@@ -398,6 +398,51 @@ def test_teams_that_differ_only_in_case_have_headings_of_their_own(tmp_path):
     summary = open_book(written["all.xlsx"])["Summary"]
     headings = [column.name for column in summary.tables["summary"].tableColumns]
     assert headings[-3:] == ["NORTH", "North (2)", "open (2)"]
+
+
+def test_a_team_that_nobody_configured_has_a_pair_of_its_own(tmp_path):
+    con = a_workspace(a_flag("P001"), a_flag("P002", team="Leaving Care Central"), a_flag("P003", team=" "))
+
+    written = write(con, tmp_path)
+
+    assert [row["person_id"] for row in read_csv(written["team-leaving-care-central.csv"])] == ["P002"]
+    assert [row["person_id"] for row in read_csv(written["other-teams.csv"])] == ["P003"]
+
+
+def test_a_column_that_cannot_be_holding_teams_does_not_make_a_file_of_each(tmp_path):
+    con = a_workspace(*(a_flag(f"P{n:03}", team=f"worker {n}") for n in range(150)))
+
+    written = write(con, tmp_path)
+
+    assert len(written) == 6
+    assert len(read_csv(written["other-teams.csv"])) == 150
+
+
+def test_leads_get_a_copy_of_their_teams_lists_and_of_nothing_else(tmp_path):
+    con = a_workspace(a_flag("P001"), a_flag("P002", team=SOUTH), a_flag("P666"), a_flag("P003", team=None))
+    write(con, tmp_path, workbooks=True, restricted=frozenset({"P666"}))
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o750)
+
+    copies = publish(tmp_path / "2026-01-12", shared)
+
+    lists = ("other-teams", "team-leaving-care-north", "team-leaving-care-south")
+    assert [path.name for path in copies] == [
+        f"{name}.{suffix}" for name in lists for suffix in ("csv", "xlsx")
+    ]
+    assert all(path.read_bytes() == (tmp_path / "2026-01-12" / path.name).read_bytes() for path in copies)
+    if os.name != "nt":
+        assert {stat.S_IMODE(path.stat().st_mode) for path in copies} == {0o640}
+        assert stat.S_IMODE((shared / "2026-01-12").stat().st_mode) == 0o750
+
+
+def test_a_shared_folder_that_is_not_there_is_never_made(tmp_path):
+    write(a_workspace(a_flag()), tmp_path)
+
+    with pytest.raises(MonitorError, match=r"cannot be written .*; check that the folder is there"):
+        publish(tmp_path / "2026-01-12", tmp_path / "shared")
+    assert not (tmp_path / "shared").exists()
 
 
 def test_progress_is_told_of_every_file(tmp_path):
