@@ -327,18 +327,18 @@ def _write_lists(
 ) -> tuple[Path, ...]:
     say("Writing exception lists")
     _prepare_lists(config, rulebook, con, as_at)
-    paths: list[Path] = []
-    folders = [config.data_folder / "exceptions", config.lists.lists_folder]
-    for folder in filter(None, folders):
-        paths += exceptions.write_night(
-            con,
-            folder,
-            as_at=as_at,
-            teams=[team.name for team in config.teams],
-            workbooks=config.lists.workbooks,
-            restricted=read_restricted(config.restricted),
-            marking=config.delivery.marking,
-        )
+    folder = config.data_folder / "exceptions"
+    paths = exceptions.write_night(
+        con,
+        folder,
+        as_at=as_at,
+        teams=[team.name for team in config.teams],
+        workbooks=config.lists.workbooks,
+        restricted=read_restricted(config.restricted),
+        marking=config.delivery.marking,
+    )
+    if config.lists.lists_folder:
+        paths += exceptions.publish(folder / as_at.isoformat(), config.lists.lists_folder)
     return tuple(paths)
 
 
