@@ -376,13 +376,14 @@ def compile_condition(
     condition: Condition,
     limits: Mapping[str, Limit],
     *,
-    due_on: str = "due_on",
+    due_on: Condition | None = None,
     gapped: frozenset[str] = frozenset(),
 ) -> str:
     """The condition as DuckDB SQL over the caseload's columns.
 
-    ``due_on``: the column that stands for it. ``gapped``: needed columns in which some cell is unreadable or
-    not supplied tonight; every predicate that mentions one is NULL for the people whose cell that is.
+    ``due_on``: what stands for that name; a column of that name if None. ``gapped``: needed columns in which
+    some cell is unreadable or not supplied tonight; every predicate that mentions one is NULL for the people
+    whose cell that is.
     """
 
     def leaf(node: Tree) -> Tree:
@@ -393,7 +394,7 @@ def compile_condition(
         read = exp.and_(*(_has_no_gap(name) for name in mentioned))
         return exp.Case(ifs=[exp.If(this=read, true=written)])
 
-    tree = _map_leaves(condition.tree, leaf) if gapped else _compile(condition.tree, limits, due_on)
+    tree = _map_leaves(condition.tree, leaf) if gapped else leaf(condition.tree)
     return tree.sql(dialect="duckdb", comments=False)
 
 
@@ -410,7 +411,7 @@ def _has_no_gap(name: str) -> Tree:
     return exp.Is(this=exp.column(f"{name}_gap", quoted=True), expression=exp.Null())
 
 
-def _compile(tree: Tree, limits: Mapping[str, Limit], due_on: str) -> Tree:
+def _compile(tree: Tree, limits: Mapping[str, Limit], due_on: Condition | None) -> Tree:
     def rewrite(node: Tree) -> Tree:
         if isinstance(node, exp.Column):
             return _compile_name(node, limits, due_on)
@@ -442,9 +443,9 @@ def _compile(tree: Tree, limits: Mapping[str, Limit], due_on: str) -> Tree:
     return rewrite(tree)
 
 
-def _compile_name(node: exp.Column, limits: Mapping[str, Limit], due_on: str) -> Tree:
+def _compile_name(node: exp.Column, limits: Mapping[str, Limit], due_on: Condition | None) -> Tree:
     if node.name == "due_on":
-        return exp.column(due_on, quoted=True)
+        return exp.paren(_compile(due_on.tree, limits, None)) if due_on else exp.column("due_on", quoted=True)
     if node.name in TYPES:
         return exp.column(node.name, quoted=True)
     value = limits[node.name]

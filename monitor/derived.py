@@ -12,19 +12,21 @@ the select-list adds. ``strongest_category`` is the roster's; leave it out of th
 Both work on a connection closed by ``workspace.lock_down``.
 """
 
+from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-SOURCES: dict[str, tuple[str, ...]] = {
+WORKED_OUT_FROM: Mapping[str, tuple[str, ...]] = {
     "age": ("date_of_birth",),
     "birthday": ("date_of_birth",),
-    "category": ("eligibility",),
-    "declined": (),
+    "category": ("eligibility", "in_touch"),
+    "declined": ("in_touch",),
+    "accommodation_since": ("accommodation",),
 }
-"""Which recorded columns make a derived one unknown, where a gap in them does."""
+"""The recorded columns each derived one rests on."""
 
 FIRST_WORKING_YEAR, LAST_WORKING_YEAR = 1990, 2060
 

@@ -14,20 +14,11 @@ from typing import Any
 from monitor import columns
 from monitor.binding import Binder
 from monitor.conditions import Condition, nearest, parse_condition
+from monitor.derived import WORKED_OUT_FROM
 from monitor.errors import Problems
 from monitor.limits import Limit, parse_limit, words
 from monitor.rulekeys import EXAMPLE_KEYS, KEYS, Reader, kind_of, no_column, read_toml
 from monitor.wording import Wording, parse_wording
-
-SOURCES: Mapping[str, tuple[str, ...]] = {
-    "age": ("date_of_birth",),
-    "birthday": ("date_of_birth",),
-    "category": ("eligibility", "in_touch"),
-    "declined": ("in_touch",),
-    "accommodation_since": ("accommodation",),
-}
-"""The recorded columns a derived one is worked out from."""
-
 
 ROSTER_FACTS: Mapping[str, str] = {
     "present": "yes_no",
@@ -124,7 +115,7 @@ class Rule:
 def sources_of(condition: Condition) -> frozenset[str]:
     """The recorded columns a condition rests on, by name or through a derived column."""
     used = condition.names | condition.functions
-    return condition.columns | {column for name in used for column in SOURCES.get(name, ())}
+    return condition.columns | {column for name in used for column in WORKED_OUT_FROM.get(name, ())}
 
 
 def read_rule(path: Path, binder: Binder) -> Rule:
