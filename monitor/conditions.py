@@ -90,6 +90,9 @@ class Condition:
                 continue
             within = node.this if isinstance(node, exp.Is) else node
             found = frozenset(column.name for column in within.find_all(exp.Column))
+            # Falling back on what the monitor knows itself is no test: nothing is taken from the blank.
+            if isinstance(node, exp.Coalesce) and found & DERIVED_TYPES.keys():
+                continue
             if tested := found & columns.BY_NAME.keys():
                 tests.append(tested)
         return tuple(tests)
