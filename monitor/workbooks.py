@@ -120,13 +120,11 @@ def row_xml(kinds: Mapping[str, str], styles: Mapping[str, str], number: str) ->
 
     ``number`` is the SQL for the row's number on the sheet, ``styles`` the number of each column's style.
     """
-    # Not every program makes a row as high as its wrapped text; a tenth is for lines that break between words.
+    # Not every program makes a row as high as its wrapped text.
     texts = ", ".join(
         f'coalesce(length("{column}"), 0)' for column, kind in kinds.items() if kind == "VARCHAR"
     )
-    height = (
-        f"{LINE_HEIGHT} * least(greatest(CAST(ceil(greatest({texts}) / {WIDEST * 0.9}) AS INTEGER), 1), 20)"
-    )
+    height = f"{LINE_HEIGHT} * least(greatest(CAST(ceil(greatest({texts}) / {WIDEST}) AS INTEGER), 1), 20)"
     cells = []
     for letter, (column, kind) in zip(ascii_uppercase, kinds.items(), strict=False):
         start = f"""'<c r="{letter}', {number}, '" s="{styles[column]}"'"""
