@@ -37,6 +37,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     try:
         os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         yield unfinished
+        unfinished.chmod(0o600)  # whoever wrote to it may have made it anew
         flush_to_disk(unfinished)
         unfinished.replace(path)
         flush_to_disk(path.parent)

@@ -80,7 +80,6 @@ def write_all(
     """One message for each lead with something to hear, and the analyst's, from ``flag_line`` and the outbox."""
     memory = outbox.load_memory(connection, since=night.as_at - dt.timedelta(flags.RECENT_DAYS))
     postings: list[outbox.Posting] = []
-    no_lead: list[digests.NoLead] = []
     untold: set[str] = set()
     for address, lines in _lines_by_address(con, night.routes):
         if address is None:
@@ -98,15 +97,15 @@ def write_all(
             perhaps_had=known.perhaps_had,
         )
         if digest is not None:
-            no_lead.extend(digest.no_lead)
             postings.append(outbox.tell(digests.render(digest, templates), news, known))
     analyst = night.routes.analyst
     known = memory.get(analyst, outbox.NOTHING_TOLD)
     news = _unheard(_data_lines(con), known)
-    account = _account(con, intake, evaluated, no_lead, len(untold), deaths, len(postings), lists_folder)
+    unrouted = _unrouted(con, night.routes)
+    account = _account(con, intake, evaluated, unrouted, len(untold), deaths, len(postings), lists_folder)
     summary = digests.compose_analyst(analyst, news, known.told(), night, account)
     postings.append(outbox.tell(digests.render(summary, templates), news, known))
-    return Post(tuple(postings), _unrouted(con, night.routes))
+    return Post(tuple(postings), {one.team or "": one.people for one in unrouted})
 
 
 def write_refusal(
@@ -151,17 +150,22 @@ def _data_lines(con: "DuckDBPyConnection") -> list[FlagLine]:
     return [FlagLine(*row) for row in con.execute(query).fetchall()]
 
 
-def _unrouted(con: "DuckDBPyConnection", routes: digests.Routes) -> dict[str, int]:
-    """People on tonight's caseload by team name, where the team has nobody to tell."""
+def _unrouted(con: "DuckDBPyConnection", routes: digests.Routes) -> list[digests.NoLead]:
+    """People on tonight's caseload by team, where the team has nobody to tell."""
     rows = con.execute("SELECT coalesce(allocated_team, ''), count(*) FROM caseload WHERE NOT died GROUP BY ALL")
-    return {team: people for team, people in sorted(rows.fetchall()) if routes.unrouted(team)}
+    found = []
+    for team, people in sorted(rows.fetchall()):
+        why = routes.unrouted(team)
+        if why is not None:
+            found.append(digests.NoLead(team or None, why, people))
+    return found
 
 
 def _account(
     con: "DuckDBPyConnection",
     intake: "Intake",
     evaluated: "Evaluation",
-    no_lead: Sequence[digests.NoLead],
+    unrouted: Sequence[digests.NoLead],
     untold: int,
     deaths: Sequence[str],
     leads_told: int,
@@ -177,9 +181,16 @@ def _account(
         unreadable=counted("SELECT \"column\", count(*) FROM unreadable WHERE \"column\" <> '' GROUP BY ALL"),
         cannot_assess=counted("SELECT missing, count(*) FROM cannot_assess_list GROUP BY ALL"),
         changes=counted("SELECT change, count(*) FROM flag_line WHERE change IS NOT NULL GROUP BY ALL"),
-        no_lead=tuple(no_lead),
+        no_lead=tuple(unrouted),
         untold=untold,
         deaths=tuple(deaths),
+        alive_again=_alive_again(con),
         leads_told=leads_told,
         lists_folder=lists_folder,
     )
+
+
+def _alive_again(con: "DuckDBPyConnection") -> tuple[str, ...]:
+    """People recorded as died whom tonight's records say are alive, until somebody confirms it."""
+    rows = con.execute("SELECT person_id FROM roster_tonight WHERE alive_again_on IS NOT NULL ORDER BY person_id")
+    return tuple(row[0] for row in rows.fetchall())

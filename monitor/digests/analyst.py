@@ -33,6 +33,7 @@ class Account:
     no_lead: tuple[NoLead, ...] = ()
     untold: int = 0
     deaths: tuple[str, ...] = ()
+    alive_again: tuple[str, ...] = ()
     leads_told: int = 0
     lists_folder: str | None = None
 
@@ -109,6 +110,7 @@ class AnalystDigest:
     unreadable: tuple[tuple[str, int], ...]
     cannot_assess: tuple[tuple[str, int], ...]
     deaths: Named
+    alive_again: Named
     new_data_flags: int
     flag_ids: tuple[int, ...]
     people: tuple[str, ...]
@@ -145,7 +147,8 @@ def compose_analyst(
         key=lambda each: (-each.new.total, -each.open, each.rule),
     )
     deaths = _name(account.deaths, night, recipient)
-    named = [deaths, *(each.new for each in data_rules)]
+    alive_again = _name(account.alive_again, night, recipient)
+    named = [deaths, alive_again, *(each.new for each in data_rules)]
     return AnalystDigest(
         recipient=recipient,
         night=night,
@@ -162,6 +165,7 @@ def compose_analyst(
         unreadable=_most_first(account.unreadable),
         cannot_assess=_most_first(account.cannot_assess),
         deaths=deaths,
+        alive_again=alive_again,
         new_data_flags=sum(each.new.total for each in data_rules),
         flag_ids=tuple(
             line.flag_id for about in by_rule.values() for line in about if line.state in ("open", "held")

@@ -1,0 +1,171 @@
+"""A council of invented people for whole-night tests: writes its List 9, runs nights, reads what came out."""
+
+import csv
+import datetime as dt
+import email
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from email import policy
+from pathlib import Path
+
+from sqlalchemy import text
+
+from monitor import nightly
+from monitor.config import load_config
+from monitor.ledger import Request
+from monitor.nightly import Night, Tools
+from monitor.store import open_store
+
+HEADINGS = {
+    "id": "Child Unique ID",
+    "born": "Date of Birth",
+    "uasc": "UASC",
+    "disability": "Does the Child have a Disability",
+    "team": "Allocated Team",
+    "worker": "Allocated Worker",
+    "adviser": "Allocated Personal Adviser",
+    "eligibility": "Eligibility Category",
+    "plan": "Latest Pathway Plan Review Date",
+    "in_touch": "LA in Touch",
+    "contact": "Latest Date of Contact",
+    "accommodation": "Type of Accommodation",
+    "suitable": "Suitability of Accommodation",
+    "activity": "Activity Status",
+}
+NIGHT = dt.date(2026, 1, 12)
+
+
+def day(n: int) -> dt.date:
+    """The date of the nth night after the first."""
+    return NIGHT + dt.timedelta(n)
+
+
+def settled(person_id: str, **other: str) -> dict[str, str]:
+    """A former relevant young person of 19 about whom no rule has anything to say; ``other`` says what differs."""
+    usual = {
+        "id": person_id, "born": "01/06/2006", "uasc": "b) No", "disability": "b) No", "team": "North",
+        "worker": "W Example", "adviser": "A Example", "eligibility": "b) Former relevant child",
+        "plan": "05/01/2026", "in_touch": "a) Yes", "contact": "08/01/2026",
+        "accommodation": "U: Independent living", "suitable": "a) Suitable", "activity": "F2",
+    }  # fmt: skip
+    return {**usual, **other}
+
+
+def crowd(number: int, **other: str) -> list[dict[str, str]]:
+    """Many people about whom there is nothing to say, so that one who leaves is not a tenth of everyone."""
+    return [settled(f"C{n:03}", **other) for n in range(number)]
+
+
+@dataclass
+class Mail:
+    """One e-mail as its reader has it."""
+
+    to: str
+    subject: str
+    text: str
+    html: str
+
+
+@dataclass
+class Council:
+    """A data folder, a config, and the nights run on them."""
+
+    folder: Path
+    settings: str = ""
+    clock: dt.datetime = field(default=dt.datetime(2026, 1, 12, 2, 30, tzinfo=dt.UTC))
+
+    def __post_init__(self) -> None:
+        self.config_path = self.folder / "monitor.toml"
+        self.config_path.write_text(
+            f"""
+            {self.settings}
+            [[sources]]
+            name = "caseload"
+            kind = "annex-a-list-9"
+            path = "list-9.csv"
+            [people]
+            analyst = "analyst@example.gov.uk"
+            fallback = "fallback@example.gov.uk"
+            head = "head@example.gov.uk"
+            [[teams]]
+            name = "North"
+            lead = "north@example.gov.uk"
+            also_known_as = ["LC North"]
+            [[teams]]
+            name = "South"
+            lead = "south@example.gov.uk"
+            [lists]
+            workbooks = false
+            """,
+            encoding="utf-8",
+        )
+
+    def write(self, people: Sequence[Mapping[str, str]], *, leave_out: Sequence[str] = ()) -> None:
+        columns = {key: heading for key, heading in HEADINGS.items() if key not in leave_out}
+        with (self.folder / "list-9.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(columns.values())
+            writer.writerows([[person[key] for key in columns] for person in people])
+
+    def night(
+        self,
+        as_at: dt.date,
+        people: Sequence[Mapping[str, str]] | None = None,
+        *,
+        leave_out: Sequence[str] = (),
+        today: dt.date | None = None,
+        dry_run: bool = False,
+        again: bool = False,
+        by: str | None = None,
+        accept: str | None = None,
+    ) -> Night:
+        if people is not None:
+            self.write(people, leave_out=leave_out)
+        self.clock += dt.timedelta(days=1)
+        request = Request(as_at, today or as_at, dry_run, again, by, accept)
+        tools = Tools(lambda: self.clock, {}, lambda step: None)
+        return nightly.run(load_config(self.config_path), request, tools)
+
+    def mail(self, as_at: dt.date | None = None) -> list[Mail]:
+        """Every e-mail so far, or those of one night, in the order they were written."""
+        found = sorted(
+            (self.folder / "data" / "outbox").rglob("*.eml"),
+            key=lambda path: int(path.stem.rsplit("-", 1)[1]),
+        )
+        return [_read(path) for path in found if as_at is None or as_at.isoformat() in str(path.parent)]
+
+    def mail_to(self, recipient: str, as_at: dt.date | None = None) -> list[Mail]:
+        return [mail for mail in self.mail(as_at) if mail.to == recipient]
+
+    def rows(self, query: str) -> list[tuple[object, ...]]:
+        store = open_store(f"sqlite:///{self.folder / 'data' / 'monitor.db'}")
+        with store.reading() as connection:
+            rows = [tuple(row) for row in connection.execute(text(query))]
+        store.close()
+        return rows
+
+    def flags(self) -> dict[tuple[str, str], str]:
+        """Every flag by person and rule: open, held, or why it was resolved."""
+        rows = self.rows("SELECT person_id, rule, resolved_reason, held_since FROM flag ORDER BY id")
+        return {(str(p), str(r)): str(reason or ("held" if held else "open")) for p, r, reason, held in rows}
+
+    def listed(self, as_at: dt.date, name: str) -> list[dict[str, str]]:
+        path = self.folder / "data" / "exceptions" / as_at.isoformat() / name
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return list(csv.DictReader(file))
+
+
+def _read(path: Path) -> Mail:
+    message = email.message_from_bytes(path.read_bytes(), policy=policy.default)
+    plain, html = message.get_body(("plain",)), message.get_body(("html",))
+    assert plain is not None
+    assert html is not None
+    text = plain.get_content().replace("\r\n", "\n")
+    return Mail(message["To"], message["Subject"], text, html.get_content())
+
+
+def section(mail: Mail, heading: str) -> str:
+    """What stands under a heading of the text part; empty where there is no such heading."""
+    parts = re.split(r"^(.+)\n-{3,}\n", mail.text, flags=re.MULTILINE)
+    return next((parts[n + 1] for n in range(1, len(parts), 2) if parts[n].startswith(heading)), "")
