@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,19 +143,20 @@ def _rows(
     positions = sorted(names)
     left = sheet.start[1] if sheet.start else 0
     failed = contents.failed_cells(sheet.name)
-    counted_from_1904 = [
-        contents.counts_from_1904 and names[n] in BY_NAME and BY_NAME[names[n]].kind == "date"
-        for n in positions
+    shifted = [
+        place
+        for place, n in enumerate(positions)
+        if contents.counts_from_1904 and names[n] in BY_NAME and BY_NAME[names[n]].kind == "date"
     ]
+    pick = itemgetter(*positions)
     for number, row in enumerate(sheet.iter_rows()):
         if number <= heading_row:
             continue
-        cells: list[str | None] = []
-        for position, shifted in zip(positions, counted_from_1904, strict=True):
-            cell = row[position]
-            if shifted and isinstance(cell, float):
-                cell += DAYS_1900_TO_1904
-            cells.append(as_text(cell))
+        picked = list(pick(row))
+        for place in shifted:
+            if isinstance(picked[place], float):
+                picked[place] += DAYS_1900_TO_1904
+        cells = [(cell or None) if type(cell) is str else as_text(cell) for cell in picked]
         if number in failed:
             for position, text in failed[number].items():
                 if position - left in names:
