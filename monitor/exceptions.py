@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from monitor.config import fold
 from monitor.delimited import csv_heading, csv_line
 from monitor.files import append_privately, folder_written_whole, open_privately, written_whole
-from monitor.flagbooks import escape_text, write_flag_workbook
+from monitor.flagbooks import write_flag_workbook
 from monitor.flags import WEIGHTS
 from monitor.workspace import in_chunks, load_rows
 
@@ -137,8 +137,6 @@ def write_night(
             done += 1
             if progress is not None:
                 progress(done, total)
-        if workbooks:
-            escape_text(con, kinds)
         for file, subject in lists.items() if workbooks else ():
             scope = "NOT aside" if file == "all" else f"NOT aside AND file = '{file}'"
             write_flag_workbook(
@@ -173,7 +171,6 @@ def export(
     )
     with written_whole(output) as unfinished:
         if form == "xlsx":
-            escape_text(con, kinds)
             write_flag_workbook(
                 con, unfinished, kinds, scope, subject=", ".join(wanted.values()) or "Every team",
                 complete="a csv or json export has them all", as_at=as_at, marking=marking, most_rows=most_rows,

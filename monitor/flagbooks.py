@@ -1,25 +1,17 @@
 """Writes flags as a workbook, from the workspace table in which the exception lists arrange them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor.flags import SEVERITIES
 from monitor.templating import write_count, write_date
-from monitor.workbooks import STATES, ListSheet, Tally, escape, row_xml, write_workbook
+from monitor.workbooks import STATES, ListSheet, Tally, write_workbook
 from monitor.workspace import in_chunks
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-
-def escape_text(con: "DuckDBPyConnection", kinds: Mapping[str, str]) -> None:
-    """Make ``escaped``: ``listed`` with its text as sheets hold it, worked out once for every workbook."""
-    texts = ", ".join(
-        f'{escape(column)} AS "{column}"' for column, kind in kinds.items() if kind == "VARCHAR"
-    )
-    con.execute(f"CREATE OR REPLACE TEMP TABLE escaped AS SELECT * REPLACE ({texts}) FROM listed")
 
 
 def write_flag_workbook(
@@ -56,15 +48,8 @@ def write_flag_workbook(
     if shown < flags:
         lines.append(f"The next sheet holds the first {shown:,} of {flags:,} flags; {complete}")
 
-    def rows(styles: Mapping[str, str]) -> Iterator[str]:
-        query = f"""
-            SELECT {row_xml(kinds, styles, "line")}
-            FROM (SELECT *, row_number() OVER (ORDER BY n) + 1 AS line FROM escaped WHERE {scope})
-            WHERE line <= {most_rows} + 1 ORDER BY line
-        """
-        for chunk in in_chunks(con, query):
-            yield "".join(row for (row,) in chunk)
-
+    columns = ", ".join(f'"{column}"' for column in kinds)
+    query = f"SELECT {columns} FROM listed WHERE {scope} ORDER BY n LIMIT {most_rows}"
     write_workbook(
         path,
         title=f"Exception list as at {write_date(as_at)}",
@@ -74,7 +59,7 @@ def write_flag_workbook(
         flags=ListSheet(
             kinds, {name: length or 0 for name, length in zip(kinds, longest, strict=True)}, shown
         ),
-        rows=rows,
+        rows=(row for chunk in in_chunks(con, query) for row in chunk),
         empty=f"No flags on this list as at {write_date(as_at)}",
         as_at=as_at,
         marking=marking,

@@ -1,18 +1,15 @@
 """Writes one exception list as a workbook: a summary sheet, and the list as a real Excel table.
 
-xlsxwriter makes the workbook, with everything but the rows of the list. Those are rendered as sheet XML by the
-database and put in afterwards: six times as fast as cell by cell, and the lists are written every night.
+Text is written as text, whatever it starts with: no cell is ever a formula, and ids keep their leading zeros.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from io import BytesIO
 from pathlib import Path
 from string import ascii_uppercase
-from typing import TYPE_CHECKING
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+from typing import TYPE_CHECKING, Any
 
 from monitor.files import open_privately
 
@@ -20,7 +17,7 @@ if TYPE_CHECKING:
     from xlsxwriter import Workbook  # type: ignore[import-untyped]
     from xlsxwriter.worksheet import Worksheet  # type: ignore[import-untyped]
 
-NARROWEST, WIDEST, LINE_HEIGHT = 8, 60, 15
+NARROWEST, WIDEST, LINE_HEIGHT, MOST_LINES = 8, 60, 15, 20
 LONGEST_HEADING = 100
 LONGEST_CELL = 32_767
 """Characters a cell can hold in Excel."""
@@ -55,10 +52,6 @@ class ListSheet:
     def last_letter(self) -> str:
         return ascii_uppercase[len(self.kinds) - 1]
 
-    @property
-    def reference(self) -> str:
-        """The attribute that says where the list is, headings included."""
-        return f'ref="A1:{self.last_letter}{self.rows + 1}"'
 
 
 def write_workbook(
@@ -69,116 +62,50 @@ def write_workbook(
     tallies: Sequence[Tally],
     teams: Sequence[str],
     flags: ListSheet,
-    rows: Callable[[Mapping[str, str]], Iterable[str]],
+    rows: Iterable[Sequence[Any]],
     empty: str,
     as_at: date,
     marking: str | None = None,
 ) -> None:
-    """Write the workbook to ``path``; an empty list says ``empty`` where its rows would be.
-
-    ``rows`` is given the number of each column's style, and returns the ``flags.rows`` rows of the list, from
-    row 2 on, in sheet XML: see ``row_xml``.
-    """
+    """Write the workbook to ``path``; an empty list says ``empty`` where its ``rows`` would be."""
     import xlsxwriter
 
-    made = BytesIO()
-    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_numbers": False}
-    with xlsxwriter.Workbook(made, options) as book:
+    options = {"strings_to_formulas": False, "strings_to_numbers": False, "strings_to_urls": False}
+    with open_privately(path, "wb") as file, xlsxwriter.Workbook(file, options) as book:
         # The time of writing would make two equal lists differ.
         book.set_properties({"title": title, "created": datetime.combine(as_at, time())})
         _write_summary(book, [title, *lines], tallies, teams, marking)
-        _write_list_heading(book, flags, empty, marking)
-    with (
-        ZipFile(made) as written,
-        open_privately(path, "wb") as file,
-        ZipFile(file, "w", ZIP_DEFLATED, compresslevel=3) as whole,
-    ):
-        for name in written.namelist():
-            entry = ZipInfo(name)
-            entry.compress_type = ZIP_DEFLATED
-            with whole.open(entry, "w", force_zip64=True) as part:
-                for content in _completed(name, written.read(name), flags, rows):
-                    part.write(content)
+        _write_list(book, flags, rows, empty, marking)
 
 
-def escape(column: str) -> str:
-    """The SQL expression for a text column as sheet XML holds it.
-
-    What XML forbids is left out, and what Excel would take for its own way of writing such characters
-    (_x0041_) is shielded. A text cell is never run, whatever it starts with.
-    """
-    column = f'"{column}"'
-    text = f"regexp_replace({column}, '[\\x00-\\x08\\x0B\\x0C\\x0E-\\x1F\\x{{FFFE}}\\x{{FFFF}}]', '', 'g')"
-    shielded = f"left(regexp_replace({text}, '_(x[0-9A-Fa-f]{{4}}_)', '_x005F_\\1', 'g'), {LONGEST_CELL})"
-    rare = f"contains({column}, '_x') OR strlen({column}) > {LONGEST_CELL}"
-    text = f"CASE WHEN {rare} THEN {shielded} ELSE {text} END"
-    return f"replace(replace(replace({text}, '&', '&amp;'), '<', '&lt;'), '>', '&gt;')"
-
-
-def row_xml(kinds: Mapping[str, str], styles: Mapping[str, str], number: str) -> str:
-    """The SQL expression for one row; its text columns hold what ``escape`` gives.
-
-    ``number`` is the SQL for the row's number on the sheet, ``styles`` the number of each column's style.
-    """
-    # Not every program makes a row as high as its wrapped text.
-    texts = ", ".join(
-        f'coalesce(length("{column}"), 0)' for column, kind in kinds.items() if kind == "VARCHAR"
-    )
-    height = f"{LINE_HEIGHT} * least(greatest(CAST(ceil(greatest({texts}) / {WIDEST}) AS INTEGER), 1), 20)"
-    cells = []
-    for letter, (column, kind) in zip(ascii_uppercase, kinds.items(), strict=False):
-        start = f"""'<c r="{letter}', {number}, '" s="{styles[column]}"'"""
-        if kind == "VARCHAR":
-            content = f"""' t="inlineStr"><is><t xml:space="preserve">', "{column}", '</t></is></c>'"""
-        elif kind == "DATE":
-            content = f"""'><v>', date_diff('day', DATE '1899-12-30', "{column}"), '</v></c>'"""
-        else:
-            content = f"""'><v>', "{column}", '</v></c>'"""
-        cells.append(f"""CASE WHEN "{column}" IS NULL THEN '' ELSE concat({start}, {content}) END""")
-    return f"""concat('<row r="', {number}, '" ht="', {height}, '" customHeight="1">', {", ".join(cells)}, '</row>')"""
-
-
-def _completed(
-    name: str, content: bytes, flags: ListSheet, rows: Callable[[Mapping[str, str]], Iterable[str]]
-) -> Iterator[bytes]:
-    """A part of the workbook: the list's sheet with its rows, its table drawn round them, the rest as it is."""
-    if not flags.rows or not name.startswith(("xl/worksheets/sheet2.", "xl/tables/")):
-        yield content
-        return
-    text = content.decode().replace(f'ref="A1:{flags.last_letter}2"', flags.reference)
-    if name.startswith("xl/tables/"):
-        yield text.encode()
-        return
-    numbers = [
-        style
-        for first, last, style in re.findall(r'<col min="(\d+)" max="(\d+)" [^>]*style="(\d+)"', text)
-        for _ in range(int(first), int(last) + 1)
-    ]
-    before, after = re.sub(r'(<dimension )ref="[^"]*"', rf"\1{flags.reference}", text).split("</sheetData>")
-    yield before.encode()
-    for row in rows(dict(zip(flags.kinds, numbers, strict=True))):
-        yield row.encode()
-    yield f"</sheetData>{after}".encode()
-
-
-def _write_list_heading(book: "Workbook", flags: ListSheet, empty: str, marking: str | None) -> None:
-    """The list's sheet without its rows: headings, widths, styles, and the table drawn round it."""
+def _write_list(
+    book: "Workbook", flags: ListSheet, rows: Iterable[Sequence[Any]], empty: str, marking: str | None
+) -> None:
+    """The list's own sheet: headings, widths that show the text, and a table drawn round the rows."""
     sheet = book.add_worksheet("Flags")
     styles = {
         "DATE": book.add_format({"num_format": "dd/mm/yyyy", "valign": "top", "align": "left"}),
         "INTEGER": book.add_format({"num_format": "0", "valign": "top", "align": "center"}),
         "VARCHAR": book.add_format({"num_format": "@", "valign": "top", "text_wrap": True}),
     }
+    writers = {"DATE": sheet.write_datetime, "INTEGER": sheet.write_number, "VARCHAR": sheet.write_string}
     heading = book.add_format(HEADING)
     for column, (name, kind) in enumerate(flags.kinds.items()):
         longest = max(flags.longest.get(name, 0), len(name) + FILTER_BUTTON)
         sheet.set_column(column, column, min(max(longest + 1, NARROWEST), WIDEST), styles[kind])
         sheet.write_string(0, column, name, heading)
+    cells = [(column, writers[kind], styles[kind]) for column, kind in enumerate(flags.kinds.values())]
+    for line, row in enumerate(rows, start=1):
+        # Not every program makes a row as high as its wrapped text.
+        longest = max(len(value) for value in row if isinstance(value, str))
+        sheet.set_row(line, LINE_HEIGHT * min(-(-longest // WIDEST), MOST_LINES))
+        for (column, write, style), value in zip(cells, row, strict=True):
+            if value is not None:
+                write(line, column, value[:LONGEST_CELL] if isinstance(value, str) else value, style)
     if flags.rows:
         headings = [{"header": name, "header_format": heading} for name in flags.kinds]
         look = {"name": "flags", "style": "Table Style Medium 2", "columns": headings}
-        # Drawn round one row for now: xlsxwriter would go through every cell of it.
-        sheet.add_table(0, 0, 1, len(flags.kinds) - 1, look)
+        sheet.add_table(0, 0, flags.rows, len(flags.kinds) - 1, look)
         # Ids are text on purpose; Excel need not point at each of them.
         sheet.ignore_errors({"number_stored_as_text": f"A2:{flags.last_letter}{flags.rows + 1}"})
     else:
