@@ -44,26 +44,34 @@ class Binder:
         self.con.execute(f"CREATE TABLE caseload AS SELECT {full} UNION ALL SELECT {empty}")
         lock_down(self.con)
 
-    def check(
-        self, condition: Condition, limits: Mapping[str, Limit], *, kind: str = "BOOLEAN"
-    ) -> Iterable[str]:
+    def check(self, condition: Condition, limits: Mapping[str, Limit], *, kind: str = "BOOLEAN") -> Iterable[str]:
         """What is wrong with its types, without its place."""
         parts = list(dict.fromkeys(_boolean_parts(condition.tree))) if kind == "BOOLEAN" else []
         fragments = [Condition(condition.text, part) for part in parts if part is not condition.tree]
         asked = [condition, *fragments]
         listed = ", ".join(f"({compile_condition(one, limits)})" for one in asked)
         try:
-            cursor = self.con.execute(f"SELECT {listed} FROM caseload")
-            found = [str(column[1]) for column in cursor.description or []]
-            cursor.fetchall()
+            described = self.con.execute(f"SELECT {listed} FROM caseload LIMIT 0").description or []
         except duckdb.Error as fault:
-            return [f"does not fit together: {explain(fault)}"]
+            return [_does_not_fit(fault)]
+        found = [str(column[1]) for column in described]
         wanted = [kind, *("BOOLEAN" for _ in fragments)]
-        return [
+        faults = [
             f'"{_short(one.tree)}" is {WORDS.get(has, has.lower())}; it must be {WORDS.get(needed, needed)}'
             for one, has, needed in zip(asked, found, wanted, strict=True)
             if has != needed and not (has == "BIGINT" and needed == "INTEGER")
         ]
+        if not faults:
+            # Some comparisons are only found to be impossible when there is a value to compare.
+            try:
+                self.con.execute(f"SELECT {listed} FROM caseload").fetchall()
+            except duckdb.Error as fault:
+                return [_does_not_fit(fault)]
+        return faults
+
+
+def _does_not_fit(fault: duckdb.Error) -> str:
+    return f'does not fit together ({explain(fault)}); "monitor columns" says what kind each column is'
 
 
 def _boolean_parts(node: "Tree") -> Iterable["Tree"]:

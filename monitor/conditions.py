@@ -21,6 +21,7 @@ from monitor.errors import Problems
 from monitor.limits import Duration, Limit, LimitFault, Unit, parse_duration
 
 LONGEST_TEXT, MOST_WORDS, DEEPEST = 4_000, 1_000, 40
+DEEPEST_TREE = 80
 
 DERIVED_TYPES: Mapping[str, str] = {
     **{name: kind for name, (kind, _) in columns.DERIVED.items()},
@@ -109,7 +110,7 @@ class Condition:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """`` ; did you mean "x"?`` or nothing."""
-    close = get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
+    close = get_close_matches(word.lower(), list(known), n=1, cutoff=0.7)
     return f'; did you mean "{close[0]}"?' if close else ""
 
 
@@ -157,12 +158,19 @@ def _parse(text: str) -> Tree:
         deepest = max(deepest, depth)
     if deepest > DEEPEST:
         raise Problems([f"brackets {deepest} deep; at most {DEEPEST}"])
+    too_deep = Problems(["too many parts one inside the other, or too long a chain; write it more plainly"])
     try:
-        return sqlglot.parse_one(text, read="duckdb", into=exp.Condition)
+        tree = sqlglot.parse_one(text, read="duckdb", into=exp.Condition)
     except RecursionError:
-        raise Problems(["too deeply nested; write it more plainly"]) from None
+        raise too_deep from None
     except SqlglotError as fault:
         raise Problems([_where(fault)]) from None
+    level: list[Tree] = [tree]
+    for _ in range(DEEPEST_TREE):
+        level = [part for node in level for part in node.iter_expressions()]
+    if level:
+        raise too_deep
+    return tree
 
 
 def _where(fault: SqlglotError) -> str:
@@ -320,9 +328,7 @@ def _check_code(column: Tree, value: Tree) -> Iterable[str]:
         if not value.is_string or code not in (*codes, NOT_APPLICABLE):
             close = nearest(code, codes) if len(code) > 2 else ""
             upper = f'; did you mean "{code.upper()}"?' if code.upper() in codes else ""
-            yield f'"{code}" is not a code of {column.name}' + (
-                upper or close or f"; its codes are {', '.join(codes)}"
-            )
+            yield f'"{code}" is not a code of {column.name}' + (upper or close or f"; its codes are {', '.join(codes)}")
 
 
 def _check_cast(node: exp.Cast) -> Iterable[str]:
@@ -457,9 +463,7 @@ def _compile_name(node: exp.Column, limits: Mapping[str, Limit], due_on: Conditi
     return exp.paren(exp.Literal.number(str(value)))
 
 
-def _compile_sum(
-    node: exp.Add | exp.Sub, limits: Mapping[str, Limit], rewrite: Callable[[Tree], Tree]
-) -> Tree:
+def _compile_sum(node: exp.Add | exp.Sub, limits: Mapping[str, Limit], rewrite: Callable[[Tree], Tree]) -> Tree:
     for moved, from_date in ((node.right, node.left), (node.left, node.right)):
         duration = _duration(moved, limits)
         if duration is None:

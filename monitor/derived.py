@@ -103,9 +103,7 @@ def create_working_days(con: "DuckDBPyConnection") -> None:
     )
     # Two lists rather than a join, so that a deadline in working days is an expression like any other.
     con.execute("SET VARIABLE working_days_so_far = (SELECT list(worked ORDER BY day) FROM working_calendar)")
-    con.execute(
-        "SET VARIABLE working_dates = (SELECT list(day ORDER BY day) FROM working_calendar WHERE is_open)"
-    )
+    con.execute("SET VARIABLE working_dates = (SELECT list(day ORDER BY day) FROM working_calendar WHERE is_open)")
     con.execute(
         f"""
         CREATE OR REPLACE MACRO plus_working_days(day, n) AS

@@ -62,9 +62,7 @@ class Evaluation:
     failed: Mapping[str, str]
 
 
-def evaluate(
-    con: "DuckDBPyConnection", rulebook: Rulebook, as_at: date, supplied: frozenset[str]
-) -> Evaluation:
+def evaluate(con: "DuckDBPyConnection", rulebook: Rulebook, as_at: date, supplied: frozenset[str]) -> Evaluation:
     """Ask every rule in force on ``as_at`` of everyone in the table ``caseload``; works on a closed connection.
 
     Makes ``answer`` (a view), ``breach``, ``cannot_assess`` and ``measure``. Who is dead, or absent from a rule
@@ -72,9 +70,7 @@ def evaluate(
     """
     in_force = rulebook.in_force(as_at)
     not_assessed = {
-        rule.id: missing
-        for rule in in_force
-        if (missing := tuple(n for n in rule.needs if n not in supplied))
+        rule.id: missing for rule in in_force if (missing := tuple(n for n in rule.needs if n not in supplied))
     }
     answered, failed = ask(con, [rule for rule in in_force if rule.id not in not_assessed])
     totals = _measure(con, answered)
@@ -83,9 +79,7 @@ def evaluate(
 
 def ask(con: "DuckDBPyConnection", rules: Sequence[Rule]) -> tuple[list[Rule], dict[str, str]]:
     """Make ``answer``, ``breach`` and ``cannot_assess`` for these rules; those answered, and those that failed."""
-    derived.create_macros(con)
-    if any(_counts_working_days(rule) for rule in rules):
-        derived.create_working_days(con)
+    create_functions(con, rules)
     gapped = _gapped(con, rules)
     answered, failed = _answer(con, rules, gapped)
     con.execute(BREACH_TABLE)
@@ -104,6 +98,13 @@ def ask(con: "DuckDBPyConnection", rules: Sequence[Rule]) -> tuple[list[Rule], d
     con.execute("DROP TABLE in_doubt")
     con.execute(f"CREATE OR REPLACE VIEW answer AS {_answers(answered)}")
     return answered, failed
+
+
+def create_functions(con: "DuckDBPyConnection", rules: Sequence[Rule]) -> None:
+    """What the conditions of these rules call on the connection."""
+    derived.create_macros(con)
+    if any(_counts_working_days(rule) for rule in rules):
+        derived.create_working_days(con)
 
 
 def _counts_working_days(rule: Rule) -> bool:
@@ -128,7 +129,7 @@ def _answer(
     con: "DuckDBPyConnection", rules: Sequence[Rule], gapped: frozenset[str]
 ) -> tuple[list[Rule], dict[str, str]]:
     """Make ``outcome``; when the one pass fails, each rule is tried alone and the ones at fault left out."""
-    outcomes = {rule.id: _outcome(rule, gapped) for rule in rules}
+    outcomes = {rule.id: outcome_sql(rule, gapped) for rule in rules}
     failed: dict[str, str] = {}
     try:
         _make_outcomes(con, outcomes)
@@ -149,7 +150,7 @@ def _make_outcomes(con: "DuckDBPyConnection", outcomes: Mapping[str, str]) -> No
     con.execute(f"CREATE OR REPLACE TABLE outcome AS SELECT person_id, allocated_team{answers} FROM caseload")
 
 
-def _outcome(rule: Rule, gapped: frozenset[str]) -> str:
+def outcome_sql(rule: Rule, gapped: frozenset[str]) -> str:
     """One rule's outcome for a row of ``caseload``, as a number; NULL where the rule is not asked."""
     needs = sorted(gapped.intersection(rule.needs))
     applies = f"({compile_condition(rule.applies_to, rule.limits, gapped=frozenset(needs))})"
@@ -199,9 +200,7 @@ def _in_doubt(rules: Sequence[Rule]) -> str:
     """Everyone some rule cannot assess: few on most nights, so that no rule need look through everyone again."""
     used = {"date_of_birth", "eligibility"}.union(*(rule.columns for rule in rules))
     read = [name for column in sorted(used) for name in (column, f"{column}_gap")]
-    listed = ", ".join(
-        f'"{name}"' for name in ("age", "category", "accommodation_since", "first_seen_on", *read)
-    )
+    listed = ", ".join(f'"{name}"' for name in ("age", "category", "accommodation_since", "first_seen_on", *read))
     answers = "".join(f', outcome."{rule.id}"' for rule in rules)
     doubtful = " OR ".join(f'outcome."{rule.id}" = {CANNOT_ASSESS}' for rule in rules) or "false"
     return f"""
@@ -223,9 +222,7 @@ def _reasons(rule: Rule) -> str:
         "needed blank": [(name, f'"{name}" IS NULL') for name in rule.needs],
         "other gap": [(name, f'"{name}_gap" IS NOT NULL') for name in sorted(others)],
         "other blank": [(name, f'"{name}" IS NULL') for name in sorted(others)],
-        "derived": [
-            (name, f'"{name}" IS NULL') for name in ("accommodation_since", "first_seen_on") if name in names
-        ],
+        "derived": [(name, f'"{name}" IS NULL') for name in ("accommodation_since", "first_seen_on") if name in names],
     }
     branches = [
         f"WHEN {' OR '.join(test for _, test in tier)} THEN [{', '.join(_reason(*one) for one in tier)}]"
@@ -233,11 +230,12 @@ def _reasons(rule: Rule) -> str:
         if tier
     ]
     rest = "[{'column': 'answer', 'why': 'blank'}]"
+    reasons = f"CASE {' '.join(branches)} ELSE {rest} END" if branches else rest
     return f"""
         INSERT INTO cannot_assess
         SELECT person_id, '{rule.id}', reason.column, reason.why
         FROM (
-            SELECT person_id, unnest(CASE {" ".join(branches)} ELSE {rest} END) AS reason
+            SELECT person_id, unnest({reasons}) AS reason
             FROM in_doubt WHERE "{rule.id}" = {CANNOT_ASSESS}
         )
         WHERE reason IS NOT NULL
@@ -268,9 +266,7 @@ def _measure(con: "DuckDBPyConnection", rules: Sequence[Rule]) -> dict[str, Coun
         for rule in rules
         for number in (OK, BREACH, CANNOT_ASSESS)
     )
-    teams = con.execute(
-        f"SELECT coalesce(allocated_team, ''){sums} FROM outcome GROUP BY 1 ORDER BY 1"
-    ).fetchall()
+    teams = con.execute(f"SELECT coalesce(allocated_team, ''){sums} FROM outcome GROUP BY 1 ORDER BY 1").fetchall()
     rows: list[tuple[str, str, int, int, int, int]] = []
     totals: dict[str, Counts] = {}
     for place, rule in enumerate(rules):

@@ -65,9 +65,7 @@ def _row(person_id: str, example: Example) -> dict[str, Any]:
     row.update({f"{name}_gap": "unreadable" for name in example.unreadable})
     row.update({f"{name}_gap": "not supplied" for name in example.not_supplied})
     row["strongest_category"] = accepted_as
-    row["died"] = row["in_touch"] == "DIED" or bool(
-        row["death_date"] or row["death_date_gap"] == "unreadable"
-    )
+    row["died"] = row["in_touch"] == "DIED" or bool(row["death_date"] or row["death_date_gap"] == "unreadable")
     return row
 
 
@@ -92,14 +90,10 @@ def run_rules(rules: Sequence[Rule]) -> list[Result]:
         {"person_id": "VARCHAR", "rule": "VARCHAR"},
         ((f"E{place}", rule.id) for place, (rule, _) in enumerate(cases, start=1)),
     )
-    got = dict(
-        con.execute("SELECT person_id, outcome FROM answer JOIN expected USING (person_id, rule)").fetchall()
-    )
+    got = dict(con.execute("SELECT person_id, outcome FROM answer JOIN expected USING (person_id, rule)").fetchall())
     worked_out = {
         person_id: facts
-        for person_id, *facts in con.execute(
-            "SELECT person_id, age, category, declined FROM caseload"
-        ).fetchall()
+        for person_id, *facts in con.execute("SELECT person_id, age, category, declined FROM caseload").fetchall()
     }
     con.close()
     results = []

@@ -38,9 +38,7 @@ def parse_duration(text: str) -> Duration:
     """A duration from words: "6 months", "56 days", "8 weeks", "10 working days", "1 year"."""
     found = re.fullmatch(r"(\d{1,6}) +(day|week|month|year|working +day)s?", text.strip().lower())
     if not found:
-        raise LimitFault(
-            f'"{text[:40]}" is not a duration; write it like "6 months", "8 weeks" or "10 working days"'
-        )
+        raise LimitFault(f'"{text[:40]}" is not a duration; write it like "6 months", "8 weeks" or "10 working days"')
     count, unit = int(found[1]), re.sub(" +", " ", found[2])
     if count > LONGEST[unit]:
         raise LimitFault(f'"{text[:40]}" is too long; at most {LONGEST[unit]} {unit}s')
@@ -52,9 +50,7 @@ def parse_limit(value: Any) -> Limit:
     if isinstance(value, str):
         return parse_duration(value)
     if isinstance(value, bool):
-        raise LimitFault(
-            "true and false are not limits; write a duration, a number, a date or a list of codes"
-        )
+        raise LimitFault("true and false are not limits; write a duration, a number, a date or a list of codes")
     if isinstance(value, int | float):
         if not abs(value) < 1_000_000_000:
             raise LimitFault("the number is too large; at most 999999999")

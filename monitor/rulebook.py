@@ -137,9 +137,7 @@ def _own_versions(rules: Mapping[str, Rule], replaced: Mapping[str, Rule]) -> It
             yield f'"{earlier.shown_title}" stands for a legal duty; this authority uses its own version of it.'
 
 
-def _adjust(
-    rule: Rule, settings: RuleSettings, binder: Binder, problems: list[str]
-) -> tuple[Rule | None, list[str]]:
+def _adjust(rule: Rule, settings: RuleSettings, binder: Binder, problems: list[str]) -> tuple[Rule | None, list[str]]:
     """The rule as the config wants it (None: switched off), and what that loosens, in sentences."""
     place = f"config: rule.{rule.id}"
     loosened: list[str] = []

@@ -123,9 +123,7 @@ def read_rule(path: Path, binder: Binder) -> Rule:
     place = f"{path.parent.name}/{path.name}"
     reader = Reader(place)
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", path.stem):
-        raise Problems(
-            [f"{place}: name: a rule's id is lower-case words with hyphens, like contact-overdue.toml"]
-        )
+        raise Problems([f"{place}: name: a rule's id is lower-case words with hyphens, like contact-overdue.toml"])
     text, found = read_toml(path, place)
     values = reader.read_keys(found, KEYS)
     _check_together(reader, values)
@@ -198,15 +196,11 @@ def _read_conditions(reader: Reader, values: Mapping[str, Any], binder: Binder) 
             due_on=has_due_on,
             sensitive=bool(values.get("sensitive")),
         )
-    parsed["cleared_by"] = (
-        _read_cleared_by(reader, values.get("cleared_by", {}), limits, binder) if whole else {}
-    )
+    parsed["cleared_by"] = _read_cleared_by(reader, values.get("cleared_by", {}), limits, binder) if whole else {}
     if "needs" in values:
         _check_needs(reader, values["needs"], conditions, complete)
     if complete and parsed.get("because") is not None:
-        used = {name for condition in conditions.values() for name in condition.names} | parsed[
-            "because"
-        ].names
+        used = {name for condition in conditions.values() for name in condition.names} | parsed["because"].names
         for name in limits.keys() - used:
             reader.complain(f"limits.{name}", ["no condition uses it; use it or leave it out"])
         if has_due_on and "due_on" not in conditions["breach_if"].names:
@@ -214,9 +208,7 @@ def _read_conditions(reader: Reader, values: Mapping[str, Any], binder: Binder) 
     return parsed
 
 
-def _check_needs(
-    reader: Reader, needs: tuple[str, ...], conditions: Mapping[str, Condition], complete: bool
-) -> None:
+def _check_needs(reader: Reader, needs: tuple[str, ...], conditions: Mapping[str, Condition], complete: bool) -> None:
     for key, condition in conditions.items():
         for tested in condition.blank_tests:
             if not tested & set(needs):
@@ -245,9 +237,7 @@ def _read_cleared_by(
         if column is None:
             reader.complain(key, [no_column(name)])
         elif not isinstance(value, str):
-            reader.complain(
-                key, [f'{kind_of(value)}; write an expression between quotation marks, like "as_at"']
-            )
+            reader.complain(key, [f'{kind_of(value)}; write an expression between quotation marks, like "as_at"'])
         else:
             condition = reader.attempt(key, parse_condition, value, limits, may_go_back=True)
             if condition is not None:

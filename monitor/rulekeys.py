@@ -95,9 +95,7 @@ def _date(value: Any) -> date:
 
 def _reasons(value: Any) -> Mapping[str, str]:
     outcomes = _table(value)
-    if faults := [
-        f'"{name[:40]}" is not one of {", ".join(OUTCOMES)}' for name in outcomes if name not in OUTCOMES
-    ]:
+    if faults := [f'"{name[:40]}" is not one of {", ".join(OUTCOMES)}' for name in outcomes if name not in OUTCOMES]:
         raise Problems(faults)
     return {name: _text(reason) for name, reason in outcomes.items()}
 
@@ -225,8 +223,6 @@ def read_toml(path: Path, place: str) -> tuple[str, dict[str, Any]]:
     except tomllib.TOMLDecodeError as fault:
         found = re.fullmatch(r"(.*) \(at (line \d+, column \d+|end of document)\)", str(fault), re.DOTALL)
         what, where = (found[1], found[2]) if found else (str(fault), "somewhere")
-        raise Problems(
-            [f"{place}: {where}: not TOML ({what[:1].lower() + what[1:]}); put it right there"]
-        ) from None
+        raise Problems([f"{place}: {where}: not TOML ({what[:1].lower() + what[1:]}); put it right there"]) from None
     except RecursionError:
         raise Problems([f"{place}: lists or tables too deep; a rule file is a page of text"]) from None

@@ -39,9 +39,7 @@ class Wording:
         return frozenset(part.name for part in self.parts if isinstance(part, Placeholder))
 
 
-def parse_wording(
-    text: str, limits: Mapping[str, Limit], *, due_on: bool = False, sensitive: bool = False
-) -> Wording:
+def parse_wording(text: str, limits: Mapping[str, Limit], *, due_on: bool = False, sensitive: bool = False) -> Wording:
     """The checked wording; ``Problems`` lists everything wrong with it, without its place."""
     text = " ".join(text.split())
     if not text:
@@ -109,9 +107,7 @@ def _check(found: Placeholder, limits: Mapping[str, Limit], *, due_on: bool, sen
 
 def compile_wording(wording: Wording, limits: Mapping[str, Limit], *, due_on: str = "due_on") -> str:
     """The sentence as one VARCHAR expression of DuckDB SQL over the caseload's columns; never NULL."""
-    parts = [
-        literal(part) if isinstance(part, str) else _compile(part, limits, due_on) for part in wording.parts
-    ]
+    parts = [literal(part) if isinstance(part, str) else _compile(part, limits, due_on) for part in wording.parts]
     return f"concat({', '.join(parts)})"
 
 
