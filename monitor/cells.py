@@ -7,16 +7,9 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from monitor.codes import (
-    BLANK_TEXTS,
-    UNREADABLE,
-    read_accommodation,
-    read_code,
-    read_yes_no,
-    says_died,
-    showable,
-)
+from monitor.codes import read_accommodation, read_code, read_yes_no, says_died, showable
 from monitor.columns import Column
+from monitor.phrases import BLANK_TEXTS, UNREADABLE
 from monitor.workspace import load_rows
 
 if TYPE_CHECKING:
@@ -51,7 +44,7 @@ def _listed(texts: Sequence[str]) -> str:
 
 
 BLANK = f"(lower(t) IN ({_listed(sorted(BLANK_TEXTS))}) OR starts_with(lower(t), 'ssd_ph'))"
-"""Whether the tidy text ``t`` means an empty cell; the same as ``codes.is_blank``."""
+"""Whether the tidy text ``t`` means an empty cell; the same as ``phrases.is_blank``."""
 
 FAILED = r"regexp_full_match(t, '#[A-Z0-9_/]+[!?]?|Err:\d+')"
 

@@ -1,84 +1,36 @@
 """What councils write in a code cell, read as the code it means; whatever could mean two things is unreadable.
 
-A letter counts as a code only if it is the whole cell, stands in brackets, or is followed by a delimiter:
-"Supported lodgings" is E, never S. Where a code and its description disagree, the cell is unreadable.
+Where a code and its description disagree, the cell is unreadable.
 """
 
-import enum
 import re
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from monitor.columns import BY_NAME, ELIGIBILITY
-
-
-class Fault(enum.Enum):
-    UNREADABLE = "unreadable"
-
-
-UNREADABLE = Fault.UNREADABLE
-"""The cell says something that is not one of the codes, or could be two of them."""
+from monitor.phrases import (
+    BLANK_PHRASES,
+    EXCEL_FAULT,
+    MARK,
+    UNREADABLE,
+    Code,
+    YesNo,
+    fold_phrase,
+    is_blank,
+    split_token,
+    squeeze,
+    without_mark,
+)
 
 NOT_APPLICABLE = "0"
 """SSDA903's 0 for accommodation and activity: neither blank nor unreadable, and none of the codes."""
-
-Code = str | Literal[Fault.UNREADABLE] | None
-YesNo = bool | Literal[Fault.UNREADABLE] | None
-
-BLANK_TEXTS = frozenset(
-    {
-        "",
-        "-",
-        "--",
-        "---",
-        "\u2013",
-        "\u2014",
-        ".",
-        "n/a",
-        "n.a.",
-        "null",
-        "nan",
-        "blank",
-        "(blank)",
-        "[blank]",
-    }
-)
-"""Texts that mean an empty cell in any column, in lower case."""
-
-BLANK_PHRASES = frozenset(
-    {
-        "na", "unknown", "not known", "not recorded", "not stated", "not specified", "no data", "missing",
-        "not applicable", "please select", "select", "care leaver details not recorded", "no information",
-    }
-)  # fmt: skip
-"""Phrases that say a code was not recorded."""
-
-EXCEL_FAULT = re.compile(r"#[A-Z0-9_/]+[!?]?|Err:\d+")
-
-
-def is_blank(text: str) -> bool:
-    """Whether a cell of any kind is empty: nothing, a dash, or a placeholder of the extract."""
-    bare = text.strip().casefold()
-    return bare in BLANK_TEXTS or bare.startswith("ssd_ph")
-
-
-def _squeeze(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).split())
-
-
-def fold_phrase(text: str) -> str:
-    """A phrase as it is compared: lower case, words only, "(s)" as a plural, & as "and"."""
-    plain = unicodedata.normalize("NFKC", text).casefold().replace("(s)", "s").replace("&", " and ")
-    return " ".join(re.sub(r"[^a-z0-9]+", " ", plain.replace("'", "").replace("\u2019", "")).split())
 
 
 def read_code(column: str, text: str) -> Code:
     """The code that ``text`` means in a column of codes; None for blank."""
     if column == "accommodation":
         return read_accommodation(text).code
-    bare = _squeeze(text)
+    bare = squeeze(text)
     if is_blank(bare):
         return None
     if EXCEL_FAULT.fullmatch(bare):
@@ -109,7 +61,7 @@ _OTHER_PEOPLE = frozenset(
 
 def showable(text: str) -> str:
     """``text`` if it can only be a code or a short phrase, else "": never an id, a date, an address or prose."""
-    bare = _squeeze(text)
+    bare = squeeze(text)
     if len(bare) > 24 or not re.fullmatch(r"[A-Za-z0-9 .,:;()\[\]/#'&+_!?-]+", bare):
         return ""
     looks_personal = (
@@ -146,7 +98,7 @@ _ELIGIBILITY = {
 def _read_eligibility(text: str) -> Code:
     # "Qualifying (Former Relevant)" names two categories with different duties: it is not in the table, so it
     # is unreadable and someone is asked, rather than the adviser and plan rules being guessed on or off.
-    token, rest = _split_token(text, r"(?i:fr|r|q|e|n)")
+    token, rest = split_token(text, r"(?i:fr|r|q|e|n)")
     said = _eligibility_of(fold_phrase(rest)) if rest else None
     if token is None:
         return said
@@ -184,9 +136,9 @@ _IN_TOUCH = {
 
 
 def _read_in_touch(text: str) -> Code:
-    token, rest = _split_token(text, r"(?i:yes|no|died|refu|nreq|rhom)")
+    token, rest = split_token(text, r"(?i:yes|no|died|refu|nreq|rhom)")
     # "No - not in touch" and "No longer in touch" are phrases of their own, not a code with a remark.
-    whole = _in_touch_of(fold_phrase(_without_mark(text)))
+    whole = _in_touch_of(fold_phrase(without_mark(text)))
     if token is None or whole is not UNREADABLE:
         return whole
     said = _in_touch_of(fold_phrase(rest))
@@ -264,12 +216,12 @@ _PLACES = {
 
 def read_accommodation(text: str) -> Accommodation:
     """The letter, with the suitability that an SSDA903 digit or the words beside it give."""
-    bare = _squeeze(text)
+    bare = squeeze(text)
     if is_blank(bare) or fold_phrase(bare) in BLANK_PHRASES:
         return Accommodation(None)
     if re.fullmatch(r"0(\.0)?", bare):
         return Accommodation(NOT_APPLICABLE)
-    token, rest = _split_token(bare, r"[B-Zb-z][12]?")
+    token, rest = split_token(bare, r"[B-Zb-z][12]?")
     phrase, said = _take_suitability(fold_phrase(rest))
     described = _place_of(phrase)
     if token is None:
@@ -320,7 +272,7 @@ def _read_activity(bare: str) -> Code:
         return NOT_APPLICABLE
     if fold_phrase(bare) in BLANK_PHRASES:
         return None
-    token, rest = _split_token(bare, r"[FPGfpg][1-6]")
+    token, rest = split_token(bare, r"[FPGfpg][1-6]")
     phrase = fold_phrase(rest)
     described = _activity_of(phrase) if phrase else None
     if token is None:
@@ -378,7 +330,7 @@ def _read_offer_outcome(text: str) -> Code:
         "declined": "declined", "declined for now": "declined", "refused": "declined",
         "no reply": "no reply", "no response": "no reply", "not answered": "no reply",
     }  # fmt: skip
-    phrase = fold_phrase(_without_mark(text))
+    phrase = fold_phrase(without_mark(text))
     return None if phrase in BLANK_PHRASES else phrases.get(phrase, UNREADABLE)
 
 
@@ -411,9 +363,9 @@ def read_yes_no(column: str, text: str) -> YesNo:
         return None
     if EXCEL_FAULT.fullmatch(text.strip()):
         return UNREADABLE
-    bare = re.sub(r"^(\d)\.0$", r"\1", _squeeze(text))
-    mark = _MARK.match(bare)
-    said = _yes_no_of(column, fold_phrase(_without_mark(bare)))
+    bare = re.sub(r"^(\d)\.0$", r"\1", squeeze(text))
+    mark = MARK.match(bare)
+    said = _yes_no_of(column, fold_phrase(without_mark(bare)))
     # "1 - Yes" and "Y - Yes" must agree with their mark; "a) Yes" is only a place in a list, and 0 marks both
     # ends of one: "0 - Unsuitable" stands on its words.
     if not mark or said in (None, UNREADABLE) or mark[1] == "0":
@@ -453,42 +405,3 @@ _UASC = frozenset(
         "unaccompanied asylum seeking child uasc", "former unaccompanied asylum seeking child",
     }
 )  # fmt: skip
-
-
-# Taking cells apart
-
-
-@dataclass(frozen=True)
-class _Token:
-    code: str
-    delimited: bool
-
-
-def _split_token(text: str, pattern: str) -> tuple[_Token | None, str]:
-    """The code a cell starts or ends with, and the rest.
-
-    ``delimited`` unless only a space or a full stop follows: "S2 4HG" is an address, "B. Name" a person.
-    """
-    if re.fullmatch(pattern, text):
-        return _Token(text, delimited=True), ""
-    bracketed = re.match(rf"[(\[]\s*({pattern})\s*[)\]]\s*[-:\u2013]?\s*(.*)$", text) or re.match(
-        rf"({pattern})\s*(?:[:)\]=;\u2013\u2014]|-(?!\w)|(?<=\s)-)\s*(.*)$", text
-    )
-    if bracketed:
-        return _Token(bracketed[1], delimited=True), bracketed[2].lstrip(" :;=)]-\u2013\u2014")
-    # A space before the bracket: "former foster carer(s)" ends in a plural, not in code S.
-    trailing = re.match(rf"(.*\S)\s+[(\[]\s*({pattern})\s*[)\]]$", text)
-    if trailing:
-        return _Token(trailing[2], delimited=True), trailing[1]
-    spaced = re.match(rf"({pattern})[\s.-]+(.*)$", text)
-    if spaced:
-        return _Token(spaced[1], delimited=False), spaced[2]
-    return None, _without_mark(text)
-
-
-_MARK = re.compile(r"\(?([A-Za-z]|\d{1,2})\s*(?:[):.=]|\s-|-(?=\s)|\u2013)\s*(?=\w)")
-
-
-def _without_mark(text: str) -> str:
-    """A cell without its place in a list: "a) Yes" is Yes."""
-    return _MARK.sub("", text, count=1) if _MARK.match(text) else text

@@ -5,9 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.codes import (
-    UNREADABLE,
     Accommodation,
-    is_blank,
     read_accommodation,
     read_code,
     read_yes_no,
@@ -15,6 +13,7 @@ from monitor.codes import (
     showable,
 )
 from monitor.columns import ACCOMMODATION, ACTIVITY, COLUMNS, ELIGIBILITY, IN_TOUCH
+from monitor.phrases import UNREADABLE, is_blank
 
 SEEN = {
     "eligibility": {
