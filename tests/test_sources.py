@@ -707,3 +707,11 @@ def test_the_sample_is_written_for_the_night_and_read_like_any_workbook(tmp_path
     assert extract.kind == "sample"
     assert extract.modified_on is not None
     assert len(fetch(con, f'SELECT * FROM "{extract.table}"')) >= 35
+
+
+def test_a_data_folder_that_is_a_file_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("", "utf-8")
+    source = Source(name="sample", kind="sample", people=5)
+
+    with pytest.raises(SourceError, match="the sample cannot be written"):
+        sources.read(source, open_workspace(), as_at=AS_AT, data_folder=tmp_path / "data")

@@ -24,6 +24,8 @@ WORKBOOKS = (".xlsx", ".xlsm", ".xltx", ".xls", ".xlsb", ".ods")
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """How a file begins that is an old .xls workbook, or any Office file with a password."""
 
+MOST_OLE_BYTES = 256_000_000
+
 ZIP = b"PK\x03\x04"
 
 
@@ -81,8 +83,14 @@ def _sample(source: "Source", as_at: date, data_folder: Path) -> Path:
     from monitor.sources.sample import write_sample
 
     path = data_folder / "sample" / f"list-9-{as_at}.xlsx"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_sample(path, people=source.people, as_at=as_at, seed=source.seed)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_sample(path, people=source.people, as_at=as_at, seed=source.seed)
+    except OSError as fault:
+        raise SourceError(
+            f"{path.parent}: the sample cannot be written ({fault.strerror or type(fault).__name__}); "
+            "set data_folder to a folder the monitor may write to"
+        ) from None
     return path
 
 
@@ -115,7 +123,7 @@ def _is_workbook(path: Path) -> bool:
         with path.open("rb") as file:
             start = file.read(8)
             if start == OLE:
-                _refuse_ole(path, start + file.read())
+                _refuse_ole(path, start + file.read(MOST_OLE_BYTES))
     except OSError as fault:
         raise _unopened(path, fault) from None
     if start.startswith(ZIP):
