@@ -79,6 +79,17 @@ def derived_sql() -> str:
     return DERIVED
 
 
+def strongest_known() -> str:
+    """The SQL for ``strongest_category`` as a row of the caseload still tells it, to work derived columns out again.
+
+    Who is recorded tonight as entitled will be known as such from the next night on.
+    """
+    return """CASE
+        WHEN once_entitled OR eligibility IN ('eligible', 'relevant', 'former relevant')
+        THEN CASE category WHEN 'qualifying' THEN 'relevant' ELSE category END
+    END"""
+
+
 def create_working_days(con: "DuckDBPyConnection") -> None:
     """Make ``plus_working_days(day, n)``: n days on, not counting weekends or England's bank holidays.
 

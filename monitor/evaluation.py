@@ -79,9 +79,7 @@ def evaluate(con: "DuckDBPyConnection", rulebook: Rulebook, as_at: date, supplie
 
 def ask(con: "DuckDBPyConnection", rules: Sequence[Rule]) -> tuple[list[Rule], dict[str, str]]:
     """Make ``answer``, ``breach`` and ``cannot_assess`` for these rules; those answered, and those that failed."""
-    create_functions(con, rules)
-    gapped = _gapped(con, rules)
-    answered, failed = _answer(con, rules, gapped)
+    answered, failed = answer(con, rules)
     con.execute(BREACH_TABLE)
     con.execute(CANNOT_ASSESS_TABLE)
     con.execute(_in_doubt(answered))
@@ -107,18 +105,29 @@ def create_functions(con: "DuckDBPyConnection", rules: Sequence[Rule]) -> None:
         derived.create_working_days(con)
 
 
+def answer(
+    con: "DuckDBPyConnection", rules: Sequence[Rule], *, people: str = "caseload", into: str = "outcome"
+) -> tuple[list[Rule], dict[str, str]]:
+    """Make ``into``, a row per row of ``people`` and a number per rule, and nothing else of what ``ask`` makes.
+
+    ``people`` is any relation with the caseload's columns: the same people on another date, or after a change.
+    """
+    create_functions(con, rules)
+    return _answer(con, rules, _gapped(con, rules, people), people, into)
+
+
 def _counts_working_days(rule: Rule) -> bool:
     conditions = (rule.applies_to, rule.due_on, rule.breach_if)
     return any(counts_working_days(one, rule.limits) for one in conditions if one is not None)
 
 
-def _gapped(con: "DuckDBPyConnection", rules: Iterable[Rule]) -> frozenset[str]:
+def _gapped(con: "DuckDBPyConnection", rules: Iterable[Rule], people: str) -> frozenset[str]:
     """The needed columns in which any cell is unreadable or not supplied tonight."""
     needed = sorted({name for rule in rules for name in rule.needs})
     if not needed:
         return frozenset()
     counted = ", ".join(f'count("{name}_gap")' for name in needed)
-    counts = con.execute(f"SELECT {counted} FROM caseload").fetchone()
+    counts = con.execute(f'SELECT {counted} FROM "{people}"').fetchone()
     return frozenset(name for name, count in zip(needed, counts or (), strict=True) if count)
 
 
@@ -126,28 +135,28 @@ def _gapped(con: "DuckDBPyConnection", rules: Iterable[Rule]) -> frozenset[str]:
 
 
 def _answer(
-    con: "DuckDBPyConnection", rules: Sequence[Rule], gapped: frozenset[str]
+    con: "DuckDBPyConnection", rules: Sequence[Rule], gapped: frozenset[str], people: str, into: str
 ) -> tuple[list[Rule], dict[str, str]]:
-    """Make ``outcome``; when the one pass fails, each rule is tried alone and the ones at fault left out."""
+    """Make ``into``; when the one pass fails, each rule is tried alone and the ones at fault left out."""
     outcomes = {rule.id: outcome_sql(rule, gapped) for rule in rules}
     failed: dict[str, str] = {}
     try:
-        _make_outcomes(con, outcomes)
+        _make_outcomes(con, outcomes, people, into)
     except duckdb.Error:
         for name, sql in outcomes.items():
             try:
-                con.execute(f"SELECT count({sql}) FROM caseload").fetchall()
+                con.execute(f'SELECT count({sql}) FROM "{people}"').fetchall()
             except duckdb.Error as fault:
                 failed[name] = _why(fault)
         if not failed:
             raise
-        _make_outcomes(con, {name: sql for name, sql in outcomes.items() if name not in failed})
+        _make_outcomes(con, {name: sql for name, sql in outcomes.items() if name not in failed}, people, into)
     return [rule for rule in rules if rule.id not in failed], failed
 
 
-def _make_outcomes(con: "DuckDBPyConnection", outcomes: Mapping[str, str]) -> None:
+def _make_outcomes(con: "DuckDBPyConnection", outcomes: Mapping[str, str], people: str, into: str) -> None:
     answers = "".join(f', {sql} AS "{name}"' for name, sql in outcomes.items())
-    con.execute(f"CREATE OR REPLACE TABLE outcome AS SELECT person_id, allocated_team{answers} FROM caseload")
+    con.execute(f'CREATE OR REPLACE TABLE "{into}" AS SELECT person_id, allocated_team{answers} FROM "{people}"')
 
 
 def outcome_sql(rule: Rule, gapped: frozenset[str]) -> str:
