@@ -1,0 +1,194 @@
+"""The command as a person runs it: what it prints, its exit codes, and never a traceback."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from service import HEADINGS, crowd, settled
+
+CONFIG = """
+[[sources]]
+name = "caseload"
+kind = "annex-a-list-9"
+path = "list-9.csv"
+[people]
+analyst = "analyst@example.gov.uk"
+[[teams]]
+name = "North"
+lead = "north@example.gov.uk"
+[lists]
+workbooks = false
+"""
+HEAVY = ("duckdb", "sqlmodel", "sqlalchemy", "sqlglot", "jinja2", "httpx", "apscheduler", "xlsxwriter", "python_calamine")
+
+
+def monitor(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in ``folder`` as its own process."""
+    command = [sys.executable, "-c", "from monitor.cli import main; main()", *arguments]
+    environ = {key: value for key, value in os.environ.items() if key != "MONITOR_CONFIG"}
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=120, check=False)
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def write_list_9(folder: Path, people: list[dict[str, str]]) -> None:
+    lines = [",".join(HEADINGS.values()), *(",".join(person[key] for key in HEADINGS) for person in people)]
+    (folder / "list-9.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@pytest.fixture
+def council(tmp_path: Path) -> Path:
+    (tmp_path / "monitor.toml").write_text(CONFIG, encoding="utf-8")
+    write_list_9(tmp_path, [settled("0012", accommodation="S: No fixed abode"), *crowd(10)])
+    return tmp_path
+
+
+def test_help_imports_none_of_the_heavy_libraries(tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from monitor.cli import app\n"
+        "try:\n    app(['--help'])\nexcept SystemExit:\n    pass\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert "Run one night" in done.stdout
+
+
+def test_a_night_prints_a_table_and_where_the_files_are(council: Path) -> None:
+    done = monitor(council, "run")
+
+    assert done.returncode == 0, done.stderr
+    assert "accepted" in done.stdout
+    assert "cannot assess" in done.stdout
+    (homeless,) = [line.split() for line in done.stdout.splitlines() if line.strip().startswith("homeless ")]
+    assert homeless[1:] == ["11", "10", "1", "0", "1"]
+    assert "Not assessed: accommodation-visits: no source supplies" in done.stdout
+    assert str(council / "data" / "outbox") in done.stdout
+    assert "0012" not in done.stdout
+
+
+def test_the_same_command_again_says_that_nothing_changed(council: Path) -> None:
+    monitor(council, "run")
+
+    done = monitor(council, "run")
+
+    assert done.returncode == 0
+    assert "nothing has changed" in done.stdout
+
+
+def test_a_rehearsal_leaves_no_trace(council: Path) -> None:
+    done = monitor(council, "run", "--dry-run")
+
+    assert done.returncode == 0
+    assert "nothing was saved or sent" in done.stdout
+    assert not (council / "data").exists()
+
+
+def test_export_writes_what_the_last_night_left(council: Path) -> None:
+    monitor(council, "run")
+
+    done = monitor(council, "export", "--format", "json", "--output", "flags.json", "--rule", "homeless")
+
+    assert done.returncode == 0, done.stderr
+    (flag,) = json.loads((council / "flags.json").read_text(encoding="utf-8"))
+    assert (flag["person_id"], flag["rule"], flag["state"]) == ("0012", "homeless", "open")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["run", "--config", "none.toml"], 2, "none.toml: no such file"),
+        (["run", "--as-at", "2026-13-01"], 2, "2026-13-01"),
+        (["run", "--as-at", "2999-01-01"], 3, "is after today"),
+        (["run", "--again"], 2, "--again: needs --by"),
+        (["run", "--accept", "whole list moved"], 2, "--accept: needs --by"),
+        (["export", "--output", "x.csv"], 3, "there is none yet"),
+        (["rules", "show", "contact-overdu"], 2, 'did you mean "contact-overdue"'),
+        (["confirm", "P1", "--by", "A Example"], 3, "there is none yet"),
+    ],
+)
+def test_what_cannot_be_done_is_said_with_its_exit_code(
+    council: Path, arguments: list[str], code: int, words: str
+) -> None:
+    done = monitor(council, *arguments)
+
+    assert done.returncode == code
+    assert words in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "list-9.csv"),
+        ("", "list-9.csv"),
+        ("Name,Town\nA,B\n", "list-9.csv"),
+        (",".join(HEADINGS.values()) + "\n", "list-9.csv"),
+    ],
+)
+def test_a_source_that_cannot_be_read_is_exit_code_3_and_saves_no_flag(
+    council: Path, content: str | None, words: str
+) -> None:
+    (council / "list-9.csv").unlink()
+    if content is not None:
+        (council / "list-9.csv").write_text(content, encoding="utf-8")
+
+    done = monitor(council, "run")
+
+    assert done.returncode == 3
+    assert words in done.stderr
+    assert not (council / "data" / "exceptions").exists()
+
+
+def test_a_rule_file_with_a_fault_stops_everything_before_it_starts(council: Path) -> None:
+    (council / "own").mkdir()
+    (council / "own" / "broken.toml").write_text('title = "Broken"\nbreach_if = "agee > 3"\n', encoding="utf-8")
+    (council / "monitor.toml").write_text('rules = ["own"]\n' + CONFIG, encoding="utf-8")
+
+    done = monitor(council, "run")
+
+    assert done.returncode == 2
+    assert 'own/broken.toml: breach_if: no column or limit "agee"; did you mean "age"?' in done.stderr
+    assert not (council / "data").exists()
+
+
+def test_check_says_who_hears_about_whom(council: Path) -> None:
+    done = monitor(council, "check")
+
+    assert done.returncode == 0, done.stderr
+    assert "North: north@example.gov.uk" in done.stdout
+    assert "Ready" in done.stdout
+    assert not (council / "data").exists()
+
+
+def test_the_rulebook_can_be_read_without_a_config(tmp_path: Path) -> None:
+    done = monitor(tmp_path, "rules", "list", "--json")
+
+    assert done.returncode == 0
+    assert "pathway-plan-current" in {rule["id"] for rule in json.loads(done.stdout)}
+
+
+def test_a_sample_is_written_and_read_back(tmp_path: Path) -> None:
+    done = monitor(tmp_path, "sample", "list-9.csv", "--people", "60", "--as-at", "2026-01-12")
+    (tmp_path / "monitor.toml").write_text(CONFIG, encoding="utf-8")
+
+    night = monitor(tmp_path, "run", "--as-at", "2026-01-12")
+
+    assert done.returncode == 0
+    assert night.returncode == 0, night.stderr
+    assert "60 people" in night.stdout or "59 people" in night.stdout
+
+
+def test_a_second_process_on_the_same_database_exits_4(council: Path) -> None:
+    from monitor.store import hold_lock
+
+    with hold_lock(f"sqlite:///{council / 'data' / 'monitor.db'}"):
+        done = monitor(council, "run")
+
+    assert done.returncode == 4
+    assert "another run is at work" in done.stderr
