@@ -7,7 +7,7 @@ import datetime as dt
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from zoneinfo import ZoneInfo
 
 import typer
@@ -16,6 +16,7 @@ from monitor.errors import MonitorError, Problems
 
 if TYPE_CHECKING:
     from monitor.config import Config
+    from monitor.rulebook import Rulebook
 
 LONDON = ZoneInfo("Europe/London")
 
@@ -224,23 +225,32 @@ def rules_show(
 def rules_test(
     rule: Annotated[str | None, typer.Argument(help="One rule's id; every rule if left out.")] = None,
     config: ConfigPath = CONFIG,
+    mutants: Annotated[
+        bool, typer.Option("--mutants", help="Alter every condition a little, and list what no example notices.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the rules' own examples; exit code 1 if any gives another answer."""
     from monitor import examples, terminal
 
-    rulebook = _rulebook(config)
-    wanted = rulebook.find(rule).id if rule else None
-    results = [result for result in examples.run(rulebook) if wanted is None or result.rule == wanted]
-    raise typer.Exit(terminal.show_examples(results, as_json=as_json))
+    rulebook = _rulebook(config, adjusted=False)
+    rules = (rulebook.find(rule),) if rule else rulebook.rules
+    if mutants:
+        from monitor.mutants import judge
+
+        raise typer.Exit(terminal.show_verdicts(judge(rules), as_json=as_json))
+    raise typer.Exit(terminal.show_examples(examples.run_rules(rules), as_json=as_json))
 
 
-def _rulebook(path: Path) -> Any:
-    """The config's rulebook; the shipped one where there is no config file, so that it can be read before set-up."""
+def _rulebook(path: Path, *, adjusted: bool = True) -> "Rulebook":
+    """The config's rulebook; the shipped one where there is no config file, so that it can be read before set-up.
+
+    Without the config's adjustments for examples, which do not know them.
+    """
     from monitor.config import shipped
     from monitor.rulebook import load_rulebook
 
     if path == CONFIG and not path.exists():
         return load_rulebook((shipped("rules"),), {})
     settings = _load(path)
-    return load_rulebook(settings.rule_folders(), settings.rule)
+    return load_rulebook(settings.rule_folders(), settings.rule if adjusted else {})

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from monitor.checks import Report
     from monitor.config import Config
     from monitor.examples import Result
+    from monitor.mutants import Verdict
     from monitor.nightly import Night
     from monitor.outbox import Delivered
     from monitor.rulebook import Rule, Rulebook
@@ -203,6 +204,33 @@ def show_examples(results: Sequence["Result"], *, as_json: bool) -> int:
     rules = len({one.rule for one in results})
     console.print(f"{_count(len(results), 'example')} of {_count(rules, 'rule')}: {len(failed)} failed")
     return 1 if failed else 0
+
+
+def show_verdicts(verdicts: Sequence["Verdict"], *, as_json: bool) -> int:
+    """Print the changes to each rule that no example notices; the exit code."""
+    unsound = [one for one in verdicts if not one.is_sound]
+    if as_json:
+        print_json([
+            {"rule": one.rule, "mutants": one.mutants, "surviving": list(one.surviving),
+             "explained": dict(one.explained), "idle": list(one.idle)}
+            for one in verdicts
+        ])  # fmt: skip
+        return 1 if unsound else 0
+    console = _console()
+    for one in unsound:
+        console.print(Text(one.rule, style="red"))
+        for change in one.surviving:
+            console.print(Text(f"  no example notices  {change}"))
+        for change in one.idle:
+            console.print(Text(f"  weak_mutants names what an example does notice, or no change at all  {change}"))
+    surviving, explained = (sum(len(part) for part in parts) for parts in (
+        [one.surviving for one in verdicts], [one.explained for one in verdicts]
+    ))  # fmt: skip
+    mutants = _count(sum(one.mutants for one in verdicts), "mutant")
+    console.print(
+        f"{mutants} of {_count(len(verdicts), 'rule')}: {surviving} noticed by no example, {explained} explained"
+    )
+    return 1 if unsound else 0
 
 
 def _people(number: int) -> str:
