@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from monitor.columns import BY_NAME
 from monitor.errors import Problems
 
 SHIPPED = Path(__file__).parent / "shipped"
@@ -67,6 +68,15 @@ def _file(value: Path) -> Path:
     return value
 
 
+def _catalogue_columns(values: tuple[str, ...]) -> tuple[str, ...]:
+    for name in values:
+        if name not in BY_NAME:
+            nearest = difflib.get_close_matches(name, BY_NAME, n=1)
+            hint = f'; did you mean "{nearest[0]}"?' if nearest else "; monitor columns lists them"
+            raise ValueError(f'no column "{name}"{hint}')
+    return values
+
+
 def _case_url(value: str) -> str:
     if not value.startswith("https://") or "{person_id}" not in value:
         raise ValueError("must start with https:// and hold {person_id} where the id goes")
@@ -94,10 +104,12 @@ class Table(BaseModel):
 
 
 class Source(Table):
-    """Where caseload rows come from."""
+    """Where caseload rows come from, or (role "detail") columns about the people on it."""
 
     name: Line
-    kind: Literal["annex-a-list-9", "sample"]
+    kind: Literal["annex-a-list-9", "sample", "supplement"]
+    role: Literal["caseload", "detail"] | None = None
+    prefer: Annotated[tuple[str, ...], AfterValidator(_catalogue_columns)] = ()
     path: Located | None = None
     sheet: str | None = None
     people: int = Field(default=900, ge=1, le=5_000_000)
@@ -107,7 +119,17 @@ class Source(Table):
     def _has_what_its_kind_needs(self) -> "Source":
         if self.kind != "sample" and self.path is None:
             raise ValueError(f'path: missing; a source of kind "{self.kind}" is read from a file')
+        if self.kind == "supplement" and self.role == "caseload":
+            raise ValueError("role: a supplement never decides who is on the caseload; leave role out")
         return self
+
+    @property
+    def role_played(self) -> Literal["caseload", "detail"]:
+        return self.role or ("detail" if self.kind == "supplement" else "caseload")
+
+    @property
+    def is_sample_supplement(self) -> bool:
+        return self.kind == "sample" and self.role == "detail"
 
 
 class People(Table):
@@ -185,10 +207,20 @@ class RuleSettings(Table):
     approved_by: Line | None = None
 
 
-def _names_differ(sources: tuple[Source, ...]) -> tuple[Source, ...]:
+def _sources_fit(sources: tuple[Source, ...]) -> tuple[Source, ...]:
     names = [source.name for source in sources]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f'two are named "{twice[0]}"; names must differ')
+    if sources and all(source.role_played == "detail" for source in sources):
+        raise ValueError("none says who is on the caseload; add one whose role is not detail")
+    preferred: dict[str, str] = {}
+    for source in sources:
+        for column in source.prefer:
+            if column in preferred:
+                raise ValueError(
+                    f'"{preferred[column]}" and "{source.name}" both prefer {column}; only one source can'
+                )
+            preferred[column] = source.name
     return sources
 
 
@@ -197,9 +229,7 @@ def _teams_differ(teams: tuple[Team, ...]) -> tuple[Team, ...]:
     for team in teams:
         for spelling in {fold(name) for name in (team.name, *team.also_known_as)}:
             if spelling in owner:
-                raise ValueError(
-                    f'"{team.name}" and "{owner[spelling]}" share the name "{spelling}"; one each'
-                )
+                raise ValueError(f'"{team.name}" and "{owner[spelling]}" share the name "{spelling}"; one each')
             owner[spelling] = team.name
     return teams
 
@@ -211,11 +241,12 @@ class Config(Table):
     data_folder: Located = Path("data")
     database: Annotated[str, AfterValidator(_database)] | None = None
     rules: tuple[Folder, ...] = ()
+    shipped_rules: bool = True
     templates: Folder | None = None
     case_url: Annotated[str, AfterValidator(_case_url)] | None = None
     restricted: File | None = None
     not_an_adviser: tuple[str, ...] = NOT_AN_ADVISER
-    sources: Annotated[tuple[Source, ...], Field(min_length=1), AfterValidator(_names_differ)]
+    sources: Annotated[tuple[Source, ...], Field(min_length=1), AfterValidator(_sources_fit)]
     people: People = People()
     teams: Annotated[tuple[Team, ...], AfterValidator(_teams_differ)] = ()
     delivery: Delivery = Delivery()
@@ -224,10 +255,23 @@ class Config(Table):
     rule: Mapping[str, RuleSettings] = Field(default_factory=dict)
 
     @model_validator(mode="after")
+    def _has_rules(self) -> "Config":
+        if not self.shipped_rules and not self.rules:
+            raise ValueError(
+                "shipped_rules: is false, and rules names no folder; name one, or use the shipped rulebook"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _restricted_people_have_a_reader(self) -> "Config":
         if self.restricted and not self.people.head:
             raise ValueError("restricted: needs people.head, the only one who may be shown these people")
         return self
+
+    @property
+    def team_names(self) -> Mapping[str, str]:
+        """Each spelling of a team, folded, with the name the config gives that team."""
+        return {fold(name): team.name for team in self.teams for name in (team.name, *team.also_known_as)}
 
     @property
     def database_url(self) -> str:
@@ -238,7 +282,8 @@ class Config(Table):
         return Path(self.database_url.removeprefix("sqlite:///"))
 
     def rule_folders(self) -> tuple[Path, ...]:
-        return self.rules or (shipped("rules"),)
+        """The shipped rulebook first, unless it is left out; the council's own folders beside it."""
+        return (*((shipped("rules"),) if self.shipped_rules else ()), *self.rules)
 
     def template_folder(self) -> Path:
         return self.templates or shipped("templates")
@@ -265,10 +310,7 @@ def load_config(path: Path) -> Config:
             _explain(path, table, problem)
             for problem in problems
             # A table that failed leaves its list short; only the fault itself is worth saying.
-            if not (
-                problem["type"] == "too_short"
-                and any(place[:1] == problem["loc"] != place for place in places)
-            )
+            if not (problem["type"] == "too_short" and any(place[:1] == problem["loc"] != place for place in places))
         ) from None
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.config import load_config, read_restricted
+from monitor.config import load_config, read_restricted, shipped
 from monitor.errors import Problems
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
@@ -44,6 +44,16 @@ def test_only_a_source_is_needed_and_paths_start_at_the_config_file(tmp_path: Pa
     assert config.delivery.channel == "folder"
 
 
+def test_own_rules_are_read_beside_the_shipped_rulebook_or_instead_of_it(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+
+    beside = load_config(write(tmp_path, 'rules = ["own"]\n' + SMALLEST))
+    alone = load_config(write(tmp_path, 'rules = ["own"]\nshipped_rules = false\n' + SMALLEST))
+
+    assert beside.rule_folders() == (shipped("rules"), tmp_path / "own")
+    assert alone.rule_folders() == (tmp_path / "own",)
+
+
 def test_five_mistakes_are_all_reported_at_once(tmp_path: Path) -> None:
     said = problems_of(
         tmp_path,
@@ -75,6 +85,7 @@ def test_five_mistakes_are_all_reported_at_once(tmp_path: Path) -> None:
         ("data_folder = [1]", "data_folder"),
         ('restricted = "nobody.txt"', "restricted: no file"),
         ('rules = ["no-such-folder"]', "no folder"),
+        ("shipped_rules = false", "shipped_rules: is false, and rules names no folder"),
         ('database = "mysql://host/x"', 'only "sqlite:///FILE" is supported'),
         ('people = { analyst = "a@example.gov.uk, b@example.gov.uk" }', "people.analyst: not an e-mail address"),
         ('delivery = { channel = "smtp" }', "needs a [delivery.smtp] table"),
