@@ -114,6 +114,7 @@ class Source(Table):
     sheet: str | None = None
     people: int = Field(default=900, ge=1, le=5_000_000)
     seed: int = 1
+    extracted_on: date | None = None
 
     @model_validator(mode="after")
     def _has_what_its_kind_needs(self) -> "Source":
@@ -190,11 +191,35 @@ class Lists(Table):
 
 
 class Gate(Table):
-    """When a night is not believed."""
+    """When a night is not believed, or a part of it; shares are of people, between 0 and 1.
 
+    ``fewest``: what concerns fewer people than this is never called a bulk change.
+    """
+
+    fewest: int = Field(default=5, ge=1)
     lowest_share_present: float = Field(default=0.9, ge=0, le=1)
+    lowest_share_of_team: float = Field(default=0.5, ge=0, le=1)
+    highest_share_joined: float = Field(default=0.25, ge=0)
     most_new_deaths: int = Field(default=3, ge=0)
     highest_share_new_deaths: float = Field(default=0.005, ge=0, le=1)
+    most_ids_changed: int = Field(default=2, ge=0)
+    highest_share_birth_dates_changed: float = Field(default=0.01, ge=0, le=1)
+    highest_share_teams_changed: float = Field(default=0.2, ge=0, le=1)
+    highest_share_rows_disagreeing: float = Field(default=0.05, ge=0)
+    lowest_share_of_usual_fill: float = Field(default=0.8, ge=0, le=1)
+    highest_rise_unreadable: float = Field(default=0.1, ge=0, le=1)
+    highest_share_values_changed: float = Field(default=0.5, ge=0, le=1)
+    highest_share_dates_back: float = Field(default=0.25, ge=0, le=1)
+    oldest_extract_working_days: int = Field(default=3, ge=0)
+
+
+class Quarantine(Table):
+    """When one rule's new flags are too many to be true, and wait for the analyst."""
+
+    fewest: int = Field(default=10, ge=1)
+    highest_share: float = Field(default=0.1, ge=0, le=1)
+    most_times_usual: float = Field(default=5, ge=1)
+    wait_working_days: int = Field(default=2, ge=0)
 
 
 class RuleSettings(Table):
@@ -245,6 +270,7 @@ class Config(Table):
     templates: Folder | None = None
     case_url: Annotated[str, AfterValidator(_case_url)] | None = None
     restricted: File | None = None
+    merged_ids: File | None = None
     not_an_adviser: tuple[str, ...] = NOT_AN_ADVISER
     sources: Annotated[tuple[Source, ...], Field(min_length=1), AfterValidator(_sources_fit)]
     people: People = People()
@@ -252,6 +278,7 @@ class Config(Table):
     delivery: Delivery = Delivery()
     lists: Lists = Lists()
     gate: Gate = Gate()
+    quarantine: Quarantine = Quarantine()
     rule: Mapping[str, RuleSettings] = Field(default_factory=dict)
 
     @model_validator(mode="after")

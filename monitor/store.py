@@ -40,7 +40,11 @@ class Instant(TypeDecorator[dt.datetime]):
 
 
 class Run(SQLModel, table=True):
-    """One night. ``state``: running, accepted, superseded (by a correction), refused, failed."""
+    """One night. ``state``: running, accepted, superseded (by a correction), refused, failed.
+
+    ``verdict``: what the gate said (trusted, degraded, stale, refused); ``doubts``: why, as a JSON list; ``extracted_on``:
+    the date of the sources; ``asked_on``: the date the rules were asked as at, earlier than ``as_at`` where they are stale.
+    """
 
     __tablename__ = "run"
     __table_args__ = (
@@ -63,6 +67,22 @@ class Run(SQLModel, table=True):
     reason: str | None = Field(default=None, sa_type=Text)
     by: str | None = None
     corrects: int | None = None
+    verdict: str | None = None
+    doubts: str | None = Field(default=None, sa_type=Text)
+    extracted_on: dt.date | None = None
+    asked_on: dt.date | None = None
+
+
+class Profile(SQLModel, table=True):
+    """What an accepted night looked like, in figures that the next nights are compared with; of nobody in particular."""
+
+    __tablename__ = "profile"
+
+    run_id: int = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    as_at: dt.date = Field(index=True)
+    value: float
 
 
 class Person(SQLModel, table=True):
@@ -88,6 +108,7 @@ class Person(SQLModel, table=True):
     died_on: dt.date | None = None
     alive_again_on: dt.date | None = None
     ended_on: dt.date | None = None
+    left_reason: str | None = None
 
 
 class PersonBefore(SQLModel, table=True):
@@ -133,6 +154,9 @@ class Flag(SQLModel, table=True):
     earlier_spells: int = 0
     last_cleared_on: dt.date | None = None
     continues_flag_id: int | None = None
+    quarantined_on: dt.date | None = None
+    released_on: dt.date | None = None
+    released_by: str | None = None
 
 
 class FlagEvent(SQLModel, table=True):

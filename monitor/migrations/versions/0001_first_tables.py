@@ -43,6 +43,9 @@ def upgrade() -> None:
         sa.Column("earlier_spells", sa.Integer(), nullable=False),
         sa.Column("last_cleared_on", sa.Date()),
         sa.Column("continues_flag_id", sa.Integer()),
+        sa.Column("quarantined_on", sa.Date()),
+        sa.Column("released_on", sa.Date()),
+        sa.Column("released_by", sa.String()),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("flags_of_person", "flag", ["person_id"], unique=False)
@@ -130,6 +133,7 @@ def upgrade() -> None:
         sa.Column("died_on", sa.Date()),
         sa.Column("alive_again_on", sa.Date()),
         sa.Column("ended_on", sa.Date()),
+        sa.Column("left_reason", sa.String()),
         sa.PrimaryKeyConstraint("person_id"),
     )
     op.create_index(op.f("ix_person_absent_since"), "person", ["absent_since"], unique=False)
@@ -140,6 +144,16 @@ def upgrade() -> None:
         sa.Column("row", sa.Text()),
         sa.PrimaryKeyConstraint("person_id"),
     )
+    op.create_table(
+        "profile",
+        sa.Column("run_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("as_at", sa.Date(), nullable=False),
+        sa.Column("value", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("run_id", "name", "key"),
+    )
+    op.create_index(op.f("ix_profile_as_at"), "profile", ["as_at"], unique=False)
     op.create_table(
         "run",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -157,6 +171,10 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text()),
         sa.Column("by", sa.String()),
         sa.Column("corrects", sa.Integer()),
+        sa.Column("verdict", sa.String()),
+        sa.Column("doubts", sa.Text()),
+        sa.Column("extracted_on", sa.Date()),
+        sa.Column("asked_on", sa.Date()),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(op.f("ix_run_as_at"), "run", ["as_at"], unique=False)
