@@ -10,7 +10,6 @@ from monitor.columns import COLUMNS, IGNORED_HEADINGS, PERSON_ID_HEADINGS
 from monitor.errors import SourceError
 
 PERSON_ID = "person_id"
-REQUIRED = (PERSON_ID, "date_of_birth")
 ROWS_SEARCHED = 15
 
 LEAVING_CARE = frozenset(
@@ -25,6 +24,23 @@ MOST_NAMED = 20
 
 
 @dataclass(frozen=True)
+class Form:
+    """A kind of list: what messages call it, the columns it cannot do without, and how its sheet is known.
+
+    ``sheet`` is how the sheet is named; a sheet of another name must have ``enough`` of its own headings.
+    """
+
+    called: str
+    required: tuple[str, ...]
+    sheet: re.Pattern[str]
+    enough: int
+
+
+LIST_9 = Form("List 9", (PERSON_ID, "date_of_birth"), re.compile(r"list[\s_.-]*0?9(?!\d)", re.IGNORECASE), 2)
+SUPPLEMENT = Form("supplement", (PERSON_ID,), re.compile("supplement", re.IGNORECASE), 1)
+
+
+@dataclass(frozen=True)
 class Matched:
     """Headings read: catalogue name to position, what is extra, and pairs that mean the same column."""
 
@@ -33,10 +49,11 @@ class Matched:
     clashes: tuple[tuple[str, str, str], ...]
     recognised: int
 
-    @property
-    def leaving_care(self) -> int:
-        """How surely this is the list of care leavers and no other: 0 is not at all."""
-        return len(LEAVING_CARE & self.positions.keys()) if PERSON_ID in self.positions else 0
+    def likeness(self, form: Form) -> int:
+        """How surely this is a list of that form and no other: 0 is not at all."""
+        if PERSON_ID not in self.positions:
+            return 0
+        return len(LEAVING_CARE & self.positions.keys()) if form is LIST_9 else len(self.positions) - 1
 
 
 def match_headings(headings: Sequence[str]) -> Matched:
@@ -66,7 +83,7 @@ def find_heading_row(rows: Sequence[Sequence[str]]) -> int | None:
     return scores.index(best) if best >= 2 else None
 
 
-def check_headings(headings: Sequence[str], place: str) -> Matched:
+def check_headings(headings: Sequence[str], place: str, form: Form = LIST_9) -> Matched:
     """The headings matched; raises ``SourceError`` where one is missing or two mean the same column."""
     matched = match_headings(headings)
     if matched.clashes:
@@ -75,12 +92,17 @@ def check_headings(headings: Sequence[str], place: str) -> Matched:
             f'{place}: the headings "{_shown(first)}" and "{_shown(second)}" both mean {name}; '
             "rename or remove one of them"
         )
-    missing = [name for name in REQUIRED if name not in matched.positions]
+    missing = [name for name in form.required if name not in matched.positions]
     if missing:
         raise SourceError(
             f"{place}: no heading for {' or '.join(missing)} "
             f'(usually {" and ".join(_usual(name) for name in missing)}); the headings found are '
             f"{list_headings(headings)}"
+        )
+    if matched.positions.keys() <= {PERSON_ID}:
+        raise SourceError(
+            f"{place}: no heading but the id's means a column of the catalogue; the headings found are "
+            f"{list_headings(headings)}; monitor columns lists those it could have"
         )
     return matched
 

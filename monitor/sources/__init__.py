@@ -8,16 +8,18 @@ import hashlib
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 from monitor.errors import SourceError
-from monitor.headings import match_headings
+from monitor.headings import LIST_9, SUPPLEMENT, match_headings
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from monitor.config import Source
+
+Role = Literal["caseload", "detail"]
 
 WORKBOOKS = (".xlsx", ".xlsm", ".xltx", ".xls", ".xlsb", ".ods")
 
@@ -36,7 +38,8 @@ class Extract:
     ``table`` is a workspace table: ``row`` as the file counts (the headings' row included), ``fault`` (why the
     row could not be split into cells, else NULL) and ``c0``, ``c1`` ... for those of the headings that mean a
     catalogue column. ``fingerprint`` is of those headings and cells in order, so saving a file again, or a
-    change in a column that is never read, leaves it as it was.
+    change in a column that is never read, leaves it as it was. ``role``: a caseload decides who is on it, detail
+    only adds columns. ``prefer``: the columns in which this source's cell stands, even a blank one.
     """
 
     source: str
@@ -47,6 +50,8 @@ class Extract:
     headings: tuple[str, ...]
     fingerprint: str
     modified_on: date | None
+    role: Role = "caseload"
+    prefer: tuple[str, ...] = ()
 
 
 def read(source: "Source", con: "DuckDBPyConnection", *, as_at: date, data_folder: Path) -> Extract:
@@ -56,15 +61,16 @@ def read(source: "Source", con: "DuckDBPyConnection", *, as_at: date, data_folde
         raise SourceError(f'source "{source.name}": path: missing; name the file to read')
     table = "extract_" + hashlib.blake2s(source.name.encode(), digest_size=6).hexdigest()
     modified_on = _modified_on(path)
+    form = SUPPLEMENT if source.kind == "supplement" or source.is_sample_supplement else LIST_9
     try:
         if _is_workbook(path):
             from monitor.sources import workbook
 
-            sheet, headings = workbook.load(con, table, path, wanted=source.sheet)
+            sheet, headings = workbook.load(con, table, path, wanted=source.sheet, form=form)
         else:
             from monitor.sources import delimited
 
-            sheet, headings = None, delimited.load(con, table, path)
+            sheet, headings = None, delimited.load(con, table, path, form)
     except OSError as fault:
         raise _unopened(path, fault) from None
     return Extract(
@@ -76,16 +82,21 @@ def read(source: "Source", con: "DuckDBPyConnection", *, as_at: date, data_folde
         headings=headings,
         fingerprint=_fingerprint(con, table, headings),
         modified_on=modified_on,
+        role=source.role_played,
+        prefer=source.prefer,
     )
 
 
 def _sample(source: "Source", as_at: date, data_folder: Path) -> Path:
-    from monitor.sources.sample import write_sample
+    if source.is_sample_supplement:
+        from monitor.sources.circumstances import write_sample_supplement as write
+    else:
+        from monitor.sources.sample import write_sample as write
 
-    path = data_folder / "sample" / f"list-9-{as_at}.xlsx"
+    path = data_folder / "sample" / f"{'supplement' if source.is_sample_supplement else 'list-9'}-{as_at}.xlsx"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_sample(path, people=source.people, as_at=as_at, seed=source.seed)
+        write(path, people=source.people, as_at=as_at, seed=source.seed)
     except OSError as fault:
         raise SourceError(
             f"{path.parent}: the sample cannot be written ({fault.strerror or type(fault).__name__}); "

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor.errors import SourceError
-from monitor.headings import ROWS_SEARCHED, check_headings, find_heading_row, match_headings
+from monitor.headings import LIST_9, ROWS_SEARCHED, Form, check_headings, find_heading_row, match_headings
 from monitor.workspace import load_rows
 
 if TYPE_CHECKING:
@@ -39,13 +39,13 @@ class Layout:
     lines: int
 
 
-def load(con: "DuckDBPyConnection", table: str, path: Path) -> tuple[str, ...]:
+def load(con: "DuckDBPyConnection", table: str, path: Path, form: Form = LIST_9) -> tuple[str, ...]:
     """Make view ``table`` of the file's rows; the headings."""
-    layout = _find_layout(path, _guess_encoding(path))
-    positions = check_headings(layout.headings, path.name).positions
+    layout = _find_layout(path, _guess_encoding(path), form)
+    positions = check_headings(layout.headings, path.name, form).positions
     if not _load_regular(con, table, path, layout, positions):
-        layout = _find_layout(path, _find_encoding(path))
-        positions = check_headings(layout.headings, path.name).positions
+        layout = _find_layout(path, _find_encoding(path), form)
+        positions = check_headings(layout.headings, path.name, form).positions
         columns = {
             "row": "BIGINT",
             "fault": "VARCHAR",
@@ -56,7 +56,7 @@ def load(con: "DuckDBPyConnection", table: str, path: Path) -> tuple[str, ...]:
     return layout.headings
 
 
-def _find_layout(path: Path, encoding: str) -> Layout:
+def _find_layout(path: Path, encoding: str, form: Form) -> Layout:
     best: tuple[int, Layout] | None = None
     for delimiter in DELIMITERS:
         records: list[list[str]] = []
@@ -78,7 +78,7 @@ def _find_layout(path: Path, encoding: str) -> Layout:
             best = (score, layout)
     if best is None:
         raise SourceError(
-            f"{path.name}: no row of List 9 headings within the first {ROWS_SEARCHED} rows; "
+            f"{path.name}: no row of {form.called} headings within the first {ROWS_SEARCHED} rows; "
             "export the list with its headings, as .xlsx or .csv"
         )
     return best[1]

@@ -1,10 +1,9 @@
-"""Workbooks: the List 9 sheet of an .xlsx or .ods file, its cells as text.
+"""Workbooks: the sheet of an .xlsx or .ods file that holds the list, its cells as text.
 
 A zipped sheet can be a thousand times larger than its file, so what is inside is measured before it is read.
 """
 
 import datetime as dt
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
@@ -14,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from monitor.columns import BY_NAME
 from monitor.errors import SourceError
-from monitor.headings import ROWS_SEARCHED, check_headings, find_heading_row, list_headings, match_headings
+from monitor.headings import (
+    LIST_9,
+    ROWS_SEARCHED,
+    Form,
+    check_headings,
+    find_heading_row,
+    list_headings,
+    match_headings,
+)
 from monitor.sources.contents import Contents, measure
 from monitor.workspace import load_rows
 
@@ -22,31 +29,26 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
     from python_calamine import CalamineSheet, CalamineWorkbook
 
-LIST_9 = re.compile(r"list[\s_.-]*0?9(?!\d)", re.IGNORECASE)
-
-ENOUGH_LEAVING_CARE = 2
-"""Headings that only the list of care leavers has, by which a sheet of another name is known."""
-
 DAYS_1900_TO_1904 = 1462
 
 
 def load(
-    con: "DuckDBPyConnection", table: str, path: Path, *, wanted: str | None
+    con: "DuckDBPyConnection", table: str, path: Path, *, wanted: str | None, form: Form = LIST_9
 ) -> tuple[str, tuple[str, ...]]:
     """Make view ``table`` of the sheet's rows; the sheet's name and its headings."""
     contents = measure(path)
     with _opened(path) as workbook:
-        sheet = _choose_sheet(path, workbook, contents, wanted)
+        sheet = _choose_sheet(path, workbook, contents, wanted, form)
         place = f'{path.name}: sheet "{sheet.name}"'
         start = _first_rows(sheet)
         found = find_heading_row(start)
         if found is None:
             raise SourceError(
-                f"{place}: no row of List 9 headings within the first {ROWS_SEARCHED} rows; the first row "
+                f"{place}: no row of {form.called} headings within the first {ROWS_SEARCHED} rows; the first row "
                 f"with text says {list_headings(next((row for row in start if any(row)), ())) or 'nothing'}"
             )
         headings = tuple(start[found])
-        positions = check_headings(headings, place).positions
+        positions = check_headings(headings, place, form).positions
         names = {position: name for name, position in positions.items()}
         columns = {"row": "BIGINT", "fault": "VARCHAR", **{f"c{n}": "VARCHAR" for n in sorted(names)}}
         rows = _rows(sheet, found, names, contents)
@@ -77,7 +79,7 @@ def _opened(path: Path) -> Iterator["CalamineWorkbook"]:
 
 
 def _choose_sheet(
-    path: Path, workbook: "CalamineWorkbook", contents: Contents, wanted: str | None
+    path: Path, workbook: "CalamineWorkbook", contents: Contents, wanted: str | None, form: Form
 ) -> "CalamineSheet":
     from python_calamine import SheetVisibleEnum
 
@@ -90,7 +92,7 @@ def _choose_sheet(
         return _sheet(path, workbook, contents, chosen[0])
     hidden = {one.name for one in workbook.sheets_metadata if one.visible != SheetVisibleEnum.Visible}
     for group in ([name for name in names if name not in hidden], [name for name in names if name in hidden]):
-        named = [name for name in group if LIST_9.search(name)]
+        named = [name for name in group if form.sheet.search(name)]
         if len(named) == 1:
             return _sheet(path, workbook, contents, named[0])
         scores: dict[str, int] = {}
@@ -98,18 +100,18 @@ def _choose_sheet(
             # A long list of another kind need not be opened to be passed over.
             if contents.is_too_large(name) and not named:
                 continue
-            scores[name] = _leaving_care(_sheet(path, workbook, contents, name))
+            scores[name] = _likeness(_sheet(path, workbook, contents, name), form)
         best = max(scores.values(), default=0)
-        if best >= ENOUGH_LEAVING_CARE:
+        if best >= form.enough:
             alike = [name for name, score in scores.items() if score == best]
             if len(alike) > 1:
                 raise SourceError(
-                    f'{path.name}: the sheets "{alike[0]}" and "{alike[1]}" both look like List 9; '
+                    f'{path.name}: the sheets "{alike[0]}" and "{alike[1]}" both have {form.called} headings; '
                     'set sheet = "..." for this source'
                 )
             return _sheet(path, workbook, contents, alike[0])
     raise SourceError(
-        f"{path.name}: no sheet named List 9, and none with its headings; its sheets are {listed}; "
+        f"{path.name}: no sheet named {form.called}, and none with its headings; its sheets are {listed}; "
         'set sheet = "..." for this source'
     )
 
@@ -119,10 +121,10 @@ def _sheet(path: Path, workbook: "CalamineWorkbook", contents: Contents, name: s
     return workbook.get_sheet_by_name(name)
 
 
-def _leaving_care(sheet: "CalamineSheet") -> int:
+def _likeness(sheet: "CalamineSheet", form: Form) -> int:
     start = _first_rows(sheet)
     found = find_heading_row(start)
-    return match_headings(start[found]).leaving_care if found is not None else 0
+    return match_headings(start[found]).likeness(form) if found is not None else 0
 
 
 def _first_rows(sheet: "CalamineSheet") -> list[list[str]]:
