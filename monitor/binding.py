@@ -7,12 +7,13 @@ import duckdb
 from sqlglot import exp
 
 from monitor import columns, derived
-from monitor.conditions import TYPES, Condition, compile_condition
+from monitor.conditions import Condition, compile_condition
 from monitor.limits import Limit
+from monitor.vocabulary import TYPES
 from monitor.workspace import lock_down, open_workspace
 
 if TYPE_CHECKING:
-    from monitor.conditions import Tree
+    from monitor.vocabulary import Tree
 
 SAMPLES = {
     "VARCHAR": "'some text'",

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from monitor import columns, derived, evaluation
-from monitor.conditions import CODES, compile_condition
+from monitor.conditions import compile_condition
 from monitor.rulebook import Rule
+from monitor.vocabulary import CODES
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

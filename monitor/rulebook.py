@@ -11,12 +11,13 @@ from types import MappingProxyType
 from typing import Any
 
 from monitor.binding import Binder
-from monitor.conditions import Condition, nearest, parse_condition
+from monitor.conditions import Condition, parse_condition
 from monitor.config import RuleSettings
 from monitor.errors import Problems
 from monitor.limits import Duration, Limit, LimitFault, kind, may_loosen, parse_limit, words
 from monitor.rulefile import Example, Rule, read_rule
 from monitor.rulekeys import SEVERITIES
+from monitor.vocabulary import nearest
 
 __all__ = ["Example", "Rule", "Rulebook", "load_rulebook"]
 

@@ -13,11 +13,12 @@ from typing import Any
 
 from monitor import columns
 from monitor.binding import Binder
-from monitor.conditions import Condition, nearest, parse_condition
+from monitor.conditions import Condition, parse_condition
 from monitor.derived import WORKED_OUT_FROM
 from monitor.errors import Problems
 from monitor.limits import Limit, parse_limit, words
 from monitor.rulekeys import EXAMPLE_KEYS, KEYS, Reader, kind_of, no_column, read_toml
+from monitor.vocabulary import nearest
 from monitor.wording import Wording, parse_wording
 
 ROSTER_FACTS: Mapping[str, str] = {

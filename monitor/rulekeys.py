@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from monitor import columns
-from monitor.conditions import nearest
 from monitor.errors import Problems
 from monitor.limits import LimitFault
+from monitor.vocabulary import nearest
 
 SEVERITIES = ("critical", "high", "medium", "low", "data")
 BASES = ("law", "guidance", "return", "practice", "report")

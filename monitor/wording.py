@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from jinja2 import Environment, TemplateError, nodes
 
 from monitor import columns
-from monitor.conditions import CODES, TYPES, nearest
 from monitor.errors import Problems
 from monitor.limits import Limit, words
+from monitor.vocabulary import CODES, TYPES, nearest
 
 LONGEST = 600
 NOT_RECORDED = "not recorded"
