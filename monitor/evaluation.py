@@ -106,14 +106,21 @@ def create_functions(con: "DuckDBPyConnection", rules: Sequence[Rule]) -> None:
 
 
 def answer(
-    con: "DuckDBPyConnection", rules: Sequence[Rule], *, people: str = "caseload", into: str = "outcome"
+    con: "DuckDBPyConnection",
+    rules: Sequence[Rule],
+    *,
+    people: str = "caseload",
+    into: str = "outcome",
+    keys: Sequence[str] = ("person_id", "allocated_team"),
 ) -> tuple[list[Rule], dict[str, str]]:
     """Make ``into``, a row per row of ``people`` and a number per rule, and nothing else of what ``ask`` makes.
 
     ``people`` is any relation with the caseload's columns: the same people on another date, or after a change.
+    ``keys``: its columns that go with the numbers.
     """
     create_functions(con, rules)
-    return _answer(con, rules, _gapped(con, rules, people), people, into)
+    start = f'CREATE OR REPLACE TABLE "{into}" AS SELECT {", ".join(keys)}'
+    return _answer(con, rules, _gapped(con, rules, people), people, start)
 
 
 def _counts_working_days(rule: Rule) -> bool:
@@ -135,13 +142,13 @@ def _gapped(con: "DuckDBPyConnection", rules: Iterable[Rule], people: str) -> fr
 
 
 def _answer(
-    con: "DuckDBPyConnection", rules: Sequence[Rule], gapped: frozenset[str], people: str, into: str
+    con: "DuckDBPyConnection", rules: Sequence[Rule], gapped: frozenset[str], people: str, start: str
 ) -> tuple[list[Rule], dict[str, str]]:
-    """Make ``into``; when the one pass fails, each rule is tried alone and the ones at fault left out."""
+    """Make the table of outcomes; when the one pass fails, each rule is tried alone and the ones at fault left out."""
     outcomes = {rule.id: outcome_sql(rule, gapped) for rule in rules}
     failed: dict[str, str] = {}
     try:
-        _make_outcomes(con, outcomes, people, into)
+        _make_outcomes(con, outcomes, people, start)
     except duckdb.Error:
         for name, sql in outcomes.items():
             try:
@@ -150,13 +157,13 @@ def _answer(
                 failed[name] = _why(fault)
         if not failed:
             raise
-        _make_outcomes(con, {name: sql for name, sql in outcomes.items() if name not in failed}, people, into)
+        _make_outcomes(con, {name: sql for name, sql in outcomes.items() if name not in failed}, people, start)
     return [rule for rule in rules if rule.id not in failed], failed
 
 
-def _make_outcomes(con: "DuckDBPyConnection", outcomes: Mapping[str, str], people: str, into: str) -> None:
+def _make_outcomes(con: "DuckDBPyConnection", outcomes: Mapping[str, str], people: str, start: str) -> None:
     answers = "".join(f', {sql} AS "{name}"' for name, sql in outcomes.items())
-    con.execute(f'CREATE OR REPLACE TABLE "{into}" AS SELECT person_id, allocated_team{answers} FROM "{people}"')
+    con.execute(f'{start}{answers} FROM "{people}"')
 
 
 def outcome_sql(rule: Rule, gapped: frozenset[str]) -> str:
