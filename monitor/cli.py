@@ -242,6 +242,17 @@ def rules_test(
     raise typer.Exit(terminal.show_examples(examples.run_rules(rules), as_json=as_json))
 
 
+@rules_app.command("map")
+def rules_map(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
+    """The inspection report's paragraphs 28 to 54, each with its rules or the reason it has none."""
+    from monitor import rulemap, terminal
+    from monitor.config import shipped
+
+    folders = (shipped("rules"),) if config == CONFIG and not config.exists() else _load(config).rule_folders()
+    off = _rulebook(config).switched_off
+    terminal.show_map(rulemap.draw(_rulebook(config, adjusted=False), folders, off), as_json=as_json)
+
+
 def _rulebook(path: Path, *, adjusted: bool = True) -> "Rulebook":
     """The config's rulebook; the shipped one where there is no config file, so that it can be read before set-up.
 

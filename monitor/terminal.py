@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from monitor.nightly import Night
     from monitor.outbox import Delivered
     from monitor.rulebook import Rule, Rulebook
+    from monitor.rulemap import Paragraph
 
 PLAIN_WIDTH = 120
 COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "", "data": "dim"}
@@ -231,6 +232,23 @@ def show_verdicts(verdicts: Sequence["Verdict"], *, as_json: bool) -> int:
         f"{mutants} of {_count(len(verdicts), 'rule')}: {surviving} noticed by no example, {explained} explained"
     )
     return 1 if unsound else 0
+
+
+def show_map(paragraphs: Sequence["Paragraph"], *, as_json: bool) -> None:
+    if as_json:
+        print_json([one.as_dict() for one in paragraphs])
+        return
+    console = _console()
+    for one in paragraphs:
+        console.print(f"[bold]Paragraph {one.number}[/bold]")
+        for rule in one.rules:
+            console.print(Text(f"  {rule.rule}: {rule.title}" + (f" ({rule.standing})" if rule.standing else "")))
+        if not one.rules:
+            console.print(
+                Text(f"  no rule: {one.why_none or 'and no reason given'}", style="dim" if one.why_none else "red")
+            )
+        for what, why in one.parts:
+            console.print(Text(f"  not asked: {what}: {why}", style="dim"))
 
 
 def _people(number: int) -> str:

@@ -1,0 +1,54 @@
+"""The report's paragraphs beside the rulebook."""
+
+from pathlib import Path
+
+import pytest
+
+from monitor.config import shipped
+from monitor.errors import Problems
+from monitor.rulebook import load_rulebook
+from monitor.rulemap import draw
+
+
+def test_every_paragraph_from_28_to_54_has_a_rule_or_a_reason() -> None:
+    paragraphs = draw(load_rulebook([shipped("rules")], {}), [shipped("rules")])
+
+    assert [one.number for one in paragraphs] == list(range(28, 55))
+    assert [one.number for one in paragraphs if not one.is_covered] == []
+
+
+def test_no_paragraph_is_said_to_have_no_rule_when_it_has_one() -> None:
+    paragraphs = draw(load_rulebook([shipped("rules")], {}), [shipped("rules")])
+
+    assert [one.number for one in paragraphs if one.rules and one.why_none] == []
+
+
+def test_a_rule_switched_off_is_said_to_be(tmp_path: Path) -> None:
+    paragraphs = draw(load_rulebook([shipped("rules")], {}), [shipped("rules")], switched_off=("homeless",))
+
+    (about,) = [rule for one in paragraphs if one.number == 47 for rule in one.rules if rule.rule == "homeless"]
+    assert about.standing == "switched off"
+
+
+def test_a_paragraph_with_neither_is_not_covered() -> None:
+    paragraphs = draw(load_rulebook([shipped("rules")], {}), [])
+
+    assert not next(one for one in paragraphs if one.number == 39).is_covered
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[[paragraph]]\nnumber = 39\n", "paragraph 1: its keys must be number, why"),
+        ('[[paragraph]]\nnumber = 3\nwhy = "x"\n', "paragraph 1: number: not a paragraph from 28 to 54"),
+        ('[[part]]\nnumber = 39\nwhat = " "\nwhy = "x"\n', "part 1: what: empty"),
+        ('[[paragraf]]\nnumber = 39\nwhy = "x"\n', "paragraf: no such table"),
+    ],
+)
+def test_a_reason_that_cannot_be_read_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "_not-rules.toml").write_text(text, encoding="utf-8")
+
+    with pytest.raises(Problems, match=r"_not-rules\.toml: ") as caught:
+        draw(load_rulebook([shipped("rules")], {}), [tmp_path])
+
+    assert words in str(caught.value)
