@@ -30,6 +30,9 @@ from monitor.workspace import fetch, load_rows
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from monitor.evaluation import Evaluation
+    from monitor.rulebook import Rulebook
+
 SEVERITIES = ("critical", "high", "medium", "low", "data")
 WEIGHTS = {"critical": 8, "high": 4, "medium": 2, "low": 1, "data": 0}
 
@@ -59,6 +62,10 @@ UNRESOLVED = {
     "earlier_spells": "INTEGER",
     "last_cleared_on": "DATE",
 }
+HISTORY = {"person_id": "VARCHAR", "rule": "VARCHAR", "spells": "INTEGER", "last_cleared_on": "DATE"}
+NOT_A_SPELL = ("withdrawn", "corrected")
+"""Reasons that say nothing of how the young person did, so that what opens next is not back again."""
+
 CHANGING = (
     "severity", "in_breach_since", "due_on", "because", "held_since", "held_why",
     "resolved_on", "resolved_reason", "resolved_run_id",
@@ -74,6 +81,19 @@ class RuleFacts:
     severity: str
     continues: tuple[str, ...] = ()
     unanswered: str | None = None
+
+
+def gather_facts(rulebook: "Rulebook", evaluated: "Evaluation", as_at: dt.date) -> list[RuleFacts]:
+    """The rules in force tonight, each with why it has no answers, where it has none."""
+    facts = []
+    for rule in rulebook.in_force(as_at):
+        unanswered = None
+        if rule.id in evaluated.failed:
+            unanswered = "the rule failed while running"
+        elif rule.id in evaluated.not_assessed:
+            unanswered = "no source supplies " + ", ".join(evaluated.not_assessed[rule.id]).replace("_", " ")
+        facts.append(RuleFacts(rule.id, rule.severity, tuple(rule.continues), unanswered))
+    return facts
 
 
 def load(con: "DuckDBPyConnection", connection: Connection, *, corrects: Sequence[int] = ()) -> None:
@@ -201,7 +221,7 @@ WHERE target IN ('cleared', 'no longer asked') AND EXISTS (
 def load_history(con: "DuckDBPyConnection", connection: Connection) -> None:
     """Make ``history``: for each flag about to open, how many spells came before and when the last one ended."""
     flag = table_of(Flag)
-    counted = flag.c.resolved_on.is_not(None) & flag.c.resolved_reason.not_in(("withdrawn", "corrected"))
+    counted = flag.c.resolved_on.is_not(None) & flag.c.resolved_reason.not_in(NOT_A_SPELL)
     query = (
         select(flag.c.person_id, flag.c.rule, func.count(), func.max(flag.c.resolved_on))
         .where(counted)
@@ -209,14 +229,17 @@ def load_history(con: "DuckDBPyConnection", connection: Connection) -> None:
     )
     people = {row[0] for row in con.execute("SELECT DISTINCT person_id FROM opening").fetchall()}
     rows = (tuple(row) for row in connection.execute(query) if row[0] in people)
-    columns = {"person_id": "VARCHAR", "rule": "VARCHAR", "spells": "INTEGER", "last_cleared_on": "DATE"}
-    load_rows(con, "history", columns, rows)
+    load_rows(con, "history", HISTORY, rows)
 
 
 def settle(con: "DuckDBPyConnection", connection: Connection, *, run_id: int, as_at: dt.date) -> None:
     """Make ``settled``: every flag as tonight leaves it, with ids for the new, and ``change``: what happened to it."""
     load_history(con, connection)
-    first = next_id(connection, Flag)
+    apply_decisions(con, run_id=run_id, as_at=as_at, first=next_id(connection, Flag))
+
+
+def apply_decisions(con: "DuckDBPyConnection", *, run_id: int, as_at: dt.date, first: int) -> None:
+    """Make ``settled`` from ``decision``, ``opening`` and ``history``; ``first``: the id of the first new flag."""
     con.execute(SETTLED, {
         "as_at": as_at, "run_id": run_id, "first": first, "kept_until": as_at + dt.timedelta(KEPT_SEVERITY_DAYS),
     })  # fmt: skip

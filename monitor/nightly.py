@@ -23,6 +23,7 @@ from monitor import (
     events,
     exceptions,
     flags,
+    joining,
     ledger,
     letters,
     outbox,
@@ -182,40 +183,31 @@ def _judge(
     extracts = []
     for source in config.sources:
         tools.say(f"Reading {source.name}")
-        extracts.append(sources.read(source, con, as_at=as_at, data_folder=config.data_folder))
+        extract = sources.read(
+            source, con, as_at=as_at, data_folder=config.data_folder, environ=tools.environ
+        )
+        extracts.append(extract)
     tools.say("Checking every cell")
-    team_names = [name for team in config.teams for name in (team.name, *team.also_known_as)]
     intake = caseload.type_rows(
-        con, extracts, as_at=as_at, not_an_adviser=config.not_an_adviser, team_names=team_names
+        con, extracts, as_at=as_at, not_an_adviser=config.not_an_adviser, team_names=config.team_names
     )
     last_night = past.before.as_at if past.before else None
     with store.reading() as connection:
         roster.load(con, connection, corrects=max(past.same_date, default=None))
         flags.load(con, connection, corrects=past.same_date)
+    joining.spell_teams(con, "roster", "team", config.team_names)
     doubts = trust.judge(trust.compare(con, last_night=last_night), config.gate)
     if doubts and request.accept is None:
         raise Refused("\n".join(doubts))
-    caseload.join_roster(con, intake, as_at=as_at)
+    caseload.join_roster(con, intake, as_at=as_at, team_names=config.team_names)
     roster.place_accommodation(con, last_night=last_night)
     kept = snapshot.write(con, config.data_folder / "snapshots", as_at=as_at, run_id=run_id) if run_id else None
     lock_down(con)
     tools.say("Asking every rule of every person")
     evaluated = evaluation.evaluate(con, rulebook, as_at, intake.supplied)
     roster.decide(con, as_at)
-    flags.decide(con, _rule_facts(rulebook, evaluated, as_at), as_at, corrects=past.same_date)
+    flags.decide(con, flags.gather_facts(rulebook, evaluated, as_at), as_at, corrects=past.same_date)
     return Judged(con, intake, evaluated, doubts, kept)
-
-
-def _rule_facts(rulebook: Rulebook, evaluated: evaluation.Evaluation, as_at: dt.date) -> list[flags.RuleFacts]:
-    facts = []
-    for rule in rulebook.in_force(as_at):
-        unanswered = None
-        if rule.id in evaluated.failed:
-            unanswered = "the rule failed while running"
-        elif rule.id in evaluated.not_assessed:
-            unanswered = "no source supplies " + ", ".join(evaluated.not_assessed[rule.id]).replace("_", " ")
-        facts.append(flags.RuleFacts(rule.id, rule.severity, tuple(rule.continues), unanswered))
-    return facts
 
 
 def _is_unchanged(request: Request, past: Ledger, judged: Judged, rulebook: Rulebook) -> bool:
@@ -408,6 +400,7 @@ def _save_run(
         "source_fingerprint": judged.intake.fingerprint,
         "rules_fingerprint": rulebook.fingerprint,
         "rule_meanings": json.dumps({rule.id: rule.meaning for rule in rulebook.rules}),
+        "supplied": json.dumps(sorted(judged.intake.supplied)),
         "people": people,
         "absent": absent,
         "snapshot": judged.snapshot.name if judged.snapshot else None,

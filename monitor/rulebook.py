@@ -145,23 +145,12 @@ def _adjust(rule: Rule, settings: RuleSettings, binder: Binder, problems: list[s
     severity = settings.severity or rule.severity
     if SEVERITIES.index(severity) > SEVERITIES.index(rule.severity):
         loosened.append(f"its severity here is {severity}, not {rule.severity}")
-    limits: dict[str, Limit] = dict(rule.limits)
-    for name, value in settings.limits.items():
-        key = f"{place}.limits.{name[:60]}"
-        old = rule.limits.get(name)
-        if old is None:
-            has = f"; its limits are {', '.join(rule.limits)}" if rule.limits else "; the rule has none"
-            problems.append(f"{key}: no such limit{nearest(name, rule.limits) or has}")
-            continue
-        try:
-            new = parse_limit(value)
-        except LimitFault as fault:
-            problems.append(f"{key}: {fault}")
-            continue
-        if kind(new) != kind(old):
-            problems.append(f"{key}: is {kind(new)}; it must be {kind(old)}")
-            continue
-        limits[name] = new
+    limits: dict[str, Limit] = {
+        **rule.limits,
+        **dict(_read_new_limits(rule, settings.limits, f"{place}.limits.", problems)),
+    }
+    for name, new in limits.items():
+        old = rule.limits[name]
         if may_loosen(old, new, is_deadline=_is_deadline(rule, name)):
             loosened.append(f"{name.replace('_', ' ')} is {words(new)} here, not {words(old)}")
     if not settings.enabled:
@@ -185,6 +174,50 @@ def _adjust(rule: Rule, settings: RuleSettings, binder: Binder, problems: list[s
     if limits != rule.limits:
         problems.extend(_check_adjusted(changed, binder, place))
     return changed, sentences
+
+
+def _read_new_limits(
+    rule: Rule, given: Mapping[str, Any], place: str, problems: list[str]
+) -> Iterable[tuple[str, Limit]]:
+    """The limits given, each of a name and kind the rule has."""
+    for name, value in given.items():
+        key = f"{place}{name[:60]}"
+        old = rule.limits.get(name)
+        if old is None:
+            has = f"; its limits are {', '.join(rule.limits)}" if rule.limits else "; the rule has none"
+            problems.append(f"{key}: no such limit{nearest(name, rule.limits) or has}")
+            continue
+        try:
+            new = parse_limit(value)
+        except LimitFault as fault:
+            problems.append(f"{key}: {fault}")
+            continue
+        if kind(new) != kind(old):
+            problems.append(f"{key}: is {kind(new)}; it must be {kind(old)}")
+            continue
+        yield name, new
+
+
+def change_limits(rule: Rule, given: Mapping[str, Any], place: str) -> Rule:
+    """The rule with other limits; ``Problems`` lists what is wrong with them, each after ``place``."""
+    problems: list[str] = []
+    new = dict(_read_new_limits(rule, given, place, problems))
+    changed = replace(rule, limits=MappingProxyType({**rule.limits, **new}))
+    if new:
+        problems.extend(_check_adjusted(changed, Binder(), place))
+    if problems:
+        raise Problems(problems)
+    return changed
+
+
+def add_file(rulebook: Rulebook, path: Path) -> tuple[Rulebook, Rule]:
+    """The rulebook with the rule of one more file, in the place of one of the same id; and that rule."""
+    rule = read_rule(path, Binder())
+    others = [one for one in rulebook.rules if one.id != rule.id]
+    known = {one.id for one in (rule, *others)} | set(rulebook.switched_off)
+    if problems := list(_check_references([rule], known)):
+        raise Problems(problems)
+    return replace(rulebook, rules=(rule, *others)), rule
 
 
 def _is_deadline(rule: Rule, limit: str) -> bool:

@@ -8,6 +8,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from monitor.columns import COLUMNS
 from monitor.files import make_private_folder, written_whole
 
 if TYPE_CHECKING:
@@ -25,6 +26,20 @@ def write(con: "DuckDBPyConnection", folder: Path, *, as_at: dt.date, run_id: in
         target = str(unfinished).replace("'", "''")
         con.execute(f"COPY (SELECT * FROM caseload ORDER BY person_id) TO '{target}' (FORMAT parquet)")
     return path
+
+
+def read(con: "DuckDBPyConnection", path: Path) -> None:
+    """Make table ``caseload`` of a kept night; a column the catalogue has gained since is *not supplied*.
+
+    Call it before ``workspace.lock_down``.
+    """
+    con.execute("CREATE OR REPLACE TABLE caseload AS SELECT * FROM read_parquet(?)", [str(path)])
+    kept = {row[0] for row in con.execute("DESCRIBE caseload").fetchall()}
+    for column in COLUMNS:
+        if column.name not in kept:
+            con.execute(f'ALTER TABLE caseload ADD COLUMN "{column.name}" {column.duckdb_type}')
+        if f"{column.name}_gap" not in kept:
+            con.execute(f"ALTER TABLE caseload ADD COLUMN \"{column.name}_gap\" VARCHAR DEFAULT 'not supplied'")
 
 
 def fingerprint(path: Path) -> str:

@@ -60,6 +60,7 @@ class Run(SQLModel, table=True):
     source_fingerprint: str | None = None
     rules_fingerprint: str | None = None
     rule_meanings: str | None = Field(default=None, sa_type=Text)
+    supplied: str | None = Field(default=None, sa_type=Text)
     people: int | None = None
     absent: int | None = None
     snapshot: str | None = None
