@@ -6,11 +6,12 @@ a million people cost nothing for what no source supplies.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+from monitor import joining
 from monitor.columns import BY_NAME, COLUMNS
 from monitor.derived import derived_sql
 from monitor.headings import match_headings
@@ -61,37 +62,46 @@ def type_rows(
     *,
     as_at: date,
     not_an_adviser: Sequence[str],
-    team_names: Sequence[str],
+    team_names: Mapping[str, str],
 ) -> Intake:
-    """Make ``tonight`` and ``unreadable`` from the extracts' tables, which are dropped.
+    """Make ``tonight`` and ``unreadable`` from the extracts' tables, which are dropped, and what joining makes.
 
-    Raises ``SourceError`` where a source has no row with an id.
+    ``team_names``: by each folded spelling, the name of a team. Raises ``SourceError`` where a source has no row
+    with an id.
     """
     con.execute(
         'CREATE OR REPLACE TABLE unreadable (source VARCHAR, file VARCHAR, sheet VARCHAR, "row" BIGINT, '
         '"column" VARCHAR, reason VARCHAR, value VARCHAR)'
     )
     placeholders = sorted({fold(name) for name in (*not_an_adviser, *team_names)})
-    readings = []
-    for number, extract in enumerate(extracts):
-        matched = match_headings(extract.headings)
-        reading = Reading(number, extract, dict(matched.positions), matched.extra)
-        read_texts(con, reading, as_at, placeholders)
-        readings.append(reading)
-    unreadable_rows = sum(list_unusable_rows(con, reading) for reading in readings)
-    rows = type_usable_rows(con, readings) + unreadable_rows
+    readings = [
+        Reading(number, extract, dict(matched.positions), matched.extra)
+        for number, extract in enumerate(extracts)
+        for matched in (match_headings(extract.headings),)
+    ]
+    rows = unreadable_rows = duplicates = conflicts = 0
     for reading in readings:
+        read_texts(con, reading, as_at, placeholders)
+        if "allocated_team" in reading.tables:
+            joining.spell_teams(con, reading.tables["allocated_team"], "value", team_names)
+        unusable = list_unusable_rows(con, reading)
+        usable = type_usable_rows(con, reading)
         list_cells(con, reading)
         con.execute(f'DROP VIEW "{reading.extract.table}"')
         con.execute(f'DROP TABLE "{reading.extract.table}_rows"')
         for table in reading.tables.values():
             con.execute(f'DROP TABLE "{table}"')
-    refuse_before_birth(con, readings)
+        refuse_before_birth(con, reading)
+        equal, differing = collapse(con, reading)
+        duplicates, conflicts = duplicates + equal, conflicts + differing
+        unreadable_rows += unusable
+        if reading.extract.role == "caseload":
+            rows += usable + unusable
+    joined = joining.join_readings(con, readings)
     unreadable_cells = number_of(
         con, "SELECT count(*) FROM unreadable WHERE \"column\" <> '' AND reason <> ?", PLACEHOLDER
     )
     advisers = number_of(con, "SELECT count(*) FROM unreadable WHERE reason = ?", PLACEHOLDER)
-    duplicates, conflicts = collapse(con, readings)
     supplied = frozenset().union(*(reading.supplied for reading in readings))
     _show_tonight(con, "typed", readings, supplied)
     return Intake(
@@ -103,9 +113,14 @@ def type_rows(
         duplicates=duplicates,
         placeholder_advisers=advisers,
         supplied=supplied,
-        notes=tuple(_notes(readings, unreadable_rows, unreadable_cells, duplicates, conflicts, advisers)),
-        fingerprint=hashlib.sha256("\n".join(one.fingerprint for one in extracts).encode()).hexdigest(),
+        notes=(*joined, *_notes(readings, unreadable_rows, unreadable_cells, duplicates, conflicts, advisers)),
+        fingerprint=hashlib.sha256("\n".join(map(_print_of, extracts)).encode()).hexdigest(),
     )
+
+
+def _print_of(extract: Extract) -> str:
+    """What one extract says, and what is made of it."""
+    return f"{extract.fingerprint} {extract.role} {' '.join(sorted(extract.prefer))}"
 
 
 def _show_tonight(
@@ -132,7 +147,7 @@ def _notes(
     conflicts: int,
     advisers: int,
 ) -> list[str]:
-    notes = []
+    notes: list[str] = []
     for reading in readings:
         if reading.extra:
             named = ", ".join(f'"{heading[:60]}"' for heading in reading.extra[:NOTED_HEADINGS])
@@ -168,7 +183,9 @@ def create_empty(con: "DuckDBPyConnection") -> None:
     _show_tonight(con, "typed", [], frozenset())
 
 
-def join_roster(con: "DuckDBPyConnection", intake: Intake | None, *, as_at: date) -> None:
+def join_roster(
+    con: "DuckDBPyConnection", intake: Intake | None, *, as_at: date, team_names: Mapping[str, str] | None = None
+) -> None:
     """Make table ``caseload``: tonight's rows and the roster's absent people, with the derived columns.
 
     Reads ``tonight`` and ``roster``. Columns that are the same for everyone are generated, so they cost nothing;
@@ -176,6 +193,9 @@ def join_roster(con: "DuckDBPyConnection", intake: Intake | None, *, as_at: date
     """
     supplied = intake.supplied if intake else frozenset()
     absent = _read_absent(con)
+    if absent:
+        joining.update_absent(con)
+        joining.spell_teams(con, "absent", "allocated_team", team_names or {})
     tonight = columns_of(con, "typed")
     kept = {"person_id": "VARCHAR"}
     generated: dict[str, str] = {}
@@ -247,20 +267,25 @@ def _kind_of(name: str) -> str:
 
 def _read_absent(con: "DuckDBPyConnection") -> bool:
     """Make ``absent`` of the roster's people who are not in ``tonight``; whether there is anyone."""
-    # One list of paths reads each person's text once, rather than once for every column.
-    names = [name for column in COLUMNS for name in (column.name, f"{column.name}_gap")]
-    paths = ", ".join(f"'$.{name}'" for name in (*names, "died"))
     con.execute(
-        f"""
+        """
         CREATE OR REPLACE TEMP TABLE left_out AS
-        SELECT person_id, json_keys(last_values) AS said, json_extract_string(last_values, [{paths}]) AS found
-        FROM roster ANTI JOIN tonight USING (person_id)
+        SELECT person_id, last_values FROM roster ANTI JOIN tonight USING (person_id)
         WHERE died_on IS NULL AND ended_on IS NULL
         """
     )
-    if not number_of(con, "SELECT count(*) FROM left_out"):
-        con.execute("DROP TABLE left_out")
-        return False
+    somebody = number_of(con, "SELECT count(*) FROM left_out") > 0
+    if somebody:
+        spread_last_values(con, "left_out", into="absent")
+    con.execute("DROP TABLE left_out")
+    return somebody
+
+
+def spread_last_values(con: "DuckDBPyConnection", texts: str, *, into: str) -> None:
+    """Make ``into``, typed rows as of ``tonight``, of table ``texts`` (person_id, last_values)."""
+    # One list of paths reads each person's text once, rather than once for every column.
+    names = [name for column in COLUMNS for name in (column.name, f"{column.name}_gap")]
+    paths = ", ".join(f"'$.{name}'" for name in (*names, "died"))
     selected = []
     for place, column in enumerate(COLUMNS):
         value, gap = f"found[{2 * place + 1}]", f"found[{2 * place + 2}]"
@@ -272,14 +297,15 @@ def _read_absent(con: "DuckDBPyConnection") -> bool:
         )
     con.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE absent AS
+        CREATE OR REPLACE TEMP TABLE {into} AS
         SELECT person_id, {", ".join(selected)}, coalesce(found[{len(names) + 1}] = 'true', false) AS died,
             NULL::VARCHAR AS source
-        FROM left_out
+        FROM (
+            SELECT person_id, json_keys(last_values) AS said, json_extract_string(last_values, [{paths}]) AS found
+            FROM {texts}
+        )
         """
     )
-    con.execute("DROP TABLE left_out")
-    return True
 
 
 def _says_anything(con: "DuckDBPyConnection", name: str) -> bool:

@@ -60,8 +60,9 @@ def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Repo
 def _read_sources(config: Config, as_at: dt.date) -> tuple[tuple[str, ...], frozenset[str], dict[str, int]]:
     con = open_workspace()
     extracts = [sources.read(one, con, as_at=as_at, data_folder=config.data_folder) for one in config.sources]
-    names = [name for team in config.teams for name in (team.name, *team.also_known_as)]
-    intake = caseload.type_rows(con, extracts, as_at=as_at, not_an_adviser=config.not_an_adviser, team_names=names)
+    intake = caseload.type_rows(
+        con, extracts, as_at=as_at, not_an_adviser=config.not_an_adviser, team_names=config.team_names
+    )
     lines = [f"{one.source}: {one.file}" + (f', sheet "{one.sheet}"' if one.sheet else "") for one in extracts]
     lines.append(
         f"{intake.people} people in {intake.rows} rows; {intake.unreadable_rows} rows and {intake.unreadable_cells} "

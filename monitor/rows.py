@@ -48,6 +48,11 @@ class Reading:
         return (self.positions.keys() - {PERSON_ID}) | split
 
     @property
+    def typed(self) -> str:
+        """The workspace table of its rows once they are typed, with the columns it supplies and no others."""
+        return f"typed_{self.number}"
+
+    @property
     def place(self) -> str:
         sheet = f': sheet "{self.extract.sheet}"' if self.extract.sheet else ""
         return f"{self.extract.file}{sheet}"
@@ -161,26 +166,13 @@ def _place_of(reading: Reading) -> dict[str, str | None]:
     return {"source": extract.source, "file": extract.file, "sheet": extract.sheet}
 
 
-def type_usable_rows(con: "DuckDBPyConnection", readings: Sequence[Reading]) -> int:
-    """Make ``typed``, a row for each usable row of each extract; how many."""
-    supplied = set().union(*(reading.supplied for reading in readings))
-    con.execute("DROP TABLE IF EXISTS typed")
-    total = 0
-    for reading in readings:
-        select = _typed(reading, supplied)
-        if total == 0:
-            con.execute(f"CREATE TABLE typed AS {select}", _id_heading(reading))
-        else:
-            con.execute(f"CREATE OR REPLACE TEMP TABLE typed_next AS {select}", _id_heading(reading))
-            con.execute(
-                "CREATE OR REPLACE TABLE typed AS SELECT * FROM typed UNION ALL BY NAME SELECT * FROM typed_next"
-            )
-            con.execute("DROP TABLE typed_next")
-        count = number_of(con, "SELECT count(*) FROM typed")
-        if count == total:
-            raise SourceError(_nobody(con, reading))
-        total = count
-    return total
+def type_usable_rows(con: "DuckDBPyConnection", reading: Reading) -> int:
+    """Make the reading's ``typed`` table, a row for each usable row of the extract; how many."""
+    con.execute(f"CREATE OR REPLACE TABLE {reading.typed} AS {_typed(reading)}", _id_heading(reading))
+    count = number_of(con, f"SELECT count(*) FROM {reading.typed}")
+    if not count:
+        raise SourceError(_nobody(con, reading))
+    return count
 
 
 def _nobody(con: "DuckDBPyConnection", reading: Reading) -> str:
@@ -193,7 +185,7 @@ def _nobody(con: "DuckDBPyConnection", reading: Reading) -> str:
     )
 
 
-def _typed(reading: Reading, supplied: set[str]) -> str:
+def _typed(reading: Reading) -> str:
     joins = [
         f'LEFT JOIN "{table}" AS "{name}" ON "{name}".text = r.c{reading.positions[name]}'
         for name, table in reading.tables.items()
@@ -207,8 +199,6 @@ def _typed(reading: Reading, supplied: set[str]) -> str:
             columns.append(f'"{name}".value AS "{name}"')
             if name in reading.faulty:
                 columns.append(f'CASE WHEN "{name}".fault IS NOT NULL THEN {UNREADABLE} END AS "{name}_gap"')
-        elif name in supplied:
-            columns.append(f'NULL::{column.duckdb_type} AS "{name}", {NOT_SUPPLIED} AS "{name}_gap"')
     died = " OR ".join(f'coalesce("{name}".died, false)' for name in sorted(reading.says_died)) or "false"
     return f"""
         SELECT {reading.number}::UTINYINT AS extract, "row", person_id, {died} AS died,
@@ -274,31 +264,36 @@ def _list_cell(
     )
 
 
-def refuse_before_birth(con: "DuckDBPyConnection", readings: Sequence[Reading]) -> None:
-    """A date of something that happened cannot be earlier than the birth: such cells become unreadable."""
-    present = columns_of(con, "typed")
-    dates = [
-        one.name
-        for one in COLUMNS
-        if one.records_past and one.name in present and one.name != "date_of_birth"
-    ]
-    if not dates or "date_of_birth" not in present:
+def refuse_before_birth(con: "DuckDBPyConnection", reading: Reading, births: str | None = None) -> None:
+    """A date of something that happened cannot be earlier than the birth: such cells become unreadable.
+
+    The birth date is the row's own, or where ``births`` is given, the person's in that table.
+    """
+    table = reading.typed
+    present = columns_of(con, table)
+    dates = [one.name for one in COLUMNS if one.records_past and one.name in present and one.name != "date_of_birth"]
+    if not dates or (births is None and "date_of_birth" not in present):
         return
-    found = fetch(
-        con, f"SELECT {', '.join(f'bool_or({name} < date_of_birth) AS {name}' for name in dates)} FROM typed"
-    )
+    born, joined = "t.date_of_birth", ""
+    if births is not None:
+        born, joined = "b.date_of_birth", f"JOIN {births} AS b USING (person_id)"
+    rows = f'SELECT t."row", {born} AS born, {", ".join(dates)} FROM {table} AS t {joined}'
+    found = fetch(con, f"SELECT {', '.join(f'bool_or({name} < born) AS {name}' for name in dates)} FROM ({rows})")
     for name in (name for name, any_before in found[0].items() if any_before):
+        con.execute(f'CREATE OR REPLACE TEMP TABLE too_early AS SELECT "row" FROM ({rows}) WHERE {name} < born')
         con.execute(
             f"""
             INSERT INTO unreadable
-            SELECT {by_extract(readings, "source")}, {by_extract(readings, "file")},
-                {by_extract(readings, "sheet")}, "row", '{name}', '{cells.BEFORE_BIRTH}', ''
-            FROM typed WHERE {name} < date_of_birth
-            """
+            SELECT $source, $file, $sheet, "row", '{name}', '{cells.BEFORE_BIRTH}', '' FROM too_early ORDER BY "row"
+            """,
+            _place_of(reading),
         )
         if f"{name}_gap" not in present:
-            con.execute(f"ALTER TABLE typed ADD COLUMN {name}_gap VARCHAR")
-        con.execute(f"UPDATE typed SET {name} = NULL, {name}_gap = {UNREADABLE} WHERE {name} < date_of_birth")
+            con.execute(f"ALTER TABLE {table} ADD COLUMN {name}_gap VARCHAR")
+        con.execute(
+            f'UPDATE {table} SET {name} = NULL, {name}_gap = {UNREADABLE} WHERE "row" IN (SELECT "row" FROM too_early)'
+        )
+        con.execute("DROP TABLE too_early")
 
 
 def by_extract(readings: Sequence[Reading], attribute: str) -> str:
@@ -316,23 +311,22 @@ def columns_of(con: "DuckDBPyConnection", table: str) -> frozenset[str]:
 # Several rows for one person
 
 
-def collapse(con: "DuckDBPyConnection", readings: Sequence[Reading]) -> tuple[int, int]:
-    """Keep one row per person in ``typed``; how many equal rows were dropped, and how many that differ.
+def collapse(con: "DuckDBPyConnection", reading: Reading) -> tuple[int, int]:
+    """Keep one row per person of the reading; how many equal rows were dropped, and how many that differ.
 
     A row that says died wins, else the newest contact, else the last row.
     """
-    if number_of(con, "SELECT count(*) - count(DISTINCT person_id) FROM typed") == 0:
+    table = reading.typed
+    if number_of(con, f"SELECT count(*) - count(DISTINCT person_id) FROM {table}") == 0:
         return 0, 0
-    present = columns_of(con, "typed")
+    present = columns_of(con, table)
     compared = sorted(present - {"extract", "row", "person_id"})
     newest = "latest_contact_date DESC NULLS LAST," if "latest_contact_date" in present else ""
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE repeated AS
-        SELECT *, row_number() OVER (
-            PARTITION BY person_id ORDER BY died DESC, {newest} extract DESC, "row" DESC
-        ) AS place
-        FROM typed SEMI JOIN (SELECT person_id FROM typed GROUP BY ALL HAVING count(*) > 1) USING (person_id)
+        SELECT *, row_number() OVER (PARTITION BY person_id ORDER BY died DESC, {newest} "row" DESC) AS place
+        FROM {table} SEMI JOIN (SELECT person_id FROM {table} GROUP BY ALL HAVING count(*) > 1) USING (person_id)
         """
     )
     alike = " AND ".join(f'u."{name}" IS NOT DISTINCT FROM d."{name}"' for name in compared)
@@ -340,7 +334,7 @@ def collapse(con: "DuckDBPyConnection", readings: Sequence[Reading]) -> tuple[in
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE dropped AS
-        SELECT d.person_id, d.extract, d."row", {alike} AS alike, u.extract AS used_extract, u."row" AS used_row,
+        SELECT d.person_id, d."row", {alike} AS alike, u."row" AS used_row,
             CASE
                 WHEN u.died AND NOT d.died THEN 'which says the person died'
                 WHEN {contact} THEN 'which has the newer contact'
@@ -350,20 +344,16 @@ def collapse(con: "DuckDBPyConnection", readings: Sequence[Reading]) -> tuple[in
         WHERE d.place > 1
         """
     )
-    source, file, sheet = (by_extract(readings, name) for name in ("source", "file", "sheet"))
-    used_file = by_extract(readings, "file").replace("CASE extract", "CASE used_extract")
     con.execute(
-        f"""
-        INSERT INTO unreadable
-        SELECT {source}, {file}, {sheet}, "row", '',
-            'another row for the same person: row ' || used_row || ' of ' || {used_file} || ' was used, ' || because,
-            ''
-        FROM dropped WHERE NOT alike ORDER BY extract, "row"
         """
+        INSERT INTO unreadable
+        SELECT $source, $file, $sheet, "row", '',
+            'another row for the same person: row ' || used_row || ' of ' || $file || ' was used, ' || because, ''
+        FROM dropped WHERE NOT alike ORDER BY "row"
+        """,
+        _place_of(reading),
     )
-    con.execute(
-        'DELETE FROM typed USING dropped AS d WHERE typed.extract = d.extract AND typed."row" = d."row"'
-    )
+    con.execute(f'DELETE FROM {table} USING dropped AS d WHERE {table}."row" = d."row"')
     equal = number_of(con, "SELECT count(*) FROM dropped WHERE alike")
     differing = number_of(con, "SELECT count(*) FROM dropped WHERE NOT alike")
     con.execute("DROP TABLE repeated")

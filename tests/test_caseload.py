@@ -86,7 +86,7 @@ class Night:
             self.extracts,
             as_at=AS_AT,
             not_an_adviser=NOT_AN_ADVISER,
-            team_names=["North", "South Team"],
+            team_names={"north": "North", "south team": "South Team"},
         )
         return self
 
@@ -525,7 +525,7 @@ def test_headings_that_no_rule_needs_are_noted(tmp_path: Path) -> None:
     source = Source(name="caseload", kind="annex-a-list-9", path=path)
     extract = sources.read(source, con, as_at=AS_AT, data_folder=tmp_path)
 
-    intake = caseload.type_rows(con, [extract], as_at=AS_AT, not_an_adviser=(), team_names=())
+    intake = caseload.type_rows(con, [extract], as_at=AS_AT, not_an_adviser=(), team_names={})
 
     assert intake.notes == ('list.csv: headings that no rule needs were ignored: "Shoe size"',)
 
