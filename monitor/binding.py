@@ -1,6 +1,7 @@
 """Whether checked conditions fit together: the types DuckDB gives them, tried on two invented rows."""
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -73,6 +74,12 @@ class Binder:
             if has != needed and not (has == "BIGINT" and needed == "INTEGER")
         ]
         return faults or ([_does_not_fit(fault)] if fault else [])
+
+
+@cache
+def open_binder() -> Binder:
+    """The one binder of this process; it holds nothing but two invented rows."""
+    return Binder()
 
 
 def _does_not_fit(fault: duckdb.Error) -> str:

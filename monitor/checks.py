@@ -39,7 +39,7 @@ def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Repo
     supplied: frozenset[str] = frozenset()
     people: dict[str, int] = {}
     try:
-        lines, supplied, people = _read_sources(config, as_at)
+        lines, supplied, people = _read_sources(config, as_at, environ)
         sections.append(("Sources", lines))
     except MonitorError as fault:
         failed(fault)
@@ -49,7 +49,7 @@ def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Repo
         failed(fault)
     try:
         sections.append(("Routes", _check_routes(config, people)))
-        open_templates(config.template_folder())
+        open_templates(config.templates)
         open_channel(config.delivery, data_folder=config.data_folder, environ=environ)
         sections.append(("Delivery", (f"{config.delivery.channel}, marked {config.delivery.marking}",)))
     except MonitorError as fault:
@@ -57,9 +57,13 @@ def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Repo
     return Report(tuple(sections), tuple(problems), max(codes))
 
 
-def _read_sources(config: Config, as_at: dt.date) -> tuple[tuple[str, ...], frozenset[str], dict[str, int]]:
+def _read_sources(
+    config: Config, as_at: dt.date, environ: Mapping[str, str]
+) -> tuple[tuple[str, ...], frozenset[str], dict[str, int]]:
     con = open_workspace()
-    extracts = [sources.read(one, con, as_at=as_at, data_folder=config.data_folder) for one in config.sources]
+    extracts = [
+        sources.read(one, con, as_at=as_at, data_folder=config.data_folder, environ=environ) for one in config.sources
+    ]
     intake = caseload.type_rows(
         con, extracts, as_at=as_at, not_an_adviser=config.not_an_adviser, team_names=config.team_names
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import unquote_plus, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -89,6 +90,22 @@ def _database(value: str, info: ValidationInfo) -> str:
     return f"sqlite:///{_located(Path(value.removeprefix('sqlite:///')), info)}"
 
 
+def _source_url(value: str, info: ValidationInfo) -> str:
+    """Without a password, which messages would show; an SQLite file is found from the config file's folder."""
+    try:
+        parts = urlsplit(value)
+        held = parts.password is not None
+    except ValueError:
+        raise ValueError("cannot be read as a URL; write it like postgresql://user@host/database") from None
+    if held or re.search(r"(?i)\b(password|pwd|passwd|secret|token)\s*=", unquote_plus(parts.query)):
+        raise ValueError(
+            "holds a password; take it out and name with password_env the environment variable that has it"
+        )
+    if parts.scheme.split("+")[0] == "sqlite":
+        return f"{parts.scheme}:///{_located(Path(value.partition(':///')[2]), info)}"
+    return value
+
+
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 Line = Annotated[str, AfterValidator(_one_line)]
 Located = Annotated[Path, AfterValidator(_located)]
@@ -103,11 +120,15 @@ class Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
+DATABASES = ("postgresql", "sqlite", "mssql")
+"""What a source's url may begin with; mssql is SQL Server."""
+
+
 class Source(Table):
     """Where caseload rows come from, or (role "detail") columns about the people on it."""
 
     name: Line
-    kind: Literal["annex-a-list-9", "sample", "supplement"]
+    kind: Literal["annex-a-list-9", "sample", "supplement", "sql", "ssd-systemc", "ssd-mosaic", "ssd-eclipse"]
     role: Literal["caseload", "detail"] | None = None
     prefer: Annotated[tuple[str, ...], AfterValidator(_catalogue_columns)] = ()
     path: Located | None = None
@@ -115,14 +136,39 @@ class Source(Table):
     people: int = Field(default=900, ge=1, le=5_000_000)
     seed: int = 1
     extracted_on: date | None = None
+    url: Annotated[str, AfterValidator(_source_url)] | None = None
+    password_env: Line | None = None
+    query_file: Located | None = None
+    db_schema: Line | None = Field(default=None, alias="schema")
+    timeout_seconds: int = Field(default=300, ge=1, le=86_400)
+    connect_timeout_seconds: int = Field(default=15, ge=1, le=600)
+    adviser_roles: tuple[Line, ...] = ()
+    area_postcodes: tuple[Line, ...] = ()
 
     @model_validator(mode="after")
     def _has_what_its_kind_needs(self) -> "Source":
-        if self.kind != "sample" and self.path is None:
+        if self.is_database:
+            self._check_database()
+        elif self.kind != "sample" and self.path is None:
             raise ValueError(f'path: missing; a source of kind "{self.kind}" is read from a file')
         if self.kind == "supplement" and self.role == "caseload":
             raise ValueError("role: a supplement never decides who is on the caseload; leave role out")
         return self
+
+    def _check_database(self) -> None:
+        if self.url is None:
+            raise ValueError(f'url: missing; a source of kind "{self.kind}" is read from a database')
+        if self.url.split(":", 1)[0].split("+", 1)[0] not in DATABASES:
+            raise ValueError(f"url: must begin with one of {', '.join(f'{name}://' for name in DATABASES)}")
+        if (self.kind == "sql") != (self.query_file is not None):
+            wrong = (
+                "missing; name the file that holds the query" if self.kind == "sql" else "only for kind sql; remove it"
+            )
+            raise ValueError(f"query_file: {wrong}")
+
+    @property
+    def is_database(self) -> bool:
+        return self.kind == "sql" or self.kind.startswith("ssd-")
 
     @property
     def role_played(self) -> Literal["caseload", "detail"]:
@@ -242,9 +288,7 @@ def _sources_fit(sources: tuple[Source, ...]) -> tuple[Source, ...]:
     for source in sources:
         for column in source.prefer:
             if column in preferred:
-                raise ValueError(
-                    f'"{preferred[column]}" and "{source.name}" both prefer {column}; only one source can'
-                )
+                raise ValueError(f'"{preferred[column]}" and "{source.name}" both prefer {column}; only one source can')
             preferred[column] = source.name
     return sources
 
@@ -311,9 +355,6 @@ class Config(Table):
     def rule_folders(self) -> tuple[Path, ...]:
         """The shipped rulebook first, unless it is left out; the council's own folders beside it."""
         return (*((shipped("rules"),) if self.shipped_rules else ()), *self.rules)
-
-    def template_folder(self) -> Path:
-        return self.templates or shipped("templates")
 
 
 def load_config(path: Path) -> Config:

@@ -62,7 +62,7 @@ class Tools:
 class Night:
     """What one night did, for the terminal: counts, and no person.
 
-    ``doubts``: what the gate found; ``believed``: False for a rehearsal that a real run would refuse.
+    ``verdict``: what the gate said; ``believed``: False for a rehearsal that a real run would refuse.
     """
 
     as_at: dt.date
@@ -78,7 +78,7 @@ class Night:
     states: Mapping[str, int]
     messages: int
     unrouted: Mapping[str, int]
-    doubts: tuple[str, ...] = ()
+    verdict: trust.Verdict
     believed: bool = True
     lists: tuple[Path, ...] = ()
     delivered: outbox.Delivered = field(default_factory=outbox.Delivered)
@@ -87,7 +87,8 @@ class Night:
     def exit_code(self) -> int:
         if not self.believed:
             return 3
-        return 0 if self.delivered.settled and not self.evaluation.failed else 1
+        whole = not self.evaluation.failed and not self.verdict.is_in_doubt
+        return 0 if whole and self.delivered.settled else 1
 
 
 @dataclass(frozen=True)
@@ -97,14 +98,15 @@ class Judged:
     con: "DuckDBPyConnection"
     intake: caseload.Intake
     evaluation: evaluation.Evaluation
-    doubts: tuple[str, ...]
+    seen: trust.Comparison
+    verdict: trust.Verdict
     snapshot: Path | None
 
 
 def run(config: Config, request: Request, tools: Tools) -> Night:
     """Run the night; raises ``MonitorError`` with nothing changed where it cannot be believed."""
     rulebook = load_rulebook(config.rule_folders(), config.rule)
-    templates = open_templates(config.template_folder())
+    templates = open_templates(config.templates)
     if request.dry_run:
         return _rehearse(config, request, rulebook, templates, tools)
     channel = open_channel(config.delivery, data_folder=config.data_folder, environ=tools.environ)
@@ -149,7 +151,8 @@ def _recorded(
         yield run_id
     except MonitorError as fault:
         state = "refused" if isinstance(fault, Refused) else "failed"
-        ledger.close(store, run_id, state, str(fault), tools.clock())
+        verdict = "refused" if isinstance(fault, trust.NotBelieved) else None
+        ledger.close(store, run_id, state, str(fault), tools.clock(), verdict=verdict)
         if not isinstance(fault, ledger.RequestRefused):
             night = letters.describe_night(config, rulebook, past, request.as_at)
             told = letters.write_refusal(night, templates, _why(fault), str(fault).splitlines())
@@ -195,19 +198,27 @@ def _judge(
     with store.reading() as connection:
         roster.load(con, connection, corrects=max(past.same_date, default=None))
         flags.load(con, connection, corrects=past.same_date)
-    joining.spell_teams(con, "roster", "team", config.team_names)
-    doubts = trust.judge(trust.compare(con, last_night=last_night), config.gate)
-    if doubts and request.accept is None:
-        raise Refused("\n".join(doubts))
-    caseload.join_roster(con, intake, as_at=as_at, team_names=config.team_names)
+        joining.spell_teams(con, "roster", "team", config.team_names)
+        seen = history.compare(con, connection, intake, extracts, config.sources, before=past.before, as_at=as_at)
+        verdict = trust.judge(seen, config.gate, as_at)
+        if request.accept is not None or ledger.was_accepted_anyway(past, intake.fingerprint):
+            verdict = trust.accept(verdict, as_at)
+        elif verdict.refusals and not request.dry_run:
+            raise trust.NotBelieved(verdict)
+        doubtful = frozenset() if verdict.accepted else frozenset(verdict.columns)
+        history.put_back(con, connection, sorted(doubtful))
+    asked_on, known = verdict.asked_on, replace(intake, supplied=intake.supplied | doubtful)
+    caseload.join_roster(con, known, as_at=asked_on, team_names=config.team_names)
+    trust.leave_unjudged(con, verdict)
     roster.place_accommodation(con, last_night=last_night)
     kept = snapshot.write(con, config.data_folder / "snapshots", as_at=as_at, run_id=run_id) if run_id else None
     lock_down(con)
     tools.say("Asking every rule of every person")
-    evaluated = evaluation.evaluate(con, rulebook, as_at, intake.supplied)
+    doubted = trust.doubted(rulebook.in_force(asked_on), doubtful)
+    evaluated = evaluation.evaluate(con, rulebook, asked_on, intake.supplied, doubted)
     roster.decide(con, as_at)
-    flags.decide(con, flags.gather_facts(rulebook, evaluated, as_at), as_at, corrects=past.same_date)
-    return Judged(con, intake, evaluated, doubts, kept)
+    flags.decide(con, flags.gather_facts(rulebook, evaluated, asked_on), as_at, corrects=past.same_date)
+    return Judged(con, intake, evaluated, seen, verdict, kept)
 
 
 def _is_unchanged(request: Request, past: Ledger, judged: Judged, rulebook: Rulebook) -> bool:
@@ -251,6 +262,7 @@ def _accept(
             roster.save(con, connection, run_id=run_id)
             _save_measures(con, connection, past, run_id, as_at)
             _save_run(con, connection, rulebook, past, judged, request, run_id, now)
+            _save_profile(con, connection, past, judged, run_id, as_at)
             post = _write_letters(config, rulebook, templates, connection, past, judged, as_at)
             outbox.post(connection, post.postings, run_id=run_id, as_at=as_at, created_at=now)
     except BaseException:
@@ -274,14 +286,13 @@ def _rehearse(config: Config, request: Request, rulebook: Rulebook, templates: T
     known = config.database_path.is_file()
     with _opened(config.database_url if known else "sqlite://") as store:
         past = ledger.read_ledger(store, request.as_at)
-        believing = replace(request, accept=request.accept or "")
-        judged = _judge(config, believing, rulebook, store, past, tools, run_id=None)
+        judged = _judge(config, request, rulebook, store, past, tools, run_id=None)
         with store.reading() as connection:
             flags.settle(judged.con, connection, run_id=0, as_at=request.as_at)
             flags.show(judged.con, connection, request.as_at)
             post = _write_letters(config, rulebook, templates, connection, past, judged, request.as_at)
     night = _account(judged, request.as_at, "rehearsed", past, post)
-    return replace(night, believed=not judged.doubts or request.accept is not None)
+    return replace(night, believed=judged.verdict.word != "refused" or judged.verdict.accepted)
 
 
 def _write_letters(
@@ -344,8 +355,8 @@ def _record_night(
 ) -> None:
     """Events about people and the night itself, beside those of flags."""
     happened = [events.Event("death recorded", person_id=person) for person in _new_deaths(con)]
-    if judged.doubts:
-        why = f"{request.accept}: {'; '.join(judged.doubts)}"
+    if judged.verdict.accepted:
+        why = f"{request.accept}: {'; '.join(judged.verdict.doubts)}"
         happened.append(events.Event("night accepted anyway", why=why, by=request.by))
     if request.again:
         happened.append(events.Event("night put right", by=request.by))
@@ -405,10 +416,25 @@ def _save_run(
         "absent": absent,
         "snapshot": judged.snapshot.name if judged.snapshot else None,
         "snapshot_sha256": snapshot.fingerprint(judged.snapshot) if judged.snapshot else None,
-        "reason": request.accept if judged.doubts else None,
+        "reason": request.accept if judged.verdict.accepted else None,
+        "verdict": judged.verdict.word,
+        "doubts": json.dumps(judged.verdict.doubts),
+        "extracted_on": judged.verdict.extracted_on,
+        "asked_on": judged.verdict.asked_on,
         "corrects": past.tonight.id if past.tonight else None,
     }
     connection.execute(table.update().where(table.c.id == run_id).values(values))
+
+
+def _save_profile(
+    con: "DuckDBPyConnection", connection: Connection, past: Ledger, judged: Judged, run_id: int, as_at: dt.date
+) -> None:
+    rows = con.execute("SELECT rule, count(*) FROM flag_line WHERE change = 'opened' GROUP BY rule").fetchall()
+    opened = dict.fromkeys(judged.evaluation.totals, 0) | dict(rows)
+    doubtful = frozenset() if judged.verdict.accepted else frozenset(judged.verdict.columns)
+    history.save(
+        connection, judged.seen, opened, doubtful, run_id=run_id, as_at=as_at, corrects=past.same_date
+    )
 
 
 def _people(con: "DuckDBPyConnection") -> tuple[int, int]:
@@ -436,5 +462,5 @@ def _account(judged: Judged, as_at: dt.date, outcome: Outcome, past: Ledger, pos
         states=counted("state", "state <> 'resolved'"),
         messages=len(post.postings),
         unrouted=post.unrouted,
-        doubts=judged.doubts,
+        verdict=judged.verdict,
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from monitor.binding import Binder
+from monitor.binding import Binder, open_binder
 from monitor.conditions import Condition, parse_condition
 from monitor.config import RuleSettings
 from monitor.errors import Problems
@@ -64,7 +64,7 @@ class Rulebook:
 
 def load_rulebook(folders: Sequence[Path], settings: Mapping[str, RuleSettings]) -> Rulebook:
     """Every rule of every folder, a later folder's beside an earlier's; ``Problems`` lists all that is wrong."""
-    binder = Binder()
+    binder = open_binder()
     problems: list[str] = []
     rules: dict[str, Rule] = {}
     seen: dict[str, Path] = {}
@@ -72,7 +72,7 @@ def load_rulebook(folders: Sequence[Path], settings: Mapping[str, RuleSettings])
     for path in _files(folders, problems):
         first = seen.setdefault(path.stem, path)
         try:
-            rule = read_rule(path, binder)
+            rule = read_rule(path)
         except Problems as faults:
             problems.extend(faults.problems)
             continue
@@ -204,7 +204,7 @@ def change_limits(rule: Rule, given: Mapping[str, Any], place: str) -> Rule:
     new = dict(_read_new_limits(rule, given, place, problems))
     changed = replace(rule, limits=MappingProxyType({**rule.limits, **new}))
     if new:
-        problems.extend(_check_adjusted(changed, Binder(), place))
+        problems.extend(_check_adjusted(changed, open_binder(), place))
     if problems:
         raise Problems(problems)
     return changed
@@ -212,7 +212,7 @@ def change_limits(rule: Rule, given: Mapping[str, Any], place: str) -> Rule:
 
 def add_file(rulebook: Rulebook, path: Path) -> tuple[Rulebook, Rule]:
     """The rulebook with the rule of one more file, in the place of one of the same id; and that rule."""
-    rule = read_rule(path, Binder())
+    rule = read_rule(path)
     others = [one for one in rulebook.rules if one.id != rule.id]
     known = {one.id for one in (rule, *others)} | set(rulebook.switched_off)
     if problems := list(_check_references([rule], known)):

@@ -6,18 +6,18 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from monitor import columns
-from monitor.binding import Binder
+from monitor.binding import Binder, open_binder
 from monitor.conditions import Condition, parse_condition
 from monitor.derived import WORKED_OUT_FROM
 from monitor.errors import Problems
 from monitor.limits import Limit, parse_limit, words
-from monitor.rulekeys import EXAMPLE_KEYS, KEYS, Reader, kind_of, no_column, read_toml
+from monitor.rulekeys import EXAMPLE_KEYS, KEYS, Reader, kind_of, no_column, read_text, read_toml
 from monitor.vocabulary import nearest
 from monitor.wording import Wording, parse_wording
 
@@ -119,22 +119,28 @@ def sources_of(condition: Condition) -> frozenset[str]:
     return condition.columns | {column for name in used for column in WORKED_OUT_FROM.get(name, ())}
 
 
-def read_rule(path: Path, binder: Binder) -> Rule:
+def read_rule(path: Path) -> Rule:
     """The rule in a file; ``Problems`` lists everything wrong with it."""
     place = f"{path.parent.name}/{path.name}"
-    reader = Reader(place)
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", path.stem):
         raise Problems([f"{place}: name: a rule's id is lower-case words with hyphens, like contact-overdue.toml"])
-    text, found = read_toml(path, place)
+    return _understand(place, path.stem, read_text(path, place))
+
+
+@lru_cache(maxsize=500)
+def _understand(place: str, name: str, text: str) -> Rule:
+    """The rule that a text says; the service reads the same texts every night."""
+    reader = Reader(place)
+    found = read_toml(text, place)
     values = reader.read_keys(found, KEYS)
     _check_together(reader, values)
     values["limits"] = _read_limits(reader, values.get("limits", {}), found)
     values["examples"] = _read_examples(reader, values.get("examples", []))
     if "limits" in values:
-        values.update(_read_conditions(reader, values, binder))
+        values.update(_read_conditions(reader, values, open_binder()))
     if reader.problems:
         raise Problems(reader.problems)
-    return Rule(id=path.stem, file=place, as_written=text, **{**values, **_frozen(values)})
+    return Rule(id=name, file=place, as_written=text, **{**values, **_frozen(values)})
 
 
 def _frozen(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -209,17 +209,22 @@ class Reader:
         return None
 
 
-def read_toml(path: Path, place: str) -> tuple[str, dict[str, Any]]:
-    """A file's text and its keys; ``Problems`` names the line and column of a fault in its syntax."""
+def read_text(path: Path, place: str) -> str:
+    """A rule file's text; ``Problems`` says why there is none."""
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise Problems([f"{place}: over {LARGEST_FILE // 1000} kB; a rule file is a page of text"])
-        text = path.read_text(encoding="utf-8-sig")
-        return text, tomllib.loads(text)
+        return path.read_text(encoding="utf-8-sig")
     except OSError as fault:
         raise Problems([f"{place}: cannot be opened ({fault.strerror}); check that it is a file"]) from None
     except UnicodeDecodeError as fault:
         raise Problems([f"{place}: byte {fault.start}: not UTF-8 text; save the file as UTF-8"]) from None
+
+
+def read_toml(text: str, place: str) -> dict[str, Any]:
+    """A rule file's keys; ``Problems`` names the line and column of a fault in its syntax."""
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as fault:
         found = re.fullmatch(r"(.*) \(at (line \d+, column \d+|end of document)\)", str(fault), re.DOTALL)
         what, where = (found[1], found[2]) if found else (str(fault), "somewhere")

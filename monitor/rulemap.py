@@ -7,7 +7,7 @@ from typing import Any
 
 from monitor.errors import Problems
 from monitor.rulebook import Rulebook
-from monitor.rulekeys import read_toml
+from monitor.rulekeys import read_text, read_toml
 
 FIRST, LAST = 28, 54
 """The paragraphs about care leavers and about leadership."""
@@ -82,7 +82,7 @@ def _asked(rulebook: Rulebook, number: int, switched_off: Collection[str]) -> tu
 
 def _entries(path: Path, problems: list[str]) -> Iterable[tuple[str, dict[str, Any]]]:
     place = f"{path.parent.name}/{path.name}"
-    _, found = read_toml(path, place)
+    found = read_toml(read_text(path, place), place)
     for kind, entries in found.items():
         if kind not in KEYS or not isinstance(entries, list):
             problems.append(f"{place}: {kind[:60]}: no such table; write [[paragraph]] or [[part]]")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from monitor.config import People, Team
+from monitor.config import People, Team, shipped
 from monitor.digests import (
     Account,
     FlagLine,
@@ -488,3 +488,7 @@ def test_a_template_that_asks_a_digest_for_something_unknown_is_named_when_it_is
 
     with pytest.raises(Problems, match=r"lead\.txt: .*temas"):
         render(digest, open_templates(tmp_path))
+
+
+def test_every_shipped_template_passes_the_check_that_a_councils_own_must_pass():
+    open_templates(shipped("templates"))
