@@ -42,8 +42,9 @@ class Instant(TypeDecorator[dt.datetime]):
 class Run(SQLModel, table=True):
     """One night. ``state``: running, accepted, superseded (by a correction), refused, failed.
 
-    ``verdict``: what the gate said (trusted, degraded, stale, refused); ``doubts``: why, as a JSON list; ``extracted_on``:
-    the date of the sources; ``asked_on``: the date the rules were asked as at, earlier than ``as_at`` where they are stale.
+    ``verdict``: what the gate said (trusted, degraded, stale, refused); ``doubts``: why, as a JSON list;
+    ``extracted_on``: the date of the sources; ``asked_on``: the date the rules were asked as at, earlier than
+    ``as_at`` where the sources are stale.
     """
 
     __tablename__ = "run"
@@ -75,7 +76,7 @@ class Run(SQLModel, table=True):
 
 
 class Profile(SQLModel, table=True):
-    """What an accepted night looked like, in figures that the next nights are compared with; of nobody in particular."""
+    """What an accepted night looked like, in figures that later nights are compared with; of nobody in particular."""
 
     __tablename__ = "profile"
 
@@ -233,6 +234,31 @@ class MessageFlag(SQLModel, table=True):
     flag_id: int = Field(primary_key=True)
     severity: str
     state: str
+
+
+class MessageComing(SQLModel, table=True):
+    """What a message said would come due: a rule for a person, and the day it would open."""
+
+    __tablename__ = "message_coming"
+
+    message_id: int = Field(primary_key=True)
+    person_id: str = Field(primary_key=True)
+    rule: str = Field(primary_key=True)
+    opens_on: dt.date
+
+
+class Indicator(SQLModel, table=True):
+    """Per accepted night, figure and team: so many out of so many, and how many could not be counted either way."""
+
+    __tablename__ = "indicator"
+
+    run_id: int = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    team: str = Field(primary_key=True)
+    as_at: dt.date = Field(index=True)
+    numerator: int
+    denominator: int
+    not_assessed: int
 
 
 class Attempt(SQLModel, table=True):

@@ -74,6 +74,26 @@ def upgrade() -> None:
     )
     op.create_index("events_of_flag", "flag_event", ["flag_id"], unique=False)
     op.create_table(
+        "indicator",
+        sa.Column("run_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("team", sa.String(), nullable=False),
+        sa.Column("as_at", sa.Date(), nullable=False),
+        sa.Column("numerator", sa.Integer(), nullable=False),
+        sa.Column("denominator", sa.Integer(), nullable=False),
+        sa.Column("not_assessed", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("run_id", "name", "team"),
+    )
+    op.create_index(op.f("ix_indicator_as_at"), "indicator", ["as_at"], unique=False)
+    op.create_table(
+        "message_coming",
+        sa.Column("message_id", sa.Integer(), nullable=False),
+        sa.Column("person_id", sa.String(), nullable=False),
+        sa.Column("rule", sa.String(), nullable=False),
+        sa.Column("opens_on", sa.Date(), nullable=False),
+        sa.PrimaryKeyConstraint("message_id", "person_id", "rule"),
+    )
+    op.create_table(
         "measure",
         sa.Column("run_id", sa.Integer(), nullable=False),
         sa.Column("rule", sa.String(), nullable=False),
