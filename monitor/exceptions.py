@@ -33,6 +33,18 @@ FLAG_COLUMNS = (
 )  # fmt: skip
 CANNOT_ASSESS_COLUMNS = ("person_id", "team", "missing", "why", "rules")
 UNREADABLE_COLUMNS = ("source", "file", "sheet", "row", "column", "reason", "value")
+DIFFERENCE_COLUMNS = ("person_id", "column", "used_source", "used_value", "other_source", "other_value")
+NOT_ON_CASELOAD_COLUMNS = ("source", "file", "row", "person_id")
+
+BESIDE = (
+    ("cannot-assess", "cannot_assess_list", CANNOT_ASSESS_COLUMNS, "team, person_id, missing"),
+    ("unreadable", "unreadable", UNREADABLE_COLUMNS, 'source, file, sheet, "row", "column"'),
+    ("differences", "difference", DIFFERENCE_COLUMNS, '"column", person_id, other_source'),
+    ("not-on-caseload", "not_on_caseload", NOT_ON_CASELOAD_COLUMNS, 'source, "row"'),
+)
+"""The lists beside those of flags: file, workspace table, columns, order."""
+FROM_JOINING = ("difference", "not_on_caseload")
+"""Tables that only a night of several sources has."""
 
 MOST_WORKBOOK_ROWS = 50_000
 OTHER_TEAMS = "other-teams"
@@ -118,7 +130,7 @@ def write_night(
     """Write the night's lists into ``folder/<as_at>``, whole or not at all, in place of any already there.
 
     From the workspace tables ``flag_list`` (``FLAG_COLUMNS``, and perhaps a BOOLEAN ``folded`` for what adds
-    nothing to a person's priority), ``cannot_assess_list`` and ``unreadable``. Each of ``teams`` gets its own
+    nothing to a person's priority), and those of ``BESIDE`` that the night has. Each of ``teams`` gets its own
     pair even when it is empty, and so does any other team with flags, unless there are so many that the column
     cannot be holding teams; what is left, and people with no team, are in ``other-teams``. ``progress`` hears
     how many files are done, and of how many. Returns the paths written.
@@ -129,7 +141,7 @@ def write_night(
     lists = {"all": "Every team", **{file: team for team, file in files.items()}}
     if _count(con, f"NOT aside AND file = '{OTHER_TEAMS}'"):
         lists[OTHER_TEAMS] = "Other teams, and young people with no team"
-    total = len(lists) * (1 + workbooks) + 2
+    total = len(lists) * (1 + workbooks) + len(_beside(con))
     night = folder / as_at.isoformat()
     with folder_written_whole(night) as unfinished:
         done = 0
@@ -310,24 +322,26 @@ def _write_lists(
             append_privately(folder / f"{file}.csv", "".join(lines))
     yield from (folder / f"{file}.csv" for file in lists)
 
-    restricted = "person_id IN (SELECT person_id FROM restricted_person)"
-    order = "team, person_id, missing"
-    types = _types(con, "cannot_assess_list")
-    assessed = {column: _kind(types[column]) for column in CANNOT_ASSESS_COLUMNS}
-    path = folder / "cannot-assess.csv"
-    _write_csv(con, path, "cannot_assess_list", assessed, where=f"NOT {restricted}", order=order)
-    yield path
-    types = _types(con, "unreadable")
-    unread = {column: _kind(types[column]) for column in UNREADABLE_COLUMNS}
-    path = folder / "unreadable.csv"
-    _write_csv(con, path, "unreadable", unread, where="true", order='source, file, sheet, "row", "column"')
-    yield path
-
     if _count(con, "aside"):
         _write_csv(con, folder / "restricted.csv", "listed", kinds, where="aside", order="n")
-    if con.execute(f"SELECT 1 FROM cannot_assess_list WHERE {restricted} LIMIT 1").fetchone():
-        path = folder / "restricted-cannot-assess.csv"
-        _write_csv(con, path, "cannot_assess_list", assessed, where=restricted, order=order)
+    aside = "person_id IN (SELECT person_id FROM restricted_person)"
+    for name, table, columns, order in _beside(con):
+        types = _types(con, table)
+        beside = {column: _kind(types[column]) for column in columns}
+        path = folder / f"{name}.csv"
+        if "person_id" not in columns:
+            _write_csv(con, path, table, beside, where="true", order=order)
+        else:
+            _write_csv(con, path, table, beside, where=f"NOT {aside}", order=order)
+            if con.execute(f"SELECT 1 FROM {table} WHERE {aside} LIMIT 1").fetchone():
+                path = folder / f"restricted-{name}.csv"
+                _write_csv(con, path, table, beside, where=aside, order=order)
+        yield path
+
+
+def _beside(con: "DuckDBPyConnection") -> list[tuple[str, str, tuple[str, ...], str]]:
+    found = {name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    return [each for each in BESIDE if each[1] in found or each[1] not in FROM_JOINING]
 
 
 def _write_csv(
