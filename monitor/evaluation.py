@@ -5,7 +5,7 @@ false, whatever the cell held, is *not applicable*; anything else is *cannot ass
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -55,14 +55,22 @@ class Evaluation:
 
     ``totals``: by rule id, for the rules that have answers. ``not_assessed``: rules that nobody was asked, with
     the needed columns no source supplies. ``failed``: rules that failed while running, and why.
+    ``doubted``: rules that nobody was asked, with the columns they rest on that are not believed tonight.
     """
 
     totals: Mapping[str, Counts]
     not_assessed: Mapping[str, tuple[str, ...]]
     failed: Mapping[str, str]
+    doubted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def evaluate(con: "DuckDBPyConnection", rulebook: Rulebook, as_at: date, supplied: frozenset[str]) -> Evaluation:
+def evaluate(
+    con: "DuckDBPyConnection",
+    rulebook: Rulebook,
+    as_at: date,
+    supplied: frozenset[str],
+    doubted: Mapping[str, tuple[str, ...]] | None = None,
+) -> Evaluation:
     """Ask every rule in force on ``as_at`` of everyone in the table ``caseload``; works on a closed connection.
 
     Makes ``answer`` (a view), ``breach``, ``cannot_assess`` and ``measure``. Who is dead, or absent from a rule
@@ -72,9 +80,10 @@ def evaluate(con: "DuckDBPyConnection", rulebook: Rulebook, as_at: date, supplie
     not_assessed = {
         rule.id: missing for rule in in_force if (missing := tuple(n for n in rule.needs if n not in supplied))
     }
-    answered, failed = ask(con, [rule for rule in in_force if rule.id not in not_assessed])
+    unasked = {rule: columns for rule, columns in (doubted or {}).items() if rule not in not_assessed}
+    answered, failed = ask(con, [rule for rule in in_force if rule.id not in not_assessed and rule.id not in unasked])
     totals = _measure(con, answered)
-    return Evaluation(totals, not_assessed, failed)
+    return Evaluation(totals, not_assessed, failed, unasked)
 
 
 def ask(con: "DuckDBPyConnection", rules: Sequence[Rule]) -> tuple[list[Rule], dict[str, str]]:
@@ -171,7 +180,8 @@ def outcome_sql(rule: Rule, gapped: frozenset[str]) -> str:
     needs = sorted(gapped.intersection(rule.needs))
     applies = f"({compile_condition(rule.applies_to, rule.limits, gapped=frozenset(needs))})"
     breach = f"({compile_condition(rule.breach_if, rule.limits, due_on=rule.due_on)})"
-    steps = ["WHEN died THEN NULL"]
+    # Whether somebody is on the caseload can be unknown too: then nothing is asked of them.
+    steps = ["WHEN died OR present IS NULL THEN NULL"]
     if not rule.asks_absent:
         steps.append("WHEN NOT present THEN NULL")
     if not rule.any_age:

@@ -92,6 +92,8 @@ def gather_facts(rulebook: "Rulebook", evaluated: "Evaluation", as_at: dt.date) 
             unanswered = "the rule failed while running"
         elif rule.id in evaluated.not_assessed:
             unanswered = "no source supplies " + ", ".join(evaluated.not_assessed[rule.id]).replace("_", " ")
+        elif rule.id in evaluated.doubted:
+            unanswered = ", ".join(evaluated.doubted[rule.id]).replace("_", " ") + " not believed"
         facts.append(RuleFacts(rule.id, rule.severity, tuple(rule.continues), unanswered))
     return facts
 

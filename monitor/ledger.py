@@ -99,10 +99,18 @@ def begin(store: Store, request: Request, now: dt.datetime) -> int:
     return run_id
 
 
-def close(store: Store, run_id: int, state: str, reason: str, now: dt.datetime) -> None:
+def was_accepted_anyway(ledger: Ledger, source_fingerprint: str) -> bool:
+    """Whether somebody has said already that this very input is to be believed."""
+    tonight = ledger.tonight
+    return tonight is not None and tonight.reason is not None and tonight.source_fingerprint == source_fingerprint
+
+
+def close(
+    store: Store, run_id: int, state: str, reason: str, now: dt.datetime, *, verdict: str | None = None
+) -> None:
     table = table_of(Run)
     with store.writing() as connection:
-        changes = {"state": state, "reason": reason, "finished_at": now}
+        changes = {"state": state, "reason": reason, "finished_at": now, "verdict": verdict}
         connection.execute(table.update().where(table.c.id == run_id, table.c.state == "running").values(changes))
 
 

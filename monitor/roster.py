@@ -59,7 +59,7 @@ def load(con: "DuckDBPyConnection", connection: Connection, *, corrects: int | N
         WHERE died_on IS NULL AND ended_on IS NULL
     """).fetchall()
     load_rows(con, "roster_values", {"person_id": "VARCHAR", "last_values": "VARCHAR"},
-              _last_values(connection, [row[0] for row in absent]))  # fmt: skip
+              fetch_last_values(connection, [row[0] for row in absent]))  # fmt: skip
     con.execute("""
         CREATE OR REPLACE TABLE roster AS
         SELECT people.*, coalesce(undone.last_values, "values".last_values) AS last_values
@@ -76,7 +76,7 @@ def _read_before(person_id: str, row: str | None) -> tuple[Any, ...]:
     return (*(said.get(name) for name in TYPES), said["last_values"], False)
 
 
-def _last_values(connection: Connection, ids: list[str]) -> list[tuple[str, str]]:
+def fetch_last_values(connection: Connection, ids: list[str]) -> list[tuple[str, str]]:
     person = table_of(Person)
     found: list[tuple[str, str]] = []
     for start in range(0, len(ids), WIDE_READ):
@@ -192,7 +192,7 @@ def _before(
         WHERE r.person_id IS NULL OR {_differs("r")}
     """).fetchall()
     unread = [person_id for person_id, row, missing in rows if row is not None and missing]
-    stored = dict(_last_values(connection, unread))
+    stored = dict(fetch_last_values(connection, unread))
     return [
         (person_id, run_id, _with_values(row, stored[person_id]) if person_id in stored else row)
         for person_id, row, _ in rows

@@ -62,6 +62,7 @@ class Run(SQLModel, table=True):
     rules_fingerprint: str | None = None
     rule_meanings: str | None = Field(default=None, sa_type=Text)
     supplied: str | None = Field(default=None, sa_type=Text)
+    not_believed: str | None = Field(default=None, sa_type=Text)
     people: int | None = None
     absent: int | None = None
     snapshot: str | None = None

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from monitor.backtest import Replay
     from monitor.checks import Report
     from monitor.config import Config
     from monitor.examples import Result
@@ -35,6 +36,14 @@ def _console() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH, soft_wrap=False)
 
 
+VERDICTS = {
+    "accepted": "Believed on request:",
+    "refused": "The gate would refuse this night:",
+    "degraded": "Not all of this night is believed; what rests on the following is held, not judged:",
+    "stale": "The data is old:",
+}
+
+
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
     """A spinner naming the step in hand; silent when nobody is watching."""
@@ -54,10 +63,7 @@ def show_night(night: "Night", config: "Config") -> None:
     """The closing account: what was asked, what came of it, what could not be judged, where the files are."""
     console = _console()
     console.print(f"[bold]Night of {night.as_at.day} {night.as_at:%B %Y}[/bold]: {OUTCOMES[night.outcome]}")
-    if night.doubts:
-        console.print("[red]The gate would refuse this night:[/red]" if not night.believed else "Believed on request:")
-        for doubt in night.doubts:
-            console.print(Text(f"  {doubt}"))
+    _print_verdict(console, night)
     if night.baseline:
         console.print("The first night: there is no history to compare with, so everything found is new.")
     _print_intake(console, night)
@@ -65,6 +71,17 @@ def show_night(night: "Night", config: "Config") -> None:
     _print_not_judged(console, night)
     _print_flags(console, night)
     _print_messages(console, night, config)
+
+
+def _print_verdict(console: Console, night: "Night") -> None:
+    """What the gate did not believe, and what that means for the night."""
+    verdict = night.verdict
+    if verdict.doubts:
+        console.print(Text(VERDICTS["accepted" if verdict.accepted else verdict.word], style="red"))
+    for line in (*verdict.doubts, *verdict.notes):
+        console.print(Text(f"  {line}"))
+    if night.evaluation.doubted:
+        console.print(Text(f"  asked of nobody, flags held: {', '.join(night.evaluation.doubted)}"))
 
 
 def _print_intake(console: Console, night: "Night") -> None:
@@ -249,6 +266,35 @@ def show_map(paragraphs: Sequence["Paragraph"], *, as_json: bool) -> None:
             )
         for what, why in one.parts:
             console.print(Text(f"  not asked: {what}: {why}", style="dim"))
+
+
+def show_replay(replay: "Replay", *, as_json: bool) -> None:
+    """What the rule would have done night by night, and who would have been told; no person is named."""
+    if as_json:
+        print_json(replay.as_dict())
+        return
+    console = _console()
+    console.print(f"[bold]{replay.rule.id}[/bold]: {replay.rule.title}")
+    for name, limit in replay.as_dict()["limits"].items():
+        console.print(Text(f"  {name} = {limit}"))
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Night")
+    for heading in ("new", "newly held", "released", "resolved", "open", "held"):
+        table.add_column(heading, justify="right")
+    for night in replay.nights:
+        moved = [night.changes.get(change, 0) for change in ("opened", "held", "released", "resolved")]
+        table.add_row(
+            str(night.as_at), *(str(figure or "") for figure in moved), str(night.open), str(night.held or "")
+        )
+    console.print(table)
+    for night in replay.left_out:
+        console.print(Text(f"{night.as_at}: {night.why_not}", style="red"))
+    churn = "" if replay.churn is None else f"; {replay.churn:.1%} of open flags opened or resolved a night"
+    console.print(f"{_count(len(replay.flags), 'flag')}, {replay.back_again} of them back again{churn}")
+    console.print("Who would have been told of new flags:" if replay.hears else "Nobody would have been told anything")
+    for one in replay.hears:
+        team = f'team "{one.team}"' if one.team else "no team"
+        console.print(Text(f"  {one.address}: {team}: {_people(one.people)}, {_count(one.flags, 'flag')}"))
 
 
 def _people(number: int) -> str:

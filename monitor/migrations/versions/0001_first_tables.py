@@ -185,6 +185,7 @@ def upgrade() -> None:
         sa.Column("rules_fingerprint", sa.String()),
         sa.Column("rule_meanings", sa.Text()),
         sa.Column("supplied", sa.Text()),
+        sa.Column("not_believed", sa.Text()),
         sa.Column("people", sa.Integer()),
         sa.Column("absent", sa.Integer()),
         sa.Column("snapshot", sa.String()),
