@@ -190,6 +190,50 @@ def confirm(
 
 
 @app.command()
+def backtest(
+    rule: Annotated[str, typer.Argument(metavar="RULE", help="A rule's id, or the path of a rule file.")],
+    config: ConfigPath = CONFIG,
+    limit: Annotated[
+        list[str] | None, typer.Option("--limit", metavar="NAME=VALUE", help="Another limit; may be given again.")
+    ] = None,
+    since: Annotated[
+        dt.datetime | None,
+        typer.Option("--from", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="First night told of."),
+    ] = None,
+    until: Annotated[
+        dt.datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Last night told of.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replay a new or changed rule over the kept nights; nothing is saved or sent."""
+    settings = _load(config)
+
+    from monitor import backtest as replaying
+    from monitor import terminal
+    from monitor.config import read_restricted
+    from monitor.digests import plan_routes
+    from monitor.store import reading_store
+
+    limits = dict(_named_value(one) for one in limit or ())
+    rulebook, chosen = replaying.choose(_rulebook(config), _rulebook(config, adjusted=False), rule, limits)
+    with reading_store(settings.database_path, settings.database_url) as store:
+        nights = replaying.find_nights(store, settings.data_folder / "snapshots")
+    routes = plan_routes(settings.teams, settings.people, read_restricted(settings.restricted))
+    first, last = (one.date() if one else None for one in (since, until))
+    with terminal.progress() as say:
+        say("Replaying the kept nights")
+        found = replaying.replay(rulebook, chosen, nights, routes, since=first, until=last)
+    terminal.show_replay(found, as_json=as_json)
+
+
+def _named_value(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip() or not value.strip():
+        raise Problems([f'--limit {text[:60]}: not a name and a value; write it like --limit "contact_within=6 weeks"'])
+    return name.strip(), value.strip()
+
+
+@app.command()
 def sample(
     file: Annotated[Path, typer.Argument(help="The .xlsx or .csv file to write.")],
     people: Annotated[int, typer.Option(min=1, max=5_000_000, help="How many people to invent.")] = 900,
