@@ -262,14 +262,22 @@ def _set_aside(con: "DuckDBPyConnection", lists: Sequence[Reading], details: Seq
             many = "1 person" if strangers == 1 else f"{strangers:,} people"
             is_are = "is" if strangers == 1 else "are"
             notes.append(f"{many} in {extract.source} {is_are} not on the caseload: listed in not-on-caseload.csv")
+        shortened = number_of(
+            con,
+            "SELECT count(*) FROM (SELECT ltrim(person_id, '0') AS bare FROM not_on_caseload WHERE source = ?) "
+            "SEMI JOIN (SELECT ltrim(person_id, '0') AS bare FROM people) USING (bare)",
+            extract.source,
+        )
+        if shortened:
+            notes.append(
+                f"of those, {shortened:,} would be on it but for zeros at the start of the id; export ids as text"
+            )
     con.execute("CREATE OR REPLACE TEMP TABLE strangers AS SELECT DISTINCT person_id FROM not_on_caseload")
     con.execute(f"CREATE TABLE elsewhere AS {_joined(con, 'strangers', details)}")
     con.execute("DROP TABLE strangers")
     for name in {name for reading in lists for name in reading.supplied} & columns_of(con, "elsewhere"):
         # A detail's blank hides no value that a caseload source once gave.
-        con.execute(
-            f"UPDATE elsewhere SET {name}_gap = {NOT_SUPPLIED} WHERE {name} IS NULL AND {name}_gap IS NULL"
-        )
+        con.execute(f"UPDATE elsewhere SET {name}_gap = {NOT_SUPPLIED} WHERE {name} IS NULL AND {name}_gap IS NULL")
     return notes
 
 

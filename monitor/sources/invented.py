@@ -88,6 +88,9 @@ class Record:
     activity: str | None
     spoilt: str | None
     """The column, if any, whose cell cannot be read today."""
+    entered_on: int
+    closed_on: int | None
+    home_since: int
 
 
 def record(rng: Random, *, seed: int, place: int, day: int) -> Record | None:
@@ -145,6 +148,9 @@ def record(rng: Random, *, seed: int, place: int, day: int) -> Record | None:
         suitable=_suitable(u, day, turns, accommodation),
         activity=_activity(u, day, adult, grown, studies),
         spoilt=_spoilt(where, fate, day, plan_on, contact_on, closed),
+        entered_on=entered,
+        closed_on=closed_on if closed and not back else None,
+        home_since=max(entered, day - _at_home(u, day, turns, where, accommodation)),
     )
 
 
@@ -285,6 +291,16 @@ def _home(u: list[float], day: int, adult: bool, closed: bool, where: int, fate:
         return None if u[35] < 0.03 else "R"
     moved = (day + int(u[36] * 1500)) % 1500 < 750
     return _pick(ADULT_HOMES if adult else CHILD_HOMES, u[37] if moved else (u[37] + 0.37) % 1)
+
+
+def _at_home(u: list[float], day: int, turns: float, where: int, accommodation: str | None) -> int:
+    """For how many days the present home has been theirs."""
+    if accommodation in ("S", "V", "W", "R") and where < 60:
+        return where
+    if accommodation == "X":
+        return where - 400
+    unsuitable = (day + int(turns * ROOT_5 % 1 * 2600)) % 2600
+    return unsuitable if unsuitable < 50 else (day + int(u[36] * 1500)) % 750
 
 
 def _suitable(u: list[float], day: int, turns: float, accommodation: str | None) -> bool | None:
