@@ -33,18 +33,22 @@ FLAG_COLUMNS = (
 )  # fmt: skip
 CANNOT_ASSESS_COLUMNS = ("person_id", "team", "missing", "why", "rules")
 UNREADABLE_COLUMNS = ("source", "file", "sheet", "row", "column", "reason", "value")
+COMING_DUE_COLUMNS = (
+    "person_id", "team", "personal_adviser", "rule", "title", "severity", "opens_on", "days_until", "action",
+)  # fmt: skip
 DIFFERENCE_COLUMNS = ("person_id", "column", "used_source", "used_value", "other_source", "other_value")
 NOT_ON_CASELOAD_COLUMNS = ("source", "file", "row", "person_id")
 
 BESIDE = (
     ("cannot-assess", "cannot_assess_list", CANNOT_ASSESS_COLUMNS, "team, person_id, missing"),
+    ("coming-due", "coming_due_list", COMING_DUE_COLUMNS, "opens_on, team, person_id, rule"),
     ("unreadable", "unreadable", UNREADABLE_COLUMNS, 'source, file, sheet, "row", "column"'),
     ("differences", "difference", DIFFERENCE_COLUMNS, '"column", person_id, other_source'),
     ("not-on-caseload", "not_on_caseload", NOT_ON_CASELOAD_COLUMNS, 'source, "row"'),
 )
 """The lists beside those of flags: file, workspace table, columns, order."""
-FROM_JOINING = ("difference", "not_on_caseload")
-"""Tables that only a night of several sources has."""
+NOT_EVERY_NIGHT = ("difference", "not_on_caseload", "coming_due_list")
+"""Tables that only a night of several sources has, and one that is left out where nothing was forecast."""
 
 MOST_WORKBOOK_ROWS = 50_000
 OTHER_TEAMS = "other-teams"
@@ -341,7 +345,7 @@ def _write_lists(
 
 def _beside(con: "DuckDBPyConnection") -> list[tuple[str, str, tuple[str, ...], str]]:
     found = {name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-    return [each for each in BESIDE if each[1] in found or each[1] not in FROM_JOINING]
+    return [each for each in BESIDE if each[1] in found or each[1] not in NOT_EVERY_NIGHT]
 
 
 def _write_csv(

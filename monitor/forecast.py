@@ -162,3 +162,12 @@ SELECT s.person_id, s.rule, c.allocated_team, c.personal_adviser, s.severity, s.
 FROM soon AS s JOIN caseload AS c USING (person_id)
 ORDER BY s.opens_on, s.person_id, s.rule
 """
+
+
+def prepare_list(con: "DuckDBPyConnection") -> None:
+    """Make ``coming_due_list`` in the words of the lists, after ``exceptions.prepare``."""
+    con.execute("""
+        CREATE OR REPLACE TABLE coming_due_list AS
+        SELECT d.* EXCLUDE (team, inside), coalesce(n.name, d.team) AS team, w.title, w.action
+        FROM coming_due AS d LEFT JOIN rule_words AS w USING (rule) LEFT JOIN team_name AS n USING (team)
+    """)

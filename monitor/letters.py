@@ -2,17 +2,17 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import Connection
 
-from monitor import digests, flags, outbox
+from monitor import digests, flags, forecast, measures, outbox
 from monitor.config import Config, read_restricted
-from monitor.digests import FlagLine
+from monitor.digests import ComingDue, FlagLine
 from monitor.ledger import Ledger
 from monitor.rulebook import Rulebook
 from monitor.templating import Templates
@@ -63,6 +63,9 @@ def describe_night(
         previous_accepted_on=ledger.before.as_at if ledger.before else None,
         chain_head=chain_head,
         lists_folder=str(config.lists.lists_folder) if config.lists.lists_folder else None,
+        service_wide={rule: {} for rule in measures.find_service_wide(rulebook.rules, evaluated.totals)}
+        if evaluated
+        else {},
     )
 
 
@@ -81,7 +84,9 @@ def write_all(
     memory = outbox.load_memory(connection, since=night.as_at - dt.timedelta(flags.RECENT_DAYS))
     postings: list[outbox.Posting] = []
     untold: set[str] = set()
-    for address, lines in _lines_by_address(con, night.routes):
+    night = replace(night, service_wide=measures.by_team(con, night.service_wide))
+    coming = _coming_by_address(con, night.routes)
+    for address, lines in _lines_by_address(con, night.routes, coming):
         if address is None:
             untold.update(line.person_id for line in lines)
             continue
@@ -95,9 +100,15 @@ def write_all(
             night,
             last_digest=known.last_digest,
             perhaps_had=known.perhaps_had,
+            coming=[
+                each
+                for each in coming.get(address, ())
+                if (each.person_id, each.rule, each.opens_on) not in known.coming
+            ],
         )
         if digest is not None:
-            postings.append(outbox.tell(digests.render(digest, templates), news, known))
+            told = outbox.tell(digests.render(digest, templates), news, known)
+            postings.append(replace(told, coming=digest.coming_told))
     analyst = night.routes.analyst
     known = memory.get(analyst, outbox.NOTHING_TOLD)
     news = _unheard(_data_lines(con), known)
@@ -121,13 +132,30 @@ def _unheard(lines: Sequence[FlagLine], known: outbox.Memory) -> list[FlagLine]:
     return [line for line in lines if line.state != "resolved" or not known.knows_resolved(line.flag_id)]
 
 
+def _coming_by_address(con: "DuckDBPyConnection", routes: digests.Routes) -> dict[str | None, list[ComingDue]]:
+    """What comes due within days and is not said in another's line, by the address that may hear of it."""
+    fields = ", ".join(ComingDue.__dataclass_fields__)
+    rows = con.execute(f"""
+        SELECT {fields} FROM coming_due
+        WHERE days_until <= {forecast.SOON} AND severity <> 'data' AND NOT inside ORDER BY ALL
+    """)
+    found: dict[str | None, list[ComingDue]] = {}
+    for each in (ComingDue(*row) for row in rows.fetchall()):
+        found.setdefault(routes.address(each.team, each.person_id), []).append(each)
+    return found
+
+
 def _lines_by_address(
-    con: "DuckDBPyConnection", routes: digests.Routes
+    con: "DuckDBPyConnection", routes: digests.Routes, others: Iterable[str | None]
 ) -> Iterator[tuple[str | None, list[FlagLine]]]:
-    """Each address with the lines that go there; restricted people's to the head of service, or to nobody."""
+    """Each address with the lines that go there; restricted people's to the head of service, or to nobody.
+
+    ``others``: addresses that have something else to hear, if no lines.
+    """
     teams = [row[0] for row in con.execute("SELECT DISTINCT team FROM flag_line").fetchall()]
     load_rows(con, "route", {"team": "VARCHAR", "address": "VARCHAR"}, routes.addresses(teams))
     load_rows(con, "restricted", {"person_id": "VARCHAR"}, [(person,) for person in sorted(routes.restricted)])
+    heard = set()
     rows = con.execute(
         f"""
         SELECT CASE WHEN restricted.person_id IS NULL THEN route.address ELSE $head END AS address,
@@ -141,7 +169,11 @@ def _lines_by_address(
         {"head": routes.head},
     ).fetchall()
     for address, group in groupby(rows, key=itemgetter(0)):
+        heard.add(address)
         yield address, [FlagLine(*row[1:]) for row in group]
+    for address in others:
+        if address is not None and address not in heard:
+            yield address, []
 
 
 def _data_lines(con: "DuckDBPyConnection") -> list[FlagLine]:

@@ -23,6 +23,7 @@ from monitor import (
     events,
     exceptions,
     flags,
+    forecast,
     history,
     joining,
     ledger,
@@ -188,7 +189,7 @@ def _judge(
     for source in config.sources:
         tools.say(f"Reading {source.name}")
         extract = sources.read(
-            source, con, as_at=as_at, data_folder=config.data_folder, environ=tools.environ
+            source, con, as_at=as_at, data_folder=config.data_folder, environ=tools.environ, say=tools.say
         )
         extracts.append(extract)
     tools.say("Checking every cell")
@@ -219,6 +220,8 @@ def _judge(
     evaluated = evaluation.evaluate(con, rulebook, asked_on, intake.supplied, doubted)
     roster.decide(con, as_at)
     flags.decide(con, flags.gather_facts(rulebook, evaluated, asked_on), as_at, corrects=past.same_date)
+    unanswered = evaluated.failed.keys() | evaluated.doubted.keys()
+    forecast.look_ahead(con, rulebook, asked_on, intake.supplied, unanswered)
     return Judged(con, intake, evaluated, seen, verdict, kept)
 
 
@@ -324,6 +327,7 @@ def _write_letters(
 def _prepare_lists(config: Config, rulebook: Rulebook, con: "DuckDBPyConnection", as_at: dt.date) -> None:
     exceptions.prepare(con, rulebook.rules, config.teams, as_at=as_at)
     exceptions.prepare_unassessed(con)
+    forecast.prepare_list(con)
 
 
 def _write_lists(

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, and_, func, or_, select
 
 from monitor.delivery import Channel, Envelope
-from monitor.digests import FlagLine, Told
+from monitor.digests import ComingDue, FlagLine, Told
 from monitor.digests import Message as Written
 from monitor.errors import DeliveryError
 from monitor.store import (
@@ -28,6 +28,7 @@ from monitor.store import (
     Attempt,
     Flag,
     Message,
+    MessageComing,
     MessageFlag,
     Person,
     Store,
@@ -48,6 +49,8 @@ class Memory:
     last_digest: dt.date | None
     perhaps_had: tuple[dt.date, ...] = ()
     """Dates of messages since then that may or may not have arrived."""
+    coming: frozenset[tuple[str, str, dt.date]] = frozenset()
+    """What it was told will come due: person_id, rule and the day."""
 
     def told(self) -> tuple[Told, ...]:
         """The flags still standing as this address knows them."""
@@ -103,18 +106,41 @@ def load_memory(connection: Connection, *, since: dt.date) -> dict[str, Memory]:
     for recipient, as_at in connection.execute(doubtful):
         if recipient not in last or as_at >= last[recipient]:
             perhaps[recipient].append(as_at)
+    coming = _load_coming(connection, since)
     return {
-        recipient: Memory(flags[recipient], last.get(recipient), tuple(dict.fromkeys(perhaps[recipient])))
+        recipient: Memory(
+            flags[recipient],
+            last.get(recipient),
+            tuple(dict.fromkeys(perhaps[recipient])),
+            frozenset(coming.get(recipient, ())),
+        )
         for recipient in {*flags, *last, *perhaps}
     }
 
 
+def _load_coming(connection: Connection, since: dt.date) -> dict[str, set[tuple[str, str, dt.date]]]:
+    message, said = table_of(Message), table_of(MessageComing)
+    rows = connection.execute(
+        select(message.c.recipient, said.c.person_id, said.c.rule, said.c.opens_on)
+        .join(message, message.c.id == said.c.message_id)
+        .where(message.c.state == "delivered", said.c.opens_on >= since)
+    )
+    found: defaultdict[str, set[tuple[str, str, dt.date]]] = defaultdict(set)
+    for recipient, person_id, rule, opens_on in rows:
+        found[recipient].add((person_id, rule, opens_on))
+    return found
+
+
 @dataclass(frozen=True)
 class Posting:
-    """A finished message with the flags it tells of that differ from the last telling: (flag id, severity, state)."""
+    """A finished message with the flags it tells of that differ from the last telling: (flag id, severity, state).
+
+    ``coming``: what it newly says will come due.
+    """
 
     message: Written
     news: tuple[tuple[int, str, str], ...] = ()
+    coming: tuple[ComingDue, ...] = ()
 
 
 def tell(message: Written, lines: Iterable[FlagLine], memory: Memory) -> Posting:
@@ -155,6 +181,12 @@ def post(
         MessageFlag,
         ("message_id", "flag_id", "severity", "state"),
         [(number, *news) for number, one in numbered for news in one.news],
+    )
+    insert_rows(
+        connection,
+        MessageComing,
+        ("message_id", "person_id", "rule", "opens_on"),
+        [(number, each.person_id, each.rule, each.opens_on) for number, one in numbered for each in one.coming],
     )
 
 

@@ -75,6 +75,8 @@ class Rule:
     asks_absent: bool
     escalate: bool
     overrides: bool
+    recording: bool
+    """What it finds may say more of how the service records than of anybody."""
     status: str
     effective_from: date | None
     effective_to: date | None

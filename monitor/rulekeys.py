@@ -151,6 +151,7 @@ KEYS: Mapping[str, tuple[Callable[[Any], Any], Any]] = {
     "asks_absent": (_flag, False),
     "escalate": (_flag, True),
     "overrides": (_flag, False),
+    "recording": (_flag, False),
     "status": (_one_of("live", "draft"), "live"),
     "effective_from": (_date, None),
     "effective_to": (_date, None),

@@ -9,6 +9,7 @@ from monitor.digests.analyst import (
 )
 from monitor.digests.lead import LeadDigest, NoLead, compose_lead
 from monitor.digests.messages import (
+    ComingDue,
     Digest,
     FlagLine,
     Message,
@@ -23,6 +24,7 @@ from monitor.digests.routes import Routes, plan_routes
 __all__ = [
     "Account",
     "AnalystDigest",
+    "ComingDue",
     "Digest",
     "FlagLine",
     "LeadDigest",

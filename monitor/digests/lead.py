@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
 
-from monitor.digests.messages import SEVERITIES, FlagLine, Night, RuleWords, Told, one_line, rank
+from monitor.digests.messages import SEVERITIES, ComingDue, FlagLine, Night, RuleWords, Told, one_line, rank
 from monitor.digests.routes import Routes, Unrouted
 
 WEIGHTS: Mapping[str, int] = {"critical": 8, "high": 4, "medium": 2, "low": 1, "data": 0}
@@ -20,6 +20,7 @@ Status = Literal["new", "back", "held", "open"]
 Kind = Literal["baseline", "new", "worse", "back", "held", "cleared", "open"]
 NEWS: tuple[Kind, ...] = ("baseline", "new", "worse", "back", "held", "cleared")
 BY_STATUS: Mapping[Status, Kind] = {"new": "new", "back": "back", "held": "held"}
+OPEN = ("open", "held")
 ENDED = ("no longer asked", "duty ended", "withdrawn")
 """Ways a flag ends that are not good news: counted, never listed as cleared."""
 
@@ -78,6 +79,28 @@ class Section:
 
 
 @dataclass(frozen=True)
+class ComingLine:
+    """What will open for a young person within days if nothing changes; a sensitive rule by its e-mail title."""
+
+    person_id: str
+    link: str | None
+    adviser: str | None
+    title: str | None
+    opens_on: date
+    days_until: int
+
+
+@dataclass(frozen=True)
+class ServiceLine:
+    """A rule so often in breach that it is said once of the team's records, and of nobody by name."""
+
+    title: str | None
+    breach: int
+    assessed: int
+    cannot_assess: int
+
+
+@dataclass(frozen=True)
 class NoLead:
     """People who came to the fallback address, by team, and why."""
 
@@ -107,6 +130,10 @@ class LeadDigest:
     failed: tuple[str | None, ...]
     flag_ids: tuple[int, ...]
     people: tuple[str, ...]
+    coming: tuple[ComingLine, ...] = ()
+    coming_told: tuple[ComingDue, ...] = ()
+    """Everything coming due that it newly says, by line or by count."""
+    service: tuple[ServiceLine, ...] = ()
     template: str = "lead"
     kind: str = "lead"
 
@@ -150,25 +177,29 @@ def compose_lead(
     *,
     last_digest: date | None = None,
     perhaps_had: Sequence[date] = (),
+    coming: Sequence[ComingDue] = (),
 ) -> LeadDigest | None:
     """What this address is told tonight, or None when it would hear nothing new.
 
     Lines that the routes send to another address, data flags and everything about someone who died tonight
     are left out, whoever asks. ``told`` is what accepted digests have told this address; ``last_digest`` is
     when it had one, which may have reported nothing. ``perhaps_had``: messages that may not have arrived.
+    ``coming``: what comes due within days and this address has not been told; the baseline only counts it.
     """
+    lines = tuple(lines)
+    aside = [line for line in lines if line.rule in night.service_wide]
+    lines = tuple(line for line in lines if line.rule not in night.service_wide)
+    coming = _gather_coming(recipient, coming, night)
     memory = remember(told)
     told_on = last_digest or memory.told_on
     baseline = night.baseline and told_on is None
-    people = [
-        _stand(about, memory, night, baseline=baseline) for about in _gather(recipient, lines, night.routes)
-    ]
+    people = [_stand(about, memory, night, baseline=baseline) for about in _gather(recipient, lines, night.routes)]
     by_kind: defaultdict[Kind, list[Standing]] = defaultdict(list)
     for person in people:
         if person.kind:
             by_kind[person.kind].append(person)
     ended = Counter(reason for person in people for reason in person.ended)
-    if not (baseline or ended or any(by_kind.get(kind) for kind in NEWS)):
+    if not (baseline or ended or coming or any(by_kind.get(kind) for kind in NEWS)):
         return None
 
     sections = tuple(
@@ -179,12 +210,16 @@ def compose_lead(
     still = [person for person in people if person.severity]
     by_severity = Counter(person.severity for person in still)
     restricted = sum(person.person_id in night.routes.restricted for person in still)
+    coming_lines = () if baseline else tuple(_coming_line(each, night) for each in coming[:LISTED])
+    named = [person.person_id for section in sections for person in section.people]
+    named += [line.person_id for line in coming_lines]
     return LeadDigest(
         recipient=recipient,
         night=night,
         teams=tuple(teams),
         sections=sections,
-        counts={kind: len(by_kind.get(kind, ())) for kind in (*NEWS, "open")} | {"ended": ended.total()},
+        counts={kind: len(by_kind.get(kind, ())) for kind in (*NEWS, "open")}
+        | {"ended": ended.total(), "coming": len(coming)},
         open_people=len(still),
         open_by_severity={each: by_severity[each] for each in SEVERITIES if by_severity[each]},
         ended=dict(ended),
@@ -195,9 +230,55 @@ def compose_lead(
         perhaps_had=tuple(perhaps_had),
         rules_changed=tuple(night.title(rule) for rule in night.rules_changed),
         failed=tuple(night.title(rule) for rule in night.failed),
-        flag_ids=tuple(flag_id for person in people for flag_id in person.statuses),
-        people=tuple(person.person_id for section in sections for person in section.people),
+        flag_ids=(
+            *(flag_id for person in people for flag_id in person.statuses),
+            *(
+                line.flag_id
+                for about in _gather(recipient, aside, night.routes)
+                for line in about
+                if line.state in OPEN
+            ),
+        ),
+        people=tuple(dict.fromkeys(named)),
+        coming=coming_lines,
+        coming_told=tuple(coming),
+        service=_sum_service(recipient, night),
     )
+
+
+def _gather_coming(recipient: str, coming: Iterable[ComingDue], night: Night) -> list[ComingDue]:
+    """What this address may be told of, soonest first; a rule it hears of once for the service is left out."""
+    return sorted(
+        (
+            each
+            for each in coming
+            if each.rule not in night.service_wide and night.routes.address(each.team, each.person_id) == recipient
+        ),
+        key=lambda each: (each.opens_on, each.person_id, each.rule),
+    )
+
+
+def _coming_line(each: ComingDue, night: Night) -> ComingLine:
+    return ComingLine(
+        each.person_id,
+        night.link(each.person_id),
+        one_line(each.personal_adviser) if each.personal_adviser else None,
+        night.title(each.rule),
+        each.opens_on,
+        each.days_until,
+    )
+
+
+def _sum_service(recipient: str, night: Night) -> tuple[ServiceLine, ...]:
+    """Each rule that is said of the service, over the teams this address hears about."""
+    found = []
+    for rule, by_team in night.service_wide.items():
+        ours = [figures for team, figures in by_team.items() if night.routes.address(team, "") == recipient]
+        breach, unknown = sum(one.breach for one in ours), sum(one.cannot_assess for one in ours)
+        if breach:
+            assessed = sum(one.asked for one in ours) - unknown
+            found.append(ServiceLine(night.title(rule), breach, assessed, unknown))
+    return tuple(sorted(found, key=lambda line: (-line.breach, line.title or "")))
 
 
 def remember(told: Iterable[Told]) -> Memory:
@@ -227,8 +308,7 @@ def _gather(recipient: str, lines: Iterable[FlagLine], routes: Routes) -> list[l
 def _stand(about: Sequence[FlagLine], memory: Memory, night: Night, *, baseline: bool) -> Standing:
     current = [line for line in about if line.state in ("open", "held")]
     statuses: dict[int, Status] = {
-        line.flag_id: "open" if baseline else _status(line, memory.flags.get(line.flag_id))
-        for line in current
+        line.flag_id: "open" if baseline else _status(line, memory.flags.get(line.flag_id)) for line in current
     }
     others = [line for line in about if line.flag_id not in statuses]
     gone = [line for line in others if line.state == "resolved" and line.flag_id in memory.flags]

@@ -57,6 +57,29 @@ class FlagLine:
 
 
 @dataclass(frozen=True, slots=True)
+class ComingDue:
+    """A flag that will open within days if nothing changes."""
+
+    person_id: str
+    team: str | None
+    personal_adviser: str | None
+    rule: str
+    opens_on: date
+    days_until: int
+
+
+class Figures(Protocol):
+    """How a rule was answered: of how many, and how many could not be assessed."""
+
+    @property
+    def asked(self) -> int: ...
+    @property
+    def breach(self) -> int: ...
+    @property
+    def cannot_assess(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """A flag that a digest accepted at one address reported, and how severe it was then."""
 
@@ -68,7 +91,10 @@ class Told:
 
 @dataclass(frozen=True)
 class Night:
-    """What every message of one night needs: the date, the marking, the rules, who may be told."""
+    """What every message of one night needs: the date, the marking, the rules, who may be told.
+
+    ``service_wide``: rules in breach for so many that it says something of the service, with each team's figures.
+    """
 
     as_at: date
     authority: str
@@ -85,6 +111,7 @@ class Night:
     previous_accepted_on: date | None = None
     chain_head: str | None = None
     lists_folder: str | None = None
+    service_wide: Mapping[str, Mapping[str, Figures]] = field(default_factory=dict)
 
     def title(self, rule: str) -> str | None:
         """What an e-mail may call a rule; None for one no longer in the rulebook, whose id may disclose."""
