@@ -190,6 +190,33 @@ def confirm(
 
 
 @app.command()
+def explain(
+    person: Annotated[str, typer.Argument(metavar="PERSON", help="The young person's id.")],
+    config: ConfigPath = CONFIG,
+    rule: Annotated[str | None, typer.Option(help="One rule only, by its id.")] = None,
+    as_at: AsAt = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything held about them as JSON.")] = False,
+) -> None:
+    """One person: every rule's answer with the values used, what would clear each, and what is held about them."""
+    settings = _load(config)
+
+    from monitor import explanation, terminal
+    from monitor.config import read_restricted
+    from monitor.store import reading_store
+
+    rulebook = _rulebook(config)
+    if rule is not None:
+        rulebook.find(rule)
+    with reading_store(settings.database_path, settings.database_url) as store:
+        account = explanation.explain(
+            store, settings.data_folder / "snapshots", rulebook, person, as_at=as_at.date() if as_at else None
+        )
+    if rule is not None:
+        account = explanation.narrow(account, rule)
+    terminal.show_person(account, restricted=person in read_restricted(settings.restricted), as_json=as_json)
+
+
+@app.command()
 def backtest(
     rule: Annotated[str, typer.Argument(metavar="RULE", help="A rule's id, or the path of a rule file.")],
     config: ConfigPath = CONFIG,

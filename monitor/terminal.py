@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from monitor.checks import Report
     from monitor.config import Config
     from monitor.examples import Result
+    from monitor.explanation import Account
     from monitor.mutants import Verdict
     from monitor.nightly import Night
     from monitor.outbox import Delivered
@@ -305,6 +306,58 @@ def show_replay(replay: "Replay", *, as_json: bool) -> None:
     for one in replay.hears:
         team = f'team "{one.team}"' if one.team else "no team"
         console.print(Text(f"  {one.address}: {team}: {_people(one.people)}, {_count(one.flags, 'flag')}"))
+
+
+def show_person(account: "Account", *, restricted: bool, as_json: bool) -> None:
+    """What the rules say of one person, and what is held about them."""
+    if restricted:
+        Console(stderr=True).print("On the restricted list: to be shown to nobody but the head of service")
+    if as_json:
+        print_json(account.as_dict())
+        return
+    console = _console()
+    console.print(Text(f"{account.person_id}, as at {account.as_at}, from {account.source}", style="bold"))
+    for one in account.answers:
+        if one.outcome == "not applicable":
+            continue
+        console.print(Text(f"{one.rule}: {one.outcome}", style=COLOURS[one.severity] if one.because else "dim"), end="")
+        console.print(Text(f": {one.why}" if one.why else ""))
+        if one.outcome != "not asked":
+            console.print(Text("  " + ", ".join(f"{value.name} = {value.shown}" for value in one.values)))
+        due = f"Due on {one.due_on.day} {one.due_on:%B %Y}" if one.due_on else None
+        changed = "The rule has changed since that night" if one.changed_since else None
+        for said in (one.because, due, one.clears and f"Cleared by: {one.clears}", changed):
+            if said:
+                console.print(Text(f"  {said}"))
+    elsewhere = [one.rule for one in account.answers if one.outcome == "not applicable"]
+    if elsewhere:
+        console.print(Text(f"not applicable: {', '.join(elsewhere)}", style="dim"))
+    _print_held(console, account)
+
+
+def _print_held(console: Console, account: "Account") -> None:
+    console.print(Text("What has happened", style="bold"))
+    for event in account.events or [{"as_at": "", "kind": "nothing yet"}]:
+        about = ": ".join(str(event[key]) for key in ("rule", "why") if event.get(key))
+        console.print(Text(f"  {event['as_at']}  {event['kind']}" + (f"  {about}" if about else "")))
+    console.print(Text("Flags that stand", style="bold"))
+    standing = [flag for flag in account.flags if flag["resolved_on"] is None]
+    for flag in standing:
+        held = f"; held since {flag['held_since']}: {flag['held_why']}" if flag["held_since"] else ""
+        console.print(Text(f"  {flag['rule']} ({flag['severity']}) since {flag['opened_on']}{held}"))
+    if not standing:
+        console.print("  none")
+    console.print(Text("Messages that name them", style="bold"))
+    for message in account.messages:
+        console.print(Text(f"  {message['as_at']}  {message['recipient']}  {message['kind']}  {message['state']}"))
+    if not account.messages:
+        console.print("  none")
+    console.print(Text("What is held, in rows (--json prints them)", style="bold"))
+    for table, rows in account.held.items():
+        if rows:
+            console.print(f"  {table}: {len(rows)}")
+    nights = account.kept_nights
+    console.print(f"  kept caseloads: {len(nights)}" + (f", {nights[0]} to {nights[-1]}" if nights else ""))
 
 
 def _people(number: int) -> str:
