@@ -124,11 +124,70 @@ DATABASES = ("postgresql", "sqlite", "mssql")
 """What a source's url may begin with; mssql is SQL Server."""
 
 
+def _web_address(value: str) -> str:
+    """An address that may be sent credentials: over TLS, or on this machine."""
+    try:
+        parts = urlsplit(value)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or port == 0 or not value.isascii() or not value.isprintable():
+        raise ValueError("not a web address; write it like https://host.example.gov.uk/people")
+    if parts.scheme != "https" and not (parts.scheme == "http" and host in ("127.0.0.1", "::1", "localhost")):
+        raise ValueError("must begin with https://, since personal data goes over it")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("holds a user or a password; name with token_env the environment variable that has a token")
+    if parts.fragment:
+        raise ValueError("holds a #; leave out what follows it")
+    return value
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+
+
+class Http(Table):
+    """A web service that gives a list, in one page or many; there is no unencrypted way to read it."""
+
+    url: WebAddress
+    format: Literal["json", "csv"] = "json"
+    items: Line | None = None
+    next: Line | None = None
+    token_env: Line | None = None
+    token_url: WebAddress | None = None
+    client_id_env: Line | None = None
+    client_secret_env: Line | None = None
+    scope: Line | None = None
+    ca_file: File | None = None
+    timeout_seconds: int = Field(default=30, ge=1, le=600)
+    retries: int = Field(default=4, ge=0, le=10)
+    largest_megabytes: int = Field(default=500, ge=1, le=100_000)
+    most_pages: int = Field(default=10_000, ge=1, le=1_000_000)
+    most_minutes: int = Field(default=60, ge=1, le=1_440)
+
+    @model_validator(mode="after")
+    def _keys_fit_together(self) -> "Http":
+        sign_in = (self.token_url, self.client_id_env, self.client_secret_env)
+        if any(sign_in) and not all(sign_in):
+            raise ValueError("token_url, client_id_env and client_secret_env go together; give all three or none")
+        if self.token_url and self.token_env:
+            raise ValueError("token_env: stands beside token_url; give the one way the service lets the monitor in")
+        if self.scope and not self.token_url:
+            raise ValueError("scope: only goes with token_url; remove it")
+        if self.format == "csv" and self.items:
+            raise ValueError("items: csv has no keys; remove it")
+        if self.format == "csv" and self.next not in (None, "header"):
+            raise ValueError('next: csv has no keys; write "header", or leave it out')
+        return self
+
+
 class Source(Table):
     """Where caseload rows come from, or (role "detail") columns about the people on it."""
 
     name: Line
-    kind: Literal["annex-a-list-9", "sample", "supplement", "sql", "ssd-systemc", "ssd-mosaic", "ssd-eclipse"]
+    kind: Literal[
+        "annex-a-list-9", "ssda903-oc3", "sample", "supplement",
+        "sql", "ssd-systemc", "ssd-mosaic", "ssd-eclipse", "http",
+    ]  # fmt: skip
     role: Literal["caseload", "detail"] | None = None
     prefer: Annotated[tuple[str, ...], AfterValidator(_catalogue_columns)] = ()
     path: Located | None = None
@@ -144,11 +203,16 @@ class Source(Table):
     connect_timeout_seconds: int = Field(default=15, ge=1, le=600)
     adviser_roles: tuple[Line, ...] = ()
     area_postcodes: tuple[Line, ...] = ()
+    http: Http | None = None
+    return_year: int | None = Field(default=None, ge=2017, le=2100)
 
     @model_validator(mode="after")
     def _has_what_its_kind_needs(self) -> "Source":
         if self.is_database:
             self._check_database()
+        elif self.kind == "http":
+            if self.http is None:
+                raise ValueError('http: missing; a source of kind "http" needs a [sources.http] table with a url')
         elif self.kind != "sample" and self.path is None:
             raise ValueError(f'path: missing; a source of kind "{self.kind}" is read from a file')
         if self.kind == "supplement" and self.role == "caseload":
@@ -234,6 +298,12 @@ class Lists(Table):
 
     workbooks: bool = True
     lists_folder: Located | None = None
+
+
+class Measures(Table):
+    """Figures of the service."""
+
+    adviser_cap: int = Field(default=25, ge=1)
 
 
 class Gate(Table):
@@ -322,6 +392,7 @@ class Config(Table):
     delivery: Delivery = Delivery()
     lists: Lists = Lists()
     gate: Gate = Gate()
+    measures: Measures = Measures()
     quarantine: Quarantine = Quarantine()
     rule: Mapping[str, RuleSettings] = Field(default_factory=dict)
 

@@ -5,9 +5,11 @@ are loaded.
 """
 
 import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
@@ -39,7 +41,8 @@ class Extract:
     row could not be split into cells, else NULL) and ``c0``, ``c1`` ... for those of the headings that mean a
     catalogue column. ``fingerprint`` is of those headings and cells in order, so saving a file again, or a
     change in a column that is never read, leaves it as it was. ``role``: a caseload decides who is on it, detail
-    only adds columns. ``prefer``: the columns in which this source's cell stands, even a blank one.
+    only adds columns. ``prefer``: the columns in which this source's cell stands, even a blank one. ``notes``: what
+    the source had to decide, in plain lines without a person.
     """
 
     source: str
@@ -52,18 +55,38 @@ class Extract:
     modified_on: date | None
     role: Role = "caseload"
     prefer: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-def read(source: "Source", con: "DuckDBPyConnection", *, as_at: date, data_folder: Path) -> Extract:
-    """Load ``source`` into the workspace; raises ``SourceError`` naming the file and the remedy."""
+def read(
+    source: "Source",
+    con: "DuckDBPyConnection",
+    *,
+    as_at: date,
+    data_folder: Path,
+    environ: Mapping[str, str] = MappingProxyType({}),
+    say: Callable[[str], None] = lambda step: None,
+) -> Extract:
+    """Load ``source`` into the workspace; raises ``SourceError`` naming the place and the remedy.
+
+    ``environ`` is where a source's secrets are found; ``say`` is told how far a long reading has come.
+    """
+    table = "extract_" + hashlib.blake2s(source.name.encode(), digest_size=6).hexdigest()
+    if source.is_database or source.kind == "http":
+        return _read_remote(source, con, table, as_at, environ, say)
     path = _sample(source, as_at, data_folder) if source.kind == "sample" else source.path
     if path is None:
         raise SourceError(f'source "{source.name}": path: missing; name the file to read')
-    table = "extract_" + hashlib.blake2s(source.name.encode(), digest_size=6).hexdigest()
     modified_on = _modified_on(path)
     form = SUPPLEMENT if source.kind == "supplement" or source.is_sample_supplement else LIST_9
+    notes: tuple[str, ...] = ()
     try:
-        if _is_workbook(path):
+        if source.kind == "ssda903-oc3":
+            from monitor.sources import oc3
+
+            sheet = None
+            headings, notes = oc3.load(con, table, path, as_at=as_at, return_year=source.return_year)
+        elif _is_workbook(path):
             from monitor.sources import workbook
 
             sheet, headings = workbook.load(con, table, path, wanted=source.sheet, form=form)
@@ -84,6 +107,45 @@ def read(source: "Source", con: "DuckDBPyConnection", *, as_at: date, data_folde
         modified_on=modified_on,
         role=source.role_played,
         prefer=source.prefer,
+        notes=notes,
+    )
+
+
+def _read_remote(
+    source: "Source",
+    con: "DuckDBPyConnection",
+    table: str,
+    as_at: date,
+    environ: Mapping[str, str],
+    say: Callable[[str], None],
+) -> Extract:
+    notes: tuple[str, ...] = ()
+    form = SUPPLEMENT if source.role_played == "detail" else LIST_9
+    if source.kind == "http":
+        from monitor.sources import http
+
+        file, headings, notes = http.load(con, table, source, environ, form=form, say=say)
+    elif source.kind == "sql":
+        from monitor.sources import sql
+
+        file, headings = sql.load(con, table, source, environ, form, say)
+    else:
+        from monitor.sources import ssd
+
+        file = "ssd_care_leavers"
+        headings, notes = ssd.load(con, table, source, environ, as_at=as_at, say=say)
+    return Extract(
+        source=source.name,
+        kind=source.kind,
+        file=file,
+        sheet=None,
+        table=table,
+        headings=headings,
+        fingerprint=_fingerprint(con, table, headings),
+        modified_on=None,
+        role=source.role_played,
+        prefer=source.prefer,
+        notes=notes,
     )
 
 
@@ -113,9 +175,7 @@ def _modified_on(path: Path) -> date:
         if status.st_size == 0:
             raise SourceError(f"{path.name}: empty; export the list again")
     except FileNotFoundError:
-        raise SourceError(
-            f"{path.name}: no such file in {path.parent}; correct the path or export it"
-        ) from None
+        raise SourceError(f"{path.name}: no such file in {path.parent}; correct the path or export it") from None
     except OSError as fault:
         raise _unopened(path, fault) from None
     return datetime.fromtimestamp(status.st_mtime, ZoneInfo("Europe/London")).date()
@@ -140,17 +200,13 @@ def _is_workbook(path: Path) -> bool:
     if start.startswith(ZIP):
         return True
     if path.suffix.casefold() in WORKBOOKS:
-        raise SourceError(
-            f"{path.name}: not a workbook, though named like one; open it in Excel and save it as .xlsx"
-        )
+        raise SourceError(f"{path.name}: not a workbook, though named like one; open it in Excel and save it as .xlsx")
     return False
 
 
 def _refuse_ole(path: Path, content: bytes) -> None:
     if "EncryptedPackage".encode("utf-16-le") in content:
-        raise SourceError(
-            f"{path.name}: protected by a password; save a copy without one where only the monitor reads"
-        )
+        raise SourceError(f"{path.name}: protected by a password; save a copy without one where only the monitor reads")
     raise SourceError(f"{path.name}: an old .xls workbook; open it in Excel and save it as .xlsx")
 
 

@@ -65,7 +65,7 @@ def _find_layout(path: Path, encoding: str, form: Form) -> Layout:
             reader = csv.reader(file, delimiter=delimiter)
             try:
                 for record in itertools.islice(reader, ROWS_SEARCHED):
-                    records.append(record)
+                    records.append(form.rename(record))
                     lines.append(reader.line_num)
             except csv.Error:
                 pass  # another delimiter, or the reading itself, says what is wrong

@@ -1,0 +1,272 @@
+"""Web services: every page of a list, as JSON or CSV, streamed into the workspace as text.
+
+All or nothing: a page that cannot be read after its retries refuses the whole source.
+"""
+
+import csv
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from monitor.errors import SourceError
+from monitor.headings import LIST_9, Form, check_headings, match_headings
+from monitor.sources.json_items import LONGEST_VALUE, Document, NotReadable
+from monitor.sources.service import Service, open_client
+from monitor.sources.sql import number_rows
+from monitor.workspace import append_columns, make_table
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from monitor.config import Source
+
+ROWS = 10_000
+"""Rows held before they go to the workspace."""
+
+MISSING = object()
+"""Stands for a key that an item does not have."""
+
+MOST_KEYS = 500
+
+
+def load(
+    con: "DuckDBPyConnection",
+    table: str,
+    source: "Source",
+    environ: Mapping[str, str],
+    *,
+    form: Form = LIST_9,
+    say: Callable[[str], None] = lambda step: None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """Make view ``table`` of every page's rows; the service's host, the keys its items have, and notes.
+
+    Raises ``SourceError``, leaving nothing that is used.
+    """
+    settings = source.http
+    assert settings is not None  # noqa: S101 - the config insists on it
+    rows = _Rows(con, f"{table}_read", source, say)
+    with open_client(source, settings, environ) as client:
+        service = Service(client, source, settings, environ, sleep)
+        pages, named = _read_pages(service, rows)
+    if not rows.stored:
+        raise SourceError(f"{service.place}: no items; check the address, and what the account may see")
+    headings = rows.finish()
+    check_headings(headings, service.place, form)
+    number_rows(con, table, headings, form)
+    return service.host, headings, tuple(_notes(service, rows, pages, named))
+
+
+def _notes(service: Service, rows: "_Rows", pages: int, named: bool) -> Iterator[str]:
+    key = service.settings.next
+    if key and not named:
+        where = "no Link header" if key == "header" else f'no key "{key}"'
+        yield f"{pages} page read, and {where} in it; check next if there should be more"
+    if rows.nested:
+        listed = ", ".join(f'"{name[:40]}"' for name in sorted(rows.nested)[:20])
+        yield f"keys that hold lists or objects were not read: {listed}"
+    for name, missing in rows.missing():
+        yield f'{missing:,} of {rows.stored:,} items have no "{name[:40]}"; read as blank'
+
+
+def _read_pages(service: Service, rows: "_Rows") -> tuple[int, bool]:
+    """Every page into ``rows``; how many, and whether any of them named a next one."""
+    seen: set[httpx.URL] = set()
+    named = False
+    url: httpx.URL | None = httpx.URL(service.settings.url)
+    while url is not None:
+        if url in seen:
+            raise SourceError(
+                f"{service.place}: page {len(seen)} names a page read before as its next one; ask who runs the service"
+            )
+        seen.add(url)
+        if len(seen) > service.settings.most_pages:
+            raise SourceError(
+                f"{service.place}: more than {service.settings.most_pages:,} pages; raise most_pages if that is right"
+            )
+        following = _read_page(service, url, len(seen), rows)
+        named |= following is not None
+        url = following
+    return len(seen), named
+
+
+# What is read, on its way to the workspace
+
+
+@dataclass
+class _Rows:
+    """Rows so far: the keys seen, those of them that mean a column, and what the items lacked."""
+
+    con: "DuckDBPyConnection"
+    table: str
+    source: "Source"
+    say: Callable[[str], None]
+    stored: int = 0
+    keys: dict[str, int] = field(default_factory=dict)
+    wanted: dict[str, int] = field(default_factory=dict)
+    held: dict[str, int] = field(default_factory=dict)
+    nested: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        make_table(self.con, self.table, {"item": "BIGINT"})
+
+    def store(self, items: list[dict[str, Any]]) -> None:
+        if not items:
+            return
+        for item in items:
+            if not item.keys() <= self.keys.keys():
+                self._meet(item)
+        columns = {"item": "BIGINT"} | {f"c{position}": "VARCHAR" for position in self.wanted.values()}
+        values: list[list[Any]] = [list(range(self.stored, self.stored + len(items)))]
+        for key in self.wanted:
+            cells = [item.get(key, MISSING) for item in items]
+            self.held[key] += len(cells) - cells.count(MISSING)
+            values.append([cell if type(cell) is str and cell.isascii() else self._text(key, cell) for cell in cells])
+        append_columns(self.con, self.table, columns, values)
+        self.stored += len(items)
+        self.say(f"Reading {self.source.name}: {self.stored:,} rows")
+
+    def _meet(self, item: dict[str, Any]) -> None:
+        for key in item:
+            if key in self.keys:
+                continue
+            if len(self.keys) >= MOST_KEYS:
+                raise SourceError(
+                    f'source "{self.source.name}": more than {MOST_KEYS} different keys in its items; set items to a '
+                    "list of one kind of item"
+                )
+            self.keys[key] = len(self.keys)
+            if match_headings([key]).positions:
+                self.wanted[key] = self.keys[key]
+                self.held[key] = 0
+                self.con.execute(f'ALTER TABLE "{self.table}" ADD COLUMN c{self.keys[key]} VARCHAR')
+            elif isinstance(item[key], dict | list):
+                self.nested.add(key)
+
+    def _text(self, key: str, cell: Any) -> str | None:
+        if cell is None or cell is MISSING:
+            return None
+        if isinstance(cell, bool):
+            return "true" if cell else "false"
+        if isinstance(cell, dict | list):
+            self.nested.add(key)
+            return None
+        # Half of a character pair is no text that the workspace could hold.
+        return str(cell).encode("utf-8", "replace").decode("utf-8")
+
+    def go_back(self, stored: int, held: Mapping[str, int]) -> None:
+        """Drop the rows of a page that broke off."""
+        if self.stored > stored:
+            self.con.execute(f'DELETE FROM "{self.table}" WHERE item >= ?', [stored])
+            self.stored = stored
+            self.held = {key: held.get(key, 0) for key in self.held}
+
+    def missing(self) -> Iterator[tuple[str, int]]:
+        for key, held in self.held.items():
+            if held < self.stored and key not in self.nested:
+                yield key, self.stored - held
+
+    def finish(self) -> tuple[str, ...]:
+        """The headings. A key that somewhere holds more than a value has none: its column is not supplied."""
+        self.con.execute(f'ALTER TABLE "{self.table}" DROP COLUMN item')
+        return tuple("" if key in self.nested and key in self.wanted else key for key in self.keys)
+
+
+# Pages
+
+
+def _read_page(service: Service, url: httpx.URL, page: int, rows: "_Rows") -> httpx.URL | None:
+    """One page into ``rows``, and nothing of an attempt at it that broke off; the next page's address."""
+    stored, held = rows.stored, dict(rows.held)
+
+    def take(response: httpx.Response) -> httpx.URL | None:
+        rows.go_back(stored, held)
+        return _take(service, response, rows)
+
+    return service.try_page(url, page, take)
+
+
+def _take(service: Service, response: httpx.Response, rows: _Rows) -> httpx.URL | None:
+    text = service.text(response)
+    beside: dict[str, Any] = {}
+    if service.settings.format == "csv":
+        for batch in _batches(_csv_items(text)):
+            rows.store(batch)
+    else:
+        document = Document(text, keep=(service.settings.next or "").split("."))
+        path = service.settings.items.split(".") if service.settings.items else []
+        for batch in _batches(_objects(document.items(path))):
+            rows.store(batch)
+        beside = document.beside
+    return _next(service, response, beside)
+
+
+def _next(service: Service, response: httpx.Response, beside: dict[str, Any]) -> httpx.URL | None:
+    found: Any = None
+    if service.settings.next == "header":
+        links = response.links.values()
+        found = next((link.get("url") for link in links if "next" in link.get("rel", "").split()), None)
+    elif path := service.settings.next:
+        found = beside
+        for key in path.split("."):
+            found = found.get(key) if isinstance(found, dict) else None
+    if found is None or found == "":
+        return None
+    try:
+        url = response.url.join(found)
+    except (TypeError, httpx.InvalidURL):
+        raise NotReadable(f"what it gives as {service.settings.next} is no address; correct next") from None
+    if (url.scheme, url.host, url.port) != (response.url.scheme, response.url.host, response.url.port):
+        raise NotReadable(
+            "its next page is at another host, to which nothing is sent; set url to where the pages really are"
+        )
+    return url.copy_with(fragment=None)
+
+
+# Bodies
+
+
+def _objects(items: Iterator[Any]) -> Iterator[dict[str, Any]]:
+    for place, item in enumerate(items, start=1):
+        if not isinstance(item, dict):
+            raise NotReadable(f"item {place} is not an object; correct items")
+        yield item
+
+
+def _csv_items(pieces: Iterator[str]) -> Iterator[dict[str, Any]]:
+    reader = csv.reader(_lines(pieces), strict=True)
+    try:
+        headings = next(reader, [])
+        if len(set(headings)) < len(headings):
+            raise NotReadable("two columns have the same heading; ask who runs the service")
+        for record in reader:
+            if len(record) == len(headings):
+                yield dict(zip(headings, record, strict=True))
+            elif record:
+                raise NotReadable(f"line {reader.line_num}: {len(record)} cells under {len(headings)} headings")
+    except csv.Error:
+        raise NotReadable(f"line {reader.line_num}: not CSV, or cut short; ask who runs the service") from None
+
+
+def _lines(pieces: Iterator[str]) -> Iterator[str]:
+    rest = ""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split("\n")
+        yield from (f"{line}\n" for line in lines)
+        if len(rest) > LONGEST_VALUE:
+            raise NotReadable("a line too long to be one of a list; ask who runs the service")
+    if rest:
+        yield rest
+
+
+def _batches(items: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == ROWS:
+            yield batch
+            batch = []
+    yield batch
