@@ -16,7 +16,11 @@ def open_workspace() -> "DuckDBPyConnection":
 
     return duckdb.connect(
         ":memory:",
-        config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"},
+        config={
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "enable_progress_bar": "false",  # it would be drawn in the middle of what commands print
+        },
     )
 
 

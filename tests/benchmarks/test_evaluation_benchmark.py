@@ -1,0 +1,124 @@
+"""Reading, typing and asking every rule of a million people, beside DuckDB asking them straight over the file.
+
+Each side is a process of its own, so that its peak memory is its own. Run it with
+``pytest -m benchmark -s tests/benchmarks``.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.benchmark
+
+PEOPLE = 1_000_000
+
+MAKE = """
+import sys, duckdb
+path, people = sys.argv[1], int(sys.argv[2])
+def day(span, salt):
+    return f"DATE '2026-01-12' - CAST(hash(n, {salt}) % {span} AS INTEGER)"
+def code(values, salt):
+    listed = ', '.join(f"'{value}'" for value in values)
+    return f"([{listed}])[1 + CAST(hash(n, {salt}) % {len(values)} AS INTEGER)]"
+columns = {
+    "Child Unique ID": "printf('%07d', n)",
+    "Date of Birth": f"{day(9 * 365, 1)} - 16 * 365",
+    "Eligibility Category": code(["former relevant"] * 6 + ["relevant", "eligible", "qualifying"], 2),
+    "Does the Child have a Disability": code(["a) Yes"] + ["b) No"] * 7, 3),
+    "UASC": code(["a) Yes"] + ["b) No"] * 9, 4),
+    "Allocated Team": code(["North", "South", "East", "West"], 5),
+    "Allocated Personal Adviser": f"CASE WHEN hash(n, 6) % 4 > 0 THEN 'Adviser ' || (hash(n, 7) % 9000) END",
+    "Latest Pathway Plan Review Date": day(260, 8),
+    "LA in Touch": code(["YES"] * 8 + ["NO", "REFU"], 9),
+    "Latest Date of Contact": day(120, 10),
+    "Type of Accommodation": code(list("BCDEKTUUUUUZ") + ["S", "W", "X", "R"], 11),
+    "Suitability of Accommodation": code(["1"] * 12 + ["2"], 12),
+    "Activity Status": code(["F1", "F2", "F4", "F5", "P5", "G4", "G5", "G5"], 13),
+}
+listed = ', '.join(f'{sql} AS "{heading}"' for heading, sql in columns.items())
+duckdb.sql("SET enable_progress_bar = false")
+duckdb.sql(f"COPY (SELECT {listed} FROM range({people}) AS numbers(n)) TO '{path}' (HEADER)")
+"""
+
+COMMON = """
+import datetime as dt, json, resource, sys, time
+from pathlib import Path
+from monitor import caseload, derived, evaluation, sources
+from monitor.config import Source, shipped
+from monitor.rulebook import load_rulebook
+from monitor.workspace import open_workspace
+path, as_at = Path(sys.argv[1]), dt.date(2026, 1, 12)
+rulebook = load_rulebook((shipped("rules"),), {})
+con = open_workspace()
+con.execute("SET memory_limit = '4GB'")
+"""
+
+STRAIGHT = COMMON + """
+derived.create_macros(con)
+dates = {"Date of Birth": "date_of_birth", "Latest Pathway Plan Review Date": "pathway_plan_review_date",
+         "Latest Date of Contact": "latest_contact_date"}
+plain = {"Eligibility Category": "eligibility", "Allocated Team": "allocated_team", "LA in Touch": "in_touch",
+         "Allocated Personal Adviser": "personal_adviser", "Type of Accommodation": "accommodation",
+         "Activity Status": "activity"}
+yes = {"Does the Child have a Disability": "disability", "UASC": "uasc"}
+from monitor.columns import COLUMNS
+supplied = {*dates.values(), *plain.values(), *yes.values(), "accommodation_suitable"}
+asked = [r for r in rulebook.in_force(as_at) if set(r.needs) <= supplied]
+typed = ", ".join([*(f'"{h}" AS {n}' for h, n in {**dates, **plain}.items()),
+                   *(f"\\"{h}\\" = 'a) Yes' AS {n}" for h, n in yes.items()),
+                   '"Suitability of Accommodation" = 1 AS accommodation_suitable',
+                   *(f"NULL::{c.duckdb_type} AS {c.name}" for c in COLUMNS if c.name not in supplied),
+                   *(f"NULL::VARCHAR AS {c.name}_gap" for c in COLUMNS)])
+started = time.perf_counter()
+counts = ", ".join(f"count(*) FILTER (({evaluation.outcome_sql(r, frozenset())}) = 2)" for r in asked)
+answer = con.execute(f'''
+    SELECT {counts} FROM (
+        SELECT *, {derived.derived_sql()} FROM (
+            SELECT "Child Unique ID" AS person_id, {typed}, NULL::VARCHAR AS strongest_category,
+                   DATE '2026-01-12' AS as_at, true AS present, false AS died,
+                   DATE '2026-01-12' AS accommodation_since, DATE '2026-01-12' AS first_seen_on
+            FROM read_csv('{path}')))
+''').fetchone()
+found = dict(zip((r.id for r in asked), answer))
+"""
+
+OURS = COMMON + """
+started = time.perf_counter()
+source = Source(name="caseload", kind="annex-a-list-9", path=path)
+extract = sources.read(source, con, as_at=as_at, data_folder=path.parent)
+intake = caseload.type_rows(con, [extract], as_at=as_at, not_an_adviser=(), team_names={})
+con.execute("CREATE TABLE roster (person_id VARCHAR, strongest_category VARCHAR, last_values VARCHAR, "
+            "accommodation_since DATE, first_seen_on DATE, absent_since DATE, died_on DATE, ended_on DATE)")
+caseload.join_roster(con, intake, as_at=as_at)
+evaluated = evaluation.evaluate(con, rulebook, as_at, intake.supplied)
+found = {rule: counts.breach for rule, counts in evaluated.totals.items()}
+"""
+
+REPORT = """
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps({"seconds": time.perf_counter() - started, "peak": peak, "found": found}))
+"""
+
+
+def run(script: str, *arguments: str) -> str:
+    done = subprocess.run([sys.executable, "-c", script, *arguments], check=True, capture_output=True, text=True)
+    return done.stdout
+
+
+def test_reading_typing_and_asking_beside_duckdb_straight_over_the_file(tmp_path: Path) -> None:
+    path = str(tmp_path / "list-9.csv")
+    run(MAKE, path, str(PEOPLE))
+
+    straight = json.loads(run(STRAIGHT + REPORT, path))
+    ours = json.loads(run(OURS + REPORT, path))
+
+    print(
+        f"\n{PEOPLE:,} people, {len(ours['found'])} rules: {ours['seconds'] / straight['seconds']:.1f}x the yardstick "
+        f"({ours['seconds']:.1f} s beside {straight['seconds']:.1f} s), peak {ours['peak']:.0f} MB "
+        f"beside {straight['peak']:.0f} MB"
+    )
+    differing = {r: (n, ours["found"].get(r)) for r, n in straight["found"].items() if ours["found"].get(r) != n}
+    assert differing == {}
