@@ -14,14 +14,13 @@ def open_workspace() -> "DuckDBPyConnection":
     """A new in-memory database that fetches no extension from anywhere."""
     import duckdb
 
-    return duckdb.connect(
+    con = duckdb.connect(
         ":memory:",
-        config={
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-            "enable_progress_bar": "false",  # it would be drawn in the middle of what commands print
-        },
+        config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"},
     )
+    # It would be drawn in the middle of what commands print.
+    con.execute("SET enable_progress_bar = false")
+    return con
 
 
 def lock_down(con: "DuckDBPyConnection") -> None:
