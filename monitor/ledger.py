@@ -1,6 +1,8 @@
 """The ledger of nights: one accepted run per date, never backwards, and every attempt on record."""
 
 import datetime as dt
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,7 +76,9 @@ def unchanged(request: Request, ledger: Ledger, *, source_fingerprint: str, rule
         return False
     sources_same = ledger.tonight.source_fingerprint == source_fingerprint
     rules_same = ledger.tonight.rules_fingerprint == rules_fingerprint
-    if sources_same and rules_same:
+    # A night believed only in part may be asked for again, to be believed whole.
+    anew = request.again and request.accept is not None and ledger.tonight.reason is None
+    if sources_same and rules_same and not anew:
         return True
     if not request.again:
         what = " and ".join(
@@ -85,6 +89,19 @@ def unchanged(request: Request, ledger: Ledger, *, source_fingerprint: str, rule
             'put the night right with --again --by "YOUR NAME", or wait for the next night'
         )
     return False
+
+
+def find_reworded(ledger: Ledger, sentences: Mapping[str, str]) -> frozenset[str]:
+    """The rules whose sentence is other than on the night the stored flags are of."""
+    last = ledger.tonight or ledger.before
+    said = json.loads(last.rule_wordings or "{}") if last else {}
+    return frozenset(rule for rule, text in sentences.items() if rule in said and said[rule][1] != text)
+
+
+def find_withdrawn(ledger: Ledger, in_force: Iterable[str]) -> tuple[str, ...]:
+    """What messages may call the rules that were in force on the night before and are not now."""
+    said = json.loads(ledger.before.rule_wordings or "{}") if ledger.before else {}
+    return tuple(said[rule][0] for rule in sorted(said.keys() - set(in_force)))
 
 
 def begin(store: Store, request: Request, now: dt.datetime) -> int:

@@ -61,6 +61,7 @@ class Run(SQLModel, table=True):
     source_fingerprint: str | None = None
     rules_fingerprint: str | None = None
     rule_meanings: str | None = Field(default=None, sa_type=Text)
+    rule_wordings: str | None = Field(default=None, sa_type=Text)
     supplied: str | None = Field(default=None, sa_type=Text)
     not_believed: str | None = Field(default=None, sa_type=Text)
     people: int | None = None

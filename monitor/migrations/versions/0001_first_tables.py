@@ -184,6 +184,7 @@ def upgrade() -> None:
         sa.Column("source_fingerprint", sa.String()),
         sa.Column("rules_fingerprint", sa.String()),
         sa.Column("rule_meanings", sa.Text()),
+        sa.Column("rule_wordings", sa.Text()),
         sa.Column("supplied", sa.Text()),
         sa.Column("not_believed", sa.Text()),
         sa.Column("people", sa.Integer()),
