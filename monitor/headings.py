@@ -2,8 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 
 from monitor.columns import COLUMNS, IGNORED_HEADINGS, PERSON_ID_HEADINGS
@@ -28,16 +28,27 @@ class Form:
     """A kind of list: what messages call it, the columns it cannot do without, and how its sheet is known.
 
     ``sheet`` is how the sheet is named; a sheet of another name must have ``enough`` of its own headings.
+    ``names``: headings that only this form has, in capitals, with the catalogue's names for them.
     """
 
     called: str
     required: tuple[str, ...]
     sheet: re.Pattern[str]
     enough: int
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def rename(self, headings: Sequence[str]) -> list[str]:
+        """Headings with the form's own put by the catalogue's names; the rest as they are."""
+        return [self.names.get(heading.strip().strip("\ufeff").upper(), heading) for heading in headings]
 
 
 LIST_9 = Form("List 9", (PERSON_ID, "date_of_birth"), re.compile(r"list[\s_.-]*0?9(?!\d)", re.IGNORECASE), 2)
 SUPPLEMENT = Form("supplement", (PERSON_ID,), re.compile("supplement", re.IGNORECASE), 1)
+OC3 = Form(
+    "SSDA903 OC3", (PERSON_ID, "date_of_birth", "in_touch", "activity", "accommodation"),
+    re.compile("oc3", re.IGNORECASE), 4,
+    {"CHILD": PERSON_ID, "DOB": "date_of_birth", "IN_TOUCH": "in_touch", "ACTIV": "activity", "ACCOM": "accommodation"},
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -96,7 +107,7 @@ def check_headings(headings: Sequence[str], place: str, form: Form = LIST_9) -> 
     if missing:
         raise SourceError(
             f"{place}: no heading for {' or '.join(missing)} "
-            f'(usually {" and ".join(_usual(name) for name in missing)}); the headings found are '
+            f'(usually {" and ".join(_usual(name, form) for name in missing)}); the headings found are '
             f"{list_headings(headings)}"
         )
     if matched.positions.keys() <= {PERSON_ID}:
@@ -114,8 +125,9 @@ def list_headings(headings: Sequence[str]) -> str:
     return ", ".join(named[:MOST_NAMED]) + more
 
 
-def _usual(name: str) -> str:
-    spelling = PERSON_ID_HEADINGS[0] if name == PERSON_ID else "Date of Birth"
+def _usual(name: str, form: Form) -> str:
+    own = {name: heading for heading, name in form.names.items()}
+    spelling = own.get(name) or (PERSON_ID_HEADINGS[0] if name == PERSON_ID else "Date of Birth")
     return f'"{spelling}"'
 
 
