@@ -54,8 +54,9 @@ def load(
         pages, named = _read_pages(service, rows)
     if not rows.stored:
         raise SourceError(f"{service.place}: no items; check the address, and what the account may see")
-    headings = rows.finish()
+    headings = rows.headings()
     check_headings(headings, service.place, form)
+    rows.finish()
     number_rows(con, table, headings, form)
     return service.host, headings, tuple(_notes(service, rows, pages, named))
 
@@ -169,10 +170,12 @@ class _Rows:
             if held < self.stored and key not in self.nested:
                 yield key, self.stored - held
 
-    def finish(self) -> tuple[str, ...]:
-        """The headings. A key that somewhere holds more than a value has none: its column is not supplied."""
-        self.con.execute(f'ALTER TABLE "{self.table}" DROP COLUMN item')
+    def headings(self) -> tuple[str, ...]:
+        """The keys. One that somewhere holds more than a value is left blank: its column is not supplied."""
         return tuple("" if key in self.nested and key in self.wanted else key for key in self.keys)
+
+    def finish(self) -> None:
+        self.con.execute(f'ALTER TABLE "{self.table}" DROP COLUMN item')
 
 
 # Pages
