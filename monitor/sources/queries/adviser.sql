@@ -47,7 +47,8 @@ chosen AS (
         min(started) OVER (PARTITION BY person_id, run) AS since,
         row_number() OVER (
             PARTITION BY person_id
-            ORDER BY coalesce(professional = listed.adviser, false) DESC, started DESC NULLS LAST, professional
+            ORDER BY
+                is_open DESC, coalesce(professional = listed.adviser, false) DESC, started DESC NULLS LAST, professional
         ) AS place
     FROM runs
     LEFT JOIN ssd_listed_step AS listed USING (person_id)
