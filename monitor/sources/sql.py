@@ -332,7 +332,7 @@ FAULTS: tuple[tuple[str, str], ...] = (
         "a column is not of the type the query treats it as; compare the query with the table's own column types",
     ),
     (
-        r"syntax error|\[42601\]|Incorrect syntax",
+        r"syntax error|incomplete input|\[42601\]|Incorrect syntax",
         "the query is not valid SQL for this database; try it with its own tools",
     ),
     (r"file is not a database|unable to open", "{database} cannot be opened as an SQLite database; correct the url"),
