@@ -174,6 +174,23 @@ def export(
 
 
 @app.command()
+def measures(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
+    """The service's figures on the last accepted night, beside those of four weeks before."""
+    settings = _load(config)
+
+    from monitor import measures as figures
+    from monitor import terminal
+    from monitor.store import reading_store
+
+    with reading_store(settings.database_path, settings.database_url) as store:
+        nights, account = figures.read_last(store)
+    if as_json:
+        terminal.print_json(figures.as_dict(nights, account))
+    else:
+        terminal.show_measures(account)
+
+
+@app.command()
 def confirm(
     person: Annotated[str, typer.Argument(metavar="PERSON", help="The id of someone recorded as died.")],
     by: Annotated[str, typer.Option(metavar="NAME", help="Who confirmed it.")],

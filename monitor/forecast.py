@@ -33,7 +33,7 @@ MOVED = ("as_at", "age", "category", "declined", "once_entitled")
 COMING_DUE = """
 CREATE OR REPLACE TABLE coming_due (
     person_id VARCHAR, rule VARCHAR, team VARCHAR, personal_adviser VARCHAR, severity VARCHAR,
-    opens_on DATE, days_until INTEGER, inside BOOLEAN
+    opens_on DATE, days_until INTEGER, on_birthday BOOLEAN, inside BOOLEAN
 )
 """
 
@@ -47,9 +47,9 @@ def look_ahead(
 ) -> None:
     """Make ``coming_due``: one row per person and rule not in breach tonight and in breach 7, 14 or 28 days on.
 
-    ``opens_on`` is the first such day. ``inside``: a rule that folds or is continued by this one has a flag
-    tonight or comes due no later, so that a message says it there. Reads ``caseload``, ``breach``, ``decision`` and
-    ``opening``; works on a closed connection.
+    ``opens_on`` is the first such day; ``on_birthday``: to name it would give a birthday away. ``inside``: a rule that
+    folds this one, or that this one continues, has a flag tonight or comes due no later, so that a message need not
+    say it again. Reads ``caseload``, ``breach``, ``decision`` and ``opening``; works on a closed connection.
     """
     con.execute(COMING_DUE)
     rules = [
@@ -155,6 +155,7 @@ said AS (
 )
 SELECT s.person_id, s.rule, c.allocated_team, c.personal_adviser, s.severity, s.opens_on,
     CAST(s.opens_on - CAST($as_at AS DATE) AS INTEGER),
+    coalesce(s.opens_on = birthday(c.date_of_birth, year(s.opens_on) - year(c.date_of_birth)), false),
     EXISTS (
         SELECT 1 FROM said JOIN said_by ON said_by.rule = said.rule
         WHERE said.person_id = s.person_id AND said_by.inside = s.rule AND said.from_on <= s.opens_on
@@ -168,6 +169,6 @@ def prepare_list(con: "DuckDBPyConnection") -> None:
     """Make ``coming_due_list`` in the words of the lists, after ``exceptions.prepare``."""
     con.execute("""
         CREATE OR REPLACE TABLE coming_due_list AS
-        SELECT d.* EXCLUDE (team, inside), coalesce(n.name, d.team) AS team, w.title, w.action
+        SELECT d.* EXCLUDE (team, on_birthday, inside), coalesce(n.name, d.team) AS team, w.title, w.action
         FROM coming_due AS d LEFT JOIN rule_words AS w USING (rule) LEFT JOIN team_name AS n USING (team)
     """)

@@ -114,6 +114,7 @@ def write_all(
     news = _unheard(_data_lines(con), known)
     unrouted = _unrouted(con, night.routes)
     account = _account(con, intake, evaluated, unrouted, len(untold), deaths, len(postings), lists_folder)
+    account = replace(account, measures=measures.gather(con, connection, night.as_at))
     summary = digests.compose_analyst(analyst, news, known.told(), night, account)
     postings.append(outbox.tell(digests.render(summary, templates), news, known))
     return Post(tuple(postings), {one.team or "": one.people for one in unrouted})

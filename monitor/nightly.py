@@ -28,6 +28,7 @@ from monitor import (
     joining,
     ledger,
     letters,
+    measures,
     outbox,
     roster,
     snapshot,
@@ -268,6 +269,7 @@ def _accept(
             _save_run(con, connection, rulebook, past, judged, request, run_id, now)
             _save_profile(con, connection, past, judged, run_id, as_at)
             post = _write_letters(config, rulebook, templates, connection, past, judged, as_at)
+            measures.save(con, connection, run_id=run_id, as_at=as_at, corrects=past.same_date)
             outbox.post(connection, post.postings, run_id=run_id, as_at=as_at, created_at=now)
     except BaseException:
         _discard(judged)
@@ -309,6 +311,7 @@ def _write_letters(
     as_at: dt.date,
 ) -> letters.Post:
     _prepare_lists(config, rulebook, judged.con, as_at)
+    measures.take(judged.con, judged.intake.supplied, adviser_cap=config.measures.adviser_cap)
     night = letters.describe_night(
         config, rulebook, past, as_at, evaluated=judged.evaluation, chain_head=events.head(connection)
     )

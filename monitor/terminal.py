@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from monitor.explanation import Account
     from monitor.mutants import Verdict
     from monitor.nightly import Night
+    from monitor.measures import Account as Measures
     from monitor.outbox import Delivered
     from monitor.rulebook import Rule, Rulebook
     from monitor.rulemap import Paragraph
@@ -174,6 +175,25 @@ def show_check(report: "Report", *, as_json: bool) -> None:
     for problem in report.problems:
         console.print(Text(problem, style="red"))
     console.print("[bold]Ready[/bold]" if not report.problems else "[bold red]Not ready[/bold red]")
+
+
+def show_measures(account: "Measures") -> None:
+    """Each figure with its denominator and who is not told, and the days that clearing took."""
+    console = _console()
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Measure", overflow="fold")
+    for heading in ("number", "of", "share", "then", "not told"):
+        table.add_column(heading, justify="right")
+    for one in (*account.standings, *account.fallen):
+        figures = (one.tonight.numerator, one.tonight.denominator)
+        shares = [f"{each.share:.0%}" if each and each.share is not None else "-" for each in (one.tonight, one.before)]
+        table.add_row(one.label, *map(str, figures), *shares, str(one.tonight.not_assessed))
+    console.print(table)
+    if account.fallen:
+        console.print(f"The last {_count(len(account.fallen), 'line')}: filled in less than before")
+    for each in account.clearing:
+        days = _count(each.median_days, "day")
+        console.print(f"{each.rule}: {days} to clear (median of {each.cleared:,}); {each.unresolved:,} standing")
 
 
 def show_rules(rulebook: "Rulebook", *, as_json: bool) -> None:

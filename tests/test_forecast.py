@@ -2,15 +2,20 @@
 
 import datetime as dt
 from dataclasses import replace
+from pathlib import Path
 
 from people import AS_AT, invent, shipped_rules
+from service import NIGHT, Council, crowd, day, section, settled
+from sqlalchemy import text
 
 from monitor import columns, evaluation, examples, forecast
 from monitor.rulebook import Example, Rulebook
+from monitor.store import open_store
 from monitor.workspace import load_rows, lock_down, open_workspace
 
 RULEBOOK = shipped_rules()
 EVERYTHING = frozenset(columns.BY_NAME)
+NORTH = "north@example.gov.uk"
 Due = dict[tuple[str, str], dt.date]
 
 
@@ -129,3 +134,86 @@ def test_a_rule_that_comes_into_force_opens_its_flags_on_that_day() -> None:
     due, _ = look_ahead([young(activity="G5")], rulebook=Rulebook((neet,)))
 
     assert due == {("E1", "neet"): begins}
+
+
+# Through whole nights: someone whose contact of 22 November is due by 17 January, so the flag opens on the 18th.
+
+LATE = {"contact": "22/11/2025"}
+
+
+def test_a_flag_that_was_forecast_opens_on_its_day_and_was_said_once_on_entering_seven_days(tmp_path: Path) -> None:
+    council = Council(tmp_path)
+    late = {"contact": "28/11/2025"}  # opens on 24 January, the twelfth day
+    for n in (0, 4, 5, 6, 12):
+        council.night(day(n), [settled("P1", **late), *crowd(12)])
+
+    (row,) = council.listed(NIGHT, "coming-due.csv")
+    assert (row["person_id"], row["rule"], row["opens_on"], row["days_until"]) == (
+        "P1", "contact-overdue", "2026-01-24", "12"
+    )  # fmt: skip
+    said = [mail for mail in council.mail_to(NORTH) if "P1" in section(mail, "Coming due")]
+    assert [mail.subject for mail in said] == ["OFFICIAL-SENSITIVE Leaving care: 1 coming due - 17 January 2026"]
+    assert "P1 - Contact overdue: 24 January 2026 (in 7 days) - adviser A Example" in said[0].text
+    assert "Contact overdue: 24 January 2026 (in 7 days)" in said[0].html
+    assert council.rows("SELECT rule, opened_on FROM flag") == [("contact-overdue", "2026-01-24")]
+
+
+def test_the_baseline_only_counts_what_comes_due_and_the_next_night_does_not_repeat_it(tmp_path: Path) -> None:
+    council = Council(tmp_path)
+    council.night(NIGHT, [settled("P1", **LATE), settled("P2", **LATE), settled("P3", plan=""), *crowd(12)])
+    council.night(day(1), [settled("P1", **LATE), settled("P2", **LATE), settled("P3"), *crowd(12)])
+
+    baseline, next_one = council.mail_to(NORTH)
+    assert "2 more flags will open within 7 days" in " ".join(baseline.text.split())
+    assert "P1" not in baseline.text + baseline.html
+    assert "P1" not in next_one.text + next_one.html
+
+
+def test_what_a_message_that_never_arrived_said_is_said_again(tmp_path: Path) -> None:
+    council = Council(tmp_path)
+    people = [settled("P1", contact="25/11/2025"), *crowd(12)]
+    council.night(NIGHT, people)
+    council.night(day(3), people)
+    store = open_store(f"sqlite:///{tmp_path / 'data' / 'monitor.db'}")
+    with store.writing() as connection:
+        connection.execute(text("UPDATE message SET state = 'permanent-failure' WHERE kind = 'lead'"))
+    store.close()
+
+    council.night(day(4), people)
+
+    assert "P1" in section(council.mail_to(NORTH, day(4))[0], "Coming due")
+
+
+def test_a_new_date_is_said_again(tmp_path: Path) -> None:
+    council = Council(tmp_path)
+    council.night(NIGHT, [settled("P1", **LATE), *crowd(12)])
+
+    council.night(day(2), [settled("P1", contact="24/11/2025"), *crowd(12)])
+
+    (mail,) = council.mail_to(NORTH, day(2))
+    assert "20 January" in section(mail, "Coming due")
+
+
+def test_a_restricted_person_comes_due_for_the_head_of_service_only(tmp_path: Path) -> None:
+    (tmp_path / "restricted.txt").write_text("P1\n", encoding="utf-8")
+    council = Council(tmp_path, settings='restricted = "restricted.txt"')
+    council.night(NIGHT, [settled("P1"), *crowd(12)])
+
+    council.night(day(1), [settled("P1", **LATE), *crowd(12)])
+
+    assert {mail.to for mail in council.mail(day(1)) if "P1" in mail.text + mail.html} == {"head@example.gov.uk"}
+    assert council.listed(day(1), "coming-due.csv") == []
+    assert [row["person_id"] for row in council.listed(day(1), "restricted-coming-due.csv")] == ["P1"]
+
+
+def test_a_flag_that_opens_on_a_birthday_is_said_without_its_date(tmp_path: Path) -> None:
+    council = Council(tmp_path)
+    grown = {"born": "16/01/2005", "contact": "10/12/2025", "adviser": "", "activity": "F5"}
+    council.night(NIGHT, [settled("P1") | grown, *crowd(12)])
+
+    council.night(day(1), [settled("P1") | grown, settled("P2", **LATE), *crowd(11)])
+
+    rows = {(row["person_id"], row["rule"]): row["opens_on"] for row in council.listed(day(1), "coming-due.csv")}
+    assert rows[("P1", "over-21-adviser")] == "2026-01-16"
+    for mail in council.mail_to(NORTH):
+        assert "16 January" not in mail.text + mail.html

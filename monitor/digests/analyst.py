@@ -11,6 +11,7 @@ from monitor.digests.messages import FlagLine, Night, Told
 if TYPE_CHECKING:
     from monitor.caseload import Intake
     from monitor.evaluation import Counts
+    from monitor.measures import Account as MeasuresAccount
 
 IDS_LISTED = 20
 
@@ -35,6 +36,7 @@ class Account:
     deaths: tuple[str, ...] = ()
     alive_again: tuple[str, ...] = ()
     leads_told: int = 0
+    measures: "MeasuresAccount | None" = None
     lists_folder: str | None = None
 
 

@@ -50,6 +50,7 @@ class Item:
     held_why: str | None
     last_cleared_on: date | None
     inside: tuple[Inside, ...]
+    unconfirmed: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class ComingLine:
     link: str | None
     adviser: str | None
     title: str | None
-    opens_on: date
+    opens_on: date | None
     days_until: int
 
 
@@ -264,7 +265,7 @@ def _coming_line(each: ComingDue, night: Night) -> ComingLine:
         night.link(each.person_id),
         one_line(each.personal_adviser) if each.personal_adviser else None,
         night.title(each.rule),
-        each.opens_on,
+        None if each.on_birthday else each.opens_on,
         each.days_until,
     )
 
@@ -408,6 +409,7 @@ def _item(line: FlagLine, inside: Sequence[FlagLine], statuses: Mapping[int, Sta
         held_why=one_line(line.held_why) if line.state == "held" and line.held_why and told_all else None,
         last_cleared_on=line.last_cleared_on,
         inside=tuple(Inside(night.title(each.rule), statuses[each.flag_id]) for each in inside),
+        unconfirmed=line.unconfirmed and statuses[line.flag_id] != "open",
     )
 
 

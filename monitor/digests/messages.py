@@ -58,7 +58,7 @@ class FlagLine:
 
 @dataclass(frozen=True, slots=True)
 class ComingDue:
-    """A flag that will open within days if nothing changes."""
+    """A flag that will open within days if nothing changes. ``on_birthday``: on a birthday, which no message names."""
 
     person_id: str
     team: str | None
@@ -66,6 +66,7 @@ class ComingDue:
     rule: str
     opens_on: date
     days_until: int
+    on_birthday: bool = False
 
 
 class Figures(Protocol):

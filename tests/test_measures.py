@@ -1,0 +1,268 @@
+"""Figures of the service: numerator, denominator and who cannot be counted; and rules said once for the service."""
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from people import shipped_rules
+from service import NIGHT, Council, crowd, day, section, settled
+
+from monitor import evaluation, examples, measures
+from monitor.measures import Figures
+from monitor.rulebook import Example
+from monitor.workspace import open_workspace
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+PLANS = [shipped_rules().by_id[rule] for rule in ("pathway-plan-missing", "pathway-plan-current")]
+ANALYST, NORTH = "analyst@example.gov.uk", "north@example.gov.uk"
+SUPPLIED = frozenset({"disability", "in_touch", "personal_adviser", "activity", "pathway_plan_review_date"})
+
+
+@pytest.fixture
+def con() -> Iterator["DuckDBPyConnection"]:
+    con = open_workspace()
+    yield con
+    con.close()
+
+
+def young(*, unreadable: tuple[str, ...] = (), flagged: bool = False, **given: object) -> tuple[Example, bool]:
+    usual = {
+        "date_of_birth": dt.date(2006, 6, 1), "eligibility": "former relevant", "in_touch": "YES",
+        "allocated_team": "North", "personal_adviser": "A Example", "activity": "F2", "disability": False,
+        "latest_contact_date": dt.date(2026, 1, 8), "pathway_plan_review_date": dt.date(2026, 1, 5),
+    }  # fmt: skip
+    kept = {name: value for name, value in {**usual, **given}.items() if name not in unreadable}
+    return Example("someone", NIGHT, "ok", kept, unreadable=unreadable), flagged
+
+
+def take(con: "DuckDBPyConnection", *people: tuple[Example, bool], cap: int = 25) -> dict[str, dict[str, Figures]]:
+    examples.build_caseload(con, [one for one, _ in people])
+    evaluation.ask(con, PLANS)
+    con.execute("CREATE TABLE flag_line (person_id VARCHAR, state VARCHAR, severity VARCHAR)")
+    for place, (_, flagged) in enumerate(people, start=1):
+        if flagged:
+            con.execute("INSERT INTO flag_line VALUES (?, 'open', 'high')", [f"E{place}"])
+    measures.take(con, SUPPLIED, adviser_cap=cap)
+    found: dict[str, dict[str, Figures]] = {}
+    for name, team, *figures in con.execute("SELECT * FROM indicator").fetchall():
+        found.setdefault(name, {})[team] = Figures(*figures)
+    return found
+
+
+def test_an_adviser_over_the_cap_counts_once_in_the_team_most_of_their_people_are_in(con: "DuckDBPyConnection") -> None:
+    people = [young(personal_adviser="B Example", allocated_team="South") for _ in range(3)]
+    people += [young(personal_adviser="b example "), young(), young(personal_adviser=None)]
+
+    found = take(con, *people, young(unreadable=("personal_adviser",)), cap=3)["adviser-over-cap"]
+
+    assert found == {"South": Figures(1, 1, 0), "North": Figures(0, 1, 1)}
+
+
+def test_out_of_work_for_health_or_caring_leaves_out_whom_the_record_does_not_say(con: "DuckDBPyConnection") -> None:
+    found = take(
+        con, young(activity="G4"), young(activity="G6"), young(activity="G5"), young(activity=None),
+        young(unreadable=("activity",)),
+    )  # fmt: skip
+
+    assert found["neet-health-or-caring"] == {"North": Figures(2, 3, 2)}
+
+
+def test_a_plan_is_current_when_it_is_there_and_not_overdue_by_group(con: "DuckDBPyConnection") -> None:
+    found = take(
+        con,
+        young(disability=True),
+        young(disability=True, pathway_plan_review_date=dt.date(2025, 1, 1)),
+        young(disability=True, pathway_plan_review_date=None),
+        young(disability=None),
+        young(),
+    )
+
+    assert found["plan-current:disabled"] == {"North": Figures(1, 3, 1)}
+    assert found["plan-current:not-disabled"] == {"North": Figures(1, 1, 1)}
+
+
+def test_something_open_is_counted_by_group(con: "DuckDBPyConnection") -> None:
+    found = take(con, young(disability=True, flagged=True), young(disability=True), young(flagged=True))
+
+    assert found["flagged:disabled"] == {"North": Figures(1, 2, 0)}
+    assert found["flagged:not-disabled"] == {"North": Figures(1, 1, 0)}
+
+
+def test_those_of_21_and_over_are_reached_refused_or_not_and_touched_within_thirty_days(
+    con: "DuckDBPyConnection",
+) -> None:
+    grown = {"date_of_birth": dt.date(2003, 6, 1)}
+    found = take(
+        con,
+        young(**grown, latest_contact_date=dt.date(2025, 12, 13)),
+        young(**grown, in_touch="REFU", latest_contact_date=dt.date(2025, 12, 12)),
+        young(**grown, in_touch="NREQ", latest_contact_date=None),
+        young(**grown, in_touch="NO", latest_contact_date=None, over21_offer_date=dt.date(2026, 1, 5)),
+        young(**grown, in_touch=None),
+        young(),
+    )
+
+    assert found["over-21-reached"] == {"North": Figures(1, 4, 1)}
+    assert found["over-21-refused"] == {"North": Figures(2, 4, 1)}
+    assert found["over-21-not-reached"] == {"North": Figures(1, 4, 1)}
+    assert found["over-21-untouched"] == {"North": Figures(2, 5, 0)}
+
+
+def test_an_adviser_before_18_is_asked_of_the_eligible_and_relevant_only(con: "DuckDBPyConnection") -> None:
+    seventeen = {"date_of_birth": dt.date(2008, 6, 1)}
+    found = take(
+        con,
+        young(**seventeen, eligibility="eligible"),
+        young(**seventeen, eligibility="relevant", personal_adviser=None),
+        young(**seventeen, eligibility="qualifying", personal_adviser=None),
+        young(personal_adviser=None),
+    )
+
+    assert found["adviser-before-18"] == {"North": Figures(1, 2, 0)}
+
+
+def test_how_far_a_column_is_filled_in_leaves_out_cells_that_cannot_be_read(con: "DuckDBPyConnection") -> None:
+    found = take(con, young(), young(activity=None), young(unreadable=("activity",)), young(in_touch="DIED"))
+
+    assert found["filled:activity"] == {"North": Figures(1, 2, 1)}
+    assert "filled:accommodation" not in found
+
+
+def test_a_column_filled_in_less_than_it_was_is_named_with_both_shares() -> None:
+    nights: measures.Nights = {
+        day(n): {"filled:activity": {"North": Figures(93, 100, 0)}, "filled:in_touch": {"North": Figures(93, 100, 0)}}
+        for n in range(3)
+    }
+    nights[day(3)] = {
+        "filled:activity": {"North": Figures(71, 100, 4)}, "filled:in_touch": {"North": Figures(92, 100, 0)}
+    }  # fmt: skip
+
+    (fallen,) = measures.account(nights, day(3)).fallen
+
+    assert (fallen.label, fallen.tonight) == ("Filled in: activity", Figures(71, 100, 4))
+    assert fallen.before is not None
+    assert fallen.before.share == 0.93
+
+
+def test_a_share_is_shown_beside_the_one_four_weeks_before() -> None:
+    nights: measures.Nights = {
+        day(n): {"over-21-reached": {"North": Figures(n, 40, 0), "South": Figures(1, 10, 2)}} for n in range(31)
+    }
+
+    (standing,) = measures.account(nights, day(30)).standings
+
+    assert (standing.tonight, standing.before, standing.before_on) == (Figures(31, 50, 2), Figures(3, 50, 2), day(2))
+
+
+@pytest.mark.parametrize(
+    ("figures", "given"),
+    [
+        (Figures(12, 40, 3), (12, 40)),
+        (Figures(4, 40, 0), (None, 40)),
+        (Figures(37, 40, 0), (None, 40)),
+        (Figures(1, 3, 0), (None, None)),
+        (Figures(0, 40, 0), (0, 40)),
+        (Figures(40, 40, 0), (40, 40)),
+        (Figures(0, 0, 9), (0, 0)),
+    ],
+)
+def test_small_numbers_do_not_leave_the_service(figures: Figures, given: tuple[int | None, int | None]) -> None:
+    assert measures.suppress(figures) == given
+
+
+# Through whole nights
+
+
+def test_the_analyst_reads_each_measure_with_its_denominator_and_who_is_not_told(tmp_path: Path) -> None:
+    council = Council(tmp_path)
+
+    council.night(NIGHT, [settled("P1", activity="G4"), settled("P2", activity=""), *crowd(8)])
+
+    (mail,) = council.mail_to(ANALYST)
+    line = next(each for each in section(mail, "Measures").splitlines() if each.startswith("Out of work"))
+    assert line.split()[-5:] == ["1", "9", "11%", "-", "1"]
+    assert council.rows(
+        "SELECT numerator, denominator, not_assessed FROM indicator WHERE name = 'adviser-over-cap'"
+    ) == [(0, 1, 0)]
+
+
+def test_measures_of_a_night_put_right_replace_those_it_had(tmp_path: Path) -> None:
+    council = Council(tmp_path)
+    council.night(NIGHT, [settled("P1", activity="G4"), *crowd(8)])
+
+    council.night(NIGHT, [settled("P1"), *crowd(8)], again=True, by="A Example")
+
+    rows = council.rows("SELECT numerator, denominator FROM indicator WHERE name = 'neet-health-or-caring'")
+    assert rows == [(0, 9)]
+
+
+def test_how_long_clearing_took_is_told_with_how_many_it_is_of(tmp_path: Path) -> None:
+    council = Council(tmp_path)
+    late = {"plan": "09/07/2025"}  # due on 9 January
+    council.night(NIGHT, [settled("P1", **late), settled("P2", **late), *crowd(20)])
+
+    council.night(day(5), [settled("P1"), settled("P2", **late), *crowd(20)])
+
+    (mail,) = council.mail_to(ANALYST, day(5))
+    assert "pathway-plan-current: 7 (1 cleared, 1 standing)" in section(mail, "Measures")
+
+
+def with_a_recording_rule(folder: Path) -> Council:
+    """A council with a recording rule of its own, about a column nothing else asks for."""
+    own = folder / "own"
+    own.mkdir()
+    (own / "own-recording.toml").write_text(
+        """
+        title = "Discussion not recorded"
+        severity = "medium"
+        basis = "practice"
+        reference = "Our own standard"
+        why = "A case that is talked about is not forgotten."
+        action = "Talk about it."
+        recording = true
+        needs = ["allocated_worker"]
+        applies_to = "category = 'former relevant'"
+        breach_if = "allocated_worker is null"
+        because = "Nothing recorded."
+        cleared_by = { allocated_worker = "'A named worker'" }
+        """,
+        encoding="utf-8",
+    )
+    return Council(folder, settings='rules = ["own"]')
+
+
+def test_a_recording_rule_in_breach_for_over_a_third_is_one_line_and_names_nobody(tmp_path: Path) -> None:
+    council = with_a_recording_rule(tmp_path)
+    unrecorded = [settled(f"P{n}", worker="") for n in range(6)]
+
+    council.night(NIGHT, [*unrecorded, settled("Q1", team="South", worker=""), *crowd(9)])
+
+    (mail,) = council.mail_to(NORTH)
+    for words in (mail.text, mail.html):
+        assert "Discussion not recorded: 6 of 15 young people" in words
+        assert "P1" not in words
+    assert {row["person_id"] for row in council.listed(NIGHT, "all.csv")} == {*(f"P{n}" for n in range(6)), "Q1"}
+
+
+def test_a_recording_rule_in_breach_for_a_third_or_less_names_each_young_person(tmp_path: Path) -> None:
+    council = with_a_recording_rule(tmp_path)
+
+    council.night(NIGHT, [settled("P1", worker=""), settled("P2", worker=""), *crowd(4)])
+
+    (mail,) = council.mail_to(NORTH)
+    assert "P1" in mail.text
+    assert "P2" in mail.text
+    assert "About our records" not in mail.text
+
+
+def test_what_was_one_line_for_the_service_is_not_new_when_it_becomes_a_line_each(tmp_path: Path) -> None:
+    council = with_a_recording_rule(tmp_path)
+    council.night(NIGHT, [*(settled(f"P{n}", worker="") for n in range(6)), *crowd(9)])
+
+    council.night(day(1), [settled("P0", worker=""), *(settled(f"P{n}") for n in range(1, 6)), *crowd(9)])
+
+    assert all("P0" not in section(mail, "New") for mail in council.mail_to(NORTH, day(1)))
