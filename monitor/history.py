@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, select
 
+from monitor import joining
 from monitor.caseload import Intake, spread_last_values
 from monitor.columns import COLUMNS, Column
 from monitor.roster import fetch_last_values
@@ -71,7 +72,8 @@ def compare(
             con,
             "SELECT count(*) FROM tonight LEFT JOIN roster USING (person_id) "
             "WHERE tonight.died AND roster.died_on IS NULL",
-        ),
+        )
+        + joining.count_absent_deaths(con),
         ids_changed=_number(
             con,
             "SELECT count(*) FROM expected SEMI JOIN joined "

@@ -281,10 +281,24 @@ def _set_aside(con: "DuckDBPyConnection", lists: Sequence[Reading], details: Seq
     return notes
 
 
+def _has_elsewhere(con: "DuckDBPyConnection") -> bool:
+    return con.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'elsewhere'").fetchone() is not None
+
+
+def count_absent_deaths(con: "DuckDBPyConnection") -> int:
+    """How many of the roster's living people who are missing tonight a detail source says have died."""
+    if not _has_elsewhere(con):
+        return 0
+    return number_of(
+        con,
+        "SELECT count(*) FROM elsewhere JOIN roster USING (person_id) "
+        "WHERE elsewhere.died AND roster.died_on IS NULL AND roster.ended_on IS NULL",
+    )
+
+
 def update_absent(con: "DuckDBPyConnection") -> None:
     """Lay over ``absent`` (the roster's people missing tonight) what detail sources still say of them tonight."""
-    found = con.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'elsewhere'").fetchone()
-    if not found:
+    if not _has_elsewhere(con):
         return
     present = columns_of(con, "elsewhere")
     said = [column.name for column in COLUMNS if column.name in present]

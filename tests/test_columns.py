@@ -45,7 +45,9 @@ def test_the_dictionary_describes_every_column_once():
 
 
 def test_the_readme_has_the_dictionary_of_the_catalogue():
-    assert dictionary.as_markdown() in README.read_text(encoding="utf-8")
+    in_step = dictionary.as_markdown() in README.read_text(encoding="utf-8")
+
+    assert in_step, "put what monitor.dictionary.as_markdown() gives in the place of the README's table"
 
 
 def test_monitor_columns_prints_codes_meanings_and_headings():

@@ -331,6 +331,7 @@ def test_a_detail_source_that_says_someone_missing_died_is_believed(tmp_path):
     row = absent(night, in_touch='"YES"')
 
     assert row["died"] is True
+    assert joining.count_absent_deaths(night.con) == 1
 
 
 # The supplement's file
