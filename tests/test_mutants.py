@@ -1,5 +1,6 @@
 """Mutants: whether a rule's examples would notice a small mistake in it."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from monitor.conditions import parse_condition
 from monitor.config import shipped
+from monitor.examples import run_rules
 from monitor.mutants import judge, mutate
 from monitor.rulebook import Rule, load_rulebook
 
@@ -155,3 +157,23 @@ def test_a_mutant_that_cannot_be_run_counts_as_noticed(tmp_path: Path) -> None:
 
     assert "breach_if: age < 21 with 22 for 21" in verdict.surviving
     assert "breach_if: age < 21 with 20 for 21" not in verdict.surviving
+
+
+def test_the_guide_to_writing_a_rule_says_what_happens(tmp_path: Path) -> None:
+    guide = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8").split("## Writing a rule")[1]
+    _, rule, first, more = re.findall(r"```toml\n(.*?)```", guide.split("\n## ")[0], re.DOTALL)
+    (shown,) = re.findall(r"```\n(homeless-contact\n.*?)```", guide, re.DOTALL)
+    path = tmp_path / "homeless-contact.toml"
+
+    path.write_text(rule + first, encoding="utf-8")
+    begun = load_rulebook([shipped("rules"), tmp_path], {}).find("homeless-contact")
+    path.write_text(rule + first + more, encoding="utf-8")
+    finished = load_rulebook([shipped("rules"), tmp_path], {}).find("homeless-contact")
+
+    (before,) = judge([begun])
+    (after,) = judge([finished])
+    said = [line.removeprefix("  no example notices  ") for line in shown.splitlines()[1:-1]]
+    assert list(before.surviving) == said
+    assert f"{before.mutants} mutants of 1 rule: {len(said)} noticed by no example" in shown
+    assert after.is_sound
+    assert [result for result in run_rules([finished]) if not result.agrees] == []
