@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from monitor.digests import Routes
 
+NOBODY: Mapping[str, str] = {}
 ROSTER = {"person_id": "VARCHAR", "died_on": "DATE", "ended_on": "DATE"}
 
 
@@ -175,16 +176,18 @@ def replay(
     *,
     since: dt.date | None = None,
     until: dt.date | None = None,
+    merged: Mapping[str, str] = NOBODY,
 ) -> Replay:
     """Replay ``rule``, and those it hands flags to or takes them from, over the kept nights.
 
+    ``merged``: the analyst's list of merged ids, old to new. A surge is not made to wait for the analyst here.
     Flags are followed from the first kept night, so that a night tells only what was new on it; ``since`` and
     ``until`` choose the nights told of.
     """
     if not any(night.why_not is None for night in nights):
         raise Refused("no accepted night's caseload is kept whole; there is nothing to replay")
     book = replace(rulebook, rules=tuple(one for one in rulebook.rules if one.id in _together(rulebook, rule)))
-    life = _Life(book, rule, routes)
+    life = _Life(book, rule, routes, merged)
     told = [
         night for kept in nights if until is None or kept.as_at <= until
         if (night := life.live(kept, tell=since is None or kept.as_at >= since)) is not None
@@ -212,10 +215,11 @@ def _together(rulebook: Rulebook, rule: Rule) -> set[str]:
 class _Life:
     """The flags of one replay, from night to night."""
 
-    def __init__(self, book: Rulebook, rule: Rule, routes: "Routes") -> None:
+    def __init__(self, book: Rulebook, rule: Rule, routes: "Routes", merged: Mapping[str, str]) -> None:
         self.book = book
         self.rule = rule
         self.routes = routes
+        self.merged = merged
         self.unresolved: list[tuple[Any, ...]] = []
         self.resolved: list[tuple[Any, ...]] = []
         self.spells: dict[tuple[str, str], tuple[int, dt.date]] = {}
@@ -247,6 +251,11 @@ class _Life:
         load_rows(con, "unresolved", flags.UNRESOLVED, self.unresolved)
         # Who died or turned 25 is known from the kept caseload itself.
         load_rows(con, "roster", ROSTER, ())
+        load_rows(con, "merged", {"old_id": "VARCHAR", "new_id": "VARCHAR"}, self.merged.items())
+        con.execute("""
+            CREATE OR REPLACE TABLE merged_away AS
+            SELECT person_id, new_id FROM caseload JOIN merged ON old_id = person_id WHERE present IS NULL
+        """)
         past = ((*key, number, last) for key, (number, last) in self.spells.items())
         load_rows(con, "history", flags.HISTORY, past)
 
