@@ -1,0 +1,170 @@
+"""No message gives away what a sensitive rule is about: every shipped rule in breach, in every kind of line."""
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from people import shipped_rules
+from service import NIGHT, Council, crowd, day, settled
+
+from monitor import evaluation, examples
+from monitor.config import People, Team
+from monitor.digests import ComingDue, FlagLine, Message, Night, Told, compose_lead, plan_routes, render
+from monitor.evaluation import Counts
+from monitor.workspace import fetch, open_workspace
+
+RULEBOOK = shipped_rules()
+SENSITIVE = [rule for rule in RULEBOOK.rules if rule.sensitive]
+LEAD = "lead@example.gov.uk"
+MOST = 8
+"""People looked at for each rule."""
+
+GIVEAWAYS = (
+    "custod", "prison", "offen[cd]", "sentence", "release", "asylum", "unaccompanied", "uasc", "immigra", "refugee",
+    "ethnic", "cultur", "identity", "language", "relig", "pregnan", r"parent", "mother", "father", "baby", "child of",
+    "disab", "impair", "autis", "health", "illness", "medical", "trauma", "emotional", "mental", "greater needs",
+    "adult services", "vulnerab",
+)  # fmt: skip
+
+
+def flags_of_everyone() -> list[FlagLine]:
+    """A flag for each breach that the examples of all the rules make between them, in the rule's real words."""
+    con = open_workspace()
+    in_breach = [one for rule in RULEBOOK.rules for one in rule.examples if one.expect == "breach"]
+    examples.build_caseload(con, in_breach)
+    evaluation.ask(con, RULEBOOK.rules)
+    found = fetch(con, """
+        SELECT person_id, rule, due_on, because, age, category, as_at FROM breach JOIN caseload USING (person_id)
+        ORDER BY ALL
+    """)  # fmt: skip
+    con.close()
+    usual: dict[str, Any] = {name: None for name in FlagLine.__dataclass_fields__ if name != "unconfirmed"}
+    return [
+        FlagLine(**usual | {
+            "flag_id": place, "person_id": row["person_id"], "team": "North", "personal_adviser": "A Example",
+            "age": row["age"], "eligibility": row["category"], "rule": row["rule"], "state": "open",
+            "severity": RULEBOOK.by_id[row["rule"]].severity, "opened_on": NIGHT, "due_on": row["due_on"],
+            "because": row["because"], "earlier_spells": 0,
+        })
+        for place, row in enumerate(found, start=1)
+    ]  # fmt: skip
+
+
+FLAGS = flags_of_everyone()
+
+
+def night(**given: Any) -> Night:
+    routes = plan_routes([Team(name="North", lead=LEAD)], People(analyst="analyst@example.gov.uk"))
+    usual: dict[str, Any] = {
+        "as_at": NIGHT, "authority": "Exampleshire", "marking": "OFFICIAL-SENSITIVE", "rules": RULEBOOK.by_id,
+        "routes": routes, "failed": {rule.id: "it failed" for rule in SENSITIVE},
+        "rules_changed": tuple(rule.id for rule in SENSITIVE),
+        "not_assessed": {rule.id: rule.needs for rule in SENSITIVE},
+        "service_wide": {},
+    }  # fmt: skip
+    return Night(**usual | given)
+
+
+def message(lines: Sequence[FlagLine], told: Sequence[Told] = (), **given: Any) -> Message:
+    coming = given.pop("coming", ())
+    digest = compose_lead(LEAD, ("North",), lines, told, night(**given), coming=coming)
+    assert digest is not None
+    return render(digest)
+
+
+def known(lines: Sequence[FlagLine]) -> list[Told]:
+    return [Told(one.flag_id, one.person_id, one.severity, NIGHT - dt.timedelta(1)) for one in lines]
+
+
+def everyones(rule: str) -> list[FlagLine]:
+    """All the flags of each person who has one of this rule, so that it folds and is folded as it would be."""
+    people = sorted({one.person_id for one in FLAGS if one.rule == rule})[:MOST]
+    return [one for one in FLAGS if one.person_id in people]
+
+
+@cache
+def messages(rule: str) -> list[Message]:
+    """A rule in every kind of line: first night, new, back, held, cleared, coming due, said once for the service."""
+    lines = everyones(rule)
+    back = [replace(one, earlier_spells=1, last_cleared_on=NIGHT - dt.timedelta(9)) for one in lines]
+    held = [replace(one, state="held", held_since=NIGHT, held_why="the record cannot be read") for one in lines]
+    cleared = [replace(one, state="resolved", resolved_reason="cleared") for one in lines]
+    coming = [ComingDue(f"P{n}", "North", "A Example", rule, NIGHT + dt.timedelta(n), n) for n in range(1, 4)]
+    return [
+        message(lines, baseline=True),
+        message(lines),
+        message(back),
+        message(held, known(lines)),
+        message(cleared, known(lines)),
+        message([], coming=coming),
+        message(lines, baseline=True, service_wide={rule: {"North": Counts(9, 4, 5, 0)}}),
+    ]
+
+
+def read(one: Message) -> list[str]:
+    """Subject, text and page as read, with tags, styles and wrapping taken away."""
+    page = re.sub(r"<style.*?</style>|<[^>]*>", " ", one.html, flags=re.DOTALL)
+    return [" ".join(unescape(part).split()) for part in (one.subject, one.text, page)]
+
+
+def test_the_examples_put_every_rule_in_breach() -> None:
+    assert {one.rule for one in FLAGS} == RULEBOOK.by_id.keys()
+
+
+@pytest.mark.parametrize("rule", [rule for rule in SENSITIVE if rule.severity != "data"], ids=lambda rule: rule.id)
+def test_no_message_says_what_a_sensitive_rule_is_about(rule: Any) -> None:
+    reasons = {one.because for one in everyones(rule.id) if one.rule == rule.id}
+    hidden = {rule.title, rule.id, rule.why, rule.action, rule.known_gaps, rule.reference, *reasons}
+
+    for part in (part for one in messages(rule.id) for part in read(one)):
+        for words in filter(None, hidden):
+            assert " ".join(words.split()) not in part
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULEBOOK.rules if rule.severity != "data"], ids=lambda rule: rule.id)
+def test_no_message_holds_a_word_that_gives_a_sensitive_fact_away(rule: Any) -> None:
+    for part in (part for one in messages(rule.id) for part in read(one)):
+        found = re.findall(rf"\b(?:{'|'.join(GIVEAWAYS)})\w*", part, flags=re.IGNORECASE)
+        assert found == []
+
+
+def test_a_sensitive_rule_that_was_not_marked_would_be_found() -> None:
+    unmarked = {**RULEBOOK.by_id, "custody-contact": replace(RULEBOOK.by_id["custody-contact"], sensitive=False)}
+
+    said = message(everyones("custody-contact"), baseline=True, rules=unmarked)
+
+    assert re.findall(rf"\b(?:{'|'.join(GIVEAWAYS)})\w*", " ".join(read(said)), flags=re.IGNORECASE)
+
+
+def test_no_message_holds_a_birth_date_or_a_birthday() -> None:
+    born = {
+        one.given["date_of_birth"] for rule in RULEBOOK.rules for one in rule.examples if "date_of_birth" in one.given
+    }
+    written = {text for each in born for text in (each.isoformat(), f"{each.day} {each:%B %Y}", f"{each:%d/%m/%Y}")}
+    parts = [part for part in (message(FLAGS, baseline=True), message(FLAGS)) for part in read(part)]
+
+    for part in parts:
+        assert not [text for text in written if text in part]
+
+
+def test_whole_nights_tell_leads_nothing_sensitive_and_send_no_list(tmp_path: Path) -> None:
+    council = Council(tmp_path)
+    in_custody = settled("P1", accommodation="X: In custody", suitable="b) Unsuitable", contact="01/06/2025")
+    grown = settled("P2", born="03/03/2003", adviser="", disability="a) Yes", activity="G6", contact="01/12/2025")
+    council.night(NIGHT, [in_custody, grown, *crowd(8)])
+    council.night(day(1), [in_custody, settled("P2"), settled("P3", uasc="a) Yes", adviser=""), *crowd(8)])
+
+    leads = [mail for mail in council.mail() if mail.to != "analyst@example.gov.uk"]
+    assert {"P1", "P2"} <= {word for mail in leads for word in re.findall(r"P\d", mail.text)}
+    for mail in leads:
+        page = re.sub(r"<style.*?</style>|<[^>]*>", " ", mail.html, flags=re.DOTALL)
+        for part in (mail.subject, mail.text, page):
+            assert re.findall(rf"\b(?:{'|'.join(GIVEAWAYS)})\w*", part, flags=re.IGNORECASE) == []
+            assert "2003" not in part
+    assert not [path for path in (tmp_path / "data" / "outbox").rglob("*.eml") if b"attachment" in path.read_bytes()]
