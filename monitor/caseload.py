@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from monitor import joining
+from monitor import entitled, joining
 from monitor.columns import BY_NAME, COLUMNS
 from monitor.derived import derived_sql
 from monitor.headings import match_headings
@@ -63,10 +63,12 @@ def type_rows(
     as_at: date,
     not_an_adviser: Sequence[str],
     team_names: Mapping[str, str],
+    beside: tuple[str, Sequence[str]] | None = None,
 ) -> Intake:
     """Make ``tonight`` and ``unreadable`` from the extracts' tables, which are dropped, and what joining makes.
 
-    ``team_names``: by each folded spelling, the name of a team. Raises ``SourceError`` where a source has no row
+    ``team_names``: by each folded spelling, the name of a team. ``beside``: a table of typed values by person_id, and
+    the columns to take from it; whom it does not know is blank there. Raises ``SourceError`` where a source has no row
     with an id.
     """
     con.execute(
@@ -103,6 +105,9 @@ def type_rows(
     )
     advisers = number_of(con, "SELECT count(*) FROM unreadable WHERE reason = ?", PLACEHOLDER)
     supplied = frozenset().union(*(reading.supplied for reading in readings))
+    if beside:
+        _add_values(con, *beside)
+        supplied |= frozenset(beside[1])
     _show_tonight(con, "typed", readings, supplied)
     return Intake(
         people=number_of(con, "SELECT count(*) FROM typed"),
@@ -121,6 +126,18 @@ def type_rows(
 def _print_of(extract: Extract) -> str:
     """What one extract says, and what is made of it."""
     return f"{extract.fingerprint} {extract.role} {' '.join(sorted(extract.prefer))}"
+
+
+def _add_values(con: "DuckDBPyConnection", table: str, names: Sequence[str]) -> None:
+    present = columns_of(con, "typed")
+    for name in names:
+        if name not in present:
+            con.execute(f"ALTER TABLE typed ADD COLUMN {name} {BY_NAME[name].duckdb_type}")
+        known, gap = f"FROM {table} AS b WHERE b.person_id = typed.person_id", f"{name}_gap"
+        con.execute(f"UPDATE typed SET {name} = b.{name} {known}")
+        if gap in present:
+            con.execute(f"UPDATE typed SET {gap} = NULL {known}")
+            con.execute(f"UPDATE typed SET {gap} = NULL WHERE {gap} = {NOT_SUPPLIED}")
 
 
 def _show_tonight(
@@ -185,15 +202,23 @@ def create_empty(con: "DuckDBPyConnection") -> None:
 
 
 def join_roster(
-    con: "DuckDBPyConnection", intake: Intake | None, *, as_at: date, team_names: Mapping[str, str] | None = None
+    con: "DuckDBPyConnection",
+    intake: Intake | None,
+    *,
+    as_at: date,
+    team_names: Mapping[str, str] | None = None,
+    unlisted_from: str | None = None,
 ) -> None:
     """Make table ``caseload``: tonight's rows and the roster's absent people, with the derived columns.
 
+    ``unlisted_from``: the source of ``care_history``, whose people on neither are added; they have no first night.
     Reads ``tonight`` and ``roster``. Columns that are the same for everyone are generated, so they cost nothing;
     the rest can be updated. ``accommodation_since`` is the roster's; where there is none, tonight.
     """
     supplied = intake.supplied if intake else frozenset()
-    absent = _read_absent(con)
+    absent = _read_absent(con, even_nobody=unlisted_from is not None)
+    if unlisted_from is not None:
+        entitled.add_unlisted(con, unlisted_from, as_at=as_at)
     if absent:
         joining.update_absent(con)
         joining.spell_teams(con, "absent", "allocated_team", team_names or {})
@@ -242,7 +267,8 @@ def join_roster(
                     $as_at::DATE AS as_at,
                     coalesce(roster.accommodation_since, CASE WHEN shown.accommodation IS NOT NULL THEN $as_at END)
                         AS accommodation_since,
-                    coalesce(roster.first_seen_on, $as_at) AS first_seen_on
+                    CASE WHEN shown.present OR roster.person_id IS NOT NULL
+                        THEN coalesce(roster.first_seen_on, $as_at) END AS first_seen_on
                 FROM (
                     SELECT person_id, {recorded}, died AS said_died, source, true AS present FROM tonight
                     {absent_rows}
@@ -266,8 +292,8 @@ def _kind_of(name: str) -> str:
     return "VARCHAR" if name.endswith("_gap") else BY_NAME[name].duckdb_type
 
 
-def _read_absent(con: "DuckDBPyConnection") -> bool:
-    """Make ``absent`` of the roster's people who are not in ``tonight``; whether there is anyone."""
+def _read_absent(con: "DuckDBPyConnection", *, even_nobody: bool) -> bool:
+    """Make ``absent`` of the roster's people who are not in ``tonight``, if there is anyone; whether it was made."""
     con.execute(
         """
         CREATE OR REPLACE TEMP TABLE left_out AS
@@ -275,7 +301,7 @@ def _read_absent(con: "DuckDBPyConnection") -> bool:
         WHERE died_on IS NULL AND ended_on IS NULL
         """
     )
-    somebody = number_of(con, "SELECT count(*) FROM left_out") > 0
+    somebody = even_nobody or number_of(con, "SELECT count(*) FROM left_out") > 0
     if somebody:
         spread_last_values(con, "left_out", into="absent")
     con.execute("DROP TABLE left_out")

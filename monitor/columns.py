@@ -215,6 +215,12 @@ COLUMNS: tuple[Column, ...] = (
     Column("release_date", "date", "Expected release from custody."),
     Column("is_parent", "yes_no", "The young person is a parent."),
     Column("eet_action_date", "date", "Last action on education, employment or training.", records_past=True),
+    Column(
+        "care_days_since_14", "number", "Days looked after from the 14th birthday to the 18th, without short breaks.",
+        lowest=0, highest=1462,
+    ),
+    # Tonight for somebody still in care, so it does not tell how fresh a source is.
+    Column("last_day_in_care", "date", "The last day looked after before turning 18, without short breaks."),
 )  # fmt: skip
 
 BY_NAME: Mapping[str, Column] = MappingProxyType({column.name: column for column in COLUMNS})

@@ -186,7 +186,7 @@ class Source(Table):
     name: Line
     kind: Literal[
         "annex-a-list-9", "ssda903-oc3", "sample", "supplement",
-        "sql", "ssd-systemc", "ssd-mosaic", "ssd-eclipse", "http",
+        "sql", "ssd-systemc", "ssd-mosaic", "ssd-eclipse", "http", "care-history",
     ]  # fmt: skip
     role: Literal["caseload", "detail"] | None = None
     prefer: Annotated[tuple[str, ...], AfterValidator(_catalogue_columns)] = ()
@@ -210,6 +210,8 @@ class Source(Table):
     def _has_what_its_kind_needs(self) -> "Source":
         if self.is_database:
             self._check_database()
+        elif self.kind == "care-history":
+            self._check_care_history()
         elif self.kind == "http":
             if self.http is None:
                 raise ValueError('http: missing; a source of kind "http" needs a [sources.http] table with a url')
@@ -218,6 +220,14 @@ class Source(Table):
         if self.kind == "supplement" and self.role == "caseload":
             raise ValueError("role: a supplement never decides who is on the caseload; leave role out")
         return self
+
+    def _check_care_history(self) -> None:
+        if (self.path is None) == (self.url is None):
+            raise ValueError("path: give the folder of the exported tables, or the url of their database, and not both")
+        if self.url is not None:
+            self._check_database()
+        if self.role is not None or self.prefer:
+            raise ValueError("role: a care history is neither a caseload nor detail; leave role and prefer out")
 
     def _check_database(self) -> None:
         if self.url is None:
@@ -236,7 +246,7 @@ class Source(Table):
 
     @property
     def role_played(self) -> Literal["caseload", "detail"]:
-        return self.role or ("detail" if self.kind == "supplement" else "caseload")
+        return self.role or ("detail" if self.kind in ("supplement", "care-history") else "caseload")
 
     @property
     def is_sample_supplement(self) -> bool:
@@ -354,6 +364,8 @@ def _sources_fit(sources: tuple[Source, ...]) -> tuple[Source, ...]:
         raise ValueError(f'two are named "{twice[0]}"; names must differ')
     if sources and all(source.role_played == "detail" for source in sources):
         raise ValueError("none says who is on the caseload; add one whose role is not detail")
+    if sum(source.kind == "care-history" for source in sources) > 1:
+        raise ValueError("two are care histories; keep one")
     preferred: dict[str, str] = {}
     for source in sources:
         for column in source.prefer:

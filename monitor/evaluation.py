@@ -56,12 +56,15 @@ class Evaluation:
     ``totals``: by rule id, for the rules that have answers. ``not_assessed``: rules that nobody was asked, with
     the needed columns no source supplies. ``failed``: rules that failed while running, and why.
     ``doubted``: rules that nobody was asked, with the columns they rest on that are not believed tonight.
+    ``cannot_fire``: rules that no source could show in breach, and why; ``caveats``: what to know of the others.
     """
 
     totals: Mapping[str, Counts]
     not_assessed: Mapping[str, tuple[str, ...]]
     failed: Mapping[str, str]
     doubted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    cannot_fire: Mapping[str, str] = field(default_factory=dict)
+    caveats: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def evaluate(
@@ -182,8 +185,11 @@ def outcome_sql(rule: Rule, gapped: frozenset[str]) -> str:
     breach = f"({compile_condition(rule.breach_if, rule.limits, due_on=rule.due_on)})"
     # Whether somebody is on the caseload can be unknown too: then nothing is asked of them.
     steps = ["WHEN died OR present IS NULL THEN NULL"]
-    if not rule.asks_absent:
-        steps.append("WHEN NOT present THEN NULL")
+    if not rule.asks_unlisted:
+        # Who was never on the caseload has no first night: only the care history knows of them.
+        steps.append(
+            "WHEN NOT present AND first_seen_on IS NULL THEN NULL" if rule.asks_absent else "WHEN NOT present THEN NULL"
+        )
     if not rule.any_age:
         # Before applies_to, which may go by a category that nobody without a birth date can be held to.
         steps.append(f"WHEN age NOT BETWEEN {YOUNGEST} AND {OLDEST} THEN {NOT_APPLICABLE}")

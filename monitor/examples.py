@@ -60,7 +60,9 @@ def _row(person_id: str, example: Example) -> dict[str, Any]:
     accepted_as = given.pop("once_accepted_as", None)
     if given.pop("once_entitled", False) and accepted_as is None:
         accepted_as = "former relevant"
-    row.update(person_id=person_id, as_at=example.as_at, source="example", present=True)
+    listed = not given.pop("unlisted", False)
+    first_seen_on = example.as_at if listed else None
+    row.update(person_id=person_id, as_at=example.as_at, source="example", present=listed, first_seen_on=first_seen_on)
     row.update(given)
     row.update({f"{name}_gap": "unreadable" for name in example.unreadable})
     row.update({f"{name}_gap": "not supplied" for name in example.not_supplied})

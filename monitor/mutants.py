@@ -165,6 +165,8 @@ def _altered(rule: Rule) -> Iterator[tuple[str, Rule]]:
         yield "any_age = false", replace(rule, any_age=False)
     if rule.asks_absent:
         yield "asks_absent = false", replace(rule, asks_absent=False)
+    if rule.asks_unlisted:
+        yield "asks_unlisted = false", replace(rule, asks_unlisted=False, asks_absent=True)
 
 
 def alter(tree: Tree, limits: Mapping[str, Limit]) -> Iterator[tuple[str, Tree]]:

@@ -27,6 +27,7 @@ ROSTER_FACTS: Mapping[str, str] = {
     "once_accepted_as": "category",
     "accommodation_since": "date",
     "first_seen_on": "date",
+    "unlisted": "yes_no",
 }
 """What an example may give beside the catalogue's columns."""
 
@@ -73,6 +74,7 @@ class Rule:
     continues: tuple[str, ...]
     any_age: bool
     asks_absent: bool
+    asks_unlisted: bool
     escalate: bool
     overrides: bool
     recording: bool
@@ -106,6 +108,7 @@ class Rule:
             "needs": sorted(self.needs),
             "any_age": self.any_age,
             "asks_absent": self.asks_absent,
+            "asks_unlisted": self.asks_unlisted,
         }
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
 

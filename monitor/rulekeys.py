@@ -149,6 +149,7 @@ KEYS: Mapping[str, tuple[Callable[[Any], Any], Any]] = {
     "continues": (_list, ()),
     "any_age": (_flag, False),
     "asks_absent": (_flag, False),
+    "asks_unlisted": (_flag, False),
     "escalate": (_flag, True),
     "overrides": (_flag, False),
     "recording": (_flag, False),

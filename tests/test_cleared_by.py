@@ -37,7 +37,8 @@ def test_the_change_a_rule_names_clears_people_of_every_kind() -> None:
 
     assert found == []
     never = {rule.id for rule in RULEBOOK.rules} - breaches.keys()
-    assert never <= {"left-caseload", "birth-date-recorded"}  # asked of the absent; blank for nobody here
+    # Asked of the absent and of the unlisted; blank for nobody here.
+    assert never <= {"left-caseload", "entitled-not-on-caseload", "birth-date-recorded"}
 
 
 def test_a_rule_that_no_change_clears_says_why() -> None:
