@@ -107,7 +107,7 @@ def check_headings(headings: Sequence[str], place: str, form: Form = LIST_9) -> 
     if missing:
         raise SourceError(
             f"{place}: no heading for {' or '.join(missing)} "
-            f'(usually {" and ".join(_usual(name, form) for name in missing)}); the headings found are '
+            f"(usually {' and '.join(_usual(name, form) for name in missing)}); the headings found are "
             f"{list_headings(headings)}"
         )
     if matched.positions.keys() <= {PERSON_ID}:

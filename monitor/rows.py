@@ -180,9 +180,7 @@ def _nobody(con: "DuckDBPyConnection", reading: Reading) -> str:
     if not listed:
         return f"{reading.place}: no rows beneath the headings; export the list again"
     heading = reading.extract.headings[reading.positions[PERSON_ID]]
-    return (
-        f'{reading.place}: no id that can be read in any row under "{heading}"; export the list with its ids'
-    )
+    return f'{reading.place}: no id that can be read in any row under "{heading}"; export the list with its ids'
 
 
 def _typed(reading: Reading) -> str:
@@ -240,9 +238,7 @@ def list_cells(con: "DuckDBPyConnection", reading: Reading) -> None:
             f"ON m.text = {_cell(reading, 'accommodation_suitable')} "
             f'JOIN "{reading.tables["accommodation"]}" AS a ON a.text = {_cell(reading, "accommodation")}'
         )
-        _list_cell(
-            con, reading, "accommodation_suitable", f"'{CONTRADICTION}'", "''", joins, "m.value <> a.suitable"
-        )
+        _list_cell(con, reading, "accommodation_suitable", f"'{CONTRADICTION}'", "''", joins, "m.value <> a.suitable")
 
 
 def _cell(reading: Reading, name: str) -> str:

@@ -186,9 +186,7 @@ def _last(day: int, phase: float, gaps: tuple[int, ...]) -> int:
     return day - _since((day + int(phase * total)) % total, gaps)
 
 
-def _contact(
-    u: list[float], day: int, entered: int, closed_on: int | None, where: int
-) -> tuple[int | None, bool]:
+def _contact(u: list[float], day: int, entered: int, closed_on: int | None, where: int) -> tuple[int | None, bool]:
     """When they were last spoken to, and whether a closed case has been taken up again."""
     usual = 16 + int(u[11] * 34)
     lapse = 70 + int(u[12] * 150) if u[13] < 0.5 else usual + 5
@@ -252,9 +250,7 @@ def _plan(u: list[float], day: int, entered: int) -> int | None:
     return max(first, last) if day > first else None
 
 
-def _eligibility(
-    u: list[float], day: int, entered: int, adult_on: int, grown: bool, where: int
-) -> str | None:
+def _eligibility(u: list[float], day: int, entered: int, adult_on: int, grown: bool, where: int) -> str | None:
     if u[29] < 0.035:
         return "qualifying"
     if day >= adult_on + (int(u[30] * 200) - 160 if u[30] > 0.8 else 0):
@@ -322,9 +318,7 @@ def _activity(u: list[float], day: int, adult: bool, grown: bool, studies: bool)
     return _pick(TWENTY_ONE if grown else EIGHTEEN if adult else SIXTEEN, share)
 
 
-def _spoilt(
-    where: int, fate: float, day: int, plan_on: int | None, contact_on: int | None, closed: bool
-) -> str | None:
+def _spoilt(where: int, fate: float, day: int, plan_on: int | None, contact_on: int | None, closed: bool) -> str | None:
     """Twice a round one cell cannot be read for a fortnight: by choice one that some rule had failed."""
     if not (1000 <= where < 1014 or 2100 <= where < 2112):
         return None
