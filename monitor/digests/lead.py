@@ -80,6 +80,15 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Glance:
+    """Everyone with one critical flag, so that nobody urgent is further down than the first screen."""
+
+    title: str | None
+    people: tuple[tuple[str, str | None], ...]
+    """Each with a link, if there is one."""
+
+
+@dataclass(frozen=True)
 class ComingLine:
     """What will open for a young person within days if nothing changes; a sensitive rule by its e-mail title."""
 
@@ -131,6 +140,7 @@ class LeadDigest:
     failed: tuple[str | None, ...]
     flag_ids: tuple[int, ...]
     people: tuple[str, ...]
+    critical: tuple[Glance, ...] = ()
     coming: tuple[ComingLine, ...] = ()
     coming_told: tuple[ComingDue, ...] = ()
     """Everything coming due that it newly says, by line or by count."""
@@ -214,6 +224,8 @@ def compose_lead(
     coming_lines = () if baseline else tuple(_coming_line(each, night) for each in coming[:LISTED])
     named = [person.person_id for section in sections for person in section.people]
     named += [line.person_id for line in coming_lines]
+    critical = _glance(still, night)
+    named += [person_id for each in critical for person_id, _ in each.people]
     return LeadDigest(
         recipient=recipient,
         night=night,
@@ -241,10 +253,22 @@ def compose_lead(
             ),
         ),
         people=tuple(dict.fromkeys(named)),
+        critical=critical,
         coming=coming_lines,
         coming_told=tuple(coming),
         service=_sum_service(recipient, night),
     )
+
+
+def _glance(people: Iterable[Standing], night: Night) -> tuple[Glance, ...]:
+    """Every critical flag that stands, folded ones too, by what a message calls it; the commonest last."""
+    found: defaultdict[str | None, list[str]] = defaultdict(list)
+    for person in sorted(people, key=lambda each: each.person_id):
+        lines = [line for root, inside in person.roots for line in (root, *inside) if line.severity == "critical"]
+        for title in dict.fromkeys(night.title(line.rule) for line in lines):
+            found[title].append(person.person_id)
+    ordered = sorted(found.items(), key=lambda entry: (len(entry[1]), entry[0] or ""))
+    return tuple(Glance(title, tuple((each, night.link(each)) for each in ids)) for title, ids in ordered)
 
 
 def _gather_coming(recipient: str, coming: Iterable[ComingDue], night: Night) -> list[ComingDue]:
