@@ -1,0 +1,124 @@
+"""A hundred thousand people through PostgreSQL, beside fetching the same rows and doing nothing with them.
+
+Each side is a process of its own, so that its peak memory is its own. Run it with
+``pytest -m benchmark -s tests/benchmarks``.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+
+pytestmark = pytest.mark.benchmark
+
+PEOPLE = 100_000
+MOST_MEGABYTES = 600
+
+MAKE = """
+DROP SCHEMA IF EXISTS bench CASCADE; CREATE SCHEMA bench; SET search_path = bench;
+CREATE TABLE ssd_care_leavers AS
+SELECT md5(random()::text) AS clea_table_id, 'P' || n AS clea_person_id,
+    'Former Relevant' AS clea_care_leaver_eligibility, 'YES' AS clea_care_leaver_in_touch,
+    timestamp '2025-01-01' + (n % 365) * interval '1 day' AS clea_care_leaver_latest_contact,
+    'Independent living' AS clea_care_leaver_accommodation, 'Suitable' AS clea_care_leaver_accom_suitable,
+    'F2' AS clea_care_leaver_activity, timestamp '2025-06-01' AS clea_pathway_plan_review_date,
+    (n % 4000)::text AS clea_care_leaver_personal_advisor, '12' AS clea_care_leaver_allocated_team,
+    (n % 4000)::text AS clea_care_leaver_worker_id
+FROM generate_series(1, {people}) AS n, generate_series(1, 2);
+CREATE TABLE ssd_person AS
+SELECT 'P' || n AS pers_person_id, 'A' AS pers_forename,
+    timestamp '2002-01-01' + (n % 2500) * interval '1 day' AS pers_dob, NULL::timestamp AS pers_expected_dob,
+    NULL::timestamp AS pers_death_date, NULL::char AS pers_is_mother
+FROM generate_series(1, {people}) AS n;
+CREATE TABLE ssd_involvements AS
+SELECT 'P' || n AS invo_person_id, ((n + k) % 4000)::text AS invo_professional_id,
+    'Personal Adviser' AS invo_professional_role_id, ((n + k) % 40)::text AS invo_professional_team,
+    timestamp '2024-01-01' + k * interval '90 day' AS invo_involvement_start_date,
+    CASE WHEN k < 3 THEN timestamp '2024-03-31' + k * interval '90 day' END AS invo_involvement_end_date,
+    NULL::text AS invo_worker_change_reason
+FROM generate_series(1, {people}) AS n, generate_series(1, 3) AS k;
+CREATE TABLE ssd_department AS
+SELECT n::text AS dept_team_id, 'Team ' || n AS dept_team_name FROM generate_series(0, 39) AS n;
+"""
+
+BARE = """
+import json, resource, sys, time
+import psycopg
+started = time.perf_counter()
+rows = 0
+with psycopg.connect(sys.argv[1]) as connection:
+    for query in json.loads(sys.argv[2]):
+        with connection.cursor("bare") as cursor:
+            cursor.execute(query)
+            while chunk := cursor.fetchmany(50_000):
+                rows += len(chunk)
+seconds = time.perf_counter() - started
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+print(json.dumps({"seconds": seconds, "rows": rows, "peak": peak}))
+"""
+
+READ = """
+import datetime as dt, json, resource, sys, time
+from pathlib import Path
+from monitor import sources
+from monitor.config import Source
+from monitor.workspace import open_workspace
+keys = {"name": "bench", "url": sys.argv[1], **json.loads(sys.argv[2])}
+con, steps = open_workspace(), []
+import sqlalchemy, psycopg
+started = time.perf_counter()
+extract = sources.read(
+    Source.model_validate(keys), con, as_at=dt.date(2026, 1, 12), data_folder=Path(), say=steps.append
+)
+seconds = time.perf_counter() - started
+rows = con.execute(f'SELECT count(*) FROM "{extract.table}"').fetchone()[0]
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+print(json.dumps({"seconds": seconds, "rows": rows, "steps": len(steps), "peak": peak}))
+"""
+
+SQL = """
+SELECT p.pers_person_id AS person_id, p.pers_dob::date AS date_of_birth, c.clea_care_leaver_eligibility AS eligibility,
+    c.clea_care_leaver_in_touch AS in_touch, c.clea_care_leaver_latest_contact AS latest_contact_date,
+    c.clea_care_leaver_accommodation AS accommodation, c.clea_care_leaver_accom_suitable AS accommodation_suitable,
+    c.clea_care_leaver_activity AS activity, c.clea_pathway_plan_review_date AS pathway_plan_review_date,
+    c.clea_care_leaver_personal_advisor AS personal_adviser
+FROM bench.ssd_person AS p JOIN bench.ssd_care_leavers AS c ON c.clea_person_id = p.pers_person_id
+"""
+
+TABLES = (
+    "SELECT * FROM bench.ssd_care_leavers",
+    "SELECT * FROM bench.ssd_person",
+    "SELECT * FROM bench.ssd_involvements",
+    "SELECT * FROM bench.ssd_department",
+)
+
+
+def run(code: str, *arguments: object) -> dict[str, float]:
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=True, timeout=600
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_people_through_postgresql(postgres: str, tmp_path: Path) -> None:
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(MAKE.format(people=PEOPLE))
+    query = tmp_path / "query.sql"
+    query.write_text(SQL, encoding="utf-8")
+
+    for what, bare, keys in (
+        ("a query", (SQL,), {"kind": "sql", "query_file": str(query)}),
+        ("the dataset", TABLES, {"kind": "ssd-systemc", "schema": "bench"}),
+    ):
+        fetched = run(BARE, postgres, json.dumps(bare))
+        read = run(READ, postgres, json.dumps(keys))
+        print(
+            f"\n{what}: {fetched['rows']:,} rows fetched in {fetched['seconds']:.2f} s, peak {fetched['peak']:.0f} MB; "
+            f"read in {read['seconds']:.2f} s, {read['seconds'] / fetched['seconds']:.1f} times, "
+            f"peak {read['peak']:.0f} MB, progress told {read['steps']} times"
+        )
+        assert read["peak"] < MOST_MEGABYTES
+        assert read["steps"] >= fetched["rows"] // 50_000
