@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from monitor import caseload, digests, sources
+from monitor import caseload, digests, entitled, fitness, sources
 from monitor.config import Config, read_restricted
 from monitor.delivery import open_channel
 from monitor.errors import MonitorError
@@ -21,9 +21,14 @@ class Report:
     sections: tuple[tuple[str, tuple[str, ...]], ...]
     problems: tuple[str, ...]
     exit_code: int
+    verdicts: tuple[fitness.Fitness, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        return {"sections": {name: list(lines) for name, lines in self.sections}, "problems": list(self.problems)}
+        return {
+            "sections": {name: list(lines) for name, lines in self.sections},
+            "fitness": [each.as_dict() for each in self.verdicts],
+            "problems": list(self.problems),
+        }
 
 
 def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Report:
@@ -38,13 +43,18 @@ def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Repo
 
     supplied: frozenset[str] = frozenset()
     people: dict[str, int] = {}
+    supplies: tuple[fitness.Supply, ...] = ()
+    judged: tuple[fitness.Fitness, ...] = ()
     try:
-        lines, supplied, people = _read_sources(config, as_at, environ)
+        lines, supplied, people, supplies = _read_sources(config, as_at, environ)
         sections.append(("Sources", lines))
     except MonitorError as fault:
         failed(fault)
     try:
         sections.append(("Rules", _check_rules(config, supplied)))
+        if supplies:
+            judged = fitness.judge_each(load_rulebook(config.rule_folders(), config.rule).rules, supplies)
+            sections.append(("Fitness", fitness.describe(judged, supplies)))
     except MonitorError as fault:
         failed(fault)
     try:
@@ -54,26 +64,37 @@ def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Repo
         sections.append(("Delivery", (f"{config.delivery.channel}, marked {config.delivery.marking}",)))
     except MonitorError as fault:
         failed(fault)
-    return Report(tuple(sections), tuple(problems), max(codes))
+    return Report(tuple(sections), tuple(problems), max(codes), judged)
 
 
 def _read_sources(
     config: Config, as_at: dt.date, environ: Mapping[str, str]
-) -> tuple[tuple[str, ...], frozenset[str], dict[str, int]]:
+) -> tuple[tuple[str, ...], frozenset[str], dict[str, int], tuple[fitness.Supply, ...]]:
     con = open_workspace()
     extracts = [
-        sources.read(one, con, as_at=as_at, data_folder=config.data_folder, environ=environ) for one in config.sources
+        sources.read(one, con, as_at=as_at, data_folder=config.data_folder, environ=environ)
+        for one in config.sources
+        if one.kind != "care-history"
     ]
+    care = [entitled.read(con, one, environ, as_at=as_at) for one in config.sources if one.kind == "care-history"]
     intake = caseload.type_rows(
-        con, extracts, as_at=as_at, not_an_adviser=config.not_an_adviser, team_names=config.team_names
+        con,
+        extracts,
+        as_at=as_at,
+        not_an_adviser=config.not_an_adviser,
+        team_names=config.team_names,
+        beside=care[0].beside if care else None,
     )
+    for one in care:
+        intake = entitled.compare(con, one, intake)
     lines = [f"{one.source}: {one.file}" + (f', sheet "{one.sheet}"' if one.sheet else "") for one in extracts]
     lines.append(
         f"{intake.people} people in {intake.rows} rows; {intake.unreadable_rows} rows and {intake.unreadable_cells} "
         "cells cannot be read"
     )
     teams = con.execute("SELECT coalesce(allocated_team, ''), count(*) FROM tonight GROUP BY ALL ORDER BY ALL")
-    return (*lines, *intake.notes), intake.supplied, dict(teams.fetchall())
+    supplies = fitness.find_supplies(extracts, intake.supplied)
+    return (*lines, *intake.notes), intake.supplied, dict(teams.fetchall()), supplies
 
 
 def _check_rules(config: Config, supplied: frozenset[str]) -> tuple[str, ...]:
