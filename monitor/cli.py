@@ -192,18 +192,22 @@ def measures(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
 
 @app.command()
 def confirm(
-    person: Annotated[str, typer.Argument(metavar="PERSON", help="The id of someone recorded as died.")],
+    what: Annotated[
+        str, typer.Argument(metavar="WHAT", help="A rule whose new flags wait, or the id of someone recorded as died.")
+    ],
     by: Annotated[str, typer.Option(metavar="NAME", help="Who confirmed it.")],
     config: ConfigPath = CONFIG,
 ) -> None:
-    """Confirm what the records now say of someone recorded as died: that they died, or that they are alive."""
+    """Confirm a rule's flags that wait as a likely data fault, or what the records say of someone recorded as died."""
     settings = _load(config)
 
-    from monitor import recall
+    from monitor import quarantine, recall
     from monitor.store import hold_lock, reading_store
 
     with hold_lock(settings.database_url), reading_store(settings.database_path, settings.database_url) as store:
-        typer.echo(recall.confirm(store, person, by=by, today=_today(), now=_now()))
+        today, now = _today(), _now()
+        said = quarantine.confirm(store, what, by=by, today=today, now=now)
+        typer.echo(said or recall.confirm(store, what, by=by, today=today, now=now))
 
 
 @app.command()
@@ -256,6 +260,7 @@ def backtest(
     from monitor import terminal
     from monitor.config import read_restricted
     from monitor.digests import plan_routes
+    from monitor.leavers import read_merged
     from monitor.store import reading_store
 
     limits = dict(_named_value(one) for one in limit or ())
@@ -266,7 +271,8 @@ def backtest(
     first, last = (one.date() if one else None for one in (since, until))
     with terminal.progress() as say:
         say("Replaying the kept nights")
-        found = replaying.replay(rulebook, chosen, nights, routes, since=first, until=last)
+        merged = read_merged(settings.merged_ids)
+        found = replaying.replay(rulebook, chosen, nights, routes, since=first, until=last, merged=merged)
     terminal.show_replay(found, as_json=as_json)
 
 

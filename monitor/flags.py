@@ -8,6 +8,7 @@
     person absent                   -              hold
     person died                     -              resolve: died
     reached 25                      -              resolve: duty ended
+    merged into another record      -              resolve: merged; the other record's flag carries it on
     rule gone, off or draft         -              resolve: withdrawn
 
 A night put right (``--again``) starts from the flags as its first attempt left them: what that attempt
@@ -16,7 +17,7 @@ Deciding is one set-based pass in the workspace; ``save`` writes only what chang
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,9 @@ UNRESOLVED = {
     "resolved_run_id": "BIGINT",
     "earlier_spells": "INTEGER",
     "last_cleared_on": "DATE",
+    "quarantined_on": "DATE",
+    "released_on": "DATE",
+    "released_by": "VARCHAR",
 }
 HISTORY = {"person_id": "VARCHAR", "rule": "VARCHAR", "spells": "INTEGER", "last_cleared_on": "DATE"}
 NOT_A_SPELL = ("withdrawn", "corrected")
@@ -68,22 +72,29 @@ NOT_A_SPELL = ("withdrawn", "corrected")
 
 CHANGING = (
     "severity", "in_breach_since", "due_on", "because", "held_since", "held_why",
-    "resolved_on", "resolved_reason", "resolved_run_id",
+    "resolved_on", "resolved_reason", "resolved_run_id", "released_on",
 )  # fmt: skip
 """What a night may change on a flag that exists."""
 
 
 @dataclass(frozen=True)
 class RuleFacts:
-    """What deciding needs to know of a rule that is in force tonight; ``unanswered``: why it has no answers."""
+    """What deciding needs to know of a rule that is in force tonight.
+
+    ``unanswered``: why it has no answers. ``reworded``: its sentence is not that of the last night, so that a flag's
+    own sentence differing says nothing of the young person.
+    """
 
     rule: str
     severity: str
     continues: tuple[str, ...] = ()
     unanswered: str | None = None
+    reworded: bool = False
 
 
-def gather_facts(rulebook: "Rulebook", evaluated: "Evaluation", as_at: dt.date) -> list[RuleFacts]:
+def gather_facts(
+    rulebook: "Rulebook", evaluated: "Evaluation", as_at: dt.date, reworded: Collection[str] = ()
+) -> list[RuleFacts]:
     """The rules in force tonight, each with why it has no answers, where it has none."""
     facts = []
     for rule in rulebook.in_force(as_at):
@@ -94,7 +105,7 @@ def gather_facts(rulebook: "Rulebook", evaluated: "Evaluation", as_at: dt.date) 
             unanswered = "no source supplies " + ", ".join(evaluated.not_assessed[rule.id]).replace("_", " ")
         elif rule.id in evaluated.doubted:
             unanswered = ", ".join(evaluated.doubted[rule.id]).replace("_", " ") + " not believed"
-        facts.append(RuleFacts(rule.id, rule.severity, tuple(rule.continues), unanswered))
+        facts.append(RuleFacts(rule.id, rule.severity, tuple(rule.continues), unanswered, rule.id in reworded))
     return facts
 
 
@@ -117,8 +128,8 @@ def decide(
     load_rows(
         con,
         "rule_facts",
-        {"rule": "VARCHAR", "rule_severity": "VARCHAR", "unanswered": "VARCHAR"},
-        [(one.rule, one.severity, one.unanswered) for one in rules],
+        {"rule": "VARCHAR", "rule_severity": "VARCHAR", "unanswered": "VARCHAR", "reworded": "BOOLEAN"},
+        [(one.rule, one.severity, one.unanswered, one.reworded) for one in rules],
     )
     load_rows(
         con,
@@ -130,6 +141,8 @@ def decide(
         con, "severity_rank", {"severity": "VARCHAR", "rank": "INTEGER"},
         [(severity, rank) for rank, severity in enumerate(SEVERITIES)],
     )  # fmt: skip
+    con.execute("CREATE TABLE IF NOT EXISTS merged_away (person_id VARCHAR, new_id VARCHAR)")
+    con.execute("CREATE TABLE IF NOT EXISTS surging (rule VARCHAR)")
     con.execute(DECISION, {"as_at": as_at, "corrects": list(corrects)})
     con.execute(OPENING, {"as_at": as_at})
     con.execute(HANDING_ON)
@@ -144,6 +157,7 @@ WITH gap AS (
 SELECT
     u.*,
     CASE
+        WHEN m.new_id IS NOT NULL THEN 'merged'
         WHEN c.died OR roster.died_on IS NOT NULL THEN 'died'
         WHEN c.age >= 25 OR roster.ended_on IS NOT NULL THEN 'duty ended'
         WHEN f.rule IS NULL THEN 'withdrawn'
@@ -156,6 +170,7 @@ SELECT
     END AS target,
     CASE
         WHEN target <> 'hold' THEN NULL
+        WHEN c.person_id IS NOT NULL AND c.present IS NULL THEN 'the list of the team is not believed'
         WHEN c.present IS NOT TRUE THEN 'not on the caseload'
         WHEN f.unanswered IS NOT NULL THEN f.unanswered
         ELSE coalesce(gap.missing, 'the record cannot be assessed')
@@ -163,10 +178,13 @@ SELECT
     b.due_on AS new_due_on,
     coalesce(b.in_breach_since, u.opened_on) AS new_in_breach_since,
     b.because AS new_because,
+    f.reworded,
     CASE WHEN u.kept_until >= $as_at AND kept.rank < ranked.rank THEN u.kept_severity ELSE f.rule_severity END
-        AS new_severity
+        AS new_severity,
+    m.new_id AS merged_into
 FROM unresolved AS u
 LEFT JOIN caseload AS c USING (person_id)
+LEFT JOIN merged_away AS m USING (person_id)
 LEFT JOIN roster USING (person_id)
 LEFT JOIN rule_facts AS f USING (rule)
 LEFT JOIN answer AS a USING (person_id, rule)
@@ -184,6 +202,13 @@ WITH fresh AS (
     JOIN rule_facts AS f USING (rule)
     ANTI JOIN unresolved USING (person_id, rule)
 ),
+passed AS (
+    SELECT d.person_id AS heir, c.rule AS heir_rule, d.flag_id, d.opened_on, d.severity
+    FROM decision AS d JOIN continuation AS c ON c.continued = d.rule
+    WHERE d.target IN ('cleared', 'no longer asked')
+    UNION ALL
+    SELECT merged_into, rule, flag_id, opened_on, severity FROM decision WHERE target = 'merged'
+),
 handed AS (
     SELECT
         fresh.person_id, fresh.rule,
@@ -191,9 +216,7 @@ handed AS (
         min_by(d.severity, ranked.rank) AS severity,
         min_by(d.flag_id, d.opened_on) AS continues_flag_id
     FROM fresh
-    JOIN continuation ON continuation.rule = fresh.rule
-    JOIN decision AS d ON d.person_id = fresh.person_id AND d.rule = continuation.continued
-        AND d.target IN ('cleared', 'no longer asked')
+    JOIN passed AS d ON d.heir = fresh.person_id AND d.heir_rule = fresh.rule
     JOIN severity_rank AS ranked ON ranked.severity = d.severity
     GROUP BY ALL
 )
@@ -262,17 +285,20 @@ SELECT
     CASE WHEN target NOT IN ('hold', 'continue') THEN $as_at END AS resolved_on,
     CASE WHEN target NOT IN ('hold', 'continue') THEN target END AS resolved_reason,
     CASE WHEN target NOT IN ('hold', 'continue') THEN $run_id END AS resolved_run_id,
-    earlier_spells, last_cleared_on,
+    earlier_spells, last_cleared_on, quarantined_on, released_on, released_by, merged_into,
     CAST(NULL AS BIGINT) AS continues_flag_id,
     CASE
         WHEN target NOT IN ('hold', 'continue') THEN
             CASE WHEN resolved_reason IS DISTINCT FROM target THEN 'resolved' END
         WHEN resolved_on IS NOT NULL THEN 'restored'
         WHEN target = 'hold' THEN CASE WHEN held_since IS NULL THEN 'held'
+                                       WHEN released_on = $as_at AND released_by IS NULL THEN 'told unconfirmed'
                                        WHEN held_why IS DISTINCT FROM hold_why THEN 'changed' END
         WHEN held_since IS NOT NULL THEN 'released'
-        WHEN (new_severity, new_because) IS DISTINCT FROM (severity, because)
-            OR new_due_on IS DISTINCT FROM due_on THEN 'changed'
+        WHEN released_on = $as_at AND released_by IS NULL THEN 'told unconfirmed'
+        WHEN new_severity IS DISTINCT FROM severity OR new_due_on IS DISTINCT FROM due_on
+            OR (new_because IS DISTINCT FROM because AND NOT reworded) THEN 'changed'
+        WHEN new_because IS DISTINCT FROM because THEN 'reworded'
     END AS change,
     severity AS severity_before
 FROM decision
@@ -283,6 +309,8 @@ SELECT
     CASE WHEN o.kept_severity IS NOT NULL THEN CAST($kept_until AS DATE) END AS kept_until,
     o.opened_on, CAST($run_id AS BIGINT) AS opened_run_id, o.in_breach_since, o.due_on, o.because,
     coalesce(h.spells, 0) AS earlier_spells, h.last_cleared_on, o.continues_flag_id,
+    CASE WHEN o.continues_flag_id IS NULL AND o.rule IN (SELECT rule FROM surging) THEN CAST($as_at AS DATE) END
+        AS quarantined_on,
     'opened' AS change
 FROM opening AS o LEFT JOIN history AS h USING (person_id, rule)
 """
@@ -308,7 +336,7 @@ def save(
 
 
 def _events(con: "DuckDBPyConnection") -> Iterator[Event]:
-    rows = fetch(con, "SELECT * FROM settled WHERE change IS NOT NULL ORDER BY flag_id")
+    rows = fetch(con, "SELECT * FROM settled WHERE change <> 'reworded' ORDER BY flag_id")
     for row in rows:
         why = row["resolved_reason"] or row["held_why"] or row["because"]
         detail = {
@@ -318,6 +346,9 @@ def _events(con: "DuckDBPyConnection") -> Iterator[Event]:
         }
         if row["continues_flag_id"] is not None:
             detail["continues_flag_id"] = row["continues_flag_id"]
+        for name in ("merged_into", "quarantined_on"):
+            if row[name] is not None:
+                detail[name] = row[name]
         yield Event(row["change"], row["flag_id"], row["person_id"], row["rule"], why, detail=detail)
 
 
@@ -339,7 +370,8 @@ def show(con: "DuckDBPyConnection", connection: Connection, as_at: dt.date) -> N
     con.execute("""
         CREATE OR REPLACE TABLE flag_line AS
         WITH flags AS (
-            SELECT *, CASE change WHEN 'restored' THEN 'opened' WHEN 'changed' THEN NULL ELSE change END AS shown
+            SELECT *, CASE WHEN change = 'restored' THEN 'opened'
+                           WHEN change NOT IN ('changed', 'reworded', 'told unconfirmed') THEN change END AS shown
             FROM settled
             UNION ALL BY NAME
             SELECT * FROM resolved_lately ANTI JOIN settled USING (flag_id)
@@ -349,11 +381,13 @@ def show(con: "DuckDBPyConnection", connection: Connection, as_at: dt.date) -> N
             c.category AS eligibility, flags.rule, flags.severity,
             CASE
                 WHEN flags.resolved_on IS NOT NULL THEN 'resolved'
+                WHEN flags.quarantined_on IS NOT NULL AND flags.released_on IS NULL THEN 'quarantined'
                 WHEN flags.held_since IS NOT NULL THEN 'held'
                 ELSE 'open'
             END AS state,
             flags.shown AS change, flags.resolved_reason, flags.resolved_on, flags.opened_on, flags.in_breach_since,
             flags.due_on, flags.because, flags.held_since, flags.held_why, CAST(NULL AS DATE) AS waived_until,
-            flags.earlier_spells, flags.last_cleared_on
+            flags.earlier_spells, flags.last_cleared_on,
+            flags.released_on IS NOT NULL AND flags.released_by IS NULL AS unconfirmed
         FROM flags LEFT JOIN caseload AS c USING (person_id)
     """)

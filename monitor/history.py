@@ -93,6 +93,8 @@ def compare(
         moved=moved,
         taken=taken,
         sources=_dated(con, extracts, sources, past, as_at),
+        asked_before=frozenset(past.get("asked", {})),
+        opened_before=past.get("opened", {}),
         last_extracted_on=before.extracted_on if before else None,
         last_asked_on=before.asked_on if before else None,
     )
@@ -293,6 +295,7 @@ def _usual(
 def save(
     connection: Connection,
     seen: Comparison,
+    asked: Mapping[str, int],
     opened: Mapping[str, int],
     doubtful: frozenset[str],
     *,
@@ -300,7 +303,7 @@ def save(
     as_at: dt.date,
     corrects: Sequence[int],
 ) -> None:
-    """Keep tonight's figures, those of columns that were not believed aside; ``opened`` is new flags by rule."""
+    """Keep tonight's figures, those of columns that were not believed aside; ``asked`` and ``opened`` are by rule."""
     table = table_of(Profile)
     connection.execute(table.delete().where(table.c.run_id.in_(corrects)))
     believed = sorted(seen.supplied - doubtful)
@@ -311,6 +314,7 @@ def save(
         *(("filled", name, seen.filled[name]) for name in believed),
         *(("unreadable", name, seen.unreadable[name]) for name in believed),
         *(("newest", one.source, one.newest.toordinal()) for one in seen.sources if one.newest),
+        *(("asked", rule, number) for rule, number in asked.items()),
         *(("opened", rule, number) for rule, number in opened.items()),
     ]
     rows = [(run_id, name, key, as_at, float(value)) for name, key, value in figures]

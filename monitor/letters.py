@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import Connection
 
-from monitor import digests, flags, forecast, measures, outbox
+from monitor import digests, flags, forecast, leavers, measures, outbox, quarantine
 from monitor.config import Config, read_restricted
 from monitor.digests import ComingDue, FlagLine
-from monitor.ledger import Ledger
+from monitor.ledger import Ledger, find_withdrawn
 from monitor.rulebook import Rulebook
 from monitor.templating import Templates
 from monitor.workspace import load_rows
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from monitor.caseload import Intake
     from monitor.evaluation import Evaluation
+    from monitor.quarantine import Surge
+    from monitor.trust import Verdict
 
 LINE_FIELDS = tuple(FlagLine.__dataclass_fields__)
 
@@ -42,11 +44,12 @@ def describe_night(
     as_at: dt.date,
     *,
     evaluated: "Evaluation | None" = None,
+    verdict: "Verdict | None" = None,
     chain_head: str | None = None,
 ) -> digests.Night:
     """What every message of the night needs to know."""
     meanings = json.loads(ledger.before.rule_meanings or "{}") if ledger.before else {}
-    changed = [rule.id for rule in rulebook.rules if meanings.get(rule.id, rule.meaning) != rule.meaning]
+    changed = [rule.id for rule in rulebook.in_force(as_at) if meanings.get(rule.id, rule.meaning) != rule.meaning]
     return digests.Night(
         as_at=as_at,
         authority=config.authority,
@@ -58,8 +61,11 @@ def describe_night(
         correction=ledger.tonight is not None,
         adjustments=tuple(rulebook.adjustments),
         rules_changed=tuple(changed),
+        rules_withdrawn=find_withdrawn(ledger, (rule.id for rule in rulebook.in_force(as_at))),
         not_assessed=evaluated.not_assessed if evaluated else {},
         failed=evaluated.failed if evaluated else {},
+        verdict=verdict,
+        doubted=evaluated.doubted if evaluated else {},
         previous_accepted_on=ledger.before.as_at if ledger.before else None,
         chain_head=chain_head,
         lists_folder=str(config.lists.lists_folder) if config.lists.lists_folder else None,
@@ -78,6 +84,7 @@ def write_all(
     intake: "Intake",
     evaluated: "Evaluation",
     deaths: Sequence[str],
+    surges: Sequence["Surge"],
     lists_folder: str,
 ) -> Post:
     """One message for each lead with something to hear, and the analyst's, from ``flag_line`` and the outbox."""
@@ -113,8 +120,16 @@ def write_all(
     known = memory.get(analyst, outbox.NOTHING_TOLD)
     news = _unheard(_data_lines(con), known)
     unrouted = _unrouted(con, night.routes)
+    figures = measures.gather(con, connection, night.as_at)
     account = _account(con, intake, evaluated, unrouted, len(untold), deaths, len(postings), lists_folder)
-    account = replace(account, measures=measures.gather(con, connection, night.as_at))
+    account = replace(
+        account,
+        measures=figures,
+        surges=tuple(surges),
+        waiting=quarantine.count_waiting(con),
+        left=leavers.count(con),
+        lost=leavers.lost(con),
+    )
     summary = digests.compose_analyst(analyst, news, known.told(), night, account)
     postings.append(outbox.tell(digests.render(summary, templates), news, known))
     return Post(tuple(postings), {one.team or "": one.people for one in unrouted})
@@ -164,7 +179,7 @@ def _lines_by_address(
         FROM flag_line AS line
         JOIN route ON route.team = coalesce(line.team, '')
         LEFT JOIN restricted USING (person_id)
-        WHERE line.severity <> 'data'
+        WHERE line.severity <> 'data' AND line.state <> 'quarantined'
         ORDER BY address, line.person_id, line.rule
         """,
         {"head": routes.head},
@@ -185,7 +200,10 @@ def _data_lines(con: "DuckDBPyConnection") -> list[FlagLine]:
 
 def _unrouted(con: "DuckDBPyConnection", routes: digests.Routes) -> list[digests.NoLead]:
     """People on tonight's caseload by team, where the team has nobody to tell."""
-    rows = con.execute("SELECT coalesce(allocated_team, ''), count(*) FROM caseload WHERE NOT died GROUP BY ALL")
+    rows = con.execute(
+        "SELECT coalesce(allocated_team, ''), count(*) FROM caseload "
+        "WHERE NOT died AND first_seen_on IS NOT NULL GROUP BY ALL"
+    )
     found = []
     for team, people in sorted(rows.fetchall()):
         why = routes.unrouted(team)
@@ -210,6 +228,8 @@ def _account(
     return digests.Account(
         intake=intake,
         totals=evaluated.totals,
+        cannot_fire=evaluated.cannot_fire,
+        caveats=evaluated.caveats,
         opened=counted("SELECT rule, count(*) FROM flag_line WHERE change = 'opened' GROUP BY ALL"),
         unreadable=counted("SELECT \"column\", count(*) FROM unreadable WHERE \"column\" <> '' GROUP BY ALL"),
         cannot_assess=counted("SELECT missing, count(*) FROM cannot_assess_list GROUP BY ALL"),

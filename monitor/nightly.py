@@ -19,17 +19,21 @@ from sqlalchemy import Connection
 
 from monitor import (
     caseload,
+    entitled,
     evaluation,
     events,
     exceptions,
+    fitness,
     flags,
     forecast,
     history,
     joining,
+    leavers,
     ledger,
     letters,
     measures,
     outbox,
+    quarantine,
     roster,
     snapshot,
     sources,
@@ -82,6 +86,8 @@ class Night:
     messages: int
     unrouted: Mapping[str, int]
     verdict: trust.Verdict
+    surges: tuple[quarantine.Surge, ...] = ()
+    left: Mapping[str, int] = field(default_factory=dict)
     believed: bool = True
     lists: tuple[Path, ...] = ()
     delivered: outbox.Delivered = field(default_factory=outbox.Delivered)
@@ -90,7 +96,7 @@ class Night:
     def exit_code(self) -> int:
         if not self.believed:
             return 3
-        whole = not self.evaluation.failed and not self.verdict.is_in_doubt
+        whole = not (self.evaluation.failed or self.verdict.is_in_doubt or self.states.get("quarantined"))
         return 0 if whole and self.delivered.settled else 1
 
 
@@ -103,6 +109,7 @@ class Judged:
     evaluation: evaluation.Evaluation
     seen: trust.Comparison
     verdict: trust.Verdict
+    surges: tuple[quarantine.Surge, ...]
     snapshot: Path | None
 
 
@@ -186,18 +193,29 @@ def _judge(
 ) -> Judged:
     """Everything up to the decisions on flags; nothing is saved but the snapshot file, if there is a run."""
     con, as_at = open_workspace(), request.as_at
-    extracts = []
+    extracts, care = [], None
     for source in config.sources:
         tools.say(f"Reading {source.name}")
+        if source.kind == "care-history":
+            care = entitled.read(con, source, tools.environ, as_at=as_at, say=tools.say)
+            continue
         extract = sources.read(
             source, con, as_at=as_at, data_folder=config.data_folder, environ=tools.environ, say=tools.say
         )
         extracts.append(extract)
     tools.say("Checking every cell")
     intake = caseload.type_rows(
-        con, extracts, as_at=as_at, not_an_adviser=config.not_an_adviser, team_names=config.team_names
+        con,
+        extracts,
+        as_at=as_at,
+        not_an_adviser=config.not_an_adviser,
+        team_names=config.team_names,
+        beside=care.beside if care else None,
     )
+    if care:
+        intake = entitled.compare(con, care, intake)
     last_night = past.before.as_at if past.before else None
+    leavers.load_merged(con, config.merged_ids)
     with store.reading() as connection:
         roster.load(con, connection, corrects=max(past.same_date, default=None))
         flags.load(con, connection, corrects=past.same_date)
@@ -211,19 +229,51 @@ def _judge(
         doubtful = frozenset() if verdict.accepted else frozenset(verdict.columns)
         history.put_back(con, connection, sorted(doubtful))
     asked_on, known = verdict.asked_on, replace(intake, supplied=intake.supplied | doubtful)
-    caseload.join_roster(con, known, as_at=asked_on, team_names=config.team_names)
+    unlisted_from = care.source if care else None
+    caseload.join_roster(con, known, as_at=asked_on, team_names=config.team_names, unlisted_from=unlisted_from)
     trust.leave_unjudged(con, verdict)
+    leavers.leave_merged(con)
     roster.place_accommodation(con, last_night=last_night)
     kept = snapshot.write(con, config.data_folder / "snapshots", as_at=as_at, run_id=run_id) if run_id else None
     lock_down(con)
     tools.say("Asking every rule of every person")
     doubted = trust.doubted(rulebook.in_force(asked_on), doubtful)
     evaluated = evaluation.evaluate(con, rulebook, asked_on, intake.supplied, doubted)
+    evaluated = fitness.annotate(evaluated, rulebook.in_force(asked_on), extracts, intake.supplied)
+    if care:
+        intake = entitled.describe(care, intake, evaluated)
+    reworded = ledger.find_reworded(past, {rule.id: rule.because.text for rule in rulebook.rules})
     roster.decide(con, as_at)
-    flags.decide(con, flags.gather_facts(rulebook, evaluated, asked_on), as_at, corrects=past.same_date)
+    leavers.decide(con, as_at)
+    flags.decide(con, flags.gather_facts(rulebook, evaluated, asked_on, reworded), as_at, corrects=past.same_date)
+    surges = _find_surges(con, config, rulebook, past, seen, verdict, as_at)
+    quarantine.decide(con, surges, config.quarantine, as_at)
     unanswered = evaluated.failed.keys() | evaluated.doubted.keys()
     forecast.look_ahead(con, rulebook, asked_on, intake.supplied, unanswered)
-    return Judged(con, intake, evaluated, seen, verdict, kept)
+    return Judged(con, intake, evaluated, seen, verdict, surges, kept)
+
+
+def _find_surges(
+    con: "DuckDBPyConnection",
+    config: Config,
+    rulebook: Rulebook,
+    past: Ledger,
+    seen: trust.Comparison,
+    verdict: trust.Verdict,
+    as_at: dt.date,
+) -> tuple[quarantine.Surge, ...]:
+    """No rule's on the first night it is asked, nor after its meaning changed, nor on a night believed on request."""
+    if past.before is None or verdict.accepted:
+        return ()
+    meanings = json.loads(past.before.rule_meanings or "{}")
+    asked = [
+        rule.id
+        for rule in rulebook.in_force(verdict.asked_on)
+        if rule.severity != "data" and rule.id in seen.asked_before and meanings.get(rule.id) == rule.meaning
+    ]
+    new = quarantine.count_new(con, asked, past.same_date)
+    days = (as_at - past.before.as_at).days
+    return quarantine.judge(new, seen.opened_before, seen.people, config.quarantine, days_since=days)
 
 
 def _is_unchanged(request: Request, past: Ledger, judged: Judged, rulebook: Rulebook) -> bool:
@@ -265,6 +315,7 @@ def _accept(
             _record_night(con, connection, request, judged, run_id, now)
             flags.show(con, connection, as_at)
             roster.save(con, connection, run_id=run_id)
+            leavers.save(con, connection, as_at)
             _save_measures(con, connection, past, run_id, as_at)
             _save_run(con, connection, rulebook, past, judged, request, run_id, now)
             _save_profile(con, connection, past, judged, run_id, as_at)
@@ -313,7 +364,13 @@ def _write_letters(
     _prepare_lists(config, rulebook, judged.con, as_at)
     measures.take(judged.con, judged.intake.supplied, adviser_cap=config.measures.adviser_cap)
     night = letters.describe_night(
-        config, rulebook, past, as_at, evaluated=judged.evaluation, chain_head=events.head(connection)
+        config,
+        rulebook,
+        past,
+        as_at,
+        evaluated=judged.evaluation,
+        verdict=judged.verdict,
+        chain_head=events.head(connection),
     )
     return letters.write_all(
         judged.con,
@@ -323,6 +380,7 @@ def _write_letters(
         intake=judged.intake,
         evaluated=judged.evaluation,
         deaths=_new_deaths(judged.con),
+        surges=judged.surges,
         lists_folder=str(config.data_folder / "exceptions" / as_at.isoformat()),
     )
 
@@ -413,12 +471,14 @@ def _save_run(
     if past.tonight:
         connection.execute(table.update().where(table.c.id == past.tonight.id).values(state="superseded"))
     people, absent = _people(con)
+    in_force = rulebook.in_force(judged.verdict.asked_on)
     values = {
         "state": "accepted",
         "finished_at": now,
         "source_fingerprint": judged.intake.fingerprint,
         "rules_fingerprint": rulebook.fingerprint,
-        "rule_meanings": json.dumps({rule.id: rule.meaning for rule in rulebook.rules}),
+        "rule_meanings": json.dumps({rule.id: rule.meaning for rule in in_force}),
+        "rule_wordings": json.dumps({rule.id: [rule.shown_title, rule.because.text] for rule in in_force}),
         "supplied": json.dumps(sorted(judged.intake.supplied)),
         "not_believed": json.dumps([] if judged.verdict.accepted else sorted(judged.verdict.columns)),
         "people": people,
@@ -438,16 +498,22 @@ def _save_run(
 def _save_profile(
     con: "DuckDBPyConnection", connection: Connection, past: Ledger, judged: Judged, run_id: int, as_at: dt.date
 ) -> None:
-    rows = con.execute("SELECT rule, count(*) FROM flag_line WHERE change = 'opened' GROUP BY rule").fetchall()
-    opened = dict.fromkeys(judged.evaluation.totals, 0) | dict(rows)
+    rows = con.execute(
+        "SELECT rule, count(*) FROM flag_line WHERE change = 'opened' AND state <> 'quarantined' GROUP BY rule"
+    ).fetchall()
+    asked = {rule: counts.asked for rule, counts in judged.evaluation.totals.items()}
+    # The first night finds what has stood for years: it says nothing of what one night brings.
+    opened = {rule: dict(rows).get(rule, 0) for rule in asked} if past.before else {}
     doubtful = frozenset() if judged.verdict.accepted else frozenset(judged.verdict.columns)
     history.save(
-        connection, judged.seen, opened, doubtful, run_id=run_id, as_at=as_at, corrects=past.same_date
+        connection, judged.seen, asked, opened, doubtful, run_id=run_id, as_at=as_at, corrects=past.same_date
     )
 
 
 def _people(con: "DuckDBPyConnection") -> tuple[int, int]:
-    rows = con.execute("SELECT count(*) FILTER (present), count(*) FILTER (NOT present) FROM caseload").fetchall()
+    rows = con.execute(
+        "SELECT count(*) FILTER (present), count(*) FILTER (NOT present AND first_seen_on IS NOT NULL) FROM caseload"
+    ).fetchall()
     return rows[0][0], rows[0][1]
 
 
@@ -472,4 +538,6 @@ def _account(judged: Judged, as_at: dt.date, outcome: Outcome, past: Ledger, pos
         messages=len(post.postings),
         unrouted=post.unrouted,
         verdict=judged.verdict,
+        surges=judged.surges,
+        left=leavers.count(judged.con),
     )

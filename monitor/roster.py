@@ -31,6 +31,7 @@ TYPES = {
     "died_on": "DATE",
     "alive_again_on": "DATE",
     "ended_on": "DATE",
+    "left_reason": "VARCHAR",
 }
 """The columns of a roster row, ``last_values`` aside, with their DuckDB types."""
 
@@ -144,11 +145,13 @@ def decide(con: "DuckDBPyConnection", as_at: dt.date) -> None:
             coalesce(r.died_on, CASE WHEN c.died THEN $as_at END) AS died_on,
             CASE WHEN r.died_on IS NOT NULL AND c.present AND NOT c.said_died
                 THEN coalesce(r.alive_again_on, $as_at) END AS alive_again_on,
-            CASE WHEN c.age >= 25 THEN coalesce(r.ended_on, $as_at) END AS ended_on
+            CASE WHEN c.age >= 25 THEN coalesce(r.ended_on, $as_at) END AS ended_on,
+            CAST(NULL AS VARCHAR) AS left_reason
         FROM caseload AS c
         LEFT JOIN roster AS r USING (person_id)
         LEFT JOIN stay USING (person_id)
         LEFT JOIN present USING (person_id)
+        WHERE c.first_seen_on IS NOT NULL
     """, {"as_at": as_at})  # fmt: skip
 
 

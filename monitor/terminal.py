@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from monitor.config import Config
     from monitor.examples import Result
     from monitor.explanation import Account
+    from monitor.measures import Account as Measures
     from monitor.mutants import Verdict
     from monitor.nightly import Night
-    from monitor.measures import Account as Measures
     from monitor.outbox import Delivered
     from monitor.rulebook import Rule, Rulebook
     from monitor.rulemap import Paragraph
@@ -100,6 +100,9 @@ def _print_intake(console: Console, night: "Night") -> None:
     intake = night.intake
     console.print(f"{_people(night.people)} from {_count(intake.rows, 'row')}", end="")
     console.print(f"; {_people(night.absent)} of earlier nights missing from it" if night.absent else "")
+    if night.left:
+        reasons = ", ".join(f"{number} {reason}" for reason, number in night.left.items())
+        console.print(f"  gone since the last night: {reasons}")
     for note in intake.notes:
         console.print(Text(f"  {note}"))
     if night.deaths:
@@ -114,7 +117,8 @@ def _print_rules(console: Console, night: "Night") -> None:
     for rule, counts in night.evaluation.totals.items():
         if rule in night.evaluation.not_assessed or rule in night.evaluation.failed:
             continue
-        figures = (counts.asked, counts.ok, counts.breach, counts.cannot_assess, night.opened.get(rule, 0))
+        breach = counts.breach if counts.breach or rule not in night.evaluation.cannot_fire else "cannot fire"
+        figures = (counts.asked, counts.ok, breach, counts.cannot_assess, night.opened.get(rule, 0))
         table.add_row(rule, *(str(figure) for figure in figures), style="" if counts.breach else "dim")
     console.print(table)
 
@@ -131,8 +135,12 @@ def _print_flags(console: Console, night: "Night") -> None:
         "opened": "new", "held": "newly held", "released": "released", "resolved": "resolved",
     }  # fmt: skip
     said = [f"{night.changes[change]} {words}" for change, words in changes.items() if night.changes.get(change)]
-    states = [f"{night.states[state]} {state}" for state in ("open", "held", "waived") if night.states.get(state)]
+    known = ("open", "held", "waived", "quarantined")
+    states = [f"{night.states[state]} {state}" for state in known if night.states.get(state)]
     console.print(f"Flags: {', '.join(said) or 'nothing changed'}; now {', '.join(states) or 'none open'}")
+    for surge in night.surges:
+        words = f"Likely a data fault: {surge.rule}: {surge.new} new flags wait; if right: monitor confirm {surge.rule}"
+        console.print(Text(f"{words} --by NAME", style="red"))
     for team, people in night.unrouted.items():
         name = f'team "{team}"' if team else "no team"
         console.print(Text(f"No lead to tell: {name}, {_people(people)}; the fallback address hears instead"))

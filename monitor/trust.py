@@ -9,7 +9,7 @@ The first night has no history to be compared with, and says so. ``history`` gat
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -104,6 +104,9 @@ class Comparison:
     moved: Mapping[str, Movement] = field(default_factory=dict)
     taken: tuple[Taken, ...] = ()
     sources: tuple[Dated, ...] = ()
+    asked_before: frozenset[str] = frozenset()
+    opened_before: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """Of each rule, the new flags on earlier nights, the newest first."""
     last_extracted_on: dt.date | None = None
     last_asked_on: dt.date | None = None
 

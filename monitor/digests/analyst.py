@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from monitor.caseload import Intake
     from monitor.evaluation import Counts
     from monitor.measures import Account as MeasuresAccount
+    from monitor.quarantine import Surge
 
 IDS_LISTED = 20
 
@@ -21,8 +22,10 @@ class Account:
     """What one night did, counted.
 
     ``opened``: flags by rule. ``unreadable``: cells by column. ``cannot_assess``: people by column.
-    ``untold``: people on the restricted list with something open whom nobody may be told about, because the
-    config names no head of service.
+    ``left``: people newly gone, by reason; ``lost``: those with none. ``surges``: rules whose new flags wait as a
+    likely data fault; ``waiting``: flags that have waited since an earlier night, by rule. ``untold``: people on the
+    restricted list with something open whom nobody may be told about, because the config names no head of service.
+    ``cannot_fire``: rules that the sources could never show in breach, and why; ``caveats``: what to know of others.
     """
 
     intake: "Intake"
@@ -38,6 +41,12 @@ class Account:
     leads_told: int = 0
     measures: "MeasuresAccount | None" = None
     lists_folder: str | None = None
+    left: Mapping[str, int] = field(default_factory=dict)
+    lost: tuple[str, ...] = ()
+    surges: tuple["Surge", ...] = ()
+    waiting: Mapping[str, int] = field(default_factory=dict)
+    cannot_fire: Mapping[str, str] = field(default_factory=dict)
+    caveats: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,7 @@ class RuleRow:
     breach: int
     cannot_assess: int
     opened: int
+    cannot_fire: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,11 +123,25 @@ class AnalystDigest:
     cannot_assess: tuple[tuple[str, int], ...]
     deaths: Named
     alive_again: Named
+    caveats: tuple[str, ...]
+    lost: Named
     new_data_flags: int
     flag_ids: tuple[int, ...]
     people: tuple[str, ...]
     template: str = "analyst"
     kind: str = "analyst"
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What the gate did not believe, where nobody has said that it should be."""
+        verdict = self.night.verdict
+        return verdict.doubts if verdict and verdict.is_in_doubt else ()
+
+    @property
+    def has_something_to_do(self) -> bool:
+        account = self.account
+        named = self.deaths.total or self.alive_again.total or self.doubts
+        return bool(named or self.failed or account.untold or account.surges or account.waiting)
 
 
 @dataclass(frozen=True)
@@ -150,7 +174,8 @@ def compose_analyst(
     )
     deaths = _name(account.deaths, night, recipient)
     alive_again = _name(account.alive_again, night, recipient)
-    named = [deaths, alive_again, *(each.new for each in data_rules)]
+    lost = _name(account.lost, night, recipient)
+    named = [deaths, alive_again, lost, *(each.new for each in data_rules)]
     return AnalystDigest(
         recipient=recipient,
         night=night,
@@ -168,6 +193,8 @@ def compose_analyst(
         cannot_assess=_most_first(account.cannot_assess),
         deaths=deaths,
         alive_again=alive_again,
+        caveats=_caveats(account),
+        lost=lost,
         new_data_flags=sum(each.new.total for each in data_rules),
         flag_ids=tuple(
             line.flag_id for about in by_rule.values() for line in about if line.state in ("open", "held")
@@ -218,11 +245,18 @@ def _rows(night: Night, account: Account) -> tuple[RuleRow, ...]:
             each.breach,
             each.cannot_assess,
             account.opened.get(rule, 0),
+            cannot_fire=rule in account.cannot_fire and not each.breach,
         )
         for rule, each in account.totals.items()
         if rule not in night.not_assessed and rule not in night.failed
     ]
     return tuple(sorted(rows, key=lambda row: (-row.breach, -row.cannot_assess, row.rule)))
+
+
+def _caveats(account: Account) -> tuple[str, ...]:
+    """What to know of the sources behind tonight's breaches, each thing once."""
+    found = [one for rule, each in account.totals.items() if each.breach for one in account.caveats.get(rule, ())]
+    return tuple(dict.fromkeys(found))
 
 
 def _most_first(counts: Mapping[str, int]) -> tuple[tuple[str, int], ...]:

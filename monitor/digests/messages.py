@@ -10,6 +10,7 @@ from monitor.digests.routes import Routes
 
 if TYPE_CHECKING:
     from monitor.templating import Templates
+    from monitor.trust import Verdict
 
 SEVERITIES = ("critical", "high", "medium", "low", "data")
 RANKS: Mapping[str | None, int] = {severity: number for number, severity in enumerate(SEVERITIES)}
@@ -54,6 +55,8 @@ class FlagLine:
     waived_until: date | None
     earlier_spells: int
     last_cleared_on: date | None
+    unconfirmed: bool = False
+    """It waited as a likely data fault, and nobody confirmed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +110,17 @@ class Night:
     correction: bool = False
     adjustments: tuple[str, ...] = ()
     rules_changed: tuple[str, ...] = ()
+    rules_withdrawn: tuple[str, ...] = ()
+    """What messages may call the rules that are no longer asked."""
     not_assessed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)
     previous_accepted_on: date | None = None
     chain_head: str | None = None
     lists_folder: str | None = None
+    verdict: "Verdict | None" = None
+    """What the gate believed of the night; None where it never came to that."""
+    doubted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Rules asked of nobody, with the columns they rest on that are not believed."""
     service_wide: Mapping[str, Mapping[str, Figures]] = field(default_factory=dict)
 
     def title(self, rule: str) -> str | None:
