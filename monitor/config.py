@@ -514,7 +514,7 @@ def _keys_beside(loc: tuple[int | str, ...]) -> list[str]:
         annotation = model.model_fields[step].annotation
         candidates = [annotation, *getattr(annotation, "__args__", ())]
         model = next((c for c in candidates if isinstance(c, type) and issubclass(c, Table)), model)
-    return list(model.model_fields)
+    return [info.alias or name for name, info in model.model_fields.items()]
 
 
 def _shown(value: Any) -> str:

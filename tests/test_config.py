@@ -1,10 +1,14 @@
 """The configuration: read whole, every mistake named at once."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from pydantic import BaseModel
 
-from monitor.config import load_config, read_restricted, shipped
+from monitor.config import Config, load_config, read_restricted, shipped
 from monitor.errors import Problems
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
@@ -134,3 +138,21 @@ def test_toml_that_cannot_be_parsed_says_where(tmp_path: Path, text: str) -> Non
 def test_a_missing_config_says_how_to_name_one(tmp_path: Path) -> None:
     with pytest.raises(Problems, match="name one with --config"):
         load_config(tmp_path / "none.toml")
+
+
+def test_the_example_explains_every_setting() -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+
+    missing = [name for name in settings_of(Config) if not re.search(rf"\b{name}\b", text)]
+
+    assert missing == []
+
+
+def settings_of(model: type[BaseModel]) -> Iterator[str]:
+    """Every key a config may have, in any table."""
+    for name, info in model.model_fields.items():
+        yield info.alias or name
+        for kind in (info.annotation, *get_args(info.annotation)):
+            inner = [one for one in (kind, *get_args(kind)) if isinstance(one, type) and issubclass(one, BaseModel)]
+            for one in inner:
+                yield from settings_of(one)
