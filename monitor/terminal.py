@@ -190,12 +190,14 @@ def show_measures(account: "Measures") -> None:
     console = _console()
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("Measure", overflow="fold")
-    for heading in ("number", "of", "share", "then", "not told"):
+    for heading in ("number", "of", "share", "not told", "then", "of", "share", "not told"):
         table.add_column(heading, justify="right")
     for one in (*account.standings, *account.fallen):
-        figures = (one.tonight.numerator, one.tonight.denominator)
-        shares = [f"{each.share:.0%}" if each and each.share is not None else "-" for each in (one.tonight, one.before)]
-        table.add_row(one.label, *map(str, figures), *shares, str(one.tonight.not_assessed))
+        cells = []
+        for then in (one.tonight, one.before):
+            share = f"{then.share:.0%}" if then and then.share is not None else "-"
+            cells += [str(then.numerator), str(then.denominator), share, str(then.not_assessed)] if then else ["-"] * 4
+        table.add_row(one.label, *cells)
     console.print(table)
     if account.fallen:
         console.print(f"The last {_count(len(account.fallen), 'line')}: filled in less than before")
