@@ -250,7 +250,8 @@ SPELL = r"""
         least(coalesce(ssd_date(ceased), $as_at), $as_at, birthday(date_of_birth, 18)) AS last_day,
         {kind}
     FROM {table} JOIN care_person ON care_person.person_id = ssd_id(person)
-    WHERE ssd_date(started) IS NOT NULL AND (ssd_text(ceased) IS NULL OR ssd_day(ceased) IS NOT NULL)
+    WHERE date_of_birth IS NOT NULL AND ssd_date(started) IS NOT NULL
+        AND (ssd_text(ceased) IS NULL OR ssd_day(ceased) IS NOT NULL)
         AND ssd_date(ceased) < ssd_date(started) IS NOT TRUE AND first_day < last_day
 """
 """Of one table, the part of each row between the 14th birthday and the 18th, tonight at most."""
@@ -302,7 +303,7 @@ CREATE OR REPLACE TABLE care_history AS
 WITH ending AS (
     SELECT ssd_id(person) AS person_id,
         bool_or(regexp_matches(upper(ssd_text(reason)), '^\W*E2\b|^DIED\b')) AS died,
-        coalesce(arg_max(regexp_matches(upper(ssd_text(reason)), '^\W*E1[12]\b|^ADOPTED'), ssd_date(ceased)), false)
+        arg_max(coalesce(regexp_matches(upper(ssd_text(reason)), '^\W*E1[12]\b|^ADOPTED'), false), ssd_date(ceased))
             AND count(*) FILTER (ssd_text(ceased) IS NULL) = 0 AS adopted
     FROM ssd_cla_episodes GROUP BY 1
 )
@@ -363,7 +364,8 @@ def add_unlisted(con: "DuckDBPyConnection", source: str, *, as_at: date) -> None
     con.execute(
         f"""
         INSERT INTO absent BY NAME
-        SELECT person_id, date_of_birth, team AS allocated_team, died, $source AS source, {gaps}
+        SELECT person_id, date_of_birth, team AS allocated_team, died, $source AS source,
+            {", ".join(COLUMNS_SUPPLIED)}, {gaps}
         FROM care_history ANTI JOIN tonight USING (person_id) ANTI JOIN roster USING (person_id)
         WHERE (
             NOT died AND birthday(date_of_birth, 16) <= $as_at AND $as_at < birthday(date_of_birth, 25)
