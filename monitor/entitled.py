@@ -62,6 +62,14 @@ OPTIONAL = ("ssd_involvements", "ssd_department")
 
 OPTIONAL_COLUMNS = ("expected", "died", "reason")
 
+THIRTEEN_WEEKS = 91
+"""With these many days read, a date that cannot be read makes no difference; with fewer, nobody knows."""
+
+DOUBTFUL = (
+    "ssd_day(started) IS NULL OR (ssd_text(ceased) IS NOT NULL AND ssd_day(ceased) IS NULL) "
+    "OR coalesce(ssd_date(ceased) < ssd_day(started), false)"
+)
+
 NO_DATE = "not a date, so the episode is left out"
 ENDS_FIRST = "ends before it starts, so it is left out"
 
@@ -220,10 +228,7 @@ def _set_unreadable_aside(con: "DuckDBPyConnection", source: "Source") -> None:
                 WHEN ssd_day(started) IS NULL OR (ssd_text(ceased) IS NOT NULL AND ssd_day(ceased) IS NULL)
                 THEN $no_date ELSE $ends_first END, ''
             FROM "{table}"
-            WHERE ssd_id(person) IS NOT NULL AND (
-                ssd_day(started) IS NULL OR (ssd_text(ceased) IS NOT NULL AND ssd_day(ceased) IS NULL)
-                OR ssd_date(ceased) < ssd_day(started)
-            )
+            WHERE ssd_id(person) IS NOT NULL AND ({DOUBTFUL})
             ORDER BY rowid
             """,
             {"source": source.name, "file": table + ending, "no_date": NO_DATE, "ends_first": ENDS_FIRST},
@@ -298,17 +303,18 @@ WHERE ssd_text(i.team) IS NOT NULL AND coalesce(ssd_date(started) <= $as_at, tru
 """
 
 # Adopted (E11, E12): nobody leaves care that way entitled. Died (E2): as any other record of it.
-HISTORY = r"""
+HISTORY = rf"""
 CREATE OR REPLACE TABLE care_history AS
 WITH ending AS (
-    SELECT ssd_id(person) AS person_id,
+    SELECT ssd_id(person) AS person_id, bool_or({DOUBTFUL}) AS doubtful,
         bool_or(regexp_matches(upper(ssd_text(reason)), '^\W*E2\b|^DIED\b')) AS died,
         arg_max(coalesce(regexp_matches(upper(ssd_text(reason)), '^\W*E1[12]\b|^ADOPTED'), false), ssd_date(ceased))
             AND count(*) FILTER (ssd_text(ceased) IS NULL) = 0 AS adopted
     FROM ssd_cla_episodes GROUP BY 1
 )
 SELECT p.person_id, p.date_of_birth, t.team, p.died OR coalesce(e.died, false) AS died,
-    s.care_days_since_14, s.last_day_in_care
+    s.care_days_since_14, s.last_day_in_care,
+    coalesce(e.doubtful, false) AND s.care_days_since_14 < {THIRTEEN_WEEKS} AS doubtful
 FROM care_person AS p
 JOIN care_spell AS s USING (person_id)
 LEFT JOIN ending AS e USING (person_id)
@@ -361,15 +367,19 @@ def add_unlisted(con: "DuckDBPyConnection", source: str, *, as_at: date) -> None
         for column in COLUMNS
         if column.name not in (*COLUMNS_SUPPLIED, "date_of_birth", "allocated_team")
     )
+    values = ", ".join(
+        f"CASE WHEN NOT doubtful THEN {name} END AS {name}, CASE WHEN doubtful THEN 'unreadable' END AS {name}_gap"
+        for name in COLUMNS_SUPPLIED
+    )
     con.execute(
         f"""
         INSERT INTO absent BY NAME
         SELECT person_id, date_of_birth, team AS allocated_team, died, $source AS source,
-            {", ".join(COLUMNS_SUPPLIED)}, {gaps}
+            {values}, {gaps}
         FROM care_history ANTI JOIN tonight USING (person_id) ANTI JOIN roster USING (person_id)
         WHERE (
             NOT died AND birthday(date_of_birth, 16) <= $as_at AND $as_at < birthday(date_of_birth, 25)
-            AND last_day_in_care >= birthday(date_of_birth, 16)
+            AND (doubtful OR last_day_in_care >= birthday(date_of_birth, 16))
         ) OR person_id IN (SELECT person_id FROM unresolved)
         """,
         {"source": source, "as_at": as_at},

@@ -381,6 +381,18 @@ def test_a_person_whom_the_care_history_loses_is_held_and_not_cleared(tmp_path: 
     assert flagged(service) == {"G1": "held"}
 
 
+def test_a_date_that_cannot_be_read_any_more_holds_the_flag(tmp_path: Path) -> None:
+    known, later = days(AT_14, 80), days(AT_16, 80)
+    service = council(tmp_path, Dataset().person("L1", (AT_14, AT_18)).person("G1", known, later))
+    service.night(NIGHT, listed())
+    Dataset().person("L1", (AT_14, AT_18)).person("G1", known, ("soon", None)).write(tmp_path / "ssd")
+
+    night = service.night(day(1), listed())
+
+    assert flagged(service) == {"G1": "held"}
+    assert night.evaluation.totals[RULE].cannot_assess == 1
+
+
 def test_a_flag_ends_when_they_turn_25_die_or_prove_not_to_be_entitled(tmp_path: Path) -> None:
     almost_25 = {"born": dt.date(2001, 1, 13)}
     stay, long_ago = (AT_14, AT_18), (dt.date(2015, 1, 1), dt.date(2019, 1, 1))
