@@ -169,11 +169,7 @@ def _notes(
         notes.extend(f"{reading.extract.source}: {note}" for note in reading.extract.notes)
         if reading.extra:
             named = ", ".join(f'"{heading[:60]}"' for heading in reading.extra[:NOTED_HEADINGS])
-            more = (
-                f" and {len(reading.extra) - NOTED_HEADINGS} more"
-                if len(reading.extra) > NOTED_HEADINGS
-                else ""
-            )
+            more = f" and {len(reading.extra) - NOTED_HEADINGS} more" if len(reading.extra) > NOTED_HEADINGS else ""
             notes.append(f"{reading.place}: headings that no rule needs were ignored: {named}{more}")
     for count, one, many in (
         (unreadable_rows, "row could not be used and is", "rows could not be used and are"),

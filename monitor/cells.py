@@ -103,9 +103,7 @@ def _found(column: Column) -> str:
     if column.kind == "date":
         return _date()
     if column.kind == "number":
-        return (
-            r"CASE WHEN regexp_full_match(t, '\d{1,6}(\.0+)?') THEN floor(TRY_CAST(t AS DOUBLE))::INTEGER END"
-        )
+        return r"CASE WHEN regexp_full_match(t, '\d{1,6}(\.0+)?') THEN floor(TRY_CAST(t AS DOUBLE))::INTEGER END"
     return "t"
 
 

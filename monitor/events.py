@@ -38,6 +38,9 @@ class Event:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
+_ENCODER = json.JSONEncoder(default=str, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
 def commit(salt: str, payload: str) -> str:
     return hashlib.sha256(bytes.fromhex(salt) + payload.encode()).hexdigest()
 
@@ -70,9 +73,7 @@ def record(
         salt = secrets.token_hex(16)
         commitment = commit(salt, payload)
         previous = chain(previous, commitment)
-        rows.append(
-            (number, one.flag_id, run_id, one.kind, as_at, recorded_at, payload, salt, commitment, previous)
-        )
+        rows.append((number, one.flag_id, run_id, one.kind, as_at, recorded_at, payload, salt, commitment, previous))
         number += 1
     insert_rows(connection, FlagEvent, COLUMNS, rows)
 
@@ -91,8 +92,7 @@ def _payload(one: Event, as_at: dt.date, recorded_at: dt.datetime, run_id: int |
         "by": one.by,
         **one.detail,
     }
-    kept = {key: value for key, value in content.items() if value is not None}
-    return json.dumps(kept, default=str, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _ENCODER.encode({key: value for key, value in content.items() if value is not None})
 
 
 def first_broken(rows: Iterable[Sequence[Any]]) -> int | None:
@@ -106,9 +106,7 @@ def first_broken(rows: Iterable[Sequence[Any]]) -> int | None:
                 return int(number)
             said = json.loads(payload)
             columns = (kind, flag_id, run_id, as_at.isoformat(), recorded_at.astimezone(dt.UTC).isoformat())
-            if columns != tuple(
-                said.get(key) for key in ("kind", "flag_id", "run_id", "as_at", "recorded_at")
-            ):
+            if columns != tuple(said.get(key) for key in ("kind", "flag_id", "run_id", "as_at", "recorded_at")):
                 return int(number)
         previous = stored
     return None

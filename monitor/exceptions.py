@@ -45,10 +45,11 @@ BESIDE = (
     ("unreadable", "unreadable", UNREADABLE_COLUMNS, 'source, file, sheet, "row", "column"'),
     ("differences", "difference", DIFFERENCE_COLUMNS, '"column", person_id, other_source'),
     ("not-on-caseload", "not_on_caseload", NOT_ON_CASELOAD_COLUMNS, 'source, "row"'),
+    ("quarantined", "quarantined_list", FLAG_COLUMNS, "rule, person_id"),
 )
 """The lists beside those of flags: file, workspace table, columns, order."""
-NOT_EVERY_NIGHT = ("difference", "not_on_caseload", "coming_due_list")
-"""Tables that only a night of several sources has, and one that is left out where nothing was forecast."""
+NOT_EVERY_NIGHT = ("difference", "not_on_caseload", "coming_due_list", "quarantined_list")
+"""Tables that only a night of several sources has, or one with something to forecast or to wait for."""
 
 MOST_WORKBOOK_ROWS = 50_000
 OTHER_TEAMS = "other-teams"
@@ -56,10 +57,11 @@ MOST_OTHER_TEAMS = 100
 LONGEST_NAME = 80
 
 
-def prepare(
-    con: "DuckDBPyConnection", rules: Iterable["Rule"], teams: Iterable["Team"], *, as_at: date
-) -> None:
-    """Make ``flag_list`` of ``flag_line``; teams have the names of the config where it knows them under another."""
+def prepare(con: "DuckDBPyConnection", rules: Iterable["Rule"], teams: Iterable["Team"], *, as_at: date) -> None:
+    """Make ``flag_list`` of ``flag_line``; teams have the names of the config where it knows them under another.
+
+    Flags in quarantine wait for the analyst: they are in ``quarantined_list`` alone, and in no list of a lead.
+    """
     rules = tuple(rules)
     load_rows(
         con,
@@ -72,12 +74,14 @@ def prepare(
     needed = [(rule.id, column) for rule in rules for column in rule.needs]
     load_rows(con, "needed", {"rule": "VARCHAR", "column": "VARCHAR"}, needed)
     known = {fold(spelling): team.name for team in teams for spelling in (team.name, *team.also_known_as)}
-    spelt = [
-        row[0] for row in con.execute("SELECT DISTINCT allocated_team FROM caseload").fetchall() if row[0]
-    ]
+    spelt = [row[0] for row in con.execute("SELECT DISTINCT allocated_team FROM caseload").fetchall() if row[0]]
     named = [(spelling, known.get(fold(spelling), spelling)) for spelling in spelt]
     load_rows(con, "team_name", {"team": "VARCHAR", "name": "VARCHAR"}, named)
     con.execute(FLAG_LIST, {"as_at": as_at})
+    con.execute("DROP TABLE IF EXISTS quarantined_list")
+    if _count(con, "state = 'quarantined'", "flag_list"):
+        con.execute("CREATE TABLE quarantined_list AS SELECT * FROM flag_list WHERE state = 'quarantined'")
+        con.execute("DELETE FROM flag_list WHERE state = 'quarantined'")
 
 
 def prepare_unassessed(con: "DuckDBPyConnection") -> None:
@@ -182,9 +186,7 @@ def export(
     kinds = _arrange(con, {}, restricted)
     asked = {"team": team, "rule": rule, "state": state}
     wanted = {column: value for column, value in asked.items() if value is not None}
-    scope = " AND ".join(
-        ["NOT aside", *(f'"{column}" = {_literal(value)}' for column, value in wanted.items())]
-    )
+    scope = " AND ".join(["NOT aside", *(f'"{column}" = {_literal(value)}' for column, value in wanted.items())])
     with written_whole(output) as unfinished:
         if form == "xlsx":
             write_flag_workbook(
@@ -243,9 +245,7 @@ def _other_teams(con: "DuckDBPyConnection", teams: Sequence[str], restricted: fr
     return sorted({team for (team,) in rows} - set(teams))
 
 
-def _arrange(
-    con: "DuckDBPyConnection", files: Mapping[str, str], restricted: frozenset[str]
-) -> dict[str, str]:
+def _arrange(con: "DuckDBPyConnection", files: Mapping[str, str], restricted: frozenset[str]) -> dict[str, str]:
     """Make ``listed``: the flags of ``flag_list`` in the order of every list; returns its columns' types.
 
     Beside them: ``n`` (the place in that order), ``file`` (the team's) and ``aside`` (a restricted person's).
@@ -298,8 +298,8 @@ def _plain(column: str, duckdb_type: str) -> str:
     return f'CAST("{column}" AS {_kind(duckdb_type)})'
 
 
-def _count(con: "DuckDBPyConnection", scope: str) -> int:
-    (count,) = con.execute(f"SELECT count(*) FROM listed WHERE {scope}").fetchone() or (0,)
+def _count(con: "DuckDBPyConnection", scope: str, table: str = "listed") -> int:
+    (count,) = con.execute(f"SELECT count(*) FROM {table} WHERE {scope}").fetchone() or (0,)
     return int(count)
 
 

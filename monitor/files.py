@@ -95,9 +95,7 @@ def _share(folder: Path, like: Path) -> None:
 
 def open_privately(path: Path, mode: Literal["wb", "ab"]) -> BinaryIO:
     """``path`` open for writing; if it is new, only its owner can read it, whatever the umask."""
-    new = (
-        os.O_CREAT | os.O_WRONLY | (os.O_APPEND if mode == "ab" else os.O_TRUNC) | getattr(os, "O_BINARY", 0)
-    )
+    new = os.O_CREAT | os.O_WRONLY | (os.O_APPEND if mode == "ab" else os.O_TRUNC) | getattr(os, "O_BINARY", 0)
     return os.fdopen(os.open(path, new, 0o600), mode)
 
 

@@ -33,9 +33,7 @@ def write_flag_workbook(
     shown = min(flags, most_rows)
     lengths = (f'max(length("{c}"))' if kind == "VARCHAR" else "10" for c, kind in kinds.items())
     people, *longest = (
-        con.execute(
-            f"SELECT count(DISTINCT person_id), {', '.join(lengths)} FROM listed WHERE {scope}"
-        ).fetchone()
+        con.execute(f"SELECT count(DISTINCT person_id), {', '.join(lengths)} FROM listed WHERE {scope}").fetchone()
         or ()
     )
     lines = [
@@ -56,9 +54,7 @@ def write_flag_workbook(
         lines=lines,
         tallies=tallies,
         teams=sorted({team for tally in tallies for team in tally.teams}),
-        flags=ListSheet(
-            kinds, {name: length or 0 for name, length in zip(kinds, longest, strict=True)}, shown
-        ),
+        flags=ListSheet(kinds, {name: length or 0 for name, length in zip(kinds, longest, strict=True)}, shown),
         rows=(row for chunk in in_chunks(con, query) for row in chunk),
         empty=f"No flags on this list as at {write_date(as_at)}",
         as_at=as_at,

@@ -122,12 +122,8 @@ def was_accepted_anyway(ledger: Ledger, source_fingerprint: str) -> bool:
     return tonight is not None and tonight.reason is not None and tonight.source_fingerprint == source_fingerprint
 
 
-def close(
-    store: Store, run_id: int, state: str, reason: str, now: dt.datetime, *, verdict: str | None = None
-) -> None:
+def close(store: Store, run_id: int, state: str, reason: str, now: dt.datetime, *, verdict: str | None = None) -> None:
     table = table_of(Run)
     with store.writing() as connection:
         changes = {"state": state, "reason": reason, "finished_at": now, "verdict": verdict}
         connection.execute(table.update().where(table.c.id == run_id, table.c.state == "running").values(changes))
-
-

@@ -231,7 +231,7 @@ def _account(
         cannot_fire=evaluated.cannot_fire,
         caveats=evaluated.caveats,
         opened=counted("SELECT rule, count(*) FROM flag_line WHERE change = 'opened' GROUP BY ALL"),
-        unreadable=counted("SELECT \"column\", count(*) FROM unreadable WHERE \"column\" <> '' GROUP BY ALL"),
+        unreadable=counted('SELECT "column", count(*) FROM unreadable WHERE "column" <> \'\' GROUP BY ALL'),
         cannot_assess=counted("SELECT missing, count(*) FROM cannot_assess_list GROUP BY ALL"),
         changes=counted("SELECT change, count(*) FROM flag_line WHERE change IS NOT NULL GROUP BY ALL"),
         no_lead=tuple(unrouted),

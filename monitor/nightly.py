@@ -505,9 +505,7 @@ def _save_profile(
     # The first night finds what has stood for years: it says nothing of what one night brings.
     opened = {rule: dict(rows).get(rule, 0) for rule in asked} if past.before else {}
     doubtful = frozenset() if judged.verdict.accepted else frozenset(judged.verdict.columns)
-    history.save(
-        connection, judged.seen, asked, opened, doubtful, run_id=run_id, as_at=as_at, corrects=past.same_date
-    )
+    history.save(connection, judged.seen, asked, opened, doubtful, run_id=run_id, as_at=as_at, corrects=past.same_date)
 
 
 def _people(con: "DuckDBPyConnection") -> tuple[int, int]:

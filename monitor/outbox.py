@@ -80,9 +80,7 @@ def load_memory(connection: Connection, *, since: dt.date) -> dict[str, Memory]:
         .label("newest")
     )
     history = (
-        select(
-            message.c.recipient, reported.c.flag_id, flag.c.person_id, reported.c.severity, reported.c.state, newest
-        )
+        select(message.c.recipient, reported.c.flag_id, flag.c.person_id, reported.c.severity, reported.c.state, newest)
         .join(message, message.c.id == reported.c.message_id)
         .join(flag, flag.c.id == reported.c.flag_id)
         .where(message.c.state == "delivered", or_(flag.c.resolved_on.is_(None), flag.c.resolved_on >= since))
@@ -228,8 +226,15 @@ def deliver_due(store: Store, channel: Channel, *, sender: str, clock: Callable[
         try:
             detail = channel.send(
                 Envelope(
-                    one.key, sender, one.recipient, one.subject, one.text, one.html, one.created_at,
-                    as_at=one.as_at, kind=one.kind,
+                    one.key,
+                    sender,
+                    one.recipient,
+                    one.subject,
+                    one.text,
+                    one.html,
+                    one.created_at,
+                    as_at=one.as_at,
+                    kind=one.kind,
                 )
             )
         except DeliveryError as fault:

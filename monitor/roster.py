@@ -35,6 +35,7 @@ TYPES = {
 }
 """The columns of a roster row, ``last_values`` aside, with their DuckDB types."""
 
+
 def load(con: "DuckDBPyConnection", connection: Connection, *, corrects: int | None = None) -> None:
     """Make workspace table ``roster``, as it stood before run ``corrects`` if that is being put right.
 
@@ -185,9 +186,7 @@ def _differs(beside: str) -> str:
     return " OR ".join(f"n.{name} IS DISTINCT FROM {beside}.{name}" for name in TYPES if name != "person_id")
 
 
-def _before(
-    con: "DuckDBPyConnection", connection: Connection, run_id: int
-) -> list[tuple[str, int, str | None]]:
+def _before(con: "DuckDBPyConnection", connection: Connection, run_id: int) -> list[tuple[str, int, str | None]]:
     """How each person whom tonight changes stood before; NULL for who was not on the roster."""
     rows = con.execute(f"""
         SELECT n.person_id, CASE WHEN r.person_id IS NOT NULL THEN to_json(r) END, r.last_values IS NULL

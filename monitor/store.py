@@ -394,9 +394,7 @@ def hold_lock(url: str, *, wait_seconds: float = 0) -> Iterator[None]:
     try:
         lock.acquire(timeout=wait_seconds)
     except Timeout:
-        raise LockHeld(
-            f"{beside}: another run is at work on this database; try again when it is done"
-        ) from None
+        raise LockHeld(f"{beside}: another run is at work on this database; try again when it is done") from None
     try:
         yield
     finally:
@@ -417,9 +415,7 @@ def insert_rows(
 ) -> None:
     """Insert many rows through the driver itself, several times faster than through the ORM."""
     table = table_of(model)
-    _execute_many(
-        connection, table, f"INSERT INTO {table.name} ({_quoted(connection, columns)})", columns, rows
-    )
+    _execute_many(connection, table, f"INSERT INTO {table.name} ({_quoted(connection, columns)})", columns, rows)
 
 
 def delete_rows(connection: Connection, model: type[SQLModel], ids: Iterable[Any]) -> None:

@@ -169,6 +169,4 @@ def _explain(name: str, fault: TemplateError) -> str:
         return f"{place}: {fault.message}; see the shipped template of that name"
     if isinstance(fault, UndefinedError):
         return f"{name}: {fault.message}; see the shipped template of that name for what there is"
-    return (
-        f"{name}: {type(fault).__name__}; the templates folder must hold it, or leave it to the shipped ones"
-    )
+    return f"{name}: {type(fault).__name__}; the templates folder must hold it, or leave it to the shipped ones"

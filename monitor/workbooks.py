@@ -53,7 +53,6 @@ class ListSheet:
         return ascii_uppercase[len(self.kinds) - 1]
 
 
-
 def write_workbook(
     path: Path,
     *,
@@ -134,9 +133,7 @@ def _write_summary(
         top += 1
     top += 1
     by_team = teams if len(teams) > 1 else ()
-    headings = distinct(
-        ["rule", "title", "severity", *STATES, "all", *(team or "no team" for team in by_team)]
-    )
+    headings = distinct(["rule", "title", "severity", *STATES, "all", *(team or "no team" for team in by_team)])
     rows = [
         [
             tally.rule, tally.title, tally.severity, *(tally.states.get(state, 0) for state in STATES),

@@ -327,9 +327,7 @@ def test_placeholder_advisers_are_counted_and_listed_but_are_not_unreadable() ->
 
     assert night.intake is not None
     assert (night.intake.placeholder_advisers, night.intake.unreadable_cells) == (1, 0)
-    assert night.unreadable() == [
-        (2, "personal_adviser", "not the name of a personal adviser; read as blank", "")
-    ]
+    assert night.unreadable() == [(2, "personal_adviser", "not the name of a personal adviser; read as blank", "")]
 
 
 def test_a_lookup_that_failed_is_not_a_person_without_an_adviser() -> None:
@@ -494,12 +492,7 @@ def test_people_of_several_extracts_are_one_caseload() -> None:
 
 
 def test_a_death_in_either_extract_counts() -> None:
-    night = (
-        Night()
-        .extract([person(in_touch="c) Died")])
-        .extract([person(latest_contact_date="04/01/2026")])
-        .typed()
-    )
+    night = Night().extract([person(in_touch="c) Died")]).extract([person(latest_contact_date="04/01/2026")]).typed()
 
     assert night.tonight()["P001"]["died"] is True
     assert night.intake is not None
@@ -594,9 +587,9 @@ def test_someone_recorded_as_dead_stays_so_when_an_extract_says_otherwise() -> N
 
 
 def test_once_entitled_outlasts_what_is_recorded_tonight() -> None:
-    night = typed(
-        person("P001", eligibility="No current eligibility"), person("P002", eligibility="#N/A")
-    ).roster({"person_id": "P001", "last_values": "{}", "strongest_category": "former relevant"})
+    night = typed(person("P001", eligibility="No current eligibility"), person("P002", eligibility="#N/A")).roster(
+        {"person_id": "P001", "last_values": "{}", "strongest_category": "former relevant"}
+    )
 
     people = night.joined().caseload()
 
@@ -647,9 +640,7 @@ def test_last_values_come_back_the_same() -> None:
     row = night.tonight()["P001"]
     text = fetch(night.con, f"SELECT {caseload.last_values_sql('t')} AS said FROM tonight AS t")[0]["said"]
 
-    later = (
-        typed(person("P002")).roster({"person_id": "P001", "last_values": text}).joined().caseload()["P001"]
-    )
+    later = typed(person("P002")).roster({"person_id": "P001", "last_values": text}).joined().caseload()["P001"]
 
     recorded = [name for column in COLUMNS for name in (column.name, f"{column.name}_gap")]
     assert {name: later[name] for name in recorded} == {name: row[name] for name in recorded}
@@ -704,8 +695,7 @@ def test_written_dates_come_back_as_the_same_day(days: list[tuple[dt.date, str]]
 @settings(max_examples=6, deadline=None)
 def test_any_text_in_any_column_is_one_of_the_four_things_a_cell_can_be(texts: list[str]) -> None:
     people = [
-        {"person_id": f"P{n}", "date_of_birth": text, **dict.fromkeys([*BY_NAME], text)}
-        for n, text in enumerate(texts)
+        {"person_id": f"P{n}", "date_of_birth": text, **dict.fromkeys([*BY_NAME], text)} for n, text in enumerate(texts)
     ]
 
     night = typed(*people)
@@ -717,9 +707,7 @@ def test_any_text_in_any_column_is_one_of_the_four_things_a_cell_can_be(texts: l
             assert row[name] is None or row[f"{name}_gap"] is None
 
 
-@given(
-    ids=st.lists(st.text("0123456789ABCabc-/", min_size=1, max_size=12), min_size=1, max_size=20, unique=True)
-)
+@given(ids=st.lists(st.text("0123456789ABCabc-/", min_size=1, max_size=12), min_size=1, max_size=20, unique=True))
 @settings(max_examples=25, deadline=None)
 def test_ids_never_merge_two_people(ids: list[str]) -> None:
     night = typed(person("P001"), *(person(one) for one in ids))

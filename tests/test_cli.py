@@ -22,7 +22,9 @@ lead = "north@example.gov.uk"
 [lists]
 workbooks = false
 """
-HEAVY = ("duckdb", "sqlmodel", "sqlalchemy", "sqlglot", "jinja2", "httpx", "apscheduler", "xlsxwriter", "python_calamine")
+HEAVY = (
+    "duckdb", "sqlmodel", "sqlalchemy", "sqlglot", "jinja2", "httpx", "apscheduler", "xlsxwriter", "python_calamine",
+)  # fmt: skip
 
 
 def monitor(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -221,9 +221,7 @@ LETTERED = [
 
 @given(
     entry=st.sampled_from(LETTERED),
-    shape=st.sampled_from(
-        ["{c}", "{m}", "{c}: {m}", "{c} - {m}", "({c}) {m}", "{m} ({c})", "{c}) {m}", "{c}={m}"]
-    ),
+    shape=st.sampled_from(["{c}", "{m}", "{c}: {m}", "{c} - {m}", "({c}) {m}", "{m} ({c})", "{c}) {m}", "{c}={m}"]),
     mark=st.sampled_from(["", "a) ", "12 - ", "c): "]),
     case=st.sampled_from([str, str.upper, str.lower]),
     space=st.sampled_from([" ", "  ", "\n", "\u00a0"]),
@@ -253,9 +251,7 @@ def test_any_text_at_all_is_a_code_blank_or_unreadable(column: object, text: str
     description=st.sampled_from(sorted(ACCOMMODATION.values())),
     remark=st.text("abcdefghijklmnopqrstuvwxyz ", min_size=1, max_size=20),
 )
-def test_a_description_with_more_words_is_never_read_by_its_first_letter(
-    description: str, remark: str
-) -> None:
+def test_a_description_with_more_words_is_never_read_by_its_first_letter(description: str, remark: str) -> None:
     letter = next(code for code, meaning in ACCOMMODATION.items() if meaning == description)
 
     read = read_code("accommodation", f"{description} {remark}")

@@ -36,7 +36,7 @@ def problems_of(folder: Path, text: str) -> str:
 def test_the_example_config_loads() -> None:
     config = load_config(EXAMPLE)
 
-    assert [team.name for team in config.teams][0] == "Leaving Care North"
+    assert next(team.name for team in config.teams) == "Leaving Care North"
     assert config.data_folder == EXAMPLE.parent / "data"
 
 

@@ -148,9 +148,7 @@ def test_text_that_a_spreadsheet_would_run_is_made_plain(tmp_path, text):
     assert (cell.data_type, shown.strip()) == ("s", text.strip())
 
 
-@pytest.mark.parametrize(
-    "text", ["0004512", "-12", "-1,234.50", "+447", "-", "12345.0", "12/3", "A=B", "e-mail"]
-)
+@pytest.mark.parametrize("text", ["0004512", "-12", "-1,234.50", "+447", "-", "12345.0", "12/3", "A=B", "e-mail"])
 def test_ids_and_negative_numbers_are_left_as_they_are(tmp_path, text):
     con = a_workspace(a_flag(text))
 
@@ -173,9 +171,7 @@ def test_nothing_in_a_cell_can_break_out_of_it(tmp_path):
 
 
 def test_the_list_is_a_table_with_filters_a_frozen_heading_and_real_dates(tmp_path):
-    con = a_workspace(
-        a_flag("P001"), a_flag("P002", because="Last contact. " * 30), a_flag("P003", team=SOUTH)
-    )
+    con = a_workspace(a_flag("P001"), a_flag("P002", because="Last contact. " * 30), a_flag("P003", team=SOUTH))
 
     written = write(con, tmp_path, workbooks=True)
 
@@ -359,9 +355,7 @@ def test_only_the_owner_can_read_a_list(tmp_path):
 def test_a_folder_that_cannot_be_written_to_is_said_plainly(tmp_path):
     (tmp_path / "exceptions").write_text("a file where the folder should be")
 
-    with pytest.raises(
-        MonitorError, match=r"exceptions.*: cannot be written .*; check that the folder is there"
-    ):
+    with pytest.raises(MonitorError, match=r"exceptions.*: cannot be written .*; check that the folder is there"):
         write(a_workspace(), tmp_path / "exceptions")
 
 
@@ -373,9 +367,7 @@ def test_team_names_become_safe_file_names_that_never_collide():
     assert names["Équipe"] == "team-equipe"
     assert names["Team/A"] != names["team a"]
     assert len({name.casefold() for name in names.values()}) == len(names)
-    assert all(
-        name.isascii() and len(name) < 120 and set(name).isdisjoint("/\\.: ") for name in names.values()
-    )
+    assert all(name.isascii() and len(name) < 120 and set(name).isdisjoint("/\\.: ") for name in names.values())
 
 
 def test_a_team_called_like_a_path_writes_inside_the_nights_folder(tmp_path):
@@ -429,9 +421,7 @@ def test_leads_get_a_copy_of_their_teams_lists_and_of_nothing_else(tmp_path):
     copies = publish(tmp_path / "2026-01-12", shared)
 
     lists = ("other-teams", "team-leaving-care-north", "team-leaving-care-south")
-    assert [path.name for path in copies] == [
-        f"{name}.{suffix}" for name in lists for suffix in ("csv", "xlsx")
-    ]
+    assert [path.name for path in copies] == [f"{name}.{suffix}" for name in lists for suffix in ("csv", "xlsx")]
     assert all(path.read_bytes() == (tmp_path / "2026-01-12" / path.name).read_bytes() for path in copies)
     if os.name != "nt":
         assert {stat.S_IMODE(path.stat().st_mode) for path in copies} == {0o640}

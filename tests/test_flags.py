@@ -266,9 +266,7 @@ def test_a_night_put_right_withdraws_what_it_opened_and_restores_what_it_resolve
     nights.night(DAY, {"P1": overdue(), "P2": Person({"contact-overdue": "ok"})})
     nights.night(day(1), {"P1": Person({"contact-overdue": "ok"}), "P2": overdue()})
 
-    first, second = nights.night(
-        day(1), {"P1": overdue(), "P2": Person({"contact-overdue": "ok"})}, corrects=[2]
-    )
+    first, second = nights.night(day(1), {"P1": overdue(), "P2": Person({"contact-overdue": "ok"})}, corrects=[2])
 
     assert (first["state"], first["opened_on"], first["earlier_spells"]) == ("open", DAY, 0)
     assert (second["state"], second["resolved_reason"]) == ("resolved", "corrected")

@@ -136,9 +136,7 @@ def test_one_person_missing_is_flagged_as_having_left_and_nothing_else_changes(c
     ["uasc", "disability", "worker", "adviser", "eligibility", "plan", "in_touch", "contact", "accommodation",
      "suitable", "activity"],
 )  # fmt: skip
-def test_a_dropped_column_holds_what_rests_on_it_and_opens_and_resolves_nothing(
-    council: Council, column: str
-) -> None:
+def test_a_dropped_column_holds_what_rests_on_it_and_opens_and_resolves_nothing(council: Council, column: str) -> None:
     before = council.flags()
 
     night = council.night(day(1), caseload(), leave_out=[column])

@@ -138,7 +138,8 @@ def test_a_night_put_right_corrects_flags_and_says_correction(tmp_path: Path) ->
     assert night.outcome == "put right"
     assert council.flags() == {("P1", "homeless"): "corrected", ("P2", "homeless"): "open"}
     assert "correction" in council.mail_to(NORTH)[-1].subject.lower()
-    assert council.rows("SELECT state FROM run WHERE state <> 'refused' ORDER BY id") == [("superseded",), ("accepted",)]
+    states = council.rows("SELECT state FROM run WHERE state <> 'refused' ORDER BY id")
+    assert states == [("superseded",), ("accepted",)]
 
 
 def test_someone_only_the_wrong_input_had_is_forgotten_when_it_is_put_right(tmp_path: Path) -> None:

@@ -53,6 +53,9 @@ def test_a_surge_is_open_but_told_to_the_analyst_alone_until_it_is_confirmed(tmp
     assert ([one.rule for one in night.surges], night.exit_code) == (["not-in-touch"], 1)
     assert "C059" in first[0].text
     assert "C000" not in first[0].text
+    assert "not-in-touch" not in {row["rule"] for row in council.listed(day(1), "team-north.csv")}
+    assert len(council.listed(day(1), "quarantined.csv")) == 20
+    assert {row["state"] for row in council.listed(day(2), "all.csv")} == {"open"}
     assert "Likely a data fault: not-in-touch would open 20 new flags" in " ".join(
         council.mail_to(ANALYST, day(1))[0].text.split()
     )

@@ -72,11 +72,7 @@ def test_the_service_is_in_the_state_the_report_describes(night, seed):
     assert 3 <= homes["V"] + homes["W"] <= 14
     assert 3 <= homes["X"] <= 14
     assert 0.18 < len(lapsed) / len(young) < 0.45
-    assert (
-        0.12
-        < sum(each.contact_on is None or day - each.contact_on > 56 for each in young) / len(young)
-        < 0.35
-    )
+    assert 0.12 < sum(each.contact_on is None or day - each.contact_on > 56 for each in young) / len(young) < 0.35
     assert 0.28 < sum((each.activity or "").startswith("G") for each in alive) / len(alive) < 0.42
     assert len(critical) + homes["S"] < len(people) / 8
     assert {each.in_touch for each in people} >= {"YES", "NO", "DIED", "REFU", "NREQ"}
@@ -101,8 +97,7 @@ def test_two_nights_running_differ_a_little():
         changes["died"] += deaths
         changes["spoilt"] += sum(one.spoilt is None and two.spoilt is not None for one, two in both)
         changes["dropped"] += sum(
-            one.eligibility == "former relevant" and two.eligibility == "no current eligibility"
-            for one, two in both
+            one.eligibility == "former relevant" and two.eligibility == "no current eligibility" for one, two in both
         )
         changes["contact"] += sum(one.contact_on != two.contact_on for one, two in both)
         changes["moved"] += sum(one.accommodation != two.accommodation for one, two in both)
@@ -148,10 +143,7 @@ def test_everyone_is_between_16_and_25_or_about_to_be_replaced():
 def test_another_seed_gives_other_people():
     one, other = caseload(NIGHT, seed=1), caseload(NIGHT, seed=2)
 
-    assert (
-        sum(one[person_id].born_on == other[person_id].born_on for person_id in one if person_id in other)
-        < 20
-    )
+    assert sum(one[person_id].born_on == other[person_id].born_on for person_id in one if person_id in other) < 20
 
 
 def test_the_same_arguments_give_the_same_bytes(workbook, tmp_path):

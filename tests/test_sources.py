@@ -88,11 +88,7 @@ def write_ods(path: Path, rows: Sequence[Sequence[Any]], name: str = "List 9") -
 def csv_text(rows: Sequence[Sequence[object]], delimiter: str = ",", end: str = "\r\n") -> str:
     def written(cell: object) -> str:
         text = "" if cell is None else cell.strftime("%d/%m/%Y") if isinstance(cell, dt.date) else str(cell)
-        return (
-            '"' + text.replace('"', '""') + '"'
-            if re.search(r'["\r\n]|' + re.escape(delimiter), text)
-            else text
-        )
+        return '"' + text.replace('"', '""') + '"' if re.search(r'["\r\n]|' + re.escape(delimiter), text) else text
 
     return "".join(delimiter.join(written(cell) for cell in row) + end for row in rows)
 
@@ -137,9 +133,7 @@ def test_a_workbook_is_read_with_dates_as_iso_text(tmp_path: Path) -> None:
 
 
 def test_columns_that_no_rule_needs_are_never_loaded(tmp_path: Path) -> None:
-    path = write_workbook(
-        tmp_path / "list.xlsx", {"List 9": [(*LIST_9, "Address"), (*row_of("P1"), "1 Any Street")]}
-    )
+    path = write_workbook(tmp_path / "list.xlsx", {"List 9": [(*LIST_9, "Address"), (*row_of("P1"), "1 Any Street")]})
 
     _, rows = read(path)
 
@@ -185,9 +179,7 @@ def test_csv_is_read_as_excel_writes_it(tmp_path: Path, encoding: str, delimiter
 def test_a_csv_cell_may_hold_delimiters_quotation_marks_and_line_breaks(tmp_path: Path) -> None:
     team = 'North, "East"\r\nand West'
     path = tmp_path / "list.csv"
-    path.write_text(
-        csv_text([LIST_9, (*row_of("P1")[:7], team, *ROW[8:]), row_of("P2")]), "utf-8", newline=""
-    )
+    path.write_text(csv_text([LIST_9, (*row_of("P1")[:7], team, *ROW[8:]), row_of("P2")]), "utf-8", newline="")
 
     _, rows = read(path)
 
@@ -302,9 +294,7 @@ def test_a_column_may_be_headed_by_its_catalogue_name(tmp_path: Path) -> None:
         "closure date",
         "Agreed contact interval days",
     )
-    path = write_workbook(
-        tmp_path / "list.xlsx", {"List 9": [headings, ("P1", "2006-03-01", "", "2025-01-01", 28)]}
-    )
+    path = write_workbook(tmp_path / "list.xlsx", {"List 9": [headings, ("P1", "2006-03-01", "", "2025-01-01", 28)]})
 
     _, rows = read(path)
 
@@ -401,9 +391,9 @@ def test_saving_again_leaves_the_fingerprint_and_a_changed_cell_does_not(tmp_pat
         "first": read(first)[0].fingerprint,
         "again": read(again)[0].fingerprint,
         "older": read(write_workbook(tmp_path / "3.xlsx", {"List 9": older}))[0].fingerprint,
-        "changed": read(
-            write_workbook(tmp_path / "4.xlsx", {"List 9": [LIST_9, row_of("P1"), row_of("P3")]})
-        )[0].fingerprint,
+        "changed": read(write_workbook(tmp_path / "4.xlsx", {"List 9": [LIST_9, row_of("P1"), row_of("P3")]}))[
+            0
+        ].fingerprint,
         "order": read(write_workbook(tmp_path / "5.xlsx", {"List 9": [LIST_9, row_of("P2"), row_of("P1")]}))[
             0
         ].fingerprint,
@@ -417,12 +407,8 @@ def test_saving_again_leaves_the_fingerprint_and_a_changed_cell_does_not(tmp_pat
 
 
 def test_a_value_in_the_next_column_is_another_fingerprint(tmp_path: Path) -> None:
-    left = write_workbook(
-        tmp_path / "a.xlsx", {"List 9": [LIST_9, (*row_of("P1")[:7], "North", None, *ROW[9:])]}
-    )
-    right = write_workbook(
-        tmp_path / "b.xlsx", {"List 9": [LIST_9, (*row_of("P1")[:7], None, "North", *ROW[9:])]}
-    )
+    left = write_workbook(tmp_path / "a.xlsx", {"List 9": [LIST_9, (*row_of("P1")[:7], "North", None, *ROW[9:])]})
+    right = write_workbook(tmp_path / "b.xlsx", {"List 9": [LIST_9, (*row_of("P1")[:7], None, "North", *ROW[9:])]})
 
     assert read(left)[0].fingerprint != read(right)[0].fingerprint
 
@@ -509,9 +495,7 @@ def test_an_encrypted_ods_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kept", [0.3, 0.6, 0.95])
 def test_a_workbook_cut_short_is_refused(tmp_path: Path, kept: float) -> None:
-    path = write_workbook(
-        tmp_path / "list.xlsx", {"List 9": [LIST_9, *(row_of(f"P{n}") for n in range(200))]}
-    )
+    path = write_workbook(tmp_path / "list.xlsx", {"List 9": [LIST_9, *(row_of(f"P{n}") for n in range(200))]})
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * kept)])
 
@@ -530,9 +514,7 @@ def test_a_workbook_with_a_spoilt_part_is_refused(tmp_path: Path, part: str) -> 
 
 
 def test_a_workbook_without_the_list_names_its_sheets(tmp_path: Path) -> None:
-    path = write_workbook(
-        tmp_path / "annex.xlsx", {"List 1": [("Child Unique ID", "Gender")], "Notes": [("x",)]}
-    )
+    path = write_workbook(tmp_path / "annex.xlsx", {"List 1": [("Child Unique ID", "Gender")], "Notes": [("x",)]})
 
     message = refusal(path)
 

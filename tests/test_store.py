@@ -12,7 +12,7 @@ from sqlmodel import SQLModel
 
 import monitor.store
 from monitor.errors import LockHeld, MonitorError, Refused
-from monitor.store import HEAD, hold_lock, open_store
+from monitor.store import HEAD, Store, hold_lock, open_store
 
 
 def url_in(folder: Path) -> str:
@@ -42,9 +42,12 @@ def test_the_database_is_readable_by_its_owner_only(tmp_path: Path) -> None:
 
 
 def test_a_second_holder_of_the_lock_is_refused_and_the_next_is_not(tmp_path: Path) -> None:
-    with hold_lock(url_in(tmp_path)):
-        with pytest.raises(LockHeld, match="another run is at work"), hold_lock(url_in(tmp_path)):
-            pass
+    with (
+        hold_lock(url_in(tmp_path)),
+        pytest.raises(LockHeld, match="another run is at work"),
+        hold_lock(url_in(tmp_path)),
+    ):
+        pass
 
     with hold_lock(url_in(tmp_path)):
         pass
@@ -71,9 +74,15 @@ def test_a_file_that_is_no_database_is_a_clear_message(tmp_path: Path) -> None:
 def test_a_failed_step_saves_nothing(tmp_path: Path) -> None:
     store = open_store(url_in(tmp_path))
 
-    with pytest.raises(MonitorError), store.writing() as connection:
-        connection.execute(text("INSERT INTO measure VALUES (1, 'r', 't', '2026-01-05', 1, 1, 0, 0, 0, 0)"))
-        connection.execute(text("INSERT INTO no_such_table VALUES (1)"))
+    with pytest.raises(MonitorError, match="no such table"):
+        write_twice(store)
 
     with store.reading() as connection:
         assert connection.execute(text("SELECT count(*) FROM measure")).scalar() == 0
+
+
+def write_twice(store: Store) -> None:
+    """One good row and one that cannot be written, in one transaction."""
+    with store.writing() as connection:
+        connection.execute(text("INSERT INTO measure VALUES (1, 'r', 't', '2026-01-05', 1, 1, 0, 0, 0, 0)"))
+        connection.execute(text("INSERT INTO no_such_table VALUES (1)"))

@@ -108,9 +108,7 @@ class SmtpChannel:
             if self._login:
                 connection.login(self._login.username, self._login.password)
         except ssl.SSLCertVerificationError as fault:
-            words = (
-                f"its certificate is not trusted ({fault.verify_message}); check the host, or give ca_file"
-            )
+            words = f"its certificate is not trusted ({fault.verify_message}); check the host, or give ca_file"
         except ssl.SSLError as fault:
             reason = (fault.reason or "no reason given").replace("_", " ").lower()
             words = f'no TLS connection ({reason}); check port and security ("starttls" or "tls")'
@@ -118,9 +116,7 @@ class SmtpChannel:
             variables = self._login.variables if self._login else ""
             words = f"user name or password not accepted ({fault.smtp_code}); check {variables}"
         except smtplib.SMTPNotSupportedError:
-            encrypted = settings.security == "tls" or isinstance(
-                connection and connection.sock, ssl.SSLSocket
-            )
+            encrypted = settings.security == "tls" or isinstance(connection and connection.sock, ssl.SSLSocket)
             words = (
                 "offers no way to log in; leave out username_env and password_env, or ask its keeper"
                 if encrypted
@@ -189,9 +185,7 @@ class SmtpChannel:
         permanent = 500 <= code < 600
         remedy = "check the address and the server's rules" if permanent else "it will be tried again"
         said = "refused the message" if permanent else "did not take the message for now"
-        return DeliveryError(
-            f"{self._place}: {said} ({_status(code, answer)}); {remedy}", permanent=permanent
-        )
+        return DeliveryError(f"{self._place}: {said} ({_status(code, answer)}); {remedy}", permanent=permanent)
 
     def _lost(self, fault: Exception) -> DeliveryError:
         reason = "no answer in time" if isinstance(fault, TimeoutError) else "connection lost"

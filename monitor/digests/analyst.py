@@ -183,8 +183,7 @@ def compose_analyst(
         data_rules=tuple(data_rules),
         rules=_rows(night, account),
         not_assessed=tuple(
-            NotRun(rule, night.title(rule), columns, None)
-            for rule, columns in sorted(night.not_assessed.items())
+            NotRun(rule, night.title(rule), columns, None) for rule, columns in sorted(night.not_assessed.items())
         ),
         failed=tuple(NotRun(rule, night.title(rule), (), why) for rule, why in sorted(night.failed.items())),
         rules_changed=tuple(night.title(rule) for rule in night.rules_changed),
@@ -196,9 +195,7 @@ def compose_analyst(
         caveats=_caveats(account),
         lost=lost,
         new_data_flags=sum(each.new.total for each in data_rules),
-        flag_ids=tuple(
-            line.flag_id for about in by_rule.values() for line in about if line.state in ("open", "held")
-        ),
+        flag_ids=tuple(line.flag_id for about in by_rule.values() for line in about if line.state in ("open", "held")),
         people=tuple(dict.fromkeys(each.person_id for names in named for each in names.listed)),
     )
 
@@ -210,9 +207,7 @@ def compose_refused(
     return RefusedDigest(recipient, night, why, tuple(reasons))
 
 
-def _data_rule(
-    rule: str, about: Sequence[FlagLine], known: set[int], night: Night, recipient: str
-) -> DataRule:
+def _data_rule(rule: str, about: Sequence[FlagLine], known: set[int], night: Night, recipient: str) -> DataRule:
     states = Counter(line.state for line in about)
     new = sorted(line.person_id for line in about if line.state == "open" and line.flag_id not in known)
     return DataRule(

@@ -51,14 +51,10 @@ class Routes:
 
     def addresses(self, teams: Iterable[str | None]) -> list[tuple[str, str]]:
         """Each team name (blank as '') with its address, to join rows with; restricted people aside."""
-        return [
-            (team, self.leads.get(fold(team)) or self.fallback) for team in {team or "" for team in teams}
-        ]
+        return [(team, self.leads.get(fold(team)) or self.fallback) for team in {team or "" for team in teams}]
 
 
-def plan_routes(
-    teams: Collection["Team"], people: "People", restricted: frozenset[str] = frozenset()
-) -> Routes:
+def plan_routes(teams: Collection["Team"], people: "People", restricted: frozenset[str] = frozenset()) -> Routes:
     """The routes the config asks for; people whose team has no lead go to the fallback, else the analyst."""
     leads: dict[str, str | None] = {}
     names: dict[str, tuple[str, ...]] = {}

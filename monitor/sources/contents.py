@@ -71,9 +71,7 @@ class Contents:
 
     def _measure(self, sheet: str) -> Measured:
         if sheet not in self.measured:
-            self.measured[sheet] = (
-                _measure_xlsx(self.path, self.parts[sheet]) if sheet in self.parts else Measured(0)
-            )
+            self.measured[sheet] = _measure_xlsx(self.path, self.parts[sheet]) if sheet in self.parts else Measured(0)
         return self.measured[sheet]
 
 
@@ -94,9 +92,7 @@ def measure(path: Path) -> Contents:
                 raise SourceError(f"{path.name}: a binary .xlsb workbook; save it as .xlsx")
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError, RuntimeError):
         raise SourceError(f"{path.name}: damaged or cut short; copy or export it again") from None
-    raise SourceError(
-        f"{path.name}: not a workbook but another kind of zip file; export the list as .xlsx or .csv"
-    )
+    raise SourceError(f"{path.name}: not a workbook but another kind of zip file; export the list as .xlsx or .csv")
 
 
 def _too_many_bytes(place: str, size: int) -> SourceError:
@@ -179,17 +175,11 @@ def _measure_xlsx(path: Path, part: str) -> Measured:
                 if len(places) < len(patterns.cell.findall(piece)):
                     # Cells need not say where they are; then each follows the one before.
                     unplaced_rows += len(patterns.row.findall(piece))
-                    rows = max(
-                        rows, unplaced_rows, max(map(int, patterns.row_number.findall(piece)), default=0)
-                    )
-                    columns = max(
-                        columns, *(len(patterns.cell.findall(row)) for row in patterns.row.split(piece))
-                    )
+                    rows = max(rows, unplaced_rows, max(map(int, patterns.row_number.findall(piece)), default=0))
+                    columns = max(columns, *(len(patterns.cell.findall(row)) for row in patterns.row.split(piece)))
                 if b't="e"' in piece or b"t='e'" in piece:
                     for letters, number, text in patterns.failed.findall(piece):
-                        failed.setdefault(int(number) - 1, {})[_column(letters)] = text.decode(
-                            "utf-8", "replace"
-                        )
+                        failed.setdefault(int(number) - 1, {})[_column(letters)] = text.decode("utf-8", "replace")
             return Measured(size, rows, columns, failed)
     except (zipfile.BadZipFile, zlib.error, EOFError):
         raise SourceError(f"{path.name}: damaged or cut short; copy or export it again") from None
@@ -233,9 +223,7 @@ _NAME = re.compile(rb"table:name=\"([^\"]*)\"")
 
 def _contents_of_ods(path: Path, archive: zipfile.ZipFile) -> Contents:
     if b"encryption-data" in archive.read("META-INF/manifest.xml"):
-        raise SourceError(
-            f"{path.name}: protected by a password; save a copy without one where only the monitor reads"
-        )
+        raise SourceError(f"{path.name}: protected by a password; save a copy without one where only the monitor reads")
     size = archive.getinfo("content.xml").file_size
     measured: dict[str, Measured] = {}
     name = ""

@@ -251,9 +251,7 @@ def _write_list_9(book: "Workbook", rows: Iterator[Sequence[Cell]], *, as_at: da
     day = book.add_format({"num_format": "dd/mm/yyyy"})
     strong = book.add_format({"bold": True, "text_wrap": True, "valign": "top"})
     sheet.set_column(PERSON_ID, NOTES, 16)
-    sheet.write_string(
-        0, 0, f"Annex A, List 9: leaving care services, as at {as_at:%d/%m/%Y}. Everyone is invented"
-    )
+    sheet.write_string(0, 0, f"Annex A, List 9: leaving care services, as at {as_at:%d/%m/%Y}. Everyone is invented")
     sheet.write_row(1, 0, HEADINGS, strong)
     for number, row in enumerate(rows, start=2):
         for column, cell in enumerate(row):

@@ -1,7 +1,7 @@
 """Reading, typing and asking every rule of a million people, beside DuckDB asking them straight over the file.
 
 Each side is a process of its own, so that its peak memory is its own. Run it with
-``pytest -m benchmark -s tests/benchmarks``.
+``pytest -n 0 -m benchmark -s tests/benchmarks``.
 """
 
 import json
@@ -56,7 +56,9 @@ con = open_workspace()
 con.execute("SET memory_limit = '4GB'")
 """
 
-STRAIGHT = COMMON + """
+STRAIGHT = (
+    COMMON
+    + """
 derived.create_macros(con)
 dates = {"Date of Birth": "date_of_birth", "Latest Pathway Plan Review Date": "pathway_plan_review_date",
          "Latest Date of Contact": "latest_contact_date"}
@@ -84,8 +86,11 @@ answer = con.execute(f'''
 ''').fetchone()
 found = dict(zip((r.id for r in asked), answer))
 """
+)
 
-OURS = COMMON + """
+OURS = (
+    COMMON
+    + """
 started = time.perf_counter()
 source = Source(name="caseload", kind="annex-a-list-9", path=path)
 extract = sources.read(source, con, as_at=as_at, data_folder=path.parent)
@@ -96,6 +101,7 @@ caseload.join_roster(con, intake, as_at=as_at)
 evaluated = evaluation.evaluate(con, rulebook, as_at, intake.supplied)
 found = {rule: counts.breach for rule, counts in evaluated.totals.items()}
 """
+)
 
 REPORT = """
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,7 +1,7 @@
 """Reading 100,000 people page by page over HTTP, beside a bare fetch of the same pages.
 
 Each side is a process of its own, so that its peak memory is its own. Run it with
-``pytest -m benchmark -s tests/benchmarks``.
+``pytest -n 0 -m benchmark -s tests/benchmarks``.
 """
 
 import json

@@ -1,7 +1,7 @@
 """How long a night takes, as a ratio to importing the libraries and scanning the file, within one run.
 
 Not part of the usual tests, and never a timed one: it prints what it measured. Run it with
-``pytest -m benchmark -s tests/benchmarks``.
+``pytest -n 0 -m benchmark -s tests/benchmarks``.
 """
 
 import subprocess

@@ -1,7 +1,7 @@
 """A hundred thousand people through PostgreSQL, beside fetching the same rows and doing nothing with them.
 
 Each side is a process of its own, so that its peak memory is its own. Run it with
-``pytest -m benchmark -s tests/benchmarks``.
+``pytest -n 0 -m benchmark -s tests/benchmarks``.
 """
 
 import json
