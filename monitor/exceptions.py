@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from monitor.clearing import in_words
 from monitor.config import fold
 from monitor.delimited import csv_heading, csv_line
 from monitor.files import append_privately, folder_written_whole, open_privately, written_whole
@@ -67,7 +68,7 @@ def prepare(con: "DuckDBPyConnection", rules: Iterable["Rule"], teams: Iterable[
         con,
         "rule_words",
         {"rule": "VARCHAR", "title": "VARCHAR", "basis": "VARCHAR", "action": "VARCHAR", "report": "VARCHAR"},
-        [(rule.id, rule.title, rule.basis, rule.action, ", ".join(map(str, rule.report))) for rule in rules],
+        [(rule.id, rule.title, rule.basis, _what_to_do(rule), ", ".join(map(str, rule.report))) for rule in rules],
     )
     folding = [(rule.id, folded) for rule in rules for folded in rule.folds]
     load_rows(con, "folding", {"rule": "VARCHAR", "folded": "VARCHAR"}, folding)
@@ -82,6 +83,12 @@ def prepare(con: "DuckDBPyConnection", rules: Iterable["Rule"], teams: Iterable[
     if _count(con, "state = 'quarantined'", "flag_list"):
         con.execute("CREATE TABLE quarantined_list AS SELECT * FROM flag_list WHERE state = 'quarantined'")
         con.execute("DELETE FROM flag_list WHERE state = 'quarantined'")
+
+
+def _what_to_do(rule: "Rule") -> str:
+    """The next step, and what on the record will clear the flag."""
+    until = in_words(rule)
+    return f"{rule.action} To clear it: {until}." if rule.cleared_by else f"{rule.action} {until}"
 
 
 def prepare_unassessed(con: "DuckDBPyConnection") -> None:

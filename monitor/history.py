@@ -14,11 +14,11 @@ from sqlalchemy import Connection, select
 
 from monitor import joining
 from monitor.caseload import Intake, spread_last_values
-from monitor.columns import COLUMNS, Column
+from monitor.columns import COLUMNS
 from monitor.roster import fetch_last_values
 from monitor.store import Profile, insert_rows, table_of
 from monitor.trust import DECLARED, Comparison, Dated, Movement, Taken, TeamThen
-from monitor.workspace import fetch, load_rows
+from monitor.workspace import load_rows
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -160,38 +160,32 @@ def _movements(
     _recall(con, connection, f"SELECT person_id FROM expected SEMI JOIN tonight USING (person_id) "
                              f"ORDER BY hash(person_id) LIMIT {SAMPLE}")  # fmt: skip
     asked = [column for column in COLUMNS if column.name in supplied and column.kind != "number"]
-    counts = [f"{name} AS {key}" for column in asked for key, name in _changes(column).items()]
-    pairs = [(one, other) for one in asked for other in asked if one is not other and one.kind == other.kind != "code"]
-    for one, other in pairs:
-        a, b = one.name, other.name
-        differed = f"was.{a} <> was.{b}"
-        counts.append(f"count(*) FILTER ({differed}) AS {a}__{b}")
-        counts.append(f"count(*) FILTER ({differed} AND now.{a} = was.{b}) AS {a}__{b}__taken")
-    (found,) = fetch(con, f"SELECT {', '.join(counts)} FROM last_known AS was JOIN tonight AS now USING (person_id)")
-    moved = {
-        column.name: Movement(*(found[f"{column.name}__{what}"] for what in ("compared", "changed", "back", "forward")))
+    cells = ", ".join(
+        f"{{'kind': '{column.kind}', 'name': '{column.name}', "
+        f"'was': CAST(was.{column.name} AS VARCHAR), 'now': CAST(now.{column.name} AS VARCHAR)}}"
         for column in asked
-        if column.kind in ("code", "yes_no") or column.name in PAST_DATES
-    }
-    taken = [
-        Taken(one.name, other.name, people, found[f"{one.name}__{other.name}"])
-        for one, other in pairs
-        if (people := found[f"{one.name}__{other.name}__taken"])
-    ]
-    return moved, tuple(taken)
-
-
-def _changes(column: Column) -> dict[str, str]:
-    name = column.name
-    back = forward = "0"
-    if column.kind == "date":
-        back, forward = (f"count(*) FILTER (now.{name} {sign} was.{name})" for sign in "<>")
-    return {
-        f"{name}__compared": f"count(*) FILTER (was.{name} IS NOT NULL AND now.{name} IS NOT NULL)",
-        f"{name}__changed": f"count(*) FILTER (was.{name} <> now.{name})",
-        f"{name}__back": back,
-        f"{name}__forward": forward,
-    }
+    )
+    con.execute(f"""
+        CREATE OR REPLACE TEMP TABLE cell AS
+        SELECT person_id, unnest([{cells}], recursive := true)
+        FROM last_known AS was JOIN tonight AS now USING (person_id)
+    """)
+    # Dates are written year first, so that text sorts as they do.
+    counted = con.execute("""
+        SELECT name, count(*) FILTER (was IS NOT NULL AND now IS NOT NULL), count(*) FILTER (was <> now),
+            count(*) FILTER (kind = 'date' AND now < was), count(*) FILTER (kind = 'date' AND now > was)
+        FROM cell GROUP BY name
+    """).fetchall()
+    judged = {column.name for column in asked if column.kind in ("code", "yes_no") or column.name in PAST_DATES}
+    found = {name: Movement(*counts) for name, *counts in counted}
+    moved = {name: found.get(name, Movement(0, 0)) for name in sorted(judged)}
+    taken = con.execute("""
+        SELECT one.name, other.name, count(*) FILTER (one.now = other.was) AS people, count(*)
+        FROM cell AS one JOIN cell AS other USING (person_id, kind)
+        WHERE one.kind <> 'code' AND one.name <> other.name AND one.was <> other.was
+        GROUP BY ALL HAVING people > 0 ORDER BY ALL
+    """).fetchall()
+    return moved, tuple(Taken(*row) for row in taken)
 
 
 def _recall(con: "DuckDBPyConnection", connection: Connection, people: str) -> None:

@@ -322,6 +322,16 @@ def test_a_message_naming_someone_who_has_died_since_is_not_sent(tmp_path: Path)
     assert "P2" in council.mail_to(NORTH)[0].text
 
 
+def test_the_list_says_what_to_do_and_what_clears_it(tmp_path: Path) -> None:
+    council = Council(tmp_path)
+
+    council.night(NIGHT, [homeless("P1"), *crowd(5)])
+
+    (row,) = council.listed(NIGHT, "all.csv")
+    assert row["action"].startswith("Make contact today")
+    assert row["action"].endswith("To clear it: accommodation: for example U (independent living).")
+
+
 def test_everything_written_is_for_its_owner_only(tmp_path: Path) -> None:
     council = Council(tmp_path)
     council.night(NIGHT, [homeless("P1"), *crowd(5)])
