@@ -471,13 +471,11 @@ def _bound(
 ) -> list[tuple[Any, ...]]:
     """Rows with each value in the form the driver stores (dates as ISO text on SQLite, and so on)."""
     dialect = connection.dialect
-    converters = [table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in columns]
-    converted = [n for n, converter in enumerate(converters) if converter is not None]
-    bound: list[tuple[Any, ...]] = []
-    for row in rows:
-        values = list(row)
-        for n in converted:
-            if values[n] is not None:
-                values[n] = converters[n](values[n])  # type: ignore[misc]
-        bound.append(tuple(values))
-    return bound
+    values: list[Sequence[Any]] = list(zip(*rows, strict=True))
+    for n, name in enumerate(columns[: len(values)]):
+        convert = table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
+        # A date stands in many rows, and is converted once.
+        if convert is not None and any(value is not None for value in values[n]):
+            stored = {value: convert(value) for value in set(values[n]) if value is not None}
+            values[n] = [stored.get(value) for value in values[n]]
+    return list(zip(*values, strict=True))
