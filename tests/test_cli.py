@@ -194,3 +194,30 @@ def test_a_second_process_on_the_same_database_exits_4(council: Path) -> None:
 
     assert done.returncode == 4
     assert "another run is at work" in done.stderr
+
+
+def test_check_and_the_night_name_each_rule_that_nobody_can_be_asked_once(council: Path) -> None:
+    checked = monitor(council, "check")
+    night = monitor(council, "run")
+
+    assert checked.stdout.count("not assessed: accommodation-visits: no source supplies") == 1
+    assert night.stdout.count("Not assessed: accommodation-visits: no source supplies") == 1
+    assert night.stdout.count("accommodation-visits") == 1
+
+
+def test_the_measures_of_the_last_night_are_printed_as_json(council: Path) -> None:
+    monitor(council, "run")
+
+    done = monitor(council, "measures", "--json")
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)
+
+
+def test_a_rule_without_flags_in_quarantine_has_nothing_to_confirm(council: Path) -> None:
+    monitor(council, "run")
+
+    done = monitor(council, "confirm", "homeless", "--by", "A Example")
+
+    assert done.returncode == 2
+    assert "homeless" in done.stderr
