@@ -18,7 +18,7 @@ from monitor.config import fold
 from monitor.delimited import csv_heading, csv_line
 from monitor.files import append_privately, folder_written_whole, open_privately, written_whole
 from monitor.flagbooks import write_flag_workbook
-from monitor.flags import WEIGHTS
+from monitor.severity import WEIGHTS
 from monitor.workspace import in_chunks, load_rows
 
 if TYPE_CHECKING:

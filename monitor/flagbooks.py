@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monitor.flags import SEVERITIES
+from monitor.severity import SEVERITIES
 from monitor.templating import write_count, write_date
 from monitor.workbooks import STATES, ListSheet, Tally, write_workbook
 from monitor.workspace import in_chunks

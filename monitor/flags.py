@@ -25,6 +25,7 @@ from sqlalchemy import Connection, func, or_, select
 
 from monitor import events
 from monitor.events import Event
+from monitor.severity import SEVERITIES
 from monitor.store import Flag, insert_rows, next_id, table_of, update_rows
 from monitor.workspace import fetch, load_rows
 
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
 
     from monitor.evaluation import Evaluation
     from monitor.rulebook import Rulebook
-
-SEVERITIES = ("critical", "high", "medium", "low", "data")
-WEIGHTS = {"critical": 8, "high": 4, "medium": 2, "low": 1, "data": 0}
 
 KEPT_SEVERITY_DAYS = 30
 """How long a flag that continues another is not less severe than it was."""

@@ -16,7 +16,7 @@ from monitor.config import RuleSettings
 from monitor.errors import Problems
 from monitor.limits import Duration, Limit, LimitFault, kind, may_loosen, parse_limit, words
 from monitor.rulefile import Example, Rule, read_rule
-from monitor.rulekeys import SEVERITIES
+from monitor.severity import SEVERITIES
 from monitor.vocabulary import nearest
 
 __all__ = ["Example", "Rule", "Rulebook", "load_rulebook"]

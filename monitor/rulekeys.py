@@ -10,9 +10,9 @@ from typing import Any
 from monitor import columns
 from monitor.errors import Problems
 from monitor.limits import LimitFault
+from monitor.severity import SEVERITIES
 from monitor.vocabulary import nearest
 
-SEVERITIES = ("critical", "high", "medium", "low", "data")
 BASES = ("law", "guidance", "return", "practice", "report")
 OUTCOMES = ("ok", "breach", "not applicable", "cannot assess")
 NOT_ASKED = "not asked"

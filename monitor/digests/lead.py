@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
 
-from monitor.digests.messages import SEVERITIES, ComingDue, FlagLine, Night, RuleWords, Told, one_line, rank
+from monitor.digests.messages import ComingDue, FlagLine, Night, RuleWords, Told, one_line, rank
 from monitor.digests.routes import Routes, Unrouted
+from monitor.severity import SEVERITIES, WEIGHTS
 
-WEIGHTS: Mapping[str, int] = {"critical": 8, "high": 4, "medium": 2, "low": 1, "data": 0}
 BACK_WITHIN = timedelta(days=90)
 LISTED = 20
 """People listed in a section beside the critical ones, who are always listed when they are news."""

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
 from monitor.digests.routes import Routes
+from monitor.severity import SEVERITIES
 
 if TYPE_CHECKING:
     from monitor.templating import Templates
     from monitor.trust import Verdict
 
-SEVERITIES = ("critical", "high", "medium", "low", "data")
 RANKS: Mapping[str | None, int] = {severity: number for number, severity in enumerate(SEVERITIES)}
 
 
