@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from monitor import columns, evaluation, flags, snapshot, trust
+from monitor import evaluation, flags, snapshot, trust
+from monitor.catalogue import columns
 from monitor.errors import Problems, Refused
-from monitor.limits import Duration, Limit, words
 from monitor.rulebook import Rule, Rulebook, add_file, change_limits
-from monitor.store import Run, Store, table_of
+from monitor.rulebook.limits import Duration, Limit, words
+from monitor.store import Store
+from monitor.store.tables import Run, table_of
 from monitor.workspace import fetch, load_rows, lock_down, open_workspace
 
 if TYPE_CHECKING:

@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from monitor import caseload, digests, entitled, fitness, sources
+from monitor import caseload, digests, sources
+from monitor.caseload import entitled
 from monitor.config import Config, read_restricted
 from monitor.delivery import open_channel
 from monitor.errors import MonitorError
 from monitor.rulebook import load_rulebook
 from monitor.templating import open_templates
+from monitor.trust import fitness
 from monitor.workspace import open_workspace
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from monitor import columns, derived
-from monitor.conditions import compile_condition, counts_working_days
+from monitor.catalogue import columns, derived
 from monitor.rulebook import Rule, Rulebook
-from monitor.wording import compile_wording, literal
+from monitor.rulebook.conditions import compile_condition, counts_working_days
+from monitor.rulebook.wording import compile_wording, literal
 from monitor.workspace import load_rows
 
 if TYPE_CHECKING:

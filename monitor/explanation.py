@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, and_, or_, select
 from sqlmodel import SQLModel
 
-from monitor import backtest, clearing, columns, evaluation, recall, snapshot, trust
-from monitor.conditions import compile_condition
+from monitor import backtest, evaluation, recall, snapshot, trust
+from monitor.catalogue import columns
 from monitor.errors import Problems, Refused
-from monitor.rulebook import Rule, Rulebook
-from monitor.store import Flag, FlagEvent, Message, Run, Store, table_of
-from monitor.vocabulary import CODES, TYPES
+from monitor.rulebook import Rule, Rulebook, clearing
+from monitor.rulebook.conditions import compile_condition
+from monitor.rulebook.vocabulary import CODES, TYPES
+from monitor.store import Store
+from monitor.store.tables import Flag, FlagEvent, Message, Run, table_of
 from monitor.workspace import fetch, lock_down, open_workspace
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from collections.abc import Container, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from monitor import derived, evaluation
+from monitor import evaluation
+from monitor.catalogue import derived
 from monitor.evaluation import BREACH
 from monitor.workspace import load_rows
 

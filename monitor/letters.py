@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import Connection
 
-from monitor import digests, flags, forecast, leavers, measures, outbox, quarantine
+from monitor import digests, flags, forecast, measures, outbox
+from monitor.caseload import leavers
 from monitor.config import Config, read_restricted
 from monitor.digests import ComingDue, FlagLine
-from monitor.ledger import Ledger, find_withdrawn
 from monitor.rulebook import Rulebook
+from monitor.store.ledger import Ledger, find_withdrawn
 from monitor.templating import Templates
+from monitor.trust import quarantine
 from monitor.workspace import load_rows
 
 if TYPE_CHECKING:
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
 
     from monitor.caseload import Intake
     from monitor.evaluation import Evaluation
-    from monitor.quarantine import Surge
     from monitor.trust import Verdict
+    from monitor.trust.quarantine import Surge
 
 LINE_FIELDS = tuple(FlagLine.__dataclass_fields__)
 

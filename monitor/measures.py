@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, func, select
 
-from monitor.columns import BY_NAME
+from monitor.catalogue.columns import BY_NAME
 from monitor.errors import Refused
 from monitor.evaluation import BREACH, CANNOT_ASSESS, OK, Counts
-from monitor.store import Flag, Indicator, Run, Store, insert_rows, table_of
+from monitor.store import Store
+from monitor.store.bulk import insert_rows
+from monitor.store.tables import Flag, Indicator, Run, table_of
 from monitor.workspace import load_rows
 
 if TYPE_CHECKING:

@@ -19,33 +19,28 @@ from sqlalchemy import Connection
 
 from monitor import (
     caseload,
-    entitled,
     evaluation,
-    events,
     exceptions,
-    fitness,
     flags,
     forecast,
-    history,
-    joining,
-    leavers,
-    ledger,
     letters,
     measures,
     outbox,
-    quarantine,
-    roster,
     snapshot,
     sources,
     trust,
 )
+from monitor.caseload import entitled, joining, leavers, roster
 from monitor.config import Config, read_restricted
 from monitor.delivery import Channel, open_channel
 from monitor.errors import MonitorError, Refused, SourceError
-from monitor.ledger import Ledger, Request
 from monitor.rulebook import Rulebook, load_rulebook
-from monitor.store import Measure, Run, Store, hold_lock, insert_rows, open_store, table_of
+from monitor.store import Store, events, hold_lock, ledger, open_store
+from monitor.store.bulk import insert_rows
+from monitor.store.ledger import Ledger, Request
+from monitor.store.tables import Measure, Run, table_of
 from monitor.templating import Templates, open_templates
+from monitor.trust import fitness, history, quarantine
 from monitor.workspace import lock_down, open_workspace
 
 if TYPE_CHECKING:

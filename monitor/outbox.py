@@ -23,19 +23,9 @@ from monitor.delivery import Channel, Envelope
 from monitor.digests import ComingDue, FlagLine, Told
 from monitor.digests import Message as Written
 from monitor.errors import DeliveryError
-from monitor.store import (
-    WIDE_READ,
-    Attempt,
-    Flag,
-    Message,
-    MessageComing,
-    MessageFlag,
-    Person,
-    Store,
-    insert_rows,
-    next_id,
-    table_of,
-)
+from monitor.store import Store
+from monitor.store.bulk import WIDE_READ, insert_rows, next_id
+from monitor.store.tables import Attempt, Flag, Message, MessageComing, MessageFlag, Person, table_of
 
 PENDING = ("created", "temporary-failure")
 

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from monitor import caseload, events, flags, roster
+from monitor import caseload, flags
+from monitor.caseload import roster
 from monitor.errors import Problems, Refused
-from monitor.store import Person, Run, Store, table_of
+from monitor.store import Store, events
+from monitor.store.tables import Person, Run, table_of
 from monitor.workspace import open_workspace
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monitor.columns import COLUMNS
+from monitor.catalogue.columns import COLUMNS
 from monitor.files import make_private_folder, written_whole
 
 if TYPE_CHECKING:

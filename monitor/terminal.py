@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from monitor.backtest import Replay
     from monitor.checks import Report
     from monitor.config import Config
-    from monitor.examples import Result
     from monitor.explanation import Account
     from monitor.measures import Account as Measures
-    from monitor.mutants import Verdict
     from monitor.nightly import Night
     from monitor.outbox import Delivered
     from monitor.rulebook import Rule, Rulebook
-    from monitor.rulemap import Paragraph
+    from monitor.rulebook.examples import Result
+    from monitor.rulebook.mutants import Verdict
+    from monitor.rulebook.rulemap import Paragraph
 
 PLAIN_WIDTH = 120
 COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "", "data": "dim"}

@@ -5,7 +5,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from monitor import columns
+from monitor.catalogue import columns
 from monitor.config import shipped
 from monitor.rulebook import Example, Rulebook, load_rulebook
 

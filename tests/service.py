@@ -13,9 +13,9 @@ from sqlalchemy import text
 
 from monitor import nightly
 from monitor.config import load_config
-from monitor.ledger import Request
 from monitor.nightly import Night, Tools
 from monitor.store import open_store
+from monitor.store.ledger import Request
 
 HEADINGS = {
     "id": "Child Unique ID",

@@ -9,10 +9,10 @@ from service import NIGHT, Council, crowd, day, settled
 
 from monitor import backtest, digests
 from monitor.backtest import Kept, Replay
+from monitor.caseload.leavers import read_merged
 from monitor.config import People, load_config, shipped
 from monitor.errors import Problems, Refused
 from monitor.flags import UNRESOLVED
-from monitor.leavers import read_merged
 from monitor.rulebook import Rulebook, load_rulebook
 from monitor.store import open_store
 

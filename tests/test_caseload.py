@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from monitor import caseload, sources
 from monitor.caseload import Intake
-from monitor.columns import BY_NAME, COLUMNS
+from monitor.catalogue.columns import BY_NAME, COLUMNS
 from monitor.config import NOT_AN_ADVISER, Source
 from monitor.errors import SourceError
 from monitor.sources import Extract

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from people import invent, shipped_rules
 
-from monitor import clearing, evaluation, examples
-from monitor.rulebook import Rule
+from monitor import evaluation
+from monitor.rulebook import Rule, clearing, examples
 from monitor.workspace import open_workspace
 
 RULEBOOK = shipped_rules()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.codes import (
+from monitor.catalogue.codes import (
     Accommodation,
     read_accommodation,
     read_code,
@@ -12,8 +12,8 @@ from monitor.codes import (
     says_died,
     showable,
 )
-from monitor.columns import ACCOMMODATION, ACTIVITY, COLUMNS, ELIGIBILITY, IN_TOUCH
-from monitor.phrases import UNREADABLE, is_blank
+from monitor.catalogue.columns import ACCOMMODATION, ACTIVITY, COLUMNS, ELIGIBILITY, IN_TOUCH
+from monitor.catalogue.phrases import UNREADABLE, is_blank
 
 SEEN = {
     "eligibility": {

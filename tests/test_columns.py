@@ -10,14 +10,15 @@ import openpyxl
 import pytest
 from typer.testing import CliRunner
 
-from monitor import caseload, dictionary, nightly, sources
+from monitor import caseload, nightly, sources
+from monitor.catalogue import dictionary
+from monitor.catalogue.columns import BY_NAME, COLUMNS, LIST_9_COLUMNS
 from monitor.cli import app
-from monitor.columns import BY_NAME, COLUMNS, LIST_9_COLUMNS
 from monitor.config import NOT_AN_ADVISER, Source, load_config
 from monitor.errors import Problems
-from monitor.ledger import Request
 from monitor.sources.circumstances import COVERED, HELD, write_sample_supplement
 from monitor.sources.sample import write_sample
+from monitor.store.ledger import Request
 from monitor.workspace import fetch, open_workspace
 
 AS_AT = dt.date(2026, 1, 12)
@@ -48,7 +49,7 @@ def test_the_dictionary_describes_every_column_once():
 def test_the_readme_has_the_dictionary_of_the_catalogue():
     in_step = dictionary.as_markdown() in README.read_text(encoding="utf-8")
 
-    assert in_step, "put what monitor.dictionary.as_markdown() gives in the place of the README's table"
+    assert in_step, "put what monitor.catalogue.dictionary.as_markdown() gives in the place of the README's table"
 
 
 def test_monitor_columns_prints_codes_meanings_and_headings():

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor import derived
-from monitor.binding import Binder
-from monitor.conditions import compile_condition, counts_working_days, parse_condition
+from monitor.catalogue import derived
 from monitor.errors import Problems
-from monitor.examples import build_caseload
-from monitor.limits import Duration, Limit, parse_limit
 from monitor.rulebook import Example
-from monitor.wording import compile_wording, parse_wording
+from monitor.rulebook.binding import Binder
+from monitor.rulebook.conditions import compile_condition, counts_working_days, parse_condition
+from monitor.rulebook.examples import build_caseload
+from monitor.rulebook.limits import Duration, Limit, parse_limit
+from monitor.rulebook.wording import compile_wording, parse_wording
 from monitor.workspace import open_workspace
 
 AS_AT = date(2026, 1, 5)

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from service import NIGHT, Council, Mail, day, section, settled
 
-from monitor import entitled
+from monitor.caseload import entitled
+from monitor.caseload.entitled import RULE
 from monitor.config import Source, load_config
-from monitor.entitled import RULE
 from monitor.errors import Problems, SourceError
 from monitor.workspace import fetch, open_workspace
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from monitor import events
-from monitor.events import Event
-from monitor.store import FlagEvent, Store, open_store, table_of
+from monitor.store import Store, events, open_store
+from monitor.store.events import Event
+from monitor.store.tables import FlagEvent, table_of
 
 NIGHT = dt.date(2026, 1, 5)
 NOW = dt.datetime(2026, 1, 5, 2, 30, tzinfo=dt.UTC)

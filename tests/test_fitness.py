@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from service import Council, crowd, settled
 
-from monitor import fitness
+from monitor.catalogue.columns import BY_NAME, COLUMNS, LIST_9_COLUMNS
 from monitor.checks import check
-from monitor.columns import BY_NAME, COLUMNS, LIST_9_COLUMNS
 from monitor.config import load_config, shipped
-from monitor.fitness import Supply
 from monitor.rulebook import Rulebook, load_rulebook
+from monitor.trust import fitness
+from monitor.trust.fitness import Supply
 
 LIST_9 = Supply("caseload", "annex-a-list-9", frozenset(LIST_9_COLUMNS))
 

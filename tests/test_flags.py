@@ -12,7 +12,8 @@ from sqlalchemy import select, text
 from monitor import flags
 from monitor.errors import MonitorError
 from monitor.flags import RuleFacts
-from monitor.store import FlagEvent, Store, open_store, table_of
+from monitor.store import Store, open_store
+from monitor.store.tables import FlagEvent, table_of
 from monitor.workspace import fetch, load_rows, open_workspace
 
 RULES = (

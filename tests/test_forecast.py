@@ -8,8 +8,9 @@ from people import AS_AT, invent, shipped_rules
 from service import NIGHT, Council, crowd, day, section, settled
 from sqlalchemy import text
 
-from monitor import columns, evaluation, examples, forecast
-from monitor.rulebook import Example, Rulebook
+from monitor import evaluation, forecast
+from monitor.catalogue import columns
+from monitor.rulebook import Example, Rulebook, examples
 from monitor.store import open_store
 from monitor.workspace import load_rows, lock_down, open_workspace
 

@@ -10,8 +10,8 @@ import openpyxl
 import pytest
 from service import NIGHT, Council, crowd, day, section, settled
 
-from monitor import caseload, joining, sources
-from monitor.caseload import Intake
+from monitor import caseload, sources
+from monitor.caseload import Intake, joining
 from monitor.config import NOT_AN_ADVISER, Config, Source, load_config
 from monitor.errors import Problems, SourceError
 from monitor.workspace import fetch, load_rows, open_workspace

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from service import NIGHT, Council, crowd, day, settled
 
+from monitor.caseload.leavers import read_merged
 from monitor.errors import Problems
-from monitor.leavers import read_merged
 
 
 def merged_file(folder: Path, text: str) -> Path:

@@ -9,9 +9,9 @@ import pytest
 from people import shipped_rules
 from service import NIGHT, Council, crowd, day, section, settled
 
-from monitor import evaluation, examples, measures
+from monitor import evaluation, measures
 from monitor.measures import Figures
-from monitor.rulebook import Example
+from monitor.rulebook import Example, examples
 from monitor.workspace import open_workspace
 
 if TYPE_CHECKING:

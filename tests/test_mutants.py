@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from monitor.conditions import parse_condition
 from monitor.config import shipped
-from monitor.examples import run_rules
-from monitor.mutants import judge, mutate
 from monitor.rulebook import Rule, load_rulebook
+from monitor.rulebook.conditions import parse_condition
+from monitor.rulebook.examples import run_rules
+from monitor.rulebook.mutants import judge, mutate
 
 RULE = """
 title = "Visit overdue"

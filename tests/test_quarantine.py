@@ -5,10 +5,10 @@ from pathlib import Path
 
 from service import NIGHT, Council, day, settled
 
-from monitor import quarantine
 from monitor.config import Quarantine
-from monitor.quarantine import judge
 from monitor.store import open_store
+from monitor.trust import quarantine
+from monitor.trust.quarantine import judge
 
 ANALYST, NORTH = "analyst@example.gov.uk", "north@example.gov.uk"
 LIMITS = Quarantine()

@@ -7,8 +7,8 @@ import pytest
 
 from monitor.config import RuleSettings
 from monitor.errors import Problems
-from monitor.limits import Duration
 from monitor.rulebook import Rulebook, load_rulebook
+from monitor.rulebook.limits import Duration
 
 BAD_RULES = Path(__file__).parent / "bad_rules"
 

@@ -7,7 +7,7 @@ import pytest
 from monitor.config import shipped
 from monitor.errors import Problems
 from monitor.rulebook import load_rulebook
-from monitor.rulemap import draw
+from monitor.rulebook.rulemap import draw
 
 
 def test_every_paragraph_from_28_to_54_has_a_rule_or_a_reason() -> None:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from monitor import examples
 from monitor.config import shipped
-from monitor.examples import Result
-from monitor.rulebook import Rulebook, load_rulebook
+from monitor.rulebook import Rulebook, examples, load_rulebook
+from monitor.rulebook.examples import Result
 
 RULEBOOK = load_rulebook((shipped("rules"),), {})
 

@@ -13,10 +13,11 @@ import pytest
 from people import shipped_rules
 from service import NIGHT, Council, crowd, day, settled
 
-from monitor import evaluation, examples
+from monitor import evaluation
 from monitor.config import People, Team
 from monitor.digests import ComingDue, FlagLine, Message, Night, Told, compose_lead, plan_routes, render
 from monitor.evaluation import Counts
+from monitor.rulebook import examples
 from monitor.workspace import fetch, open_workspace
 
 RULEBOOK = shipped_rules()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from monitor.caseload import Intake
     from monitor.evaluation import Counts
     from monitor.measures import Account as MeasuresAccount
-    from monitor.quarantine import Surge
+    from monitor.trust.quarantine import Surge
 
 IDS_LISTED = 20
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from monitor.digests.messages import ComingDue, FlagLine, Night, RuleWords, Told, one_line, rank
 from monitor.digests.routes import Routes, Unrouted
-from monitor.severity import SEVERITIES, WEIGHTS
+from monitor.rulebook.severity import SEVERITIES, WEIGHTS
 
 BACK_WITHIN = timedelta(days=90)
 LISTED = 20

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
 from monitor.digests.routes import Routes
-from monitor.severity import SEVERITIES
+from monitor.rulebook.severity import SEVERITIES
 
 if TYPE_CHECKING:
     from monitor.templating import Templates

@@ -13,8 +13,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
+from monitor.catalogue.headings import LIST_9, SUPPLEMENT, match_headings
 from monitor.errors import SourceError
-from monitor.headings import LIST_9, SUPPLEMENT, match_headings
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

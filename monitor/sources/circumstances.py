@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from random import Random
 
-from monitor.dictionary import write_supplement
+from monitor.catalogue.dictionary import write_supplement
 from monitor.errors import Problems
 from monitor.files import make_private_folder, written_whole
 from monitor.sources.invented import Record, birthday, record

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from monitor.catalogue.headings import LIST_9, ROWS_SEARCHED, Form, check_headings, find_heading_row, match_headings
 from monitor.errors import SourceError
-from monitor.headings import LIST_9, ROWS_SEARCHED, Form, check_headings, find_heading_row, match_headings
 from monitor.workspace import load_rows
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from monitor.catalogue.headings import LIST_9, Form, check_headings, match_headings
 from monitor.errors import SourceError
-from monitor.headings import LIST_9, Form, check_headings, match_headings
 from monitor.sources.json_items import LONGEST_VALUE, Document, NotReadable
 from monitor.sources.service import Service, open_client
 from monitor.sources.sql import number_rows

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monitor import cells, derived
-from monitor.columns import BY_NAME
+from monitor.caseload import cells
+from monitor.catalogue import derived
+from monitor.catalogue.columns import BY_NAME
+from monitor.catalogue.headings import OC3, match_headings
 from monitor.errors import SourceError
-from monitor.headings import OC3, match_headings
 from monitor.sources import delimited
 from monitor.workspace import fetch
 

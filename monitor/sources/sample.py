@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from monitor.columns import ACCOMMODATION, ACTIVITY
+from monitor.catalogue.columns import ACCOMMODATION, ACTIVITY
 from monitor.errors import Problems
 from monitor.files import make_private_folder, written_whole
 from monitor.sources.invented import Record, record

@@ -20,8 +20,8 @@ import sqlalchemy
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 
+from monitor.catalogue.headings import LIST_9, PERSON_ID, Form, check_headings
 from monitor.errors import SourceError
-from monitor.headings import LIST_9, PERSON_ID, Form, check_headings
 from monitor.workspace import CHUNK, append_columns, make_table
 
 if TYPE_CHECKING:

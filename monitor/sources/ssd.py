@@ -12,9 +12,9 @@ from datetime import date
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from monitor.codes import read_code, read_yes_no, says_died
+from monitor.catalogue.codes import read_code, read_yes_no, says_died
+from monitor.catalogue.phrases import UNREADABLE, fold_phrase
 from monitor.errors import SourceError
-from monitor.phrases import UNREADABLE, fold_phrase
 from monitor.sources.sql import Database, TableFound, number_rows, open_database
 from monitor.workspace import fetch, load_rows, make_table
 

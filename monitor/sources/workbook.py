@@ -11,9 +11,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from monitor.columns import BY_NAME
-from monitor.errors import SourceError
-from monitor.headings import (
+from monitor.catalogue.columns import BY_NAME
+from monitor.catalogue.headings import (
     LIST_9,
     ROWS_SEARCHED,
     Form,
@@ -22,6 +21,7 @@ from monitor.headings import (
     list_headings,
     match_headings,
 )
+from monitor.errors import SourceError
 from monitor.sources.contents import Contents, measure
 from monitor.workspace import load_rows
 

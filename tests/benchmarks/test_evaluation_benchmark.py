@@ -66,7 +66,7 @@ plain = {"Eligibility Category": "eligibility", "Allocated Team": "allocated_tea
          "Allocated Personal Adviser": "personal_adviser", "Type of Accommodation": "accommodation",
          "Activity Status": "activity"}
 yes = {"Does the Child have a Disability": "disability", "UASC": "uasc"}
-from monitor.columns import COLUMNS
+from monitor.catalogue.columns import COLUMNS
 supplied = {*dates.values(), *plain.values(), *yes.values(), "accommodation_suitable"}
 asked = [r for r in rulebook.in_force(as_at) if set(r.needs) <= supplied]
 typed = ", ".join([*(f'"{h}" AS {n}' for h, n in {**dates, **plain}.items()),

@@ -1,0 +1,159 @@
+"""Why people left: each person newly gone from the caseload is given a reason, or is *lost*.
+
+    merged        the analyst's list of merged ids names the record that stands for this one now
+    died          a source said so before they went
+    reached 25    the duty had ended
+    closed        their last record holds a date of closure
+    lost          none of these
+
+A birth date alone never makes two records one person.
+"""
+
+import csv
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection
+
+from monitor.errors import Problems
+from monitor.store.tables import Person, table_of
+from monitor.workspace import load_rows
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+HEADINGS = ["old_id", "new_id"]
+STRENGTHS = "['eligible', 'relevant', 'former relevant']"
+
+
+def read_merged(path: Path | None) -> dict[str, str]:
+    """Each old id with the id that stands for it in the end; ``Problems`` names every line that is wrong."""
+    if path is None:
+        return {}
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = [(number, [cell.strip() for cell in row]) for number, row in enumerate(csv.reader(file), start=1)]
+    except (OSError, UnicodeDecodeError, csv.Error) as fault:
+        raise Problems([f"merged_ids: {path.name} cannot be read as UTF-8 csv ({type(fault).__name__})"]) from None
+    if not rows or rows[0][1] != HEADINGS:
+        raise Problems([f"merged_ids: {path.name}: the first line must be {','.join(HEADINGS)}"])
+    merged: dict[str, str] = {}
+    problems = []
+    for number, row in rows[1:]:
+        place = f"merged_ids: {path.name}: line {number}"
+        if not any(row):
+            continue
+        if len(row) != 2 or not all(row):
+            problems.append(f"{place}: needs an old id and a new one")
+        elif row[0] == row[1]:
+            problems.append(f"{place}: the old id and the new one are the same")
+        elif merged.get(row[0], row[1]) != row[1]:
+            problems.append(f"{place}: an earlier line gives the old id another new one; keep the right line")
+        else:
+            merged[row[0]] = row[1]
+    for old in merged:
+        seen, new = {old}, merged[old]
+        while new in merged and new not in seen:
+            seen.add(new)
+            new = merged[new]
+        if new in seen:
+            problems.append(f"merged_ids: {path.name}: some ids lead back to themselves; leave out the wrong line")
+            break
+    if problems:
+        raise Problems(problems)
+    return {old: _last(old, merged) for old in merged}
+
+
+def _last(old: str, merged: dict[str, str]) -> str:
+    while old in merged:
+        old = merged[old]
+    return old
+
+
+def load_merged(con: "DuckDBPyConnection", path: Path | None) -> None:
+    """Make ``merged`` of the analyst's list."""
+    load_rows(con, "merged", {"old_id": "VARCHAR", "new_id": "VARCHAR"}, read_merged(path).items())
+
+
+def leave_merged(con: "DuckDBPyConnection") -> None:
+    """Make ``merged_away``: who is absent because another record stands for them; no rule is asked of them."""
+    con.execute("""
+        CREATE OR REPLACE TABLE merged_away AS
+        SELECT c.person_id, m.new_id
+        FROM caseload AS c JOIN merged AS m ON m.old_id = c.person_id
+        WHERE c.present IS NOT TRUE AND (
+            EXISTS (SELECT 1 FROM caseload AS heir WHERE heir.person_id = m.new_id)
+            OR EXISTS (SELECT 1 FROM roster AS heir WHERE heir.person_id = m.new_id)
+        )
+    """)
+    con.execute("UPDATE caseload SET present = NULL WHERE person_id IN (SELECT person_id FROM merged_away)")
+
+
+def decide(con: "DuckDBPyConnection", as_at: dt.date) -> None:
+    """Set ``left_reason`` in ``roster_tonight``; make ``leaver`` (person_id, reason) of those newly gone.
+
+    Entitlement goes over to the record that stands for a merged one. A reason stays as it was given, but for
+    *lost*, which a later line or closure may explain.
+    """
+    con.execute(
+        """
+        UPDATE roster_tonight AS n SET
+            absent_since = CASE WHEN m.new_id IS NOT NULL THEN coalesce(r.absent_since, $as_at) ELSE n.absent_since END,
+            left_reason = CASE
+                WHEN m.new_id IS NOT NULL THEN 'merged'
+                WHEN n.absent_since IS NULL THEN NULL
+                WHEN r.left_reason NOT IN ('lost', 'merged') THEN r.left_reason
+                WHEN c.died THEN 'died'
+                WHEN c.age >= 25 AND r.absent_since IS NULL THEN 'reached 25'
+                WHEN c.closure_date IS NOT NULL THEN 'closed'
+                ELSE 'lost'
+            END
+        FROM caseload AS c
+        LEFT JOIN roster AS r USING (person_id)
+        LEFT JOIN merged_away AS m USING (person_id)
+        WHERE c.person_id = n.person_id AND c.present IS NOT TRUE
+        """,
+        {"as_at": as_at},
+    )
+    con.execute(f"""
+        UPDATE roster_tonight AS n SET strongest_category = old.strongest_category
+        FROM merged_away AS m JOIN roster AS old USING (person_id)
+        WHERE n.person_id = m.new_id
+            AND coalesce(list_position({STRENGTHS}, old.strongest_category), 0)
+                > coalesce(list_position({STRENGTHS}, n.strongest_category), 0)
+    """)
+    # Who had died or reached 25 is asked nothing and stands in no caseload: only that they went is noted.
+    con.execute("""
+        CREATE OR REPLACE TABLE gone_quietly AS
+        SELECT person_id, CASE WHEN died_on IS NOT NULL THEN 'died' ELSE 'reached 25' END AS reason
+        FROM roster ANTI JOIN tonight USING (person_id)
+        WHERE absent_since IS NULL AND (died_on IS NOT NULL OR ended_on IS NOT NULL)
+    """)
+    con.execute("""
+        CREATE OR REPLACE TABLE leaver AS
+        SELECT n.person_id, n.left_reason AS reason
+        FROM roster_tonight AS n JOIN roster AS r USING (person_id)
+        WHERE n.left_reason IS NOT NULL AND r.absent_since IS NULL
+        UNION ALL
+        SELECT person_id, reason FROM gone_quietly
+    """)
+
+
+def save(con: "DuckDBPyConnection", connection: Connection, as_at: dt.date) -> None:
+    """Note since when those are gone whom nothing else is kept up for; the roster saves the rest."""
+    person = table_of(Person)
+    for person_id, reason in con.execute("SELECT person_id, reason FROM gone_quietly").fetchall():
+        went = {"absent_since": as_at, "left_reason": reason}
+        connection.execute(person.update().where(person.c.person_id == person_id).values(went))
+
+
+def count(con: "DuckDBPyConnection") -> dict[str, int]:
+    """How many are newly gone, by reason, the most first."""
+    rows = con.execute("SELECT reason, count(*) AS people FROM leaver GROUP BY reason ORDER BY people DESC, reason")
+    return dict(rows.fetchall())
+
+
+def lost(con: "DuckDBPyConnection") -> tuple[str, ...]:
+    rows = con.execute("SELECT person_id FROM leaver WHERE reason = 'lost' ORDER BY person_id")
+    return tuple(row[0] for row in rows.fetchall())

@@ -1,0 +1,357 @@
+"""Rows of an extract, typed: what each cell means, which rows cannot be used, and one row per person.
+
+Everything that is not used is listed in ``unreadable`` with its place and reason.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from monitor.caseload import cells
+from monitor.catalogue.columns import BY_NAME, COLUMNS
+from monitor.catalogue.headings import PERSON_ID
+from monitor.errors import SourceError
+from monitor.sources import Extract
+from monitor.workspace import fetch
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+UNREADABLE = "'unreadable'"
+NOT_SUPPLIED = "'not supplied'"
+
+PLACEHOLDER = "not the name of a personal adviser; read as blank"
+CONTRADICTION = "contradicts the suitability given with the type of accommodation"
+NO_ID = "no id, so it cannot be told whose row this is"
+ROUNDED_ID = "the id was turned into a rounded number by a spreadsheet; export ids as text"
+HEADINGS_AGAIN = "the headings again"
+A_REMARK = "text under the id's heading and nothing else"
+
+
+@dataclass
+class Reading:
+    """One extract on its way: where its columns are and what each one's texts mean."""
+
+    number: int
+    extract: Extract
+    positions: dict[str, int]
+    extra: tuple[str, ...]
+    tables: dict[str, str] = field(default_factory=dict)
+    faulty: set[str] = field(default_factory=set)
+    says_died: set[str] = field(default_factory=set)
+    splits_accommodation: bool = False
+
+    @property
+    def supplied(self) -> set[str]:
+        split = {"accommodation_suitable"} if self.splits_accommodation else set()
+        return (self.positions.keys() - {PERSON_ID}) | split
+
+    @property
+    def typed(self) -> str:
+        """The workspace table of its rows once they are typed, with the columns it supplies and no others."""
+        return f"typed_{self.number}"
+
+    @property
+    def place(self) -> str:
+        sheet = f': sheet "{self.extract.sheet}"' if self.extract.sheet else ""
+        return f"{self.extract.file}{sheet}"
+
+
+def fold(name: str) -> str:
+    return " ".join(name.split()).lower()
+
+
+def number_of(con: "DuckDBPyConnection", query: str, *parameters: Any) -> int:
+    row = con.execute(query, list(parameters)).fetchone()
+    return int(row[0]) if row and row[0] is not None else 0
+
+
+def read_texts(con: "DuckDBPyConnection", reading: Reading, as_at: date, placeholders: Sequence[str]) -> None:
+    for name, position in reading.positions.items():
+        if name == PERSON_ID:
+            continue
+        table = f"read_{reading.number}_{name}"
+        texts = f'SELECT DISTINCT c{position} AS text FROM "{reading.extract.table}" WHERE c{position} IS NOT NULL'
+        cells.read_cells(con, table, BY_NAME[name], texts, as_at=as_at, not_an_adviser=placeholders)
+        reading.tables[name] = table
+        found = fetch(
+            con,
+            "SELECT bool_or(fault IS NOT NULL) AS faulty, bool_or(died) AS died, "
+            f'bool_or(suitable IS NOT NULL) AS split FROM "{table}"',
+        )[0]
+        if found["faulty"]:
+            reading.faulty.add(name)
+        if found["died"]:
+            reading.says_died.add(name)
+        reading.splits_accommodation |= bool(found["split"])
+
+
+# Rows
+
+WHITE = "' ' || chr(9) || chr(10) || chr(13) || chr(160) || chr(8239) || chr(65279)"
+FILLER = ("-", "0", "0.0", "00:00:00", "00/01/1900", "01/01/1900", "1900-01-01")
+"""What formulas that were filled down past the last person leave in a cell."""
+
+PLAIN_ID = (
+    "length(t) > 1 AND right(t, 1) BETWEEN '0' AND '9' AND NOT contains(t, '.') AND NOT contains(t, ' ') "
+    "AND NOT contains(t, '+') AND NOT contains(t, ':')"
+)
+"""How nearly every id is written; the further tests are for the rest."""
+
+ROUNDED = r"regexp_full_match(t, '\d\.\d+[Ee]\+?\d+|\d[Ee]\+\d+')"
+
+
+def _rows(reading: Reading) -> str:
+    """SQL for an extract's rows with ``person_id``, NULL in a row that cannot be used."""
+    position = reading.positions[PERSON_ID]
+    others = ", ".join(f"c{n}" for n in sorted(reading.positions.values()) if n != position)
+    # A number cell reaches a csv file as 12345.0. A line of notes beneath the list is not a person.
+    return f"""
+        SELECT
+            *,
+            CASE
+                WHEN fault IS NOT NULL OR t IS NULL THEN NULL
+                WHEN {PLAIN_ID} THEN t
+                WHEN {cells.BLANK} OR {cells.FAILED} OR {ROUNDED} OR t IN ('0', '0.0') THEN NULL
+                WHEN lower(t) = $id_heading THEN NULL
+                WHEN contains(t, ' ') AND coalesce({others}) IS NULL THEN NULL
+                WHEN regexp_full_match(t, '\\d+\\.0') THEN left(t, length(t) - 2)
+                ELSE t
+            END AS person_id
+        FROM (SELECT *, trim(c{position}, {WHITE}) AS t FROM "{reading.extract.table}")"""
+
+
+def _id_heading(reading: Reading) -> dict[str, str]:
+    return {"id_heading": reading.extract.headings[reading.positions[PERSON_ID]].strip().lower()}
+
+
+def list_unusable_rows(con: "DuckDBPyConnection", reading: Reading) -> int:
+    """List the rows that say something and cannot be used; how many."""
+    before = number_of(con, "SELECT count(*) FROM unreadable")
+    listed = ", ".join(f"'{text}'" for text in FILLER)
+    filler = " AND ".join(
+        f"(c{n} IS NULL OR trim(c{n}, {WHITE}) IN ('', {listed}))" for n in sorted(reading.positions.values())
+    )
+    # Kept apart first: asked of every row together, the dearer test for filler would come first.
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE unusable AS SELECT * FROM ({_rows(reading)}) WHERE person_id IS NULL",
+        _id_heading(reading),
+    )
+    con.execute(
+        f"""
+        INSERT INTO unreadable
+        SELECT $source, $file, $sheet, "row", '',
+            CASE
+                WHEN fault IS NOT NULL THEN fault
+                WHEN {ROUNDED} THEN $rounded
+                WHEN lower(t) = $id_heading THEN $again
+                WHEN contains(t, ' ') THEN $remark
+                ELSE $no_id
+            END, ''
+        FROM unusable
+        WHERE fault IS NOT NULL OR NOT ({filler})
+        ORDER BY "row"
+        """,
+        _place_of(reading)
+        | _id_heading(reading)
+        | {"rounded": ROUNDED_ID, "again": HEADINGS_AGAIN, "remark": A_REMARK, "no_id": NO_ID},
+    )
+    con.execute("DROP TABLE unusable")
+    return number_of(con, "SELECT count(*) FROM unreadable") - before
+
+
+def _place_of(reading: Reading) -> dict[str, str | None]:
+    extract = reading.extract
+    return {"source": extract.source, "file": extract.file, "sheet": extract.sheet}
+
+
+def type_usable_rows(con: "DuckDBPyConnection", reading: Reading) -> int:
+    """Make the reading's ``typed`` table, a row for each usable row of the extract; how many."""
+    con.execute(f"CREATE OR REPLACE TABLE {reading.typed} AS {_typed(reading)}", _id_heading(reading))
+    count = number_of(con, f"SELECT count(*) FROM {reading.typed}")
+    if not count:
+        raise SourceError(_nobody(con, reading))
+    return count
+
+
+def _nobody(con: "DuckDBPyConnection", reading: Reading) -> str:
+    listed = number_of(con, "SELECT count(*) FROM unreadable WHERE source = ?", reading.extract.source)
+    if not listed:
+        return f"{reading.place}: no rows beneath the headings; export the list again"
+    heading = reading.extract.headings[reading.positions[PERSON_ID]]
+    return f'{reading.place}: no id that can be read in any row under "{heading}"; export the list with its ids'
+
+
+def _typed(reading: Reading) -> str:
+    joins = [
+        f'LEFT JOIN "{table}" AS "{name}" ON "{name}".text = r.c{reading.positions[name]}'
+        for name, table in reading.tables.items()
+    ]
+    columns = []
+    for column in COLUMNS:
+        name = column.name
+        if name == "accommodation_suitable" and reading.splits_accommodation:
+            columns += _suitability(reading)
+        elif name in reading.tables:
+            columns.append(f'"{name}".value AS "{name}"')
+            if name in reading.faulty:
+                columns.append(f'CASE WHEN "{name}".fault IS NOT NULL THEN {UNREADABLE} END AS "{name}_gap"')
+    died = " OR ".join(f'coalesce("{name}".died, false)' for name in sorted(reading.says_died)) or "false"
+    return f"""
+        SELECT {reading.number}::UTINYINT AS extract, "row", person_id, {died} AS died,
+            {", ".join(columns)}
+        FROM ({_rows(reading)}) AS r
+        {" ".join(joins)}
+        WHERE person_id IS NOT NULL"""
+
+
+def _suitability(reading: Reading) -> list[str]:
+    """The cell's own suitability, else the one that SSDA903's digit gives with the accommodation (S2)."""
+    if "accommodation_suitable" not in reading.tables:
+        gap = f"CASE WHEN accommodation.suitable IS NULL THEN {NOT_SUPPLIED} END"
+        return ["accommodation.suitable AS accommodation_suitable", f"{gap} AS accommodation_suitable_gap"]
+    faulty = (
+        "(accommodation_suitable.fault IS NOT NULL "
+        "OR coalesce(accommodation_suitable.value <> accommodation.suitable, false))"
+    )
+    value = "coalesce(accommodation_suitable.value, accommodation.suitable)"
+    return [
+        f"CASE WHEN NOT {faulty} THEN {value} END AS accommodation_suitable",
+        f"CASE WHEN {faulty} THEN {UNREADABLE} END AS accommodation_suitable_gap",
+    ]
+
+
+# Cells that cannot be read
+
+
+def list_cells(con: "DuckDBPyConnection", reading: Reading) -> None:
+    for name, table in reading.tables.items():
+        joins = f'JOIN "{table}" AS m ON m.text = {_cell(reading, name)}'
+        if name in reading.faulty:
+            _list_cell(con, reading, name, "m.fault", "m.shown", joins, "m.fault IS NOT NULL")
+        if name == "personal_adviser":
+            _list_cell(con, reading, name, f"'{PLACEHOLDER}'", "''", joins, "m.placeholder")
+    if reading.splits_accommodation and "accommodation_suitable" in reading.tables:
+        joins = (
+            f'JOIN "{reading.tables["accommodation_suitable"]}" AS m '
+            f"ON m.text = {_cell(reading, 'accommodation_suitable')} "
+            f'JOIN "{reading.tables["accommodation"]}" AS a ON a.text = {_cell(reading, "accommodation")}'
+        )
+        _list_cell(con, reading, "accommodation_suitable", f"'{CONTRADICTION}'", "''", joins, "m.value <> a.suitable")
+
+
+def _cell(reading: Reading, name: str) -> str:
+    return f"r.c{reading.positions[name]}"
+
+
+def _list_cell(
+    con: "DuckDBPyConnection", reading: Reading, name: str, reason: str, shown: str, joins: str, where: str
+) -> None:
+    con.execute(
+        f"""
+        INSERT INTO unreadable
+        SELECT $source, $file, $sheet, r."row", '{name}', {reason}, {shown}
+        FROM ({_rows(reading)}) AS r {joins}
+        WHERE r.person_id IS NOT NULL AND {where}
+        ORDER BY r."row"
+        """,
+        _place_of(reading) | _id_heading(reading),
+    )
+
+
+def refuse_before_birth(con: "DuckDBPyConnection", reading: Reading, births: str | None = None) -> None:
+    """A date of something that happened cannot be earlier than the birth: such cells become unreadable.
+
+    The birth date is the row's own, or where ``births`` is given, the person's in that table.
+    """
+    table = reading.typed
+    present = columns_of(con, table)
+    dates = [one.name for one in COLUMNS if one.records_past and one.name in present and one.name != "date_of_birth"]
+    if not dates or (births is None and "date_of_birth" not in present):
+        return
+    born, joined = "t.date_of_birth", ""
+    if births is not None:
+        born, joined = "b.date_of_birth", f"JOIN {births} AS b USING (person_id)"
+    rows = f'SELECT t."row", {born} AS born, {", ".join(dates)} FROM {table} AS t {joined}'
+    found = fetch(con, f"SELECT {', '.join(f'bool_or({name} < born) AS {name}' for name in dates)} FROM ({rows})")
+    for name in (name for name, any_before in found[0].items() if any_before):
+        con.execute(f'CREATE OR REPLACE TEMP TABLE too_early AS SELECT "row" FROM ({rows}) WHERE {name} < born')
+        con.execute(
+            f"""
+            INSERT INTO unreadable
+            SELECT $source, $file, $sheet, "row", '{name}', '{cells.BEFORE_BIRTH}', '' FROM too_early ORDER BY "row"
+            """,
+            _place_of(reading),
+        )
+        if f"{name}_gap" not in present:
+            con.execute(f"ALTER TABLE {table} ADD COLUMN {name}_gap VARCHAR")
+        con.execute(
+            f'UPDATE {table} SET {name} = NULL, {name}_gap = {UNREADABLE} WHERE "row" IN (SELECT "row" FROM too_early)'
+        )
+        con.execute("DROP TABLE too_early")
+
+
+def by_extract(readings: Sequence[Reading], attribute: str) -> str:
+    said = [getattr(reading.extract, attribute) for reading in readings]
+    texts = ["NULL" if text is None else "'" + text.replace("'", "''") + "'" for text in said] or ["NULL"]
+    if len(set(texts)) == 1:
+        return f"{texts[0]}::VARCHAR"
+    return f"CASE extract {' '.join(f'WHEN {n} THEN {text}' for n, text in enumerate(texts))} END"
+
+
+def columns_of(con: "DuckDBPyConnection", table: str) -> frozenset[str]:
+    return frozenset(row["column_name"] for row in fetch(con, f"DESCRIBE {table}"))
+
+
+# Several rows for one person
+
+
+def collapse(con: "DuckDBPyConnection", reading: Reading) -> tuple[int, int]:
+    """Keep one row per person of the reading; how many equal rows were dropped, and how many that differ.
+
+    A row that says died wins, else the newest contact, else the last row.
+    """
+    table = reading.typed
+    if number_of(con, f"SELECT count(*) - count(DISTINCT person_id) FROM {table}") == 0:
+        return 0, 0
+    present = columns_of(con, table)
+    compared = sorted(present - {"extract", "row", "person_id"})
+    newest = "latest_contact_date DESC NULLS LAST," if "latest_contact_date" in present else ""
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE repeated AS
+        SELECT *, row_number() OVER (PARTITION BY person_id ORDER BY died DESC, {newest} "row" DESC) AS place
+        FROM {table} SEMI JOIN (SELECT person_id FROM {table} GROUP BY ALL HAVING count(*) > 1) USING (person_id)
+        """
+    )
+    alike = " AND ".join(f'u."{name}" IS NOT DISTINCT FROM d."{name}"' for name in compared)
+    contact = "u.latest_contact_date IS DISTINCT FROM d.latest_contact_date" if newest else "false"
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE dropped AS
+        SELECT d.person_id, d."row", {alike} AS alike, u."row" AS used_row,
+            CASE
+                WHEN u.died AND NOT d.died THEN 'which says the person died'
+                WHEN {contact} THEN 'which has the newer contact'
+                ELSE 'which comes later'
+            END AS because
+        FROM repeated AS d JOIN repeated AS u ON u.person_id = d.person_id AND u.place = 1
+        WHERE d.place > 1
+        """
+    )
+    con.execute(
+        """
+        INSERT INTO unreadable
+        SELECT $source, $file, $sheet, "row", '',
+            'another row for the same person: row ' || used_row || ' of ' || $file || ' was used, ' || because, ''
+        FROM dropped WHERE NOT alike ORDER BY "row"
+        """,
+        _place_of(reading),
+    )
+    con.execute(f'DELETE FROM {table} USING dropped AS d WHERE {table}."row" = d."row"')
+    equal = number_of(con, "SELECT count(*) FROM dropped WHERE alike")
+    differing = number_of(con, "SELECT count(*) FROM dropped WHERE NOT alike")
+    con.execute("DROP TABLE repeated")
+    con.execute("DROP TABLE dropped")
+    return equal, differing

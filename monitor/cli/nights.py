@@ -1,0 +1,87 @@
+"""The commands about nights: run one, send what is due, check what it needs, confirm what waits."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from monitor.cli.options import CONFIG, AsAt, AsJson, ConfigPath, load, now, today
+from monitor.errors import Problems
+
+
+def run(
+    config: ConfigPath = CONFIG,
+    as_at: AsAt = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but save and send.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Put an accepted night right; needs --by.")] = False,
+    accept: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Believe a night the gate would refuse; needs --by.")
+    ] = None,
+    by: Annotated[str | None, typer.Option(metavar="NAME", help="Who decided it.")] = None,
+) -> None:
+    """Run one night: read, check, flag, write the lists and the e-mails."""
+    decided = {"--again": again, "--accept": accept is not None}
+    problems = [f"{one}: needs --by, the name of who decided it" for one, used in decided.items() if used and not by]
+    if accept is not None and not accept.strip():
+        problems.append("--accept: needs a reason in words")
+    if problems:
+        raise Problems(problems)
+    settings = load(config)
+
+    from monitor import nightly, terminal
+    from monitor.store.ledger import Request
+
+    day = today()
+    request = Request(as_at.date() if as_at else day, day, dry_run, again, by, accept)
+    with terminal.progress() as say:
+        night = nightly.run(settings, request, nightly.Tools(now, os.environ, say))
+    terminal.show_night(night, settings)
+    raise typer.Exit(night.exit_code)
+
+
+def deliver(config: ConfigPath = CONFIG) -> None:
+    """Send the messages that are waiting."""
+    settings = load(config)
+
+    from monitor import outbox, terminal
+    from monitor.delivery import open_channel
+    from monitor.store import hold_lock, open_store
+
+    channel = open_channel(settings.delivery, data_folder=settings.data_folder, environ=os.environ)
+    with hold_lock(settings.database_url):
+        store = open_store(settings.database_url)
+        delivered = outbox.deliver_due(store, channel, sender=settings.delivery.sender, clock=now)
+        store.close()
+    terminal.show_delivery(delivered)
+    raise typer.Exit(0 if delivered.settled else 1)
+
+
+def check(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
+    """Check config, rules, sources and routes; nothing is saved or sent."""
+    settings = load(config)
+
+    from monitor import checks, terminal
+
+    report = checks.check(settings, as_at=today(), environ=os.environ)
+    terminal.show_check(report, as_json=as_json)
+    raise typer.Exit(report.exit_code)
+
+
+def confirm(
+    what: Annotated[
+        str, typer.Argument(metavar="WHAT", help="A rule whose new flags wait, or the id of someone recorded as died.")
+    ],
+    by: Annotated[str, typer.Option(metavar="NAME", help="Who confirmed it.")],
+    config: ConfigPath = CONFIG,
+) -> None:
+    """Confirm a rule's flags that wait as a likely data fault, or what the records say of someone recorded as died."""
+    settings = load(config)
+
+    from monitor import recall
+    from monitor.store import hold_lock, reading_store
+    from monitor.trust import quarantine
+
+    with hold_lock(settings.database_url), reading_store(settings.database_path, settings.database_url) as store:
+        day, moment = today(), now()
+        said = quarantine.confirm(store, what, by=by, today=day, now=moment)
+        typer.echo(said or recall.confirm(store, what, by=by, today=day, now=moment))

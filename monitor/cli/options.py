@@ -1,0 +1,58 @@
+"""What commands have in common: their options, the clock, and reading config and rulebook."""
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+if TYPE_CHECKING:
+    from monitor.config import Config
+    from monitor.rulebook import Rulebook
+
+LONDON = ZoneInfo("Europe/London")
+
+ConfigPath = Annotated[
+    Path,
+    typer.Option("--config", envvar="MONITOR_CONFIG", show_default=True, help="The configuration file."),
+]
+
+CONFIG = Path("monitor.toml")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+AsAt = Annotated[
+    dt.datetime | None,
+    typer.Option(
+        "--as-at", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="The date it is about; today if left out."
+    ),
+]
+
+
+def now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+def today() -> dt.date:
+    return now().astimezone(LONDON).date()
+
+
+def load(path: Path) -> "Config":
+    from monitor.config import load_config
+
+    return load_config(path)
+
+
+def read_rulebook(path: Path, *, adjusted: bool = True) -> "Rulebook":
+    """The config's rulebook; the shipped one where there is no config file, so that it can be read before set-up.
+
+    Without the config's adjustments for examples, which do not know them.
+    """
+    from monitor.config import shipped
+    from monitor.rulebook import load_rulebook
+
+    if path == CONFIG and not path.exists():
+        return load_rulebook((shipped("rules"),), {})
+    settings = load(path)
+    return load_rulebook(settings.rule_folders(), settings.rule if adjusted else {})

@@ -1,0 +1,67 @@
+"""The settings of messages: who hears, and how messages leave."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from monitor.config.fields import File, Line, Mailbox, Table, fold
+
+
+class People(Table):
+    """Who hears, beside the team leads."""
+
+    analyst: Mailbox = "analyst@example.gov.uk"
+    fallback: Mailbox | None = None
+    head: Mailbox | None = None
+
+
+class Team(Table):
+    """One team: its name as the caseload spells it, and who hears about it."""
+
+    name: Line
+    lead: Mailbox | None = None
+    manager: Mailbox | None = None
+    also_known_as: tuple[Line, ...] = ()
+
+
+def teams_differ(teams: tuple[Team, ...]) -> tuple[Team, ...]:
+    owner: dict[str, str] = {}
+    for team in teams:
+        for spelling in {fold(name) for name in (team.name, *team.also_known_as)}:
+            if spelling in owner:
+                raise ValueError(f'"{team.name}" and "{owner[spelling]}" share the name "{spelling}"; one each')
+            owner[spelling] = team.name
+    return teams
+
+
+class Smtp(Table):
+    """A mail server reached over TLS; there is no unencrypted way to send."""
+
+    host: str
+    port: int = Field(default=587, ge=1, le=65535)
+    security: Literal["starttls", "tls"] = "starttls"
+    username_env: str | None = None
+    password_env: str | None = None
+    ca_file: File | None = None
+    timeout_seconds: int = Field(default=30, ge=1, le=600)
+
+    @model_validator(mode="after")
+    def _credentials_come_in_pairs(self) -> "Smtp":
+        if (self.username_env is None) != (self.password_env is None):
+            raise ValueError("username_env and password_env go together; give both or neither")
+        return self
+
+
+class Delivery(Table):
+    """How messages leave."""
+
+    channel: Literal["folder", "smtp"] = "folder"
+    sender: Mailbox = "care-leaver-monitor@example.gov.uk"
+    marking: Line = "OFFICIAL-SENSITIVE"
+    smtp: Smtp | None = None
+
+    @model_validator(mode="after")
+    def _channel_is_described(self) -> "Delivery":
+        if self.channel == "smtp" and self.smtp is None:
+            raise ValueError('smtp: missing; channel "smtp" needs a [delivery.smtp] table with a host')
+        return self

@@ -1,0 +1,93 @@
+"""What settings are made of: the kinds of value, each checked with a clear message."""
+
+import difflib
+import re
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
+
+from monitor.catalogue.columns import BY_NAME
+
+
+def fold(name: str) -> str:
+    """A name as it is compared: case and spaces aside."""
+    return " ".join(name.split()).casefold()
+
+
+def _mailbox(value: str) -> str:
+    if not re.fullmatch(r"[^@\s,;<>\"\x00-\x1f]+@[^@\s,;<>\"\x00-\x1f]+\.[^@\s.,;<>\"\x00-\x1f]+", value):
+        raise ValueError("not an e-mail address; write one mailbox, like name@example.gov.uk")
+    return value
+
+
+def _one_line(value: str) -> str:
+    if not value.strip() or any(ord(character) < 32 for character in value):
+        raise ValueError("must be one line of text")
+    return value.strip()
+
+
+def locate(value: Path, info: ValidationInfo) -> Path:
+    return Path((info.context or {}).get("folder", "")) / value
+
+
+def _folder(value: Path) -> Path:
+    if not value.is_dir():
+        raise ValueError(f"no folder {value}")
+    return value
+
+
+def _file(value: Path) -> Path:
+    if not value.is_file():
+        raise ValueError(f"no file {value}")
+    return value
+
+
+def catalogue_columns(values: tuple[str, ...]) -> tuple[str, ...]:
+    for name in values:
+        if name not in BY_NAME:
+            nearest = difflib.get_close_matches(name, BY_NAME, n=1)
+            hint = f'; did you mean "{nearest[0]}"?' if nearest else "; monitor columns lists them"
+            raise ValueError(f'no column "{name}"{hint}')
+    return values
+
+
+def check_case_url(value: str) -> str:
+    if not value.startswith("https://") or "{person_id}" not in value:
+        raise ValueError("must start with https:// and hold {person_id} where the id goes")
+    return value
+
+
+def _web_address(value: str) -> str:
+    """An address that may be sent credentials: over TLS, or on this machine."""
+    try:
+        parts = urlsplit(value)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or port == 0 or not value.isascii() or not value.isprintable():
+        raise ValueError("not a web address; write it like https://host.example.gov.uk/people")
+    if parts.scheme != "https" and not (parts.scheme == "http" and host in ("127.0.0.1", "::1", "localhost")):
+        raise ValueError("must begin with https://, since personal data goes over it")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("holds a user or a password; name with token_env the environment variable that has a token")
+    if parts.fragment:
+        raise ValueError("holds a #; leave out what follows it")
+    return value
+
+
+Mailbox = Annotated[str, AfterValidator(_mailbox)]
+Line = Annotated[str, AfterValidator(_one_line)]
+Located = Annotated[Path, AfterValidator(locate)]
+"""A path, made absolute from the config file's folder."""
+Folder = Annotated[Located, AfterValidator(_folder)]
+File = Annotated[Located, AfterValidator(_file)]
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+
+
+class Table(BaseModel):
+    """A table of the config file: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)

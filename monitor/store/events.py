@@ -1,0 +1,113 @@
+"""The append-only record of every change, chained so that a changed row shows.
+
+    commitment = SHA-256(salt, payload)          salt: 16 random bytes
+    hash       = SHA-256(previous hash, commitment)
+
+Removing a person deletes payload and salt and leaves the commitment, so the chain still verifies and
+nothing about the person can be guessed from it.
+"""
+
+import datetime as dt
+import hashlib
+import json
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from monitor.store.bulk import insert_rows, next_id
+from monitor.store.tables import FlagEvent, table_of
+
+GENESIS = "0" * 64
+"""The hash before the first event."""
+
+COLUMNS = ("id", "flag_id", "run_id", "kind", "as_at", "recorded_at", "payload", "salt", "commitment", "hash")
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happened, to which flag or person, why; ``detail`` holds what else is worth keeping."""
+
+    kind: str
+    flag_id: int | None = None
+    person_id: str | None = None
+    rule: str | None = None
+    why: str | None = None
+    by: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+_ENCODER = json.JSONEncoder(default=str, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def commit(salt: str, payload: str) -> str:
+    return hashlib.sha256(bytes.fromhex(salt) + payload.encode()).hexdigest()
+
+
+def chain(previous: str, commitment: str) -> str:
+    return hashlib.sha256(f"{previous}{commitment}".encode()).hexdigest()
+
+
+def head(connection: Connection) -> str:
+    """The hash of the newest event."""
+    events = table_of(FlagEvent)
+    newest = select(events.c.hash).order_by(events.c.id.desc()).limit(1)
+    return connection.execute(newest).scalar() or GENESIS
+
+
+def record(
+    connection: Connection,
+    events: Iterable[Event],
+    *,
+    as_at: dt.date,
+    recorded_at: dt.datetime,
+    run_id: int | None = None,
+) -> None:
+    """Append ``events`` to the chain, inside the caller's transaction."""
+    number = next_id(connection, FlagEvent)
+    previous = head(connection)
+    rows = []
+    for one in events:
+        payload = _payload(one, as_at, recorded_at, run_id)
+        salt = secrets.token_hex(16)
+        commitment = commit(salt, payload)
+        previous = chain(previous, commitment)
+        rows.append((number, one.flag_id, run_id, one.kind, as_at, recorded_at, payload, salt, commitment, previous))
+        number += 1
+    insert_rows(connection, FlagEvent, COLUMNS, rows)
+
+
+def _payload(one: Event, as_at: dt.date, recorded_at: dt.datetime, run_id: int | None) -> str:
+    """Everything about the event as one canonical JSON text, so that no column can be changed unseen."""
+    content = {
+        "kind": one.kind,
+        "flag_id": one.flag_id,
+        "person_id": one.person_id,
+        "rule": one.rule,
+        "run_id": run_id,
+        "as_at": as_at.isoformat(),
+        "recorded_at": recorded_at.astimezone(dt.UTC).isoformat(),
+        "why": one.why,
+        "by": one.by,
+        **one.detail,
+    }
+    return _ENCODER.encode({key: value for key, value in content.items() if value is not None})
+
+
+def first_broken(rows: Iterable[Sequence[Any]]) -> int | None:
+    """The id of the first row that was changed, in rows of ``COLUMNS`` by id; None if all verify."""
+    previous = GENESIS
+    for number, flag_id, run_id, kind, as_at, recorded_at, payload, salt, commitment, stored in rows:
+        if chain(previous, commitment) != stored:
+            return int(number)
+        if payload is not None:
+            if salt is None or commit(salt, payload) != commitment:
+                return int(number)
+            said = json.loads(payload)
+            columns = (kind, flag_id, run_id, as_at.isoformat(), recorded_at.astimezone(dt.UTC).isoformat())
+            if columns != tuple(said.get(key) for key in ("kind", "flag_id", "run_id", "as_at", "recorded_at")):
+                return int(number)
+        previous = stored
+    return None

@@ -1,0 +1,267 @@
+"""The tables: what the monitor remembers.
+
+Row classes describe tables only (SQLModel does not validate them): values are made by the modules that
+decide. Instants are UTC; days are dates.
+"""
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import DateTime, Index, Table, Text, text
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Field, SQLModel
+
+
+class Instant(TypeDecorator[dt.datetime]):
+    """A moment in UTC, stored without its offset so that every database keeps it alike."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: Any) -> dt.datetime | None:
+        return value.astimezone(dt.UTC).replace(tzinfo=None) if value else None
+
+    def process_result_value(self, value: dt.datetime | None, dialect: Any) -> dt.datetime | None:
+        return value.replace(tzinfo=dt.UTC) if value else None
+
+
+class Run(SQLModel, table=True):
+    """One night. ``state``: running, accepted, superseded (by a correction), refused, failed.
+
+    ``verdict``: what the gate said (trusted, degraded, stale, refused); ``doubts``: why, as a JSON list;
+    ``extracted_on``: the date of the sources; ``asked_on``: the date the rules were asked as at, earlier than
+    ``as_at`` where the sources are stale.
+    """
+
+    __tablename__ = "run"
+    __table_args__ = (
+        Index("one_accepted_run_per_date", "as_at", unique=True, sqlite_where=text("state = 'accepted'"),
+              postgresql_where=text("state = 'accepted'")),
+    )  # fmt: skip
+
+    id: int = Field(primary_key=True)
+    as_at: dt.date = Field(index=True)
+    state: str
+    started_at: dt.datetime = Field(sa_type=Instant)
+    finished_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    source_fingerprint: str | None = None
+    rules_fingerprint: str | None = None
+    rule_meanings: str | None = Field(default=None, sa_type=Text)
+    rule_wordings: str | None = Field(default=None, sa_type=Text)
+    supplied: str | None = Field(default=None, sa_type=Text)
+    not_believed: str | None = Field(default=None, sa_type=Text)
+    people: int | None = None
+    absent: int | None = None
+    snapshot: str | None = None
+    snapshot_sha256: str | None = None
+    reason: str | None = Field(default=None, sa_type=Text)
+    by: str | None = None
+    corrects: int | None = None
+    verdict: str | None = None
+    doubts: str | None = Field(default=None, sa_type=Text)
+    extracted_on: dt.date | None = None
+    asked_on: dt.date | None = None
+
+
+class Profile(SQLModel, table=True):
+    """What an accepted night looked like, in figures that later nights are compared with; of nobody in particular."""
+
+    __tablename__ = "profile"
+
+    run_id: int = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    as_at: dt.date = Field(index=True)
+    value: float
+
+
+class Person(SQLModel, table=True):
+    """The roster: everyone ever accepted, until dead or 25.
+
+    ``alive_again_on``: since when the records say alive of someone recorded as died, and nobody has confirmed it.
+    """
+
+    __tablename__ = "person"
+
+    person_id: str = Field(primary_key=True)
+    date_of_birth: dt.date | None = None
+    strongest_category: str | None = None
+    team: str | None = None
+    accommodation: str | None = None
+    accommodation_since: dt.date | None = None
+    previous_accommodation: str | None = None
+    previous_since: dt.date | None = None
+    last_values: str = Field(sa_type=Text)
+    values_fingerprint: str
+    first_seen_on: dt.date
+    absent_since: dt.date | None = Field(default=None, index=True)
+    died_on: dt.date | None = None
+    alive_again_on: dt.date | None = None
+    ended_on: dt.date | None = None
+    left_reason: str | None = None
+
+
+class PersonBefore(SQLModel, table=True):
+    """What a person's roster row was before the last accepted run changed it, so that a correction can start there.
+
+    ``row`` is NULL for someone the run saw for the first time.
+    """
+
+    __tablename__ = "person_before"
+
+    person_id: str = Field(primary_key=True)
+    run_id: int
+    row: str | None = Field(default=None, sa_type=Text)
+
+
+class Flag(SQLModel, table=True):
+    """One spell of one rule being in breach for one person; its state is worked out from its dates."""
+
+    __tablename__ = "flag"
+    __table_args__ = (
+        Index("one_unresolved_flag", "person_id", "rule", unique=True,
+              sqlite_where=text("resolved_on IS NULL"), postgresql_where=text("resolved_on IS NULL")),
+        Index("flags_of_person", "person_id"),
+        Index("flags_resolved", "resolved_on"),
+    )  # fmt: skip
+
+    id: int = Field(primary_key=True)
+    person_id: str
+    rule: str
+    severity: str
+    kept_severity: str | None = None
+    kept_until: dt.date | None = None
+    opened_on: dt.date
+    opened_run_id: int
+    in_breach_since: dt.date
+    due_on: dt.date | None = None
+    because: str = Field(sa_type=Text)
+    held_since: dt.date | None = None
+    held_why: str | None = None
+    resolved_on: dt.date | None = None
+    resolved_reason: str | None = None
+    resolved_run_id: int | None = None
+    earlier_spells: int = 0
+    last_cleared_on: dt.date | None = None
+    continues_flag_id: int | None = None
+    quarantined_on: dt.date | None = None
+    released_on: dt.date | None = None
+    released_by: str | None = None
+
+
+class FlagEvent(SQLModel, table=True):
+    """One change, never altered; ``events`` says how the chain of commitments is made."""
+
+    __tablename__ = "flag_event"
+    __table_args__ = (Index("events_of_flag", "flag_id"),)
+
+    id: int = Field(primary_key=True)
+    flag_id: int | None = None
+    run_id: int | None = None
+    kind: str
+    as_at: dt.date
+    recorded_at: dt.datetime = Field(sa_type=Instant)
+    payload: str | None = Field(default=None, sa_type=Text)
+    salt: str | None = None
+    commitment: str
+    hash: str
+
+
+class Measure(SQLModel, table=True):
+    """Per accepted night, rule and team: how many were asked, and what came of it."""
+
+    __tablename__ = "measure"
+
+    run_id: int = Field(primary_key=True)
+    rule: str = Field(primary_key=True)
+    team: str = Field(primary_key=True)
+    as_at: dt.date = Field(index=True)
+    asked: int
+    ok: int
+    breach: int
+    cannot_assess: int
+    held: int
+    waived: int
+
+
+class Message(SQLModel, table=True):
+    """One e-mail of the outbox.
+
+    ``state`` uses GOV.UK Notify's words: created, sending, delivered, temporary-failure, permanent-failure,
+    technical-failure (nobody knows whether it went); and replaced (by a later night's before it went).
+    ``people``: the ids of everyone it names, as a JSON list.
+    """
+
+    __tablename__ = "message"
+    __table_args__ = (
+        Index("messages_of_recipient", "recipient", "as_at"),
+        Index("messages_by_state", "state"),
+    )
+
+    id: int = Field(primary_key=True)
+    key: str = Field(unique=True)
+    run_id: int
+    as_at: dt.date
+    recipient: str
+    kind: str
+    subject: str
+    text: str = Field(sa_type=Text)
+    html: str = Field(sa_type=Text)
+    people: str = Field(sa_type=Text)
+    state: str
+    created_at: dt.datetime = Field(sa_type=Instant)
+
+
+class MessageFlag(SQLModel, table=True):
+    """A flag that a message reported, by line or by count, and how it stood then."""
+
+    __tablename__ = "message_flag"
+    __table_args__ = (Index("messages_of_flag", "flag_id"),)
+
+    message_id: int = Field(primary_key=True)
+    flag_id: int = Field(primary_key=True)
+    severity: str
+    state: str
+
+
+class MessageComing(SQLModel, table=True):
+    """What a message said would come due: a rule for a person, and the day it would open."""
+
+    __tablename__ = "message_coming"
+
+    message_id: int = Field(primary_key=True)
+    person_id: str = Field(primary_key=True)
+    rule: str = Field(primary_key=True)
+    opens_on: dt.date
+
+
+class Indicator(SQLModel, table=True):
+    """Per accepted night, figure and team: so many out of so many, and how many could not be counted either way."""
+
+    __tablename__ = "indicator"
+
+    run_id: int = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    team: str = Field(primary_key=True)
+    as_at: dt.date = Field(index=True)
+    numerator: int
+    denominator: int
+    not_assessed: int
+
+
+class Attempt(SQLModel, table=True):
+    """One try at delivering a message, recorded before it is made and completed after."""
+
+    __tablename__ = "attempt"
+
+    id: int = Field(primary_key=True)
+    message_id: int = Field(index=True)
+    channel: str
+    started_at: dt.datetime = Field(sa_type=Instant)
+    finished_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    outcome: str | None = None
+    detail: str | None = Field(default=None, sa_type=Text)
+
+
+def table_of(model: type[SQLModel]) -> Table:
+    return model.__table__  # type: ignore[attr-defined, no-any-return]
