@@ -9,7 +9,7 @@ follows it (lists, delivery) is completed by the next run of the same date.
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -126,7 +126,7 @@ def run(config: Config, request: Request, tools: Tools) -> Night:
                 night = _accept(config, request, rulebook, templates, store, past, judged, run_id, tools)
         lists = _write_lists(config, rulebook, judged.con, request.as_at, tools.say)
         tools.say("Delivering messages")
-        delivered = outbox.deliver_due(store, channel, sender=config.delivery.sender, clock=tools.clock)
+        delivered = outbox.deliver_due(store, channel, config, clock=tools.clock)
         return replace(night, lists=lists, delivered=delivered)
 
 
@@ -162,8 +162,8 @@ def _recorded(
             night = letters.describe_night(config, rulebook, past, request.as_at)
             told = letters.write_refusal(night, templates, _why(fault), str(fault).splitlines())
             with store.writing() as connection:
-                outbox.post(connection, [told], run_id=run_id, as_at=request.as_at, created_at=tools.clock())
-            outbox.deliver_due(store, channel, sender=config.delivery.sender, clock=tools.clock)
+                _post(config, connection, [told], request, run_id, tools.clock())
+            outbox.deliver_due(store, channel, config, clock=tools.clock)
         raise
     except BaseException:
         ledger.close(store, run_id, "failed", "stopped before it was finished", tools.clock())
@@ -316,11 +316,23 @@ def _accept(
             _save_profile(con, connection, past, judged, run_id, as_at)
             post = _write_letters(config, rulebook, templates, connection, past, judged, as_at)
             measures.save(con, connection, run_id=run_id, as_at=as_at, corrects=past.same_date)
-            outbox.post(connection, post.postings, run_id=run_id, as_at=as_at, created_at=now)
+            _post(config, connection, post.postings, request, run_id, now)
     except BaseException:
         _discard(judged)
         raise
     return _account(judged, as_at, "put right" if past.tonight else "accepted", past, post)
+
+
+def _post(
+    config: Config,
+    connection: Connection,
+    postings: Sequence[outbox.Posting],
+    request: Request,
+    run_id: int,
+    now: dt.datetime,
+) -> None:
+    due_at = outbox.find_due(now, unattended=request.unattended, send_hour=config.delivery.send_hour)
+    outbox.post(connection, postings, run_id=run_id, as_at=request.as_at, created_at=now, due_at=due_at)
 
 
 def _repeat(request: Request, store: Store, past: Ledger, judged: Judged, run_id: int, tools: Tools) -> Night:

@@ -13,7 +13,9 @@ from sqlalchemy import text
 
 from monitor import nightly
 from monitor.config import load_config
+from monitor.delivery import open_channel
 from monitor.nightly import Night, Tools
+from monitor.outbox import Delivered, deliver_due
 from monitor.store import open_store
 from monitor.store.ledger import Request
 
@@ -119,13 +121,24 @@ class Council:
         again: bool = False,
         by: str | None = None,
         accept: str | None = None,
+        unattended: bool = False,
     ) -> Night:
         if people is not None:
             self.write(people, leave_out=leave_out)
         self.clock += dt.timedelta(days=1)
-        request = Request(as_at, today or as_at, dry_run, again, by, accept)
+        request = Request(as_at, today or as_at, dry_run, again, by, accept, unattended)
         tools = Tools(lambda: self.clock, {}, lambda step: None)
         return nightly.run(load_config(self.config_path), request, tools)
+
+    def deliver(self, at: dt.datetime) -> Delivered:
+        """What ``monitor deliver`` does at that moment."""
+        self.clock = at
+        config = load_config(self.config_path)
+        channel = open_channel(config.delivery, data_folder=config.data_folder, environ={})
+        store = open_store(config.database_url)
+        delivered = deliver_due(store, channel, config, clock=lambda: self.clock)
+        store.close()
+        return delivered
 
     def mail(self, as_at: dt.date | None = None) -> list[Mail]:
         """Every e-mail so far, or those of one night, in the order they were written."""

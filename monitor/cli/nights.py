@@ -40,7 +40,7 @@ def run(
 
 
 def deliver(config: ConfigPath = CONFIG) -> None:
-    """Send the messages that are waiting."""
+    """Send the messages that are due."""
     settings = load(config)
 
     from monitor import outbox, terminal
@@ -50,7 +50,7 @@ def deliver(config: ConfigPath = CONFIG) -> None:
     channel = open_channel(settings.delivery, data_folder=settings.data_folder, environ=os.environ)
     with hold_lock(settings.database_url):
         store = open_store(settings.database_url)
-        delivered = outbox.deliver_due(store, channel, sender=settings.delivery.sender, clock=now)
+        delivered = outbox.deliver_due(store, channel, settings, clock=now)
         store.close()
     terminal.show_delivery(delivered)
     raise typer.Exit(0 if delivered.settled else 1)

@@ -1,10 +1,11 @@
 """The settings of messages: who hears, and how messages leave."""
 
+from datetime import time
 from typing import Literal
 
 from pydantic import Field, model_validator
 
-from monitor.config.fields import File, Line, Mailbox, Table, fold
+from monitor.config.fields import File, Hour, Line, Mailbox, Table, fold
 
 
 class People(Table):
@@ -58,6 +59,7 @@ class Delivery(Table):
     channel: Literal["folder", "smtp"] = "folder"
     sender: Mailbox = "care-leaver-monitor@example.gov.uk"
     marking: Line = "OFFICIAL-SENSITIVE"
+    send_hour: Hour = time(8)
     smtp: Smtp | None = None
 
     @model_validator(mode="after")

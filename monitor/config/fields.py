@@ -2,11 +2,12 @@
 
 import difflib
 import re
+from datetime import time
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 
 from monitor.catalogue.columns import BY_NAME
 
@@ -26,6 +27,15 @@ def _one_line(value: str) -> str:
     if not value.strip() or any(ord(character) < 32 for character in value):
         raise ValueError("must be one line of text")
     return value.strip()
+
+
+def _hour(value: object) -> time:
+    """A time of day, as TOML has one or written like "08:00"."""
+    if isinstance(value, time):
+        return value
+    if not isinstance(value, str) or not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
+        raise ValueError('not a time of day; write it like "08:00"')
+    return time.fromisoformat(value)
 
 
 def locate(value: Path, info: ValidationInfo) -> Path:
@@ -79,6 +89,8 @@ def _web_address(value: str) -> str:
 
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 Line = Annotated[str, AfterValidator(_one_line)]
+Hour = Annotated[time, BeforeValidator(_hour)]
+"""A time of day in Europe/London."""
 Located = Annotated[Path, AfterValidator(locate)]
 """A path, made absolute from the config file's folder."""
 Folder = Annotated[Located, AfterValidator(_folder)]

@@ -16,7 +16,10 @@ from monitor.store.tables import Run, table_of
 
 @dataclass(frozen=True)
 class Request:
-    """How a person, or the service, asked for a night. ``accept``: why a refused night is to be believed."""
+    """How a person, or the service, asked for a night. ``accept``: why a refused night is to be believed.
+
+    ``unattended``: the service ran it by itself, so its messages wait for the next send hour of a working day.
+    """
 
     as_at: dt.date
     today: dt.date
@@ -24,6 +27,7 @@ class Request:
     again: bool = False
     by: str | None = None
     accept: str | None = None
+    unattended: bool = False
 
 
 @dataclass(frozen=True)

@@ -187,9 +187,12 @@ class Measure(SQLModel, table=True):
 class Message(SQLModel, table=True):
     """One e-mail of the outbox.
 
-    ``state`` uses GOV.UK Notify's words: created, sending, delivered, temporary-failure, permanent-failure,
-    technical-failure (nobody knows whether it went); and replaced (by a later night's before it went).
-    ``people``: the ids of everyone it names, as a JSON list.
+    ``state`` uses GOV.UK Notify's words: created, sending (handed over, no final receipt yet), delivered,
+    temporary-failure, permanent-failure, technical-failure (nobody knows whether it went); and replaced (by a later
+    night's before it went). ``people``: the ids of everyone it names, as a JSON list. ``due_at``: not sent before.
+    ``accepted_at``: when the transport took it. ``next_attempt_at``: when it is tried, or asked about, again.
+    ``doubtful_since``: since when it may have gone unnoticed, so that any later copy is marked as a repeat.
+    ``receipt``: the transport's own id of it. ``attached``: the list that travels with it, as CSV.
     """
 
     __tablename__ = "message"
@@ -210,6 +213,12 @@ class Message(SQLModel, table=True):
     people: str = Field(sa_type=Text)
     state: str
     created_at: dt.datetime = Field(sa_type=Instant)
+    due_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    accepted_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    next_attempt_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    doubtful_since: dt.datetime | None = Field(default=None, sa_type=Instant)
+    receipt: str | None = None
+    attached: str | None = Field(default=None, sa_type=Text)
 
 
 class MessageFlag(SQLModel, table=True):

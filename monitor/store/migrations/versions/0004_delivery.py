@@ -1,5 +1,8 @@
 """When messages are due, and what became of them."""
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -7,4 +10,9 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    for name in ("due_at", "accepted_at", "next_attempt_at", "doubtful_since"):
+        op.add_column("message", sa.Column(name, sa.DateTime()))
+    op.add_column("message", sa.Column("receipt", sa.String()))
+    op.add_column("message", sa.Column("attached", sa.Text()))
+    op.execute("UPDATE message SET due_at = created_at")
+    op.execute("UPDATE message SET accepted_at = created_at WHERE state = 'delivered'")
