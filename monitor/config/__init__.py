@@ -10,13 +10,14 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
 
 from monitor.config.delivery import Delivery, People, Smtp, Team, teams_differ
+from monitor.config.escalation import Digests, Escalation
 from monitor.config.fields import File, Folder, Line, Located, Table, check_case_url, fold, locate
 from monitor.config.sources import Http, Source, sources_fit
 from monitor.errors import Problems
 
 __all__ = [
-    "Config", "Delivery", "Gate", "Http", "Lists", "Measures", "People", "Quarantine", "RuleSettings", "Smtp", "Source",
-    "Team", "fold", "load_config", "read_restricted", "shipped",
+    "Config", "Delivery", "Digests", "Escalation", "Gate", "Http", "Lists", "Measures", "People", "Quarantine",
+    "RuleSettings", "Smtp", "Source", "Team", "fold", "load_config", "read_restricted", "shipped",
 ]  # fmt: skip
 
 SHIPPED = Path(__file__).parent.parent / "shipped"
@@ -112,6 +113,8 @@ class Config(Table):
     teams: Annotated[tuple[Team, ...], AfterValidator(teams_differ)] = ()
     delivery: Delivery = Delivery()
     lists: Lists = Lists()
+    digests: Digests = Digests()
+    escalation: Escalation = Escalation()
     gate: Gate = Gate()
     measures: Measures = Measures()
     quarantine: Quarantine = Quarantine()
@@ -129,6 +132,17 @@ class Config(Table):
     def _restricted_people_have_a_reader(self) -> "Config":
         if self.restricted and not self.people.head:
             raise ValueError("restricted: needs people.head, the only one who may be shown these people")
+        return self
+
+    @model_validator(mode="after")
+    def _every_team_has_a_reader(self) -> "Config":
+        if not self.people.model_fields_set & {"analyst", "fallback"}:
+            for team in self.teams:
+                if team.lead is None:
+                    raise ValueError(
+                        f"teams[{team.name}].lead: missing, and neither people.fallback nor people.analyst is named, "
+                        "so nobody would hear about this team; name one of them"
+                    )
         return self
 
     @property

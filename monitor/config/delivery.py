@@ -1,6 +1,6 @@
 """The settings of messages: who hears, and how messages leave."""
 
-from datetime import time
+from datetime import date, time
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -22,7 +22,23 @@ class Team(Table):
     name: Line
     lead: Mailbox | None = None
     manager: Mailbox | None = None
+    head: Mailbox | None = None
+    cover: Mailbox | None = None
+    cover_until: date | None = None
     also_known_as: tuple[Line, ...] = ()
+
+    @model_validator(mode="after")
+    def _cover_has_an_end(self) -> "Team":
+        if self.cover is not None and self.cover_until is None:
+            raise ValueError("cover_until: missing; a cover needs the last day on which it is in force")
+        if self.cover_until is not None and self.cover is None:
+            raise ValueError("cover: missing; cover_until is the end of a cover's time")
+        return self
+
+    def reader(self, as_at: date | None = None) -> str | None:
+        """Who hears about the team on a day: the cover while it is in force, else the lead."""
+        covered = as_at is not None and self.cover_until is not None and as_at <= self.cover_until
+        return self.cover if covered else self.lead
 
 
 def teams_differ(teams: tuple[Team, ...]) -> tuple[Team, ...]:

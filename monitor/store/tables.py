@@ -193,6 +193,8 @@ class Message(SQLModel, table=True):
     ``accepted_at``: when the transport took it. ``next_attempt_at``: when it is tried, or asked about, again.
     ``doubtful_since``: since when it may have gone unnoticed, so that any later copy is marked as a repeat.
     ``receipt``: the transport's own id of it. ``attached``: the list that travels with it, as CSV.
+    ``holds``: its parts in words (lead, full, manager, summary, analyst), since one message may be several things to
+    the same reader.
     """
 
     __tablename__ = "message"
@@ -219,6 +221,7 @@ class Message(SQLModel, table=True):
     doubtful_since: dt.datetime | None = Field(default=None, sa_type=Instant)
     receipt: str | None = None
     attached: str | None = Field(default=None, sa_type=Text)
+    holds: str | None = None
 
 
 class MessageFlag(SQLModel, table=True):
@@ -242,6 +245,41 @@ class MessageComing(SQLModel, table=True):
     person_id: str = Field(primary_key=True)
     rule: str = Field(primary_key=True)
     opens_on: dt.date
+
+
+class Escalation(SQLModel, table=True):
+    """A flag taken one step above its team's lead, which happens once for each step.
+
+    ``step``: manager or head. ``recipient``: where it went that night; none where nobody may be told. ``instead``: why
+    it went elsewhere than the step says, if it did. ``working_days``: how long it had been open and not paused.
+    """
+
+    __tablename__ = "escalation"
+    __table_args__ = (
+        Index("one_escalation_per_step", "flag_id", "step", unique=True),
+        Index("escalations_of_night", "as_at"),
+    )
+
+    id: int = Field(primary_key=True)
+    flag_id: int
+    step: str
+    as_at: dt.date
+    run_id: int
+    team: str | None = None
+    recipient: str | None = None
+    instead: str | None = None
+    severity: str
+    working_days: int
+
+
+class MessageEscalation(SQLModel, table=True):
+    """An escalation that a message told of, by line or by count."""
+
+    __tablename__ = "message_escalation"
+    __table_args__ = (Index("messages_of_escalation", "escalation_id"),)
+
+    message_id: int = Field(primary_key=True)
+    escalation_id: int = Field(primary_key=True)
 
 
 class Indicator(SQLModel, table=True):
