@@ -135,7 +135,7 @@ def test_each_source_is_judged_by_itself(rulebook: Rulebook) -> None:
 
 
 def test_what_is_said_is_said_of_real_columns_and_rules(rulebook: Rulebook) -> None:
-    known = tomllib.loads(resources.files("monitor").joinpath("fitness.toml").read_text(encoding="utf-8"))
+    known = tomllib.loads(resources.files("monitor.trust").joinpath("fitness.toml").read_text(encoding="utf-8"))
 
     for kind, said in known.items():
         assert set(said) <= {"known", "columns", "cannot_fire"}, kind
