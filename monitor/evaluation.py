@@ -94,11 +94,14 @@ def ask(con: "DuckDBPyConnection", rules: Sequence[Rule]) -> tuple[list[Rule], d
     answered, failed = answer(con, rules)
     con.execute(BREACH_TABLE)
     con.execute(CANNOT_ASSESS_TABLE)
-    con.execute(_in_doubt(answered))
+    breached, doubtful = _given(con, answered, BREACH), _given(con, answered, CANNOT_ASSESS)
+    con.execute(_in_doubt([rule for rule in answered if rule.id in doubtful]))
     for rule in list(answered):
         try:
-            con.execute(_breaches(rule))
-            con.execute(_reasons(rule))
+            if rule.id in breached:
+                con.execute(_breaches(rule))
+            if rule.id in doubtful:
+                con.execute(_reasons(rule))
         except duckdb.Error as fault:
             failed[rule.id] = _why(fault)
             answered.remove(rule)
@@ -212,15 +215,19 @@ def _answers(rules: Sequence[Rule]) -> str:
     return " UNION ALL ".join(selects) or nothing
 
 
+def _given(con: "DuckDBPyConnection", rules: Sequence[Rule], number: int) -> frozenset[str]:
+    """The rules that gave anybody this answer."""
+    given = ", ".join(f'bool_or("{rule.id}" = {number})' for rule in rules)
+    row = con.execute(f"SELECT {given} FROM outcome").fetchone() if rules else None
+    return frozenset(rule.id for rule, anybody in zip(rules, row or (), strict=True) if anybody)
+
+
 def _breaches(rule: Rule) -> str:
     due_on = "CAST(NULL AS DATE)" if rule.due_on is None else compile_condition(rule.due_on, rule.limits)
     return f"""
         INSERT INTO breach
-        SELECT person_id, '{rule.id}', due_on, due_on + 1, {compile_wording(rule.because, rule.limits)}
-        FROM (
-            SELECT caseload.*, {due_on} AS due_on FROM caseload
-            SEMI JOIN (SELECT person_id FROM outcome WHERE "{rule.id}" = {BREACH}) USING (person_id)
-        )
+        SELECT person_id, '{rule.id}', {due_on} AS due_on, due_on + 1, {compile_wording(rule.because, rule.limits)}
+        FROM caseload SEMI JOIN (SELECT person_id FROM outcome WHERE "{rule.id}" = {BREACH}) USING (person_id)
     """
 
 

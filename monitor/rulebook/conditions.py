@@ -6,9 +6,9 @@ only what sqlglot writes back from those parts reaches the database.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import sqlglot
 from sqlglot import exp
@@ -28,7 +28,7 @@ class Condition:
     """One checked expression. ``tree`` is as written, with names in lower case; never change it, copy it."""
 
     text: str
-    tree: Tree
+    tree: Tree = field(compare=False)
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -152,6 +152,21 @@ def compile_condition(
     some cell is unreadable or not supplied tonight; every predicate that mentions one is NULL for the people
     whose cell that is.
     """
+
+    names = condition.names | (due_on.names if due_on else frozenset())
+    used = tuple((name, limits[name]) for name in sorted(names & limits.keys()))
+    return _write_sql(condition, used, due_on, gapped)
+
+
+@lru_cache(maxsize=4096)
+def _write_sql(
+    condition: Condition,
+    used: tuple[tuple[str, Limit], ...],
+    due_on: Condition | None,
+    gapped: frozenset[str],
+) -> str:
+    """Once for each condition and its limits: nights, forecasts and replays ask the same again and again."""
+    limits = dict(used)
 
     def leaf(node: Tree) -> Tree:
         written = _compile(node, limits, due_on)
