@@ -1,12 +1,12 @@
 """The command as a person runs it: what it prints, its exit codes, and never a traceback."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from command import monitor
 from service import HEADINGS, crowd, settled
 
 CONFIG = """
@@ -25,15 +25,6 @@ workbooks = false
 HEAVY = (
     "duckdb", "sqlmodel", "sqlalchemy", "sqlglot", "jinja2", "httpx", "apscheduler", "xlsxwriter", "python_calamine",
 )  # fmt: skip
-
-
-def monitor(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in ``folder`` as its own process."""
-    command = [sys.executable, "-c", "from monitor.cli import main; main()", *arguments]
-    environ = {key: value for key, value in os.environ.items() if key != "MONITOR_CONFIG"}
-    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=120, check=False)
-    assert "Traceback" not in done.stderr
-    return done
 
 
 def write_list_9(folder: Path, people: list[dict[str, str]]) -> None:
@@ -73,6 +64,16 @@ def test_a_night_prints_a_table_and_where_the_files_are(council: Path) -> None:
     assert "Not assessed: accommodation-visits: no source supplies" in done.stdout
     assert str(council / "data" / "outbox") in done.stdout
     assert "0012" not in done.stdout
+
+
+def test_the_installed_command_runs_a_night_in_a_process_of_its_own(council: Path) -> None:
+    command = [sys.executable, "-c", "from monitor.cli import main; main()", "run", "--config", "monitor.toml"]
+
+    done = subprocess.run(command, cwd=council, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert "accepted" in done.stdout
+    assert done.stderr == ""
 
 
 def test_the_same_command_again_says_that_nothing_changed(council: Path) -> None:

@@ -2,11 +2,10 @@
 
 import datetime as dt
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from command import monitor
 from service import NIGHT, Council, crowd, day, settled
 
 from monitor import explanation
@@ -173,12 +172,8 @@ def test_someone_unknown_and_a_night_unknown_are_said(council: Council) -> None:
 
 
 def test_the_command_prints_it_and_marks_who_may_see_restricted_people(council: Council) -> None:
-    def monitor(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", "from monitor.cli import main; main()", *arguments]
-        return subprocess.run(command, cwd=council.folder, capture_output=True, text=True, check=False)
-
-    shown = monitor("explain", "P4")
-    as_json = monitor("explain", "P1", "--rule", "homeless", "--json")
+    shown = monitor(council.folder, "explain", "P4")
+    as_json = monitor(council.folder, "explain", "P1", "--rule", "homeless", "--json")
 
     assert shown.returncode == 0, shown.stderr
     assert "nobody but the head of service" in shown.stderr
