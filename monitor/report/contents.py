@@ -1,0 +1,459 @@
+"""What one oversight report holds, as values: the border between gathering figures and showing them.
+
+Everything is worked out before it comes here: page and workbook count, sort and decide nothing. The board's edition
+is made of the same classes, with less in them: no rows of people, no ids, no advisers, and numbers that are
+``HIDDEN`` or an ``About``.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final, Literal, TypeAlias
+
+Edition = Literal["service", "board"]
+State = Literal["open", "held", "waived"]
+
+STATES: tuple[State, ...] = ("open", "held", "waived")
+BANDS = ("16-17", "18-20", "21-24", "age not known")
+"""The age bands, in order; the last is there only for records without a birth date."""
+SINCE = ("under 1 month", "1 to 3 months", "3 to 6 months", "6 to 12 months", "over 1 year")
+"""How long people have been out of sight, in order."""
+OTHER_TEAMS = "Other teams"
+NO_TEAM = "No team"
+
+
+class Hidden(Enum):
+    """The one value of a number that the board's edition withholds: it is small, or would give away one that is."""
+
+    HIDDEN = "[c]"
+
+
+HIDDEN: Final = Hidden.HIDDEN
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """A number to the nearest ten, as the board's edition gives those whose differences could single somebody out."""
+
+    nearest: int
+
+
+Number: TypeAlias = int | About | Hidden | None
+"""A count. ``HIDDEN``: there is one and it is withheld. None: there is none (nobody was asked, there was no night)."""
+
+
+def say(number: Number) -> str:
+    """The number in words: "1,234", "about 120", "[c]" where it is withheld, "" where there is none."""
+    if number is None:
+        return ""
+    if number is HIDDEN:
+        return "[c]"
+    return f"about {number.nearest:,}" if isinstance(number, About) else f"{number:,}"
+
+
+# The head of the report.
+
+
+@dataclass(frozen=True)
+class SourceStanding:
+    """One source on the last accepted night. ``kind``: as the config has it, such as "annex-a-list-9".
+
+    ``working_days_old``: between ``extracted_on`` and the night. ``caveats``: what is known of such a source, by
+    column, in sentences.
+    """
+
+    name: str
+    kind: str
+    extracted_on: dt.date | None = None
+    working_days_old: int | None = None
+    caveats: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NotAccepted:
+    """A night since the last accepted one that was refused or failed, and why, in sentences (none for a board)."""
+
+    as_at: dt.date
+    state: Literal["refused", "failed"]
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Trust:
+    """How far the last accepted night can be believed. ``verdict``: "trusted", "degraded" or "stale".
+
+    ``doubts``: why not wholly, in sentences. ``not_believed``: columns, as the catalogue names them.
+    ``asked_on``: the date the rules were asked as at, where the sources are too old for the night's own.
+    ``accepted_because``: what somebody said when they had a doubtful night believed.
+    """
+
+    verdict: str = "trusted"
+    doubts: tuple[str, ...] = ()
+    not_believed: tuple[str, ...] = ()
+    asked_on: dt.date | None = None
+    accepted_because: str | None = None
+
+
+@dataclass(frozen=True)
+class Header:
+    """What stands above everything. ``as_at``: the last accepted night in the period; None where there is none yet.
+
+    ``team``: the one team it is about, where one was asked for. ``people``: on the caseload that night;
+    ``absent``: known, and not on it. ``chain_head``: the newest hash of the audit chain. ``adjustments``: how rules
+    that stand for law were loosened, in sentences. ``first_night_on``: the first accepted night there is.
+    """
+
+    authority: str
+    marking: str
+    edition: Edition
+    since: dt.date
+    until: dt.date
+    made_on: dt.date
+    as_at: dt.date | None = None
+    team: str | None = None
+    people: Number = None
+    absent: Number = None
+    trust: Trust = Trust()
+    sources: tuple[SourceStanding, ...] = ()
+    not_accepted: tuple[NotAccepted, ...] = ()
+    adjustments: tuple[str, ...] = ()
+    chain_head: str | None = None
+    first_night_on: dt.date | None = None
+    nights: int = 0
+
+
+# The first screen.
+
+
+@dataclass(frozen=True)
+class Change:
+    """A number beside an earlier night's: ``by`` is +3 or -2; None where there was no night then, or nobody asked."""
+
+    since: dt.date | None = None
+    by: Number = None
+
+
+@dataclass(frozen=True)
+class HowLong:
+    """How long the people of one line have been out of sight: ``counts`` by ``SINCE``, days for the rest.
+
+    The longest is one person's, and no board is told it.
+    """
+
+    longest_since: dt.date | None = None
+    longest_days: Number = None
+    median_days: Number = None
+    counts: tuple[Number, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sight:
+    """One way of being out of sight, or all of them (``name`` is then "everyone"): young people, each counted once.
+
+    ``bands``: people by ``BANDS``, as many as are there. ``held``: those of ``people`` whom that night's data could
+    neither confirm nor clear; ``waived``: those whom nobody chases for now, by decision. ``not_assessed``: checks
+    of this kind that could not be made. ``asked``: False where no rule of this kind was asked (then there is no
+    number); ``why_not`` says why. ``rules``: ids of the rules that make it up.
+    """
+
+    name: str
+    label: str
+    people: Number = None
+    bands: tuple[Number, ...] = ()
+    held: Number = None
+    waived: Number = None
+    not_assessed: Number = None
+    since: HowLong = HowLong()
+    last_week: Change = Change()
+    last_month: Change = Change()
+    asked: bool = True
+    why_not: str | None = None
+    rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TeamSight:
+    """One team: how many it has, and how many of them are out of sight in any way."""
+
+    team: str
+    people: Number
+    out_of_sight: Number
+
+
+@dataclass(frozen=True)
+class OutOfSight:
+    """The first screen: everybody out of sight in any way, then each way, then the teams."""
+
+    everyone: Sight
+    kinds: tuple[Sight, ...] = ()
+    teams: tuple[TeamSight, ...] = ()
+
+
+# The rules.
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What one rule's asking gave: ``asked`` = ``met`` + ``breach`` + ``cannot_assess``.
+
+    ``waived`` (some of those in breach, or held) and ``held`` (flags that the night could neither confirm nor
+    clear, whether asked or absent) stand beside them and are never counted as met.
+    """
+
+    asked: Number = None
+    met: Number = None
+    breach: Number = None
+    cannot_assess: Number = None
+    waived: Number = None
+    held: Number = None
+
+
+@dataclass(frozen=True)
+class RuleFigures:
+    """One rule that night, by team in alphabetical order. ``title``: what this edition may call it.
+
+    ``standing``: None, or why it has no figures ("not in force", "no source supplies release date",
+    "failed while running"). ``caveats``: what to know of its answers, in sentences.
+    """
+
+    rule: str
+    title: str
+    severity: str
+    basis: str
+    paragraphs: tuple[int, ...]
+    total: Counts
+    teams: Mapping[str, Counts] = field(default_factory=dict)
+    standing: str | None = None
+    caveats: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Trend:
+    """One line over the weeks of the report. ``values`` go with ``Contents.weeks``; None: no accepted night that week.
+
+    ``name``: "everyone", a kind of ``Sight``, a rule's id, or a team's name.
+    """
+
+    name: str
+    label: str
+    values: tuple[Number, ...]
+
+
+@dataclass(frozen=True)
+class Trends:
+    """Lines over the weeks: people out of sight (everyone, then each kind), all of them by team, breaches by rule."""
+
+    sight: tuple[Trend, ...] = ()
+    teams: tuple[Trend, ...] = ()
+    rules: tuple[Trend, ...] = ()
+
+
+@dataclass(frozen=True)
+class Clearing:
+    """Days from breach to clearing in the period, of one rule or one severity (``rule`` is then empty).
+
+    ``standing``: not cleared yet. Quartiles are of those cleared; None where there are too few.
+    """
+
+    rule: str
+    label: str
+    severity: str
+    cleared: Number
+    standing: Number
+    lower: Number = None
+    median: Number = None
+    upper: Number = None
+
+
+# What was done.
+
+
+@dataclass(frozen=True)
+class Tally:
+    """So many of something, such as escalations by step, answers by kind or waivers by reason."""
+
+    label: str
+    count: Number
+
+
+@dataclass(frozen=True)
+class WaiverRow:
+    """One waiver in force, or one that ended in the period (``ended_on``). Never in the board's edition."""
+
+    person_id: str
+    team: str | None
+    rule: str
+    title: str
+    reason: str
+    by: str
+    until: dt.date
+    ended_on: dt.date | None = None
+    link: str | None = None
+
+
+@dataclass(frozen=True)
+class Waivers:
+    """``ending_soon``: those in force that end within 14 days, of ``in_force``."""
+
+    in_force: Number = 0
+    ending_soon: Number = 0
+    ended: Number = 0
+    reasons: tuple[Tally, ...] = ()
+    rows: tuple[WaiverRow, ...] = ()
+    rows_left_out: int = 0
+
+
+@dataclass(frozen=True)
+class Done:
+    """What people did in the period: escalations by step, answers of leads by kind."""
+
+    escalations: tuple[Tally, ...] = ()
+    answers: tuple[Tally, ...] = ()
+    opened: Number = None
+    cleared: Number = None
+    no_longer_asked: Number = None
+
+
+# The service.
+
+
+@dataclass(frozen=True)
+class AdviserRow:
+    """One personal adviser's caseload. Never in the board's edition."""
+
+    adviser: str
+    team: str
+    people: int
+    with_flags: int
+    over_cap: bool
+
+
+@dataclass(frozen=True)
+class TeamCaseload:
+    """The advisers of one team: how many, how many over the cap, and the young people shown with none."""
+
+    team: str
+    advisers: Number
+    over_cap: Number
+    without_adviser: Number
+
+
+@dataclass(frozen=True)
+class Caseloads:
+    """``cap``: the number of young people above which an adviser is counted as over it."""
+
+    cap: int
+    teams: tuple[TeamCaseload, ...] = ()
+    advisers: tuple[AdviserRow, ...] = ()
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One figure of the service: ``numerator`` of ``denominator``, and how many could not be counted either way.
+
+    ``percent`` is of the numbers as shown; ``percent_before`` four weeks earlier (``before_on``).
+    """
+
+    name: str
+    label: str
+    numerator: Number
+    denominator: Number
+    not_assessed: Number
+    percent: Number = None
+    percent_before: Number = None
+    before_on: dt.date | None = None
+
+
+@dataclass(frozen=True)
+class ParagraphRule:
+    """One rule that asks about a paragraph, and what it found; ``standing`` as in ``RuleFigures``."""
+
+    rule: str
+    title: str
+    asked: Number
+    breach: Number
+    cannot_assess: Number
+    standing: str | None = None
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """A paragraph of the inspection report: its rules, or why it has none, and the parts that no rule asks."""
+
+    number: int
+    rules: tuple[ParagraphRule, ...] = ()
+    why_none: str | None = None
+    not_asked: tuple[tuple[str, str], ...] = ()
+
+
+# The list.
+
+
+@dataclass(frozen=True, slots=True)
+class FlagRow:
+    """One unresolved flag. ``title`` and ``because``: what may be said of a sensitive rule, if it is one.
+
+    ``since``: in breach since; ``days``: since then. ``link``: https, to the case.
+    """
+
+    person_id: str
+    team: str
+    adviser: str
+    age: int | None
+    rule: str
+    title: str
+    severity: str
+    state: State
+    since: dt.date
+    days: int
+    because: str
+    action: str
+    link: str | None = None
+
+
+@dataclass(frozen=True)
+class FlagList:
+    """The worst flags, worst person first. ``total``: all there are; ``restricted``: people kept out of the list."""
+
+    rows: tuple[FlagRow, ...] = ()
+    total: int = 0
+    restricted: int = 0
+
+    @property
+    def left_out(self) -> int:
+        """How many flags are in the lists and not here."""
+        return self.total - len(self.rows)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A whole report. ``flags``, advisers and waiver rows are empty in the board's edition.
+
+    ``weeks``: the night each week is told by, the last of it; None where a week had no accepted night.
+    ``week_starts``: the Monday of each week. ``teams``: every team shown, in order.
+    """
+
+    header: Header
+    sight: OutOfSight
+    teams: tuple[str, ...] = ()
+    rules: tuple[RuleFigures, ...] = ()
+    week_starts: tuple[dt.date, ...] = ()
+    weeks: tuple[dt.date | None, ...] = ()
+    trends: Trends = Trends()
+    clearing: tuple[Clearing, ...] = ()
+    done: Done = Done()
+    waivers: Waivers = Waivers()
+    caseloads: Caseloads = Caseloads(cap=25)
+    measures: tuple[Measure, ...] = ()
+    paragraphs: tuple[Paragraph, ...] = ()
+    flags: FlagList = FlagList()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no accepted night to tell of."""
+        return self.header.as_at is None
+
+    @property
+    def is_board(self) -> bool:
+        return self.header.edition == "board"

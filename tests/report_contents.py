@@ -1,0 +1,266 @@
+"""Invented contents of an oversight report, in several sizes, for tests of what is made of them."""
+
+import datetime as dt
+from dataclasses import replace
+from random import Random
+from typing import Literal
+
+from monitor.report.contents import (
+    BANDS,
+    HIDDEN,
+    SINCE,
+    About,
+    AdviserRow,
+    Caseloads,
+    Change,
+    Clearing,
+    Contents,
+    Counts,
+    Done,
+    FlagList,
+    FlagRow,
+    Header,
+    HowLong,
+    Measure,
+    NotAccepted,
+    OutOfSight,
+    Paragraph,
+    ParagraphRule,
+    RuleFigures,
+    Sight,
+    SourceStanding,
+    Tally,
+    TeamCaseload,
+    TeamSight,
+    Trend,
+    Trends,
+    Trust,
+    WaiverRow,
+    Waivers,
+)
+
+NIGHT = dt.date(2026, 1, 12)
+TEAMS = ("Leaving Care East", "Leaving Care North", "Leaving Care South", "No team", "<script>alert(1)</script>")
+KINDS = (
+    ("no-adviser", "No personal adviser"),
+    ("no-contact", "No contact"),
+    ("no-address", "No known address"),
+    ("left-caseload", "Left the caseload"),
+    ("status-dropped", "Status dropped"),
+    ("entitled-absent", "Entitled, and on no caseload"),
+)
+RULES = (
+    ("homeless", "No fixed abode", "critical", "report", (36, 47)),
+    ("pa-allocated", "No personal adviser", "high", "law", (29, 31, 37)),
+    ("pathway-plan-current", "Pathway plan overdue for review", "high", "law", (32, 50)),
+    ("contact-overdue", "Contact overdue", "medium", "practice", (31,)),
+    ("neet", "Not in education, employment or training", "medium", "report", (32, 41)),
+    ("activity-recorded", "Activity not recorded", "data", "return", (41,)),
+)
+
+Size = Literal["empty", "first night", "small", "council", "200 teams", "80,000 people", "refused", "board"]
+PEOPLE = {"small": 40, "council": 1500, "200 teams": 9000, "80,000 people": 80_000}
+
+
+def example(size: Size = "small", *, team: str | None = None) -> Contents:
+    """A whole report about invented people, the same every time; "board" has no rows, and withheld numbers."""
+    if size == "empty":
+        header = replace(_header(0, None), as_at=None, people=None, absent=None, sources=(), first_night_on=None)
+        return Contents(header, OutOfSight(Sight("everyone", "Out of sight in any way", asked=False)))
+    if size == "refused":
+        whole = example("council")
+        refused = NotAccepted(dt.date(2026, 1, 13), "refused", ("only 3 of the 1,500 people are present",))
+        return replace(whole, header=replace(whole.header, not_accepted=(refused,)))
+    if size == "board":
+        return _withheld(example("council"))
+    people = PEOPLE.get(size, 40)
+    rng = Random(people)
+    teams = tuple(f"Team {n:03}" for n in range(200)) if size == "200 teams" else TEAMS
+    nights = 1 if size == "first night" else 20 if size == "small" else 730
+    weeks = max(1, min(nights // 7, 104))
+    starts = tuple(NIGHT - dt.timedelta(7 * n) for n in reversed(range(weeks)))
+    rules = tuple(_rule(rng, rule, teams, people) for rule in RULES)
+    return Contents(
+        header=_header(people, team),
+        sight=_sight(rng, teams, people, first=nights == 1),
+        teams=teams,
+        rules=rules,
+        week_starts=starts,
+        weeks=tuple(None if n == 3 else start for n, start in enumerate(starts)),
+        trends=Trends(
+            sight=tuple(_trend(rng, name, label, weeks, people // 10) for name, label in (EVERYONE, *KINDS)),
+            teams=tuple(_trend(rng, name, name, weeks, people // 10 // len(teams)) for name in teams),
+            rules=tuple(_trend(rng, rule.rule, rule.title, weeks, people // 8) for rule in rules),
+        ),
+        clearing=(
+            Clearing("", "High", "high", 40, 12, 6, 14, 33),
+            Clearing("contact-overdue", "Contact overdue", "medium", 31, 8, 3, 9, 21),
+            Clearing("homeless", "No fixed abode", "critical", 2, 3),
+        ),
+        done=Done(
+            escalations=(Tally("To the manager", 12), Tally("To the head of service", 3)),
+            answers=(Tally("Done", 20), Tally("Wait until a date", 4), Tally("The record is wrong", 2)),
+            opened=88, cleared=61, no_longer_asked=9,
+        ),
+        waivers=_waivers(),
+        caseloads=Caseloads(
+            25,
+            tuple(TeamCaseload(name, 4, 1, rng.randrange(9)) for name in teams),
+            tuple(AdviserRow(f"A Example {n}", teams[n % len(teams)], 20 + n, n, n > 5) for n in range(8)),
+        ),
+        measures=(
+            Measure("over-21-reached", "Aged 21 or over: in touch", 140, 200, 11, 70, 74, dt.date(2025, 12, 15)),
+            Measure("plan-current:disabled", "Plan current: disabled", 0, 0, 30),
+        ),
+        paragraphs=_paragraphs(rules),
+        flags=_flags(rng, teams, people),
+    )  # fmt: skip
+
+
+EVERYONE = ("everyone", "Out of sight in any way")
+
+
+def _header(people: int, team: str | None) -> Header:
+    return Header(
+        authority="Exampleshire",
+        marking="OFFICIAL-SENSITIVE",
+        edition="service",
+        since=NIGHT - dt.timedelta(364),
+        until=NIGHT,
+        made_on=NIGHT,
+        as_at=NIGHT,
+        team=team,
+        people=people,
+        absent=3,
+        trust=Trust("degraded", ("activity: filled for 40% of people, usually 96%; check the column",), ("activity",)),
+        sources=(
+            SourceStanding("caseload", "annex-a-list-9", NIGHT - dt.timedelta(3), 1),
+            SourceStanding("supplement", "supplement", None, None, ("last_visit_date: only visits since 2024",)),
+        ),
+        adjustments=('"No personal adviser" stands for a legal duty; its severity here is medium, not high: agreed.',),
+        chain_head="4f" * 32,
+        first_night_on=NIGHT - dt.timedelta(730),
+        nights=700,
+    )
+
+
+def _sight(rng: Random, teams: tuple[str, ...], people: int, *, first: bool) -> OutOfSight:
+    def one(name: str, label: str, share: float) -> Sight:
+        number = max(1, int(people * share))
+        bands = (number // 4, number // 4, number - 2 * (number // 4), 0)
+        return Sight(
+            name, label, number, bands, held=number // 10, waived=number // 20, not_assessed=rng.randrange(people),
+            since=HowLong(NIGHT - dt.timedelta(700), 700, 40, _split(number, len(SINCE))),
+            last_week=Change() if first else Change(NIGHT - dt.timedelta(7), rng.randrange(-4, 5)),
+            last_month=Change() if first else Change(NIGHT - dt.timedelta(31), rng.randrange(-9, 10)),
+            rules=("pa-allocated",),
+        )  # fmt: skip
+
+    kinds = tuple(one(name, label, 0.03) for name, label in KINDS[:-1])
+    missing = Sight(*KINDS[-1], asked=False, why_not="no source tells who was in care")
+    by_team = tuple(TeamSight(team, people // len(teams), people // 10 // len(teams)) for team in teams)
+    return OutOfSight(one(*EVERYONE, 0.1), (*kinds, missing), by_team)
+
+
+def _split(number: int, parts: int) -> tuple[int, ...]:
+    return (*[number // parts] * (parts - 1), number - number // parts * (parts - 1))
+
+
+def _rule(
+    rng: Random, rule: tuple[str, str, str, str, tuple[int, ...]], teams: tuple[str, ...], people: int
+) -> RuleFigures:
+    found = {}
+    for team in teams:
+        breach, cannot = rng.randrange(people // len(teams) // 4 + 2), rng.randrange(4)
+        met = people // len(teams)
+        found[team] = Counts(met + breach + cannot, met, breach, cannot, rng.randrange(breach + 1), rng.randrange(3))
+    names = ("asked", "met", "breach", "cannot_assess", "waived", "held")
+    total = Counts(*(sum(getattr(each, name) for each in found.values()) for name in names))
+    return RuleFigures(*rule, total=total, teams=found, caveats=("Refusals are not told apart.",) * (rule[0] == "neet"))
+
+
+def _trend(rng: Random, name: str, label: str, weeks: int, start: int) -> Trend:
+    values, value = [], start
+    for _ in range(weeks):
+        value = max(0, value + rng.randrange(-3, 4))
+        values.append(value)
+    return Trend(name, label, tuple(None if n == 3 else value for n, value in enumerate(values)))
+
+
+def _waivers() -> Waivers:
+    rows = tuple(
+        WaiverRow(f"W{n:03}", TEAMS[n % 4], "neet", "Not in education, employment or training", "agreed plan",
+                  "M Manager", NIGHT + dt.timedelta(n), link=f"https://cms.example.gov.uk/person/W{n:03}")
+        for n in range(5)
+    )  # fmt: skip
+    return Waivers(5, 2, 1, (Tally("agreed plan", 4), Tally("refused", 1)), rows)
+
+
+def _paragraphs(rules: tuple[RuleFigures, ...]) -> tuple[Paragraph, ...]:
+    def about(number: int) -> Paragraph:
+        asked = tuple(
+            ParagraphRule(r.rule, r.title, r.total.asked, r.total.breach, r.total.cannot_assess)
+            for r in rules
+            if number in r.paragraphs
+        )
+        if asked:
+            return Paragraph(number, asked, not_asked=(("pride in the service", "No field shows it."),))
+        return Paragraph(number, why_none="About the service. No record of a young person shows it.")
+
+    return tuple(about(number) for number in range(28, 55))
+
+
+def _flags(rng: Random, teams: tuple[str, ...], people: int) -> FlagList:
+    total = int(people * 1.3)
+    rows = []
+    for n in range(min(total, 2000)):
+        rule, title, severity, _, _ = RULES[n * len(RULES) // min(total, 2000)]
+        days = rng.randrange(1, 900)
+        rows.append(FlagRow(
+            f"0{n // 2:05}", teams[n % len(teams)], f"A Example {n % 8}", rng.choice([None, 16, 19, 22]), rule, title,
+            severity, rng.choice(["open", "held", "waived"]), NIGHT - dt.timedelta(days), days,
+            'Last contact 1 June 2025; "agreed" weekly <b>.', "Make contact and record it.",
+            f"https://cms.example.gov.uk/person/0{n // 2:05}",
+        ))  # fmt: skip
+    return FlagList(tuple(rows), total, restricted=2)
+
+
+def _withheld(whole: Contents) -> Contents:
+    """The look of a board's edition, not its working: some numbers withheld, some to the nearest ten, no rows."""
+
+    def hide(sight: Sight) -> Sight:
+        return replace(
+            sight, bands=(HIDDEN, HIDDEN, 20, 0)[: len(BANDS)] if sight.asked else (), held=About(10),
+            waived=HIDDEN, not_assessed=About(40), last_week=Change(sight.last_week.since, HIDDEN),
+            since=HowLong(median_days=40, counts=(10, HIDDEN, HIDDEN, 0, 8)),
+        )  # fmt: skip
+
+    rules = tuple(
+        replace(
+            rule, total=replace(rule.total, asked=About(1500), met=About(1400), waived=HIDDEN),
+            teams={"Leaving Care North": Counts(About(400), HIDDEN, HIDDEN, 12, HIDDEN, 0),
+                   "Other teams": Counts(About(300), About(280), 17, HIDDEN, 0, 0)},
+        )
+        for rule in whole.rules
+    )  # fmt: skip
+    trends = Trends(
+        sight=tuple(replace(line, values=(HIDDEN, *line.values[1:])) for line in whole.trends.sight),
+        rules=whole.trends.rules,
+    )
+    return replace(
+        whole,
+        header=replace(whole.header, edition="board", trust=replace(whole.header.trust, doubts=())),
+        sight=OutOfSight(
+            replace(hide(whole.sight.everyone)), tuple(map(hide, whole.sight.kinds)),
+            (TeamSight("Leaving Care North", About(400), 40), TeamSight("Other teams", About(300), HIDDEN)),
+        ),
+        teams=("Leaving Care North", "Other teams"),
+        rules=rules,
+        trends=trends,
+        clearing=(Clearing("homeless", "No fixed abode", "critical", HIDDEN, HIDDEN),),
+        done=Done((Tally("To the manager", About(10)),), (Tally("Done", HIDDEN),), About(90), About(60), About(10)),
+        waivers=Waivers(About(10), HIDDEN, HIDDEN, (Tally("agreed plan", HIDDEN),)),
+        caseloads=Caseloads(25, (TeamCaseload("Leaving Care North", About(10), HIDDEN, HIDDEN),)),
+        measures=(Measure("over-21-reached", "Aged 21 or over: in touch", 140, About(200), About(10), 70),),
+        flags=FlagList(),
+    )  # fmt: skip
