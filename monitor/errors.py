@@ -5,6 +5,7 @@
     ├── SourceError             3   a source cannot be read
     ├── Refused                 3   the night, or the request, is refused; nothing has changed
     ├── LockHeld                4   another run holds the lock
+    ├── StoreError              1   the database cannot be read or written
     └── DeliveryError           1   one message was not delivered
 
 Wording: place, what is wrong, what would be right. No full stop, no personal data. ``cli`` prints
@@ -46,6 +47,10 @@ class LockHeld(MonitorError):
     """Another run is at work on the same database."""
 
     exit_code = 4
+
+
+class StoreError(MonitorError):
+    """The database cannot be read or written, so nothing can be remembered or sent through it."""
 
 
 class DeliveryError(MonitorError):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from sqlalchemy import Connection
 
@@ -51,13 +51,24 @@ Say = Callable[[str], None]
 Outcome = Literal["accepted", "put right", "unchanged", "rehearsed"]
 
 
+class Note(Protocol):
+    """Where a stage of the night is logged: a few words that never change, and counts; never a person."""
+
+    def __call__(self, stage: str, /, **counts: int | str | None) -> None: ...
+
+
+def note_nothing(stage: str, /, **counts: int | str | None) -> None:
+    """For a night that a person watches: the closing account says it all."""
+
+
 @dataclass(frozen=True)
 class Tools:
-    """What the night reads of the world, handed in by ``cli``: clock, secrets, and where progress is told."""
+    """What the night reads of the world, handed in by ``cli``: clock, secrets, where progress is told and logged."""
 
     clock: Clock
     environ: Mapping[str, str]
     say: Say
+    note: Note = note_nothing
 
 
 @dataclass(frozen=True)
@@ -108,10 +119,21 @@ class Judged:
     snapshot: Path | None
 
 
-def run(config: Config, request: Request, tools: Tools) -> Night:
-    """Run the night; raises ``MonitorError`` with nothing changed where it cannot be believed."""
-    rulebook = load_rulebook(config.rule_folders(), config.rule)
-    templates = open_templates(config.templates)
+def run(
+    config: Config,
+    request: Request,
+    tools: Tools,
+    *,
+    rulebook: Rulebook | None = None,
+    templates: Templates | None = None,
+) -> Night:
+    """Run the night; raises ``MonitorError`` with nothing changed where it cannot be believed.
+
+    ``rulebook``, ``templates``: those already read and found sound, by a caller who does not want what the files
+    may hold by now.
+    """
+    rulebook = rulebook or load_rulebook(config.rule_folders(), config.rule)
+    templates = templates or open_templates(config.templates)
     if request.dry_run:
         return _rehearse(config, request, rulebook, templates, tools)
     channel = open_channel(config.delivery, data_folder=config.data_folder, environ=tools.environ)
@@ -125,8 +147,10 @@ def run(config: Config, request: Request, tools: Tools) -> Night:
             else:
                 night = _accept(config, request, rulebook, templates, store, past, judged, run_id, tools)
         lists = _write_lists(config, rulebook, judged.con, request.as_at, tools.say)
+        tools.note("lists written", run=run_id, files=len(lists))
         tools.say("Delivering messages")
         delivered = outbox.deliver_due(store, channel, config, clock=tools.clock)
+        tools.note("messages delivered", run=run_id, **delivered.counts)
         return replace(night, lists=lists, delivered=delivered)
 
 
@@ -152,11 +176,13 @@ def _recorded(
 ) -> Iterator[int]:
     """A row of the ledger for this attempt, however it ends; the analyst is told of a night that was not accepted."""
     run_id = ledger.begin(store, request, tools.clock())
+    tools.note("night begun", run=run_id, as_at=request.as_at.isoformat())
     try:
         yield run_id
     except MonitorError as fault:
         state = "refused" if isinstance(fault, Refused) else "failed"
         verdict = "refused" if isinstance(fault, trust.NotBelieved) else None
+        tools.note("night not accepted", run=run_id, state=state, why=_why(fault))
         ledger.close(store, run_id, state, str(fault), tools.clock(), verdict=verdict)
         if not isinstance(fault, ledger.RequestRefused):
             night = letters.describe_night(config, rulebook, past, request.as_at)
@@ -209,6 +235,8 @@ def _judge(
     )
     if care:
         intake = entitled.compare(con, care, intake)
+    read = {name: getattr(intake, name) for name in ("rows", "people", "unreadable_rows", "unreadable_cells")}
+    tools.note("sources read", run=run_id, sources=len(config.sources), **read)
     last_night = past.before.as_at if past.before else None
     leavers.load_merged(con, config.merged_ids)
     with store.reading() as connection:
@@ -217,6 +245,7 @@ def _judge(
         joining.spell_teams(con, "roster", "team", config.team_names)
         seen = history.compare(con, connection, intake, extracts, config.sources, before=past.before, as_at=as_at)
         verdict = trust.judge(seen, config.gate, as_at)
+        tools.note("gate passed judgment", run=run_id, verdict=verdict.word, doubts=len(verdict.doubts))
         if request.accept is not None or ledger.was_accepted_anyway(past, intake.fingerprint):
             verdict = trust.accept(verdict, as_at)
         elif verdict.refusals and not request.dry_run:
@@ -243,6 +272,10 @@ def _judge(
     flags.decide(con, flags.gather_facts(rulebook, evaluated, asked_on, reworded), as_at, corrects=past.same_date)
     surges = _find_surges(con, config, rulebook, past, seen, verdict, as_at)
     quarantine.decide(con, surges, config.quarantine, as_at)
+    counted = evaluated.totals.values()
+    totals = {"breach": sum(one.breach for one in counted), "cannot_assess": sum(one.cannot_assess for one in counted)}
+    unasked = {"not_assessed": len(evaluated.not_assessed), "failed": len(evaluated.failed)}
+    tools.note("rules asked", run=run_id, rules=len(evaluated.totals), **totals, **unasked)
     unanswered = evaluated.failed.keys() | evaluated.doubted.keys()
     forecast.look_ahead(con, rulebook, asked_on, intake.supplied, unanswered)
     return Judged(con, intake, evaluated, seen, verdict, surges, kept)
@@ -320,7 +353,9 @@ def _accept(
     except BaseException:
         _discard(judged)
         raise
-    return _account(judged, as_at, "put right" if past.tonight else "accepted", past, post)
+    night = _account(judged, as_at, "put right" if past.tonight else "accepted", past, post)
+    tools.note("night saved", run=run_id, **night.changes, messages=night.messages)
+    return night
 
 
 def _post(
@@ -497,6 +532,7 @@ def _save_run(
         "doubts": json.dumps(judged.verdict.doubts),
         "extracted_on": judged.verdict.extracted_on,
         "asked_on": judged.verdict.asked_on,
+        "failed_rules": json.dumps(sorted(judged.evaluation.failed)),
         "corrects": past.tonight.id if past.tonight else None,
     }
     connection.execute(table.update().where(table.c.id == run_id).values(values))

@@ -94,6 +94,9 @@ def test_five_mistakes_are_all_reported_at_once(tmp_path: Path) -> None:
         ('people = { analyst = "a@example.gov.uk, b@example.gov.uk" }', "people.analyst: not an e-mail address"),
         ('delivery = { channel = "smtp" }', "needs a [delivery.smtp] table"),
         ('delivery = { marking = "TWO\\nLINES" }', "must be one line of text"),
+        ('service = { run_at = "01:30" }', "service.run_at: between 01:00 and 01:59 the clocks change"),
+        ('service = { run_at = "half past two" }', 'not a time of day; write it like "08:00"'),
+        ("heartbeat = { retries = 2 }", "heartbeat: url_env: name the variable that holds the address, or url_file"),
     ],
 )
 def test_each_mistake_says_where_and_what_would_be_right(tmp_path: Path, addition: str, words: str) -> None:

@@ -12,12 +12,14 @@ from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, mod
 from monitor.config.delivery import Delivery, People, Smtp, Team, teams_differ
 from monitor.config.escalation import Digests, Escalation
 from monitor.config.fields import File, Folder, Line, Located, Table, check_case_url, fold, locate
+from monitor.config.service import Heartbeat, Service
 from monitor.config.sources import Http, Source, sources_fit
 from monitor.errors import Problems
 
 __all__ = [
-    "Config", "Delivery", "Digests", "Escalation", "Gate", "Http", "Lists", "Measures", "People", "Quarantine",
-    "RuleSettings", "Smtp", "Source", "Team", "fold", "load_config", "read_restricted", "shipped",
+    "Config", "Delivery", "Digests", "Escalation", "Gate", "Heartbeat", "Http", "Lists", "Measures", "People",
+    "Quarantine", "RuleSettings", "Service", "Smtp", "Source", "Team", "fold", "load_config",
+    "read_restricted", "shipped",
 ]  # fmt: skip
 
 SHIPPED = Path(__file__).parent.parent / "shipped"
@@ -118,6 +120,8 @@ class Config(Table):
     gate: Gate = Gate()
     measures: Measures = Measures()
     quarantine: Quarantine = Quarantine()
+    service: Service = Service()
+    heartbeat: Heartbeat | None = None
     rule: Mapping[str, RuleSettings] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -31,6 +31,11 @@ class Delivered:
     problems: tuple[str, ...] = ()
 
     @property
+    def counts(self) -> dict[str, int]:
+        """By what became of them, for the log."""
+        return {name: number for name, number in vars(self).items() if isinstance(number, int)}
+
+    @property
     def settled(self) -> bool:
         return not (self.to_retry or self.given_up or self.doubtful)
 

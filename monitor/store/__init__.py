@@ -10,7 +10,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlmodel import create_engine
 
-from monitor.errors import LockHeld, MonitorError, Refused
+from monitor.errors import LockHeld, Refused, StoreError
 
 HEAD = "0007"
 """The newest migration; a test compares it with ``migrations/versions``."""
@@ -41,7 +41,7 @@ class Store:
             yield
         except (OperationalError, DatabaseError) as fault:
             place = self.engine.url.render_as_string(hide_password=True)
-            raise MonitorError(
+            raise StoreError(
                 f"database {place}: {fault.orig}; nothing of this step was saved, run again when it is put right"
             ) from fault
 
@@ -84,7 +84,7 @@ def _prepare_file(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.touch(mode=0o600, exist_ok=True)
     except OSError as fault:
-        raise MonitorError(f"database {path}: cannot be made ({fault.strerror}); check the folder") from None
+        raise StoreError(f"database {path}: cannot be made ({fault.strerror}); check the folder") from None
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:

@@ -30,7 +30,7 @@ class Run(SQLModel, table=True):
 
     ``verdict``: what the gate said (trusted, degraded, stale, refused); ``doubts``: why, as a JSON list;
     ``extracted_on``: the date of the sources; ``asked_on``: the date the rules were asked as at, earlier than
-    ``as_at`` where the sources are stale.
+    ``as_at`` where the sources are stale; ``failed_rules``: those that failed while running, as a JSON list.
     """
 
     __tablename__ = "run"
@@ -61,6 +61,7 @@ class Run(SQLModel, table=True):
     doubts: str | None = Field(default=None, sa_type=Text)
     extracted_on: dt.date | None = None
     asked_on: dt.date | None = None
+    failed_rules: str | None = Field(default=None, sa_type=Text)
 
 
 class Profile(SQLModel, table=True):

@@ -1,4 +1,7 @@
-"""What the service remembers of itself."""
+"""Which rules failed on a night, for whoever asks how the last one went."""
+
+import sqlalchemy as sa
+from alembic import op
 
 revision = "0006"
 down_revision = "0005"
@@ -7,4 +10,4 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    op.add_column("run", sa.Column("failed_rules", sa.Text(), nullable=True))
