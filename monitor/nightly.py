@@ -34,6 +34,7 @@ from monitor.caseload import entitled, joining, leavers, roster
 from monitor.config import Config, read_restricted
 from monitor.delivery import Channel, open_channel
 from monitor.errors import MonitorError, Refused, SourceError
+from monitor.flags import answers, waivers
 from monitor.rulebook import Rulebook, load_rulebook
 from monitor.store import Store, events, hold_lock, ledger, open_store
 from monitor.store.bulk import insert_rows
@@ -340,6 +341,8 @@ def _accept(
         with store.writing() as connection:
             flags.settle(con, connection, run_id=run_id, as_at=as_at)
             flags.save(con, connection, run_id=run_id, as_at=as_at, recorded_at=now)
+            waivers.close(con, connection, run_id=run_id, as_at=as_at, recorded_at=now, corrects=past.same_date)
+            answers.notice(connection, as_at)
             _record_night(con, connection, request, judged, run_id, now)
             flags.show(con, connection, as_at)
             roster.save(con, connection, run_id=run_id)
@@ -388,7 +391,7 @@ def _rehearse(config: Config, request: Request, rulebook: Rulebook, templates: T
         judged = _judge(config, request, rulebook, store, past, tools, run_id=None)
         with store.reading() as connection:
             flags.settle(judged.con, connection, run_id=0, as_at=request.as_at)
-            flags.show(judged.con, connection, request.as_at)
+            flags.show(judged.con, connection, request.as_at, corrects=past.same_date)
             post = _write_letters(config, rulebook, templates, connection, past, judged, request.as_at)
     night = _account(judged, request.as_at, "rehearsed", past, post)
     return replace(night, believed=judged.verdict.word != "refused" or judged.verdict.accepted)
@@ -486,12 +489,14 @@ def _save_measures(
     connection.execute(table.delete().where(table.c.run_id.in_(past.same_date)))
     rows = con.execute(
         """
-        WITH held AS (
-            SELECT rule, coalesce(team, '') AS team, count(*) AS held FROM flag_line WHERE state = 'held' GROUP BY ALL
+        WITH aside AS (
+            SELECT rule, coalesce(team, '') AS team, count(*) FILTER (state = 'held') AS held,
+                count(*) FILTER (state = 'waived') AS waived
+            FROM flag_line WHERE state IN ('held', 'waived') GROUP BY ALL
         )
         SELECT $run_id, rule, team, $as_at, coalesce(asked, 0), coalesce(ok, 0), coalesce(breach, 0),
-               coalesce(cannot_assess, 0), coalesce(held, 0), 0
-        FROM measure FULL JOIN held USING (rule, team)
+               coalesce(cannot_assess, 0), coalesce(held, 0), coalesce(waived, 0)
+        FROM measure FULL JOIN aside USING (rule, team)
         """,
         {"run_id": run_id, "as_at": as_at},
     ).fetchall()

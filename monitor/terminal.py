@@ -133,6 +133,7 @@ def _print_not_judged(console: Console, night: "Night") -> None:
 def _print_flags(console: Console, night: "Night") -> None:
     changes = {
         "opened": "new", "held": "newly held", "released": "released", "resolved": "resolved",
+        "waiver ended": "back from a waiver",
     }  # fmt: skip
     said = [f"{night.changes[change]} {words}" for change, words in changes.items() if night.changes.get(change)]
     known = ("open", "held", "waived", "quarantined")

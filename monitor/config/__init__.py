@@ -14,12 +14,13 @@ from monitor.config.escalation import Digests, Escalation
 from monitor.config.fields import File, Folder, Line, Located, Table, check_case_url, fold, locate
 from monitor.config.service import Heartbeat, Service
 from monitor.config.sources import Http, Source, sources_fit
+from monitor.config.waivers import Answers, Reason, Waivers
 from monitor.errors import Problems
 
 __all__ = [
-    "Config", "Delivery", "Digests", "Escalation", "Gate", "Heartbeat", "Http", "Lists", "Measures", "People",
-    "Quarantine", "RuleSettings", "Service", "Smtp", "Source", "Team", "fold", "load_config",
-    "read_restricted", "shipped",
+    "Answers", "Config", "Delivery", "Digests", "Escalation", "Gate", "Heartbeat", "Http", "Lists", "Measures",
+    "People", "Quarantine", "Reason", "RuleSettings", "Service", "Smtp", "Source", "Team", "Waivers", "fold",
+    "load_config", "read_restricted", "shipped",
 ]  # fmt: skip
 
 SHIPPED = Path(__file__).parent.parent / "shipped"
@@ -122,6 +123,8 @@ class Config(Table):
     quarantine: Quarantine = Quarantine()
     service: Service = Service()
     heartbeat: Heartbeat | None = None
+    waivers: Waivers = Field(default_factory=Waivers)
+    answers: Answers = Answers()
     rule: Mapping[str, RuleSettings] = Field(default_factory=dict)
 
     @model_validator(mode="after")

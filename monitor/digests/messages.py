@@ -57,6 +57,17 @@ class FlagLine:
     last_cleared_on: date | None
     unconfirmed: bool = False
     """It waited as a likely data fault, and nobody confirmed it."""
+    waived_on: date | None = None
+    """When the waiver in force was made; ``flags.waivers.remind`` says if its end (``waived_until``) is to be told."""
+    waiver_ended_on: date | None = None
+    """The first accepted night that found it standing without its last waiver (run out, or ended by name): news to a
+    reader whose last digest is older than that, and ``change`` is *waiver ended* on that night."""
+    answer: str | None = None
+    """The newest answer on an exception list: done, waive until, not ours, the record is wrong."""
+    answered_on: date | None = None
+    answered_by: str | None = None
+    answer_noticed_on: date | None = None
+    """The first accepted night that knew of the answer: news to a reader whose last digest is older than that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, func, or_, select
 
+from monitor.flags import answers, waivers
 from monitor.rulebook.severity import SEVERITIES
 from monitor.store import events
 from monitor.store.bulk import insert_rows, next_id, update_rows
@@ -359,14 +360,20 @@ def stand(con: "DuckDBPyConnection") -> None:
     """)
 
 
-def show(con: "DuckDBPyConnection", connection: Connection, as_at: dt.date) -> None:
-    """Make ``flag_line``: every unresolved flag after tonight and those resolved lately, as readers see them."""
+def show(con: "DuckDBPyConnection", connection: Connection, as_at: dt.date, *, corrects: Sequence[int] = ()) -> None:
+    """Make ``flag_line``: every unresolved flag after tonight and those resolved lately, as readers see them.
+
+    A waiver hides that its flag is held from ``state``, and not from ``held_since``.
+    """
+    waivers.settle(con, connection, as_at, corrects=corrects)
+    answers.load(con, connection)
     flag = table_of(Flag)
     lately = as_at - dt.timedelta(RECENT_DAYS)
     columns = [flag.c.id if name == "flag_id" else flag.c[name] for name in UNRESOLVED]
     rows = connection.execute(select(*columns).where(flag.c.resolved_on >= lately))
     load_rows(con, "resolved_lately", UNRESOLVED, (tuple(row) for row in rows))
-    con.execute("""
+    con.execute(
+        """
         CREATE OR REPLACE TABLE flag_line AS
         WITH flags AS (
             SELECT *, CASE WHEN change = 'restored' THEN 'opened'
@@ -381,12 +388,24 @@ def show(con: "DuckDBPyConnection", connection: Connection, as_at: dt.date) -> N
             CASE
                 WHEN flags.resolved_on IS NOT NULL THEN 'resolved'
                 WHEN flags.quarantined_on IS NOT NULL AND flags.released_on IS NULL THEN 'quarantined'
+                WHEN w.target = 'in force' THEN 'waived'
                 WHEN flags.held_since IS NOT NULL THEN 'held'
                 ELSE 'open'
             END AS state,
-            flags.shown AS change, flags.resolved_reason, flags.resolved_on, flags.opened_on, flags.in_breach_since,
-            flags.due_on, flags.because, flags.held_since, flags.held_why, CAST(NULL AS DATE) AS waived_until,
+            CASE WHEN state IN ('open', 'held') AND w.reopened_on = $as_at THEN 'waiver ended' ELSE flags.shown END
+                AS change, flags.resolved_reason, flags.resolved_on, flags.opened_on, flags.in_breach_since,
+            flags.due_on, flags.because, flags.held_since, flags.held_why,
+            CASE WHEN state = 'waived' THEN w.until_on END AS waived_until,
+            CASE WHEN state = 'waived' THEN w.waived_on END AS waived_on,
+            CASE WHEN state IN ('open', 'held') THEN w.reopened_on END AS waiver_ended_on,
             flags.earlier_spells, flags.last_cleared_on,
-            flags.released_on IS NOT NULL AND flags.released_by IS NULL AS unconfirmed
-        FROM flags LEFT JOIN caseload AS c USING (person_id)
-    """)
+            flags.released_on IS NOT NULL AND flags.released_by IS NULL AS unconfirmed,
+            a.answer, a.answered_on, a.answered_by,
+            CASE WHEN a.flag_id IS NOT NULL THEN coalesce(a.noticed_on, $as_at) END AS answer_noticed_on
+        FROM flags
+        LEFT JOIN caseload AS c USING (person_id)
+        LEFT JOIN waiver_tonight AS w ON w.flag_id = flags.flag_id AND w.latest
+        LEFT JOIN lead_answer AS a ON a.flag_id = flags.flag_id AND flags.resolved_on IS NULL
+    """,
+        {"as_at": as_at},
+    )

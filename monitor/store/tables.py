@@ -150,6 +150,78 @@ class Flag(SQLModel, table=True):
     released_by: str | None = None
 
 
+class Waiver(SQLModel, table=True):
+    """A dated, reasoned, signed decision not to chase one flag; ``flags.waivers`` says how its life goes.
+
+    ``until_on``: the last day it stands. ``ended_why``: ran out, unwaived, or how its flag was resolved;
+    ``reopened_on``: the first accepted night that found its flag standing without it. ``answer_id``: the answer on an
+    exception list that made it, if one did.
+    """
+
+    __tablename__ = "waiver"
+    __table_args__ = (
+        Index("one_waiver_in_force", "person_id", "rule", unique=True,
+              sqlite_where=text("ended_on IS NULL"), postgresql_where=text("ended_on IS NULL")),
+        Index("waivers_of_flag", "flag_id"),
+    )  # fmt: skip
+
+    id: int = Field(primary_key=True)
+    flag_id: int
+    person_id: str
+    rule: str
+    reason: str
+    note: str = Field(sa_type=Text)
+    until_on: dt.date
+    waived_on: dt.date
+    waived_by: str
+    recorded_at: dt.datetime = Field(sa_type=Instant)
+    answer_id: int | None = None
+    ended_on: dt.date | None = None
+    ended_why: str | None = None
+    ended_by: str | None = None
+    ended_note: str | None = Field(default=None, sa_type=Text)
+    ended_run_id: int | None = None
+    reopened_on: dt.date | None = None
+
+
+class Answer(SQLModel, table=True):
+    """What a lead said of one flag on one exception list (``list_as_at``), and the file and row it was read from.
+
+    ``noticed_on``: the first accepted night that knew of it.
+    """
+
+    __tablename__ = "answer"
+    __table_args__ = (
+        Index("one_answer_a_list", "flag_id", "list_as_at", unique=True),
+        Index("answers_of_file", "file_sha256"),
+    )
+
+    id: int = Field(primary_key=True)
+    flag_id: int
+    person_id: str
+    rule: str
+    answer: str
+    until_on: dt.date | None = None
+    reason: str | None = None
+    note: str | None = Field(default=None, sa_type=Text)
+    list_as_at: dt.date
+    file_sha256: str
+    file_row: int
+    answered_on: dt.date
+    answered_by: str
+    recorded_at: dt.datetime = Field(sa_type=Instant)
+    noticed_on: dt.date | None = None
+
+
+class Seal(SQLModel, table=True):
+    """A secret of this database, with which what leaves it and comes back is known again."""
+
+    __tablename__ = "seal"
+
+    name: str = Field(primary_key=True)
+    secret: str
+
+
 class FlagEvent(SQLModel, table=True):
     """One change, never altered; ``events`` says how the chain of commitments is made."""
 

@@ -1,0 +1,80 @@
+"""What leads answer on the exception lists, and what becomes of each answer.
+
+    done                 remembered and shown; only the record closes a flag
+    waive until          makes a waiver, under the same limits as ``monitor waive``
+    not ours             listed to the analyst
+    the record is wrong  listed to the analyst
+
+The latest answer of a flag stands beside it in ``flag_line`` (``answer``, ``answered_on``, ``answered_by``) until the
+flag is resolved. ``answer_noticed_on`` is the first accepted night that knew of it: an answer is news to a reader whose
+last digest is older than that.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+from sqlalchemy import Connection, select
+
+from monitor.store.tables import Answer, Flag, table_of
+from monitor.workspace import load_rows
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+Word = Literal["done", "waive until", "not ours", "the record is wrong"]
+WORDS: tuple[Word, ...] = get_args(Word)
+
+
+@dataclass(frozen=True)
+class Latest:
+    """The newest answer about one unresolved flag."""
+
+    flag_id: int
+    person_id: str
+    rule: str
+    answer: str
+    until_on: dt.date | None
+    reason: str | None
+    note: str | None
+    list_as_at: dt.date
+    answered_on: dt.date
+    answered_by: str
+    noticed_on: dt.date | None
+
+
+LATEST = {
+    "flag_id": "BIGINT",
+    "person_id": "VARCHAR",
+    "rule": "VARCHAR",
+    "answer": "VARCHAR",
+    "until_on": "DATE",
+    "reason": "VARCHAR",
+    "note": "VARCHAR",
+    "list_as_at": "DATE",
+    "answered_on": "DATE",
+    "answered_by": "VARCHAR",
+    "noticed_on": "DATE",
+}
+
+
+def load_latest(connection: Connection) -> Mapping[int, Latest]:
+    """The newest answer of each unresolved flag that has one, by flag id: for digests and the report."""
+    answer, flag = table_of(Answer), table_of(Flag)
+    unresolved = select(flag.c.id).where(flag.c.resolved_on.is_(None))
+    columns = [answer.c[name] for name in LATEST]
+    rows = connection.execute(select(*columns).where(answer.c.flag_id.in_(unresolved)).order_by(answer.c.id))
+    return {row.flag_id: Latest(*row) for row in rows}
+
+
+def load(con: "DuckDBPyConnection", connection: Connection) -> None:
+    """Make ``lead_answer``: the newest answer of each unresolved flag."""
+    latest = load_latest(connection).values()
+    load_rows(con, "lead_answer", LATEST, (tuple(getattr(one, name) for name in LATEST) for one in latest))
+
+
+def notice(connection: Connection, as_at: dt.date) -> None:
+    """Record that an accepted night now knows of every answer, inside the caller's transaction."""
+    answer = table_of(Answer)
+    connection.execute(answer.update().where(answer.c.noticed_on.is_(None)).values(noticed_on=as_at))

@@ -1,0 +1,155 @@
+"""The life of a waiver, night by night: in force, about to end, run out, or closed with its flag.
+
+    made --> in force --> ran out        its last day is past: the flag, if it stands, is news again
+                      --> unwaived       ended by name: the same, from the next night
+                      --> flag ...       its flag was resolved: closed, and not carried to a later spell
+
+A waiver belongs to one flag, so to one spell of one rule for one person. While it is in force ``flag_line.state`` is
+*waived*, and the flag is neither counted as ok nor chased. On the first accepted night that finds the flag standing
+without its waiver, ``flag_line.change`` is *waiver ended*; ``waiver_ended_on`` keeps that date, so that a reader whose
+last digest is older still has it to hear (as with ``held_since``). ``remind`` says when the end is near enough to tell.
+
+A night put right starts from the waivers as they stood before its first attempt.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from sqlalchemy import Connection, or_, select
+
+from monitor.store import events
+from monitor.store.bulk import update_rows
+from monitor.store.events import Event
+from monitor.store.tables import Flag, Waiver, table_of
+from monitor.workspace import fetch, load_rows
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+Ending = Literal[14, 1]
+REMINDERS: tuple[Ending, ...] = (1, 14)
+"""How many days before its last day a waiver's end is told, the nearest first."""
+
+LOADED = {
+    "waiver_id": "BIGINT",
+    "flag_id": "BIGINT",
+    "person_id": "VARCHAR",
+    "rule": "VARCHAR",
+    "until_on": "DATE",
+    "waived_on": "DATE",
+    "ended_on": "DATE",
+    "ended_why": "VARCHAR",
+    "ended_run_id": "BIGINT",
+    "reopened_on": "DATE",
+}
+CHANGING = ("ended_on", "ended_why", "ended_run_id", "reopened_on")
+
+
+def ending(until_on: dt.date, as_at: dt.date) -> Ending | None:
+    """Which reminder a waiver that lasts up to and with ``until_on`` stands at on ``as_at``: 14 days, 1 day or none.
+
+    None too once it has run out, which is *waiver ended* and not a reminder.
+    """
+    left = (until_on - as_at).days
+    return next((days for days in REMINDERS if 0 <= left <= days), None)
+
+
+def remind(*, until_on: dt.date, waived_on: dt.date, as_at: dt.date, told_on: dt.date | None) -> Ending | None:
+    """The reminder that a reader whose last accepted digest is of ``told_on`` is owed on ``as_at``, if any.
+
+    Each is owed once: it is due when the waiver has come nearer its end, past 14 days or past 1, since that digest and
+    since it was made. So a night or a message that is missed delays it and does not lose it, and a waiver made for
+    ten days is announced on its last days only.
+    """
+    stands = ending(until_on, as_at)
+    known_on = max(told_on, waived_on) if told_on else waived_on
+    return stands if stands is not None and known_on < as_at and ending(until_on, known_on) != stands else None
+
+
+def settle(con: "DuckDBPyConnection", connection: Connection, as_at: dt.date, *, corrects: Sequence[int] = ()) -> None:
+    """Make ``waiver_tonight``: each waiver that may still matter, with what tonight makes of it, after ``settled``.
+
+    ``target``: in force, ran out, flag ... (how its flag was resolved), or ended (earlier, or by hand); ``stands``:
+    its flag is unresolved; ``latest``: no later waiver was made for that flag.
+    """
+    waiver, flag = table_of(Waiver), table_of(Flag)
+    unresolved = select(flag.c.id).where(flag.c.resolved_on.is_(None))
+    wanted = or_(
+        waiver.c.ended_on.is_(None), waiver.c.flag_id.in_(unresolved), waiver.c.ended_run_id.in_(list(corrects))
+    )
+    columns = [waiver.c.id if name == "waiver_id" else waiver.c[name] for name in LOADED]
+    rows = connection.execute(select(*columns).where(wanted))
+    load_rows(con, "waiver", LOADED, (tuple(row) for row in rows))
+    con.execute(TONIGHT, {"as_at": as_at, "corrects": list(corrects)})
+
+
+TONIGHT = """
+CREATE OR REPLACE TABLE waiver_tonight AS
+WITH known AS (
+    SELECT
+        w.*,
+        row_number() OVER (PARTITION BY w.flag_id ORDER BY w.waiver_id DESC) = 1 AS latest,
+        s.flag_id IS NOT NULL AND s.resolved_on IS NULL AS stands,
+        s.resolved_reason
+    FROM waiver AS w LEFT JOIN settled AS s USING (flag_id)
+),
+aimed AS (
+    SELECT
+        *,
+        CASE
+            WHEN ended_on IS NOT NULL
+                AND NOT (latest AND coalesce(list_contains($corrects::BIGINT[], ended_run_id), false)) THEN 'ended'
+            WHEN NOT stands THEN 'flag ' || coalesce(resolved_reason, 'gone')
+            WHEN until_on < $as_at THEN 'ran out'
+            ELSE 'in force'
+        END AS target
+    FROM known
+)
+SELECT
+    * EXCLUDE (reopened_on, resolved_reason),
+    CASE
+        WHEN target = 'in force' THEN NULL
+        WHEN target = 'ran out' THEN CAST($as_at AS DATE)
+        WHEN latest AND stands AND ended_why IN ('ran out', 'unwaived') THEN coalesce(reopened_on, $as_at)
+        ELSE reopened_on
+    END AS reopened_on,
+    reopened_on AS reopened_before
+FROM aimed
+"""
+
+
+def close(
+    con: "DuckDBPyConnection",
+    connection: Connection,
+    *,
+    run_id: int,
+    as_at: dt.date,
+    recorded_at: dt.datetime,
+    corrects: Sequence[int] = (),
+) -> None:
+    """End the waivers that tonight ends, with an event each, inside the caller's transaction and after the flags'."""
+    settle(con, connection, as_at, corrects=corrects)
+    rows = fetch(con, """
+        SELECT * FROM waiver_tonight
+        WHERE (target NOT IN ('ended', 'in force') AND ended_why IS DISTINCT FROM target)
+            OR (target = 'in force' AND ended_on IS NOT NULL)
+            OR reopened_on IS DISTINCT FROM reopened_before
+        ORDER BY waiver_id
+    """)  # fmt: skip
+    changed, happened = [], []
+    for row in rows:
+        stored = (row["ended_on"], row["ended_why"], row["ended_run_id"])
+        if row["target"] == "in force":
+            ended: tuple[dt.date | None, str | None, int | None] = (None, None, None)
+        elif row["target"] == "ended":
+            ended = stored
+        else:
+            ended = (as_at, row["target"], run_id)
+        changed.append((*ended, row["reopened_on"], row["waiver_id"]))
+        if ended[1] != stored[1]:
+            kind = {"in force": "waiver restored", "ran out": "waiver ended"}.get(row["target"], "waiver closed")
+            detail = {"waiver_id": row["waiver_id"], "until_on": row["until_on"]}
+            happened.append(Event(kind, row["flag_id"], row["person_id"], row["rule"], ended[1], detail=detail))
+    update_rows(connection, Waiver, CHANGING, changed)
+    events.record(connection, happened, as_at=as_at, recorded_at=recorded_at, run_id=run_id)
