@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, mod
 from monitor.config.delivery import Delivery, People, Smtp, Team, teams_differ
 from monitor.config.escalation import Digests, Escalation
 from monitor.config.fields import File, Folder, Line, Located, Table, check_case_url, fold, locate
+from monitor.config.retention import Retention
 from monitor.config.service import Heartbeat, Service
 from monitor.config.sources import Http, Source, sources_fit
 from monitor.config.waivers import Answers, Reason, Waivers
@@ -19,8 +20,8 @@ from monitor.errors import Problems
 
 __all__ = [
     "Answers", "Config", "Delivery", "Digests", "Escalation", "Gate", "Heartbeat", "Http", "Lists", "Measures",
-    "People", "Quarantine", "Reason", "RuleSettings", "Service", "Smtp", "Source", "Team", "Waivers", "fold",
-    "load_config", "read_restricted", "shipped",
+    "People", "Quarantine", "Reason", "Retention", "RuleSettings", "Service", "Smtp", "Source", "Team", "Waivers",
+    "fold", "load_config", "read_restricted", "shipped",
 ]  # fmt: skip
 
 SHIPPED = Path(__file__).parent.parent / "shipped"
@@ -125,6 +126,7 @@ class Config(Table):
     heartbeat: Heartbeat | None = None
     waivers: Waivers = Field(default_factory=Waivers)
     answers: Answers = Answers()
+    retention: Retention = Retention()
     rule: Mapping[str, RuleSettings] = Field(default_factory=dict)
 
     @model_validator(mode="after")

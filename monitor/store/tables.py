@@ -383,5 +383,42 @@ class Attempt(SQLModel, table=True):
     detail: str | None = Field(default=None, sa_type=Text)
 
 
+class Removal(SQLModel, table=True):
+    """Something removed: what was kept long enough, or a person.
+
+    ``removed``: how many of what, and ``nights``: the dates they were of, both JSON. ``finished_at`` is empty while files
+    may still be there: the same command again completes it.
+    """
+
+    __tablename__ = "removal"
+
+    id: int = Field(primary_key=True)
+    as_at: dt.date = Field(index=True)
+    recorded_at: dt.datetime = Field(sa_type=Instant)
+    kind: str
+    by: str | None = None
+    reason: str | None = Field(default=None, sa_type=Text)
+    removed: str = Field(sa_type=Text)
+    nights: str = Field(sa_type=Text)
+    finished_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+
+
+class RemovedPerson(SQLModel, table=True):
+    """The mark of someone removed: a hash of a salt of their own and their id, to know them by if they come back.
+
+    ``person_id`` is empty unless a source has brought them back, on ``back_on`` and named ``back_in``.
+    """
+
+    __tablename__ = "removed_person"
+
+    removal_id: int = Field(primary_key=True)
+    mark: str
+    salt: str
+    removed_on: dt.date
+    person_id: str | None = Field(default=None, index=True)
+    back_on: dt.date | None = None
+    back_in: str | None = None
+
+
 def table_of(model: type[SQLModel]) -> Table:
     return model.__table__  # type: ignore[attr-defined, no-any-return]
