@@ -11,11 +11,11 @@ import datetime as dt
 import hashlib
 import json
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from monitor.store.bulk import insert_rows, next_id
 from monitor.store.tables import FlagEvent, table_of
@@ -24,6 +24,8 @@ GENESIS = "0" * 64
 """The hash before the first event."""
 
 COLUMNS = ("id", "flag_id", "run_id", "kind", "as_at", "recorded_at", "payload", "salt", "commitment", "hash")
+
+CHUNK = 5_000
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,13 @@ def record(
         rows.append((number, one.flag_id, run_id, one.kind, as_at, recorded_at, payload, salt, commitment, previous))
         number += 1
     insert_rows(connection, FlagEvent, COLUMNS, rows)
+
+
+def walk(connection: Connection) -> Iterator[Row[Any]]:
+    """Every row of the chain in order, as ``COLUMNS``, never more than a few thousand at a time in memory."""
+    table = table_of(FlagEvent)
+    wanted = select(*(table.c[name] for name in COLUMNS)).order_by(table.c.id)
+    yield from connection.execution_options(yield_per=CHUNK).execute(wanted)
 
 
 def _payload(one: Event, as_at: dt.date, recorded_at: dt.datetime, run_id: int | None) -> str:

@@ -386,8 +386,8 @@ class Attempt(SQLModel, table=True):
 class Removal(SQLModel, table=True):
     """Something removed: what was kept long enough, or a person.
 
-    ``removed``: how many of what, and ``nights``: the dates they were of, both JSON. ``finished_at`` is empty while files
-    may still be there: the same command again completes it.
+    ``removed``: how many of what, and ``nights``: the dates they were of, both JSON. ``finished_at`` is empty while
+    files may still be there: the same command again completes it.
     """
 
     __tablename__ = "removal"

@@ -1,0 +1,206 @@
+"""What is past its time goes, and what figures are made of stays."""
+
+import datetime as dt
+import json
+import os
+from pathlib import Path
+
+import pytest
+from service import NIGHT, Council, crowd, day, settled
+from sqlalchemy import text
+
+from monitor import retention
+from monitor.config import Retention, load_config
+from monitor.config.retention import oldest_kept
+from monitor.retention import Purged
+from monitor.store import events, open_store
+
+LATER = dt.date(2029, 1, 12)
+
+
+def homeless(person_id: str, **other: str) -> dict[str, str]:
+    return settled(person_id, accommodation="S: No fixed abode", suitable="b) Unsuitable", **other)
+
+
+@pytest.fixture
+def council(tmp_path: Path) -> Council:
+    """Three nights: P1's flag opens and clears, P2's opens and stays."""
+    council = Council(tmp_path)
+    council.night(NIGHT, [homeless("P1"), homeless("P2"), *crowd(10)])
+    council.night(day(1), [settled("P1"), homeless("P2"), *crowd(10)])
+    council.night(day(2), [settled("P1"), homeless("P2"), *crowd(10)])
+    return council
+
+
+def purge(council: Council, today: dt.date, settings: str = "", *, dry_run: bool = False) -> Purged:
+    if settings:
+        with council.config_path.open("a", encoding="utf-8") as file:
+            file.write(f"\n[retention]\n{settings}\n")
+    config = load_config(council.config_path)
+    store = open_store(config.database_url)
+    now = dt.datetime.combine(today, dt.time(3), dt.UTC)
+    purged = retention.purge(store, config, today, now, dry_run=dry_run)
+    store.close()
+    return purged
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("keep", "today", "first"),
+    [
+        ("90 days", dt.date(2026, 4, 1), dt.date(2026, 1, 1)),
+        ("2 weeks", dt.date(2026, 1, 15), dt.date(2026, 1, 1)),
+        ("6 months", dt.date(2026, 8, 31), dt.date(2026, 2, 28)),
+        ("1 year", dt.date(2028, 2, 29), dt.date(2027, 2, 28)),
+        ("forever", dt.date(2026, 1, 1), None),
+    ],
+)
+def test_a_time_to_keep_counts_back_from_today(keep: str, today: dt.date, first: dt.date | None) -> None:
+    assert oldest_kept(keep, today) == first
+
+
+@pytest.mark.parametrize("keep", ["1 day", "two years", "200 years", "", "2 jahre"])
+def test_a_time_that_cannot_be_meant_is_refused_with_what_would_be_right(keep: str) -> None:
+    with pytest.raises(ValueError, match="forever"):
+        Retention(snapshots=keep)
+
+
+def test_resolved_flags_keep_their_words_while_they_are_still_told_of() -> None:
+    with pytest.raises(ValueError, match="at least 60 days"):
+        Retention(resolved_flags="30 days")
+
+
+def test_nothing_goes_before_its_time(council: Council) -> None:
+    purged = purge(council, day(20))
+
+    assert purged.removed == {}
+    assert council.rows("SELECT count(*) FROM removal") == [(0,)]
+
+
+def test_each_thing_goes_at_its_own_time(council: Council) -> None:
+    purged = purge(council, day(40), 'outbox = "1 month"\nexports = "3 months"\nmessages = "5 weeks"')
+
+    assert set(purged.removed) == {"outbox", "messages"}
+    assert purged.nights["messages"] == (NIGHT, day(1), day(2))
+
+
+def test_files_past_their_time_go_and_the_newest_night_stays(council: Council) -> None:
+    log = council.folder / "data" / "logs" / "monitor.log"
+    log.parent.mkdir()
+    log.write_text("a line\n", encoding="utf-8")
+    os.utime(log, (0, 0))
+
+    purged = purge(council, LATER)
+
+    data = council.folder / "data"
+    assert purged.nights["snapshots"] == purged.nights["exports"] == (NIGHT, day(1))
+    assert (purged.removed["snapshots"], purged.removed["exports"], purged.removed["logs"]) == (2, 2, 1)
+    assert [name[:10] for name in names(data / "snapshots")] == [day(2).isoformat()]
+    assert names(data / "exceptions") == [day(2).isoformat()]
+    assert names(data / "outbox") == []
+    assert names(data / "logs") == []
+
+
+def test_what_flags_and_messages_said_goes_and_their_dates_and_the_chain_stay(council: Council) -> None:
+    dates = "SELECT person_id, rule, opened_on, resolved_on, resolved_reason FROM flag ORDER BY id"
+    counts = "SELECT * FROM measure ORDER BY 1, 2, 3"
+    before = (council.rows(dates), council.rows(counts), council.rows("SELECT key, recipient, state FROM message"))
+
+    purge(council, LATER)
+
+    after = (council.rows(dates), council.rows(counts), council.rows("SELECT key, recipient, state FROM message"))
+    assert after == before
+    assert council.rows("SELECT person_id, because = '' FROM flag ORDER BY person_id") == [("P1", 1), ("P2", 0)]
+    said = "SELECT f.person_id, e.payload IS NULL, e.salt IS NULL FROM flag_event AS e JOIN flag AS f ON f.id = flag_id"
+    assert set(council.rows(said)) == {("P1", 1, 1), ("P2", 0, 0)}
+    assert council.rows("SELECT DISTINCT text, html, people FROM message") == [("", "", "[]")]
+    store = open_store(f"sqlite:///{council.folder / 'data' / 'monitor.db'}")
+    with store.reading() as connection:
+        assert events.first_broken(events.walk(connection)) is None
+    store.close()
+
+
+def test_what_was_removed_is_on_record_by_count_and_night(council: Council) -> None:
+    purge(council, LATER)
+
+    ((kind, removed, nights, finished),) = council.rows("SELECT kind, removed, nights, finished_at FROM removal")
+    assert (kind, json.loads(str(removed))["messages"]) == ("past its time", 5)
+    assert json.loads(str(nights))["snapshots"] == [NIGHT.isoformat(), day(1).isoformat()]
+    assert finished is not None
+    ((payload,),) = council.rows("SELECT payload FROM flag_event WHERE kind = 'removed, past its time'")
+    assert json.loads(str(payload))["events_emptied"] == 2
+
+
+def test_a_second_purge_of_the_same_day_finds_nothing(council: Council) -> None:
+    purge(council, LATER)
+
+    assert purge(council, LATER).removed == {}
+    assert council.rows("SELECT count(*) FROM removal") == [(1,)]
+
+
+def test_a_rehearsed_purge_counts_the_same_and_removes_nothing(council: Council) -> None:
+    before = names(council.folder / "data" / "snapshots")
+
+    rehearsed = purge(council, LATER, dry_run=True)
+
+    assert names(council.folder / "data" / "snapshots") == before
+    assert council.rows("SELECT count(*) FROM message WHERE text = ''") == [(0,)]
+    assert rehearsed == purge(council, LATER)
+
+
+def test_forever_keeps_everything(council: Council) -> None:
+    things = ("snapshots", "resolved_flags", "messages", "exports", "outbox", "logs")
+
+    assert purge(council, LATER, "\n".join(f'{thing} = "forever"' for thing in things)).removed == {}
+
+
+def test_a_message_that_still_waits_keeps_its_words(council: Council) -> None:
+    store = open_store(f"sqlite:///{council.folder / 'data' / 'monitor.db'}")
+    with store.writing() as connection:
+        connection.execute(text("UPDATE message SET state = 'temporary-failure' WHERE id = 1"))
+    store.close()
+
+    purge(council, LATER)
+
+    assert council.rows("SELECT id FROM message WHERE text <> ''") == [(1,)]
+
+
+def test_nobody_is_told_again_of_a_flag_because_an_old_message_was_emptied(council: Council) -> None:
+    purge(council, day(22), 'messages = "1 week"')
+
+    lately = "02/02/2026"
+    council.night(day(22), [settled("P1", contact=lately), homeless("P2", contact=lately), *crowd(10, contact=lately)])
+
+    assert council.rows("SELECT DISTINCT text FROM message WHERE as_at < '2026-02-01'") == [("",)]
+    assert council.mail_to("north@example.gov.uk", day(22)) == []
+
+
+def test_a_purge_that_was_killed_after_its_record_is_completed_by_the_next(council: Council) -> None:
+    config = load_config(council.config_path)
+    kept = {path: path.read_bytes() for path in (council.folder / "data" / "snapshots").iterdir()}
+    purge(council, LATER)
+    for path, content in kept.items():
+        path.write_bytes(content)
+    store = open_store(config.database_url)
+    with store.writing() as connection:
+        connection.execute(text("UPDATE removal SET finished_at = NULL"))
+    store.close()
+
+    purged = purge(council, LATER)
+
+    assert purged.removed == {"snapshots": 2}
+    assert council.rows("SELECT count(*) FROM removal WHERE finished_at IS NULL") == [(0,)]
+    assert len(names(council.folder / "data" / "snapshots")) == 1
+
+
+def test_the_words_are_gone_from_the_database_file(council: Council) -> None:
+    file = council.folder / "data" / "monitor.db"
+    assert b"Cleared" in file.read_bytes()
+
+    purge(council, LATER)
+
+    left = b"".join(path.read_bytes() for path in file.parent.glob("monitor.db*"))
+    assert b"Cleared" not in left
