@@ -62,7 +62,7 @@ def test_a_time_to_keep_counts_back_from_today(keep: str, today: dt.date, first:
     assert oldest_kept(keep, today) == first
 
 
-@pytest.mark.parametrize("keep", ["1 day", "two years", "200 years", "", "2 jahre"])
+@pytest.mark.parametrize("keep", ["1 day", "two years", "200 years", "", "10 working days"])
 def test_a_time_that_cannot_be_meant_is_refused_with_what_would_be_right(keep: str) -> None:
     with pytest.raises(ValueError, match="forever"):
         Retention(snapshots=keep)
@@ -169,13 +169,13 @@ def test_a_message_that_still_waits_keeps_its_words(council: Council) -> None:
 
 
 def test_nobody_is_told_again_of_a_flag_because_an_old_message_was_emptied(council: Council) -> None:
-    purge(council, day(22), 'messages = "1 week"')
+    purge(council, day(12), 'messages = "1 week"')
 
-    lately = "02/02/2026"
-    council.night(day(22), [settled("P1", contact=lately), homeless("P2", contact=lately), *crowd(10, contact=lately)])
+    lately = "23/01/2026"
+    council.night(day(12), [settled("P1", contact=lately), homeless("P2", contact=lately), *crowd(10, contact=lately)])
 
-    assert council.rows("SELECT DISTINCT text FROM message WHERE as_at < '2026-02-01'") == [("",)]
-    assert council.mail_to("north@example.gov.uk", day(22)) == []
+    assert council.rows("SELECT DISTINCT text FROM message WHERE as_at < '2026-01-20'") == [("",)]
+    assert council.mail_to("north@example.gov.uk", day(12)) == []
 
 
 def test_a_purge_that_was_killed_after_its_record_is_completed_by_the_next(council: Council) -> None:

@@ -2,36 +2,42 @@
 
 import calendar
 import datetime as dt
-import re
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator
 
 from monitor.config.fields import Table
 
+if TYPE_CHECKING:
+    from monitor.rulebook.limits import Duration
+
 FOREVER = "forever"
-SHORTEST_DAYS = 7
-SHORTEST_RESOLVED_DAYS = 60
-"""Resolved flags are still told of, and may still be put right, for weeks."""
-
-A_MONTH = 30
-SIZES = {"day": 1, "week": 7, "month": A_MONTH, "year": 365}
-MOST_DAYS = 36_500
+SHORTEST = 7
+SHORTEST_RESOLVED = 60
+"""In days. Resolved flags are still told of, and may still be put right, for weeks."""
 
 
-def _parse(keep: str) -> tuple[int, str]:
-    found = re.fullmatch(r"(\d{1,5}) +(day|week|month|year)s?", keep.strip().lower())
-    if not found:
-        raise ValueError(f'"{keep[:40]}" is not a time to keep; write it like "90 days", "2 years" or "{FOREVER}"')
-    return int(found[1]), found[2]
+def _parse(keep: str) -> "Duration":
+    # The rulebook itself reads the config, so it cannot be imported before the config is there.
+    from monitor.rulebook.limits import SHORTEST_DAYS, parse_duration
+
+    duration = parse_duration(keep)
+    if duration.unit not in SHORTEST_DAYS:
+        raise ValueError(f'"{keep}" is in working days; write days, weeks, months or years')
+    return duration
 
 
-def _time_to_keep(keep: str, least: int = SHORTEST_DAYS) -> str:
+def _time_to_keep(keep: str, least: int = SHORTEST) -> str:
+    from monitor.rulebook.limits import SHORTEST_DAYS
+
     if keep == FOREVER:
         return keep
-    count, unit = _parse(keep)
-    if not least <= count * SIZES[unit] <= MOST_DAYS:
-        raise ValueError(f'"{keep}" is too short or too long; at least {least} days, at most 100 years, or "{FOREVER}"')
+    try:
+        duration = _parse(keep)
+    except ValueError as fault:
+        raise ValueError(f'{fault}; or "{FOREVER}"') from None
+    if duration.days(SHORTEST_DAYS) < least:
+        raise ValueError(f'"{keep}" is too short; at least {least} days, or "{FOREVER}"')
     return keep
 
 
@@ -39,16 +45,16 @@ def oldest_kept(keep: str, today: dt.date) -> dt.date | None:
     """The first day of which something is still kept on ``today``; None if it is kept forever."""
     if keep == FOREVER:
         return None
-    count, unit = _parse(keep)
-    if unit in ("day", "week"):
-        return today - dt.timedelta(count * SIZES[unit])
-    months = today.year * 12 + today.month - 1 - count * (12 if unit == "year" else 1)
+    duration = _parse(keep)
+    if duration.unit in ("day", "week"):
+        return today - dt.timedelta(days=duration.count * (7 if duration.unit == "week" else 1))
+    months = today.year * 12 + today.month - 1 - duration.count * (12 if duration.unit == "year" else 1)
     year, month = divmod(months, 12)
     return dt.date(year, month + 1, min(today.day, calendar.monthrange(year, month + 1)[1]))
 
 
 Keep = Annotated[str, AfterValidator(_time_to_keep)]
-KeepResolved = Annotated[str, AfterValidator(lambda keep: _time_to_keep(keep, SHORTEST_RESOLVED_DAYS))]
+KeepResolved = Annotated[str, AfterValidator(lambda keep: _time_to_keep(keep, SHORTEST_RESOLVED))]
 
 
 class Retention(Table):

@@ -1,7 +1,7 @@
 """What is past its time is removed, every night: the store keeps dates and counts, and a record of what went.
 
     snapshots                 the file of a night's caseload; the newest stays
-    resolved flags            what a flag said, and what its events say; its dates and the chain stay
+    resolved flags            what a flag, its events, waivers and answers say; dates, decisions and the chain stay
     messages                  their words and whom they name; that, when and to whom they went stays
     exception lists, outbox   the folders of nights
     logs                      files that nothing has been written to since
@@ -25,7 +25,18 @@ from monitor.retention import folders
 from monitor.store import Store, events
 from monitor.store.bulk import next_id
 from monitor.store.events import Event
-from monitor.store.tables import Flag, FlagEvent, Message, MessageComing, MessageFlag, Removal, Run, table_of
+from monitor.store.tables import (
+    Answer,
+    Flag,
+    FlagEvent,
+    Message,
+    MessageComing,
+    MessageFlag,
+    Removal,
+    Run,
+    Waiver,
+    table_of,
+)
 
 KIND = "past its time"
 EMPTIED = "events_emptied"
@@ -198,6 +209,11 @@ def _empty_rows(connection: Connection, oldest: Limits) -> dict[str, int]:
     event, flag, message, run = table_of(FlagEvent), table_of(Flag), table_of(Message), table_of(Run)
     spent = _spent_runs(connection, oldest)
     connection.execute(run.update().where(spent).values(snapshot=None, snapshot_sha256=None))
+    over = select(flag.c.id).where(_spent_flags(oldest))
+    for noted in (table_of(Waiver), table_of(Answer)):
+        connection.execute(noted.update().where(noted.c.flag_id.in_(over)).values(note=""))
+    waiver = table_of(Waiver)
+    connection.execute(waiver.update().where(waiver.c.flag_id.in_(over)).values(ended_note=None))
     emptied = connection.execute(event.update().where(_spent_events(oldest)).values(payload=None, salt=None)).rowcount
     flags = connection.execute(flag.update().where(_spent_flags(oldest)).values(because="", held_why=None)).rowcount
     coming = table_of(MessageComing)
@@ -206,9 +222,9 @@ def _empty_rows(connection: Connection, oldest: Limits) -> dict[str, int]:
     # That an address was told of a flag matters as long as the flag may be told of again.
     if oldest.messages is not None and oldest.resolved_flags is not None:
         reported = table_of(MessageFlag)
-        over = select(flag.c.id).where(flag.c.resolved_on < oldest.resolved_flags)
+        past = select(flag.c.id).where(flag.c.resolved_on < oldest.resolved_flags)
         old = select(message.c.id).where(message.c.as_at < oldest.messages)
-        connection.execute(reported.delete().where(reported.c.flag_id.in_(over), reported.c.message_id.in_(old)))
+        connection.execute(reported.delete().where(reported.c.flag_id.in_(past), reported.c.message_id.in_(old)))
     words = {"text": "", "html": "", "people": "[]", "attached": None}
     messages = connection.execute(message.update().where(_spent_messages(oldest)).values(words)).rowcount
     return {"events": emptied, "resolved_flags": flags, "messages": messages}
