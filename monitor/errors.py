@@ -3,9 +3,9 @@
     MonitorError                exit code 1
     ├── Problems                2   wrong usage, config or rules: every problem at once
     ├── SourceError             3   a source cannot be read
+    ├── StoreError              3   the database cannot be used; nothing of the step was saved
     ├── Refused                 3   the night, or the request, is refused; nothing has changed
     ├── LockHeld                4   another run holds the lock
-    ├── StoreError              1   the database cannot be read or written
     └── DeliveryError           1   one message was not delivered
 
 Wording: place, what is wrong, what would be right. No full stop, no personal data. ``cli`` prints
@@ -37,6 +37,12 @@ class SourceError(MonitorError):
     exit_code = 3
 
 
+class StoreError(MonitorError):
+    """The database cannot be used, so nothing can be remembered; what was being saved was not saved at all."""
+
+    exit_code = 3
+
+
 class Refused(MonitorError):
     """The night would not be believed, or the request would harm the record; nothing has changed."""
 
@@ -47,10 +53,6 @@ class LockHeld(MonitorError):
     """Another run is at work on the same database."""
 
     exit_code = 4
-
-
-class StoreError(MonitorError):
-    """The database cannot be read or written, so nothing can be remembered or sent through it."""
 
 
 class DeliveryError(MonitorError):

@@ -27,6 +27,16 @@ def make_private_folder(folder: Path) -> None:
         raise _not_written(folder, fault) from None
 
 
+def make_private_file(path: Path) -> None:
+    """Make ``path`` empty, with the folders it needs, open to the owner alone; one that is there is left as it is."""
+    make_private_folder(path.parent)
+    try:
+        if not path.is_file():
+            path.touch(mode=0o600, exist_ok=True)
+    except OSError as fault:
+        raise _not_written(path, fault) from None
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path`` to write to; it takes the place of ``path`` when the block ends well.

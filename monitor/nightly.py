@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from sqlalchemy import Connection
+from sqlalchemy import URL, Connection
 
 from monitor import (
     caseload,
@@ -36,7 +36,7 @@ from monitor.delivery import Channel, open_channel
 from monitor.errors import MonitorError, Refused, SourceError
 from monitor.flags import answers, waivers
 from monitor.rulebook import Rulebook, load_rulebook
-from monitor.store import Store, events, hold_lock, ledger, open_store
+from monitor.store import WAIT_SECONDS, Store, events, is_there, ledger, locate, reading_store, working_store
 from monitor.store.bulk import insert_rows
 from monitor.store.ledger import Ledger, Request
 from monitor.store.tables import Measure, Run, table_of
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 Clock = Callable[[], dt.datetime]
 Say = Callable[[str], None]
+NOWHERE = URL.create("sqlite")
+"""A database in memory: what a rehearsal starts from where there is none yet."""
 Outcome = Literal["accepted", "put right", "unchanged", "rehearsed"]
 
 
@@ -127,18 +129,19 @@ def run(
     *,
     rulebook: Rulebook | None = None,
     templates: Templates | None = None,
+    wait_seconds: float = WAIT_SECONDS,
 ) -> Night:
     """Run the night; raises ``MonitorError`` with nothing changed where it cannot be believed.
 
     ``rulebook``, ``templates``: those already read and found sound, by a caller who does not want what the files
-    may hold by now.
+    may hold by now. ``wait_seconds``: how long another run may take to finish, or the database to answer.
     """
     rulebook = rulebook or load_rulebook(config.rule_folders(), config.rule)
     templates = templates or open_templates(config.templates)
     if request.dry_run:
         return _rehearse(config, request, rulebook, templates, tools)
     channel = open_channel(config.delivery, data_folder=config.data_folder, environ=tools.environ)
-    with hold_lock(config.database_url), _opened(config.database_url) as store:
+    with working_store(locate(config, tools.environ), wait_seconds=wait_seconds) as store:
         past = ledger.read_ledger(store, request.as_at)
         ledger.check_date(request, past)
         with _recorded(config, request, rulebook, templates, store, past, channel, tools) as run_id:
@@ -153,15 +156,6 @@ def run(
         delivered = outbox.deliver_due(store, channel, config, clock=tools.clock)
         tools.note("messages delivered", run=run_id, **delivered.counts)
         return replace(night, lists=lists, delivered=delivered)
-
-
-@contextmanager
-def _opened(url: str) -> Iterator[Store]:
-    store = open_store(url)
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 @contextmanager
@@ -385,8 +379,8 @@ def _repeat(request: Request, store: Store, past: Ledger, judged: Judged, run_id
 
 def _rehearse(config: Config, request: Request, rulebook: Rulebook, templates: Templates, tools: Tools) -> Night:
     """Everything but saving and sending: the database is only read, or not there yet."""
-    known = config.database_path.is_file()
-    with _opened(config.database_url if known else "sqlite://") as store:
+    where = locate(config, tools.environ)
+    with reading_store(where) if is_there(where) else working_store(NOWHERE) as store:
         past = ledger.read_ledger(store, request.as_at)
         judged = _judge(config, request, rulebook, store, past, tools, run_id=None)
         with store.reading() as connection:

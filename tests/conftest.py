@@ -1,9 +1,11 @@
 """What tests of a database share: one PostgreSQL server for the whole session."""
 
+import secrets
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+import psycopg
 import pytest
 from hypothesis import settings
 
@@ -25,3 +27,22 @@ def postgres() -> Iterator[str]:
             yield server.get_uri().replace("postgres:@", "postgres@")
         finally:
             server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres: str) -> Callable[[], str]:
+    """Makes an empty database of the server each time it is called; its URL."""
+
+    def make() -> str:
+        name = f"monitor_{secrets.token_hex(6)}"
+        with psycopg.connect(postgres, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return postgres.replace("/postgres?", f"/{name}?")
+
+    return make
+
+
+@pytest.fixture(params=["SQLite", "PostgreSQL"])
+def database(request: pytest.FixtureRequest) -> str | None:
+    """Where a council's database is: the file in its data folder (None), or a new one of the PostgreSQL server."""
+    return None if request.param == "SQLite" else request.getfixturevalue("new_database")()

@@ -4,7 +4,8 @@ import csv
 import datetime as dt
 import email
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import policy
 from pathlib import Path
@@ -16,7 +17,7 @@ from monitor.config import load_config
 from monitor.delivery import open_channel
 from monitor.nightly import Night, Tools
 from monitor.outbox import Delivered, deliver_due
-from monitor.store import open_store
+from monitor.store import Store, locate, open_store, working_store
 from monitor.store.ledger import Request
 
 HEADINGS = {
@@ -75,12 +76,15 @@ class Council:
 
     folder: Path
     settings: str = ""
+    database: str | None = None
+    """Of the tests' PostgreSQL server; SQLite in the data folder if None."""
     clock: dt.datetime = field(default=dt.datetime(2026, 1, 12, 2, 30, tzinfo=dt.UTC))
 
     def __post_init__(self) -> None:
         self.config_path = self.folder / "monitor.toml"
         self.config_path.write_text(
             f"""
+            {f'database = "{self.database}"' if self.database else ""}
             {self.settings}
             [[sources]]
             name = "caseload"
@@ -135,10 +139,8 @@ class Council:
         self.clock = at
         config = load_config(self.config_path)
         channel = open_channel(config.delivery, data_folder=config.data_folder, environ={})
-        store = open_store(config.database_url)
-        delivered = deliver_due(store, channel, config, clock=lambda: self.clock)
-        store.close()
-        return delivered
+        with working_store(locate(config, {})) as store:
+            return deliver_due(store, channel, config, clock=lambda: self.clock)
 
     def mail(self, as_at: dt.date | None = None) -> list[Mail]:
         """Every e-mail so far, or those of one night, in the order they were written."""
@@ -152,11 +154,16 @@ class Council:
         return [mail for mail in self.mail(as_at) if mail.to == recipient]
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
-        store = open_store(f"sqlite:///{self.folder / 'data' / 'monitor.db'}")
-        with store.reading() as connection:
-            rows = [tuple(row) for row in connection.execute(text(query))]
-        store.close()
-        return rows
+        with self.store() as store, store.reading() as connection:
+            return [tuple(row) for row in connection.execute(text(query))]
+
+    @contextmanager
+    def store(self) -> Iterator[Store]:
+        store = open_store(locate(load_config(self.config_path), {}))
+        try:
+            yield store
+        finally:
+            store.close()
 
     def flags(self) -> dict[tuple[str, str], str]:
         """Every flag by person and rule: open, held, or why it was resolved."""

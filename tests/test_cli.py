@@ -188,10 +188,10 @@ def test_a_sample_is_written_and_read_back(tmp_path: Path) -> None:
 
 
 def test_a_second_process_on_the_same_database_exits_4(council: Path) -> None:
-    from monitor.store import hold_lock
+    from monitor.store import working_store
 
-    with hold_lock(f"sqlite:///{council / 'data' / 'monitor.db'}"):
-        done = monitor(council, "run")
+    with working_store(f"sqlite:///{council / 'data' / 'monitor.db'}"):
+        done = monitor(council, "run", "--wait", "0")
 
     assert done.returncode == 4
     assert "another run is at work" in done.stderr

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from monitor.config import Config, load_config, read_restricted, shipped
 from monitor.errors import Problems
+from monitor.store import locate
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 
@@ -44,7 +45,7 @@ def test_only_a_source_is_needed_and_paths_start_at_the_config_file(tmp_path: Pa
     config = load_config(write(tmp_path, SMALLEST))
 
     assert config.sources[0].path == tmp_path / "list-9.xlsx"
-    assert config.database_url == f"sqlite:///{tmp_path / 'data' / 'monitor.db'}"
+    assert locate(config, {}).database == str(tmp_path / "data" / "monitor.db")
     assert config.delivery.channel == "folder"
 
 
@@ -90,7 +91,15 @@ def test_five_mistakes_are_all_reported_at_once(tmp_path: Path) -> None:
         ('restricted = "nobody.txt"', "restricted: no file"),
         ('rules = ["no-such-folder"]', "no folder"),
         ("shipped_rules = false", "shipped_rules: is false, and rules names no folder"),
-        ('database = "mysql://host/x"', 'only "sqlite:///FILE" is supported'),
+        ('database = "mysql://host/x"', "must be like sqlite:///data/monitor.db or postgresql://user@host/database"),
+        ('database = "sqlite:///"', "must be like sqlite:///data/monitor.db or postgresql://user@host/database"),
+        ('database = "postgresql://monitor@host"', "must be like sqlite:///data/monitor.db or"),
+        ('database = "postgresql://monitor:hunter2@host/flags"', "holds a password; take it out and name with"),
+        (
+            'database = "postgresql://monitor@host/flags?password=hunter2"',
+            "holds a password; take it out and name with",
+        ),
+        ('database_password_env = "DATABASE_PASSWORD"', "only for PostgreSQL; remove them"),
         ('people = { analyst = "a@example.gov.uk, b@example.gov.uk" }', "people.analyst: not an e-mail address"),
         ('delivery = { channel = "smtp" }', "needs a [delivery.smtp] table"),
         ('delivery = { marking = "TWO\\nLINES" }', "must be one line of text"),

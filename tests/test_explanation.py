@@ -13,7 +13,7 @@ from monitor.config import load_config
 from monitor.errors import Problems, Refused
 from monitor.explanation import Account, Answer
 from monitor.rulebook import load_rulebook
-from monitor.store import open_store
+from monitor.store import locate, open_store
 
 HOMELESS = {"accommodation": "S: No fixed abode", "suitable": "b) Unsuitable"}
 
@@ -33,7 +33,7 @@ def council(tmp_path_factory: pytest.TempPathFactory) -> Council:
 
 def explain(council: Council, person: str, as_at: dt.date | None = None) -> Account:
     config = load_config(council.config_path)
-    store = open_store(config.database_url)
+    store = open_store(locate(config, {}))
     try:
         rulebook = load_rulebook(config.rule_folders(), config.rule)
         return explanation.explain(store, config.data_folder / "snapshots", rulebook, person, as_at=as_at)
@@ -145,7 +145,7 @@ def test_everything_the_database_holds_of_them_is_listed(council: Council) -> No
 
 def test_a_missing_snapshot_is_said_and_the_roster_stands_in(council: Council, tmp_path: Path) -> None:
     config = load_config(council.config_path)
-    store = open_store(config.database_url)
+    store = open_store(locate(config, {}))
     rulebook = load_rulebook(config.rule_folders(), config.rule)
 
     account = explanation.explain(store, tmp_path, rulebook, "P1")

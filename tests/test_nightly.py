@@ -10,7 +10,6 @@ from sqlalchemy import text
 
 from monitor import recall
 from monitor.errors import Refused, SourceError
-from monitor.store import open_store
 
 NORTH, SOUTH, ANALYST = "north@example.gov.uk", "south@example.gov.uk", "analyst@example.gov.uk"
 
@@ -19,8 +18,8 @@ def homeless(person_id: str, **other: str) -> dict[str, str]:
     return settled(person_id, accommodation="S: No fixed abode", suitable="b) Unsuitable", **other)
 
 
-def test_the_first_night_opens_flags_and_is_told_as_a_baseline(tmp_path: Path) -> None:
-    council = Council(tmp_path)
+def test_the_first_night_opens_flags_and_is_told_as_a_baseline(tmp_path: Path, database: str | None) -> None:
+    council = Council(tmp_path, database=database)
 
     night = council.night(NIGHT, [homeless("P1"), settled("P2", team="South"), *crowd(10)])
 
@@ -34,8 +33,8 @@ def test_the_first_night_opens_flags_and_is_told_as_a_baseline(tmp_path: Path) -
     assert len(council.mail_to(ANALYST)) == 1
 
 
-def test_the_same_night_from_the_same_input_changes_and_sends_nothing(tmp_path: Path) -> None:
-    council = Council(tmp_path)
+def test_the_same_night_from_the_same_input_changes_and_sends_nothing(tmp_path: Path, database: str | None) -> None:
+    council = Council(tmp_path, database=database)
     people = [homeless("P1"), *crowd(10)]
     council.night(NIGHT, people)
     before = (council.flags(), len(council.mail()), council.rows("SELECT count(*) FROM flag_event"))
@@ -46,8 +45,8 @@ def test_the_same_night_from_the_same_input_changes_and_sends_nothing(tmp_path: 
     assert (council.flags(), len(council.mail()), council.rows("SELECT count(*) FROM flag_event")) == before
 
 
-def test_the_second_night_tells_only_what_changed(tmp_path: Path) -> None:
-    council = Council(tmp_path)
+def test_the_second_night_tells_only_what_changed(tmp_path: Path, database: str | None) -> None:
+    council = Council(tmp_path, database=database)
     council.night(NIGHT, [homeless("P1"), homeless("P2"), settled("P3"), settled("P4"), *crowd(36)])
 
     night = council.night(day(1), [homeless("P1"), settled("P2"), homeless("P3"), *crowd(36)])
@@ -78,8 +77,10 @@ def test_a_night_without_news_sends_leads_nothing(tmp_path: Path) -> None:
     assert len(council.mail_to(ANALYST, day(1))) == 1
 
 
-def test_a_cell_that_cannot_be_read_holds_the_flag_and_the_next_reading_releases_it(tmp_path: Path) -> None:
-    council = Council(tmp_path)
+def test_a_cell_that_cannot_be_read_holds_the_flag_and_the_next_reading_releases_it(
+    tmp_path: Path, database: str | None
+) -> None:
+    council = Council(tmp_path, database=database)
     others = crowd(10)
     council.night(NIGHT, [homeless("P1"), *others])
 
@@ -129,8 +130,8 @@ def test_changed_input_for_an_accepted_date_is_refused(tmp_path: Path) -> None:
     assert len(council.mail()) == sent
 
 
-def test_a_night_put_right_corrects_flags_and_says_correction(tmp_path: Path) -> None:
-    council = Council(tmp_path)
+def test_a_night_put_right_corrects_flags_and_says_correction(tmp_path: Path, database: str | None) -> None:
+    council = Council(tmp_path, database=database)
     council.night(NIGHT, [homeless("P1"), settled("P2"), *crowd(10)])
 
     night = council.night(NIGHT, [settled("P1"), homeless("P2"), *crowd(10)], again=True, by="A Example")
@@ -242,8 +243,8 @@ def test_someone_who_died_is_closed_quietly_and_named_once_to_the_analyst(tmp_pa
     assert "P1" not in council.mail_to(ANALYST, day(2))[0].text
 
 
-def test_someone_alive_again_stays_silent_until_it_is_confirmed(tmp_path: Path) -> None:
-    council = Council(tmp_path)
+def test_someone_alive_again_stays_silent_until_it_is_confirmed(tmp_path: Path, database: str | None) -> None:
+    council = Council(tmp_path, database=database)
     others = crowd(20)
     council.night(NIGHT, [settled("P1"), *others])
     council.night(day(1), [settled("P1", in_touch="c) Died"), *others])
@@ -251,9 +252,8 @@ def test_someone_alive_again_stays_silent_until_it_is_confirmed(tmp_path: Path) 
     council.night(day(2), [homeless("P1"), *others])
     silent = council.flags()
     told = council.mail_to(ANALYST, day(2))[0].text
-    store = open_store(f"sqlite:///{tmp_path / 'data' / 'monitor.db'}")
-    said = recall.confirm(store, "P1", by="A Example", today=day(2), now=dt.datetime.now(dt.UTC))
-    store.close()
+    with council.store() as store:
+        said = recall.confirm(store, "P1", by="A Example", today=day(2), now=dt.datetime.now(dt.UTC))
     council.night(day(3), [homeless("P1"), *others])
 
     assert silent == {}
@@ -285,18 +285,18 @@ def test_a_restricted_person_is_shown_to_the_head_of_service_only(tmp_path: Path
     assert "P1" not in {row["person_id"] for row in council.listed(NIGHT, "all.csv")}
 
 
-def test_a_night_killed_before_delivery_is_completed_by_the_next_run_of_its_date(tmp_path: Path) -> None:
-    council = Council(tmp_path)
+def test_a_night_killed_before_delivery_is_completed_by_the_next_run_of_its_date(
+    tmp_path: Path, database: str | None
+) -> None:
+    council = Council(tmp_path, database=database)
     people = [homeless("P1"), *crowd(10)]
     council.night(NIGHT, people)
     sent = council.mail()
     for path in (tmp_path / "data" / "outbox").rglob("*.eml"):
         path.unlink()
-    store = open_store(f"sqlite:///{tmp_path / 'data' / 'monitor.db'}")
-    with store.writing() as connection:
+    with council.store() as store, store.writing() as connection:
         connection.execute(text("UPDATE message SET state = 'sending' WHERE id = 1"))
         connection.execute(text("UPDATE message SET state = 'created' WHERE id > 1"))
-    store.close()
 
     night = council.night(NIGHT, people)
 
@@ -310,10 +310,8 @@ def test_a_message_naming_someone_who_has_died_since_is_not_sent(tmp_path: Path)
     council.night(NIGHT, [homeless("P1"), homeless("P2"), *others])
     for path in (tmp_path / "data" / "outbox").rglob("*.eml"):
         path.unlink()
-    store = open_store(f"sqlite:///{tmp_path / 'data' / 'monitor.db'}")
-    with store.writing() as connection:
+    with council.store() as store, store.writing() as connection:
         connection.execute(text("UPDATE message SET state = 'temporary-failure' WHERE kind = 'lead'"))
-    store.close()
 
     council.night(day(1), [homeless("P1", in_touch="c) Died"), homeless("P2"), *others])
 

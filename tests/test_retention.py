@@ -13,7 +13,7 @@ from monitor import retention
 from monitor.config import Retention, load_config
 from monitor.config.retention import oldest_kept
 from monitor.retention import Purged
-from monitor.store import events, open_store
+from monitor.store import events, locate, open_store
 
 LATER = dt.date(2029, 1, 12)
 
@@ -37,7 +37,7 @@ def purge(council: Council, today: dt.date, settings: str = "", *, dry_run: bool
         with council.config_path.open("a", encoding="utf-8") as file:
             file.write(f"\n[retention]\n{settings}\n")
     config = load_config(council.config_path)
-    store = open_store(config.database_url)
+    store = open_store(locate(config, {}))
     now = dt.datetime.combine(today, dt.time(3), dt.UTC)
     purged = retention.purge(store, config, today, now, dry_run=dry_run)
     store.close()
@@ -184,7 +184,7 @@ def test_a_purge_that_was_killed_after_its_record_is_completed_by_the_next(counc
     purge(council, LATER)
     for path, content in kept.items():
         path.write_bytes(content)
-    store = open_store(config.database_url)
+    store = open_store(locate(config, {}))
     with store.writing() as connection:
         connection.execute(text("UPDATE removal SET finished_at = NULL"))
     store.close()

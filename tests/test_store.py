@@ -12,7 +12,7 @@ from sqlmodel import SQLModel
 
 import monitor.store
 from monitor.errors import LockHeld, MonitorError, Refused
-from monitor.store import HEAD, Store, hold_lock, open_store
+from monitor.store import HEAD, Store, open_store, working_store
 
 
 def url_in(folder: Path) -> str:
@@ -43,13 +43,13 @@ def test_the_database_is_readable_by_its_owner_only(tmp_path: Path) -> None:
 
 def test_a_second_holder_of_the_lock_is_refused_and_the_next_is_not(tmp_path: Path) -> None:
     with (
-        hold_lock(url_in(tmp_path)),
+        working_store(url_in(tmp_path)),
         pytest.raises(LockHeld, match="another run is at work"),
-        hold_lock(url_in(tmp_path)),
+        working_store(url_in(tmp_path), wait_seconds=0),
     ):
         pass
 
-    with hold_lock(url_in(tmp_path)):
+    with working_store(url_in(tmp_path), wait_seconds=0):
         pass
 
 

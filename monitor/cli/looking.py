@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from monitor.cli.options import CONFIG, AsAt, AsJson, ConfigPath, load, read_rulebook
+from monitor.cli.options import CONFIG, AsAt, AsJson, ConfigPath, database, load, read_rulebook
 from monitor.errors import Problems
 
 
@@ -29,7 +29,7 @@ def export(
     rulebook = load_rulebook(settings.rule_folders(), settings.rule)
     if rule is not None:
         rulebook.find(rule)
-    with reading_store(settings.database_path, settings.database_url) as store:
+    with reading_store(database(settings)) as store:
         con, as_at = recall.recall(store)
     exceptions.prepare(con, rulebook.rules, settings.teams, as_at=as_at)
     count = exceptions.export(
@@ -54,7 +54,7 @@ def measures(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
     from monitor import terminal
     from monitor.store import reading_store
 
-    with reading_store(settings.database_path, settings.database_url) as store:
+    with reading_store(database(settings)) as store:
         nights, account = figures.read_last(store)
     if as_json:
         terminal.print_json(figures.as_dict(nights, account))
@@ -79,7 +79,7 @@ def explain(
     rulebook = read_rulebook(config)
     if rule is not None:
         rulebook.find(rule)
-    with reading_store(settings.database_path, settings.database_url) as store:
+    with reading_store(database(settings)) as store:
         account = explanation.explain(
             store, settings.data_folder / "snapshots", rulebook, person, as_at=as_at.date() if as_at else None
         )
@@ -115,7 +115,7 @@ def backtest(
 
     limits = dict(_named_value(one) for one in limit or ())
     rulebook, chosen = replaying.choose(read_rulebook(config), read_rulebook(config, adjusted=False), rule, limits)
-    with reading_store(settings.database_path, settings.database_url) as store:
+    with reading_store(database(settings)) as store:
         nights = replaying.find_nights(store, settings.data_folder / "snapshots")
     routes = plan_routes(settings.teams, settings.people, read_restricted(settings.restricted))
     first, last = (one.date() if one else None for one in (since, until))

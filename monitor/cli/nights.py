@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.options import CONFIG, AsAt, AsJson, ConfigPath, load, now, today
+from monitor.cli.options import CONFIG, WAIT, AsAt, AsJson, ConfigPath, Wait, database, load, now, today
 from monitor.errors import Problems
 
 
@@ -18,6 +18,7 @@ def run(
         str | None, typer.Option(metavar="REASON", help="Believe a night the gate would refuse; needs --by.")
     ] = None,
     by: Annotated[str | None, typer.Option(metavar="NAME", help="Who decided it.")] = None,
+    wait: Wait = WAIT,
 ) -> None:
     """Run one night: read, check, flag, write the lists and the e-mails."""
     decided = {"--again": again, "--accept": accept is not None}
@@ -34,24 +35,22 @@ def run(
     day = today()
     request = Request(as_at.date() if as_at else day, day, dry_run, again, by, accept)
     with terminal.progress() as say:
-        night = nightly.run(settings, request, nightly.Tools(now, os.environ, say))
+        night = nightly.run(settings, request, nightly.Tools(now, os.environ, say), wait_seconds=wait)
     terminal.show_night(night, settings)
     raise typer.Exit(night.exit_code)
 
 
-def deliver(config: ConfigPath = CONFIG) -> None:
+def deliver(config: ConfigPath = CONFIG, wait: Wait = WAIT) -> None:
     """Send the messages that are due."""
     settings = load(config)
 
     from monitor import outbox, terminal
     from monitor.delivery import open_channel
-    from monitor.store import hold_lock, open_store
+    from monitor.store import working_store
 
     channel = open_channel(settings.delivery, data_folder=settings.data_folder, environ=os.environ)
-    with hold_lock(settings.database_url):
-        store = open_store(settings.database_url)
+    with working_store(database(settings), wait_seconds=wait) as store:
         delivered = outbox.deliver_due(store, channel, settings, clock=now)
-        store.close()
     terminal.show_delivery(delivered)
     raise typer.Exit(0 if delivered.settled else 1)
 
@@ -78,10 +77,10 @@ def confirm(
     settings = load(config)
 
     from monitor import recall
-    from monitor.store import hold_lock, reading_store
+    from monitor.store import working_store
     from monitor.trust import quarantine
 
-    with hold_lock(settings.database_url), reading_store(settings.database_path, settings.database_url) as store:
+    with working_store(database(settings), existing=True) as store:
         day, moment = today(), now()
         said = quarantine.confirm(store, what, by=by, today=day, now=moment)
         typer.echo(said or recall.confirm(store, what, by=by, today=day, now=moment))

@@ -1,6 +1,7 @@
 """What commands have in common: their options, the clock, and reading config and rulebook."""
 
 import datetime as dt
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
@@ -8,6 +9,8 @@ from zoneinfo import ZoneInfo
 import typer
 
 if TYPE_CHECKING:
+    from sqlalchemy import URL
+
     from monitor.config import Config
     from monitor.rulebook import Rulebook
 
@@ -20,7 +23,17 @@ ConfigPath = Annotated[
 
 CONFIG = Path("monitor.toml")
 
+WAIT = 5.0
+"""Long enough for a delivery to finish; whoever is asked to wait longer is better told."""
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+Wait = Annotated[
+    float,
+    typer.Option(
+        "--wait", min=0, metavar="SECONDS", help="How long another run may take to finish, or the database to answer."
+    ),
+]
 
 AsAt = Annotated[
     dt.datetime | None,
@@ -36,6 +49,13 @@ def now() -> dt.datetime:
 
 def today() -> dt.date:
     return now().astimezone(LONDON).date()
+
+
+def database(settings: "Config") -> "URL":
+    """Where the monitor's own database is, with the password it needs."""
+    from monitor.store import locate
+
+    return locate(settings, os.environ)
 
 
 def load(path: Path) -> "Config":

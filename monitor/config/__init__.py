@@ -7,11 +7,11 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from monitor.config.delivery import Delivery, People, Smtp, Team, teams_differ
 from monitor.config.escalation import Digests, Escalation
-from monitor.config.fields import File, Folder, Line, Located, Table, check_case_url, fold, locate
+from monitor.config.fields import Database, File, Folder, Line, Located, Table, check_case_url, fold
 from monitor.config.retention import Retention
 from monitor.config.service import Heartbeat, Service
 from monitor.config.sources import Http, Source, sources_fit
@@ -36,12 +36,6 @@ def shipped(folder: str) -> Path:
     """The shipped ``rules`` or ``templates``: inside the wheel, else at the top level of the checkout."""
     inside = SHIPPED / folder
     return inside if inside.is_dir() else Path(__file__).parent.parent.parent / folder
-
-
-def _database(value: str, info: ValidationInfo) -> str:
-    if not value.startswith("sqlite:///"):
-        raise ValueError('only "sqlite:///FILE" is supported')
-    return f"sqlite:///{locate(Path(value.removeprefix('sqlite:///')), info)}"
 
 
 class Lists(Table):
@@ -104,7 +98,9 @@ class Config(Table):
 
     authority: Line = "Your authority"
     data_folder: Located = Path("data")
-    database: Annotated[str, AfterValidator(_database)] | None = None
+    database: Database | None = None
+    database_password_env: Line | None = None
+    database_password_file: Located | None = None
     rules: tuple[Folder, ...] = ()
     shipped_rules: bool = True
     templates: Folder | None = None
@@ -138,6 +134,15 @@ class Config(Table):
         return self
 
     @model_validator(mode="after")
+    def _database_passwords_fit(self) -> "Config":
+        if self.database_password_env and self.database_password_file:
+            raise ValueError("database_password_file: stands beside database_password_env; name one of the two")
+        named = self.database_password_env or self.database_password_file
+        if named and not (self.database or "").startswith("postgresql"):
+            raise ValueError("database_password_env, database_password_file: only for PostgreSQL; remove them")
+        return self
+
+    @model_validator(mode="after")
     def _restricted_people_have_a_reader(self) -> "Config":
         if self.restricted and not self.people.head:
             raise ValueError("restricted: needs people.head, the only one who may be shown these people")
@@ -158,14 +163,6 @@ class Config(Table):
     def team_names(self) -> Mapping[str, str]:
         """Each spelling of a team, folded, with the name the config gives that team."""
         return {fold(name): team.name for team in self.teams for name in (team.name, *team.also_known_as)}
-
-    @property
-    def database_url(self) -> str:
-        return self.database or f"sqlite:///{self.data_folder / 'monitor.db'}"
-
-    @property
-    def database_path(self) -> Path:
-        return Path(self.database_url.removeprefix("sqlite:///"))
 
     def rule_folders(self) -> tuple[Path, ...]:
         """The shipped rulebook first, unless it is left out; the council's own folders beside it."""

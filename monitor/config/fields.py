@@ -5,7 +5,7 @@ import re
 from datetime import time
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import unquote_plus, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 
@@ -87,6 +87,28 @@ def _web_address(value: str) -> str:
     return value
 
 
+def refuse_password(value: str, remedy: str) -> None:
+    """Raise where a database's url holds a password, which messages would show."""
+    try:
+        parts = urlsplit(value)
+        held = parts.password is not None
+    except ValueError:
+        raise ValueError("cannot be read as a URL; write it like postgresql://user@host/database") from None
+    if held or re.search(r"(?i)\b(password|pwd|passwd|secret|token)\s*=", unquote_plus(parts.query)):
+        raise ValueError(f"holds a password; take it out and {remedy}")
+
+
+def _database(value: str, info: ValidationInfo) -> str:
+    """The monitor's own database: an SQLite file, found from the config file's folder, or a PostgreSQL database."""
+    if value.startswith("sqlite:///") and value != "sqlite:///":
+        return f"sqlite:///{locate(Path(value.removeprefix('sqlite:///')), info)}"
+    refuse_password(value, "name with database_password_env the environment variable that has it")
+    parts = urlsplit(value)
+    if parts.scheme not in ("postgresql", "postgresql+psycopg") or not parts.path.strip("/"):
+        raise ValueError("must be like sqlite:///data/monitor.db or postgresql://user@host/database")
+    return value
+
+
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 Line = Annotated[str, AfterValidator(_one_line)]
 Hour = Annotated[time, BeforeValidator(_hour)]
@@ -96,6 +118,7 @@ Located = Annotated[Path, AfterValidator(locate)]
 Folder = Annotated[Located, AfterValidator(_folder)]
 File = Annotated[Located, AfterValidator(_file)]
 
+Database = Annotated[str, AfterValidator(_database)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 
 

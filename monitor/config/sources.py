@@ -1,14 +1,13 @@
 """The settings of sources: where rows come from."""
 
-import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from monitor.config.fields import File, Line, Located, Table, WebAddress, catalogue_columns, locate
+from monitor.config.fields import File, Line, Located, Table, WebAddress, catalogue_columns, locate, refuse_password
 
 DATABASES = ("postgresql", "sqlite", "mssql")
 """What a source's url may begin with; mssql is SQL Server."""
@@ -16,15 +15,8 @@ DATABASES = ("postgresql", "sqlite", "mssql")
 
 def _source_url(value: str, info: ValidationInfo) -> str:
     """Without a password, which messages would show; an SQLite file is found from the config file's folder."""
-    try:
-        parts = urlsplit(value)
-        held = parts.password is not None
-    except ValueError:
-        raise ValueError("cannot be read as a URL; write it like postgresql://user@host/database") from None
-    if held or re.search(r"(?i)\b(password|pwd|passwd|secret|token)\s*=", unquote_plus(parts.query)):
-        raise ValueError(
-            "holds a password; take it out and name with password_env the environment variable that has it"
-        )
+    refuse_password(value, "name with password_env the environment variable that has it")
+    parts = urlsplit(value)
     if parts.scheme.split("+")[0] == "sqlite":
         return f"{parts.scheme}:///{locate(Path(value.partition(':///')[2]), info)}"
     return value

@@ -1,106 +1,249 @@
 """The database: opened, migrated to what the code expects, one writer at a time."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event, inspect, text
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import create_engine
 
-from monitor.errors import LockHeld, Refused, StoreError
+from monitor.errors import Problems, Refused, StoreError
+from monitor.files import make_private_file
+from monitor.store import faults, lock
+from monitor.store.location import locate, name_place, refuse_share
+
+__all__ = [
+    "HEAD",
+    "WAIT_SECONDS",
+    "Store",
+    "is_there",
+    "locate",
+    "migrate",
+    "open_store",
+    "reading_store",
+    "working_store",
+]
 
 HEAD = "0007"
 """The newest migration; a test compares it with ``migrations/versions``."""
 
+WAIT_SECONDS = 5.0
+"""How long another run may take to finish, or a database to answer, before it is said."""
+
+
+KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+"""Seconds until a silent connection is tried, between tries, and tries; by libpq's and the server's names."""
+
 
 class Store:
-    """An open database, migrated to ``HEAD``."""
+    """An open database, migrated to ``HEAD``.
 
-    def __init__(self, engine: Engine) -> None:
+    ``token``: of the lock this process holds; without one, each writing transaction takes the lock for itself.
+    """
+
+    def __init__(self, engine: Engine, *, wait_seconds: float = WAIT_SECONDS, token: str | None = None) -> None:
         self.engine = engine
+        self.wait_seconds = wait_seconds
+        self.token = token
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One consistent view; nothing is written."""
-        with self._translated(), self.engine.connect() as connection:
+        with _explained(self.engine), _connected(self.engine, self.wait_seconds) as connection:
+            if self.engine.dialect.name == "postgresql":
+                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """One transaction: all of it or nothing."""
-        with self._translated(), self.engine.begin() as connection:
-            yield connection
+        """One transaction: all of it or nothing; raises ``LockHeld`` where this process is not the one at work."""
+        with _explained(self.engine, "; nothing of this step was saved, run again when it is put right"):
+            if self.token is None:
+                with _at_work(self.engine, self.wait_seconds) as token, self._transaction(token) as connection:
+                    yield connection
+            else:
+                with self._transaction(self.token) as connection:
+                    yield connection
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """A fault of the database as a sentence for the person who looks after it."""
-        try:
-            yield
-        except (OperationalError, DatabaseError) as fault:
-            place = self.engine.url.render_as_string(hide_password=True)
-            raise StoreError(
-                f"database {place}: {fault.orig}; nothing of this step was saved, run again when it is put right"
-            ) from fault
+    def _transaction(self, token: str) -> Iterator[Connection]:
+        with _begun(self.engine, self.wait_seconds) as connection:
+            lock.check(connection, token)
+            yield connection
 
     def close(self) -> None:
         self.engine.dispose()
 
 
-def open_store(url: str) -> Store:
-    """Open the database at ``url``, making it (owner-only) or migrating it first where that is needed."""
-    location = make_url(url)
-    if location.get_backend_name() == "sqlite" and location.database:
-        _prepare_file(Path(location.database))
-    engine = create_engine(url)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _configure_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    store = Store(engine)
-    with store.reading() as connection:
-        current = _version(connection)
-    if current != HEAD:
-        with store.writing() as connection:
-            migrate(connection)
-    return store
+@contextmanager
+def working_store(where: URL, *, wait_seconds: float = WAIT_SECONDS, existing: bool = False) -> Iterator[Store]:
+    """The store, and the right to write to it, until the block ends; made or migrated first where needed.
+
+    Raises ``LockHeld`` when another process is still at work after ``wait_seconds``. ``existing``: a database that
+    is not there yet is refused rather than made.
+    """
+    if existing:
+        _insist(where, wait_seconds)
+    engine = _open_engine(where, wait_seconds)
+    try:
+        with _explained(engine), _at_work(engine, wait_seconds) as token:
+            yield Store(engine, wait_seconds=wait_seconds, token=token)
+    finally:
+        engine.dispose()
+
+
+def open_store(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> Store:
+    """Open the database, making it (owner-only) or migrating it first where that is needed."""
+    engine = _open_engine(where, wait_seconds)
+    with _explained(engine):
+        with _connected(engine, wait_seconds) as connection:
+            current = _version(connection)
+        if current != HEAD:
+            with lock.hold_lock(engine, wait_seconds=wait_seconds):
+                _bring_up_to_date(engine, wait_seconds)
+    return Store(engine, wait_seconds=wait_seconds)
 
 
 @contextmanager
-def reading_store(path: Path, url: str) -> Iterator[Store]:
-    """The store of an existing database, closed afterwards."""
-    if not path.is_file():
-        raise Refused(f"database {path}: there is none yet; run a night first with: monitor run")
-    store = open_store(url)
+def reading_store(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> Iterator[Store]:
+    """The store of an existing database, closed afterwards; it needs no lock, whoever is at work."""
+    _insist(where, wait_seconds)
+    store = open_store(where, wait_seconds=wait_seconds)
     try:
         yield store
     finally:
         store.close()
 
 
-def _prepare_file(path: Path) -> None:
+def is_there(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> bool:
+    """Whether the monitor has a database here already."""
+    where = make_url(where)
+    if where.get_backend_name() == "sqlite":
+        return Path(where.database or "").is_file()
+    engine = _open_engine(where, wait_seconds)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.touch(mode=0o600, exist_ok=True)
-    except OSError as fault:
-        raise StoreError(f"database {path}: cannot be made ({fault.strerror}); check the folder") from None
+        with _explained(engine), _connected(engine, wait_seconds) as connection:
+            return _version(connection) is not None
+    finally:
+        engine.dispose()
+
+
+def _insist(where: URL, wait_seconds: float) -> None:
+    if not is_there(where, wait_seconds=wait_seconds):
+        raise Refused(f"{name_place(make_url(where))}: there is none yet; run a night first with: monitor run")
+
+
+# Opening
+
+
+def _open_engine(where: URL, wait_seconds: float) -> Engine:
+    where = make_url(where)
+    if where.get_backend_name() == "sqlite":
+        if where.database:
+            refuse_share(Path(where.database))
+            make_private_file(Path(where.database))
+        engine = create_engine(where, connect_args={"timeout": wait_seconds})
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    try:
+        engine = create_engine(
+            where.set(drivername="postgresql+psycopg"),
+            # A connection cut while the night was judged is found out and made again before it is used.
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": 10, "application_name": "care-leaver-monitor", **KEEPALIVES},
+        )
+    except ModuleNotFoundError:
+        raise Problems([
+            f"{name_place(where)}: the driver psycopg is not installed; pip install 'care-leaver-monitor[postgresql]'"
+        ]) from None  # fmt: skip
+    event.listen(engine, "connect", _configure_postgresql)
+    return engine
+
+
+def _configure_postgresql(connection: Any, _record: Any) -> None:
+    """The server, too, finds out within a minute that this machine is gone, and frees its lock."""
+    for name, value in KEEPALIVES.items():
+        connection.execute(f"SET tcp_{name} = {value}")
+    connection.commit()
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # transactions are begun by _begin_sqlite, never by the driver
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 10000", "foreign_keys = ON"):
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def _connected(engine: Engine, wait_seconds: float, **options: Any) -> Iterator[Connection]:
+    """A connection; a database that does not answer is asked again for ``wait_seconds``."""
+    from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential
+
+    patient = Retrying(
+        retry=retry_if_exception(faults.is_away),
+        stop=stop_after_delay(wait_seconds),
+        wait=wait_exponential(multiplier=0.1, max=5),
+        reraise=True,
+    )
+    with patient(engine.connect).execution_options(**options) as connection:
+        yield connection
+
+
+@contextmanager
+def _begun(engine: Engine, wait_seconds: float) -> Iterator[Connection]:
+    with _connected(engine, wait_seconds, writes=True) as connection, connection.begin():
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, int(wait_seconds * 1000))}")
+        yield connection
+
+
+@contextmanager
+def _at_work(engine: Engine, wait_seconds: float) -> Iterator[str]:
+    """Hold the lock of an up-to-date database; its token."""
+    with _connected(engine, wait_seconds):
+        pass  # waits for one that does not answer
+    with lock.hold_lock(engine, wait_seconds=wait_seconds):
+        _bring_up_to_date(engine, wait_seconds)
+        with _begun(engine, wait_seconds) as connection:
+            token = lock.take(connection)
+        try:
+            yield token
+        finally:
+            with suppress(DBAPIError), _begun(engine, 0) as connection:
+                lock.leave(connection, token)
+
+
+@contextmanager
+def _explained(engine: Engine, after: str = "") -> Iterator[None]:
+    """A fault of the database as a sentence for the person who looks after it."""
+    try:
+        yield
+    except DBAPIError as fault:
+        raise StoreError(f"{name_place(engine.url)}: {faults.describe(fault)}{after}") from fault
+
+
+# Migrating
 
 
 def _version(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _bring_up_to_date(engine: Engine, wait_seconds: float) -> None:
+    """Migrate a database that is not at ``HEAD``; the caller holds the lock, so no two do it at once."""
+    with _begun(engine, wait_seconds) as connection:
+        if _version(connection) != HEAD:
+            migrate(connection)
 
 
 def migrate(connection: Connection, revision: str = "head") -> None:
@@ -116,25 +259,3 @@ def migrate(connection: Connection, revision: str = "head") -> None:
         command.upgrade(settings, revision)
     except CommandError as fault:
         raise Refused(f"database: {fault}; it was made by a newer monitor, so install that version") from None
-
-
-@contextmanager
-def hold_lock(url: str, *, wait_seconds: float = 0) -> Iterator[None]:
-    """Be the only process at work on this database, or raise ``LockHeld``.
-
-    An operating-system lock on a file beside the SQLite file: it goes with the process, however it ends.
-    """
-    from filelock import FileLock, Timeout
-
-    location = make_url(url)
-    beside = Path(f"{location.database}.lock")
-    _prepare_file(beside)
-    lock = FileLock(beside, mode=0o600)
-    try:
-        lock.acquire(timeout=wait_seconds)
-    except Timeout:
-        raise LockHeld(f"{beside}: another run is at work on this database; try again when it is done") from None
-    try:
-        yield
-    finally:
-        lock.release()

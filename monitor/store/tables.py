@@ -420,5 +420,20 @@ class RemovedPerson(SQLModel, table=True):
     back_in: str | None = None
 
 
+class Holder(SQLModel, table=True):
+    """Who is at work on the database: one row at most, by ``lock``; a process that was killed leaves its own behind.
+
+    Whether somebody is still at work only the lock itself says.
+    """
+
+    __tablename__ = "holder"
+
+    id: int = Field(primary_key=True)
+    token: str
+    host: str
+    pid: int
+    taken_at: dt.datetime = Field(sa_type=Instant)
+
+
 def table_of(model: type[SQLModel]) -> Table:
     return model.__table__  # type: ignore[attr-defined, no-any-return]

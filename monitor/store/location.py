@@ -1,0 +1,118 @@
+"""Where the database is, and whether a lock can be relied on there."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import make_url
+from sqlalchemy.engine import URL
+
+from monitor.errors import Problems
+
+if TYPE_CHECKING:
+    from monitor.config import Config
+
+LOCAL = ("localhost", "127.0.0.1", "::1")
+
+SHARED_KINDS = (
+    "9p", "afs", "ceph", "cifs", "davfs", "drvfs", "fuse.davfs2", "fuse.glusterfs", "fuse.rclone", "fuse.s3fs",
+    "fuse.sshfs", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "smb3", "smbfs",
+)  # fmt: skip
+"""File systems of another machine, as Linux names them; on these a lock may be held by two."""
+
+DRIVE_REMOTE = 4
+"""What Windows calls a drive letter that is a network share."""
+
+
+def locate(config: "Config", environ: Mapping[str, str]) -> URL:
+    """The configured database with the password it needs; raises ``Problems`` where that is not to be had."""
+    if config.database is None or config.database.startswith("sqlite:"):
+        path = (config.database or "").removeprefix("sqlite:///") or str(config.data_folder / "monitor.db")
+        return URL.create("sqlite", database=path)
+    where = make_url(config.database).set(drivername="postgresql+psycopg")
+    where = where.set(password=_read_password(config, environ))
+    # Records of people never cross a network in the clear because a setting was left out.
+    if where.host and where.host not in LOCAL and "sslmode" not in where.query:
+        where = where.update_query_dict({"sslmode": "require"})
+    return where
+
+
+def _read_password(config: "Config", environ: Mapping[str, str]) -> str | None:
+    """None leaves it to PostgreSQL's own ways: a password file, a certificate, the account's own name."""
+    if config.database_password_env:
+        password = environ.get(config.database_password_env)
+        if not password:
+            raise Problems([
+                f"database_password_env: the environment variable {config.database_password_env} is not set; "
+                "set it for the account that runs the monitor"
+            ])  # fmt: skip
+        return password
+    if config.database_password_file:
+        try:
+            password = config.database_password_file.read_text(encoding="utf-8-sig").strip("\r\n")
+        except (OSError, UnicodeDecodeError) as fault:
+            reason = getattr(fault, "strerror", None) or type(fault).__name__
+            raise Problems([
+                f"database_password_file: {config.database_password_file} cannot be read ({reason}); "
+                "let the account that runs the monitor read it"
+            ]) from None  # fmt: skip
+        if not password:
+            raise Problems([f"database_password_file: {config.database_password_file} is empty; write it there"])
+        return password
+    return None
+
+
+def name_place(where: URL) -> str:
+    """How messages name the database: never with its password or its settings."""
+    if where.get_backend_name() == "sqlite":
+        return f"database {where.database}"
+    host = f"{where.host or 'local socket'}{f':{where.port}' if where.port else ''}"
+    return f'database "{where.database}" at {host}'
+
+
+def refuse_share(path: Path) -> None:
+    """Raise ``Problems`` where ``path`` lies on a network share."""
+    if sys.platform == "win32":
+        share = _windows_share(path)
+    else:
+        try:
+            mounts = Path("/proc/mounts").read_text(encoding="utf-8", errors="surrogateescape")
+        except OSError:  # not Linux: nothing says what the folder is
+            return
+        share = find_share(path.resolve(), mounts)
+    if share:
+        raise Problems([
+            f"database {path}: lies on a network share ({share}), where two machines can hold one lock; "
+            "keep it on a disk of this machine, or use PostgreSQL"
+        ])  # fmt: skip
+
+
+def find_share(path: Path, mounts: str) -> str | None:
+    """The share ``path`` lies on, going by the lines of /proc/mounts: its kind and where it is mounted."""
+    found: tuple[int, str | None] = (-1, None)
+    for line in mounts.splitlines():
+        _, mounted, kind, *_ = [*line.split(" "), "", "", ""]
+        folder = Path(_unescaped(mounted))
+        # Of two mounts in one place the later hides the earlier.
+        if folder.is_absolute() and path.is_relative_to(folder) and len(folder.parts) >= found[0]:
+            found = (len(folder.parts), f"{kind} at {folder}" if kind in SHARED_KINDS else None)
+    return found[1]
+
+
+def _unescaped(mounted: str) -> str:
+    """A space in a mount's name stands as \\040, and so on."""
+    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        mounted = mounted.replace(code, character)
+    return mounted
+
+
+def _windows_share(path: Path) -> str | None:
+    drive = os.path.splitdrive(path.absolute())[0]
+    if drive.startswith("\\\\"):
+        return drive
+    import ctypes
+
+    kernel = getattr(ctypes, "windll").kernel32  # noqa: B009 - only there on Windows
+    return drive if kernel.GetDriveTypeW(f"{drive}\\") == DRIVE_REMOTE else None

@@ -1,0 +1,123 @@
+"""One writer at a time: who may write, and who holds that right now.
+
+SQLite: an operating-system lock on a file beside the database. PostgreSQL: an advisory lock of a connection of its
+own. Either goes with the process, however it ends. The holder also writes a token of its own into the database, which
+each of its transactions finds still there before it saves anything: one that has lost its lock without noticing
+(its connection was cut, and another run took over) saves nothing any more.
+"""
+
+import datetime as dt
+import hashlib
+import os
+import secrets
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, inspect, select, text
+from sqlalchemy.exc import DBAPIError
+
+from monitor.errors import LockHeld
+from monitor.files import make_private_file
+from monitor.store.location import name_place, refuse_share
+from monitor.store.tables import Holder, table_of
+
+LOOK_EVERY_SECONDS = 0.2
+
+
+def hold_lock(engine: Engine, *, wait_seconds: float = 0) -> AbstractContextManager[None]:
+    """Be the only process at work on this database; raises ``LockHeld``, saying who is, after ``wait_seconds``."""
+    if engine.dialect.name == "sqlite":
+        return _hold_file(engine, wait_seconds)
+    return _hold_advisory(engine, wait_seconds)
+
+
+@contextmanager
+def _hold_file(engine: Engine, wait_seconds: float) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    database = engine.url.database
+    if not database:  # in memory: nobody else can see it
+        yield
+        return
+    beside = Path(f"{database}.lock")
+    refuse_share(beside)
+    make_private_file(beside)
+    lock = FileLock(beside, mode=0o600)
+    try:
+        lock.acquire(timeout=wait_seconds, poll_interval=LOOK_EVERY_SECONDS)
+    except Timeout:
+        raise _held(engine) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _hold_advisory(engine: Engine, wait_seconds: float) -> Iterator[None]:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.detach()  # closed at the end, never handed to another with the lock still on it
+        schema = connection.execute(text("SELECT current_schema()")).scalar()
+        key = _key(str(schema))
+        deadline = time.monotonic() + wait_seconds
+        while not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar():
+            if time.monotonic() >= deadline:
+                raise _held(engine)
+            time.sleep(LOOK_EVERY_SECONDS)
+        try:
+            yield
+        finally:
+            with suppress(DBAPIError):  # a connection that was cut has let go of it
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+
+
+def _key(schema: str) -> int:
+    """The number of our lock: the same in every process at work on this schema, and nobody else's by chance."""
+    digest = hashlib.sha256(f"care-leaver-monitor {schema}".encode()).digest()
+    return int.from_bytes(digest[:8], signed=True)
+
+
+def take(connection: Connection) -> str:
+    """Write this process into the database as the one at work; its token."""
+    holder = table_of(Holder)
+    token = secrets.token_hex(16)
+    row = {"token": token, "host": socket.gethostname(), "pid": os.getpid(), "taken_at": dt.datetime.now(dt.UTC)}
+    if not connection.execute(holder.update().where(holder.c.id == 1).values(row)).rowcount:
+        connection.execute(holder.insert().values(id=1, **row))
+    return token
+
+
+def leave(connection: Connection, token: str) -> None:
+    """Say that nobody is at work; a token that is no longer ours is left alone."""
+    holder = table_of(Holder)
+    connection.execute(holder.delete().where(holder.c.id == 1, holder.c.token == token))
+
+
+def check(connection: Connection, token: str) -> None:
+    """Raise ``LockHeld`` unless ``token`` still stands; nobody can take over before this transaction ends."""
+    holder = table_of(Holder)
+    row = connection.execute(select(holder).where(holder.c.id == 1).with_for_update()).first()
+    if row is None or row.token != token:
+        raise LockHeld(
+            f"{name_place(connection.engine.url)}: the connection that held the lock was cut, and another run has "
+            f"taken over{_who(row)}; nothing of this step was saved"
+        )
+
+
+def _held(engine: Engine) -> LockHeld:
+    row = None
+    with suppress(DBAPIError), engine.connect() as connection:
+        if inspect(connection).has_table(table_of(Holder).name):
+            row = connection.execute(select(table_of(Holder))).first()
+    return LockHeld(
+        f"{name_place(engine.url)}: another run is at work on this database{_who(row)}; try again when it is done"
+    )
+
+
+def _who(row: object) -> str:
+    if row is None:
+        return ""
+    return f" ({row.host}, process {row.pid}, since {row.taken_at:%d %B %Y %H:%M} UTC)"  # type: ignore[attr-defined]
