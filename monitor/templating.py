@@ -30,6 +30,15 @@ MONTHS = (
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 PARTS = ("subject.txt", "txt", "html")
 MESSAGES = ("lead", "analyst", "refused")
+REPORT: Mapping[str, frozenset[str]] = {
+    "report.html": frozenset({"report", "page", "number", "in_words", "size", "share", "draw"}),
+    "report-parts.html": frozenset({"number", "in_words", "size", "draw"}),
+    "report.css": frozenset(),
+    "report.js": frozenset(),
+}
+"""The pieces of the oversight report, and what the templates among them are given."""
+AS_THEY_ARE = (".css", ".js")
+"""What ends so is put into the page as it stands, and is no template."""
 PHRASES = "phrases.txt"
 SHARED = (PHRASES, "parts.html")
 TEXT_WIDTH = 78
@@ -110,6 +119,15 @@ class Templates:
         """Subject, text and HTML of one message, by the ending of the template's name."""
         return {part: self._fill_part(f"{message}.{part}", {"digest": digest}) for part in PARTS}
 
+    def fill_page(self, name: str, values: Mapping[str, Any]) -> str:
+        """One template of ``REPORT``, given everything it may name."""
+        return self._fill_part(name, values)
+
+    def read(self, name: str) -> str:
+        """A style or script of ``REPORT``, with the line ends that a browser takes it to have."""
+        source, _, _ = self.environment.loader.get_source(self.environment, name)  # type: ignore[union-attr]
+        return source.replace("\r\n", "\n")
+
     def _fill_part(self, name: str, values: Mapping[str, Any]) -> str:
         try:
             return self.environment.get_template(name).render(values)
@@ -144,7 +162,7 @@ def open_templates(folder: Path | None = None) -> Templates:
         underlined=underline,
         tallied=write_tally,
     )
-    names = (*SHARED, *(f"{message}.{part}" for message in MESSAGES for part in PARTS))
+    names = (*SHARED, *(f"{message}.{part}" for message in MESSAGES for part in PARTS), *REPORT)
     own = [name for name in names if folder is not None and (folder / name).is_file()]
     problems = [problem for name in own for problem in _check(environment, name)]
     if problems:
@@ -156,10 +174,15 @@ def open_templates(folder: Path | None = None) -> Templates:
 def _check(environment: Environment, name: str) -> list[str]:
     try:
         source, _, _ = environment.loader.get_source(environment, name)  # type: ignore[union-attr]
+        if name.endswith(AS_THEY_ARE):
+            return []
         environment.get_template(name)
-        unknown = meta.find_undeclared_variables(environment.parse(source)) - {"digest", "say"}
+        unknown = meta.find_undeclared_variables(environment.parse(source)) - REPORT.get(name, {"digest", "say"})
     except TemplateError as fault:
         return [_explain(name, fault)]
+    if name in REPORT:
+        known = ", ".join(sorted(REPORT[name]))
+        return [f'{name}: no "{each}"; it is given {known}' for each in sorted(unknown)]
     return [f'{name}: no "{each}"; everything a message holds is under "digest"' for each in sorted(unknown)]
 
 
