@@ -13,6 +13,7 @@ these without a traceback; anything else is a defect and keeps its traceback.
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 
 
 class MonitorError(Exception):
@@ -58,10 +59,24 @@ class LockHeld(MonitorError):
 class DeliveryError(MonitorError):
     """One message was not delivered.
 
-    ``permanent``: trying again cannot help. ``ambiguous``: the other side may have accepted it.
+    ``permanent``: trying again cannot help. ``ambiguous``: the other side may have accepted it. ``stops``: it says
+    nothing of this message, since no message can be sent until it is put right. ``perhaps_all``: the refusal may be of
+    every message alike. ``not_before``: when to try again.
     """
 
-    def __init__(self, message: str, *, permanent: bool = False, ambiguous: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        permanent: bool = False,
+        ambiguous: bool = False,
+        stops: bool = False,
+        perhaps_all: bool = False,
+        not_before: datetime | None = None,
+    ) -> None:
         super().__init__(message)
         self.permanent = permanent
         self.ambiguous = ambiguous
+        self.stops = stops
+        self.perhaps_all = perhaps_all
+        self.not_before = not_before

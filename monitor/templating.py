@@ -29,7 +29,7 @@ MONTHS = (
 )  # fmt: skip
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 PARTS = ("subject.txt", "txt", "html")
-MESSAGES = ("lead", "analyst", "refused")
+MESSAGES = ("lead", "analyst", "refused", "undelivered")
 REPORT: Mapping[str, frozenset[str]] = {
     "report.html": frozenset({"report", "page", "number", "in_words", "size", "share", "draw"}),
     "report-parts.html": frozenset({"number", "in_words", "size", "draw"}),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from monitor.explanation import Account
     from monitor.measures import Account as Measures
     from monitor.nightly import Night
-    from monitor.outbox import Delivered
+    from monitor.outbox import Delivered, Received
     from monitor.rulebook import Rule, Rulebook
     from monitor.rulebook.examples import Result
     from monitor.rulebook.mutants import Verdict
@@ -158,6 +158,16 @@ def _print_messages(console: Console, night: "Night", config: "Config") -> None:
         console.print(Text(f"Lists are in {night.lists[0].parent}"))
 
 
+def show_receipts(received: "Received") -> None:
+    """Nothing, where no receipt was waited for."""
+    console = _console()
+    found = (("arrived", received.delivered), ("did not arrive", received.failed), ("not known yet", received.awaited))
+    if any(number for _, number in found):
+        console.print("Receipts: " + "; ".join(f"{number} {words}" for words, number in found if number))
+    for problem in received.problems:
+        console.print(Text(f"  {problem}", style="red"))
+
+
 def show_delivery(delivered: "Delivered") -> None:
     console = _console()
     console.print(f"{_count(delivered.delivered, 'message')} delivered", end="")
@@ -165,7 +175,7 @@ def show_delivery(delivered: "Delivered") -> None:
         ("to be tried again", delivered.to_retry),
         ("given up", delivered.given_up),
         ("in doubt: they may have arrived, and are not sent again", delivered.doubtful),
-        ("withheld: someone they name has been recorded as died since", delivered.withheld),
+        ("withheld: something they say may no longer be said to that reader", delivered.withheld),
     )
     console.print("".join(f"; {number} {words}" for words, number in others if number))
     for problem in delivered.problems:

@@ -140,7 +140,7 @@ def test_a_folder_message_is_one_file_that_only_its_owner_can_read(tmp_path: Pat
     receipt = folder_channel(tmp_path).send(envelope())
 
     path = tmp_path / "outbox" / "2026-01-12" / "lead-2026-01-12-1-7.eml"
-    assert receipt == "2026-01-12/lead-2026-01-12-1-7.eml"
+    assert receipt.words == "2026-01-12/lead-2026-01-12-1-7.eml"
     assert list(parts_of(parsed(path.read_bytes()))) == ["text/plain", "text/html"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [stat.S_IMODE(each.stat().st_mode) for each in (path.parent, path.parent.parent)] == [0o700, 0o700]
@@ -282,7 +282,7 @@ def test_a_message_arrives_whole_over_tls(authority, ca_file, security):
 
     (received,) = mailbox.taken
     mail = parsed(received.content)
-    assert receipt == "250 2.0.0"
+    assert receipt.words == "250 2.0.0"
     assert received.rcpt_tos == ["lead.north@example.gov.uk"]
     assert received.mail_from == "care-leaver-monitor@example.gov.uk"
     assert parts_of(mail) == {"text/plain": sent.text, "text/html": sent.html + "\n"}

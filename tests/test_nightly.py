@@ -295,8 +295,8 @@ def test_a_night_killed_before_delivery_is_completed_by_the_next_run_of_its_date
     for path in (tmp_path / "data" / "outbox").rglob("*.eml"):
         path.unlink()
     with council.store() as store, store.writing() as connection:
-        connection.execute(text("UPDATE message SET state = 'sending' WHERE id = 1"))
-        connection.execute(text("UPDATE message SET state = 'created' WHERE id > 1"))
+        connection.execute(text("UPDATE message SET state = 'sending', accepted_at = NULL WHERE id = 1"))
+        connection.execute(text("UPDATE message SET state = 'created', accepted_at = NULL WHERE id > 1"))
 
     night = council.night(NIGHT, people)
 

@@ -40,8 +40,12 @@ def run(
     raise typer.Exit(night.exit_code)
 
 
-def deliver(config: ConfigPath = CONFIG, wait: Wait = WAIT) -> None:
-    """Send the messages that are due."""
+def deliver(
+    config: ConfigPath = CONFIG,
+    hurried: Annotated[bool, typer.Option("--now", help="Do not wait for the time of the next try.")] = False,
+    wait: Wait = WAIT,
+) -> None:
+    """Send the messages that are due, and ask what became of those that were taken."""
     settings = load(config)
 
     from monitor import outbox, terminal
@@ -50,9 +54,11 @@ def deliver(config: ConfigPath = CONFIG, wait: Wait = WAIT) -> None:
 
     channel = open_channel(settings.delivery, data_folder=settings.data_folder, environ=os.environ)
     with working_store(database(settings), wait_seconds=wait) as store:
-        delivered = outbox.deliver_due(store, channel, settings, clock=now)
+        received = outbox.poll_receipts(store, channel, settings, clock=now)
+        delivered = outbox.deliver_due(store, channel, settings, clock=now, hurried=hurried)
+    terminal.show_receipts(received)
     terminal.show_delivery(delivered)
-    raise typer.Exit(0 if delivered.settled else 1)
+    raise typer.Exit(0 if delivered.settled and not received.failed else 1)
 
 
 def check(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from monitor.config.delivery import Delivery, People, Smtp, Team, teams_differ
+from monitor.config.delivery import Delivery, Notify, People, Smtp, Team, teams_differ
 from monitor.config.escalation import Digests, Escalation
 from monitor.config.fields import Database, File, Folder, Line, Located, Table, check_case_url, fold
 from monitor.config.retention import Retention
@@ -20,8 +20,8 @@ from monitor.errors import Problems
 
 __all__ = [
     "Answers", "Config", "Delivery", "Digests", "Escalation", "Gate", "Heartbeat", "Http", "Lists", "Measures",
-    "People", "Quarantine", "Reason", "Retention", "RuleSettings", "Service", "Smtp", "Source", "Team", "Waivers",
-    "fold", "load_config", "read_restricted", "shipped",
+    "Notify", "People", "Quarantine", "Reason", "Retention", "RuleSettings", "Service", "Smtp", "Source", "Team",
+    "Waivers", "fold", "load_config", "read_restricted", "shipped",
 ]  # fmt: skip
 
 SHIPPED = Path(__file__).parent.parent / "shipped"
@@ -157,6 +157,19 @@ class Config(Table):
                         f"teams[{team.name}].lead: missing, and neither people.fallback nor people.analyst is named, "
                         "so nobody would hear about this team; name one of them"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _addresses_are_allowed(self) -> "Config":
+        named = [(f"people.{key}", value) for key, value in self.people]
+        named += [(f"teams[{team.name}].{key}", value) for team in self.teams for key, value in team if key != "name"]
+        wrong = [
+            place for place, value in named if isinstance(value, str) and "@" in value
+            and not self.delivery.allows(value)
+        ]  # fmt: skip
+        if wrong:
+            domains = " or ".join(f"@{domain}" for domain in self.delivery.allowed_domains)
+            raise ValueError(f"{', '.join(wrong)}: not an address at {domains}, which delivery.allowed_domains demands")
         return self
 
     @property

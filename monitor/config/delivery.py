@@ -1,11 +1,13 @@
 """The settings of messages: who hears, and how messages leave."""
 
+import re
 from datetime import date, time
-from typing import Literal
+from typing import Annotated, Literal
+from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from monitor.config.fields import File, Hour, Line, Mailbox, Table, fold
+from monitor.config.fields import File, Hour, Line, Mailbox, Table, WebAddress, fold
 
 
 class People(Table):
@@ -41,6 +43,20 @@ class Team(Table):
         return self.cover if covered else self.lead
 
 
+def _uuid(value: str) -> str:
+    try:
+        return str(UUID(value))
+    except ValueError:
+        raise ValueError("not a UUID; copy the id as GOV.UK Notify shows it") from None
+
+
+def _domains(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if not re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", value):
+            raise ValueError(f'"{value}" is not a domain; write what follows the @, like "example.gov.uk"')
+    return tuple(value.lower() for value in values)
+
+
 def teams_differ(teams: tuple[Team, ...]) -> tuple[Team, ...]:
     owner: dict[str, str] = {}
     for team in teams:
@@ -61,6 +77,7 @@ class Smtp(Table):
     password_env: str | None = None
     ca_file: File | None = None
     timeout_seconds: int = Field(default=30, ge=1, le=600)
+    largest_kilobytes: int = Field(default=10_000, ge=50, le=1_000_000)
 
     @model_validator(mode="after")
     def _credentials_come_in_pairs(self) -> "Smtp":
@@ -69,17 +86,46 @@ class Smtp(Table):
         return self
 
 
+class Notify(Table):
+    """GOV.UK Notify: a service's key, and the template that holds ((subject)) and ((body))."""
+
+    base_url: WebAddress = "https://api.notifications.service.gov.uk"
+    api_key_env: Line | None = None
+    api_key_file: File | None = None
+    template_id: Annotated[str, AfterValidator(_uuid)]
+    reply_to_id: Annotated[str, AfterValidator(_uuid)] | None = None
+    attach_list: bool = False
+    retention_weeks: int = Field(default=4, ge=1, le=78)
+    confirm_email_before_download: bool = True
+    timeout_seconds: int = Field(default=30, ge=1, le=600)
+
+    @model_validator(mode="after")
+    def _has_one_key(self) -> "Notify":
+        if (self.api_key_env is None) == (self.api_key_file is None):
+            raise ValueError("api_key_env: give it or api_key_file, the one place where the API key is")
+        return self
+
+
 class Delivery(Table):
     """How messages leave."""
 
-    channel: Literal["folder", "smtp"] = "folder"
+    channel: Literal["folder", "smtp", "notify"] = "folder"
     sender: Mailbox = "care-leaver-monitor@example.gov.uk"
     marking: Line = "OFFICIAL-SENSITIVE"
     send_hour: Hour = time(8)
+    most_attempts: int = Field(default=8, ge=1, le=100)
+    allowed_domains: Annotated[tuple[str, ...], AfterValidator(_domains)] = ()
     smtp: Smtp | None = None
+    notify: Notify | None = None
 
     @model_validator(mode="after")
     def _channel_is_described(self) -> "Delivery":
         if self.channel == "smtp" and self.smtp is None:
             raise ValueError('smtp: missing; channel "smtp" needs a [delivery.smtp] table with a host')
+        if self.channel == "notify" and self.notify is None:
+            raise ValueError('notify: missing; channel "notify" needs a [delivery.notify] table with a template_id')
         return self
+
+    def allows(self, mailbox: str) -> bool:
+        """Whether messages may go to this address."""
+        return not self.allowed_domains or mailbox.rpartition("@")[2].lower() in self.allowed_domains

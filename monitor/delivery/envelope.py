@@ -22,7 +22,8 @@ class Envelope:
     """A message and where it goes.
 
     ``key`` names the message for ever: a second try carries the same one, so a copy can be recognised. It holds
-    no address and no person's id, because it is part of file names and headers.
+    no address and no person's id, because it is part of file names and headers. ``attached``: the list that goes with
+    it where the channel can carry one, as CSV.
     """
 
     key: str
@@ -34,6 +35,19 @@ class Envelope:
     sent_at: datetime
     as_at: date
     kind: str
+    attached: str | None = None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What the other side said when it took a message; it holds no personal data.
+
+    ``id``: by which a tracing service can be asked about it. ``state``: in Notify's words.
+    """
+
+    words: str
+    id: str | None = None
+    state: str = "delivered"
 
 
 def build_mail(envelope: Envelope) -> EmailMessage:
@@ -41,19 +55,7 @@ def build_mail(envelope: Envelope) -> EmailMessage:
 
     Raises a permanent ``DeliveryError`` for an address or subject that could begin another header.
     """
-    if not KEY.fullmatch(envelope.key) or not KEY.fullmatch(envelope.kind):
-        raise ValueError("key and kind hold only letters, digits, dots, hyphens and underscores")
-    for what, mailbox in (("sender", envelope.sender), ("recipient", envelope.recipient)):
-        if not MAILBOX.fullmatch(mailbox) or set(mailbox) & set('<>,;:"()[]\\'):
-            raise DeliveryError(
-                f"message {envelope.key}: its {what} is not one plain mailbox; write it like name@example.gov.uk",
-                permanent=True,
-            )
-    if not envelope.subject.isprintable():
-        raise DeliveryError(
-            f"message {envelope.key}: its subject holds control characters; it must be one line of text",
-            permanent=True,
-        )
+    check_addressed(envelope)
     mail = EmailMessage(policy=UNFOLDED if envelope.subject.isascii() else policy.SMTP)
     mail["From"] = envelope.sender
     mail["To"] = envelope.recipient
@@ -73,6 +75,23 @@ def build_mail(envelope: Envelope) -> EmailMessage:
         part.set_payload(b2a_qp(_with_line_feeds(content)).decode("ascii"))
         mail.attach(part)
     return mail
+
+
+def check_addressed(envelope: Envelope) -> None:
+    """Raises a permanent ``DeliveryError`` for an address or subject that could begin another header."""
+    if not KEY.fullmatch(envelope.key) or not KEY.fullmatch(envelope.kind):
+        raise ValueError("key and kind hold only letters, digits, dots, hyphens and underscores")
+    for what, mailbox in (("sender", envelope.sender), ("recipient", envelope.recipient)):
+        if not MAILBOX.fullmatch(mailbox) or set(mailbox) & set('<>,;:"()[]\\'):
+            raise DeliveryError(
+                f"message {envelope.key}: its {what} is not one plain mailbox; write it like name@example.gov.uk",
+                permanent=True,
+            )
+    if not envelope.subject.isprintable():
+        raise DeliveryError(
+            f"message {envelope.key}: its subject holds control characters; it must be one line of text",
+            permanent=True,
+        )
 
 
 def _with_line_feeds(content: str) -> bytes:

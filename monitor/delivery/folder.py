@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from monitor.delivery.envelope import Envelope, build_mail
+from monitor.delivery.envelope import Envelope, Receipt, build_mail
 from monitor.errors import DeliveryError
 
 
@@ -12,11 +12,12 @@ class FolderChannel:
 
     name = "folder"
     idempotent = True
+    tracing = None
 
     def __init__(self, outbox: Path) -> None:
         self._outbox = outbox
 
-    def send(self, envelope: Envelope) -> str | None:
+    def send(self, envelope: Envelope) -> Receipt:
         content = build_mail(envelope).as_bytes()
         folder = self._outbox / envelope.as_at.isoformat()
         path = folder / f"{envelope.kind}-{envelope.key}.eml"
@@ -26,9 +27,10 @@ class FolderChannel:
             _write_whole(path, content)
         except OSError as fault:
             raise DeliveryError(
-                f"{path}: cannot be written ({fault.strerror}); check the folder and the space on its disk"
+                f"{path}: cannot be written ({fault.strerror}); check the folder and the space on its disk",
+                stops=True,
             ) from None
-        return path.relative_to(self._outbox).as_posix()
+        return Receipt(path.relative_to(self._outbox).as_posix())
 
     def close(self) -> None:
         pass

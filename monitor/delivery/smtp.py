@@ -6,9 +6,9 @@ import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from monitor.delivery.envelope import Envelope, build_mail
+from monitor.delivery.envelope import Envelope, Receipt, build_mail
 from monitor.errors import DeliveryError, Problems
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LOGIN_WANTED = (530, 534, 535, 538)
 """Answers that are about the settings, not about one message."""
+Step = Literal["sender", "recipient", "content"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class SmtpChannel:
 
     name = "smtp"
     idempotent = False
+    tracing = None
 
     def __init__(self, settings: "Smtp", environ: Mapping[str, str]) -> None:
         """Raises ``Problems`` when a variable is missing or the authority file is not certificates."""
@@ -46,35 +48,42 @@ class SmtpChannel:
         self._connection: smtplib.SMTP | None = None
         self._unusable: str | None = None
 
-    def send(self, envelope: Envelope) -> str | None:
+    def send(self, envelope: Envelope) -> Receipt:
         """The server's answer to the message; raises ``DeliveryError``.
 
         Permanent: the server refused this message outright (5xx). Ambiguous: the whole message had gone when
-        the connection was lost, so it may have been accepted. Anything else can be tried again.
+        the connection was lost, so it may have been accepted. It stops the rest where the server cannot be used, or
+        takes nothing from this sender. Anything else can be tried again.
         """
         mail = build_mail(envelope)
         content = mail.as_bytes()
+        if len(content) > self._settings.largest_kilobytes * 1024:
+            raise DeliveryError(
+                f"message {envelope.key}: is {len(content) // 1024:,} kB, more than delivery.smtp.largest_kilobytes "
+                "lets out; raise the limit if the server takes more",
+                permanent=True,
+            )
         reused = self._connection is not None
         connection = self._connected()
         try:
-            code, answer = self._open_message(connection, envelope, len(content))
+            step, code, answer = self._open_message(connection, envelope, len(content))
         except OSError as fault:
             self._drop()
             if not reused:
                 raise self._lost(fault) from None
             connection = self._connected()
             try:
-                code, answer = self._open_message(connection, envelope, len(content))
+                step, code, answer = self._open_message(connection, envelope, len(content))
             except OSError as again:
                 self._drop()
                 raise self._lost(again) from None
         if code in LOGIN_WANTED:
             self._drop()
             self._unusable = f"{self._place}: wants a login ({code}); give username_env and password_env"
-            raise DeliveryError(self._unusable)
+            raise DeliveryError(self._unusable, stops=True)
         if code != 354:
-            raise self._refused(code, answer)
-        return self._transmit(connection, content)
+            raise self._refused(step, code, answer)
+        return Receipt(self._transmit(connection, content))
 
     def close(self) -> None:
         if self._connection is not None:
@@ -84,7 +93,7 @@ class SmtpChannel:
 
     def _connected(self) -> smtplib.SMTP:
         if self._unusable is not None:
-            raise DeliveryError(self._unusable)
+            raise DeliveryError(self._unusable, stops=True)
         if self._connection is None:
             try:
                 self._connection = self._connect()
@@ -133,21 +142,24 @@ class SmtpChannel:
             return connection
         if connection is not None:
             connection.close()
-        raise DeliveryError(f"{place}: {words}") from None
+        raise DeliveryError(f"{place}: {words}", stops=True) from None
 
-    def _open_message(self, connection: smtplib.SMTP, envelope: Envelope, size: int) -> tuple[int, bytes]:
-        """Everything up to the server's leave to send the content: 354, or the answer that refused it."""
+    def _open_message(self, connection: smtplib.SMTP, envelope: Envelope, size: int) -> tuple[Step, int, bytes]:
+        """Everything up to the server's leave to send the content: 354, or the answer that refused it, and to what."""
+        step: Step = "sender"
         limit = connection.esmtp_features.get("size", "")
         if limit.isdigit() and 0 < int(limit) < size:
-            return 552, b"5.3.4 larger than the server takes"
+            return "content", 552, b"5.3.4 larger than the server takes"
         options = [f"size={size}"] if connection.has_extn("size") else []
         code, answer = connection.mail(envelope.sender, options)
         if code == 250:
+            step = "recipient"
             code, answer = connection.rcpt(envelope.recipient)
         if code in (250, 251):
+            step = "content"
             connection.putcmd("data")
             code, answer = connection.getreply()
-        return code, answer
+        return step, code, answer
 
     def _transmit(self, connection: smtplib.SMTP, content: bytes) -> str:
         """Send the content, then the dot that ends it; only what is lost after that dot is ambiguous."""
@@ -166,15 +178,18 @@ class SmtpChannel:
         if 200 <= code < 300:
             return _status(code, answer)
         if 400 <= code < 600:
-            raise self._refused(code, answer)
+            raise self._refused("content", code, answer)
         self._drop()
         raise DeliveryError(
             f"{self._place}: connection lost after the message had gone; it may have been accepted",
             ambiguous=True,
         )
 
-    def _refused(self, code: int, answer: bytes) -> DeliveryError:
-        """The server's no. Only its numbers are kept: its words may hold an address."""
+    def _refused(self, step: Step, code: int, answer: bytes) -> DeliveryError:
+        """The server's no. Only its numbers are kept: its words may hold an address.
+
+        A full mailbox is emptied one day, whatever the first digit says. A sender refused is refused in every message.
+        """
         try:
             if code == 421 or self._connection is None:
                 self._drop()
@@ -182,10 +197,16 @@ class SmtpChannel:
                 self._connection.rset()
         except OSError:
             self._drop()
+        status = _status(code, answer)
+        if re.search(r"[45]\.2\.2$", status) or (step == "recipient" and status == "552"):
+            return DeliveryError(f"{self._place}: the mailbox is full ({status}); it will be tried again")
         permanent = 500 <= code < 600
+        if step == "sender" and permanent and code != 552:
+            self._unusable = f"{self._place}: takes no mail from delivery.sender ({status}); check it with its keeper"
+            return DeliveryError(self._unusable, stops=True)
         remedy = "check the address and the server's rules" if permanent else "it will be tried again"
         said = "refused the message" if permanent else "did not take the message for now"
-        return DeliveryError(f"{self._place}: {said} ({_status(code, answer)}); {remedy}", permanent=permanent)
+        return DeliveryError(f"{self._place}: {said} ({status}); {remedy}", permanent=permanent)
 
     def _lost(self, fault: Exception) -> DeliveryError:
         reason = "no answer in time" if isinstance(fault, TimeoutError) else "connection lost"

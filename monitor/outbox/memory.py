@@ -17,6 +17,12 @@ from monitor.store.tables import Flag, Message, MessageComing, MessageFlag, tabl
 _message = table_of(Message)
 TOLD = and_(_message.c.accepted_at.is_not(None), _message.c.state.in_(("sending", "delivered")))
 """Accepted by the transport, and not failed since."""
+DOUBTFUL = or_(
+    _message.c.state == "technical-failure", and_(_message.c.state == "sending", _message.c.accepted_at.is_(None))
+)
+"""It may have gone and may not."""
+DIGESTS = ("lead", "analyst")
+"""The kinds of message that tell of flags: each is replaced by a later night's, which has all its news."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ NOTHING_TOLD = Memory({}, None)
 def load_memory(connection: Connection, *, since: dt.date) -> dict[str, Memory]:
     """What each address was told of flags that are unresolved, or were resolved on or after ``since``."""
     message, reported, flag = table_of(Message), table_of(MessageFlag), table_of(Flag)
-    digests = message.c.kind != "refused"
+    digests = message.c.kind.in_(DIGESTS)
     newest = (
         func.row_number()
         .over(partition_by=(message.c.recipient, reported.c.flag_id), order_by=message.c.id.desc())
@@ -70,11 +76,7 @@ def load_memory(connection: Connection, *, since: dt.date) -> dict[str, Memory]:
         flags[row.recipient][row.flag_id] = (row.person_id, row.severity, row.state)
     accepted = select(message.c.recipient, func.max(message.c.as_at)).where(TOLD, digests).group_by(message.c.recipient)
     last: dict[str, dt.date] = {row[0]: row[1] for row in connection.execute(accepted)}
-    doubtful = (
-        select(message.c.recipient, message.c.as_at)
-        .where(message.c.state == "technical-failure", digests)
-        .order_by(message.c.as_at)
-    )
+    doubtful = select(message.c.recipient, message.c.as_at).where(DOUBTFUL, digests).order_by(message.c.as_at)
     perhaps: defaultdict[str, list[dt.date]] = defaultdict(list)
     for recipient, as_at in connection.execute(doubtful):
         if recipient not in last or as_at >= last[recipient]:

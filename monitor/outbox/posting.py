@@ -14,18 +14,20 @@ from monitor.store.bulk import insert_rows, next_id
 from monitor.store.tables import Message, MessageComing, MessageFlag, table_of
 
 PENDING = ("created", "temporary-failure")
+REPLACES = {"lead": ("lead",), "analyst": ("analyst", "refused"), "refused": ("refused",)}
 
 
 @dataclass(frozen=True)
 class Posting:
     """A finished message with the flags it tells of that differ from the last telling: (flag id, severity, state).
 
-    ``coming``: what it newly says will come due.
+    ``coming``: what it newly says will come due. ``attached``: the list that travels with it, as CSV.
     """
 
     message: Written
     news: tuple[tuple[int, str, str], ...] = ()
     coming: tuple[ComingDue, ...] = ()
+    attached: str | None = None
 
 
 def tell(message: Written, lines: Iterable[FlagLine], memory: Memory) -> Posting:
@@ -50,22 +52,42 @@ def post(
     created_at: dt.datetime,
     due_at: dt.datetime,
 ) -> None:
-    """Save the messages, replacing what is still pending to the same addresses, inside the caller's transaction."""
+    """Save the messages, inside the caller's transaction.
+
+    A pending digest to the same address is replaced: its news is untold, and so in the new one. So is what was said of
+    an earlier refused night. Other kinds are left to go.
+    """
     message = table_of(Message)
-    recipients = {posting.message.recipient for posting in postings}
-    if recipients:
-        waiting = and_(message.c.state.in_(PENDING), message.c.recipient.in_(recipients))
-        connection.execute(message.update().where(waiting).values(state="replaced"))
+    for replacing, replaced in REPLACES.items():
+        recipients = {posting.message.recipient for posting in postings if posting.message.kind == replacing}
+        if recipients:
+            waiting = and_(
+                message.c.state.in_(PENDING), message.c.kind.in_(replaced), message.c.recipient.in_(recipients)
+            )
+            connection.execute(message.update().where(waiting).values(state="replaced"))
     first = next_id(connection, Message)
     numbered = list(enumerate(postings, start=first))
     columns = ("id", "key", "run_id", "as_at", "created_at", "due_at", "state", "recipient", "kind", "subject", "text",
-               "html", "people")  # fmt: skip
+               "html", "people", "attached")  # fmt: skip
     rows = []
     for number, one in numbered:
         written = one.message
         words = (written.recipient, written.kind, written.subject, written.text, written.html)
         key = f"{as_at.isoformat()}-{run_id}-{number}"
-        rows.append((number, key, run_id, as_at, created_at, due_at, "created", *words, json.dumps(written.people)))
+        rows.append(
+            (
+                number,
+                key,
+                run_id,
+                as_at,
+                created_at,
+                due_at,
+                "created",
+                *words,
+                json.dumps(written.people),
+                one.attached,
+            )
+        )
     insert_rows(connection, Message, columns, rows)
     insert_rows(
         connection,

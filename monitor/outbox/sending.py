@@ -1,27 +1,37 @@
 """Sending what is due: every attempt is recorded before it is made and completed after."""
 
 import datetime as dt
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from html import escape
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, Select, or_, select
 
 from monitor.delivery import Channel, Envelope
 from monitor.errors import DeliveryError
+from monitor.outbox import ledger, reporting, settling
 from monitor.outbox.posting import PENDING
+from monitor.outbox.rechecking import Readers, find_objection
 from monitor.store import Store
-from monitor.store.bulk import WIDE_READ, insert_rows, next_id
-from monitor.store.tables import Attempt, Message, Person, table_of
+from monitor.store.tables import Message, table_of
+from monitor.templating import write_date
 
 if TYPE_CHECKING:
     from monitor.config import Config
 
+Clock = Callable[[], dt.datetime]
+IN_A_ROW = 3
+"""Messages of which nobody knows whether they went: after so many the rest wait for a later delivery."""
+LONGEST_STOP = dt.timedelta(minutes=30)
+
+_message = table_of(Message)
+
 
 @dataclass(frozen=True)
 class Delivered:
-    """What one delivery did, in messages."""
+    """What one delivery did, in messages. ``stopped``: why the channel cannot be used, where it cannot."""
 
     delivered: int = 0
     to_retry: int = 0
@@ -29,6 +39,7 @@ class Delivered:
     doubtful: int = 0
     withheld: int = 0
     problems: tuple[str, ...] = ()
+    stopped: str | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -37,100 +48,176 @@ class Delivered:
 
     @property
     def settled(self) -> bool:
-        return not (self.to_retry or self.given_up or self.doubtful)
+        return not (self.to_retry or self.given_up or self.doubtful or self.stopped)
 
 
-def deliver_due(store: Store, channel: Channel, config: "Config", *, clock: Callable[[], dt.datetime]) -> Delivered:
-    """Send every message that is due once; each attempt is recorded before it is made and completed after."""
-    counts = dict.fromkeys(("delivered", "temporary-failure", "permanent-failure", "technical-failure"), 0)
-    counts["technical-failure"] = _settle_interrupted(store, channel)
-    withheld = 0
-    problems: list[str] = []
-    message = table_of(Message)
-    with store.reading() as connection:
-        now = clock()
-        waited = or_(message.c.next_attempt_at.is_(None), message.c.next_attempt_at <= now)
-        ripe = (message.c.state.in_(PENDING), message.c.due_at <= now, waited)
-        pending = select(message).where(*ripe).order_by(message.c.id)
-        due = connection.execute(pending).all()
-    for one in due:
-        with store.writing() as connection:
-            if _died_since(connection, json.loads(one.people), one.as_at):
-                _move(connection, one.id, "replaced")
-                withheld += 1
-                continue
-            _move(connection, one.id, "sending")
-            attempt = _begin(connection, one.id, channel.name, clock())
-        outcome, detail = "delivered", None
-        try:
-            detail = channel.send(
-                Envelope(
-                    one.key,
-                    config.delivery.sender,
-                    one.recipient,
-                    one.subject,
-                    one.text,
-                    one.html,
-                    one.created_at,
-                    as_at=one.as_at,
-                    kind=one.kind,
-                )
-            )
-        except DeliveryError as fault:
-            outcome = (
-                "technical-failure" if fault.ambiguous
-                else "permanent-failure" if fault.permanent
-                else "temporary-failure"
-            )  # fmt: skip
-            detail = str(fault)
-            problems.append(f"message {one.key}: {fault}")
-        with store.writing() as connection:
-            _move(connection, one.id, outcome, accepted_at=clock() if outcome == "delivered" else None)
-            _finish(connection, attempt, outcome, detail, clock())
-        counts[outcome] += 1
-    channel.close()
-    return Delivered(
-        counts["delivered"],
-        counts["temporary-failure"],
-        counts["permanent-failure"],
-        counts["technical-failure"],
-        withheld,
-        tuple(problems),
+@dataclass
+class Round:
+    """One delivery under way."""
+
+    store: Store
+    channel: Channel
+    config: "Config"
+    clock: Clock
+    readers: Readers
+    delivered: int = 0
+    to_retry: int = 0
+    given_up: int = 0
+    doubtful: int = 0
+    withheld: int = 0
+    problems: list[str] = field(default_factory=list)
+    stopped: str | None = None
+    in_a_row: int = 0
+    rejected: list[Any] = field(default_factory=list)
+    """Refused in a way that may be the fault of the settings; until another goes, nobody knows."""
+
+    def account(self) -> Delivered:
+        return Delivered(
+            self.delivered, self.to_retry, self.given_up, self.doubtful, self.withheld, tuple(self.problems),
+            self.stopped,
+        )  # fmt: skip
+
+
+def deliver_due(store: Store, channel: Channel, config: "Config", *, clock: Clock, hurried: bool = False) -> Delivered:
+    """Send every message that is due, once each; what an earlier delivery left open is settled first.
+
+    ``hurried``: do not wait for the time at which a failed one would be tried again. One message's failure leaves the
+    others alone; where the channel itself cannot be used, the rest stay as they are.
+    """
+    this = Round(store, channel, config, clock, Readers(config))
+    tried: set[int] = set()
+    try:
+        settled = settling.settle(store, channel, most_repeats=settling.MOST_REPEATS, clock=clock)
+        this.delivered, this.doubtful, this.stopped = settled.accepted, settled.doubtful, settled.stopped
+        this.problems += settled.problems
+        while not this.stopped:
+            reporting.report_troubles(store, config, clock())
+            with store.reading() as connection:
+                found = connection.execute(_due(clock(), hurried=hurried)).scalars().all()
+            due = [number for number in found if number not in tried]
+            if not due:
+                break
+            for number in due:
+                tried.add(number)
+                _deliver(this, number)
+                if this.stopped:
+                    break
+            _blame(this)
+    finally:
+        channel.close()
+    reporting.report_troubles(store, config, clock())
+    return this.account()
+
+
+def _due(now: dt.datetime, *, hurried: bool) -> Select[Any]:
+    waited = or_(_message.c.next_attempt_at.is_(None), _message.c.next_attempt_at <= now)
+    ripe = [_message.c.state.in_(PENDING), _message.c.due_at <= now]
+    return select(_message.c.id).where(*ripe, *(() if hurried else (waited,))).order_by(_message.c.id)
+
+
+def _deliver(this: Round, number: int) -> None:
+    """One message: looked at for the last time, recorded as on its way, sent, and what came of it recorded."""
+    with this.store.writing() as connection:
+        one = connection.execute(select(_message).where(_message.c.id == number)).one()
+        if not this.config.delivery.allows(one.recipient):
+            why = "its address is outside delivery.allowed_domains"
+            ledger.give_up(connection, one, why, this.clock())
+            this.given_up += 1
+            this.problems.append(f"message {one.key}: {why}")
+            return
+        if objection := find_objection(connection, one, this.readers):
+            ledger.withhold(connection, one, objection, this.clock())
+            this.withheld += 1
+            return
+        now = this.clock()
+        tracing = this.channel.tracing
+        asked_at = now + tracing.settled_after if tracing else None
+        ledger.move(connection, one.id, "sending", next_attempt_at=asked_at, accepted_at=None, receipt=None)
+        attempt = ledger.begin_attempt(connection, one.id, this.channel.name, now)
+    try:
+        receipt = this.channel.send(_address(one, this.config.delivery.sender))
+    except DeliveryError as fault:
+        with this.store.writing() as connection:
+            _record_fault(this, connection, one, attempt, fault)
+        return
+    with this.store.writing() as connection:
+        now = this.clock()
+        ledger.accept(connection, one, state=receipt.state, receipt=receipt.id, detail=receipt.words, now=now)
+    this.delivered += 1
+    this.in_a_row = 0
+
+
+def _record_fault(this: Round, connection: Connection, one: Any, attempt: int, fault: DeliveryError) -> None:
+    now, why = this.clock(), str(fault)
+    this.problems.append(f"message {one.key}: {fault}")
+    if fault.ambiguous:
+        ledger.finish_attempt(connection, attempt, "technical-failure", why, now)
+        if this.channel.tracing:
+            asked_at = now + this.channel.tracing.settled_after
+            since = one.doubtful_since or now
+            ledger.move(connection, one.id, "sending", next_attempt_at=asked_at, doubtful_since=since)
+        else:
+            ledger.hold(connection, one, why, now)
+        this.doubtful += 1
+        this.in_a_row += 1
+        if this.in_a_row >= IN_A_ROW:
+            _stop(this, connection, why, now)
+    elif fault.stops:
+        ledger.finish_attempt(connection, attempt, "stopped", why, now)
+        ledger.move(connection, one.id, one.state, next_attempt_at=one.next_attempt_at)
+        stops = ledger.count_attempts(connection, one.id, "stopped")
+        later = max(now + ledger.next_wait(stops, longest=LONGEST_STOP), fault.not_before or now)
+        _stop(this, connection, why, now, not_before=later)
+    elif fault.permanent and not fault.perhaps_all:
+        ledger.finish_attempt(connection, attempt, "permanent-failure", why, now)
+        ledger.give_up(connection, one, why, now)
+        this.given_up += 1
+    elif fault.permanent:
+        ledger.finish_attempt(connection, attempt, "stopped", why, now)
+        ledger.move(connection, one.id, one.state, next_attempt_at=now + ledger.next_wait(1))
+        this.rejected.append((one, why))
+        if not this.delivered and len({refused.recipient for refused, _ in this.rejected}) > 1:
+            _stop(this, connection, why, now)
+    else:
+        ledger.finish_attempt(connection, attempt, "temporary-failure", why, now)
+        limit = this.config.delivery.most_attempts
+        left = ledger.put_off(connection, one, why, most_attempts=limit, now=now, not_before=fault.not_before)
+        this.to_retry += left
+        this.given_up += not left
+
+
+def _stop(
+    this: Round, connection: Connection, why: str, now: dt.datetime, *, not_before: dt.datetime | None = None
+) -> None:
+    """Nothing more is tried in this delivery, and none of the rest is blamed; an event says so, once a day."""
+    this.stopped = why
+    waiting = connection.execute(_due(now, hurried=True)).scalars().all()
+    this.to_retry += len(waiting)
+    if not_before:
+        for number in waiting:
+            connection.execute(_message.update().where(_message.c.id == number).values(next_attempt_at=not_before))
+    ledger.record_once_a_day(connection, "delivery stopped", why, now)
+
+
+def _blame(this: Round) -> None:
+    """Messages refused for what may be any message's fault: their own, unless two were and no other went."""
+    if not this.rejected or this.stopped:
+        return
+    with this.store.writing() as connection:
+        for one, why in this.rejected:
+            ledger.give_up(connection, one, why, this.clock())
+            this.given_up += 1
+    this.rejected.clear()
+
+
+def _address(one: Any, sender: str) -> Envelope:
+    subject, text, html = one.subject, one.text, one.html
+    if one.doubtful_since is not None:
+        day = write_date(one.doubtful_since.astimezone(ledger.LONDON).date())
+        words = f"This may be a repeat: nobody could tell whether the same message reached you on {day}."
+        subject = f"{subject} (may be a repeat)"
+        text = f"{words}\n\n{text}"
+        html = re.sub(r"(<body\b[^>]*>)", lambda start: f"{start.group()}<p>{escape(words)}</p>", html, count=1)
+    return Envelope(
+        one.key, sender, one.recipient, subject, text, html, one.created_at, one.as_at, one.kind, one.attached
     )
-
-
-def _settle_interrupted(store: Store, channel: Channel) -> int:
-    """Messages a killed process left in the middle of sending: sent again only where that cannot make a copy."""
-    message = table_of(Message)
-    state = "created" if channel.idempotent else "technical-failure"
-    with store.writing() as connection:
-        moved = connection.execute(message.update().where(message.c.state == "sending").values(state=state))
-        return 0 if channel.idempotent else moved.rowcount
-
-
-def _died_since(connection: Connection, people: Sequence[str], as_at: dt.date) -> bool:
-    """Whether any of ``people`` was recorded as died on a night after the message's own, which knew of the rest."""
-    person = table_of(Person)
-    for start in range(0, len(people), WIDE_READ):
-        named = person.c.person_id.in_(people[start : start + WIDE_READ])
-        if connection.execute(select(person.c.person_id).where(named, person.c.died_on > as_at)).first():
-            return True
-    return False
-
-
-def _move(connection: Connection, message_id: int, state: str, *, accepted_at: dt.datetime | None = None) -> None:
-    message = table_of(Message)
-    connection.execute(message.update().where(message.c.id == message_id).values(state=state, accepted_at=accepted_at))
-
-
-def _begin(connection: Connection, message_id: int, channel: str, now: dt.datetime) -> int:
-    number = next_id(connection, Attempt)
-    row = (number, message_id, channel, now)
-    insert_rows(connection, Attempt, ("id", "message_id", "channel", "started_at"), [row])
-    return number
-
-
-def _finish(connection: Connection, number: int, outcome: str, detail: str | None, now: dt.datetime) -> None:
-    attempt = table_of(Attempt)
-    done = {"outcome": outcome, "detail": detail, "finished_at": now}
-    connection.execute(attempt.update().where(attempt.c.id == number).values(done))

@@ -265,7 +265,8 @@ class Message(SQLModel, table=True):
     night's before it went). ``people``: the ids of everyone it names, as a JSON list. ``due_at``: not sent before.
     ``accepted_at``: when the transport took it. ``next_attempt_at``: when it is tried, or asked about, again.
     ``doubtful_since``: since when it may have gone unnoticed, so that any later copy is marked as a repeat.
-    ``receipt``: the transport's own id of it. ``attached``: the list that travels with it, as CSV.
+    ``receipt``: the transport's own id of it. ``attached``: the list that travels with it, as CSV. ``trouble``: why it
+    will not arrive, may not have, or must not go; ``reported_at``: when somebody was told of that.
     ``holds``: its parts in words (lead, full, manager, summary, analyst), since one message may be several things to
     the same reader.
     """
@@ -294,6 +295,8 @@ class Message(SQLModel, table=True):
     doubtful_since: dt.datetime | None = Field(default=None, sa_type=Instant)
     receipt: str | None = None
     attached: str | None = Field(default=None, sa_type=Text)
+    trouble: str | None = Field(default=None, sa_type=Text)
+    reported_at: dt.datetime | None = Field(default=None, sa_type=Instant)
     holds: str | None = None
 
 

@@ -10,9 +10,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    for name in ("due_at", "accepted_at", "next_attempt_at", "doubtful_since"):
+    for name in ("due_at", "accepted_at", "next_attempt_at", "doubtful_since", "reported_at"):
         op.add_column("message", sa.Column(name, sa.DateTime()))
     op.add_column("message", sa.Column("receipt", sa.String()))
-    op.add_column("message", sa.Column("attached", sa.Text()))
+    for name in ("attached", "trouble"):
+        op.add_column("message", sa.Column(name, sa.Text()))
     op.execute("UPDATE message SET due_at = created_at")
     op.execute("UPDATE message SET accepted_at = created_at WHERE state = 'delivered'")

@@ -1,0 +1,100 @@
+"""What became of messages that a service took: asked for until it is final, for 72 hours at most."""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, select
+
+from monitor.delivery import Channel
+from monitor.errors import DeliveryError
+from monitor.outbox import ledger
+from monitor.outbox.memory import DIGESTS
+from monitor.store import Store
+from monitor.store.tables import Message, table_of
+
+if TYPE_CHECKING:
+    from monitor.config import Config
+
+LONGEST_WAIT = dt.timedelta(hours=72)
+MOST_ATTEMPTS = 3
+"""Times a message is taken and then not delivered, each of which is found out after hours."""
+
+_message = table_of(Message)
+
+
+@dataclass(frozen=True)
+class Received:
+    """What asking for receipts found, in messages."""
+
+    delivered: int = 0
+    failed: int = 0
+    awaited: int = 0
+    problems: tuple[str, ...] = ()
+
+
+def poll_receipts(store: Store, channel: Channel, config: "Config", *, clock: Callable[[], dt.datetime]) -> Received:
+    """Ask about every message that was taken and has no final state; what failed is told of at the next delivery."""
+    counts = {"delivered": 0, "failed": 0, "awaited": 0}
+    problems: list[str] = []
+    taken = select(_message).where(_message.c.state == "sending", _message.c.accepted_at.is_not(None))
+    with store.reading() as connection:
+        waiting = connection.execute(taken.order_by(_message.c.id)).all()
+    reachable = channel.tracing is not None
+    for one in waiting:
+        state = None
+        if reachable and channel.tracing is not None and one.receipt is not None:
+            try:
+                state = channel.tracing.ask(one.receipt)
+            except DeliveryError as fault:
+                problems.append(str(fault))
+                reachable = not fault.stops
+        with store.writing() as connection:
+            counts[take(connection, one, state, clock(), accepted_at=one.accepted_at)] += 1
+    channel.close()
+    return Received(**counts, problems=tuple(dict.fromkeys(problems)))
+
+
+def take(
+    connection: Connection, one: Any, state: str | None, now: dt.datetime, *, accepted_at: dt.datetime | None = None
+) -> str:
+    """Record what is known of a message that was taken: delivered, failed, or awaited."""
+    last = ledger.last_attempt(connection, one.id)
+    if state == "delivered":
+        ledger.move(connection, one.id, "delivered")
+        _note(connection, last, "delivered", now)
+        return "delivered"
+    if state == "permanent-failure":
+        _note(connection, last, "permanent-failure", now)
+        ledger.give_up(connection, one, "it could not be delivered (permanent-failure); check the address", now)
+        return "failed"
+    if state in ("temporary-failure", "technical-failure"):
+        _note(connection, last, "temporary-failure", now)
+        why = f"it was taken and could not be delivered for now ({state})"
+        if find_newer(connection, one):
+            # Sending it after a newer one would only confuse; its news is untold again, and goes in the next.
+            ledger.withhold(connection, one, f"{why}, and a newer one has been written since", now)
+        else:
+            ledger.put_off(connection, one, why, most_attempts=MOST_ATTEMPTS, now=now)
+        return "failed"
+    if accepted_at is not None and now - accepted_at > LONGEST_WAIT:
+        ledger.hold(connection, one, "it was taken, and for 72 hours nobody said that it arrived", now)
+        return "failed"
+    return "awaited"
+
+
+def find_newer(connection: Connection, one: Any) -> bool:
+    """Whether the same reader has been written a later digest of the same kind."""
+    if one.kind not in DIGESTS:
+        return False
+    newer = select(_message.c.id).where(
+        _message.c.recipient == one.recipient, _message.c.kind == one.kind, _message.c.id > one.id,
+        _message.c.state != "replaced",
+    )  # fmt: skip
+    return connection.execute(newer.limit(1)).first() is not None
+
+
+def _note(connection: Connection, last: Any | None, outcome: str, now: dt.datetime) -> None:
+    if last is not None:
+        ledger.finish_attempt(connection, last.id, outcome, last.detail, now)
