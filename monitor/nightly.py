@@ -1,7 +1,7 @@
 """One night, from the sources to the delivered messages: a plain function of the config and a date.
 
     sources -> caseload -> trust gate -> evaluation -> flags -> digests -> outbox -> delivery
-                                                    \\-> exception lists, snapshot
+                                                    \\-> exception lists, snapshot, oversight report
 
 Everything that remembers is saved in one transaction, so a night that is killed has happened or has not; what
 follows it (lists, delivery) is completed by the next run of the same date.
@@ -35,6 +35,7 @@ from monitor.config import Config, read_restricted
 from monitor.delivery import Channel, open_channel
 from monitor.errors import MonitorError, Refused, SourceError
 from monitor.flags import answers, waivers
+from monitor.report import writing
 from monitor.rulebook import Rulebook, load_rulebook
 from monitor.store import WAIT_SECONDS, Store, events, is_there, ledger, locate, reading_store, working_store
 from monitor.store.bulk import insert_rows
@@ -99,6 +100,8 @@ class Night:
     left: Mapping[str, int] = field(default_factory=dict)
     believed: bool = True
     lists: tuple[Path, ...] = ()
+    report: tuple[Path, ...] = ()
+    report_fault: str | None = None
     delivered: outbox.Delivered = field(default_factory=outbox.Delivered)
 
     @property
@@ -106,7 +109,7 @@ class Night:
         if not self.believed:
             return 3
         whole = not (self.evaluation.failed or self.verdict.is_in_doubt or self.states.get("quarantined"))
-        return 0 if whole and self.delivered.settled else 1
+        return 0 if whole and self.delivered.settled and self.report_fault is None else 1
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,24 @@ def run(
         tools.say("Delivering messages")
         delivered = outbox.deliver_due(store, channel, config, clock=tools.clock)
         tools.note("messages delivered", run=run_id, **delivered.counts)
-        return replace(night, lists=lists, delivered=delivered)
+        written, fault = _write_report(config, request, rulebook, store, tools)
+        return replace(night, lists=lists, report=written, report_fault=fault, delivered=delivered)
+
+
+def _write_report(
+    config: Config, request: Request, rulebook: Rulebook, store: Store, tools: Tools
+) -> tuple[tuple[Path, ...], str | None]:
+    """The latest oversight report, and what went wrong with it: the night is saved and sent whether it can be made."""
+    tools.say("Writing the oversight report")
+    try:
+        paths = writing.write_latest(config, rulebook, store, made_on=request.today)
+    except MonitorError as fault:
+        return (), str(fault)
+    except Exception as fault:
+        tools.note("report failed", fault=type(fault).__name__)
+        return (), f"the oversight report could not be made ({type(fault).__name__}); monitor report shows where"
+    tools.note("report written", files=len(paths))
+    return paths, None
 
 
 @contextmanager
@@ -185,6 +205,7 @@ def _recorded(
             with store.writing() as connection:
                 _post(config, connection, [told], request, run_id, tools.clock())
             outbox.deliver_due(store, channel, config, clock=tools.clock)
+            _write_report(config, request, rulebook, store, tools)
         raise
     except BaseException:
         ledger.close(store, run_id, "failed", "stopped before it was finished", tools.clock())

@@ -156,6 +156,10 @@ def _print_messages(console: Console, night: "Night", config: "Config") -> None:
         console.print(Text(f"Messages are in {config.data_folder / 'outbox'}"))
     if night.lists:
         console.print(Text(f"Lists are in {night.lists[0].parent}"))
+    if night.report:
+        console.print(Text(f"The oversight report is in {night.report[0].parent}"))
+    if night.report_fault:
+        console.print(Text(night.report_fault, style="red"))
 
 
 def show_receipts(received: "Received") -> None:

@@ -25,6 +25,7 @@ COMMANDS = (
     nights.confirm,
     looking.export,
     looking.measures,
+    looking.report,
     looking.explain,
     looking.backtest,
     trials.sample,

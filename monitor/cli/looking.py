@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from monitor.cli.options import CONFIG, AsAt, AsJson, ConfigPath, database, load, read_rulebook
+from monitor.cli.options import CONFIG, AsAt, AsJson, ConfigPath, database, load, read_rulebook, today
 from monitor.errors import Problems
 
 
@@ -124,6 +124,47 @@ def backtest(
         merged = read_merged(settings.merged_ids)
         found = replaying.replay(rulebook, chosen, nights, routes, since=first, until=last, merged=merged)
     terminal.show_replay(found, as_json=as_json)
+
+
+def report(
+    output: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write into; made if it is not there.")],
+    config: ConfigPath = CONFIG,
+    since: Annotated[
+        dt.datetime | None,
+        typer.Option(
+            "--from", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="First day; 52 weeks back if not said."
+        ),
+    ] = None,
+    until: Annotated[
+        dt.datetime | None,
+        typer.Option("--to", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Last day; today if left out."),
+    ] = None,
+    team: Annotated[str | None, typer.Option(help="One team only, in any of its spellings.")] = None,
+    board: Annotated[
+        bool, typer.Option("--board", help="The board's edition: no ids, and no number from which one under 5 follows.")
+    ] = False,
+) -> None:
+    """Write the oversight report: who is out of sight, since when, and what was done."""
+    settings = load(config)
+
+    from monitor.report import writing
+    from monitor.rulebook import load_rulebook
+    from monitor.store import reading_store
+
+    rulebook = load_rulebook(settings.rule_folders(), settings.rule)
+    with reading_store(database(settings)) as store:
+        contents = writing.gather_edition(
+            store,
+            settings,
+            rulebook,
+            made_on=today(),
+            since=since.date() if since else None,
+            until=until.date() if until else None,
+            team=team,
+            board=board,
+        )
+    for path in writing.write(contents, output):
+        typer.echo(f"{path}")
 
 
 def _named_value(text: str) -> tuple[str, str]:

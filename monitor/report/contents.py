@@ -15,8 +15,8 @@ Edition = Literal["service", "board"]
 State = Literal["open", "held", "waived"]
 
 STATES: tuple[State, ...] = ("open", "held", "waived")
-BANDS = ("16-17", "18-20", "21-24", "age not known")
-"""The age bands, in order; the last is there only for records without a birth date."""
+BANDS = ("16-17", "18-20", "21-24", "other or not known")
+"""The age bands, in order; the last is there only where somebody is in it."""
 SINCE = ("under 1 month", "1 to 3 months", "3 to 6 months", "6 to 12 months", "over 1 year")
 """How long people have been out of sight, in order."""
 OTHER_TEAMS = "Other teams"
@@ -232,7 +232,8 @@ class RuleFigures:
 class Trend:
     """One line over the weeks of the report. ``values`` go with ``Contents.weeks``; None: no accepted night that week.
 
-    ``name``: "everyone", a kind of ``Sight``, a rule's id, or a team's name.
+    ``name``: "everyone", a kind of ``Sight``, a rule's id, or a team's name. A rule's values are its flags standing:
+    open, held or waived.
     """
 
     name: str
@@ -242,7 +243,7 @@ class Trend:
 
 @dataclass(frozen=True)
 class Trends:
-    """Lines over the weeks: people out of sight (everyone, then each kind), all of them by team, breaches by rule."""
+    """Lines over the weeks: people out of sight (everyone, then each kind), all of them by team, flags by rule."""
 
     sight: tuple[Trend, ...] = ()
     teams: tuple[Trend, ...] = ()

@@ -67,13 +67,17 @@ class Taken:
 
 @dataclass(frozen=True)
 class Dated:
-    """How old one source is; ``newest``: the newest date inside it, tonight and on the last accepted night."""
+    """How old one source is; ``newest``: the newest date inside it, tonight and on the last accepted night.
+
+    ``columns``: those it brings.
+    """
 
     source: str
     extracted_on: dt.date | None = None
     how: str = ""
     newest: dt.date | None = None
     newest_before: dt.date | None = None
+    columns: frozenset[str] = frozenset()
 
 
 Shares: TypeAlias = Mapping[str, float]

@@ -26,6 +26,9 @@ VERDICTS: tuple[Verdict, ...] = ("sound", "sound with a caveat", "cannot fire", 
 Truth = bool | None
 ANY: frozenset[Truth] = frozenset({True, False, None})
 
+EXTRACTED_ON, SUPPLIED_BY = "extracted on", "supplied by "
+"""Names under which a night's profile keeps, by source, its date and the columns it brought."""
+
 
 @dataclass(frozen=True)
 class Supply:
@@ -115,6 +118,13 @@ def _judge(rule: "Rule", source: str, columns: frozenset[str], supplies: Sequenc
         if name in each.columns and (said := _known().get(each.kind, {}).get("columns", {}).get(name))
     ]
     return Fitness(rule.id, source, "sound with a caveat" if caveats else "sound", tuple(dict.fromkeys(caveats)))
+
+
+def caveats_of(kind: str) -> tuple[str, ...]:
+    """What is known of a kind of source: how it came to be supported, then column by column."""
+    known = _known().get(kind, {})
+    columns = (f"{name.replace('_', ' ')}: {said}" for name, said in known.get("columns", {}).items())
+    return (*((known["known"],) if "known" in known else ()), *columns)
 
 
 @cache

@@ -18,6 +18,7 @@ from monitor.catalogue.columns import COLUMNS
 from monitor.store.bulk import insert_rows
 from monitor.store.tables import Profile, table_of
 from monitor.trust import DECLARED, Comparison, Dated, Movement, Taken, TeamThen
+from monitor.trust.fitness import EXTRACTED_ON, SUPPLIED_BY, find_supplies
 from monitor.workspace import load_rows
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def compare(
         supplied=intake.supplied,
         moved=moved,
         taken=taken,
-        sources=_dated(con, extracts, sources, past, as_at),
+        sources=_dated(con, extracts, sources, past, intake.supplied, as_at),
         asked_before=frozenset(past.get("asked", {})),
         opened_before=past.get("opened", {}),
         last_extracted_on=before.extracted_on if before else None,
@@ -232,6 +233,7 @@ def _dated(
     extracts: Sequence["Extract"],
     sources: Sequence["Source"],
     past: Mapping[str, Mapping[str, Sequence[float]]],
+    supplied: frozenset[str],
     as_at: dt.date,
 ) -> tuple[Dated, ...]:
     """Each source's date: as declared, else the newest date inside, else the file's own.
@@ -247,6 +249,7 @@ def _dated(
     """).fetchall()
     inside = {source: (people, newest) for source, people, newest in rows}
     declared = {source.name: source.extracted_on for source in sources}
+    brought = {each.source: each.columns for each in find_supplies(extracts, supplied)}
     found = []
     for extract in extracts:
         people, newest = inside.get(extract.source, (0, None))
@@ -257,7 +260,7 @@ def _dated(
             on, how = newest, "by the newest date inside"
         elif on is None and extract.role == "caseload":
             on, how = extract.modified_on, "by the file's own date"
-        found.append(Dated(extract.source, min(on, as_at) if on else None, how, newest, then))
+        found.append(Dated(extract.source, min(on, as_at) if on else None, how, newest, then, brought[extract.source]))
     return tuple(found)
 
 
@@ -308,6 +311,8 @@ def save(
         *(("filled", name, seen.filled[name]) for name in believed),
         *(("unreadable", name, seen.unreadable[name]) for name in believed),
         *(("newest", one.source, one.newest.toordinal()) for one in seen.sources if one.newest),
+        *((EXTRACTED_ON, one.source, one.extracted_on.toordinal()) for one in seen.sources if one.extracted_on),
+        *((SUPPLIED_BY + one.source, column, 1) for one in seen.sources for column in sorted(one.columns)),
         *(("asked", rule, number) for rule, number in asked.items()),
         *(("opened", rule, number) for rule, number in opened.items()),
     ]

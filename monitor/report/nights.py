@@ -1,0 +1,99 @@
+"""The nights a report tells of: the last accepted one, one for each week, and those it is compared with."""
+
+import calendar
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from monitor.report.contents import NotAccepted
+from monitor.store.tables import Run, table_of
+
+USUAL_DAYS = 364
+"""How far back a report tells, if nobody says: fifty-two weeks."""
+AS_GOOD_AS = 4
+"""A night this many days before a date stands for it: no longer than the nights from Thursday to an Easter Tuesday."""
+
+
+@dataclass(frozen=True)
+class Nights:
+    """The accepted nights of a period. ``last``: the run of the newest; ``latest``: whether none came after it.
+
+    ``weeks``: the Monday of each week, and the last accepted night in it.
+    """
+
+    since: dt.date
+    until: dt.date
+    last: Any | None
+    latest: bool = True
+    weeks: tuple[tuple[dt.date, Any | None], ...] = ()
+    week_ago: Any | None = None
+    month_ago: Any | None = None
+    not_accepted: tuple[NotAccepted, ...] = ()
+    first_on: dt.date | None = None
+    count: int = 0
+
+
+def find(connection: Connection, *, made_on: dt.date, since: dt.date | None, until: dt.date | None) -> Nights:
+    """The nights from ``since`` to ``until``; to today, and fifty-two weeks long, where nobody says."""
+    run = table_of(Run)
+    narrow = select(run.c.id, run.c.as_at).where(run.c.state == "accepted").order_by(run.c.as_at)
+    accepted = connection.execute(narrow).all()
+    until = until or made_on
+    known = [one for one in accepted if one.as_at <= until]
+    told_of = known[-1].as_at if known else until
+    since = since or told_of - dt.timedelta(USUAL_DAYS)
+    within = [one for one in known if one.as_at >= since]
+    last = connection.execute(select(run).where(run.c.id == within[-1].id)).one() if within else None
+    return Nights(
+        since,
+        until,
+        last,
+        latest=last is None or last.id == accepted[-1].id,
+        weeks=_weeks(within, max(since, within[0].as_at) if within else since),
+        week_ago=last and _nearest(known, last.as_at - dt.timedelta(7)),
+        month_ago=last and _nearest(known, month_before(last.as_at)),
+        not_accepted=_not_accepted(connection, last, until),
+        first_on=accepted[0].as_at if accepted else None,
+        count=len(within),
+    )
+
+
+def month_before(day: dt.date) -> dt.date:
+    """The same day of the month before, or its last."""
+    last = day.replace(day=1) - dt.timedelta(1)
+    return last.replace(day=min(day.day, calendar.monthrange(last.year, last.month)[1]))
+
+
+def _weeks(nights: Sequence[Any], since: dt.date) -> tuple[tuple[dt.date, Any | None], ...]:
+    if not nights:
+        return ()
+    last_of = {_monday(one.as_at): one for one in nights}
+    first, last = _monday(since), _monday(nights[-1].as_at)
+    mondays = [first + dt.timedelta(7 * n) for n in range((last - first).days // 7 + 1)]
+    return tuple((monday, last_of.get(monday)) for monday in mondays)
+
+
+def _monday(day: dt.date) -> dt.date:
+    return day - dt.timedelta(day.weekday())
+
+
+def _nearest(nights: Sequence[Any], day: dt.date) -> Any | None:
+    found = [one for one in nights if 0 <= (day - one.as_at).days <= AS_GOOD_AS]
+    return found[-1] if found else None
+
+
+def _not_accepted(connection: Connection, last: Any | None, until: dt.date) -> tuple[NotAccepted, ...]:
+    """The nights after the last accepted one that were tried: how the last try of each ended."""
+    run = table_of(Run)
+    tried = select(run.c.as_at, run.c.state, run.c.reason).where(
+        run.c.state.in_(("refused", "failed")), run.c.as_at <= until
+    )
+    if last is not None:
+        tried = tried.where(run.c.as_at > last.as_at)
+    ended = {one.as_at: one for one in connection.execute(tried.order_by(run.c.id))}
+    return tuple(
+        NotAccepted(day, one.state, tuple((one.reason or "").splitlines())) for day, one in sorted(ended.items())
+    )
