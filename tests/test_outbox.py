@@ -1,12 +1,17 @@
 """The outbox: when messages are due, what becomes of them, and that none is lost or doubled."""
 
 import datetime as dt
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from postroom import ANALYST, HEAD, MANAGER, NORTH, SOUTH, WEST, Postroom, Script, postroom, written
 from service import Council, crowd, settled
+from sqlalchemy import text
 
-from monitor.outbox import find_due
+from monitor.errors import DeliveryError
+from monitor.outbox import find_due, ledger
+from monitor.store.tables import Person, table_of
 
 EIGHT = dt.time(8)
 
@@ -56,3 +61,269 @@ def test_an_unattended_night_sends_nothing_until_its_messages_are_due(tmp_path: 
     assert (night.messages, night.delivered.delivered, early.delivered, sent_early) == (2, 0, 0, [])
     assert due.delivered == 2
     assert len(council.mail()) == 2
+
+
+# What becomes of a message
+
+
+def refused() -> DeliveryError:
+    return DeliveryError("mail server m: refused the message (550 5.1.1)", permanent=True)
+
+
+def busy() -> DeliveryError:
+    return DeliveryError("mail server m: did not take the message for now (451)")
+
+
+def lost() -> DeliveryError:
+    return DeliveryError("mail server m: connection lost after the message had gone", ambiguous=True)
+
+
+def down() -> DeliveryError:
+    return DeliveryError("mail server m: cannot be reached", stops=True)
+
+
+HOUR = dt.timedelta(hours=1)
+
+
+def test_what_is_refused_outright_is_given_up_and_the_others_still_go(tmp_path: Path):
+    channel = Script({NORTH: [refused()]})
+    with postroom(tmp_path) as room:
+        room.post(written(NORTH), written(SOUTH), written(WEST))
+
+        delivered = room.deliver(channel)
+
+        assert room.states() == {NORTH: "permanent-failure", SOUTH: "delivered", WEST: "delivered"}
+        assert (delivered.given_up, delivered.settled) == (1, False)
+        assert room.events() == ["delivery given up"]
+
+
+def test_the_manager_and_the_analyst_are_told_of_it_the_same_morning_and_once(tmp_path: Path):
+    channel = Script({NORTH: [refused()]})
+    with postroom(tmp_path) as room:
+        room.post(written(NORTH))
+
+        room.deliver(channel)
+        room.deliver(channel, later=HOUR)
+
+    notices = {one.recipient: one for one in channel.sent}
+    assert [one.recipient for one in channel.sent] == [ANALYST, MANAGER]
+    assert notices[MANAGER].subject == "OFFICIAL-SENSITIVE Leaving care: 1 e-mail not delivered - 12 January 2026"
+    assert "The digest of 12 January 2026 to north@example.gov.uk (North)" in notices[MANAGER].text
+    assert "550 5.1.1" in notices[MANAGER].text
+    assert "550 5.1.1" in notices[MANAGER].html
+    assert "P1" not in notices[MANAGER].text + notices[MANAGER].html
+
+
+def test_a_notice_that_fails_is_on_record_and_makes_no_other(tmp_path: Path):
+    channel = Script({each: [refused()] for each in (NORTH, MANAGER, ANALYST, HEAD)})
+    with postroom(tmp_path) as room:
+        room.post(written(NORTH))
+
+        room.deliver(channel)
+        room.deliver(channel, later=HOUR)
+
+        assert channel.tried == [NORTH, ANALYST, MANAGER]
+        assert room.events() == ["delivery given up"] * 3
+
+
+def test_where_the_analyst_cannot_be_reached_the_head_of_service_hears(tmp_path: Path):
+    channel = Script({ANALYST: [refused()]})
+    with postroom(tmp_path) as room:
+        room.post(written(ANALYST, "analyst"))
+
+        room.deliver(channel)
+
+    assert [one.recipient for one in channel.sent] == [HEAD]
+
+
+def test_what_is_not_taken_for_now_is_tried_again_after_growing_waits_and_then_given_up(tmp_path: Path):
+    channel = Script({NORTH: [busy()]})
+    tried_at = []
+    with postroom(tmp_path) as room:
+        room.post(written(NORTH))
+        for _ in range(24 * 60):
+            before = len(channel.tried)
+            room.deliver(channel, later=dt.timedelta(minutes=1))
+            if NORTH in channel.tried[before:]:
+                tried_at.append(room.now)
+            if room.states()[NORTH] == "permanent-failure":
+                break
+
+        waits = [(second - first) // dt.timedelta(minutes=1) for first, second in pairwise(tried_at)]
+        assert waits == [1, 3, 9, 27, 81, 240, 240]
+        assert room.states() == {NORTH: "permanent-failure"}
+        assert "given up after 8 attempts" in channel.sent[0].text.replace("\n  ", " ")
+
+
+def test_a_message_that_waits_for_its_next_try_goes_at_once_when_somebody_hurries(tmp_path: Path):
+    channel = Script({NORTH: [busy(), None]})
+    with postroom(tmp_path) as room:
+        room.post(written(NORTH))
+        room.deliver(channel)
+
+        patient = room.deliver(channel)
+        hurried = room.deliver(channel, hurried=True)
+
+    assert (patient.delivered, hurried.delivered) == (0, 1)
+
+
+def test_a_channel_that_is_down_costs_one_try_and_blames_no_message(tmp_path: Path):
+    channel = Script({each: [down()] for each in (NORTH, SOUTH, WEST, MANAGER, ANALYST)})
+    with postroom(tmp_path) as room:
+        room.post(written(NORTH), written(SOUTH), written(WEST))
+
+        first = room.deliver(channel)
+        for _ in range(24 * 4):
+            room.deliver(channel, later=HOUR / 4)
+        channel.answers.clear()
+        last = room.deliver(channel, later=HOUR)
+
+        assert (first.stopped, first.to_retry, first.given_up) == ("mail server m: cannot be reached", 3, 0)
+        assert set(room.attempts()[:-3]) == {"stopped"}
+        assert last.delivered == 3
+        assert room.events() == ["delivery stopped"] * 2  # one a day
+        assert set(room.states().values()) == {"delivered"}
+
+
+def test_mail_that_may_have_gone_is_held_and_told_and_never_sent_again(tmp_path: Path):
+    channel = Script({NORTH: [lost(), None]})
+    with postroom(tmp_path) as room:
+        room.post(written(NORTH), written(SOUTH))
+
+        delivered = room.deliver(channel)
+        for _ in range(3):
+            room.deliver(channel, later=HOUR)
+
+        assert room.states() == {NORTH: "technical-failure", SOUTH: "delivered"}
+        assert (delivered.doubtful, delivered.settled) == (1, False)
+        assert channel.tried.count(NORTH) == 1
+        assert room.events() == ["delivery in doubt"]
+        assert [one.recipient for one in channel.sent] == [SOUTH, ANALYST]
+        assert "1 e-mail in doubt" in channel.sent[1].subject
+
+
+def test_mail_that_a_killed_process_left_half_sent_is_held_and_told(tmp_path: Path):
+    channel = Script()
+    with postroom(tmp_path) as room:
+        room.post(written(NORTH))
+        die_while_sending(room, "scripted")
+
+        delivered = room.deliver(channel, later=HOUR)
+
+        assert room.states() == {NORTH: "technical-failure"}
+        assert delivered.doubtful == 1
+        assert room.attempts()[0] == "technical-failure"
+        assert [one.recipient for one in channel.sent] == [ANALYST]
+
+
+def test_a_folder_that_a_killed_process_left_half_written_is_written_again(tmp_path: Path):
+    channel = Script(idempotent=True)
+    with postroom(tmp_path) as room:
+        room.post(written(NORTH))
+        die_while_sending(room, "scripted")
+
+        room.deliver(channel, later=HOUR)
+
+        assert room.states() == {NORTH: "delivered"}
+
+
+def test_what_another_channel_left_half_sent_is_held_whatever_this_one_can_do(tmp_path: Path):
+    channel = Script(idempotent=True)
+    with postroom(tmp_path) as room:
+        room.post(written(NORTH))
+        die_while_sending(room, "smtp")
+
+        room.deliver(channel, later=HOUR)
+
+        assert room.states() == {NORTH: "technical-failure"}
+
+
+def die_while_sending(room: Postroom, channel: str) -> None:
+    """As the database stands when the process is killed between the record of an attempt and its end."""
+    with room.store.writing() as connection:
+        connection.execute(text("UPDATE message SET state = 'sending' WHERE id = 1"))
+        ledger.begin_attempt(connection, 1, channel, room.now)
+
+
+# The last look
+
+
+def test_an_address_outside_the_allowed_domains_is_never_sent_to(tmp_path: Path):
+    channel = Script()
+    with postroom(tmp_path, delivery={"allowed_domains": ["example.gov.uk"]}) as room:
+        room.post(written("lead@elsewhere.example"), written(NORTH))
+
+        room.deliver(channel)
+
+        assert room.states() == {"lead@elsewhere.example": "permanent-failure", NORTH: "delivered"}
+        assert "lead@elsewhere.example" not in channel.tried
+
+
+def remember(room: Postroom, person_id: str, team: str = "North", died_on: dt.date | None = None) -> None:
+    row = {
+        "person_id": person_id, "team": team, "died_on": died_on, "last_values": "{}", "values_fingerprint": "f",
+        "first_seen_on": dt.date(2026, 1, 1),
+    }  # fmt: skip
+    with room.store.writing() as connection:
+        connection.execute(table_of(Person).insert().values(row))
+
+
+@pytest.mark.parametrize(
+    ("now", "why"),
+    [
+        ({"died_on": dt.date(2026, 1, 13)}, "someone it names has been recorded as died"),
+        ({"died_on": dt.date(2026, 1, 12)}, "someone it names has been recorded as died"),
+        ({"team": "South"}, "someone it names is with another team"),
+    ],
+)
+def test_a_message_that_may_no_longer_be_said_is_withheld_and_the_analyst_is_told(tmp_path: Path, now, why):
+    channel = Script()
+    with postroom(tmp_path) as room:
+        room.post(written(NORTH, people=("P1", "P2")), written(SOUTH))
+        remember(room, "P1", **now)
+        remember(room, "P2")
+
+        delivered = room.deliver(channel)
+
+        assert room.states() == {NORTH: "replaced", SOUTH: "delivered"}
+        assert delivered.withheld == 1
+        assert room.events() == ["message withheld"]
+        assert [one.recipient for one in channel.sent] == [SOUTH, ANALYST]
+        assert why in " ".join(channel.sent[1].text.split())
+        assert "P1" not in channel.sent[1].text + channel.sent[1].html
+
+
+def test_someone_restricted_since_is_shown_to_the_head_of_service_alone(tmp_path: Path):
+    (tmp_path / "restricted.txt").write_text("P1\n", encoding="utf-8")
+    channel = Script()
+    with postroom(tmp_path, restricted="restricted.txt") as room:
+        room.post(written(NORTH, people=("P1",)), written(HEAD, people=("P1",)))
+        remember(room, "P1")
+
+        room.deliver(channel)
+
+        assert room.states() == {NORTH: "replaced", HEAD: "delivered"}
+
+
+def test_the_teams_own_manager_may_be_told_of_its_people_and_another_teams_lead_may_not(tmp_path: Path):
+    with postroom(tmp_path) as room:
+        room.post(*(written(one, "other", people=("P1",)) for one in (MANAGER, ANALYST, HEAD, SOUTH)))
+        remember(room, "P1")
+
+        room.deliver(Script())
+
+        assert room.states("other") == {
+            MANAGER: "delivered", ANALYST: "delivered", HEAD: "delivered", SOUTH: "replaced",
+        }  # fmt: skip
+
+
+def test_a_later_nights_digest_replaces_what_waits_and_leaves_other_kinds_alone(tmp_path: Path):
+    channel = Script({each: [down(), None] for each in (NORTH,)})
+    with postroom(tmp_path) as room:
+        room.post(written(NORTH, text="the first\n"), written(NORTH, "other", text="something else\n"))
+        room.deliver(channel)
+        room.post(written(NORTH, text="the second\n"), run_id=2)
+
+        room.deliver(channel, later=HOUR)
+
+    assert [one.text for one in channel.sent] == ["something else\n", "the second\n"]
