@@ -75,6 +75,21 @@ class Account:
     def flags(self) -> tuple[Mapping[str, Any], ...]:
         return self.held["flag"]
 
+    def decisions(self, flag_id: int) -> tuple[str, ...]:
+        """What people have decided and said of a flag: its waiver in force, and each answer on a list."""
+        waived = [
+            f"waived until {one['until_on']} by {one['waived_by']} ({one['reason']}): {one['note']}"
+            for one in self.held.get("waiver", ())
+            if one["flag_id"] == flag_id and one["ended_on"] is None
+        ]
+        answered = [
+            f"answered {one['answer']} on {one['answered_on']} by {one['answered_by']}"
+            + ("; record not yet updated" if one["answer"] == "done" else "")
+            for one in self.held.get("answer", ())
+            if one["flag_id"] == flag_id
+        ]
+        return (*waived, *answered)
+
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 

@@ -14,6 +14,7 @@ from monitor import digests, flags, forecast, measures, outbox
 from monitor.caseload import leavers
 from monitor.config import Config, read_restricted
 from monitor.digests import ComingDue, FlagLine
+from monitor.exceptions import decisions
 from monitor.rulebook import Rulebook
 from monitor.store.ledger import Ledger, find_withdrawn
 from monitor.templating import Templates
@@ -131,6 +132,7 @@ def write_all(
         waiting=quarantine.count_waiting(con),
         left=leavers.count(con),
         lost=leavers.lost(con),
+        decided=decisions.count(con, night.as_at),
     )
     summary = digests.compose_analyst(analyst, news, known.told(), night, account)
     postings.append(outbox.tell(digests.render(summary, templates), news, known))

@@ -34,6 +34,7 @@ from monitor.caseload import entitled, joining, leavers, roster
 from monitor.config import Config, read_restricted
 from monitor.delivery import Channel, open_channel
 from monitor.errors import MonitorError, Refused, SourceError
+from monitor.exceptions import answerbooks, decisions
 from monitor.flags import answers, waivers
 from monitor.report import writing
 from monitor.rulebook import Rulebook, load_rulebook
@@ -153,7 +154,7 @@ def run(
                 night = _repeat(request, store, past, judged, run_id, tools)
             else:
                 night = _accept(config, request, rulebook, templates, store, past, judged, run_id, tools)
-        lists = _write_lists(config, rulebook, judged.con, request.as_at, tools.say)
+        lists = _write_lists(config, rulebook, store, judged.con, request.as_at, tools.say)
         tools.note("lists written", run=run_id, files=len(lists))
         tools.say("Delivering messages")
         delivered = outbox.deliver_due(store, channel, config, clock=tools.clock)
@@ -448,14 +449,17 @@ def _write_letters(
 def _prepare_lists(config: Config, rulebook: Rulebook, con: "DuckDBPyConnection", as_at: dt.date) -> None:
     exceptions.prepare(con, rulebook.rules, config.teams, as_at=as_at)
     exceptions.prepare_unassessed(con)
+    decisions.prepare(con, as_at)
     forecast.prepare_list(con)
 
 
 def _write_lists(
-    config: Config, rulebook: Rulebook, con: "DuckDBPyConnection", as_at: dt.date, say: Say
+    config: Config, rulebook: Rulebook, store: Store, con: "DuckDBPyConnection", as_at: dt.date, say: Say
 ) -> tuple[Path, ...]:
     say("Writing exception lists")
     _prepare_lists(config, rulebook, con, as_at)
+    with store.reading() as connection:
+        answering = answerbooks.allow_answers(config, connection)
     folder = config.data_folder / "exceptions"
     paths = exceptions.write_night(
         con,
@@ -465,6 +469,7 @@ def _write_lists(
         workbooks=config.lists.workbooks,
         restricted=read_restricted(config.restricted),
         marking=config.delivery.marking,
+        answering=answering,
     )
     if config.lists.lists_folder:
         paths += exceptions.publish(folder / as_at.isoformat(), config.lists.lists_folder)

@@ -390,6 +390,8 @@ def _print_held(console: Console, account: "Account") -> None:
     for flag in standing:
         held = f"; held since {flag['held_since']}: {flag['held_why']}" if flag["held_since"] else ""
         console.print(Text(f"  {flag['rule']} ({flag['severity']}) since {flag['opened_on']}{held}"))
+        for said in account.decisions(flag["id"]):
+            console.print(Text(f"    {said}"))
     if not standing:
         console.print("  none")
     console.print(Text("Messages that name them", style="bold"))

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from monitor.cli import looking, nights, rules, trials
+from monitor.cli import decisions, looking, nights, rules, trials
 from monitor.errors import MonitorError
 
 app = typer.Typer(
@@ -23,6 +23,9 @@ COMMANDS = (
     nights.deliver,
     nights.check,
     nights.confirm,
+    decisions.waive,
+    decisions.unwaive,
+    decisions.answers,
     looking.export,
     looking.measures,
     looking.report,

@@ -23,6 +23,7 @@ def export(
 
     from monitor import exceptions, recall
     from monitor.config import read_restricted
+    from monitor.exceptions.answerbooks import allow_answers
     from monitor.rulebook import load_rulebook
     from monitor.store import reading_store
 
@@ -31,6 +32,8 @@ def export(
         rulebook.find(rule)
     with reading_store(database(settings)) as store:
         con, as_at = recall.recall(store)
+        with store.reading() as connection:
+            answering = allow_answers(settings, connection)
     exceptions.prepare(con, rulebook.rules, settings.teams, as_at=as_at)
     count = exceptions.export(
         con,
@@ -42,6 +45,7 @@ def export(
         state=state,
         restricted=read_restricted(settings.restricted),
         marking=settings.delivery.marking,
+        answering=answering,
     )
     typer.echo(f"{count} {'flag' if count == 1 else 'flags'} as at {as_at} written to {output}")
 

@@ -11,6 +11,7 @@ from monitor.digests.messages import FlagLine, Night, Told
 if TYPE_CHECKING:
     from monitor.caseload import Intake
     from monitor.evaluation import Counts
+    from monitor.exceptions.decisions import Decided
     from monitor.measures import Account as MeasuresAccount
     from monitor.trust.quarantine import Surge
 
@@ -47,6 +48,7 @@ class Account:
     waiting: Mapping[str, int] = field(default_factory=dict)
     cannot_fire: Mapping[str, str] = field(default_factory=dict)
     caveats: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    decided: "Decided | None" = None
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,25 @@ class AnalystDigest:
     def has_something_to_do(self) -> bool:
         account = self.account
         named = self.deaths.total or self.alive_again.total or self.doubts
-        return bool(named or self.failed or account.untold or account.surges or account.waiting)
+        waits = account.untold or account.surges or account.waiting
+        return bool(named or self.failed or waits or self.waivers_unmatched or self.answers_to_look_at)
+
+    @property
+    def waivers_unmatched(self) -> int:
+        return self.account.decided.unmatched if self.account.decided else 0
+
+    @property
+    def answers_to_look_at(self) -> tuple[tuple[str, int], ...]:
+        """What leads newly say is wrong in the record, or not theirs, and how many flags are so answered in all."""
+        decided = self.account.decided
+        if decided is None:
+            return ()
+        return tuple((word, flags) for word, flags in decided.to_look_at.items() if word in decided.answered)
+
+    @property
+    def has_decisions(self) -> bool:
+        decided = self.account.decided
+        return decided is not None and bool(decided.answered or decided.in_force)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from monitor.config import fold
+from monitor.exceptions.decisions import ANSWER_COLUMNS, WAIVER_COLUMNS
 from monitor.exceptions.delimited import csv_heading, csv_line
 from monitor.exceptions.flagbooks import write_flag_workbook
 from monitor.files import append_privately, folder_written_whole, open_privately, written_whole
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from monitor.config import Team
+    from monitor.exceptions.answerbooks import Answering
     from monitor.rulebook import Rule
 
 FLAG_COLUMNS = (
@@ -47,10 +49,12 @@ BESIDE = (
     ("differences", "difference", DIFFERENCE_COLUMNS, '"column", person_id, other_source'),
     ("not-on-caseload", "not_on_caseload", NOT_ON_CASELOAD_COLUMNS, 'source, "row"'),
     ("quarantined", "quarantined_list", FLAG_COLUMNS, "rule, person_id"),
+    ("waivers", "waiver_list", WAIVER_COLUMNS, "ended_on NULLS FIRST, until_on, person_id, rule, waived_on"),
+    ("answers", "answer_list", ANSWER_COLUMNS, "place, answered_on, team, person_id, rule"),
 )
 """The lists beside those of flags: file, workspace table, columns, order."""
-NOT_EVERY_NIGHT = ("difference", "not_on_caseload", "coming_due_list", "quarantined_list")
-"""Tables that only a night of several sources has, or one with something to forecast or to wait for."""
+NOT_EVERY_NIGHT = ("difference", "not_on_caseload", "coming_due_list", "quarantined_list", "waiver_list", "answer_list")
+"""Tables that only a night of several sources has, or one with something to forecast, to wait for or decided."""
 
 MOST_WORKBOOK_ROWS = 50_000
 OTHER_TEAMS = "other-teams"
@@ -106,7 +110,9 @@ SELECT
     f.person_id, coalesce(n.name, f.team) AS team, f.personal_adviser, f.age, f.eligibility, f.rule,
     coalesce(w.title, 'A rule no longer in the rulebook') AS title, f.severity, w.basis, f.state, f.opened_on,
     f.in_breach_since, CAST(CAST($as_at AS DATE) - f.opened_on AS INTEGER) AS days_open, f.because, w.action,
-    w.report AS report_paragraphs, f.waived_until,
+    w.report AS report_paragraphs, f.waived_until, f.flag_id,
+    'answered "' || f.answer || '" on ' || strftime(f.answered_on, '%d/%m/%Y') || ' by ' || f.answered_by
+        || CASE WHEN f.answer = 'done' THEN '; record not yet updated' ELSE '' END AS answered,
     EXISTS (
         SELECT 1 FROM current AS other JOIN folding ON folding.rule = other.rule
         WHERE other.person_id = f.person_id AND folding.folded = f.rule
@@ -140,6 +146,7 @@ def write_night(
     restricted: frozenset[str] = frozenset(),
     marking: str | None = None,
     most_rows: int = MOST_WORKBOOK_ROWS,
+    answering: "Answering | None" = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Path]:
     """Write the night's lists into ``folder/<as_at>``, whole or not at all, in place of any already there.
@@ -148,7 +155,8 @@ def write_night(
     nothing to a person's priority), and those of ``BESIDE`` that the night has. Each of ``teams`` gets its own
     pair even when it is empty, and so does any other team with flags, unless there are so many that the column
     cannot be holding teams; what is left, and people with no team, are in ``other-teams``. ``progress`` hears
-    how many files are done, and of how many. Returns the paths written.
+    how many files are done, and of how many. ``answering``: what the workbooks need so that they can be answered.
+    Returns the paths written.
     """
     others = _other_teams(con, teams, restricted)
     files = file_names([*teams, *(others if len(others) <= MOST_OTHER_TEAMS else ())])
@@ -169,6 +177,7 @@ def write_night(
             write_flag_workbook(
                 con, unfinished / f"{file}.xlsx", kinds, scope, subject=subject,
                 complete=f"{file}.csv has them all", as_at=as_at, marking=marking, most_rows=most_rows,
+                answering=answering,
             )  # fmt: skip
             done += 1
             if progress is not None:
@@ -188,6 +197,7 @@ def export(
     restricted: frozenset[str] = frozenset(),
     marking: str | None = None,
     most_rows: int = MOST_WORKBOOK_ROWS,
+    answering: "Answering | None" = None,
 ) -> int:
     """Write the flags asked for to ``output``, whole or not at all; returns how many there are."""
     kinds = _arrange(con, {}, restricted)
@@ -199,6 +209,7 @@ def export(
             write_flag_workbook(
                 con, unfinished, kinds, scope, subject=", ".join(wanted.values()) or "Every team",
                 complete="a csv or json export has them all", as_at=as_at, marking=marking, most_rows=most_rows,
+                answering=answering,
             )  # fmt: skip
         elif form == "csv":
             _write_csv(con, unfinished, "listed", kinds, where=scope, order="n")
@@ -261,6 +272,7 @@ def _arrange(con: "DuckDBPyConnection", files: Mapping[str, str], restricted: fr
     load_rows(con, "restricted_person", {"person_id": "VARCHAR"}, ((each,) for each in restricted))
     types = _types(con, "flag_list")
     columns = ", ".join(f'{_plain(column, types[column])} AS "{column}"' for column in FLAG_COLUMNS)
+    columns += "".join(f", {name}" for name in ("flag_id", "answered") if name in types)
     weights = " ".join(f"WHEN '{severity}' THEN {weight}" for severity, weight in WEIGHTS.items())
     adds = "NOT coalesce(folded, false)" if "folded" in types else "true"
     con.execute(f"""

@@ -1,10 +1,11 @@
 """Writes flags as a workbook, from the workspace table in which the exception lists arrange them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from monitor.exceptions import answerbooks
 from monitor.exceptions.workbooks import STATES, ListSheet, Tally, write_workbook
 from monitor.rulebook.severity import SEVERITIES
 from monitor.templating import write_count, write_date
@@ -25,6 +26,7 @@ def write_flag_workbook(
     as_at: date,
     marking: str | None,
     most_rows: int,
+    answering: answerbooks.Answering | None = None,
 ) -> None:
     """The flags of ``listed`` within ``scope``: all of them in the summary, ``most_rows`` at most in the list."""
     tallies = _tally(con, scope)
@@ -46,20 +48,41 @@ def write_flag_workbook(
     if shown < flags:
         lines.append(f"The next sheet holds the first {shown:,} of {flags:,} flags; {complete}")
 
-    columns = ", ".join(f'"{column}"' for column in kinds)
-    query = f"SELECT {columns} FROM listed WHERE {scope} ORDER BY n LIMIT {most_rows}"
+    widths = {name: length or 0 for name, length in zip(kinds, longest, strict=True)}
+    widths = {name: length or 0 for name, length in zip(kinds, longest, strict=True)}
+    order = f"WHERE {scope} ORDER BY n LIMIT {most_rows}"
+    if answering is None:
+        columns, rows = kinds, _rows(con, kinds, order)
+    else:
+        columns, rows = {**kinds, **answerbooks.KINDS}, _answerable_rows(con, kinds, order, answering, as_at)
+        widths |= answerbooks.LONGEST
     write_workbook(
         path,
         title=f"Exception list as at {write_date(as_at)}",
         lines=lines,
         tallies=tallies,
         teams=sorted({team for tally in tallies for team in tally.teams}),
-        flags=ListSheet(kinds, {name: length or 0 for name, length in zip(kinds, longest, strict=True)}, shown),
-        rows=(row for chunk in in_chunks(con, query) for row in chunk),
+        flags=ListSheet(columns, widths, shown, answering),
+        rows=rows,
         empty=f"No flags on this list as at {write_date(as_at)}",
         as_at=as_at,
         marking=marking,
     )
+
+
+def _rows(con: "DuckDBPyConnection", columns: Iterable[str], order: str) -> Iterator[tuple[Any, ...]]:
+    named = ", ".join(f'"{column}"' for column in columns)
+    for chunk in in_chunks(con, f"SELECT {named} FROM listed {order}"):
+        yield from chunk
+
+
+def _answerable_rows(
+    con: "DuckDBPyConnection", kinds: Mapping[str, str], order: str, answering: answerbooks.Answering, as_at: date
+) -> Iterator[tuple[Any, ...]]:
+    """Each row with the cells behind it that its reader fills in."""
+    names = [*kinds, "answered", "flag_id"]
+    for row in _rows(con, names, order):
+        yield (*row[: len(kinds)], *answerbooks.fill_row(dict(zip(names, row, strict=True)), answering, as_at))
 
 
 def _tally(con: "DuckDBPyConnection", scope: str) -> list[Tally]:

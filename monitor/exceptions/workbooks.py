@@ -11,6 +11,7 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any
 
+from monitor.exceptions import answerbooks
 from monitor.files import open_privately
 
 if TYPE_CHECKING:
@@ -42,11 +43,12 @@ class Tally:
 @dataclass(frozen=True)
 class ListSheet:
     """The list's own sheet: each column with its DuckDB type (DATE, INTEGER or VARCHAR), the length of its
-    longest value, and how many rows there are."""
+    longest value, and how many rows there are. ``answering``: if its reader may answer it."""
 
     kinds: Mapping[str, str]
     longest: Mapping[str, int]
     rows: int
+    answering: "answerbooks.Answering | None" = None
 
     @property
     def last_letter(self) -> str:
@@ -74,32 +76,46 @@ def write_workbook(
         # The time of writing would make two equal lists differ.
         book.set_properties({"title": title, "created": datetime.combine(as_at, time())})
         _write_summary(book, [title, *lines], tallies, teams, marking)
-        _write_list(book, flags, rows, empty, marking)
+        _write_list(book, flags, rows, empty, marking, as_at)
+        if flags.answering and flags.rows:
+            answerbooks.write_guidance(book, flags.answering)
 
 
 def _write_list(
-    book: "Workbook", flags: ListSheet, rows: Iterable[Sequence[Any]], empty: str, marking: str | None
+    book: "Workbook",
+    flags: ListSheet,
+    rows: Iterable[Sequence[Any]],
+    empty: str,
+    marking: str | None,
+    as_at: date,
 ) -> None:
     """The list's own sheet: headings, widths that show the text, and a table drawn round the rows."""
-    sheet = book.add_worksheet("Flags")
+    sheet = book.add_worksheet(answerbooks.SHEET)
     styles = {
         "DATE": book.add_format({"num_format": "dd/mm/yyyy", "valign": "top", "align": "left"}),
         "INTEGER": book.add_format({"num_format": "0", "valign": "top", "align": "center"}),
         "VARCHAR": book.add_format({"num_format": "@", "valign": "top", "text_wrap": True}),
+        **(answerbooks.styles(book) if flags.answering else {}),
     }
     writers = {"DATE": sheet.write_datetime, "INTEGER": sheet.write_number, "VARCHAR": sheet.write_string}
+    blank = set(answerbooks.ANSWER_KINDS.values())
     heading = book.add_format(HEADING)
     for column, (name, kind) in enumerate(flags.kinds.items()):
         longest = max(flags.longest.get(name, 0), len(name) + FILTER_BUTTON)
-        sheet.set_column(column, column, min(max(longest + 1, NARROWEST), WIDEST), styles[kind])
+        # Below the list no cell is unlocked, so a column of answers has its look from its cells alone.
+        look = None if kind in blank else styles[kind]
+        sheet.set_column(column, column, min(max(longest + 1, NARROWEST), WIDEST), look)
         sheet.write_string(0, column, name, heading)
-    cells = [(column, writers[kind], styles[kind]) for column, kind in enumerate(flags.kinds.values())]
+    cells = [
+        (column, writers.get(kind, sheet.write_blank), styles[kind], kind in blank)
+        for column, kind in enumerate(flags.kinds.values())
+    ]
     for line, row in enumerate(rows, start=1):
         # Not every program makes a row as high as its wrapped text.
         longest = max(len(value) for value in row if isinstance(value, str))
         sheet.set_row(line, LINE_HEIGHT * min(-(-longest // WIDEST), MOST_LINES))
-        for (column, write, style), value in zip(cells, row, strict=True):
-            if value is not None:
+        for (column, write, style, to_fill_in), value in zip(cells, row, strict=True):
+            if value is not None or to_fill_in:
                 write(line, column, value[:LONGEST_CELL] if isinstance(value, str) else value, style)
     if flags.rows:
         headings = [{"header": name, "header_format": heading} for name in flags.kinds]
@@ -107,6 +123,8 @@ def _write_list(
         sheet.add_table(0, 0, flags.rows, len(flags.kinds) - 1, look)
         # Ids are text on purpose; Excel need not point at each of them.
         sheet.ignore_errors({"number_stored_as_text": f"A2:{flags.last_letter}{flags.rows + 1}"})
+        if flags.answering:
+            answerbooks.protect(sheet, list(flags.kinds), flags.rows, flags.answering, as_at)
     else:
         sheet.write_string(1, 0, empty)
     sheet.freeze_panes(1, 1)

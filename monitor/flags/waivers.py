@@ -38,11 +38,16 @@ LOADED = {
     "rule": "VARCHAR",
     "until_on": "DATE",
     "waived_on": "DATE",
+    "waived_by": "VARCHAR",
+    "reason": "VARCHAR",
+    "note": "VARCHAR",
     "ended_on": "DATE",
     "ended_why": "VARCHAR",
     "ended_run_id": "BIGINT",
     "reopened_on": "DATE",
 }
+LISTED_DAYS = 28
+"""How long a waiver that has ended is still listed."""
 CHANGING = ("ended_on", "ended_why", "ended_run_id", "reopened_on")
 
 
@@ -76,7 +81,10 @@ def settle(con: "DuckDBPyConnection", connection: Connection, as_at: dt.date, *,
     waiver, flag = table_of(Waiver), table_of(Flag)
     unresolved = select(flag.c.id).where(flag.c.resolved_on.is_(None))
     wanted = or_(
-        waiver.c.ended_on.is_(None), waiver.c.flag_id.in_(unresolved), waiver.c.ended_run_id.in_(list(corrects))
+        waiver.c.ended_on.is_(None),
+        waiver.c.ended_on > as_at - dt.timedelta(LISTED_DAYS),
+        waiver.c.flag_id.in_(unresolved),
+        waiver.c.ended_run_id.in_(list(corrects)),
     )
     columns = [waiver.c.id if name == "waiver_id" else waiver.c[name] for name in LOADED]
     rows = connection.execute(select(*columns).where(wanted))

@@ -57,6 +57,18 @@ def load(
     return sheet.name, headings
 
 
+def read_sheet(path: Path, name: str) -> list[list[Any]]:
+    """Every row of one sheet from its first cell; a formula that failed is its text, not an empty cell."""
+    contents = measure(path)
+    with _opened(path) as workbook:
+        sheet = _choose_sheet(path, workbook, contents, name, LIST_9)
+        rows: list[list[Any]] = sheet.to_python(skip_empty_area=False)
+    for row, failed in contents.failed_cells(sheet.name).items():
+        for column, text in failed.items():
+            rows[row][column] = text
+    return rows
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator["CalamineWorkbook"]:
     import python_calamine

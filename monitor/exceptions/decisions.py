@@ -1,0 +1,116 @@
+"""The lists of what people have decided and said about flags: waivers, and what leads answered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING
+
+from monitor.flags.answers import WORDS
+from monitor.flags.waivers import REMINDERS
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+WAIVER_COLUMNS = (
+    "person_id", "team", "rule", "state", "until_on", "days_left", "reason", "note", "waived_on", "waived_by",
+    "ended_on",
+)  # fmt: skip
+ANSWER_COLUMNS = (
+    "person_id", "team", "rule", "title", "answer", "note", "until_on", "reason", "answered_on", "answered_by",
+    "list_as_at", "flag_state",
+)  # fmt: skip
+
+UNMATCHED = {
+    "flag withdrawn": "the rule is no longer asked",
+    "flag merged": "the record was merged into another",
+    "flag handed on": "another rule carries the flag on",
+    "flag duty ended": "reached 25",
+    "flag corrected": "the night that opened the flag was put right",
+    "flag gone": "the flag is no longer held",
+}
+"""Ways in which a waiver comes to match nothing, other than that the record was put right."""
+
+
+def prepare(con: "DuckDBPyConnection", as_at: date) -> None:
+    """Make ``waiver_list`` and ``answer_list``, where there is anything to list, after ``exceptions.prepare``.
+
+    Of someone recorded as died nothing is listed.
+    """
+    unmatched = " ".join(f"WHEN '{why}' THEN 'matches nothing: {words}'" for why, words in UNMATCHED.items())
+    con.execute(
+        f"""
+        CREATE OR REPLACE TABLE waiver_list AS
+        SELECT
+            w.person_id, coalesce(n.name, c.allocated_team) AS team, w.rule,
+            CASE
+                WHEN w.target = 'in force' THEN
+                    CASE WHEN w.until_on - $as_at <= {max(REMINDERS)} THEN 'ending' ELSE 'in force' END
+                WHEN w.target <> 'ended' THEN w.target
+                ELSE w.ended_why
+            END AS why,
+            CASE why {unmatched} WHEN 'flag cleared' THEN 'closed: the flag was cleared'
+                WHEN 'flag no longer asked' THEN 'closed: the rule does not ask any more' ELSE why END AS state,
+            w.until_on, CASE WHEN w.target = 'in force' THEN CAST(w.until_on - $as_at AS INTEGER) END AS days_left,
+            w.reason, w.note, w.waived_on, w.waived_by,
+            CASE WHEN w.target IN ('in force', 'ended') THEN w.ended_on ELSE $as_at END AS ended_on
+        FROM waiver_tonight AS w
+        LEFT JOIN caseload AS c USING (person_id)
+        LEFT JOIN team_name AS n ON n.team = c.allocated_team
+        WHERE why <> 'flag died' AND NOT coalesce(c.died, false)
+        """,
+        {"as_at": as_at},
+    )
+    con.execute(f"""
+        CREATE OR REPLACE TABLE answer_list AS
+        SELECT
+            f.person_id, f.team, f.rule, f.title, a.answer, a.note, a.until_on, a.reason, a.answered_on, a.answered_by,
+            a.list_as_at, f.state AS flag_state, list_position({list(reversed(WORDS))}, a.answer) AS place
+        FROM lead_answer AS a JOIN flag_list AS f USING (flag_id)
+    """)
+    for name in ("waiver_list", "answer_list"):
+        if con.execute(f"SELECT 1 FROM {name} LIMIT 1").fetchone() is None:
+            con.execute(f"DROP TABLE {name}")
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What the analyst is told of waivers and answers, counted.
+
+    ``answered``: answers this night is the first to know of, by what they say; ``to_look_at``: flags that stand and
+    whose newest answer says that the record is wrong or that they are not ours. ``unmatched``: waivers that came to
+    match nothing tonight.
+    """
+
+    answered: Mapping[str, int] = field(default_factory=dict)
+    to_look_at: Mapping[str, int] = field(default_factory=dict)
+    in_force: int = 0
+    ending: int = 0
+    unmatched: int = 0
+
+
+def count(con: "DuckDBPyConnection", as_at: date) -> Decided:
+    """What ``flag_line`` and ``waiver_tonight`` hold of decisions; nothing of someone recorded as died."""
+    standing = "SELECT answer, count(*) FROM flag_line WHERE answer IS NOT NULL AND state <> 'resolved'"
+    new = con.execute(f"{standing} AND answer_noticed_on = $as_at GROUP BY answer", {"as_at": as_at}).fetchall()
+    all_told = dict(con.execute(f"{standing} GROUP BY answer").fetchall())
+    ((in_force, near, unmatched),) = con.execute(
+        f"""
+        SELECT
+            count(*) FILTER (target = 'in force'),
+            count(*) FILTER (target = 'in force' AND until_on - $as_at <= {max(REMINDERS)}),
+            count(*) FILTER (
+                CASE WHEN target = 'ended' THEN ended_on = $as_at AND ended_why IN {tuple(UNMATCHED)}
+                ELSE target IN {tuple(UNMATCHED)} END
+            )
+        FROM waiver_tonight LEFT JOIN caseload AS c USING (person_id)
+        WHERE NOT coalesce(c.died, false)
+        """,
+        {"as_at": as_at},
+    ).fetchall()
+    return Decided(
+        answered=dict(new),
+        to_look_at={word: all_told[word] for word in ("the record is wrong", "not ours") if word in all_told},
+        in_force=in_force,
+        ending=near,
+        unmatched=unmatched,
+    )

@@ -1,0 +1,55 @@
+"""The key that each row of an exception list carries, so that an answer comes back to the flag it was written beside.
+
+A key names the flag and the list's date, and is sealed with a secret of the database: one that was changed, or moved to
+the row of another person or rule, is known at once. It says too how the flag stood, so that an answer to what is no
+longer so is known as well.
+"""
+
+import datetime as dt
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from monitor.store.tables import Seal, table_of
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a key that fits its row says: which flag, on which list, and how it stood."""
+
+    flag_id: int
+    list_as_at: dt.date
+    standing: str
+
+
+def read_secret(connection: Connection) -> bytes:
+    seal = table_of(Seal)
+    return bytes.fromhex(connection.execute(select(seal.c.secret).where(seal.c.name == "lists")).scalar_one())
+
+
+def standing(severity: str, in_breach_since: dt.date | None, because: str | None) -> str:
+    """How a flag stands, as a short mark: it changes with how severe it is, since when, and why."""
+    said = json.dumps([severity, in_breach_since and in_breach_since.isoformat(), because])
+    return hashlib.sha256(said.encode()).hexdigest()[:10]
+
+
+def make_key(secret: bytes, key: Key, *, person_id: str, rule: str) -> str:
+    """The key as it is written into a row."""
+    plain = f"{key.flag_id}.{key.list_as_at:%Y%m%d}.{key.standing}"
+    return f"{plain}.{_seal(secret, plain, person_id, rule)}"
+
+
+def open_key(secret: bytes, text: str, *, person_id: str, rule: str) -> Key | None:
+    """What a row's key says; None where it does not belong to this row as it stands."""
+    plain, _, seal = text.strip().rpartition(".")
+    if not hmac.compare_digest(seal.encode(), _seal(secret, plain, person_id, rule).encode()):
+        return None
+    flag_id, day, mark = plain.split(".")
+    return Key(int(flag_id), dt.date.fromisoformat(day), mark)
+
+
+def _seal(secret: bytes, plain: str, person_id: str, rule: str) -> str:
+    return hmac.new(secret, json.dumps([plain, person_id, rule]).encode(), hashlib.sha256).hexdigest()[:32]

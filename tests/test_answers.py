@@ -1,0 +1,458 @@
+"""Answers on exception lists: real workbooks, filled in as a lead would, read back whole or not at all."""
+
+import datetime as dt
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+from command import monitor
+from service import NIGHT, Council, crowd, day, section, settled
+from sqlalchemy import text
+
+from monitor.config import load_config
+from monitor.errors import Problems
+from monitor.exceptions import FLAG_COLUMNS, answerbooks
+from monitor.flags import answering, seals
+from monitor.flags.answering import Taken
+from monitor.store import locate, working_store
+
+HOMELESS = {"accommodation": "S: No fixed abode", "suitable": "b) Unsuitable"}
+ANALYST = "analyst@example.gov.uk"
+Change = Callable[[Any], None]
+
+
+def homeless(person_id: str, **other: str) -> dict[str, str]:
+    return settled(person_id, **HOMELESS, **other)
+
+
+PEOPLE = [homeless("0001"), homeless("P2"), homeless("P3"), homeless("S1", team="South"), *crowd(20)]
+
+
+def a_council(folder: Path) -> Council:
+    """A council whose first night flagged three people of North and one of South."""
+    council = Council(folder)
+    config = council.config_path.read_text(encoding="utf-8")
+    council.config_path.write_text(config.replace("workbooks = false", ""), encoding="utf-8")
+    council.night(NIGHT, PEOPLE)
+    return council
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Council:
+    """A council for what changes nothing."""
+    return a_council(tmp_path_factory.mktemp("known"))
+
+
+@pytest.fixture
+def council(known: Council, tmp_path: Path) -> Council:
+    """The same council, for what changes it."""
+    return known.copy_to(tmp_path)
+
+
+def a_list(council: Council, as_at: dt.date = NIGHT, name: str = "all.xlsx") -> Path:
+    return council.folder / "data" / "exceptions" / as_at.isoformat() / name
+
+
+def fill_in(council: Council, answers: dict[str, dict[str, Any]], *, to: str = "back.xlsx", of: Path | None = None,
+            change: Change = lambda sheet: None) -> Path:  # fmt: skip
+    """The list as its reader sends it back: each person's answer columns filled in, and whatever else was changed."""
+    book = openpyxl.load_workbook(of or a_list(council))
+    sheet = book["Flags"]
+    places = {cell.value: cell.column for cell in sheet[1]}
+    for row in range(2, sheet.max_row + 1):
+        for name, value in answers.get(sheet.cell(row, places["person_id"]).value, {}).items():
+            cell = sheet.cell(row, places[name])
+            cell.value = value
+            if cell.data_type == "f":  # typed into a cell of text, as these are, it is no formula
+                cell.data_type = "s"
+    change(sheet)
+    path = council.folder / to
+    book.save(path)
+    return path
+
+
+def read(
+    council: Council, path: Path, *, on: dt.date = NIGHT, by: str | None = "A Lead", dry_run: bool = False
+) -> Taken:
+    """Read a workbook back as the command does."""
+    config = load_config(council.config_path)
+    sha256, givens = answerbooks.read(path)
+    with council.store() as store:
+        return answering.take(
+            store, path.name, givens, sha256, by=by, reasons=config.waivers.reasons,
+            list_working_days=config.answers.list_working_days, today=on, now=council.clock, dry_run=dry_run,
+        )  # fmt: skip
+
+
+def problems(council: Council, path: Path, **given: Any) -> list[str]:
+    before = council.rows(
+        "SELECT count(*), (SELECT count(*) FROM waiver), (SELECT count(*) FROM flag_event) FROM answer"
+    )
+    with pytest.raises(Problems) as caught:
+        read(council, path, **given)
+    after = council.rows(
+        "SELECT count(*), (SELECT count(*) FROM waiver), (SELECT count(*) FROM flag_event) FROM answer"
+    )
+    assert after == before
+    return [problem.removeprefix(f"{path.name}, ") for problem in caught.value.problems]
+
+
+WAIVE = {"answer": "waive until", "answer_until": dt.datetime(2026, 2, 1), "answer_reason": "under-way",  # noqa: DTZ001
+         "answer_note": "Room agreed"}  # fmt: skip
+
+
+# The workbook
+
+
+def test_only_the_answers_can_be_filled_in_and_each_cell_says_what_may_be_written(known: Council) -> None:
+    book = openpyxl.load_workbook(a_list(known))
+    sheet = book["Flags"]
+
+    headings = [cell.value for cell in sheet[1]]
+    unlocked = {headings[cell.column - 1] for row in sheet.iter_rows() for cell in row if not cell.protection.locked}
+    checks = {str(each.sqref): (each.type, each.formula1) for each in sheet.data_validations.dataValidation}
+    assert tuple(headings[: len(FLAG_COLUMNS)]) == FLAG_COLUMNS
+    assert headings[len(FLAG_COLUMNS) :] == [
+        "answered", "answer", "answer_until", "answer_reason", "answer_note", "key",
+    ]  # fmt: skip
+    assert unlocked == {"answer", "answer_until", "answer_reason", "answer_note"}
+    assert (sheet.protection.sheet, sheet.protection.password) == (True, None)
+    assert (sheet.protection.autoFilter, sheet.protection.sort) == (False, False)  # not forbidden
+    assert sheet.column_dimensions["W"].hidden
+    assert checks["S2:S5"] == ("list", '"done,waive until,not ours,the record is wrong"')
+    assert checks["T2:T5"][0] == "date"
+    assert checks["V2:V5"] == ("textLength", "500")
+    first, last = (
+        int(part) for part in checks["U2:U5"][1].replace("'How to answer'!$A$", "").replace("$A$", "").split(":")
+    )
+    reasons = [book["How to answer"].cell(row, 1).value for row in range(first, last + 1)]
+    assert reasons == list(load_config(known.config_path).waivers.reasons)
+
+
+def test_csv_lists_keep_exactly_the_promised_columns(known: Council) -> None:
+    assert tuple(known.listed(NIGHT, "all.csv")[0]) == FLAG_COLUMNS
+
+
+def test_a_key_is_of_one_row_and_cannot_be_made_up() -> None:
+    key = seals.Key(7, NIGHT, seals.standing("high", None, "No contact"))
+    sealed = seals.make_key(b"secret", key, person_id="P1", rule="neet")
+
+    opened = [
+        seals.open_key(secret, text, person_id=person, rule=rule)
+        for secret, text, person, rule in [
+            (b"secret", sealed, "P1", "neet"), (b"secret", sealed, "P2", "neet"), (b"secret", sealed, "P1", "homeless"),
+            (b"other", sealed, "P1", "neet"), (b"secret", sealed.replace("7.", "8.", 1), "P1", "neet"),
+            (b"secret", "", "P1", "neet"), (b"secret", "é.1", "P1", "neet"),
+        ]
+    ]  # fmt: skip
+
+    assert opened == [key, None, None, None, None, None, None]
+
+
+# Reading back
+
+
+def test_each_kind_of_answer_is_recorded_with_who_when_and_the_file(council: Council) -> None:
+    path = fill_in(council, {
+        "0001": {"answer": "Done ", "answer_note": "Moved in"}, "P2": WAIVE, "P3": {"answer": "not ours"},
+        "S1": {"answer": "the record is wrong", "answer_note": "=Lives with his aunt"},
+    })  # fmt: skip
+
+    taken = read(council, path, on=day(1))
+
+    assert taken.in_words() == "4 answers recorded: 1 done, 1 waive until, 1 not ours, 1 the record is wrong"
+    rows = council.rows("SELECT person_id, answer, list_as_at, answered_on, answered_by FROM answer ORDER BY person_id")
+    assert rows[0] == ("0001", "done", "2026-01-12", "2026-01-13", "A Lead")
+    (files,) = council.rows("SELECT DISTINCT file_sha256 FROM answer")
+    assert files == (taken.file_sha256,)
+    assert council.rows("SELECT person_id, until_on, waived_by, answer_id > 0 FROM waiver") == [
+        ("P2", "2026-02-01", "A Lead", 1)
+    ]
+    kinds = council.rows("SELECT kind FROM flag_event WHERE kind <> 'opened' ORDER BY id")
+    assert [kind for (kind,) in kinds] == ["answered"] * 4 + ["waived"]
+
+
+def test_the_night_after_shows_what_was_answered_and_tells_the_analyst(council: Council) -> None:
+    read(council, fill_in(council, {
+        "0001": {"answer": "done"}, "P2": WAIVE,
+        "S1": {"answer": "the record is wrong", "answer_note": "=Lives with his aunt"},
+    }))  # fmt: skip
+
+    night = council.night(day(1), PEOPLE)
+    council.night(day(2), PEOPLE)
+
+    assert night.states == {"open": 3, "waived": 1}
+    assert council.flags()[("0001", "homeless")] == "open"
+    rows = council.listed(day(1), "answers.csv")
+    assert [(row["person_id"], row["answer"], row["note"], row["flag_state"]) for row in rows] == [
+        ("S1", "the record is wrong", "'=Lives with his aunt", "open"),
+        ("P2", "waive until", "Room agreed", "waived"),
+        ("0001", "done", "", "open"),
+    ]
+    sheet = openpyxl.load_workbook(a_list(council, day(1)))["Flags"]
+    answered = {row[0].value: row[len(FLAG_COLUMNS)].value for row in sheet.iter_rows(min_row=2)}
+    assert answered["0001"] == 'answered "done" on 12/01/2026 by A Lead; record not yet updated'
+    assert answered["P3"] is None
+    (first,), (second,) = council.mail_to(ANALYST, day(1)), council.mail_to(ANALYST, day(2))
+    for words in (first.text, first.html.replace("&#34;", '"')):
+        assert 'Answered "the record is wrong" for 1 flag that still stands' in " ".join(words.split())
+    assert "1 waive until" in section(first, "Waivers and answers")
+    assert "aunt" not in first.text + first.html
+    assert "Answered" not in second.text
+    assert "1 waiver is in force" in section(second, "Waivers and answers")
+
+
+def test_an_answer_on_a_later_list_takes_the_place_of_an_earlier_one(council: Council) -> None:
+    read(council, fill_in(council, {"0001": {"answer": "done"}}))
+    council.night(day(1), PEOPLE)
+
+    read(
+        council,
+        fill_in(council, {"0001": {"answer": "not ours"}}, of=a_list(council, day(1)), to="two.xlsx"),
+        on=day(1),
+    )
+
+    council.night(day(2), PEOPLE)
+    assert [row["answer"] for row in council.listed(day(2), "answers.csv")] == ["not ours"]
+    late = fill_in(council, {"0001": {"answer": "done", "answer_note": "Really"}}, to="late.xlsx")
+    assert problems(council, late, on=day(2)) == [
+        'row 2, answer: answered "not ours" already on 13 January 2026 by A Lead, on the list of 13 January 2026; '
+        "to change that, answer it on the next list"
+    ]
+
+
+def test_a_workbook_that_is_filled_in_further_adds_what_is_new(council: Council) -> None:
+    read(council, fill_in(council, {"0001": {"answer": "done"}}))
+
+    taken = read(council, fill_in(council, {"0001": {"answer": "done"}, "P2": {"answer": "done"}}, to="more.xlsx"))
+
+    assert (taken.counts, taken.repeated) == ({"done": 1}, 1)
+    assert taken.in_words() == "1 answer recorded: 1 done; 1 recorded before"
+
+
+def test_the_same_file_twice_is_refused_and_so_is_one_with_nothing_new(council: Council) -> None:
+    path = fill_in(council, {"0001": {"answer": "done"}})
+    read(council, path)
+
+    (twice,) = problems(council, path)
+    (again,) = problems(
+        council, fill_in(council, {"0001": {"answer": "done"}}, to="again.xlsx", change=rewrite("Z1", "saved again"))
+    )
+    (empty,) = problems(council, fill_in(council, {}, to="empty.xlsx"))
+
+    assert twice.endswith("this very file was read on 12 January 2026 by A Lead; nothing is new")
+    assert again.endswith("every answer in it was recorded before; there is nothing new to read")
+    assert empty.endswith("holds no answer; fill in the column answer, save it and read it again")
+
+
+def test_everything_wrong_in_a_file_is_said_at_once_and_nothing_is_kept(known: Council) -> None:
+    path = fill_in(known, {
+        "0001": {"answer": "doen"},
+        "P2": WAIVE | {"answer_until": dt.datetime(2026, 1, 12), "answer_reason": None},  # noqa: DTZ001
+        "P3": {"answer": "done", "answer_until": "soon"},
+        "S1": {"answer_note": "?"},
+    })  # fmt: skip
+
+    assert problems(known, path, by=" ") == [
+        "--by: missing; give the name of who decided it",
+        'row 2, answer: "doen" is not an answer; did you mean "done"?',
+        "row 3, answer_reason: missing; give one of under-way, waiting-for-others, their-choice, not-safe-now, "
+        "system-cannot-record",
+        "row 3, answer_until: 12 January 2026 is not to come; a waiver ends after today, 12 January 2026",
+        'row 4, answer_until: only goes with "waive until"; empty it, or choose that answer',
+        "row 5, answer: missing, beside what is filled in; give one of done, waive until, not ours, "
+        "the record is wrong, or empty the row",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (WAIVE | {"answer_until": "31/02/2026"}, 'answer_until: "31/02/2026" is not a date; write it like 2026-03-31'),
+        (WAIVE | {"answer_until": "1/3/26"}, 'answer_until: "1/3/26" is not a date'),
+        (WAIVE | {"answer_until": "1/3/2026"}, '"under-way" is for 4 weeks at most, so until 9 February 2026'),
+        (WAIVE | {"answer_note": None}, "answer_note: missing; say in a few words what was agreed"),
+        (WAIVE | {"answer_reason": "under way"}, 'answer_reason: "under way" is not a reason code; did you mean'),
+        ({"answer": "the record is wrong"}, "answer_note: missing; say what is wrong, and what would be right"),
+        ({"answer": "done", "answer_note": "x" * 501}, "answer_note: 501 characters; 500 at most"),
+        ({"answer": "#N/A"}, 'answer: "#N/A" is not an answer'),
+        ({"answer": True}, 'answer: "true" is not an answer'),
+    ],
+)
+def test_a_bad_answer_is_said_with_its_row_column_and_what_would_be_right(
+    known: Council, answer: dict[str, Any], words: str
+) -> None:
+    found = problems(known, fill_in(known, {"P2": answer, "P3": {"answer": "done"}}))
+
+    assert len(found) == 1
+    assert found[0].startswith("row 3, ")
+    assert words in found[0]
+
+
+def test_a_date_typed_as_text_is_understood(council: Council) -> None:
+    read(council, fill_in(council, {"P2": WAIVE | {"answer_until": " 01/02/2026"}}))
+
+    assert council.rows("SELECT until_on FROM waiver") == [("2026-02-01",)]
+
+
+def swap_answers(sheet: Any) -> None:
+    """The keys of two rows, as when a part of the columns is sorted."""
+    sheet["W2"].value, sheet["W3"].value = sheet["W3"].value, sheet["W2"].value
+
+
+def rewrite(cell: str, value: str | None) -> Change:
+    def change(sheet: Any) -> None:
+        sheet[cell].value = value
+
+    return change
+
+
+def add_a_row(sheet: Any) -> None:
+    sheet.append(["P9", *[None] * 4, "homeless", *[None] * 12, "done"])
+
+
+def copy_a_row(sheet: Any) -> None:
+    sheet.append([cell.value for cell in sheet[2]])
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (swap_answers, {2: "key: does not belong to this row", 3: "key: does not belong to this row"}),
+        (rewrite("A2", "P9"), {2: "key: does not belong to this row"}),
+        (rewrite("F2", "neet"), {2: "key: does not belong to this row"}),
+        (rewrite("W2", None), {2: "key: missing"}),
+        (rewrite("W2", "1.20260112.0000000000.aaaa"), {2: "key: does not belong to this row"}),
+        (add_a_row, {6: "key: missing; the row was added by hand"}),
+        (copy_a_row, {6: "key: the flag is answered in row 2 too; keep one of the two"}),
+    ],
+)
+def test_a_row_that_was_tampered_with_is_named(known: Council, change: Change, found: dict[int, str]) -> None:
+    path = fill_in(known, {"0001": {"answer": "done"}, "P2": {"answer": "done"}}, change=change)
+
+    said = problems(known, path)
+
+    assert len(said) == len(found)
+    for problem, (row, words) in zip(said, found.items(), strict=True):
+        assert problem.startswith(f"row {row}, {words}")
+
+
+def reorder(sheet: Any) -> None:
+    """Whole rows turned round, as by sorting."""
+    rows = [[cell.value for cell in row] for row in sheet.iter_rows(min_row=2)]
+    for number, values in enumerate(reversed(rows), start=2):
+        for column, value in enumerate(values, start=1):
+            sheet.cell(number, column).value = value
+
+
+def test_whole_rows_may_be_sorted(known: Council) -> None:
+    path = fill_in(known, {"0001": {"answer": "done"}, "P2": {"answer": "not ours"}}, change=reorder)
+
+    taken = read(known, path, dry_run=True)
+
+    assert taken.counts == {"done": 1, "not ours": 1}
+    assert known.rows("SELECT count(*) FROM answer") == [(0,)]
+    assert taken.in_words() == "2 answers would be recorded; nothing was: 1 done, 1 not ours"
+
+
+def test_a_flag_that_was_resolved_or_changed_since_the_list_is_not_answered(council: Council) -> None:
+    path = fill_in(council, {"0001": {"answer": "done"}, "P2": {"answer": "done"}, "P3": {"answer": "done"}})
+    sheltered = homeless("P2") | {"accommodation": "V: Emergency accommodation"}
+    council.night(day(1), [settled("0001"), sheltered, *PEOPLE[2:]])
+
+    found = problems(council, path, on=day(1))
+
+    assert found[0] == (
+        "row 2, answer: the flag was resolved on 13 January 2026 (cleared), since the list of 12 January 2026; "
+        "empty the row's answer"
+    )
+    assert found[1].startswith("row 3, answer: ")
+    assert (
+        found[1].endswith("since the list of 12 January 2026; answer it on the newest list") or "resolved" in found[1]
+    )
+    assert len(found) == 2
+
+
+def test_a_list_that_is_too_old_is_not_answered(known: Council) -> None:
+    path = fill_in(known, {"P2": {"answer": "done"}})
+
+    assert read(known, path, on=day(14), dry_run=True).counts == {"done": 1}
+    assert problems(known, path, on=day(15)) == [
+        "row 3, key: the list is of 12 January 2026, 11 working days ago, and lists are taken within 10; "
+        "answer it on the newest list"
+    ]
+
+
+def test_a_flag_that_is_waived_is_not_waived_again(council: Council) -> None:
+    read(council, fill_in(council, {"P2": WAIVE}))
+    council.night(day(1), PEOPLE)
+
+    found = problems(council, fill_in(council, {"P2": WAIVE}, of=a_list(council, day(1)), to="b.xlsx"), on=day(1))
+
+    assert len(found) == 1
+    assert "answer: waived already until 1 February 2026 (under-way) by A Lead" in found[0]
+
+
+def test_restricted_people_are_in_no_workbook(tmp_path: Path) -> None:
+    (tmp_path / "restricted.txt").write_text("P2\n", encoding="utf-8")
+    council = Council(tmp_path, settings='restricted = "restricted.txt"')
+    council.config_path.write_text(council.config_path.read_text().replace("workbooks = false", ""), encoding="utf-8")
+
+    council.night(NIGHT, [homeless("P1"), homeless("P2"), *crowd(5)])
+
+    cells = [cell.value for row in openpyxl.load_workbook(a_list(council))["Flags"].iter_rows() for cell in row]
+    assert "P1" in cells
+    assert "P2" not in cells
+
+
+# The command
+
+
+def test_the_command_says_what_it_read_and_where_a_file_is_wrong(council: Council) -> None:
+    path = fill_in(council, {"P2": {"answer": "done"}})
+    settings = council.config_path.read_text(encoding="utf-8")
+    council.config_path.write_text(settings + "[answers]\nlist_working_days = 60\n", encoding="utf-8")
+
+    wrong = monitor(council.folder, "answers", str(path))
+    csv = monitor(council.folder, "answers", "list-9.csv", "--by", "A Lead")
+    none = monitor(council.folder, "answers", "nothing.xlsx", "--by", "A Lead")
+    with working_store(locate(load_config(council.config_path), {})):
+        held = monitor(council.folder, "answers", str(path), "--by", "A Lead")
+
+    assert [done.returncode for done in (wrong, csv, none, held)] == [2, 2, 2, 4]
+    assert "--by: missing; give the name of who decided it" in wrong.stderr
+    assert 'back.xlsx: sheet "Flags", row 3, key: the list is of 12 January 2026' in wrong.stderr
+    assert "list-9.csv: " in csv.stderr
+    assert "nothing.xlsx: cannot be read (No such file or directory)" in none.stderr
+
+
+def test_a_workbook_of_another_kind_is_refused_by_what_it_lacks(known: Council) -> None:
+    book = openpyxl.Workbook()
+    book.save(known.folder / "other.xlsx")
+    book.active.title = "Flags"
+    book.active.append(["person_id", "rule", "answer"])
+    book.save(known.folder / "flags.xlsx")
+
+    said = {}
+    for name in ("other.xlsx", "flags.xlsx"):
+        with pytest.raises(Problems) as caught:
+            answerbooks.read(known.folder / name)
+        said[name] = str(caught.value)
+
+    assert 'no sheet "Flags"; its sheets are "Sheet"' in said["other.xlsx"]
+    assert "row 1: no column answer_until, answer_reason, answer_note, key" in said["flags.xlsx"]
+
+
+def test_an_export_can_be_answered_too_and_json_counts(council: Council) -> None:
+    with council.store() as store, store.writing() as connection:  # the list of today, whatever today is
+        connection.execute(text("UPDATE run SET as_at = :today"), {"today": dt.datetime.now(dt.UTC).date()})
+    monitor(council.folder, "export", "--format", "xlsx", "--output", "mine.xlsx", "--team", "South")
+    path = fill_in(council, {"S1": {"answer": "done"}}, of=council.folder / "mine.xlsx")
+
+    done = monitor(council.folder, "answers", str(path), "--by", "A Lead", "--json")
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["answers"] == {"done": 1}
