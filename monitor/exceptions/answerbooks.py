@@ -97,6 +97,7 @@ def protect(sheet: "Worksheet", columns: Sequence[str], rows: int, answering: An
         place = places[name]
         sheet.data_validation(1, place, rows, place, {"ignore_blank": True, "error_title": name, **check})
     sheet.set_column(places["key"], places["key"], LONGEST["key"], None, {"hidden": True})
+    sheet.print_area(0, 0, rows, places["answered"] - 1)  # what is to be filled in would only make the rest smaller
     sheet.protect("", {"autofilter": True, "sort": True, "format_columns": True, "format_rows": True})
 
 
@@ -121,10 +122,10 @@ def _first_reason(answering: Answering) -> int:
     return len(_guidance(answering)) + 3
 
 
-def write_guidance(book: "Workbook", answering: Answering) -> None:
+def write_guidance(book: "Workbook", answering: Answering) -> "Worksheet":
     """The sheet that says how, with the reasons from which the list is chosen."""
     sheet = book.add_worksheet(HELP)
-    title, strong = book.add_format({"bold": True, "font_size": 14}), book.add_format({"bold": True})
+    title, strong = book.add_format({"bold": True, "font_size": 14}), book.add_format({"bold": True, "valign": "top"})
     plain = book.add_format({"valign": "top", "text_wrap": True})
     sheet.set_column(0, 0, 28)
     sheet.set_column(1, 1, 70, plain)
@@ -138,7 +139,7 @@ def write_guidance(book: "Workbook", answering: Answering) -> None:
             sheet.merge_range(number, 1, number, 2, meaning, plain)
         else:
             sheet.merge_range(number, 0, number, 2, line, plain)
-        sheet.set_row(number, 15 * (1 + len(line) // 90))
+        sheet.set_row(number, 15 * (1 + len(line) // 115))
     first = _first_reason(answering) - 1
     for column, name in enumerate(("answer_reason", "meaning", "for at most")):
         sheet.write_string(first - 1, column, name, strong)
@@ -146,6 +147,7 @@ def write_guidance(book: "Workbook", answering: Answering) -> None:
         for column, text in enumerate((code, reason.meaning, reason.longest)):
             sheet.write_string(number, column, text, plain)
     sheet.protect("")
+    return sheet
 
 
 def _moment(day: date) -> datetime:

@@ -78,7 +78,7 @@ def write_workbook(
         _write_summary(book, [title, *lines], tallies, teams, marking)
         _write_list(book, flags, rows, empty, marking, as_at)
         if flags.answering and flags.rows:
-            answerbooks.write_guidance(book, flags.answering)
+            _lay_out(answerbooks.write_guidance(book, flags.answering), marking)
 
 
 def _write_list(
