@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table, func, select
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
 from monitor.store.tables import table_of
@@ -25,18 +26,23 @@ def insert_rows(
 ) -> None:
     """Insert many rows through the driver itself, several times faster than through the ORM."""
     table = table_of(model)
-    _execute_many(connection, table, f"INSERT INTO {table.name} ({_quoted(connection, columns)})", columns, rows)
+    named, bound = _quoted(connection, columns), _bound(connection, table, columns, rows)
+    if connection.dialect.name == "postgresql":
+        _copy(connection, f"COPY {table.name} ({named}) FROM STDIN", bound)
+    else:
+        marks = ", ".join("?" * len(columns))
+        _run(connection, f"INSERT INTO {table.name} ({named}) VALUES ({marks})", bound)
 
 
 def delete_rows(connection: Connection, model: type[SQLModel], ids: Iterable[Any]) -> None:
     """Delete by primary key."""
     table = table_of(model)
     (key,) = table.primary_key.columns
-    _run_many(
-        connection,
-        f"DELETE FROM {table.name} WHERE {_quoted(connection, [key.name])} = ",
-        [(i,) for i in ids],
-    )
+    condition = f"DELETE FROM {table.name} WHERE {_quoted(connection, [key.name])} = "
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"{condition}ANY(%s)", (list(ids),))
+    else:
+        _run(connection, f"{condition}?", [(one,) for one in ids])
 
 
 def update_rows(
@@ -45,30 +51,37 @@ def update_rows(
     """Update many rows by primary key, which is the last value of each row."""
     table = table_of(model)
     (key,) = table.primary_key.columns
-    mark = _mark(connection)
-    assignments = ", ".join(f"{_quoted(connection, [name])} = {mark}" for name in columns)
-    statement = f"UPDATE {table.name} SET {assignments} WHERE {_quoted(connection, [key.name])} = {mark}"
-    _run(connection, statement, _bound(connection, table, [*columns, key.name], rows))
+    named = {name: _quoted(connection, [name]) for name in [*columns, key.name]}
+    bound = _bound(connection, table, [*named], rows)
+    if connection.dialect.name != "postgresql":
+        assignments = ", ".join(f"{named[name]} = ?" for name in columns)
+        _run(connection, f"UPDATE {table.name} SET {assignments} WHERE {named[key.name]} = ?", bound)
+    elif bound:
+        listed, id_ = ", ".join(named.values()), named[key.name]
+        assignments = ", ".join(f"{named[name]} = incoming.{named[name]}" for name in columns)
+        connection.exec_driver_sql(f"CREATE TEMPORARY TABLE incoming AS SELECT {listed} FROM {table.name} LIMIT 0")
+        _copy(connection, f"COPY incoming ({listed}) FROM STDIN", bound)
+        connection.exec_driver_sql(
+            f"UPDATE {table.name} SET {assignments} FROM incoming WHERE {table.name}.{id_} = incoming.{id_}"
+        )
+        connection.exec_driver_sql("DROP TABLE incoming")
 
 
-def _execute_many(
-    connection: Connection, table: Table, start: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
-) -> None:
-    marks = ", ".join([_mark(connection)] * len(columns))
-    _run(connection, f"{start} VALUES ({marks})", _bound(connection, table, columns, rows))
-
-
-def _run_many(connection: Connection, start: str, rows: list[tuple[Any, ...]]) -> None:
-    _run(connection, start + _mark(connection), rows)
+def _copy(connection: Connection, statement: str, rows: list[tuple[Any, ...]]) -> None:
+    """PostgreSQL's own way in for many rows; what it says is raised as SQLAlchemy would raise it."""
+    dialect, driver = connection.dialect, connection.connection.driver_connection
+    assert driver is not None  # noqa: S101 - only a detached connection has none
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except dialect.loaded_dbapi.Error as fault:
+        raise DBAPIError.instance(statement, None, fault, dialect.loaded_dbapi.Error, dialect=dialect) from fault
 
 
 def _run(connection: Connection, statement: str, rows: list[tuple[Any, ...]]) -> None:
     if rows:
         connection.exec_driver_sql(statement, rows)
-
-
-def _mark(connection: Connection) -> str:
-    return "?" if connection.dialect.paramstyle == "qmark" else "%s"
 
 
 def _quoted(connection: Connection, names: Sequence[str]) -> str:
