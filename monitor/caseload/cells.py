@@ -15,8 +15,8 @@ from monitor.workspace import load_rows
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-WHITE = r"[\s\x{00a0}\x{2007}\x{202f}\x{feff}]+"
-"""White space with the non-breaking kinds that workbooks hold, as a regular expression of DuckDB's."""
+WHITE = r"[\s\x00\x{00a0}\x{2007}\x{202f}\x{feff}]+"
+"""White space with the non-breaking kinds that workbooks hold, and the NUL that PostgreSQL cannot keep; for DuckDB."""
 
 LAST_SENTINEL = date(1901, 12, 31)
 """Extracts write 1 January 1900 and its neighbours for "no date"."""

@@ -95,7 +95,7 @@ FILLER = ("-", "0", "0.0", "00:00:00", "00/01/1900", "01/01/1900", "1900-01-01")
 
 PLAIN_ID = (
     "length(t) > 1 AND right(t, 1) BETWEEN '0' AND '9' AND NOT contains(t, '.') AND NOT contains(t, ' ') "
-    "AND NOT contains(t, '+') AND NOT contains(t, ':')"
+    "AND NOT contains(t, '+') AND NOT contains(t, ':') AND NOT contains(t, chr(0))"
 )
 """How nearly every id is written; the further tests are for the rest."""
 
@@ -114,7 +114,7 @@ def _rows(reading: Reading) -> str:
                 WHEN fault IS NOT NULL OR t IS NULL THEN NULL
                 WHEN {PLAIN_ID} THEN t
                 WHEN {cells.BLANK} OR {cells.FAILED} OR {ROUNDED} OR t IN ('0', '0.0') THEN NULL
-                WHEN lower(t) = $id_heading THEN NULL
+                WHEN lower(t) = $id_heading OR contains(t, chr(0)) THEN NULL
                 WHEN contains(t, ' ') AND coalesce({others}) IS NULL THEN NULL
                 WHEN regexp_full_match(t, '\\d+\\.0') THEN left(t, length(t) - 2)
                 ELSE t

@@ -98,12 +98,16 @@ def working_store(where: URL, *, wait_seconds: float = WAIT_SECONDS, existing: b
 def open_store(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> Store:
     """Open the database, making it (owner-only) or migrating it first where that is needed."""
     engine = _open_engine(where, wait_seconds)
-    with _explained(engine):
-        with _connected(engine, wait_seconds) as connection:
-            current = _version(connection)
-        if current != HEAD:
-            with lock.hold_lock(engine, wait_seconds=wait_seconds):
-                _bring_up_to_date(engine, wait_seconds)
+    try:
+        with _explained(engine):
+            with _connected(engine, wait_seconds) as connection:
+                current = _version(connection)
+            if current != HEAD:
+                with lock.hold_lock(engine, wait_seconds=wait_seconds):
+                    _bring_up_to_date(engine, wait_seconds)
+    except BaseException:
+        engine.dispose()
+        raise
     return Store(engine, wait_seconds=wait_seconds)
 
 
@@ -160,15 +164,17 @@ def _open_engine(where: URL, wait_seconds: float) -> Engine:
         raise Problems([
             f"{name_place(where)}: the driver psycopg is not installed; pip install 'care-leaver-monitor[postgresql]'"
         ]) from None  # fmt: skip
-    event.listen(engine, "connect", _configure_postgresql)
+
+    # The server, too, finds out within a minute that this machine is gone, and frees its lock.
+    settings = {"lock_timeout": max(1, int(wait_seconds * 1000)), **{f"tcp_{n}": v for n, v in KEEPALIVES.items()}}
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        for name, value in settings.items():
+            connection.execute(f"SET {name} = {value}")
+        connection.commit()
+
     return engine
-
-
-def _configure_postgresql(connection: Any, _record: Any) -> None:
-    """The server, too, finds out within a minute that this machine is gone, and frees its lock."""
-    for name, value in KEEPALIVES.items():
-        connection.execute(f"SET tcp_{name} = {value}")
-    connection.commit()
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:
@@ -200,8 +206,6 @@ def _connected(engine: Engine, wait_seconds: float, **options: Any) -> Iterator[
 @contextmanager
 def _begun(engine: Engine, wait_seconds: float) -> Iterator[Connection]:
     with _connected(engine, wait_seconds, writes=True) as connection, connection.begin():
-        if engine.dialect.name == "postgresql":
-            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, int(wait_seconds * 1000))}")
         yield connection
 
 
@@ -241,7 +245,7 @@ def _version(connection: Connection) -> str | None:
 
 def _bring_up_to_date(engine: Engine, wait_seconds: float) -> None:
     """Migrate a database that is not at ``HEAD``; the caller holds the lock, so no two do it at once."""
-    with _begun(engine, wait_seconds) as connection:
+    with _explained(engine, "; the upgrade of it changed nothing"), _begun(engine, wait_seconds) as connection:
         if _version(connection) != HEAD:
             migrate(connection)
 

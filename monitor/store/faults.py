@@ -4,6 +4,7 @@ Nothing it says is passed on where it could quote a value, which may be about a 
 """
 
 import re
+from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
@@ -71,8 +72,11 @@ def _known(said: str) -> str | None:
 
 
 def _brief(fault: DBAPIError) -> str:
-    """SQLite names tables and columns only; of PostgreSQL's words, its name for the fault and its code."""
+    """SQLite names tables and columns only; PostgreSQL may quote a value, but not where the statement is at fault."""
     state = getattr(fault.orig, "sqlstate", None)
-    if state is None and type(fault.orig).__module__.startswith("sqlite3"):
+    if type(fault.orig).__module__.startswith("sqlite3"):
         return str(fault.orig)
+    if state and state.startswith("42"):
+        diagnosis: Any = getattr(fault.orig, "diag", None)
+        return str(diagnosis.message_primary)
     return f"{type(fault.orig).__name__}{f' ({state})' if state else ''}"

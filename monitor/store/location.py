@@ -72,13 +72,13 @@ def name_place(where: URL) -> str:
     return f'database "{where.database}" at {host}'
 
 
-def refuse_share(path: Path) -> None:
+def refuse_share(path: Path, *, mounts_file: Path = Path("/proc/mounts")) -> None:
     """Raise ``Problems`` where ``path`` lies on a network share."""
     if sys.platform == "win32":
         share = _windows_share(path)
     else:
         try:
-            mounts = Path("/proc/mounts").read_text(encoding="utf-8", errors="surrogateescape")
+            mounts = mounts_file.read_text(encoding="utf-8", errors="surrogateescape")
         except OSError:  # not Linux: nothing says what the folder is
             return
         share = find_share(path.resolve(), mounts)

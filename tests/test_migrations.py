@@ -1,0 +1,174 @@
+"""An older database: brought up to date with all it holds, by one process, or left as it was."""
+
+import datetime as dt
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from service import Council, crowd, day, settled
+from sqlalchemy import Connection, Date, DateTime, Float, Integer, MetaData, create_engine, inspect, select, text
+from sqlmodel import SQLModel
+
+import monitor.store
+from monitor.errors import StoreError
+from monitor.store import HEAD, migrate, open_store
+
+VERSIONS = [
+    one.revision
+    for one in reversed(list(ScriptDirectory(str(Path(monitor.store.__file__).parent / "migrations")).walk_revisions()))
+]
+RELEASED = Path(__file__).parent / "databases"
+"""Three nights of invented people as released versions left them: 0001.json, by table, columns and rows."""
+
+
+@pytest.fixture(params=["SQLite", "PostgreSQL"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "SQLite":
+        (tmp_path / "data").mkdir()
+        return f"sqlite:///{tmp_path / 'data' / 'monitor.db'}"
+    made: Callable[[], str] = request.getfixturevalue("new_database")
+    return made().replace("postgresql://", "postgresql+psycopg://")
+
+
+def make(url: str, version: str, fill: Callable[[Connection], object]) -> Any:
+    """A database of that version, filled; what ``fill`` says."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        migrate(connection, version)
+        filled = fill(connection)
+    engine.dispose()
+    return filled
+
+
+def fill_every_table(connection: Connection) -> dict[str, list[dict[str, Any]]]:
+    """Two rows in each table, with a value in every column."""
+    tables = MetaData()
+    tables.reflect(connection)
+    written = {}
+    for name, table in tables.tables.items():
+        if name != "alembic_version":
+            written[name] = [
+                {column.name: value_of(column.type, f"{name}.{column.name}", n) for column in table.columns}
+                for n in (1, 2)
+            ]
+            connection.execute(table.insert(), written[name])
+    return written
+
+
+def value_of(kind: Any, place: str, n: int) -> Any:
+    if isinstance(kind, DateTime):
+        return dt.datetime(2026, 1, n, 2, 30)  # noqa: DTZ001 - as the database keeps it
+    if isinstance(kind, Date):
+        return dt.date(2026, 1, n)
+    if isinstance(kind, Integer):
+        return n
+    return n + 0.5 if isinstance(kind, Float) else f"{place} {n}"
+
+
+def fill_as_released(connection: Connection) -> None:
+    tables = MetaData()
+    tables.reflect(connection)
+    for name, held in json.loads((RELEASED / "0001.json").read_text(encoding="utf-8")).items():
+        if held["rows"]:
+            table = tables.tables[name]
+            read = [reader_of(table.c[column].type) for column in held["columns"]]
+            rows = [
+                {c: None if v is None else r(v) for c, r, v in zip(held["columns"], read, row, strict=True)}
+                for row in held["rows"]
+            ]
+            connection.execute(table.insert(), rows)
+
+
+def reader_of(kind: Any) -> Callable[[Any], Any]:
+    if isinstance(kind, DateTime):
+        return dt.datetime.fromisoformat
+    return dt.date.fromisoformat if isinstance(kind, Date) else lambda value: value
+
+
+def homeless(person_id: str, **other: str) -> dict[str, str]:
+    return settled(person_id, accommodation="S: No fixed abode", suitable="b) Unsuitable", **other)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_a_database_of_any_version_holds_is_still_there_when_it_is_up_to_date(url: str, version: str) -> None:
+    written = make(url, version, fill_every_table)
+
+    store = open_store(url)
+
+    tables = MetaData()
+    with store.reading() as connection:
+        tables.reflect(connection)
+        for name, rows in written.items():
+            held = select(*(tables.tables[name].c[column] for column in rows[0]))
+            assert [row for row in connection.execute(held).mappings() if dict(row) in rows] == rows, name
+        assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []
+    store.close()
+
+
+def test_nights_go_on_from_the_database_of_a_released_version(tmp_path: Path, url: str) -> None:
+    make(url, "0001", fill_as_released)
+    council = Council(tmp_path, database=url)
+    others = [settled("P5", plan="20/07/2025"), *crowd(12)]
+    council.clock = dt.datetime(2026, 1, 15, 2, 30, tzinfo=dt.UTC)
+
+    night = council.night(
+        day(3),
+        [homeless("P1"), settled("P2"), homeless("P3", team="South"), settled("P4", in_touch="c) Died"), *others],
+    )
+
+    assert (night.outcome, night.baseline, night.deaths, night.exit_code) == ("accepted", False, 0, 0)
+    assert dict(night.changes) == {"released": 1, "resolved": 1}
+    assert council.flags() == {
+        ("P1", "homeless"): "open",
+        ("P2", "homeless"): "cleared",
+        ("P3", "homeless"): "open",
+        ("P4", "pathway-plan-current"): "died",
+    }
+    (north,) = council.mail_to("north@example.gov.uk", day(3))
+    assert " new" not in north.subject  # what was told by the older version is not told as new again
+
+
+def test_an_upgrade_that_fails_leaves_the_older_version_as_it_was(url: str) -> None:
+    """A table of somebody else's stands where a later migration makes its own."""
+
+    def fill(connection: Connection) -> None:
+        fill_as_released(connection)
+        connection.execute(text("CREATE TABLE holder (of_what INTEGER)"))
+
+    make(url, "0001", fill)
+
+    with pytest.raises(StoreError, match=r'"?holder"? already exists; the upgrade of it changed nothing'):
+        open_store(url)
+
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "0001"
+        assert set(inspect(connection).get_table_names()) == {
+            *json.loads((RELEASED / "0001.json").read_text(encoding="utf-8")), "alembic_version", "holder",
+        }  # fmt: skip
+        assert connection.execute(text("SELECT count(*) FROM flag")).scalar() == 5
+        connection.execute(text("DROP TABLE holder"))
+    engine.dispose()
+    open_store(url).close()
+
+
+def test_of_two_processes_that_open_an_older_database_at_once_one_brings_it_up_to_date(url: str) -> None:
+    make(url, "0001", fill_as_released)
+    opening = f"from monitor.store import open_store; open_store({url!r}, wait_seconds=60)"
+
+    both = [subprocess.Popen([sys.executable, "-c", opening], stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate()[1] for process in both]
+
+    assert [process.returncode for process in both] == [0, 0], said
+    store = open_store(url)
+    with store.reading() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == [HEAD]
+        assert connection.execute(text("SELECT count(*) FROM flag")).scalar() == 5
+    store.close()
