@@ -2,6 +2,7 @@
 // Without it the whole list is on the page and nothing else is missing. It asks nothing of any network.
 (() => {
   "use strict";
+  document.documentElement.classList.add("ready"); // the style keeps most rows of the list back until here
 
   // A table that fits needs no stop for the keyboard.
   const regions = [...document.querySelectorAll(".scroll")];
@@ -9,7 +10,7 @@
     if (region.scrollWidth > region.clientWidth + 1) region.tabIndex = 0;
     else region.removeAttribute("tabindex");
   });
-  fit();
+  setTimeout(fit);
   addEventListener("resize", fit);
   document.addEventListener("toggle", fit, true);
 
@@ -26,10 +27,7 @@
   const columns = headings.map((heading) => heading.dataset.column);
   const kinds = headings.map((heading) => heading.dataset.kind);
   const place = (column) => columns.indexOf(column);
-  const read = (cell) => {
-    const time = cell.querySelector("time");
-    return time ? time.dateTime : cell.textContent.trim();
-  };
+  const read = (cell, n) => (kinds[n] === "date" ? cell.firstElementChild.dateTime : cell.textContent.trim());
   const rows = [...body.rows].map((row, order) => {
     const values = [...row.cells].map(read);
     return { row, order, values, id: values[place("person_id")].toLowerCase() };
@@ -158,7 +156,7 @@
     const guard = RUNS.test(value) && !DOES_NOT_RUN.test(value) ? "'" : "";
     return `"${guard}${value.replaceAll("\0", "").replaceAll('"', '""')}"`;
   };
-  const steps = new Map([...document.getElementById("next-steps").tBodies[0].rows].map((row) => [...row.cells].map(read)));
+  const steps = new Map([...document.getElementById("next-steps").tBodies[0].rows].map((row) => [...row.cells].map((each) => each.textContent.trim())));
   const write = () => {
     const lines = found.map(({ values }) => [
       ...values.map((value, n) => cell(value, kinds[n])),

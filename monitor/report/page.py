@@ -29,9 +29,10 @@ TEMPLATE, STYLE, SCRIPT = "report.html", "report.css", "report.js"
 MOST_TEAM_PICTURES = 24
 MOST_RULE_PICTURES = 12
 MOST_ADVISERS = 300
+MOST_TEAMS_PRINTED = 12
+"""With more, what folds away stays out of a printed report unless it was opened."""
 FEWEST_POINTS = 2
 """Fewer make no line."""
-LOOKED_BACK_WEEKS = (4, 13, 52)
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class Page:
     worst_teams: tuple[TeamSight, ...]
     figures: tuple[RuleFigures, ...]
     not_asked: tuple[RuleFigures, ...]
+    few_teams: bool
     advisers: tuple[AdviserRow, ...]
     more_advisers: int
     next_steps: Mapping[str, str]
@@ -155,6 +157,7 @@ def _prepare(contents: Contents, templates: Templates) -> Page:
         worst_teams=tuple(sorted(contents.sight.teams, key=lambda team: (-(size(team.out_of_sight) or 0), team.team))),
         figures=tuple(asked),
         not_asked=tuple(rule for rule in contents.rules if rule.standing is not None),
+        few_teams=len(contents.teams) <= MOST_TEAMS_PRINTED,
         advisers=tuple(advisers[:MOST_ADVISERS]),
         more_advisers=max(0, len(advisers) - MOST_ADVISERS),
         next_steps=_next_steps(contents.flags.rows),
