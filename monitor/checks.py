@@ -11,9 +11,13 @@ from monitor.config import Config, read_restricted
 from monitor.delivery import open_channel
 from monitor.errors import MonitorError
 from monitor.rulebook import load_rulebook
+from monitor.rulebook.limits import LONGEST_DAYS
 from monitor.templating import open_templates
 from monitor.trust import fitness
 from monitor.workspace import open_workspace
+
+OVERLONG_DAYS = 366
+"""A reason that allows a longer waiver is pointed out."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Repo
     except MonitorError as fault:
         failed(fault)
     try:
+        sections.append(("Waivers", _check_waivers(config)))
         sections.append(("Routes", _check_routes(config, people)))
         open_templates(config.templates)
         open_channel(config.delivery, data_folder=config.data_folder, environ=environ)
@@ -108,6 +113,15 @@ def _check_rules(config: Config, supplied: frozenset[str]) -> tuple[str, ...]:
             if missing:
                 lines.append(f"not assessed: {rule.id}: no source supplies {', '.join(missing)}")
     return (*lines, *rulebook.adjustments)
+
+
+def _check_waivers(config: Config) -> tuple[str, ...]:
+    """Each reason for which a flag may be left alone; said where its longest time would outlast a year's review."""
+    lines = []
+    for code, reason in config.waivers.reasons.items():
+        long = reason.longest_time.days(LONGEST_DAYS) > OVERLONG_DAYS
+        lines.append(f"{code}: {reason.longest} at most: {reason.meaning}" + ("; over a year is long" if long else ""))
+    return (*lines, f"lists are answered within {config.answers.list_working_days} working days")
 
 
 def _check_routes(config: Config, people: Mapping[str, int]) -> tuple[str, ...]:

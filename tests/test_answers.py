@@ -10,14 +10,15 @@ import openpyxl
 import pytest
 from command import monitor
 from service import NIGHT, Council, crowd, day, section, settled
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from monitor.config import load_config
 from monitor.errors import Problems
 from monitor.exceptions import FLAG_COLUMNS, answerbooks
-from monitor.flags import answering, seals
+from monitor.flags import answering, answers, seals, waiving
 from monitor.flags.answering import Taken
 from monitor.store import locate, working_store
+from monitor.store.tables import Flag, table_of
 
 HOMELESS = {"accommodation": "S: No fixed abode", "suitable": "b) Unsuitable"}
 ANALYST = "analyst@example.gov.uk"
@@ -28,12 +29,15 @@ def homeless(person_id: str, **other: str) -> dict[str, str]:
     return settled(person_id, **HOMELESS, **other)
 
 
-PEOPLE = [homeless("0001"), homeless("P2"), homeless("P3"), homeless("S1", team="South"), *crowd(20)]
+PEOPLE = [
+    homeless("0001"), homeless("P2"), homeless("P3"), homeless("S1", team="South"), homeless("R1"), *crowd(20),
+]  # fmt: skip
 
 
 def a_council(folder: Path) -> Council:
-    """A council whose first night flagged three people of North and one of South."""
-    council = Council(folder)
+    """A council whose first night flagged four people of North, R1 of them restricted, and one of South."""
+    (folder / "restricted.txt").write_text("R1\n", encoding="utf-8")
+    council = Council(folder, settings='restricted = "restricted.txt"')
     config = council.config_path.read_text(encoding="utf-8")
     council.config_path.write_text(config.replace("workbooks = false", ""), encoding="utf-8")
     council.night(NIGHT, PEOPLE)
@@ -56,14 +60,14 @@ def a_list(council: Council, as_at: dt.date = NIGHT, name: str = "all.xlsx") -> 
     return council.folder / "data" / "exceptions" / as_at.isoformat() / name
 
 
-def fill_in(council: Council, answers: dict[str, dict[str, Any]], *, to: str = "back.xlsx", of: Path | None = None,
+def fill_in(council: Council, given: dict[str, dict[str, Any]], *, to: str = "back.xlsx", of: Path | None = None,
             change: Change = lambda sheet: None) -> Path:  # fmt: skip
     """The list as its reader sends it back: each person's answer columns filled in, and whatever else was changed."""
     book = openpyxl.load_workbook(of or a_list(council))
     sheet = book["Flags"]
     places = {cell.value: cell.column for cell in sheet[1]}
     for row in range(2, sheet.max_row + 1):
-        for name, value in answers.get(sheet.cell(row, places["person_id"]).value, {}).items():
+        for name, value in given.get(sheet.cell(row, places["person_id"]).value, {}).items():
             cell = sheet.cell(row, places[name])
             cell.value = value
             if cell.data_type == "f":  # typed into a cell of text, as these are, it is no formula
@@ -184,7 +188,7 @@ def test_the_night_after_shows_what_was_answered_and_tells_the_analyst(council: 
     night = council.night(day(1), PEOPLE)
     council.night(day(2), PEOPLE)
 
-    assert night.states == {"open": 3, "waived": 1}
+    assert night.states == {"open": 4, "waived": 1}
     assert council.flags()[("0001", "homeless")] == "open"
     rows = council.listed(day(1), "answers.csv")
     assert [(row["person_id"], row["answer"], row["note"], row["flag_state"]) for row in rows] == [
@@ -215,8 +219,8 @@ def test_an_answer_on_a_later_list_takes_the_place_of_an_earlier_one(council: Co
         on=day(1),
     )
 
-    council.night(day(2), PEOPLE)
-    assert [row["answer"] for row in council.listed(day(2), "answers.csv")] == ["not ours"]
+    with council.store() as store, store.reading() as connection:
+        assert [latest.answer for latest in answers.load_latest(connection).values()] == ["not ours"]
     late = fill_in(council, {"0001": {"answer": "done", "answer_note": "Really"}}, to="late.xlsx")
     assert problems(council, late, on=day(2)) == [
         'row 2, answer: answered "not ours" already on 13 January 2026 by A Lead, on the list of 13 January 2026; '
@@ -387,34 +391,32 @@ def test_a_list_that_is_too_old_is_not_answered(known: Council) -> None:
 
 
 def test_a_flag_that_is_waived_is_not_waived_again(council: Council) -> None:
-    read(council, fill_in(council, {"P2": WAIVE}))
-    council.night(day(1), PEOPLE)
+    flag = table_of(Flag)
+    with council.store() as store, store.writing() as connection:
+        found = connection.execute(select(flag).where(flag.c.person_id == "P2")).one()
+        terms = waiving.Terms(day(20), "under-way", "Agreed", "A Manager")
+        waiving.record(connection, found, terms, today=NIGHT, now=council.clock)
 
-    found = problems(council, fill_in(council, {"P2": WAIVE}, of=a_list(council, day(1)), to="b.xlsx"), on=day(1))
+    found_wrong = problems(council, fill_in(council, {"P2": WAIVE}))
 
-    assert len(found) == 1
-    assert "answer: waived already until 1 February 2026 (under-way) by A Lead" in found[0]
+    assert found_wrong == [
+        "row 3, answer: waived already until 1 February 2026 (under-way) by A Manager; to change that, end it first "
+        "with: monitor unwaive"
+    ]
 
 
-def test_restricted_people_are_in_no_workbook(tmp_path: Path) -> None:
-    (tmp_path / "restricted.txt").write_text("P2\n", encoding="utf-8")
-    council = Council(tmp_path, settings='restricted = "restricted.txt"')
-    council.config_path.write_text(council.config_path.read_text().replace("workbooks = false", ""), encoding="utf-8")
+def test_restricted_people_are_in_no_workbook(known: Council) -> None:
+    cells = [cell.value for row in openpyxl.load_workbook(a_list(known))["Flags"].iter_rows() for cell in row]
 
-    council.night(NIGHT, [homeless("P1"), homeless("P2"), *crowd(5)])
-
-    cells = [cell.value for row in openpyxl.load_workbook(a_list(council))["Flags"].iter_rows() for cell in row]
-    assert "P1" in cells
-    assert "P2" not in cells
+    assert "P2" in cells
+    assert "R1" not in cells
 
 
 # The command
 
 
-def test_the_command_says_what_it_read_and_where_a_file_is_wrong(council: Council) -> None:
-    path = fill_in(council, {"P2": {"answer": "done"}})
-    settings = council.config_path.read_text(encoding="utf-8")
-    council.config_path.write_text(settings + "[answers]\nlist_working_days = 60\n", encoding="utf-8")
+def test_the_command_says_where_a_file_is_wrong(council: Council) -> None:
+    path = fill_in(council, {"P2": {"answer": "doen"}})
 
     wrong = monitor(council.folder, "answers", str(path))
     csv = monitor(council.folder, "answers", "list-9.csv", "--by", "A Lead")
@@ -424,7 +426,7 @@ def test_the_command_says_what_it_read_and_where_a_file_is_wrong(council: Counci
 
     assert [done.returncode for done in (wrong, csv, none, held)] == [2, 2, 2, 4]
     assert "--by: missing; give the name of who decided it" in wrong.stderr
-    assert 'back.xlsx: sheet "Flags", row 3, key: the list is of 12 January 2026' in wrong.stderr
+    assert 'back.xlsx: sheet "Flags", row 3, answer: "doen" is not an answer; did you mean "done"?' in wrong.stderr
     assert "list-9.csv: " in csv.stderr
     assert "nothing.xlsx: cannot be read (No such file or directory)" in none.stderr
 

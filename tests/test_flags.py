@@ -1,118 +1,14 @@
 """The life of a flag, night by night: what opens, holds, releases, resolves, and under which word."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from flag_nights import DAY, RULES, Answer, Nights, Person, day, overdue
+from sqlalchemy import text
 
-from monitor import flags
 from monitor.errors import MonitorError
 from monitor.flags import RuleFacts
-from monitor.store import Store, open_store
-from monitor.store.tables import FlagEvent, table_of
-from monitor.workspace import fetch, load_rows, open_workspace
-
-RULES = (
-    RuleFacts("contact-overdue", "medium"),
-    RuleFacts("over-21-contact", "high", ("contact-overdue",)),
-    RuleFacts("turning-18-adviser", "critical"),
-    RuleFacts("pa-allocated", "high", ("turning-18-adviser",)),
-)
-DAY = dt.date(2026, 1, 5)
-
-
-@dataclass
-class Answer:
-    """What one rule says of one person tonight."""
-
-    outcome: str
-    due_on: dt.date | None = None
-    because: str = "The record shows it."
-
-
-@dataclass
-class Person:
-    """Somebody invented, on tonight's caseload unless absent."""
-
-    answers: Mapping[str, Answer | str] = field(default_factory=dict)
-    age: int | None = 19
-    present: bool = True
-    died: bool = False
-
-
-class Nights:
-    """A store through several nights, each deciding and saving as the real one does."""
-
-    def __init__(self, folder: Path) -> None:
-        self.store: Store = open_store(f"sqlite:///{folder / 'monitor.db'}")
-        self.run_id = 0
-
-    def night(
-        self,
-        as_at: dt.date,
-        people: Mapping[str, Person],
-        *,
-        rules: Sequence[RuleFacts] = RULES,
-        corrects: Sequence[int] = (),
-    ) -> list[dict[str, Any]]:
-        self.run_id += 1
-        con = open_workspace()
-        answers = {
-            (person_id, rule): answer if isinstance(answer, Answer) else Answer(answer)
-            for person_id, person in people.items()
-            for rule, answer in person.answers.items()
-        }
-        load_rows(
-            con, "caseload",
-            {"person_id": "VARCHAR", "allocated_team": "VARCHAR", "personal_adviser": "VARCHAR", "age": "INTEGER",
-             "category": "VARCHAR", "present": "BOOLEAN", "died": "BOOLEAN"},
-            [(key, "North", None, one.age, "relevant", one.present, one.died) for key, one in people.items()],
-        )  # fmt: skip
-        load_rows(con, "roster", {"person_id": "VARCHAR", "died_on": "DATE", "ended_on": "DATE"}, [])
-        load_rows(
-            con, "answer", {"person_id": "VARCHAR", "rule": "VARCHAR", "outcome": "VARCHAR"},
-            [(*key, one.outcome) for key, one in answers.items()],
-        )  # fmt: skip
-        load_rows(
-            con, "breach",
-            {"person_id": "VARCHAR", "rule": "VARCHAR", "due_on": "DATE", "in_breach_since": "DATE",
-             "because": "VARCHAR"},
-            [(*key, one.due_on, one.due_on and one.due_on + dt.timedelta(1), one.because)
-             for key, one in answers.items() if one.outcome == "breach"],
-        )  # fmt: skip
-        load_rows(
-            con, "cannot_assess",
-            {"person_id": "VARCHAR", "rule": "VARCHAR", "column": "VARCHAR", "why": "VARCHAR"},
-            [(*key, "latest_contact_date", "unreadable") for key, one in answers.items()
-             if one.outcome == "cannot assess"],
-        )  # fmt: skip
-        with self.store.reading() as connection:
-            flags.load(con, connection, corrects=corrects)
-        flags.decide(con, rules, as_at, corrects=corrects)
-        now = dt.datetime.combine(as_at, dt.time(2, 30), dt.UTC)
-        with self.store.writing() as connection:
-            flags.settle(con, connection, run_id=self.run_id, as_at=as_at)
-            flags.save(con, connection, run_id=self.run_id, as_at=as_at, recorded_at=now)
-            flags.show(con, connection, as_at)
-        return fetch(con, "SELECT * FROM flag_line ORDER BY flag_id")
-
-    def events(self) -> list[tuple[str, int]]:
-        table = table_of(FlagEvent)
-        with self.store.reading() as connection:
-            rows = connection.execute(select(table.c.kind, table.c.flag_id).order_by(table.c.id))
-            return [(row[0], row[1]) for row in rows]
-
-
-def day(n: int) -> dt.date:
-    return DAY + dt.timedelta(n)
-
-
-def overdue(**other: Any) -> Person:
-    return Person({"contact-overdue": Answer("breach", due_on=DAY - dt.timedelta(10))}, **other)
 
 
 def test_a_breach_opens_a_flag_since_the_day_after_it_was_due(tmp_path: Path) -> None:

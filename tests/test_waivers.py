@@ -1,15 +1,18 @@
 """Waivers: what makes one, how each ends, who hears, and that a waived flag is never taken for a good answer."""
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
 from command import monitor
+from flag_nights import DAY, Nights, Person, overdue
 from service import NIGHT, Council, crowd, day, settled
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
@@ -22,9 +25,11 @@ from monitor.flags.waiving import Asked, last_day, read_day
 from monitor.rulebook import Rulebook, load_rulebook
 from monitor.rulebook.limits import parse_duration
 from monitor.store import locate, open_store, working_store
+from monitor.store.tables import Flag, table_of
 
 NORTH = "north@example.gov.uk"
 HOMELESS = {"accommodation": "S: No fixed abode", "suitable": "b) Unsuitable"}
+OTHERS = [settled("R1", **HOMELESS), *crowd(10)]
 
 
 def homeless(person_id: str, **other: str) -> dict[str, str]:
@@ -51,11 +56,6 @@ def waive(council: Council, person_id: str, on: dt.date, until: dt.date) -> str:
     return ask(council, Asked(person_id, "homeless", *terms), on=on)
 
 
-def unwaive(council: Council, person_id: str, on: dt.date) -> None:
-    with council.store() as store:
-        waiving.unwaive(store, person_id, "homeless", by="A Lead", note="He has moved", today=on, now=council.clock)
-
-
 def states(council: Council, as_at: dt.date) -> dict[str, tuple[str, str]]:
     """On the list of the night: each person's state and until when they are waived."""
     return {row["person_id"]: (row["state"], row["waived_until"]) for row in council.listed(as_at, "all.csv")}
@@ -68,6 +68,16 @@ def waivers(council: Council) -> list[tuple[object, ...]]:
 def kinds(council: Council) -> list[str]:
     query = "SELECT kind FROM flag_event WHERE kind LIKE '%waive%' ORDER BY id"
     return [str(row[0]) for row in council.rows(query)]
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Council:
+    """A council that knows P1 (homeless) and R1, who is on the restricted list; for what changes nothing."""
+    folder = tmp_path_factory.mktemp("known")
+    (folder / "restricted.txt").write_text("R1\n", encoding="utf-8")
+    council = Council(folder, settings='restricted = "restricted.txt"')
+    council.night(NIGHT, [homeless("P1"), *OTHERS])
+    return council
 
 
 # Reminders and dates
@@ -127,14 +137,6 @@ def test_what_is_no_date_is_not_guessed_at(text: str) -> None:
 # Nights
 
 
-@pytest.fixture(scope="module")
-def first(tmp_path_factory: pytest.TempPathFactory) -> Council:
-    """A council after a night on which P1 was homeless; copied by whoever goes on from there."""
-    council = Council(tmp_path_factory.mktemp("first"))
-    council.night(NIGHT, [homeless("P1"), *crowd(10)])
-    return council
-
-
 def test_a_waived_flag_is_listed_and_counted_as_waived_and_nobody_is_told_of_it(tmp_path: Path) -> None:
     council = Council(tmp_path)
     council.config_path.write_text(council.config_path.read_text().replace("workbooks = false", ""), encoding="utf-8")
@@ -161,102 +163,142 @@ def test_a_waived_flag_is_listed_and_counted_as_waived_and_nobody_is_told_of_it(
     )  # fmt: skip
 
 
-def test_a_waiver_that_has_run_out_reopens_its_flag_on_that_night(first: Council, tmp_path: Path) -> None:
-    council, people = first.copy_to(tmp_path), [homeless("P1"), *crowd(10)]
-    waive(council, "P1", NIGHT, day(2))
-
-    council.night(day(2), people)
-    waived = states(council, day(2))
-    rehearsed = council.night(day(5), people, dry_run=True)
-    night = council.night(day(5), people)
-    later = council.night(day(6), people)
-
-    assert waived == {"P1": ("waived", "2026-01-14")}
-    assert rehearsed.changes == night.changes == {"waiver ended": 1}
-    assert later.changes == {}
-    assert night.states == {"open": 1}
-    assert waivers(council) == [("P1", "ran out", "2026-01-17")]
-    assert kinds(council) == ["waived", "waiver ended"]
-    assert council.flags() == {("P1", "homeless"): "open"}
-
-
-def test_a_waiver_ended_by_name_reopens_its_flag_on_the_next_night(first: Council, tmp_path: Path) -> None:
-    council, people = first.copy_to(tmp_path), [homeless("P1"), *crowd(10)]
-    waive(council, "P1", NIGHT, day(20))
-    council.night(day(1), people)
-
-    unwaive(council, "P1", day(1))
-    night = council.night(day(2), people)
-
-    assert night.changes == {"waiver ended": 1}
-    assert waivers(council) == [("P1", "unwaived", "2026-01-14")]
-    assert states(council, day(2)) == {"P1": ("open", "")}
-
-
-def test_a_waiver_closes_with_its_flag_and_is_not_carried_to_the_next_spell(first: Council, tmp_path: Path) -> None:
-    council = first.copy_to(tmp_path)
+def test_of_someone_who_died_no_waiver_is_listed(known: Council, tmp_path: Path) -> None:
+    council = known.copy_to(tmp_path)
     waive(council, "P1", NIGHT, day(20))
 
-    council.night(day(1), [settled("P1"), *crowd(10)])
-    council.night(day(2), [homeless("P1"), *crowd(10)])
+    council.night(day(1), [homeless("P1", in_touch="c) Died"), *OTHERS])
 
-    assert waivers(council) == [("P1", "flag cleared", None)]
-    assert states(council, day(2)) == {"P1": ("open", "")}
-    assert [row["state"] for row in council.listed(day(2), "waivers.csv")] == ["closed: the flag was cleared"]
-
-
-def test_a_night_put_right_gives_a_waiver_back(first: Council, tmp_path: Path) -> None:
-    council = first.copy_to(tmp_path)
-    waive(council, "P1", NIGHT, day(20))
-    council.night(day(1), [settled("P1"), *crowd(10)])
-
-    council.night(day(1), [homeless("P1"), *crowd(10)], again=True, by="A Example")
-
-    assert states(council, day(1)) == {"P1": ("waived", "2026-02-01")}
-    assert waivers(council) == [("P1", None, None)]
-    assert kinds(council) == ["waived", "waiver closed", "waiver restored"]
-
-
-def test_a_waived_flag_that_cannot_be_assessed_stays_waived_and_is_known_to_be_held(
-    first: Council, tmp_path: Path
-) -> None:
-    council = first.copy_to(tmp_path)
-    waive(council, "P1", NIGHT, day(20))
-
-    night = council.night(day(1), [homeless("P1") | {"accommodation": "#N/A"}, *crowd(10)])
-
-    assert night.states == {"waived": 1}
-    assert council.flags() == {("P1", "homeless"): "held"}
-    assert council.rows("SELECT held, waived FROM measure WHERE waived > 0") == [(0, 1)]
-
-
-def test_of_someone_who_died_no_waiver_is_listed(tmp_path: Path) -> None:
-    council = Council(tmp_path)
-    council.night(NIGHT, [homeless("P1"), homeless("P2"), *crowd(10)])
-    waive(council, "P1", NIGHT, day(20))
-    waive(council, "P2", NIGHT, day(20))
-
-    council.night(day(1), [homeless("P1", in_touch="c) Died"), homeless("P2"), *crowd(10)])
-
-    assert waivers(council) == [("P1", "flag died", None), ("P2", None, None)]
-    assert [row["person_id"] for row in council.listed(day(1), "waivers.csv")] == ["P2"]
+    assert waivers(council) == [("P1", "flag died", None)]
+    assert not (tmp_path / "data" / "exceptions" / day(1).isoformat() / "waivers.csv").exists()
 
 
 def test_a_waiver_whose_rule_is_gone_is_listed_as_matching_nothing_and_told_to_the_analyst(
-    first: Council, tmp_path: Path
+    known: Council, tmp_path: Path
 ) -> None:
-    council, people = first.copy_to(tmp_path), [homeless("P1"), *crowd(10)]
+    council = known.copy_to(tmp_path)
     waive(council, "P1", NIGHT, day(20))
     with council.config_path.open("a", encoding="utf-8") as file:
         file.write("\n[rule.homeless]\nenabled = false\nreason = 'Asked elsewhere'\napproved_by = 'A Example'\n")
 
-    council.night(day(1), people)
+    council.night(day(1), [homeless("P1"), *OTHERS])
 
     (row,) = council.listed(day(1), "waivers.csv")
     assert row["state"] == "matches nothing: the rule is no longer asked"
     (mail,) = council.mail_to("analyst@example.gov.uk", day(1))
     for words in (mail.text, mail.html):
         assert "1 waiver matches nothing any more" in " ".join(words.split())
+
+
+def test_a_waiver_that_has_run_out_reopens_its_flag_on_that_night(
+    tmp_path: Path, new_database: Callable[[], str]
+) -> None:
+    council, people = Council(tmp_path, database=new_database()), [homeless("P1"), *crowd(10)]
+    council.night(NIGHT, people)
+    waive(council, "P1", NIGHT, day(1))
+
+    waived = council.night(day(1), people)
+    rehearsed = council.night(day(4), people, dry_run=True)
+    ended = council.night(day(4), people)
+
+    assert (waived.states, ended.states) == ({"waived": 1}, {"open": 1})
+    assert rehearsed.changes == ended.changes == {"waiver ended": 1}
+    assert [(str(person), why, str(on)) for person, why, on in waivers(council)] == [("P1", "ran out", "2026-01-16")]
+    assert kinds(council) == ["waived", "waiver ended"]
+
+
+# The life of a waiver, over answers given outright
+
+
+def waive_first(nights: Nights, until: dt.date) -> None:
+    """Waive the first flag on the first night."""
+    flag = table_of(Flag)
+    with nights.store.writing() as connection:
+        found = connection.execute(select(flag).where(flag.c.id == 1)).one()
+        terms = waiving.Terms(until, "under-way", "Agreed", "A Lead")
+        waiving.record(connection, found, terms, today=DAY, now=dt.datetime.combine(DAY, dt.time(9), dt.UTC))
+
+
+def shown(lines: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    return [(line["state"], line["change"], line["waived_until"], line["waiver_ended_on"]) for line in lines]
+
+
+def after(days: int) -> dt.date:
+    return DAY + dt.timedelta(days)
+
+
+def test_a_flag_is_waived_up_to_and_with_the_last_day_and_its_return_is_remembered(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    nights.night(DAY, {"P1": overdue()})
+    waive_first(nights, after(3))
+
+    lines = [shown(nights.night(after(n), {"P1": overdue()}))[0] for n in (1, 3, 6, 7)]
+
+    assert lines == [
+        ("waived", None, after(3), None),
+        ("waived", None, after(3), None),
+        ("open", "waiver ended", None, after(6)),
+        ("open", None, None, after(6)),
+    ]
+
+
+def test_a_waiver_ended_by_name_reopens_its_flag_on_the_next_night(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    nights.night(DAY, {"P1": overdue()})
+    waive_first(nights, after(20))
+    nights.night(after(1), {"P1": overdue()})
+
+    now = dt.datetime.combine(after(1), dt.time(9), dt.UTC)
+    waiving.unwaive(nights.store, "P1", "contact-overdue", by="A Lead", note=None, today=after(1), now=now)
+
+    assert shown(nights.night(after(2), {"P1": overdue()})) == [("open", "waiver ended", None, after(2))]
+    assert [kind for kind, _ in nights.events()] == ["opened", "waived", "unwaived"]
+
+
+def test_a_waiver_closes_with_its_flag_and_is_not_carried_to_the_next_spell(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    nights.night(DAY, {"P1": overdue()})
+    waive_first(nights, after(20))
+
+    nights.night(after(1), {"P1": Person({"contact-overdue": "ok"})})
+    lines = nights.night(after(2), {"P1": overdue()})
+
+    assert [(line["state"], line["change"]) for line in lines if line["state"] != "resolved"] == [("open", "opened")]
+    assert [kind for kind, _ in nights.events()] == ["opened", "waived", "resolved", "waiver closed", "opened"]
+
+
+def test_a_night_put_right_gives_a_waiver_back(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    nights.night(DAY, {"P1": overdue()})
+    waive_first(nights, after(20))
+    nights.night(after(1), {"P1": Person({"contact-overdue": "ok"})})
+
+    lines = nights.night(after(1), {"P1": overdue()}, corrects=[nights.run_id])
+
+    assert [(line["state"], line["waived_until"]) for line in lines] == [("waived", after(20))]
+    assert [kind for kind, _ in nights.events()][-1] == "waiver restored"
+
+
+def test_a_night_put_right_ends_a_waiver_once(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    nights.night(DAY, {"P1": overdue()})
+    waive_first(nights, after(1))
+    nights.night(after(2), {"P1": overdue()})
+
+    lines = nights.night(after(2), {"P1": overdue()}, corrects=[nights.run_id])
+
+    assert shown(lines) == [("open", "waiver ended", None, after(2))]
+    assert [kind for kind, _ in nights.events()].count("waiver ended") == 1
+
+
+def test_a_waived_flag_that_cannot_be_assessed_stays_waived_and_is_known_to_be_held(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    nights.night(DAY, {"P1": overdue()})
+    waive_first(nights, after(20))
+
+    (line,) = nights.night(after(1), {"P1": Person({"contact-overdue": "cannot assess"})})
+
+    assert (line["state"], line["held_since"]) == ("waived", after(1))
 
 
 def test_the_database_holds_one_waiver_in_force_for_a_person_and_rule(tmp_path: Path) -> None:
@@ -275,16 +317,6 @@ def test_the_database_holds_one_waiver_in_force_for_a_person_and_rule(tmp_path: 
 # The command
 
 
-@pytest.fixture(scope="module")
-def known(tmp_path_factory: pytest.TempPathFactory) -> Council:
-    """A council that knows P1 (homeless) and R1, who is on the restricted list; for what changes nothing."""
-    folder = tmp_path_factory.mktemp("known")
-    (folder / "restricted.txt").write_text("R1\n", encoding="utf-8")
-    council = Council(folder, settings='restricted = "restricted.txt"')
-    council.night(NIGHT, [homeless("P1"), homeless("R1"), *crowd(10)])
-    return council
-
-
 @pytest.fixture
 def council(known: Council, tmp_path: Path) -> Council:
     """The same council, for what changes it."""
@@ -296,14 +328,14 @@ def soon(days: int = 7) -> str:
 
 
 def test_everything_wrong_with_a_waiver_is_said_at_once(council: Council) -> None:
-    done = monitor(council.folder, "waive", "P11", "homelss", "--until", "2026-01-01", "--reason", "underway")
+    done = monitor(council.folder, "waive", "P11", "homelss", "--until", "2020-01-01", "--reason", "underway")
 
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
         "--by: missing; give the name of who decided it",
         '--reason: "underway" is not a reason code; did you mean "under-way"? The codes are under-way, '
         "waiting-for-others, their-choice, not-safe-now, system-cannot-record",
-        f"--until: 1 January 2026 is not to come; a waiver ends after today, {waiving.in_words(today())}",
+        f"--until: 1 January 2020 is not to come; a waiver ends after today, {waiving.in_words(today())}",
         "--note: missing; say in a few words what was agreed, and with whom",
         "P11: nobody of that id has been on an accepted night; did you mean P1?",
         'homelss: no such rule; did you mean "homeless"?',
@@ -410,3 +442,13 @@ def test_a_reason_that_cannot_be_used_is_said_with_its_place(tmp_path: Path, tab
         load_config(path)
 
     assert words in str(caught.value)
+
+
+def test_check_lists_the_reasons_and_points_out_one_that_allows_over_a_year(tmp_path: Path) -> None:
+    council = Council(tmp_path, settings="waivers.reasons.moved = { meaning = 'Has moved away', longest = '2 years' }")
+    council.write(crowd(3))
+
+    done = monitor(tmp_path, "check")
+
+    assert "moved: 2 years at most: Has moved away; over a year is long" in done.stdout
+    assert "lists are answered within 10 working days" in done.stdout
