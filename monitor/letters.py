@@ -15,6 +15,7 @@ from monitor.caseload import leavers
 from monitor.config import Config, read_restricted
 from monitor.digests import ComingDue, FlagLine
 from monitor.exceptions import decisions
+from monitor.retention import marks
 from monitor.rulebook import Rulebook
 from monitor.store.ledger import Ledger, find_withdrawn
 from monitor.templating import Templates
@@ -133,6 +134,7 @@ def write_all(
         left=leavers.count(con),
         lost=leavers.lost(con),
         decided=decisions.count(con, night.as_at),
+        back=marks.list_back(connection, night.as_at),
     )
     summary = digests.compose_analyst(analyst, news, known.told(), night, account)
     postings.append(outbox.tell(digests.render(summary, templates), news, known))

@@ -37,6 +37,7 @@ from monitor.errors import MonitorError, Refused, SourceError
 from monitor.exceptions import answerbooks, decisions
 from monitor.flags import answers, waivers
 from monitor.report import writing
+from monitor.retention import marks
 from monitor.rulebook import Rulebook, load_rulebook
 from monitor.store import WAIT_SECONDS, Store, events, is_there, ledger, locate, reading_store, working_store
 from monitor.store.bulk import insert_rows
@@ -201,9 +202,10 @@ def _recorded(
         tools.note("night not accepted", run=run_id, state=state, why=_why(fault))
         ledger.close(store, run_id, state, str(fault), tools.clock(), verdict=verdict)
         if not isinstance(fault, ledger.RequestRefused):
-            night = letters.describe_night(config, rulebook, past, request.as_at)
-            told = letters.write_refusal(night, templates, _why(fault), str(fault).splitlines())
             with store.writing() as connection:
+                head = events.head(connection)
+                night = letters.describe_night(config, rulebook, past, request.as_at, chain_head=head)
+                told = letters.write_refusal(night, templates, _why(fault), str(fault).splitlines())
                 _post(config, connection, [told], request, run_id, tools.clock())
             outbox.deliver_due(store, channel, config, clock=tools.clock)
             _write_report(config, request, rulebook, store, tools)
@@ -363,6 +365,9 @@ def _accept(
             flags.show(con, connection, as_at)
             roster.save(con, connection, run_id=run_id)
             leavers.save(con, connection, as_at)
+            marks.note_returned(
+                con, connection, run_id=run_id, as_at=as_at, recorded_at=now, corrects=past.tonight is not None
+            )
             _save_measures(con, connection, past, run_id, as_at)
             _save_run(con, connection, rulebook, past, judged, request, run_id, now)
             _save_profile(con, connection, past, judged, run_id, as_at)

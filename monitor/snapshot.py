@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor.catalogue.columns import COLUMNS
+from monitor.errors import MonitorError
 from monitor.files import make_private_folder, written_whole
+from monitor.workspace import open_workspace
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -23,8 +25,7 @@ def write(con: "DuckDBPyConnection", folder: Path, *, as_at: dt.date, run_id: in
     path = folder / f"{as_at.isoformat()}-run-{run_id}.parquet"
     make_private_folder(folder)
     with written_whole(path) as unfinished:
-        target = str(unfinished).replace("'", "''")
-        con.execute(f"COPY (SELECT * FROM caseload ORDER BY person_id) TO '{target}' (FORMAT parquet)")
+        con.execute(f"COPY (SELECT * FROM caseload ORDER BY person_id) TO '{_quoted(unfinished)}' (FORMAT parquet)")
     return path
 
 
@@ -40,6 +41,34 @@ def read(con: "DuckDBPyConnection", path: Path) -> None:
             con.execute(f'ALTER TABLE caseload ADD COLUMN "{column.name}" {column.duckdb_type}')
         if f"{column.name}_gap" not in kept:
             con.execute(f"ALTER TABLE caseload ADD COLUMN \"{column.name}_gap\" VARCHAR DEFAULT 'not supplied'")
+
+
+def holds(path: Path, person_id: str) -> bool:
+    """Whether a kept night has this person; ``MonitorError`` if it cannot be read."""
+    import duckdb
+
+    con = open_workspace()
+    try:
+        return bool(con.execute("SELECT 1 FROM read_parquet(?) WHERE person_id = ?", [str(path), person_id]).fetchall())
+    except duckdb.Error:
+        raise MonitorError(
+            f"{path}: cannot be read, so nobody can tell whom it holds; remove it, or put back an unharmed copy"
+        ) from None
+    finally:
+        con.close()
+
+
+def leave_out(path: Path, target: Path, person_id: str) -> None:
+    """Write what ``path`` keeps to ``target``, without this person."""
+    con = open_workspace()
+    with written_whole(target) as unfinished:
+        others = f"SELECT * FROM read_parquet('{_quoted(path)}') WHERE person_id <> '{_quoted(person_id)}'"
+        con.execute(f"COPY ({others} ORDER BY person_id) TO '{_quoted(unfinished)}' (FORMAT parquet)")
+    con.close()
+
+
+def _quoted(value: Path | str) -> str:
+    return str(value).replace("'", "''")
 
 
 def fingerprint(path: Path) -> str:

@@ -183,6 +183,13 @@ class Council:
             return list(csv.DictReader(file))
 
 
+def copied(nights: Path, folder: Path) -> Council:
+    """A council that goes on from nights run elsewhere, which stay as they are for other tests."""
+    council = Council(folder, clock=dt.datetime(2026, 1, 20, 2, 30, tzinfo=dt.UTC))
+    shutil.copytree(nights, folder, dirs_exist_ok=True)
+    return council
+
+
 def _read(path: Path) -> Mail:
     message = email.message_from_bytes(path.read_bytes(), policy=policy.default)
     plain, html = message.get_body(("plain",)), message.get_body(("html",))

@@ -6,14 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
-from service import NIGHT, Council, crowd, day, settled
+from service import NIGHT, Council, copied, crowd, day, settled
 from sqlalchemy import text
 
 from monitor import retention
 from monitor.config import Retention, load_config
 from monitor.config.retention import oldest_kept
 from monitor.retention import Purged
-from monitor.store import events, locate, open_store
+from monitor.store import Store, events, locate, open_store
 
 LATER = dt.date(2029, 1, 12)
 
@@ -22,14 +22,24 @@ def homeless(person_id: str, **other: str) -> dict[str, str]:
     return settled(person_id, accommodation="S: No fixed abode", suitable="b) Unsuitable", **other)
 
 
-@pytest.fixture
-def council(tmp_path: Path) -> Council:
-    """Three nights: P1's flag opens and clears, P2's opens and stays."""
-    council = Council(tmp_path)
+@pytest.fixture(scope="module")
+def three_nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """P1's flag opens and clears, P2's opens and stays."""
+    council = Council(tmp_path_factory.mktemp("council"))
     council.night(NIGHT, [homeless("P1"), homeless("P2"), *crowd(10)])
     council.night(day(1), [settled("P1"), homeless("P2"), *crowd(10)])
     council.night(day(2), [settled("P1"), homeless("P2"), *crowd(10)])
-    return council
+    return council.folder
+
+
+@pytest.fixture
+def council(three_nights: Path, tmp_path: Path) -> Council:
+    """A copy of the three nights to work on."""
+    return copied(three_nights, tmp_path)
+
+
+def opened(council: Council) -> Store:
+    return open_store(locate(load_config(council.config_path), {}))
 
 
 def purge(council: Council, today: dt.date, settings: str = "", *, dry_run: bool = False) -> Purged:
@@ -37,7 +47,7 @@ def purge(council: Council, today: dt.date, settings: str = "", *, dry_run: bool
         with council.config_path.open("a", encoding="utf-8") as file:
             file.write(f"\n[retention]\n{settings}\n")
     config = load_config(council.config_path)
-    store = open_store(locate(config, {}))
+    store = opened(council)
     now = dt.datetime.combine(today, dt.time(3), dt.UTC)
     purged = retention.purge(store, config, today, now, dry_run=dry_run)
     store.close()
@@ -117,7 +127,7 @@ def test_what_flags_and_messages_said_goes_and_their_dates_and_the_chain_stay(co
     said = "SELECT f.person_id, e.payload IS NULL, e.salt IS NULL FROM flag_event AS e JOIN flag AS f ON f.id = flag_id"
     assert set(council.rows(said)) == {("P1", 1, 1), ("P2", 0, 0)}
     assert council.rows("SELECT DISTINCT text, html, people FROM message") == [("", "", "[]")]
-    store = open_store(f"sqlite:///{council.folder / 'data' / 'monitor.db'}")
+    store = opened(council)
     with store.reading() as connection:
         assert events.first_broken(events.walk(connection)) is None
     store.close()
@@ -158,7 +168,7 @@ def test_forever_keeps_everything(council: Council) -> None:
 
 
 def test_a_message_that_still_waits_keeps_its_words(council: Council) -> None:
-    store = open_store(f"sqlite:///{council.folder / 'data' / 'monitor.db'}")
+    store = opened(council)
     with store.writing() as connection:
         connection.execute(text("UPDATE message SET state = 'temporary-failure' WHERE id = 1"))
     store.close()
@@ -179,12 +189,11 @@ def test_nobody_is_told_again_of_a_flag_because_an_old_message_was_emptied(counc
 
 
 def test_a_purge_that_was_killed_after_its_record_is_completed_by_the_next(council: Council) -> None:
-    config = load_config(council.config_path)
     kept = {path: path.read_bytes() for path in (council.folder / "data" / "snapshots").iterdir()}
     purge(council, LATER)
     for path, content in kept.items():
         path.write_bytes(content)
-    store = open_store(locate(config, {}))
+    store = opened(council)
     with store.writing() as connection:
         connection.execute(text("UPDATE removal SET finished_at = NULL"))
     store.close()

@@ -122,6 +122,12 @@ def _rows(reading: Reading) -> str:
         FROM (SELECT *, trim(c{position}, {WHITE}) AS t FROM "{reading.extract.table}")"""
 
 
+def has_person(con: "DuckDBPyConnection", reading: Reading, person_id: str) -> bool:
+    """Whether a row of the extract, as it was read, is this person's."""
+    query = f"SELECT count(*) FROM ({_rows(reading)}) WHERE person_id = $person_id"
+    return con.execute(query, {"person_id": person_id, **_id_heading(reading)}).fetchall() != [(0,)]
+
+
 def _id_heading(reading: Reading) -> dict[str, str]:
     return {"id_heading": reading.extract.headings[reading.positions[PERSON_ID]].strip().lower()}
 

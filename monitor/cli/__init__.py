@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from monitor.cli import decisions, looking, nights, rules, trials
+from monitor.cli import decisions, keeping, looking, nights, rules, trials
 from monitor.errors import MonitorError
 
 app = typer.Typer(
@@ -31,6 +31,8 @@ COMMANDS = (
     looking.report,
     looking.explain,
     looking.backtest,
+    keeping.audit,
+    keeping.purge,
     trials.sample,
     trials.columns,
 )

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING, Literal
 
 from monitor.digests.lead import NoLead
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from monitor.evaluation import Counts
     from monitor.exceptions.decisions import Decided
     from monitor.measures import Account as MeasuresAccount
+    from monitor.retention.marks import Back
     from monitor.trust.quarantine import Surge
 
 IDS_LISTED = 20
@@ -26,6 +28,7 @@ class Account:
     ``left``: people newly gone, by reason; ``lost``: those with none. ``surges``: rules whose new flags wait as a
     likely data fault; ``waiting``: flags that have waited since an earlier night, by rule. ``untold``: people on the
     restricted list with something open whom nobody may be told about, because the config names no head of service.
+    ``back``: people who were removed and whom a source has brought back.
     ``cannot_fire``: rules that the sources could never show in breach, and why; ``caveats``: what to know of others.
     """
 
@@ -39,6 +42,7 @@ class Account:
     untold: int = 0
     deaths: tuple[str, ...] = ()
     alive_again: tuple[str, ...] = ()
+    back: tuple["Back", ...] = ()
     leads_told: int = 0
     measures: "MeasuresAccount | None" = None
     lists_folder: str | None = None
@@ -70,6 +74,15 @@ class Named:
     @property
     def total(self) -> int:
         return len(self.listed) + self.more + self.restricted
+
+
+@dataclass(frozen=True)
+class Returned:
+    """Somebody who was removed and is on the record again: when and by which source; no one on the restricted list."""
+
+    person: Reference
+    removed_on: date
+    source: str | None
 
 
 @dataclass(frozen=True)
@@ -125,6 +138,8 @@ class AnalystDigest:
     cannot_assess: tuple[tuple[str, int], ...]
     deaths: Named
     alive_again: Named
+    back: tuple[Returned, ...]
+    back_restricted: int
     caveats: tuple[str, ...]
     lost: Named
     new_data_flags: int
@@ -142,7 +157,7 @@ class AnalystDigest:
     @property
     def has_something_to_do(self) -> bool:
         account = self.account
-        named = self.deaths.total or self.alive_again.total or self.doubts
+        named = self.deaths.total or self.alive_again.total or self.doubts or self.account.back
         waits = account.untold or account.surges or account.waiting
         return bool(named or self.failed or waits or self.waivers_unmatched or self.answers_to_look_at)
 
@@ -195,6 +210,7 @@ def compose_analyst(
     deaths = _name(account.deaths, night, recipient)
     alive_again = _name(account.alive_again, night, recipient)
     lost = _name(account.lost, night, recipient)
+    back, back_restricted = _back(account, night, recipient)
     named = [deaths, alive_again, lost, *(each.new for each in data_rules)]
     return AnalystDigest(
         recipient=recipient,
@@ -212,11 +228,20 @@ def compose_analyst(
         cannot_assess=_most_first(account.cannot_assess),
         deaths=deaths,
         alive_again=alive_again,
+        back=back,
+        back_restricted=back_restricted,
         caveats=_caveats(account),
         lost=lost,
         new_data_flags=sum(each.new.total for each in data_rules),
         flag_ids=tuple(line.flag_id for about in by_rule.values() for line in about if line.state in ("open", "held")),
-        people=tuple(dict.fromkeys(each.person_id for names in named for each in names.listed)),
+        people=tuple(
+            dict.fromkeys(
+                [
+                    *(each.person_id for names in named for each in names.listed),
+                    *(each.person.person_id for each in back),
+                ]
+            )
+        ),
     )
 
 
@@ -247,6 +272,17 @@ def _name(people: Iterable[str], night: Night, recipient: str) -> Named:
     shown = [person for person in people if person not in hidden]
     listed = tuple(Reference(person, night.link(person)) for person in shown[:IDS_LISTED])
     return Named(listed, len(shown) - len(listed), len(people) - len(shown))
+
+
+def _back(account: Account, night: Night, recipient: str) -> tuple[tuple[Returned, ...], int]:
+    """Whoever is back, and how many more only the head of service may see."""
+    hidden = night.routes.restricted if recipient != night.routes.head else frozenset()
+    shown = tuple(
+        Returned(Reference(one.person_id, night.link(one.person_id)), one.removed_on, one.source)
+        for one in account.back
+        if one.person_id not in hidden
+    )
+    return shown, len(account.back) - len(shown)
 
 
 def _rows(night: Night, account: Account) -> tuple[RuleRow, ...]:

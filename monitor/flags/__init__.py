@@ -28,7 +28,7 @@ from monitor.rulebook.severity import SEVERITIES
 from monitor.store import events
 from monitor.store.bulk import insert_rows, next_id, update_rows
 from monitor.store.events import Event
-from monitor.store.tables import Flag, table_of
+from monitor.store.tables import Flag, FlagEvent, table_of
 from monitor.workspace import fetch, load_rows
 
 if TYPE_CHECKING:
@@ -260,7 +260,13 @@ def load_history(con: "DuckDBPyConnection", connection: Connection) -> None:
 def settle(con: "DuckDBPyConnection", connection: Connection, *, run_id: int, as_at: dt.date) -> None:
     """Make ``settled``: every flag as tonight leaves it, with ids for the new, and ``change``: what happened to it."""
     load_history(con, connection)
-    apply_decisions(con, run_id=run_id, as_at=as_at, first=next_id(connection, Flag))
+    apply_decisions(con, run_id=run_id, as_at=as_at, first=_next_id(connection))
+
+
+def _next_id(connection: Connection) -> int:
+    """The first id that no flag ever had: the events of one that was removed with its person still have its own."""
+    said = connection.execute(select(func.coalesce(func.max(table_of(FlagEvent).c.flag_id), 0))).scalar_one()
+    return max(next_id(connection, Flag), int(said) + 1)
 
 
 def apply_decisions(con: "DuckDBPyConnection", *, run_id: int, as_at: dt.date, first: int) -> None:

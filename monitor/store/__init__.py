@@ -74,6 +74,23 @@ class Store:
             lock.check(connection, token)
             yield connection
 
+    def compact(self) -> None:
+        """Write the database anew, so that nothing deleted is left in its files; needs room for it once more."""
+        with (
+            _explained(self.engine, "; what was deleted may still be in its files, so give the command again"),
+            _connected(self.engine, self.wait_seconds, in_transaction=False) as connection,
+        ):
+            if self.engine.dialect.name == "postgresql":
+                connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("VACUUM FULL")
+                return
+            connection.exec_driver_sql("VACUUM")
+            ((busy, _, _),) = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        if busy:
+            raise StoreError(
+                f"{name_place(self.engine.url)}: another program is reading it, so what was deleted is still in its "
+                "files; close that program, and give the command again"
+            )
+
     def close(self) -> None:
         self.engine.dispose()
 
@@ -184,8 +201,9 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    if options.get("in_transaction", True):
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writes", False) else "BEGIN")
 
 
 @contextmanager

@@ -25,7 +25,12 @@ GENESIS = "0" * 64
 
 COLUMNS = ("id", "flag_id", "run_id", "kind", "as_at", "recorded_at", "payload", "salt", "commitment", "hash")
 
-CHUNK = 5_000
+CHUNK = 1_000
+
+OUT_OF_LINE = (
+    "does not follow from the row before it: one of the two was changed, or rows between them were taken out or put in"
+)
+NOT_FIRST = "is not the first: rows before it were taken out, or it was changed"
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ def record(
 
 
 def walk(connection: Connection) -> Iterator[Row[Any]]:
-    """Every row of the chain in order, as ``COLUMNS``, never more than a few thousand at a time in memory."""
+    """Every row of the chain in order, as ``COLUMNS``, never more than a thousand at a time in memory."""
     table = table_of(FlagEvent)
     wanted = select(*(table.c[name] for name in COLUMNS)).order_by(table.c.id)
     yield from connection.execution_options(yield_per=CHUNK).execute(wanted)
@@ -107,16 +112,25 @@ def _payload(one: Event, as_at: dt.date, recorded_at: dt.datetime, run_id: int |
 
 def first_broken(rows: Iterable[Sequence[Any]]) -> int | None:
     """The id of the first row that was changed, in rows of ``COLUMNS`` by id; None if all verify."""
+    fault = find_fault(rows)
+    return int(fault[0][0]) if fault else None
+
+
+def find_fault(rows: Iterable[Sequence[Any]]) -> tuple[Sequence[Any], str] | None:
+    """The first row that does not hold, and why; it reads no further. Rows as of ``walk``."""
     previous = GENESIS
-    for number, flag_id, run_id, kind, as_at, recorded_at, payload, salt, commitment, stored in rows:
+    for row in rows:
+        _, flag_id, run_id, kind, as_at, recorded_at, payload, salt, commitment, stored = row
         if chain(previous, commitment) != stored:
-            return int(number)
+            return row, NOT_FIRST if previous == GENESIS else OUT_OF_LINE
+        if payload is None and salt is not None:
+            return row, "was emptied by hand, and only in part"
         if payload is not None:
             if salt is None or commit(salt, payload) != commitment:
-                return int(number)
+                return row, "what it says was changed"
             said = json.loads(payload)
             columns = (kind, flag_id, run_id, as_at.isoformat(), recorded_at.astimezone(dt.UTC).isoformat())
             if columns != tuple(said.get(key) for key in ("kind", "flag_id", "run_id", "as_at", "recorded_at")):
-                return int(number)
+                return row, "its columns are not what it says"
         previous = stored
     return None

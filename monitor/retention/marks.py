@@ -1,0 +1,97 @@
+"""The mark of a removed person: a salted hash of the id, by which they are known again if a source brings them back.
+
+Whoever comes back is watched over like anyone else, for a duty may have begun anew; the analyst is told.
+"""
+
+import datetime as dt
+import hashlib
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, select
+
+from monitor.store import events
+from monitor.store.events import Event
+from monitor.store.tables import RemovedPerson, table_of
+from monitor.workspace import load_rows
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+    from sqlalchemy import Row
+
+TOLD_DAYS = 7
+"""How long the analyst is told that somebody is back, so that one missed mail is not the end of it."""
+
+
+@dataclass(frozen=True)
+class Back:
+    """Somebody who was removed, and is on the record again."""
+
+    person_id: str
+    removed_on: dt.date
+    back_on: dt.date
+    source: str | None
+
+
+def make(person_id: str) -> tuple[str, str]:
+    """A new mark and its salt."""
+    salt = secrets.token_hex(16)
+    return _mark(salt, person_id), salt
+
+
+def _mark(salt: str, person_id: str) -> str:
+    return hashlib.sha256(f"{salt}{person_id}".encode()).hexdigest()
+
+
+def find(connection: Connection, person_id: str) -> list["Row[Any]"]:
+    """Every earlier removal of this very person, oldest first."""
+    table = table_of(RemovedPerson)
+    rows = connection.execute(select(table).order_by(table.c.removal_id))
+    return [row for row in rows if secrets.compare_digest(_mark(row.salt, person_id), row.mark)]
+
+
+def note_returned(
+    con: "DuckDBPyConnection",
+    connection: Connection,
+    *,
+    run_id: int,
+    as_at: dt.date,
+    recorded_at: dt.datetime,
+    corrects: bool,
+) -> None:
+    """Know again whoever is new to the roster tonight and was removed once, with an event for each.
+
+    ``corrects``: the date was accepted before, and what it said of anyone's return is said anew.
+    """
+    table = table_of(RemovedPerson)
+    if corrects:
+        nobody = {"person_id": None, "back_on": None, "back_in": None}
+        connection.execute(table.update().where(table.c.back_on == as_at).values(nobody))
+    wanted = select(table.c.removal_id, table.c.mark, table.c.salt).where(table.c.person_id.is_(None))
+    gone = connection.execute(wanted).all()
+    if not gone:
+        return
+    kinds = {"removal_id": "BIGINT", "mark": "VARCHAR", "salt": "VARCHAR"}
+    load_rows(con, "removed_mark", kinds, (tuple(row) for row in gone))
+    back = con.execute("""
+        SELECT m.removal_id, c.person_id, c.source
+        FROM (SELECT person_id, source FROM caseload ANTI JOIN roster USING (person_id)) AS c
+        JOIN removed_mark AS m ON m.mark = sha256(m.salt || c.person_id)
+        ORDER BY ALL
+    """).fetchall()
+    for removal_id, person_id, source in back:
+        values = {"person_id": person_id, "back_on": as_at, "back_in": source}
+        connection.execute(table.update().where(table.c.removal_id == removal_id).values(values))
+    people = {person_id: source for _, person_id, source in back}
+    returned = [Event("back after removal", person_id=one, why=source) for one, source in people.items()]
+    events.record(connection, returned, as_at=as_at, recorded_at=recorded_at, run_id=run_id)
+
+
+def list_back(connection: Connection, as_at: dt.date) -> tuple[Back, ...]:
+    """Who came back lately, each once, with the last day on which they were removed."""
+    table = table_of(RemovedPerson)
+    lately = select(table).where(table.c.person_id.is_not(None), table.c.back_on > as_at - dt.timedelta(TOLD_DAYS))
+    rows = connection.execute(lately.order_by(table.c.person_id, table.c.removed_on))
+    found = {row.person_id: Back(row.person_id, row.removed_on, row.back_on, row.back_in) for row in rows}
+    return tuple(found.values())

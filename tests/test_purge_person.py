@@ -1,0 +1,412 @@
+"""A person is removed everywhere, what stays still verifies, and whoever comes back is known again."""
+
+import datetime as dt
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from service import NIGHT, Council, copied, crowd, day, settled
+from sqlalchemy import Date, Text, select, text
+from sqlmodel import SQLModel
+
+from monitor import retention, snapshot
+from monitor.config import load_config
+from monitor.errors import Problems, Refused, SourceError
+from monitor.retention import people, wording
+from monitor.retention.people import Account
+from monitor.retention.traces import Trace
+from monitor.store import Store, events, locate, open_store
+from monitor.store.tables import Flag, table_of
+
+GONE = "Q-7731"
+"""An id that is nothing else: not a number in a sentence, nor a part of a name."""
+OTHER = "Q-7732"
+ANALYST, NORTH = "analyst@example.gov.uk", "north@example.gov.uk"
+NOW = dt.datetime(2026, 1, 20, 3, 0, tzinfo=dt.UTC)
+
+
+def homeless(person_id: str) -> dict[str, str]:
+    return settled(person_id, accommodation="S: No fixed abode", suitable="b) Unsuitable")
+
+
+@pytest.fixture(scope="module")
+def three_nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two nights with the person, who was homeless; on the third the case system no longer has them."""
+    folder = tmp_path_factory.mktemp("council")
+    council = Council(folder, settings='restricted = "restricted.txt"\nmerged_ids = "merged.csv"')
+    (folder / "restricted.txt").write_text("Z1\n", encoding="utf-8")
+    (folder / "merged.csv").write_text("old_id,new_id\n", encoding="utf-8")
+    config = council.config_path.read_text(encoding="utf-8")
+    council.config_path.write_text(config.replace("workbooks = false", "workbooks = true"), encoding="utf-8")
+    everyone = [homeless(GONE), homeless(OTHER), *crowd(20)]
+    council.night(NIGHT, everyone)
+    council.night(day(1), everyone)
+    council.night(day(2), everyone[1:])
+    return folder
+
+
+@pytest.fixture
+def council(three_nights: Path, tmp_path: Path) -> Council:
+    """A copy of the three nights to work on."""
+    return copied(three_nights, tmp_path)
+
+
+def opened(council: Council) -> Store:
+    return open_store(locate(load_config(council.config_path), {}))
+
+
+def purge(
+    council: Council, person: str = GONE, *, reason: str = "asked to be forgotten", dry_run: bool = False
+) -> Account:
+    store = opened(council)
+    try:
+        return people.remove(
+            store, load_config(council.config_path), person, by="A Example", reason=reason, today=day(8), now=NOW,
+            environ={}, dry_run=dry_run,
+        )  # fmt: skip
+    finally:
+        store.close()
+
+
+def places_that_name(council: Council, person: str) -> list[str]:
+    """Every table and column, whatever there are, and every file of the data folder by its bytes."""
+    places = []
+    store = opened(council)
+    with store.reading() as connection:
+        for table in SQLModel.metadata.sorted_tables:
+            for row in connection.execute(select(table)).mappings():
+                places += [f"{table.name}.{name}" for name, value in row.items() if person in str(value)]
+    store.close()
+    data = council.folder / "data"
+    for path in (path for path in data.rglob("*") if path.is_file()):
+        if path.suffix == ".parquet":
+            found = duckdb.sql(f"SELECT * FROM read_parquet('{path}')").fetchall()
+            held = any(person in str(row) for row in found)
+        else:
+            held = person.encode() in path.read_bytes()
+        if held or person in path.name:
+            places.append(str(path.relative_to(data)))
+    return sorted(set(places))
+
+
+def test_a_purge_leaves_the_person_in_no_table_column_or_file(council: Council) -> None:
+    before = places_that_name(council, GONE)
+    assert {"person.person_id", "flag.person_id", "flag_event.payload", "message.people", "message.text"} <= set(before)
+    assert {"monitor.db", f"exceptions/{NIGHT}/all.csv", f"snapshots/{NIGHT}-run-1.parquet"} <= set(before)
+
+    account = purge(council)
+
+    assert places_that_name(council, GONE) == []
+    assert account.problems == ()
+    others = places_that_name(council, OTHER)
+    assert {"person.person_id", "flag.person_id", "monitor.db", f"exceptions/{NIGHT}/all.csv"} <= set(others)
+
+
+def test_every_table_that_can_name_a_person_is_emptied_of_them(council: Council) -> None:
+    fill_every_table(council)
+
+    purge(council)
+
+    assert places_that_name(council, GONE) == []
+
+
+def fill_every_table(council: Council) -> None:
+    """A row that names the person in every table and text column, so that a table added later cannot be forgotten."""
+    store = opened(council)
+    with store.writing() as connection:
+        flag = table_of(Flag)
+        flag_id = connection.execute(select(flag.c.id).where(flag.c.person_id == GONE)).scalars().first()
+        for table in SQLModel.metadata.sorted_tables:
+            if table.name in ("removal", "removed_person", "run", "profile", "measure", "indicator", "seal"):
+                continue  # by what they hold, of nobody in particular
+            if table.name in ("flag", "flag_event", "message", "message_flag", "person", "person_before"):
+                continue  # the nights have filled these
+            connection.execute(table.insert().values(dict(values_for(table, flag_id))))
+    store.close()
+
+
+def values_for(table: Any, flag_id: int | None) -> Iterator[tuple[str, Any]]:
+    for column in table.c:
+        kind = column.type.python_type
+        if column.name == "flag_id":
+            yield column.name, flag_id
+        elif column.name == "message_id":
+            yield column.name, 1
+        elif column.name == "person_id":
+            yield column.name, GONE
+        elif kind is str:
+            yield column.name, f"about {GONE}, too" if isinstance(column.type, Text) else "x"
+        elif kind in (int, float):
+            yield column.name, 991
+        else:
+            yield column.name, NIGHT if isinstance(column.type, Date) else NOW
+
+
+def test_the_chain_still_verifies_and_says_that_somebody_was_removed(council: Council) -> None:
+    rows = council.rows("SELECT count(*) FROM flag_event")
+
+    purge(council)
+
+    assert council.rows("SELECT count(*) FROM flag_event") == [(int(str(rows[0][0])) + 1,)]
+    store = opened(council)
+    with store.reading() as connection:
+        assert events.first_broken(events.walk(connection)) is None
+    store.close()
+    ((payload,),) = council.rows("SELECT payload FROM flag_event WHERE kind = 'person removed'")
+    said = json.loads(str(payload))
+    assert (said["by"], said["why"]) == ("A Example", "asked to be forgotten")
+    assert said["events_emptied"] == council.rows("SELECT count(*) FROM flag_event WHERE payload IS NULL")[0][0]
+
+
+def test_kept_caseloads_are_written_anew_and_the_ledger_knows_their_new_hash(council: Council) -> None:
+    account = purge(council)
+
+    folder = council.folder / "data" / "snapshots"
+    runs = council.rows("SELECT snapshot, snapshot_sha256 FROM run ORDER BY id")
+    assert sorted(path.name for path in folder.iterdir()) == sorted(str(name) for name, _ in runs)
+    assert [snapshot.fingerprint(folder / str(name)) for name, _ in runs] == [sha for _, sha in runs]
+    assert account.nights == (NIGHT, day(1), day(2))
+    assert duckdb.sql(f"SELECT count(*) FROM read_parquet('{folder / str(runs[0][0])}')").fetchall() == [(21,)]
+
+
+def test_lists_keep_every_other_row_to_the_byte(council: Council) -> None:
+    path = council.folder / "data" / "exceptions" / NIGHT.isoformat() / "all.csv"
+    others = [line for line in path.read_bytes().splitlines(keepends=True) if GONE.encode() not in line]
+
+    account = purge(council)
+
+    assert path.read_bytes() == b"".join(others)
+    actions = {change.path.name: change.action for change in account.files if NIGHT.isoformat() in str(change.path)}
+    assert (actions["all.csv"], actions["all.xlsx"]) == ("rewritten", "removed")
+
+
+def test_nobody_is_removed_while_a_source_still_has_them(council: Council) -> None:
+    with pytest.raises(Refused, match=r'Q-7732: still in source "caseload".*taken out there first'):
+        purge(council, OTHER)
+
+    assert "person.person_id" in places_that_name(council, OTHER)
+
+
+def test_nobody_is_removed_while_a_source_cannot_be_read(council: Council) -> None:
+    (council.folder / "list-9.csv").unlink()
+
+    with pytest.raises(SourceError, match=r"list-9\.csv"):
+        purge(council)
+
+
+def test_an_id_that_nothing_is_held_about_is_said(council: Council) -> None:
+    with pytest.raises(Problems, match=r"nothing is held about anybody of that id.*leading zeros"):
+        purge(council, "Q-0000")
+
+
+def test_who_and_why_stay_on_record_and_may_not_hold_the_id(council: Council) -> None:
+    with pytest.raises(Problems, match="--reason: holds the id"):
+        purge(council, reason=f"{GONE} asked for it")
+
+
+def test_a_rehearsal_counts_the_same_and_changes_nothing(council: Council) -> None:
+    before = places_that_name(council, GONE)
+
+    rehearsed = purge(council, dry_run=True)
+
+    assert places_that_name(council, GONE) == before
+    account = purge(council)
+    assert (rehearsed.rows, rehearsed.files, rehearsed.nights) == (account.rows, account.files, account.nights)
+
+
+@pytest.mark.parametrize("stage", ["before the transaction", "before the files", "before the file of the database"])
+def test_a_removal_that_is_killed_is_completed_by_the_same_command(
+    council: Council, stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        if stage == "before the transaction":
+            patched.setattr(people, "_remove_or_rehearse", die)
+        elif stage == "before the files":
+            patched.setattr(people, "_finish_files", die)
+        else:
+            patched.setattr(Store, "compact", die)
+        with pytest.raises(Killed):
+            purge(council)
+
+    account = purge(council)
+
+    assert account.completed == (stage != "before the transaction")
+    assert places_that_name(council, GONE) == []
+    assert council.rows("SELECT count(*) FROM removal WHERE finished_at IS NULL") == [(0,)]
+    assert [name for (name,) in council.rows("SELECT kind FROM removal")].count("person") >= 1
+    store = opened(council)
+    with store.reading() as connection:
+        assert events.first_broken(events.walk(connection)) is None
+    store.close()
+
+
+def test_a_message_that_waits_is_withdrawn_and_the_rest_of_it_told_the_next_night(council: Council) -> None:
+    everyone = [homeless(OTHER), settled("C999", accommodation="S: No fixed abode"), *crowd(20)]
+    council.night(day(3), everyone)
+    store = opened(council)
+    with store.writing() as connection:
+        connection.execute(
+            text("UPDATE message SET state = 'created', accepted_at = NULL, people = :people, text = :words "
+                 "WHERE as_at = :night AND recipient = :lead"),
+            {"people": json.dumps([GONE, "C999"]), "words": f"{GONE} and C999", "night": day(3), "lead": NORTH},
+        )  # fmt: skip
+    store.close()
+
+    purge(council)
+    council.night(day(4), everyone)
+
+    told = [mail.text for mail in council.mail_to(NORTH, day(4))]
+    assert ["C999" in words for words in told] == [True]
+    assert GONE not in told[0]
+
+
+def test_a_flag_that_opens_after_a_removal_does_not_take_a_removed_flags_number(council: Council) -> None:
+    council.night(day(3), [settled(OTHER), homeless("Q-7799"), *crowd(20)])
+    council.night(day(4), [settled(OTHER), *crowd(20)])
+    (highest,) = council.rows("SELECT max(id) FROM flag")[0]
+    purge(council, "Q-7799")
+
+    council.night(day(5), [homeless(OTHER), *crowd(20)])
+
+    assert council.rows(f"SELECT count(*) FROM flag WHERE id <= {highest} AND opened_on = '{day(5)}'") == [(0,)]
+
+
+def test_whoever_comes_back_is_watched_again_and_named_to_the_analyst(council: Council) -> None:
+    purge(council)
+
+    night = council.night(day(9), [homeless(GONE), homeless(OTHER), *crowd(20)])
+
+    assert night.exit_code == 0
+    assert council.flags()[(GONE, "homeless")] == "open"
+    (mail,) = council.mail_to(ANALYST, day(9))
+    assert f"{GONE}: removed on 20 January 2026, back in caseload" in " ".join(mail.text.split())
+    assert "Removed, and back again (1)" in mail.html
+    assert council.rows("SELECT person_id, back_in FROM removed_person") == [(GONE, "caseload")]
+
+
+def test_someone_on_the_restricted_list_comes_back_by_count_only(council: Council) -> None:
+    purge(council)
+    (council.folder / "restricted.txt").write_text(f"{GONE}\n", encoding="utf-8")
+
+    council.night(day(9), [homeless(GONE), homeless(OTHER), *crowd(20)])
+
+    (mail,) = council.mail_to(ANALYST, day(9))
+    assert GONE not in mail.text + mail.html
+    assert "Removed, and back again (1)" in mail.text
+    assert "1 on the restricted list" in mail.text
+
+
+def test_a_night_put_right_without_them_takes_their_return_back(council: Council) -> None:
+    purge(council)
+    council.night(day(9), [homeless(GONE), homeless(OTHER), *crowd(20)])
+
+    council.night(day(9), [homeless(OTHER), *crowd(20)], again=True, by="A Example")
+
+    assert council.rows("SELECT person_id, back_on FROM removed_person") == [(None, None)]
+
+
+def test_someone_removed_twice_is_gone_again(council: Council) -> None:
+    purge(council)
+    council.night(day(9), [homeless(GONE), homeless(OTHER), *crowd(20)])
+    council.night(day(10), [homeless(OTHER), *crowd(20)])
+
+    purge(council)
+
+    assert places_that_name(council, GONE) == []
+    assert council.rows("SELECT count(*) FROM removed_person") == [(2,)]
+
+
+def test_what_is_beyond_reach_is_said_with_what_to_do(council: Council) -> None:
+    shared = council.folder / "shared"
+    shared.mkdir()
+    (shared / "team-north.csv").write_text(f"person_id\n{GONE}\n", encoding="utf-8")
+    (council.folder / "merged.csv").write_text(f"old_id,new_id\n{GONE},{OTHER}\n", encoding="utf-8")
+    (council.folder / "restricted.txt").write_text(f"{GONE}\n", encoding="utf-8")
+    with council.config_path.open("a", encoding="utf-8") as file:
+        file.write('lists_folder = "shared"\n')
+
+    said = "\n".join(wording.person(purge(council)))
+
+    assert f"went to {ANALYST}, {NORTH} between" in said
+    assert "1 lists in" in said
+    assert "team-north.csv" in said
+    assert "Backups of the data folder and the database from before today still hold this person" in said
+    assert "restricted.txt (restricted) names this id: take the line out" in said
+    assert f"the same person as {OTHER}, whose record is still here" in said
+    assert GONE not in said.replace(str(council.folder), "")
+
+
+def test_a_kept_caseload_that_cannot_be_read_is_a_problem_and_the_rest_goes(council: Council) -> None:
+    damaged = council.folder / "data" / "snapshots" / f"{NIGHT}-run-1.parquet"
+    damaged.write_bytes(b"not a caseload at all")
+
+    account = purge(council)
+
+    assert account.exit_code == 1
+    assert "cannot be read, so nobody can tell whom it holds" in account.problems[0]
+    assert places_that_name_in_database(council) == []
+    assert council.rows("SELECT count(*) FROM removal WHERE finished_at IS NULL") == [(1,)]
+    damaged.unlink()
+    assert purge(council).exit_code == 0
+
+
+def places_that_name_in_database(council: Council) -> list[str]:
+    store = opened(council)
+    with store.reading() as connection:
+        found = [
+            table.name
+            for table in SQLModel.metadata.sorted_tables
+            if GONE in str(connection.execute(select(table)).all())
+        ]
+    store.close()
+    return found
+
+
+def test_a_caseload_that_had_been_altered_is_still_named_as_altered_afterwards(council: Council) -> None:
+    path = council.folder / "data" / "snapshots" / f"{NIGHT}-run-1.parquet"
+    duckdb.sql(
+        f"COPY (SELECT * FROM read_parquet('{path}') WHERE person_id <> 'C001') TO '{path}.new' (FORMAT parquet)"
+    )
+    os.replace(f"{path}.new", path)
+
+    purge(council)
+
+    (name, sha) = council.rows("SELECT snapshot, snapshot_sha256 FROM run WHERE id = 1")[0]
+    assert snapshot.fingerprint(path.parent / str(name)) != sha
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ("Q-7731 was told", True),
+        ("(Q-7731)", True),
+        ("Q-77311", False),
+        ("XQ-7731", False),
+        ("2026-Q-7731-x", False),
+    ],
+)
+def test_an_id_is_found_whole_and_never_inside_another(words: str, named: bool) -> None:
+    assert Trace(GONE).is_in(words) is named
+
+
+def test_a_nightly_purge_and_a_removal_do_not_disturb_each_other(council: Council) -> None:
+    purge(council)
+    store = opened(council)
+    later = dt.date(2029, 1, 1)
+
+    purged = retention.purge(store, load_config(council.config_path), later, NOW)
+
+    assert purged.problems == ()
+    with store.reading() as connection:
+        assert events.first_broken(events.walk(connection)) is None
+    store.close()
