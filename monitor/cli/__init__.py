@@ -3,6 +3,7 @@
 One module for each kind of command. Libraries that are slow to import are imported by the command that needs them.
 """
 
+import os
 import sys
 
 import typer
@@ -33,6 +34,7 @@ COMMANDS = (
     looking.backtest,
     keeping.audit,
     keeping.purge,
+    trials.init,
     trials.sample,
     trials.columns,
 )
@@ -44,6 +46,8 @@ app.add_typer(rules.rules_app, name="rules")
 
 def main() -> None:
     """Run the command line; a ``MonitorError`` is shown without a traceback and sets the exit code."""
+    # Whatever a library leaves behind, too, is nobody else's to read.
+    os.umask(0o077)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")

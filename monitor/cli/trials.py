@@ -1,4 +1,4 @@
-"""The commands for setting up and trying out: the data dictionary and invented people."""
+"""The commands for setting up and trying out: a folder to start from, the data dictionary and invented people."""
 
 from pathlib import Path
 from typing import Annotated
@@ -27,6 +27,18 @@ def sample(
     if supplement is not None:
         write_sample_supplement(supplement, people=people, as_at=day, seed=seed)
         typer.echo(f"what a supplement knows of them written to {supplement}")
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make; nothing in it is overwritten.")],
+) -> None:
+    """Make a folder to start from: config, a rule of your own, templates, invented people, and how to install it."""
+    from monitor import installation
+
+    made = installation.make(folder, today=today())
+    typer.echo(f"{len(made.files)} files written to {made.folder}. Next:")
+    for number, step in enumerate(made.next_steps, start=1):
+        typer.echo(f"{number}. {step}")
 
 
 def columns(

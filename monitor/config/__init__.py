@@ -32,10 +32,10 @@ NOT_AN_ADVISER = (
 )  # fmt: skip
 
 
-def shipped(folder: str) -> Path:
-    """The shipped ``rules`` or ``templates``: inside the wheel, else at the top level of the checkout."""
-    inside = SHIPPED / folder
-    return inside if inside.is_dir() else Path(__file__).parent.parent.parent / folder
+def shipped(name: str) -> Path:
+    """The shipped ``rules``, ``templates`` or example config: inside the wheel, else at the top of the checkout."""
+    inside = SHIPPED / name
+    return inside if inside.exists() else Path(__file__).parent.parent.parent / name
 
 
 class Lists(Table):

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 from monitor.catalogue.headings import LIST_9, SUPPLEMENT, match_headings
-from monitor.errors import SourceError
+from monitor.errors import MonitorError, SourceError
+from monitor.files import make_private_folder
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -157,12 +158,12 @@ def _sample(source: "Source", as_at: date, data_folder: Path) -> Path:
 
     path = data_folder / "sample" / f"{'supplement' if source.is_sample_supplement else 'list-9'}-{as_at}.xlsx"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(path.parent)
         write(path, people=source.people, as_at=as_at, seed=source.seed)
-    except OSError as fault:
+    except (OSError, MonitorError) as fault:
+        why = fault.strerror or type(fault).__name__ if isinstance(fault, OSError) else str(fault)
         raise SourceError(
-            f"{path.parent}: the sample cannot be written ({fault.strerror or type(fault).__name__}); "
-            "set data_folder to a folder the monitor may write to"
+            f"{path.parent}: the sample cannot be written ({why}); set data_folder to a folder the monitor may write to"
         ) from None
     return path
 
