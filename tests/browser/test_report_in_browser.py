@@ -271,7 +271,7 @@ def test_everything_can_be_read_with_scripts_off(show: Show) -> None:
     assert page.locator(".scroll").first.get_attribute("tabindex") == "0"
 
 
-@pytest.mark.parametrize("size", ["council", "board", "refused", "empty"])
+@pytest.mark.parametrize("size", ["refused", "board", "empty"])
 def test_a_phone_never_scrolls_sideways(show: Show, size: Size) -> None:
     page = show(size, viewport=PHONE)
 
