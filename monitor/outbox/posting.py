@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -73,7 +74,8 @@ def post(
     for number, one in numbered:
         written = one.message
         words = (written.recipient, written.kind, written.subject, written.text, written.html)
-        key = f"{as_at.isoformat()}-{run_id}-{number}"
+        # A service is asked about a message by its key, so no other database may ever have had the same.
+        key = f"{as_at.isoformat()}-{run_id}-{secrets.token_hex(4)}-{number}"
         rows.append(
             (
                 number,

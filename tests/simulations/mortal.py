@@ -1,0 +1,100 @@
+"""Runs nights and deliveries in processes of their own, each killed at the moment it is told, or left to finish.
+
+Orders are lines of JSON on standard input. Everything is imported once and each order is a fork of that, so that a
+night costs a night and not the start of a Python.
+"""
+
+import datetime as dt
+import json
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from monitor import nightly, outbox
+from monitor.config import load_config
+from monitor.delivery import notify, open_channel, smtp  # noqa: F401 - imported once, before the forks
+from monitor.errors import MonitorError
+from monitor.store import locate, working_store
+from monitor.store.ledger import Request
+
+
+def work(order: dict[str, Any]) -> None:
+    """One run of the night, if it is asked for, and one delivery, by a clock that is ahead of the real one."""
+    environ = order["environ"]
+    config = load_config(Path(order["config"]))
+    as_at = dt.date.fromisoformat(order["as_at"])
+
+    def clock() -> dt.datetime:
+        return dt.datetime.now(dt.UTC) + dt.timedelta(minutes=order["minutes_ahead"])
+
+    if order["night"]:
+        nightly.run(
+            config,
+            Request(as_at, as_at, unattended=order["unattended"]),
+            nightly.Tools(clock, environ, lambda step: None),
+        )
+    with working_store(locate(config, environ)) as store:
+        for act in (outbox.poll_receipts, outbox.deliver_due):
+            act(store, open_channel(config.delivery, config.data_folder, environ), config, clock=clock)
+
+
+def learn(names: list[str]) -> None:
+    """Import what a whole night has imported, so that the next fork need not."""
+    for name in names:
+        with suppress(Exception):
+            import_module(name)
+
+
+def live(order: dict[str, Any]) -> dict[str, Any]:
+    """Fork, work, and be killed after so many seconds if that comes first."""
+    started = time.monotonic()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        silence = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(silence, 1)
+        code = 0
+        try:
+            work(order)
+        except MonitorError as fault:
+            print(fault, file=sys.stderr)
+            code = 1
+        except BaseException:
+            import traceback
+
+            traceback.print_exc()
+            code = 99
+        finally:
+            if order["learn"]:
+                os.write(writing, "\n".join(sys.modules).encode())
+            os._exit(code)
+    os.close(writing)
+    if order["learn"]:
+        with os.fdopen(reading, "rb") as pipe:
+            learn(pipe.read().decode().split("\n"))
+    else:
+        os.close(reading)
+    killed = False
+    while True:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            break
+        if not killed and order["kill_after"] is not None and time.monotonic() - started >= order["kill_after"]:
+            os.kill(child, signal.SIGKILL)
+            killed = True
+        time.sleep(0.001)
+    return {
+        "killed": os.WIFSIGNALED(status), "code": os.waitstatus_to_exitcode(status),
+        "seconds": time.monotonic() - started,
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        print(json.dumps(live(json.loads(line))), flush=True)

@@ -1,0 +1,340 @@
+"""Killed at any moment of a night and its delivery, while the other side accepts, stalls, drops, is late or refuses:
+at most one unmarked copy of any message, and never none without an incident on record."""
+
+import asyncio
+import datetime as dt
+import json
+import random
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from aiosmtpd.smtp import SMTP
+from mail_server import Mailbox, mail_server
+from notify_server import API_KEY, TEMPLATE, Knobs, NotifyServer, notify_server
+from service import HEADINGS, settled
+from sqlalchemy import text
+
+from monitor.config import load_config, shipped
+from monitor.store import locate, open_store
+
+AS_AT = dt.date(2026, 1, 12)
+RULES = ("homeless", "birth-date-recorded")
+TEAMS = ("North", "South", "West")
+MARK = "(may be a repeat)"
+KILLS, A_FEW = 200, 10
+UNTIL_SETTLED = 14
+UNTIL_DUE = 5 * 24 * 60.0
+"""Minutes after which the messages of an unattended night are due, whatever day it is."""
+MINUTES = 7
+"""By the clock of the nights, between one start and the next."""
+
+Copies = list[tuple[str, bool]]
+"""What arrived: each message's key, and whether it was marked as a repeat."""
+
+
+class Mortal:
+    """The process that forks nights and kills them."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("mortal.py"))],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def live(
+        self,
+        config: Path,
+        *,
+        minutes_ahead: float = 0,
+        kill_after: float | None = None,
+        night: bool = True,
+        unattended: bool = False,
+        learn: bool = False,
+    ) -> dict[str, Any]:
+        order = {
+            "config": str(config), "as_at": AS_AT.isoformat(), "environ": {"KEY": API_KEY},
+            "minutes_ahead": minutes_ahead, "kill_after": kill_after, "night": night, "unattended": unattended,
+            "learn": learn,
+        }  # fmt: skip
+        assert self._process.stdin
+        assert self._process.stdout
+        print(json.dumps(order), file=self._process.stdin, flush=True)
+        return dict(json.loads(self._process.stdout.readline()))
+
+    def close(self) -> None:
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                pipe.close()
+        self._process.wait(timeout=10)
+
+
+@pytest.fixture(scope="module")
+def mortal() -> Iterator[Mortal]:
+    process = Mortal()
+    yield process
+    process.close()
+
+
+def write_council(folder: Path, delivery: str) -> Path:
+    """Thirty invented people in three teams, two of each with something to say, and two rules."""
+    folder.mkdir(parents=True)
+    rules = folder / "rules"
+    rules.mkdir()
+    for name in RULES:
+        shutil.copy(shipped("rules") / f"{name}.toml", rules)
+    people = [settled(f"P{n}", team=TEAMS[n % 3], contact="08/01/2026") for n in range(27)]
+    people += [
+        settled(f"H{n}", team=TEAMS[n], accommodation="S: No fixed abode", suitable="b) Unsuitable") for n in range(3)
+    ]
+    rows = [",".join(HEADINGS.values()), *(",".join(one[key] for key in HEADINGS) for one in people)]
+    (folder / "list-9.csv").write_text("\n".join(rows), encoding="utf-8")
+    return write_config(folder, delivery)
+
+
+def write_config(folder: Path, delivery: str) -> Path:
+    teams = "\n".join(
+        f'[[teams]]\nname = "{team}"\nlead = "{team.lower()}@example.gov.uk"\nmanager = "manager@example.gov.uk"'
+        for team in TEAMS
+    )
+    config = folder / "monitor.toml"
+    config.write_text(
+        f"""
+        rules = ["rules"]
+        shipped_rules = false
+        [[sources]]
+        name = "caseload"
+        kind = "annex-a-list-9"
+        path = "list-9.csv"
+        [people]
+        analyst = "analyst@example.gov.uk"
+        head = "head@example.gov.uk"
+        {teams}
+        {delivery}
+        [lists]
+        workbooks = false
+        """,
+        encoding="utf-8",
+    )
+    return config
+
+
+@dataclass
+class Service:
+    """One other side: the settings that reach it, what arrived there, and how it is made to behave or to calm down."""
+
+    settings: str
+    arrived: Callable[[], Copies]
+    forget: Callable[[], None]
+    misbehave: Callable[[str, random.Random], None]
+    calm: Callable[[], None]
+
+
+NOTIFY_WAYS = ("accepts", "stalls", "drops", "lists late", "rejects", "rate-limits", "drops and lists late")
+MAIL_WAYS = ("accepts", "stalls", "drops", "rejects", "defers")
+
+
+@contextmanager
+def notify_service() -> Iterator[Service]:
+    with notify_server() as server:
+        yield Service(
+            f'[delivery]\nchannel = "notify"\n[delivery.notify]\nbase_url = "{server.url}"\napi_key_env = "KEY"\n'
+            f'template_id = "{TEMPLATE}"\ntimeout_seconds = 1',
+            lambda: [(one.reference or "", one.subject.endswith(MARK)) for one in server.sent],
+            server.sent.clear,
+            lambda way, chance: turn(server, way, chance),
+            lambda: turn(server, "accepts", random.Random(0)),
+        )
+
+
+def turn(server: NotifyServer, way: str, chance: random.Random) -> None:
+    knobs = Knobs()
+    if way == "stalls":
+        knobs.stall_seconds = chance.choice([0.05, 1.2])
+    if "drops" in way:
+        knobs.drop_after_accepting = chance.randint(1, 4)
+    if "late" in way:
+        knobs.seen_after_seconds = chance.uniform(0.5, 4)
+    if way == "rejects":
+        knobs.key_type, knobs.team = "team", frozenset(f"{name}@example.gov.uk" for name in ("south", "analyst"))
+    if way == "rate-limits":
+        knobs.bucket = chance.randint(0, 3)
+    server.knobs = knobs
+
+
+@contextmanager
+def mail_service(authority: trustme.CA, folder: Path) -> Iterator[Service]:
+    authority_file = folder / "authority.pem"
+    folder.mkdir(parents=True, exist_ok=True)
+    authority.cert_pem.write_to_path(authority_file)
+    mailbox = Slow()
+    with mail_server(authority, mailbox) as port:
+        yield Service(
+            f'[delivery]\nchannel = "smtp"\n[delivery.smtp]\nhost = "localhost"\nport = {port}\n'
+            f'ca_file = "{authority_file}"\ntimeout_seconds = 1',
+            mailbox.copies,
+            mailbox.kept.clear,
+            mailbox.turn,
+            lambda: mailbox.turn("accepts", random.Random(0)),
+        )
+
+
+@dataclass
+class Slow(Mailbox):
+    """A mail server that may take its time, or hang up once it has taken a message."""
+
+    way: str = "accepts"
+    left: int = 0
+    kept: list[bytes] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        Mailbox.__init__(self)
+
+    def turn(self, way: str, chance: random.Random) -> None:
+        self.way, self.left = way, chance.randint(1, 4)
+        self.rcpt = lambda address: "550 5.1.1 unknown" if way == "rejects" and "north" in address else "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Any, received: Any) -> str:  # noqa: N802 - the server's name
+        odd = self.left > 0
+        self.left -= 1
+        if self.way == "stalls" and odd:
+            await asyncio.sleep(0.2)
+        if self.way == "defers" and odd:
+            return "451 4.7.1 later"
+        self.kept.append(bytes(received.content))
+        if self.way == "drops" and odd:
+            server.transport.abort()
+        return "250 2.0.0 queued"
+
+    def copies(self) -> Copies:
+        mails = [message_from_bytes(content, policy=policy.default) for content in self.kept]
+        return [(mail["X-Monitor-Key"], mail["Subject"].endswith(MARK)) for mail in mails]
+
+
+def read_store(config: Path) -> tuple[list[Any], str]:
+    """Every message, and all events as one text."""
+    store = open_store(locate(load_config(config), {}))
+    with store.reading() as connection:
+        messages = connection.execute(text("SELECT key, kind, state, accepted_at FROM message ORDER BY id")).all()
+        events = connection.execute(text("SELECT payload FROM flag_event WHERE flag_id IS NULL")).scalars().all()
+    store.close()
+    return list(messages), "\n".join(events)
+
+
+def judge(config: Path, arrived: Copies) -> Counter[str]:
+    """What became of the messages; fails where one went twice unmarked, or not at all and nothing says so."""
+    messages, incidents = read_store(config)
+    unmarked = Counter(key for key, marked in arrived if not marked)
+    copies = Counter(key for key, _ in arrived)
+    found: Counter[str] = Counter()
+    assert {one.kind for one in messages} >= {"lead", "analyst"}
+    assert set(copies) <= {one.key for one in messages}
+    for one in messages:
+        assert unmarked[one.key] <= 1, f"{unmarked[one.key]} unmarked copies of {one.key}"
+        on_record = f'"message":"{one.key}"' in incidents
+        assert copies[one.key] or on_record, f"{one.key} ({one.state}) went nowhere, and nothing says so"
+        assert one.state not in ("created", "temporary-failure"), f"{one.key} still waits"
+        if one.state in ("sending", "delivered"):
+            assert copies[one.key], f"{one.key} is called {one.state} and never arrived"
+        found[one.state] += 1
+        found["marked copies"] += copies[one.key] - unmarked[one.key]
+        found["on record"] += on_record
+    return found
+
+
+def settle(mortal: Mortal, config: Path, service: Service, minutes: float, *, night: bool) -> None:
+    """Start again and again until nothing waits, while the other side calms down."""
+    for number in range(UNTIL_SETTLED):
+        if number == 3:
+            service.calm()
+        mortal.live(config, minutes_ahead=minutes, night=night and number == 0)
+        minutes += MINUTES * (1 + number)
+        messages, _ = read_store(config)
+        waiting = ("created", "temporary-failure", "sending")
+        if number and messages and all(one.state not in waiting or one.accepted_at for one in messages):
+            return
+
+
+def kill_in_the_night(mortal: Mortal, config: Path, service: Service, moments: list[float]) -> int:
+    """A night that sends at once, killed at each moment in turn, then left to finish; how often it was killed."""
+    killed, minutes = 0, 0.0
+    for moment in moments:
+        killed += mortal.live(config, minutes_ahead=minutes, kill_after=moment)["killed"]
+        minutes += MINUTES
+    settle(mortal, config, service, minutes, night=True)
+    return killed
+
+
+def kill_in_delivery(mortal: Mortal, config: Path, service: Service, moments: list[float]) -> int:
+    """The same of deliveries alone, once the messages of an unattended night are due."""
+    killed, minutes = 0, UNTIL_DUE
+    for moment in moments:
+        killed += mortal.live(config, minutes_ahead=minutes, kill_after=moment, night=False)["killed"]
+        minutes += MINUTES
+    settle(mortal, config, service, minutes, night=False)
+    return killed
+
+
+def simulate(mortal: Mortal, folder: Path, *, kills: int, seed: int) -> Counter[str]:
+    chance = random.Random(seed)
+    authority = trustme.CA()
+    total: Counter[str] = Counter()
+    with notify_service() as notify, mail_service(authority, folder / "mail") as mail:
+        services = (("notify", notify, NOTIFY_WAYS), ("smtp", mail, MAIL_WAYS))
+        # Measured where nothing disturbs, so that the moments fall over all of a night, and all of a delivery.
+        config = write_council(folder / "ready", notify.settings)
+        mortal.live(config, unattended=True, learn=True)
+        lasts = {"night": mortal.live(write_council(folder / "calm", notify.settings))["seconds"]}
+        shutil.copytree(config.parent, folder / "delivered")
+        lasts["delivery"] = mortal.live(folder / "delivered" / config.name, minutes_ahead=UNTIL_DUE, night=False)[
+            "seconds"
+        ]
+        total.update({f"milliseconds of a {what}": round(1000 * each) for what, each in lasts.items()})
+        number = 0
+        while total["kills"] < kills:
+            name, service, ways = services[number % 2]
+            way = ways[(number // 2) % len(ways)]
+            what = "night" if number % 8 in (0, 3) else "delivery"
+            place = folder / f"council-{number}"
+            service.forget()
+            service.misbehave(way, chance)
+            longest = 1.1 * lasts[what]
+            if what == "night":
+                moments = [chance.uniform(0, longest)]
+                killed = kill_in_the_night(mortal, write_council(place, service.settings), service, moments)
+            else:
+                moments = [chance.uniform(0, longest) for _ in range(chance.choice([1, 2]))]
+                shutil.copytree(config.parent, place)
+                write_config(place, service.settings)
+                killed = kill_in_delivery(mortal, place / "monitor.toml", service, moments)
+            found = judge(place / "monitor.toml", service.arrived())
+            total += Counter({"kills": killed, "councils": 1, f"killed in a {what}: {name} {way}": killed})
+            total.update({f"messages: {state}": count for state, count in found.items()})
+            shutil.rmtree(place)
+            number += 1
+    return total
+
+
+def test_a_few_kills_leave_no_second_unmarked_copy_and_no_loss_unsaid(mortal: Mortal, tmp_path: Path):
+    total = simulate(mortal, tmp_path, kills=A_FEW, seed=7)
+
+    assert total["kills"] >= A_FEW
+
+
+@pytest.mark.simulation
+def test_two_hundred_kills_leave_no_second_unmarked_copy_and_no_loss_unsaid(mortal: Mortal, tmp_path: Path):
+    total = simulate(mortal, tmp_path, kills=KILLS, seed=2026)
+
+    print()
+    for what, count in sorted(total.items()):
+        print(f"{count:6} {what}")
+    assert total["kills"] >= KILLS
