@@ -22,7 +22,7 @@ BOTH = "((body))\n\n((list))"
 
 
 def open_notify(url: str, key: str = API_KEY, **settings: object) -> Channel:
-    notify = {"base_url": url, "api_key_env": "KEY", "template_id": TEMPLATE, "timeout_seconds": 1, **settings}
+    notify = {"base_url": url, "api_key_env": "KEY", "template_id": TEMPLATE, "timeout_seconds": 10, **settings}
     delivery = Delivery.model_validate({"channel": "notify", "notify": notify})
     return open_channel(delivery, Path("unused"), {"KEY": key})
 
@@ -129,9 +129,10 @@ def test_a_list_too_large_for_notify_stays_where_it_is_and_the_message_goes(tmp_
 # When nobody knows whether it went
 
 
-@pytest.mark.parametrize("knobs", [Knobs(drop_after_accepting=1), Knobs(stall_seconds=1.5)], ids=["cut", "stalled"])
+@pytest.mark.parametrize("knobs", [Knobs(drop_after_accepting=1), Knobs(stall_seconds=3)], ids=["cut", "stalled"])
 def test_what_was_taken_without_an_answer_is_found_by_its_reference_and_not_sent_again(tmp_path: Path, knobs):
-    with office(tmp_path, knobs) as (room, server, channel):
+    with office(tmp_path, knobs) as (room, server, _):
+        channel = open_notify(server.url, timeout_seconds=1)
         room.post(written(NORTH))
         first = room.deliver(channel)
         knobs.stall_seconds = 0
