@@ -2,18 +2,21 @@
 
 import datetime as dt
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import Connection
 
-from monitor import digests, flags, forecast, measures, outbox
+from monitor import digests, flags, forecast, measures, outbox, weekly
 from monitor.caseload import leavers
 from monitor.config import Config, read_restricted
-from monitor.digests import ComingDue, FlagLine
+from monitor.config.escalation import latest
+from monitor.digests import ComingDue, FlagLine, Raised
+from monitor.digests.messages import LINE_FIELDS
 from monitor.exceptions import decisions
 from monitor.retention import marks
 from monitor.rulebook import Rulebook
@@ -29,8 +32,6 @@ if TYPE_CHECKING:
     from monitor.evaluation import Evaluation
     from monitor.trust import Verdict
     from monitor.trust.quarantine import Surge
-
-LINE_FIELDS = tuple(FlagLine.__dataclass_fields__)
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def describe_night(
         authority=config.authority,
         marking=config.delivery.marking,
         rules=rulebook.by_id,
-        routes=digests.plan_routes(config.teams, config.people, read_restricted(config.restricted)),
+        routes=digests.plan_routes(config.teams, config.people, read_restricted(config.restricted), as_at=as_at),
         case_url=config.case_url,
         baseline=ledger.before is None,
         correction=ledger.tonight is not None,
@@ -76,6 +77,11 @@ def describe_night(
         service_wide={rule: {} for rule in measures.find_service_wide(rulebook.rules, evaluated.totals)}
         if evaluated
         else {},
+        flips=config.digests.flips,
+        flip_nights=config.digests.flip_nights,
+        full_list_from=latest(config.digests.full_list_day, as_at),
+        summary_from=latest(config.escalation.summary_day, as_at),
+        most_escalated=config.escalation.most_listed,
     )
 
 
@@ -90,14 +96,88 @@ def write_all(
     deaths: Sequence[str],
     surges: Sequence["Surge"],
     lists_folder: str,
+    raised: Sequence[Raised] = (),
 ) -> Post:
-    """One message for each lead with something to hear, and the analyst's, from ``flag_line`` and the outbox."""
+    """One message for each address with something to hear, all its parts in one, from ``flag_line`` and the outbox."""
     memory = outbox.load_memory(connection, since=night.as_at - dt.timedelta(flags.RECENT_DAYS))
-    postings: list[outbox.Posting] = []
+    night = replace(
+        night, baseline=night.baseline or not memory, service_wide=measures.by_team(con, night.service_wide)
+    )
+    drafts: defaultdict[str, Draft] = defaultdict(Draft)
+    untold = _draft_leads(con, night, memory, drafts)
+    for address in {night.routes.escalate(one.step, one.line.team, one.line.person_id)[0] for one in raised}:
+        if address is not None:
+            had = memory.get(address, outbox.NOTHING_TOLD).perhaps_had
+            digest = digests.compose_manager(address, raised, night, perhaps_had=had)
+            if digest is not None:
+                drafts[address].add(digest, escalations=digest.told)
+    _draft_summaries(con, connection, night, memory, drafts)
+    leads_told = len(drafts)
+    analyst = night.routes.analyst
+    known = memory.get(analyst, outbox.NOTHING_TOLD)
+    news = _unheard(_data_lines(con), known)
+    unrouted = _unrouted(con, night.routes)
+    account = _account(con, intake, evaluated, unrouted, untold, deaths, leads_told, lists_folder)
+    account = replace(
+        account,
+        measures=measures.gather(con, connection, night.as_at),
+        surges=tuple(surges),
+        waiting=quarantine.count_waiting(con),
+        left=leavers.count(con),
+        lost=leavers.lost(con),
+        decided=decisions.count(con, night.as_at),
+        back=marks.list_back(connection, night.as_at),
+    )
+    drafts[analyst].add(digests.compose_analyst(analyst, news, known.told(), night, account), lines=news)
+    postings = [
+        draft.finish(memory.get(address, outbox.NOTHING_TOLD), templates)
+        for address, draft in sorted(drafts.items(), key=lambda entry: (entry[0] == analyst, entry[0]))
+    ]
+    return Post(tuple(postings), {one.team or "": one.people for one in unrouted})
+
+
+PARTS = ("analyst", "manager", "lead", "head")
+"""The order of the parts of one message."""
+
+
+@dataclass
+class Draft:
+    """What one address is to be told tonight, gathered before it is put into words."""
+
+    parts: list[digests.Digest] = field(default_factory=list)
+    lines: list[FlagLine] = field(default_factory=list)
+    coming: tuple[ComingDue, ...] = ()
+    escalations: tuple[int, ...] = ()
+
+    def add(
+        self,
+        part: digests.Digest,
+        *,
+        lines: Sequence[FlagLine] = (),
+        coming: tuple[ComingDue, ...] = (),
+        escalations: tuple[int, ...] = (),
+    ) -> None:
+        self.parts.append(part)
+        self.lines += lines
+        self.coming += coming
+        self.escalations += escalations
+
+    def finish(self, known: outbox.Memory, templates: Templates) -> outbox.Posting:
+        ordered = sorted(self.parts, key=lambda part: PARTS.index(part.kind))
+        told = outbox.tell(digests.render_together(ordered, templates), self.lines, known)
+        return replace(told, coming=self.coming, escalations=self.escalations)
+
+
+def _draft_leads(
+    con: "DuckDBPyConnection",
+    night: digests.Night,
+    memory: Mapping[str, outbox.Memory],
+    drafts: Mapping[str, Draft],
+) -> int:
+    """Draft every lead's part; how many people nobody may be told of."""
     untold: set[str] = set()
-    night = replace(night, service_wide=measures.by_team(con, night.service_wide))
     coming = _coming_by_address(con, night.routes)
-    for address, lines in _lines_by_address(con, night.routes, coming):
+    for address, lines in _lines_by_address(con, night, {*coming, *night.routes.names}):
         if address is None:
             untold.update(line.person_id for line in lines)
             continue
@@ -109,36 +189,46 @@ def write_all(
             news,
             known.told(),
             night,
-            last_digest=known.last_digest,
+            last_digest=known.last.get("lead"),
             perhaps_had=known.perhaps_had,
             coming=[
                 each
                 for each in coming.get(address, ())
                 if (each.person_id, each.rule, each.opens_on) not in known.coming
             ],
+            full=_is_due(known.last.get("full"), night.full_list_from),
         )
         if digest is not None:
-            told = outbox.tell(digests.render(digest, templates), news, known)
-            postings.append(replace(told, coming=digest.coming_told))
-    analyst = night.routes.analyst
-    known = memory.get(analyst, outbox.NOTHING_TOLD)
-    news = _unheard(_data_lines(con), known)
-    unrouted = _unrouted(con, night.routes)
-    figures = measures.gather(con, connection, night.as_at)
-    account = _account(con, intake, evaluated, unrouted, len(untold), deaths, len(postings), lists_folder)
-    account = replace(
-        account,
-        measures=figures,
-        surges=tuple(surges),
-        waiting=quarantine.count_waiting(con),
-        left=leavers.count(con),
-        lost=leavers.lost(con),
-        decided=decisions.count(con, night.as_at),
-        back=marks.list_back(connection, night.as_at),
-    )
-    summary = digests.compose_analyst(analyst, news, known.told(), night, account)
-    postings.append(outbox.tell(digests.render(summary, templates), news, known))
-    return Post(tuple(postings), {one.team or "": one.people for one in unrouted})
+            shown = [
+                replace(line, state="flipping") if line.flag_id in digest.flipping and line.state == "open" else line
+                for line in news
+                if line.flag_id not in digest.quiet
+            ]
+            drafts[address].add(digest, lines=shown, coming=digest.coming_told)
+    return len(untold)
+
+
+def _draft_summaries(
+    con: "DuckDBPyConnection",
+    connection: Connection,
+    night: digests.Night,
+    memory: Mapping[str, outbox.Memory],
+    drafts: Mapping[str, Draft],
+) -> None:
+    """Draft the weekly summary of each head who has had none this week."""
+    heads = {**night.routes.headed, **({night.routes.head: ()} if night.routes.head else {})}
+    for address, teams in heads.items():
+        known = memory.get(address, outbox.NOTHING_TOLD)
+        had_on = known.last.get("summary")
+        if _is_due(had_on, night.summary_from):
+            since = had_on or night.as_at - dt.timedelta(7)
+            week = weekly.gather(con, connection, night.as_at, since, teams or None)
+            drafts[address].add(digests.compose_head(address, teams, week, night, perhaps_had=known.perhaps_had))
+
+
+def _is_due(had_on: dt.date | None, since: dt.date | None) -> bool:
+    """Whether what goes once a week is due, if the last that was accepted is of ``had_on``."""
+    return since is not None and (had_on is None or had_on < since)
 
 
 def write_refusal(
@@ -168,27 +258,32 @@ def _coming_by_address(con: "DuckDBPyConnection", routes: digests.Routes) -> dic
 
 
 def _lines_by_address(
-    con: "DuckDBPyConnection", routes: digests.Routes, others: Iterable[str | None]
+    con: "DuckDBPyConnection", night: digests.Night, others: Iterable[str | None]
 ) -> Iterator[tuple[str | None, list[FlagLine]]]:
     """Each address with the lines that go there; restricted people's to the head of service, or to nobody.
 
     ``others``: addresses that have something else to hear, if no lines.
     """
+    routes = night.routes
     teams = [row[0] for row in con.execute("SELECT DISTINCT team FROM flag_line").fetchall()]
     load_rows(con, "route", {"team": "VARCHAR", "address": "VARCHAR"}, routes.addresses(teams))
     load_rows(con, "restricted", {"person_id": "VARCHAR"}, [(person,) for person in sorted(routes.restricted)])
+    load_rows(con, "not_a_spell", {"reason": "VARCHAR"}, [(reason,) for reason in (*flags.NOT_A_SPELL, "handed on")])
     heard = set()
     rows = con.execute(
         f"""
         SELECT CASE WHEN restricted.person_id IS NULL THEN route.address ELSE $head END AS address,
-               {", ".join(f"line.{name}" for name in LINE_FIELDS)}
+               {", ".join(f"line.{name}" for name in LINE_FIELDS)},
+               count(*) FILTER (line.opened_on > $flips_from AND not_a_spell.reason IS NULL)
+                   OVER (PARTITION BY line.person_id, line.rule) AS flips
         FROM flag_line AS line
         JOIN route ON route.team = coalesce(line.team, '')
         LEFT JOIN restricted USING (person_id)
+        LEFT JOIN not_a_spell ON not_a_spell.reason = line.resolved_reason
         WHERE line.severity <> 'data' AND line.state <> 'quarantined'
         ORDER BY address, line.person_id, line.rule
         """,
-        {"head": routes.head},
+        {"head": routes.head, "flips_from": night.as_at - dt.timedelta(night.flip_nights)},
     ).fetchall()
     for address, group in groupby(rows, key=itemgetter(0)):
         heard.add(address)

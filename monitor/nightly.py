@@ -19,6 +19,8 @@ from sqlalchemy import URL, Connection
 
 from monitor import (
     caseload,
+    digests,
+    escalations,
     evaluation,
     exceptions,
     flags,
@@ -371,7 +373,8 @@ def _accept(
             _save_measures(con, connection, past, run_id, as_at)
             _save_run(con, connection, rulebook, past, judged, request, run_id, now)
             _save_profile(con, connection, past, judged, run_id, as_at)
-            post = _write_letters(config, rulebook, templates, connection, past, judged, as_at)
+            raised = _escalate(config, rulebook, connection, past, judged, as_at, run_id=run_id, recorded_at=now)
+            post = _write_letters(config, rulebook, templates, connection, past, judged, as_at, raised)
             measures.save(con, connection, run_id=run_id, as_at=as_at, corrects=past.same_date)
             _post(config, connection, post.postings, request, run_id, now)
     except BaseException:
@@ -413,9 +416,36 @@ def _rehearse(config: Config, request: Request, rulebook: Rulebook, templates: T
         with store.reading() as connection:
             flags.settle(judged.con, connection, run_id=0, as_at=request.as_at)
             flags.show(judged.con, connection, request.as_at, corrects=past.same_date)
-            post = _write_letters(config, rulebook, templates, connection, past, judged, request.as_at)
+            raised = _escalate(config, rulebook, connection, past, judged, request.as_at)
+            post = _write_letters(config, rulebook, templates, connection, past, judged, request.as_at, raised)
     night = _account(judged, request.as_at, "rehearsed", past, post)
     return replace(night, believed=judged.verdict.word != "refused" or judged.verdict.accepted)
+
+
+def _escalate(
+    config: Config,
+    rulebook: Rulebook,
+    connection: Connection,
+    past: Ledger,
+    judged: Judged,
+    as_at: dt.date,
+    *,
+    run_id: int | None = None,
+    recorded_at: dt.datetime | None = None,
+) -> tuple[digests.Raised, ...]:
+    """What goes above the leads tonight; saved where there is a run."""
+    routes = digests.plan_routes(config.teams, config.people, read_restricted(config.restricted), as_at=as_at)
+    return escalations.settle(
+        judged.con,
+        connection,
+        config.escalation,
+        rulebook,
+        routes,
+        as_at,
+        corrects=past.same_date,
+        run_id=run_id,
+        recorded_at=recorded_at,
+    )
 
 
 def _write_letters(
@@ -426,6 +456,7 @@ def _write_letters(
     past: Ledger,
     judged: Judged,
     as_at: dt.date,
+    raised: Sequence[digests.Raised],
 ) -> letters.Post:
     _prepare_lists(config, rulebook, judged.con, as_at)
     measures.take(judged.con, judged.intake.supplied, adviser_cap=config.measures.adviser_cap)
@@ -448,6 +479,7 @@ def _write_letters(
         deaths=_new_deaths(judged.con),
         surges=judged.surges,
         lists_folder=str(config.data_folder / "exceptions" / as_at.isoformat()),
+        raised=raised,
     )
 
 

@@ -1,12 +1,12 @@
 """Turns a digest into words: the templates, their filters, and what is said when a template is wrong."""
 
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import (
     ChoiceLoader,
@@ -19,9 +19,13 @@ from jinja2 import (
     meta,
     select_autoescape,
 )
+from markupsafe import Markup
 
 from monitor.config import shipped
 from monitor.errors import Problems
+
+if TYPE_CHECKING:
+    from monitor.digests import Digest
 
 MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
@@ -29,7 +33,9 @@ MONTHS = (
 )  # fmt: skip
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 PARTS = ("subject.txt", "txt", "html")
-MESSAGES = ("lead", "analyst", "refused", "undelivered")
+MESSAGES = ("lead", "manager", "head", "analyst", "refused", "undelivered")
+PAGE = "page"
+"""The frame of every message: marking, the parts one after another, the foot."""
 REPORT: Mapping[str, frozenset[str]] = {
     "report.html": frozenset({"report", "page", "number", "in_words", "size", "share", "draw"}),
     "report-parts.html": frozenset({"number", "in_words", "size", "draw"}),
@@ -85,6 +91,11 @@ def underline(value: str) -> str:
     return f"{value}\n{'-' * len(value)}"
 
 
+def capitalize_first(value: str) -> str:
+    """The first letter a capital, the rest as it is."""
+    return value[:1].upper() + value[1:]
+
+
 def join_words(values: list[str] | tuple[str, ...], last: str = "and") -> str:
     """One, two and three."""
     return f" {last} ".join(filter(None, (", ".join(values[:-1]), *values[-1:])))
@@ -115,9 +126,18 @@ class Templates:
 
     environment: Environment
 
-    def fill(self, message: str, digest: object) -> dict[str, str]:
-        """Subject, text and HTML of one message, by the ending of the template's name."""
-        return {part: self._fill_part(f"{message}.{part}", {"digest": digest}) for part in PARTS}
+    def fill(self, digests: "Sequence[Digest]") -> dict[str, str]:
+        """Subject, text and HTML of one message, by the ending of the template's name; its parts in the order given.
+
+        What is not escaped here was escaped when the part itself was filled.
+        """
+        filled = [
+            {part: self._fill_part(f"{each.template}.{part}", {"digest": each}).strip("\n") for part in PARTS}
+            for each in digests
+        ]
+        parts = {part: [one[part] for one in filled] for part in PARTS}
+        parts["html"] = [Markup(one) for one in parts["html"]]  # noqa: S704 - escaped when it was filled
+        return {part: self._fill_part(f"{PAGE}.{part}", {"digest": digests[0], "parts": parts[part]}) for part in PARTS}
 
     def fill_page(self, name: str, values: Mapping[str, Any]) -> str:
         """One template of ``REPORT``, given everything it may name."""
@@ -161,8 +181,9 @@ def open_templates(folder: Path | None = None) -> Templates:
         words=join_words,
         underlined=underline,
         tallied=write_tally,
+        capitalize_first=capitalize_first,
     )
-    names = (*SHARED, *(f"{message}.{part}" for message in MESSAGES for part in PARTS), *REPORT)
+    names = (*SHARED, *(f"{message}.{part}" for message in (*MESSAGES, PAGE) for part in PARTS), *REPORT)
     own = [name for name in names if folder is not None and (folder / name).is_file()]
     problems = [problem for name in own for problem in _check(environment, name)]
     if problems:
@@ -177,13 +198,20 @@ def _check(environment: Environment, name: str) -> list[str]:
         if name.endswith(AS_THEY_ARE):
             return []
         environment.get_template(name)
-        unknown = meta.find_undeclared_variables(environment.parse(source)) - REPORT.get(name, {"digest", "say"})
+        unknown = meta.find_undeclared_variables(environment.parse(source)) - _known(name)
     except TemplateError as fault:
         return [_explain(name, fault)]
     if name in REPORT:
         known = ", ".join(sorted(REPORT[name]))
         return [f'{name}: no "{each}"; it is given {known}' for each in sorted(unknown)]
     return [f'{name}: no "{each}"; everything a message holds is under "digest"' for each in sorted(unknown)]
+
+
+def _known(name: str) -> frozenset[str]:
+    """What a template is given."""
+    if name in REPORT:
+        return REPORT[name]
+    return frozenset({"digest", "say", "parts"} if name.startswith(f"{PAGE}.") else {"digest", "say"})
 
 
 def _explain(name: str, fault: TemplateError) -> str:

@@ -14,7 +14,7 @@ from monitor.digests import (
     compose_lead,
     plan_routes,
 )
-from monitor.digests.lead import fold_flags
+from monitor.digests.standing import fold_flags
 
 AS_AT = date(2026, 1, 12)
 BEFORE = date(2026, 1, 9)
@@ -66,6 +66,7 @@ def line(flag_id: int, person_id: str, rule: str = "plan", severity: str = "high
     usual |= {
         "flag_id": flag_id, "person_id": person_id, "rule": rule, "severity": severity, "state": "open",
         "team": "Leaving Care North", "opened_on": AS_AT, "because": "Because.", "earlier_spells": 0,
+        "flips": 0,
     }  # fmt: skip
     return FlagLine(**(usual | given))
 
@@ -168,7 +169,9 @@ def test_someone_in_the_last_digest_with_a_more_serious_flag_is_worse():
     digest = compose([known, line(2, "P001", "homeless", "critical")], told(known))
 
     assert sections(digest) == {"worse": ["P001"]}
-    assert [item.status for item in digest.sections[0].people[0].items] == ["new", "open"]
+    (person,) = digest.sections[0].people
+    assert [item.status for item in person.items] == ["new"]
+    assert person.also == ("Contact overdue",)
 
 
 def test_someone_in_the_last_digest_with_another_flag_no_more_serious_is_new():
@@ -207,16 +210,15 @@ def test_a_flag_held_since_the_last_digest_is_news_once():
     assert next_time is None
 
 
-def test_a_cleared_flag_is_listed_with_what_is_still_open():
+def test_a_cleared_flag_is_listed_by_what_it_was():
     cleared = line(1, "P001", "contact", state="resolved", resolved_reason="cleared")
     still = line(2, "P001", "plan", opened_on=BEFORE)
 
     digest = compose([cleared, still], told(cleared, still))
 
     assert sections(digest) == {"cleared": ["P001"]}
-    person = digest.sections[0].people[0]
+    (person,) = digest.sections[0].people
     assert person.cleared == ("Contact overdue",)
-    assert [item.title for item in person.items] == ["Pathway plan overdue for review"]
 
 
 def test_a_flag_that_cleared_without_this_address_ever_hearing_of_it_is_not_told():
@@ -260,14 +262,16 @@ def test_an_ordinary_night_without_news_is_silent():
     assert compose([OLD], told(OLD)) is None
 
 
-def test_still_open_is_counted_and_only_the_most_serious_are_listed():
+def test_still_open_is_counted_and_the_critical_are_named_again():
     known = [line(n, f"P{n:03}", opened_on=BEFORE) for n in range(1, 31)]
+    critical = line(50, "P050", "homeless", "critical", opened_on=BEFORE)
 
-    digest = compose([*known, line(99, "P099")], told(*known))
+    digest = compose([*known, critical, line(99, "P099")], told(*known, critical))
 
-    still = digest.sections[-1]
-    assert (still.kind, len(still.people), still.total, still.more) == ("open", 5, 30, 25)
-    assert set(digest.flag_ids) == {*range(1, 31), 99}
+    assert sections(digest) == {"new": ["P099"]}
+    assert digest.open_by_severity == {"critical": 1, "high": 31}
+    assert [person_id for person_id, _ in digest.critical_people] == ["P050"]
+    assert set(digest.flag_ids) == {*range(1, 31), 50, 99}
 
 
 def test_every_critical_person_and_20_more_are_listed_when_many_are_new():

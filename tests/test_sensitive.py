@@ -51,7 +51,7 @@ def flags_of_everyone() -> list[FlagLine]:
             "flag_id": place, "person_id": row["person_id"], "team": "North", "personal_adviser": "A Example",
             "age": row["age"], "eligibility": row["category"], "rule": row["rule"], "state": "open",
             "severity": RULEBOOK.by_id[row["rule"]].severity, "opened_on": NIGHT, "due_on": row["due_on"],
-            "because": row["because"], "earlier_spells": 0,
+            "because": row["because"], "earlier_spells": 0, "flips": 0,
         })
         for place, row in enumerate(found, start=1)
     ]  # fmt: skip

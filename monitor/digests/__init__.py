@@ -8,6 +8,7 @@ from monitor.digests.analyst import (
     compose_refused,
 )
 from monitor.digests.lead import LeadDigest, NoLead, compose_lead
+from monitor.digests.manager import ManagerDigest, Raised, compose_manager
 from monitor.digests.messages import (
     ComingDue,
     Digest,
@@ -18,8 +19,10 @@ from monitor.digests.messages import (
     Told,
     clean_subject,
     render,
+    render_together,
 )
 from monitor.digests.routes import Routes, plan_routes
+from monitor.digests.week import HeadDigest, Week, compose_head
 
 __all__ = [
     "Account",
@@ -27,18 +30,25 @@ __all__ = [
     "ComingDue",
     "Digest",
     "FlagLine",
+    "HeadDigest",
     "LeadDigest",
+    "ManagerDigest",
     "Message",
     "Night",
     "NoLead",
+    "Raised",
     "RefusedDigest",
     "Routes",
     "RuleWords",
     "Told",
+    "Week",
     "clean_subject",
     "compose_analyst",
+    "compose_head",
     "compose_lead",
+    "compose_manager",
     "compose_refused",
     "plan_routes",
     "render",
+    "render_together",
 ]

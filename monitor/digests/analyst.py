@@ -147,6 +147,7 @@ class AnalystDigest:
     people: tuple[str, ...]
     template: str = "analyst"
     kind: str = "analyst"
+    holds: tuple[str, ...] = ("analyst",)
 
     @property
     def doubts(self) -> tuple[str, ...]:
@@ -191,6 +192,7 @@ class RefusedDigest:
     people: tuple[str, ...] = ()
     template: str = "refused"
     kind: str = "refused"
+    holds: tuple[str, ...] = ()
 
 
 def compose_analyst(

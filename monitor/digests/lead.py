@@ -3,80 +3,16 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import Literal
+from datetime import date
 
-from monitor.digests.messages import ComingDue, FlagLine, Night, RuleWords, Told, one_line, rank
-from monitor.digests.routes import Routes, Unrouted
-from monitor.rulebook.severity import SEVERITIES, WEIGHTS
+from monitor.digests.messages import ComingDue, FlagLine, Night, Told, one_line
+from monitor.digests.routes import Cover, Routes, Unrouted
+from monitor.digests.sections import LISTED, PersonLine, Rota, Section, rotas, section
+from monitor.digests.standing import NEWS, OPEN, Kind, Standing, gather, remember, stand
+from monitor.flags.waivers import Ending, remind
+from monitor.rulebook.severity import SEVERITIES
 
-BACK_WITHIN = timedelta(days=90)
-LISTED = 20
-"""People listed in a section beside the critical ones, who are always listed when they are news."""
-STILL_OPEN_LISTED = 5
-"""People without news whom a digest repeats; the rest are counted, so that every day's mail stays short."""
-
-Status = Literal["new", "back", "held", "open"]
-Kind = Literal["baseline", "new", "worse", "back", "held", "cleared", "open"]
-NEWS: tuple[Kind, ...] = ("baseline", "new", "worse", "back", "held", "cleared")
-BY_STATUS: Mapping[Status, Kind] = {"new": "new", "back": "back", "held": "held"}
-OPEN = ("open", "held")
-ENDED = ("no longer asked", "duty ended", "withdrawn")
-"""Ways a flag ends that are not good news: counted, never listed as cleared."""
-
-
-@dataclass(frozen=True)
-class Inside:
-    """A flag shown inside the line of the one that folds it."""
-
-    title: str | None
-    status: Status
-
-
-@dataclass(frozen=True)
-class Item:
-    """One flag as a message shows it. A sensitive one is its title and due date only."""
-
-    title: str | None
-    severity: str
-    status: Status
-    sensitive: bool
-    because: str | None
-    action: str | None
-    due_on: date | None
-    days_over: int
-    opened_on: date
-    held_since: date | None
-    held_why: str | None
-    last_cleared_on: date | None
-    inside: tuple[Inside, ...]
-    unconfirmed: bool = False
-
-
-@dataclass(frozen=True)
-class PersonLine:
-    """One young person: everything open about them, the most serious first, and what was cleared."""
-
-    person_id: str
-    link: str | None
-    team: str | None
-    adviser: str | None
-    severity: str | None
-    items: tuple[Item, ...]
-    cleared: tuple[str | None, ...]
-
-
-@dataclass(frozen=True)
-class Section:
-    """People in the same case: those listed, and how many there are."""
-
-    kind: Kind
-    people: tuple[PersonLine, ...]
-    total: int
-
-    @property
-    def more(self) -> int:
-        return self.total - len(self.people)
+__all__ = ["LeadDigest", "NoLead", "PersonLine", "compose_lead"]
 
 
 @dataclass(frozen=True)
@@ -101,6 +37,18 @@ class ComingLine:
 
 
 @dataclass(frozen=True)
+class EndingLine:
+    """A waiver that ends within days: after that the flag is news again, if it still stands."""
+
+    person_id: str
+    link: str | None
+    adviser: str | None
+    title: str | None
+    until_on: date
+    within: Ending
+
+
+@dataclass(frozen=True)
 class ServiceLine:
     """A rule so often in breach that it is said once of the team's records, and of nobody by name."""
 
@@ -121,7 +69,11 @@ class NoLead:
 
 @dataclass(frozen=True)
 class LeadDigest:
-    """Everything one team lead is told tonight, counted and in order; the templates give it words."""
+    """Everything one team lead is told tonight, counted and in order; the templates give it words.
+
+    ``full``: the weekly whole list is part of it (``rotas``). ``unsettled``: flags that keep opening and clearing, of
+    which this address has heard; ``quiet``: flags whose state tonight it is not to be taken to know.
+    """
 
     recipient: str
     night: Night
@@ -144,39 +96,30 @@ class LeadDigest:
     coming: tuple[ComingLine, ...] = ()
     coming_told: tuple[ComingDue, ...] = ()
     """Everything coming due that it newly says, by line or by count."""
+    ending: tuple[EndingLine, ...] = ()
+    answers: tuple[tuple[str, int], ...] = ()
     service: tuple[ServiceLine, ...] = ()
+    covering: tuple[Cover, ...] = ()
+    full: bool = False
+    rotas: tuple[Rota, ...] = ()
+    unsettled: int = 0
+    flipping: frozenset[int] = frozenset()
+    quiet: frozenset[int] = frozenset()
     template: str = "lead"
     kind: str = "lead"
 
-
-@dataclass(frozen=True)
-class Memory:
-    """What accepted digests have told an address: each flag and when, and how people stood in the last."""
-
-    flags: Mapping[int, date]
-    told_on: date | None
-    severity: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How one young person stands tonight towards one address."""
-
-    person_id: str
-    team: str | None
-    adviser: str | None
-    kind: Kind | None
-    severity: str | None
-    roots: Sequence[tuple[FlagLine, tuple[FlagLine, ...]]]
-    statuses: Mapping[int, Status]
-    cleared: Sequence[FlagLine]
-    ended: Sequence[str]
-    waived: int
+    @property
+    def holds(self) -> tuple[str, ...]:
+        return ("lead", "full") if self.full or self.counts["baseline"] else ("lead",)
 
     @property
-    def rank(self) -> tuple[int, int, str]:
-        weight = sum(WEIGHTS.get(line.severity, 0) for line, _ in self.roots)
-        return (rank(self.severity), -weight, self.person_id)
+    def critical_people(self) -> tuple[tuple[str, str | None], ...]:
+        """Everyone with a critical flag, once."""
+        return tuple(sorted(dict(person for each in self.critical for person in each.people).items()))
+
+    @property
+    def has_news(self) -> bool:
+        return any(self.counts.values()) or bool(self.answers)
 
 
 def compose_lead(
@@ -189,6 +132,7 @@ def compose_lead(
     last_digest: date | None = None,
     perhaps_had: Sequence[date] = (),
     coming: Sequence[ComingDue] = (),
+    full: bool = False,
 ) -> LeadDigest | None:
     """What this address is told tonight, or None when it would hear nothing new.
 
@@ -196,6 +140,7 @@ def compose_lead(
     are left out, whoever asks. ``told`` is what accepted digests have told this address; ``last_digest`` is
     when it had one, which may have reported nothing. ``perhaps_had``: messages that may not have arrived.
     ``coming``: what comes due within days and this address has not been told; the baseline only counts it.
+    ``full``: the weekly list is due, which goes whether or not anything is new.
     """
     lines = tuple(lines)
     aside = [line for line in lines if line.rule in night.service_wide]
@@ -204,59 +149,67 @@ def compose_lead(
     memory = remember(told)
     told_on = last_digest or memory.told_on
     baseline = night.baseline and told_on is None
-    people = [_stand(about, memory, night, baseline=baseline) for about in _gather(recipient, lines, night.routes)]
+    people = [stand(about, memory, night, baseline=baseline) for about in gather(recipient, lines, night.routes)]
     by_kind: defaultdict[Kind, list[Standing]] = defaultdict(list)
     for person in people:
         if person.kind:
             by_kind[person.kind].append(person)
     ended = Counter(reason for person in people for reason in person.ended)
-    if not (baseline or ended or coming or any(by_kind.get(kind) for kind in NEWS)):
+    ending = _gather_ending(people, told_on, night)
+    answers = _count_answers(people, told_on)
+    news = ended or coming or ending or answers or any(by_kind.get(kind) for kind in NEWS)
+    if not (baseline or full or news):
         return None
 
-    sections = tuple(
-        _section(kind, by_kind[kind], night, several_teams=len(teams) != 1)
-        for kind in (*NEWS, "open")
-        if kind in by_kind
-    )
+    several = len(teams) != 1
+    sections = tuple(section(kind, by_kind[kind], night, several_teams=several) for kind in NEWS if kind in by_kind)
     still = [person for person in people if person.severity]
     by_severity = Counter(person.severity for person in still)
-    restricted = sum(person.person_id in night.routes.restricted for person in still)
     coming_lines = () if baseline else tuple(_coming_line(each, night) for each in coming[:LISTED])
-    named = [person.person_id for section in sections for person in section.people]
-    named += [line.person_id for line in coming_lines]
     critical = _glance(still, night)
+    rota = rotas(still, night) if full and not baseline else ()
+    named = [person.person_id for each in sections for person in each.people]
+    named += [line.person_id for line in coming_lines] + [line.person_id for line in ending]
     named += [person_id for each in critical for person_id, _ in each.people]
+    named += [person_id for each in rota for _, ids in each.named for person_id, _ in ids]
+    quiet = frozenset(flag_id for person in people for flag_id in person.quiet)
+    flipping = {flag_id for person in people for flag_id, status in person.statuses.items() if status == "flipping"}
+    flipping |= {line.flag_id for line in lines if line.flag_id in memory.flipping and line.flips >= night.flips}
+    reported = [flag_id for person in people for flag_id in person.statuses if flag_id not in quiet]
+    reported += [
+        line.flag_id for about in gather(recipient, aside, night.routes) for line in about if line.state in OPEN
+    ]
     return LeadDigest(
         recipient=recipient,
         night=night,
         teams=tuple(teams),
         sections=sections,
-        counts={kind: len(by_kind.get(kind, ())) for kind in (*NEWS, "open")}
-        | {"ended": ended.total(), "coming": len(coming)},
+        counts={kind: len(by_kind.get(kind, ())) for kind in NEWS}
+        | {"ended": ended.total(), "coming": len(coming), "ending": len(ending)},
         open_people=len(still),
         open_by_severity={each: by_severity[each] for each in SEVERITIES if by_severity[each]},
         ended=dict(ended),
-        waived=sum(person.waived for person in people),
+        waived=sum(len(person.waived) for person in people),
         no_lead=_count_without_lead(still, night.routes),
-        restricted=restricted,
+        restricted=sum(person.person_id in night.routes.restricted for person in still),
         told_on=told_on,
         perhaps_had=tuple(perhaps_had),
         rules_changed=tuple(night.title(rule) for rule in night.rules_changed),
         failed=tuple(night.title(rule) for rule in night.failed),
-        flag_ids=(
-            *(flag_id for person in people for flag_id in person.statuses),
-            *(
-                line.flag_id
-                for about in _gather(recipient, aside, night.routes)
-                for line in about
-                if line.state in OPEN
-            ),
-        ),
+        flag_ids=tuple(reported),
         people=tuple(dict.fromkeys(named)),
         critical=critical,
         coming=coming_lines,
         coming_told=tuple(coming),
-        service=_sum_service(recipient, night),
+        ending=ending,
+        answers=answers,
+        service=_sum_service(recipient, night) if baseline or full else (),
+        covering=night.routes.covered_by(recipient),
+        full=full,
+        rotas=rota,
+        unsettled=sum(status == "unsettled" for person in people for status in person.statuses.values()),
+        flipping=frozenset(flipping),
+        quiet=quiet,
     )
 
 
@@ -264,7 +217,7 @@ def _glance(people: Iterable[Standing], night: Night) -> tuple[Glance, ...]:
     """Every critical flag that stands, folded ones too, by what a message calls it; the commonest last."""
     found: defaultdict[str | None, list[str]] = defaultdict(list)
     for person in sorted(people, key=lambda each: each.person_id):
-        lines = [line for root, inside in person.roots for line in (root, *inside) if line.severity == "critical"]
+        lines = [line for line, _ in person.each() if line.severity == "critical"]
         for title in dict.fromkeys(night.title(line.rule) for line in lines):
             found[title].append(person.person_id)
     ordered = sorted(found.items(), key=lambda entry: (len(entry[1]), entry[0] or ""))
@@ -294,6 +247,31 @@ def _coming_line(each: ComingDue, night: Night) -> ComingLine:
     )
 
 
+def _gather_ending(people: Iterable[Standing], told_on: date | None, night: Night) -> tuple[EndingLine, ...]:
+    """The waivers whose end this address is to be reminded of tonight, the first to end first."""
+    found = []
+    for person in people:
+        for line in person.waived:
+            if line.waived_until is None or line.waived_on is None:
+                continue
+            within = remind(until_on=line.waived_until, waived_on=line.waived_on, as_at=night.as_at, told_on=told_on)
+            if within is not None:
+                adviser = one_line(line.personal_adviser) if line.personal_adviser else None
+                title, link = night.title(line.rule), night.link(line.person_id)
+                found.append(EndingLine(line.person_id, link, adviser, title, line.waived_until, within))
+    return tuple(sorted(found, key=lambda each: (each.until_on, each.person_id)))
+
+
+def _count_answers(people: Iterable[Standing], told_on: date | None) -> tuple[tuple[str, int], ...]:
+    """The answers that have come in since the last digest about flags that still stand, by what they say."""
+    found: Counter[str] = Counter()
+    for person in people:
+        for line in (*(line for line, _ in person.each()), *person.waived):
+            if line.answer and line.answer_noticed_on and (told_on is None or line.answer_noticed_on > told_on):
+                found[line.answer] += 1
+    return tuple(found.most_common())
+
+
 def _sum_service(recipient: str, night: Night) -> tuple[ServiceLine, ...]:
     """Each rule that is said of the service, over the teams this address hears about."""
     found = []
@@ -306,85 +284,6 @@ def _sum_service(recipient: str, night: Night) -> tuple[ServiceLine, ...]:
     return tuple(sorted(found, key=lambda line: (-line.breach, line.title or "")))
 
 
-def remember(told: Iterable[Told]) -> Memory:
-    """What an address knows from its digests; the analyst's data flags are not part of one."""
-    earlier = [each for each in told if each.severity != "data"]
-    flags: dict[int, date] = {}
-    for each in earlier:
-        flags[each.flag_id] = max(each.as_at, flags.get(each.flag_id, each.as_at))
-    told_on = max(flags.values(), default=None)
-    severity: dict[str, int] = {}
-    for each in earlier:
-        if each.as_at == told_on:
-            worst = severity.get(each.person_id, len(SEVERITIES))
-            severity[each.person_id] = min(rank(each.severity), worst)
-    return Memory(flags, told_on, severity)
-
-
-def _gather(recipient: str, lines: Iterable[FlagLine], routes: Routes) -> list[list[FlagLine]]:
-    """The lines this address may be told, by young person; nothing of those who died tonight."""
-    by_person: defaultdict[str, list[FlagLine]] = defaultdict(list)
-    for line in lines:
-        if line.severity != "data" and routes.address(line.team, line.person_id) == recipient:
-            by_person[line.person_id].append(line)
-    return [about for about in by_person.values() if all(line.resolved_reason != "died" for line in about)]
-
-
-def _stand(about: Sequence[FlagLine], memory: Memory, night: Night, *, baseline: bool) -> Standing:
-    current = [line for line in about if line.state in ("open", "held")]
-    statuses: dict[int, Status] = {
-        line.flag_id: "open" if baseline else _status(line, memory.flags.get(line.flag_id)) for line in current
-    }
-    others = [line for line in about if line.flag_id not in statuses]
-    gone = [line for line in others if line.state == "resolved" and line.flag_id in memory.flags]
-    rules_now = {line.rule for line in current} if gone else ()
-    cleared = [line for line in gone if line.resolved_reason == "cleared" and line.rule not in rules_now]
-    severity = min((line.severity for line in current), key=rank, default=None)
-    person_id = about[0].person_id
-    return Standing(
-        person_id=person_id,
-        team=about[0].team,
-        adviser=about[0].personal_adviser,
-        kind="baseline"
-        if baseline and current
-        else _kind(severity, statuses, memory.severity.get(person_id), cleared=bool(cleared)),
-        severity=severity,
-        roots=fold_flags(current, night.rules),
-        statuses=statuses,
-        cleared=cleared,
-        ended=[line.resolved_reason for line in gone if line.resolved_reason in ENDED],
-        waived=sum(line.state == "waived" for line in others),
-    )
-
-
-def _status(line: FlagLine, told_on: date | None) -> Status:
-    """What this flag is to an address last told of it on ``told_on``."""
-    if told_on is None:
-        gap = line.opened_on - line.last_cleared_on if line.last_cleared_on else None
-        return "back" if line.earlier_spells and gap is not None and gap <= BACK_WITHIN else "new"
-    if line.state == "held" and line.held_since is not None and line.held_since > told_on:
-        return "held"
-    return "open"
-
-
-def _kind(
-    severity: str | None, statuses: Mapping[int, Status], worst_then: int | None, *, cleared: bool
-) -> Kind | None:
-    """The one section a young person is shown in, if any.
-
-    Someone in the last digest who has become more serious is *worse* although what made them so is a new
-    flag: that is the change a lead must see.
-    """
-    if severity is not None and worst_then is not None and rank(severity) < worst_then:
-        return "worse"
-    for status, kind in BY_STATUS.items():
-        if status in statuses.values():
-            return kind
-    if cleared:
-        return "cleared"
-    return "open" if statuses else None
-
-
 def _count_without_lead(people: Iterable[Standing], routes: Routes) -> tuple[NoLead, ...]:
     counts: Counter[tuple[str, Unrouted]] = Counter()
     for person in people:
@@ -392,78 +291,3 @@ def _count_without_lead(people: Iterable[Standing], routes: Routes) -> tuple[NoL
         if why and person.person_id not in routes.restricted:
             counts[one_line(person.team or ""), why] += 1
     return tuple(NoLead(team or None, why, number) for (team, why), number in sorted(counts.items()))
-
-
-def _section(kind: Kind, people: Iterable[Standing], night: Night, *, several_teams: bool) -> Section:
-    """The people to list: when they are news, every critical one and up to 20 more; else the first few."""
-    ordered = sorted(people, key=lambda person: person.rank)
-    critical = sum(person.severity == "critical" for person in ordered)
-    listed = ordered[: STILL_OPEN_LISTED if kind == "open" else critical + LISTED]
-    return Section(kind, tuple(_line(person, night, several_teams) for person in listed), len(ordered))
-
-
-def _line(person: Standing, night: Night, several_teams: bool) -> PersonLine:
-    show_team = several_teams or night.routes.unrouted(person.team) is not None
-    return PersonLine(
-        person_id=person.person_id,
-        link=night.link(person.person_id),
-        team=one_line(person.team) if show_team and person.team else None,
-        adviser=one_line(person.adviser) if person.adviser else None,
-        severity=person.severity,
-        items=tuple(_item(line, inside, person.statuses, night) for line, inside in person.roots),
-        cleared=tuple(night.title(line.rule) for line in person.cleared),
-    )
-
-
-def _item(line: FlagLine, inside: Sequence[FlagLine], statuses: Mapping[int, Status], night: Night) -> Item:
-    rule = night.rules.get(line.rule)
-    told_all = rule is not None and not rule.sensitive
-    over = (night.as_at - line.due_on).days if line.due_on else 0
-    return Item(
-        title=night.title(line.rule),
-        severity=line.severity,
-        status=statuses[line.flag_id],
-        sensitive=not told_all,
-        because=one_line(line.because) if told_all else None,
-        action=one_line(rule.action) if rule and told_all else None,
-        due_on=line.due_on,
-        days_over=max(over, 0),
-        opened_on=line.opened_on,
-        held_since=line.held_since if line.state == "held" else None,
-        held_why=one_line(line.held_why) if line.state == "held" and line.held_why and told_all else None,
-        last_cleared_on=line.last_cleared_on,
-        inside=tuple(Inside(night.title(each.rule), statuses[each.flag_id]) for each in inside),
-        unconfirmed=line.unconfirmed and statuses[line.flag_id] != "open",
-    )
-
-
-def fold_flags(
-    current: Sequence[FlagLine], rules: Mapping[str, RuleWords]
-) -> list[tuple[FlagLine, tuple[FlagLine, ...]]]:
-    """One person's open flags, most serious first, each with the flags shown inside it.
-
-    No flag is ever lost: of rules that fold each other, the most serious stays outside.
-    """
-    if len(current) == 1:
-        return [(current[0], ())]
-    ordered = sorted(current, key=lambda line: (rank(line.severity), line.due_on or date.max, line.rule))
-    folds = {line.rule: rules[line.rule].folds if line.rule in rules else () for line in ordered}
-
-    def root_of(line: FlagLine) -> FlagLine:
-        passed = {line.rule}
-        while True:
-            parent = next((each for each in ordered if line.rule in folds[each.rule]), None)
-            if parent is None or parent.rule == line.rule:
-                return line
-            if parent.rule in passed:
-                return min((each for each in ordered if each.rule in passed), key=ordered.index)
-            passed.add(parent.rule)
-            line = parent
-
-    inside: dict[int, list[FlagLine]] = {}
-    for line in ordered:
-        root = root_of(line)
-        within = inside.setdefault(root.flag_id, [])
-        if root is not line:
-            within.append(line)
-    return [(line, tuple(inside[line.flag_id])) for line in ordered if line.flag_id in inside]

@@ -1,6 +1,6 @@
 """What messages are made of: flags as the night left them, what was told before, the finished words."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Protocol
@@ -68,6 +68,12 @@ class FlagLine:
     answered_by: str | None = None
     answer_noticed_on: date | None = None
     """The first accepted night that knew of the answer: news to a reader whose last digest is older than that."""
+    flips: int = 0
+    """How often the same rule has opened for the same person within the nights that the settings say."""
+
+
+LINE_FIELDS = tuple(name for name in FlagLine.__dataclass_fields__ if name != "flips")
+"""The columns of ``flag_line`` that a line is made of, in its order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +108,7 @@ class Told:
     person_id: str
     severity: str
     as_at: date
+    state: str = "open"
 
 
 @dataclass(frozen=True)
@@ -134,6 +141,15 @@ class Night:
     """Rules asked of nobody, with the columns they rest on that are not believed."""
     service_wide: Mapping[str, Mapping[str, Figures]] = field(default_factory=dict)
 
+    flips: int = 3
+    """A flag that opened so often within the nights that the settings say keeps changing."""
+    flip_nights: int = 30
+    full_list_from: date | None = None
+    """The weekly list and, below, the summary are due to whoever has had none since that day."""
+    summary_from: date | None = None
+    most_escalated: int = 20
+    """Young people of a team whom an escalation names; the rest are counted."""
+
     def title(self, rule: str) -> str | None:
         """What an e-mail may call a rule; None for one no longer in the rulebook, whose id may disclose."""
         words = self.rules.get(rule)
@@ -153,7 +169,11 @@ class Digest(Protocol):
     @property
     def kind(self) -> str: ...
     @property
+    def holds(self) -> tuple[str, ...]: ...
+    @property
     def recipient(self) -> str: ...
+    @property
+    def night(self) -> Night: ...
     @property
     def flag_ids(self) -> tuple[int, ...]: ...
     @property
@@ -165,7 +185,7 @@ class Message:
     """A message for the outbox.
 
     ``flag_ids``: every unresolved flag it reports, by line or by count. ``people``: everyone it names, for
-    the last check before it is sent.
+    the last check before it is sent. ``holds``: its parts, in words.
     """
 
     recipient: str
@@ -175,6 +195,7 @@ class Message:
     html: str
     flag_ids: tuple[int, ...]
     people: tuple[str, ...]
+    holds: tuple[str, ...] = ()
 
 
 def rank(severity: str | None) -> int:
@@ -183,28 +204,37 @@ def rank(severity: str | None) -> int:
 
 
 def one_line(value: str) -> str:
-    """The text without line breaks or runs of spaces."""
-    return " ".join(value.split())
+    """The text without line breaks, control characters or runs of spaces."""
+    return " ".join("".join(c if c.isprintable() else " " for c in value).split())
 
 
 def render(digest: Digest, templates: "Templates | None" = None) -> Message:
-    """The digest in words, by ``templates`` or the shipped ones."""
+    """One digest in words, by ``templates`` or the shipped ones."""
+    return render_together((digest,), templates)
+
+
+def render_together(parts: Sequence[Digest], templates: "Templates | None" = None) -> Message:
+    """All that one address is told tonight as one message, its parts in the order given."""
     if templates is None:
         from monitor.templating import open_templates
 
         templates = open_templates()
-    parts = templates.fill(digest.template, digest)
+    first = parts[0]
+    words = templates.fill(parts)
+    marking = clean_subject(first.night.marking)
+    subject = clean_subject(words["subject.txt"])
     return Message(
-        recipient=digest.recipient,
-        kind=digest.kind,
-        subject=clean_subject(parts["subject.txt"]),
-        text=parts["txt"].strip("\n") + "\n",
-        html=parts["html"],
-        flag_ids=digest.flag_ids,
-        people=digest.people,
+        recipient=first.recipient,
+        kind=first.kind,
+        subject=subject if subject.startswith(marking) else f"{marking} {subject}",
+        text=words["txt"].strip("\n") + "\n",
+        html=words["html"],
+        flag_ids=tuple(dict.fromkeys(flag_id for part in parts for flag_id in part.flag_ids)),
+        people=tuple(dict.fromkeys(person for part in parts for person in part.people)),
+        holds=tuple(dict.fromkeys(word for part in parts for word in part.holds)),
     )
 
 
 def clean_subject(subject: str) -> str:
     """One line of printable characters: nothing in it can begin another header."""
-    return " ".join("".join(c if c.isprintable() else " " for c in subject).split())
+    return one_line(subject)

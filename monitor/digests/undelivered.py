@@ -39,6 +39,7 @@ class UndeliveredDigest:
     people: tuple[str, ...] = ()
     template: str = "undelivered"
     kind: str = "undelivered"
+    holds: tuple[str, ...] = ()
 
     def of(self, fate: Fate) -> tuple[Trouble, ...]:
         return tuple(each for each in self.troubles if each.fate == fate)

@@ -12,7 +12,7 @@ channel finds out; until then, and when it is held, the next digest to that addr
 """
 
 from monitor.outbox.due import find_due
-from monitor.outbox.memory import NOTHING_TOLD, Memory, load_memory
+from monitor.outbox.memory import NOTHING_TOLD, Memory, load_memory, load_told_escalations
 from monitor.outbox.posting import Posting, post, tell
 from monitor.outbox.receipts import Received, poll_receipts
 from monitor.outbox.sending import Delivered, deliver_due
@@ -26,6 +26,7 @@ __all__ = [
     "deliver_due",
     "find_due",
     "load_memory",
+    "load_told_escalations",
     "poll_receipts",
     "post",
     "tell",

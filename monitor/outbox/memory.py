@@ -7,12 +7,12 @@ Only what differs from the last telling is recorded, so that a quiet night write
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, and_, func, or_, select
 
 from monitor.digests import Told
-from monitor.store.tables import Flag, Message, MessageComing, MessageFlag, table_of
+from monitor.store.tables import Escalation, Flag, Message, MessageComing, MessageEscalation, MessageFlag, table_of
 
 _message = table_of(Message)
 TOLD = and_(_message.c.accepted_at.is_not(None), _message.c.state.in_(("sending", "delivered")))
@@ -21,7 +21,7 @@ DOUBTFUL = or_(
     _message.c.state == "technical-failure", and_(_message.c.state == "sending", _message.c.accepted_at.is_(None))
 )
 """It may have gone and may not."""
-DIGESTS = ("lead", "analyst")
+DIGESTS = ("lead", "manager", "head", "analyst")
 """The kinds of message that tell of flags: each is replaced by a later night's, which has all its news."""
 
 
@@ -36,13 +36,15 @@ class Memory:
     """Dates of messages since then that may or may not have arrived."""
     coming: frozenset[tuple[str, str, dt.date]] = frozenset()
     """What it was told will come due: person_id, rule and the day."""
+    last: Mapping[str, dt.date] = field(default_factory=dict)
+    """When it last had a message that held each part: lead, full, manager, summary, analyst."""
 
     def told(self) -> tuple[Told, ...]:
         """The flags still standing as this address knows them."""
         if self.last_digest is None:
             return ()
         return tuple(
-            Told(flag_id, person_id, severity, self.last_digest)
+            Told(flag_id, person_id, severity, self.last_digest, state)
             for flag_id, (person_id, severity, state) in self.flags.items()
             if state != "resolved"
         )
@@ -76,6 +78,7 @@ def load_memory(connection: Connection, *, since: dt.date) -> dict[str, Memory]:
         flags[row.recipient][row.flag_id] = (row.person_id, row.severity, row.state)
     accepted = select(message.c.recipient, func.max(message.c.as_at)).where(TOLD, digests).group_by(message.c.recipient)
     last: dict[str, dt.date] = {row[0]: row[1] for row in connection.execute(accepted)}
+    parts = _load_parts(connection)
     doubtful = select(message.c.recipient, message.c.as_at).where(DOUBTFUL, digests).order_by(message.c.as_at)
     perhaps: defaultdict[str, list[dt.date]] = defaultdict(list)
     for recipient, as_at in connection.execute(doubtful):
@@ -88,9 +91,39 @@ def load_memory(connection: Connection, *, since: dt.date) -> dict[str, Memory]:
             last.get(recipient),
             tuple(dict.fromkeys(perhaps[recipient])),
             frozenset(coming.get(recipient, ())),
+            parts.get(recipient, {}),
         )
         for recipient in {*flags, *last, *perhaps}
     }
+
+
+def load_told_escalations(connection: Connection) -> frozenset[int]:
+    """The escalations of unresolved flags that a reader has had."""
+    message, said = table_of(Message), table_of(MessageEscalation)
+    step, flag = table_of(Escalation), table_of(Flag)
+    rows = connection.execute(
+        select(said.c.escalation_id)
+        .join(message, message.c.id == said.c.message_id)
+        .join(step, step.c.id == said.c.escalation_id)
+        .join(flag, flag.c.id == step.c.flag_id)
+        .where(TOLD, flag.c.resolved_on.is_(None))
+    )
+    return frozenset(row[0] for row in rows)
+
+
+def _load_parts(connection: Connection) -> dict[str, dict[str, dt.date]]:
+    """By recipient, when each part was last accepted there."""
+    message = table_of(Message)
+    rows = connection.execute(
+        select(message.c.recipient, message.c.holds, func.max(message.c.as_at))
+        .where(TOLD, message.c.holds.is_not(None))
+        .group_by(message.c.recipient, message.c.holds)
+    )
+    found: defaultdict[str, dict[str, dt.date]] = defaultdict(dict)
+    for recipient, holds, as_at in rows:
+        for part in holds.split():
+            found[recipient][part] = max(as_at, found[recipient].get(part, as_at))
+    return found
 
 
 def _load_coming(connection: Connection, since: dt.date) -> dict[str, set[tuple[str, str, dt.date]]]:

@@ -10,25 +10,26 @@ from sqlalchemy import Connection, and_
 
 from monitor.digests import ComingDue, FlagLine
 from monitor.digests import Message as Written
-from monitor.outbox.memory import Memory
+from monitor.outbox.memory import DIGESTS, Memory
 from monitor.store.bulk import insert_rows, next_id
-from monitor.store.tables import Message, MessageComing, MessageFlag, table_of
+from monitor.store.tables import Message, MessageComing, MessageEscalation, MessageFlag, table_of
 
 PENDING = ("created", "temporary-failure")
-REPLACES = {"lead": ("lead",), "analyst": ("analyst", "refused"), "refused": ("refused",)}
 
 
 @dataclass(frozen=True)
 class Posting:
     """A finished message with the flags it tells of that differ from the last telling: (flag id, severity, state).
 
-    ``coming``: what it newly says will come due. ``attached``: the list that travels with it, as CSV.
+    ``coming``: what it newly says will come due. ``escalations``: those it tells of. ``attached``: the list that
+    travels with it, as CSV.
     """
 
     message: Written
     news: tuple[tuple[int, str, str], ...] = ()
     coming: tuple[ComingDue, ...] = ()
     attached: str | None = None
+    escalations: tuple[int, ...] = ()
 
 
 def tell(message: Written, lines: Iterable[FlagLine], memory: Memory) -> Posting:
@@ -55,21 +56,20 @@ def post(
 ) -> None:
     """Save the messages, inside the caller's transaction.
 
-    A pending digest to the same address is replaced: its news is untold, and so in the new one. So is what was said of
-    an earlier refused night. Other kinds are left to go.
+    A night that was accepted has decided afresh what every address is to hear, so that every digest still pending is
+    replaced, even to an address that hears nothing now; so is what was said of an earlier refused night. Other kinds
+    are left to go.
     """
     message = table_of(Message)
-    for replacing, replaced in REPLACES.items():
-        recipients = {posting.message.recipient for posting in postings if posting.message.kind == replacing}
-        if recipients:
-            waiting = and_(
-                message.c.state.in_(PENDING), message.c.kind.in_(replaced), message.c.recipient.in_(recipients)
-            )
-            connection.execute(message.update().where(waiting).values(state="replaced"))
+    kinds = {posting.message.kind for posting in postings}
+    replaced = (*DIGESTS, "refused") if kinds.intersection(DIGESTS) else tuple(kinds & {"refused"})
+    if replaced:
+        waiting = and_(message.c.state.in_(PENDING), message.c.kind.in_(replaced))
+        connection.execute(message.update().where(waiting).values(state="replaced"))
     first = next_id(connection, Message)
     numbered = list(enumerate(postings, start=first))
     columns = ("id", "key", "run_id", "as_at", "created_at", "due_at", "state", "recipient", "kind", "subject", "text",
-               "html", "people", "attached")  # fmt: skip
+               "html", "people", "attached", "holds")  # fmt: skip
     rows = []
     for number, one in numbered:
         written = one.message
@@ -88,6 +88,7 @@ def post(
                 *words,
                 json.dumps(written.people),
                 one.attached,
+                " ".join(written.holds),
             )
         )
     insert_rows(connection, Message, columns, rows)
@@ -102,4 +103,10 @@ def post(
         MessageComing,
         ("message_id", "person_id", "rule", "opens_on"),
         [(number, each.person_id, each.rule, each.opens_on) for number, one in numbered for each in one.coming],
+    )
+    insert_rows(
+        connection,
+        MessageEscalation,
+        ("message_id", "escalation_id"),
+        [(number, told) for number, one in numbered for told in one.escalations],
     )

@@ -1,0 +1,317 @@
+"""Which flags go above their team's lead tonight: from working days open, each step once.
+
+A flag's clock counts the working days in England on which it was open and neither held, nor waived, nor in quarantine.
+It is worked out anew each night from dates and events, so that a missed night, a repeat or a correction cannot make it
+go wrong; one that carries an earlier flag on carries its clock and its steps on too.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from sqlalchemy import Connection, select
+
+from monitor.store import events
+from monitor.store.bulk import WIDE_READ, delete_rows, insert_rows, next_id
+from monitor.store.tables import Escalation, Flag, FlagEvent, Waiver, table_of
+from monitor.trust.freshness import is_working_day, working_days_between
+from monitor.workspace import load_rows
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+Step = Literal["manager", "head"]
+STEPS: tuple[Step, ...] = ("manager", "head")
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Days on which a flag's clock stands still: from ``since`` up to the day before ``until``."""
+
+    since: dt.date
+    until: dt.date
+
+
+@dataclass(frozen=True, slots=True)
+class Escalated:
+    """A flag taken one step above its team's lead; ``working_days``: how many its clock had counted."""
+
+    number: int
+    flag_id: int
+    step: Step
+    as_at: dt.date
+    severity: str
+    working_days: int
+    person_id: str = ""
+    rule: str = ""
+    team: str | None = None
+
+
+def count_working_days(opened_on: dt.date, as_at: dt.date, pauses: Iterable[Pause] = ()) -> int:
+    """The working days after ``opened_on``, up to and with ``as_at``, that lie in no pause."""
+    days = working_days_between(opened_on, as_at)
+    paused = {
+        day
+        for pause in pauses
+        for n in range((min(pause.until, as_at + dt.timedelta(1)) - pause.since).days)
+        if opened_on < (day := pause.since + dt.timedelta(n)) and is_working_day(day)
+    }
+    return days - len(paused)
+
+
+def find_pauses(changes: Iterable[tuple[str, dt.date]], as_at: dt.date) -> list[Pause]:
+    """The pauses of one flag that is open tonight, from its ``held`` and ``released`` events in order.
+
+    Of several on one night the last holds, so that a night put right counts as it was put right.
+    """
+    pauses: list[Pause] = []
+    held: dt.date | None = None
+    for kind, day in changes:
+        if kind == "held":
+            held = held or day
+        elif held is not None:
+            pauses.append(Pause(held, day))
+            held = None
+    if held is not None:
+        pauses.append(Pause(held, as_at))
+    return [pause for pause in pauses if pause.until > pause.since]
+
+
+def latest_opening(days: int, as_at: dt.date) -> dt.date:
+    """The last day on which a flag can have opened that has been open for so many working days by ``as_at``."""
+    day = as_at
+    while working_days_between(day, as_at) < days:
+        day -= dt.timedelta(1)
+    return day
+
+
+def decide(
+    con: "DuckDBPyConnection",
+    connection: Connection,
+    steps: Mapping[str, Sequence[int]],
+    rules: Collection[str],
+    as_at: dt.date,
+    *,
+    corrects: Collection[int] = (),
+    told: Collection[int] = (),
+) -> tuple[list[Escalated], list[Escalated]]:
+    """The steps newly reached tonight, and those of an attempt being put right that are reached no longer.
+
+    ``steps``: working days by severity, for the manager and then the head. ``rules``: those that escalate. ``told``:
+    escalations that a reader has had, which nothing takes back. Reads ``flag_line`` and ``settled``.
+    """
+    due = _load_candidates(con, steps, rules, as_at)
+    before = _load_ancestry(connection, {row[0] for row in due})
+    taken = _load_taken(connection, {old for chain in before.values() for old in chain} | {row[0] for row in due})
+    pauses = _load_pauses(con, connection, before, as_at)
+    reached: dict[tuple[int, str], Escalated] = {}
+    for flag_id, step, days, opened_on, severity, person_id, rule, team in due:
+        counted = count_working_days(opened_on, as_at, pauses.get(flag_id, ()))
+        if counted >= days:
+            one = Escalated(0, flag_id, step, as_at, severity, counted, person_id, rule, team)
+            reached[flag_id, step] = one
+    untaken = {
+        key: one
+        for key, one in reached.items()
+        if not any((old, one.step) in taken for old in (one.flag_id, *before.get(one.flag_id, ())))
+    }
+    first = next_id(connection, Escalation)
+    new = [replace(one, number=first + n) for n, one in enumerate(untaken.values())]
+    back = []
+    if corrects:
+        table = table_of(Escalation)
+        rows = connection.execute(select(table).where(table.c.run_id.in_(corrects), table.c.id.not_in(list(told))))
+        back = [
+            Escalated(row.id, row.flag_id, row.step, row.as_at, row.severity, row.working_days, team=row.team)
+            for row in rows
+            if (row.flag_id, row.step) not in reached
+        ]
+    return new, back
+
+
+def _load_candidates(
+    con: "DuckDBPyConnection", steps: Mapping[str, Sequence[int]], rules: Collection[str], as_at: dt.date
+) -> list[tuple[int, Step, int, dt.date, str, str, str, str | None]]:
+    """Every open flag that would have reached a step if it had never been paused."""
+    limits = [
+        (severity, step, days, latest_opening(days, as_at))
+        for severity, all_days in steps.items()
+        for step, days in zip(STEPS, all_days, strict=False)
+    ]
+    columns = {"severity": "VARCHAR", "step": "VARCHAR", "days": "INTEGER", "opened_by": "DATE"}
+    load_rows(con, "escalation_limit", columns, limits)
+    load_rows(con, "escalating_rule", {"rule": "VARCHAR"}, [(rule,) for rule in rules])
+    rows = con.execute("""
+        SELECT line.flag_id, step, days, line.opened_on, line.severity, line.person_id, line.rule, line.team
+        FROM flag_line AS line
+        JOIN escalation_limit AS l ON l.severity = line.severity AND line.opened_on <= l.opened_by
+        JOIN escalating_rule USING (rule)
+        WHERE line.state = 'open'
+        ORDER BY line.flag_id, step DESC
+    """)
+    return rows.fetchall()
+
+
+def _load_ancestry(connection: Connection, flag_ids: Iterable[int]) -> dict[int, tuple[int, ...]]:
+    """The earlier flags that each of these carries on, the nearest first."""
+    flag = table_of(Flag)
+    parents: dict[int, int] = {}
+    asked = set(flag_ids)
+    while asked:
+        wanted = sorted(asked)
+        asked = set()
+        for start in range(0, len(wanted), WIDE_READ):
+            those = flag.c.id.in_(wanted[start : start + WIDE_READ])
+            for child, parent in connection.execute(
+                select(flag.c.id, flag.c.continues_flag_id).where(those, flag.c.continues_flag_id.is_not(None))
+            ):
+                parents[child] = parent
+                asked.add(parent)
+        asked -= parents.keys()
+    found = {}
+    for flag_id in flag_ids:
+        chain: list[int] = []
+        here = flag_id
+        while here in parents and parents[here] not in chain:
+            here = parents[here]
+            chain.append(here)
+        if chain:
+            found[flag_id] = tuple(chain)
+    return found
+
+
+def _load_taken(connection: Connection, flag_ids: Collection[int]) -> set[tuple[int, str]]:
+    table = table_of(Escalation)
+    wanted = sorted(flag_ids)
+    taken: set[tuple[int, str]] = set()
+    for start in range(0, len(wanted), WIDE_READ):
+        those = table.c.flag_id.in_(wanted[start : start + WIDE_READ])
+        taken.update((row[0], row[1]) for row in connection.execute(select(table.c.flag_id, table.c.step).where(those)))
+    return taken
+
+
+def _load_pauses(
+    con: "DuckDBPyConnection", connection: Connection, before: Mapping[int, Sequence[int]], as_at: dt.date
+) -> dict[int, list[Pause]]:
+    """The pauses of every candidate that has any, those of the flags it carries on included."""
+    candidates = con.execute("""
+        SELECT DISTINCT s.flag_id, s.quarantined_on, s.released_on
+        FROM settled AS s JOIN flag_line AS line USING (flag_id)
+        JOIN escalation_limit AS l ON l.severity = line.severity AND line.opened_on <= l.opened_by
+        WHERE line.state = 'open'
+    """).fetchall()
+    pauses: defaultdict[int, list[Pause]] = defaultdict(list)
+    for flag_id, since, until in candidates:
+        if since is not None and until is not None and until > since:
+            pauses[flag_id].append(Pause(since, until))
+    heirs = {old: heir for heir, chain in before.items() for old in chain}
+    asked = sorted({row[0] for row in candidates} | heirs.keys())
+    event = table_of(FlagEvent)
+    changes: defaultdict[int, list[tuple[str, dt.date]]] = defaultdict(list)
+    for start in range(0, len(asked), WIDE_READ):
+        those = event.c.flag_id.in_(asked[start : start + WIDE_READ])
+        rows = connection.execute(
+            select(event.c.flag_id, event.c.kind, event.c.as_at)
+            .where(those, event.c.kind.in_(("held", "released", "resolved")))
+            .order_by(event.c.id)
+        )
+        for flag_id, kind, day in rows:
+            changes[flag_id].append((kind, day))
+    for heir, pause in _load_waived(connection, asked, as_at):
+        pauses[heirs.get(heir, heir)].append(pause)
+    for flag_id, happened in changes.items():
+        pauses[heirs.get(flag_id, flag_id)] += find_pauses(happened, as_at)
+    return pauses
+
+
+def _load_waived(connection: Connection, flag_ids: Sequence[int], as_at: dt.date) -> list[tuple[int, Pause]]:
+    """The days on which each of these flags was waived."""
+    waiver = table_of(Waiver)
+    found = []
+    for start in range(0, len(flag_ids), WIDE_READ):
+        those = waiver.c.flag_id.in_(flag_ids[start : start + WIDE_READ])
+        for row in connection.execute(
+            select(waiver.c.flag_id, waiver.c.waived_on, waiver.c.until_on, waiver.c.ended_on).where(those)
+        ):
+            until = min(row.until_on + dt.timedelta(1), row.ended_on or dt.date.max, as_at + dt.timedelta(1))
+            if until > row.waived_on:
+                found.append((row.flag_id, Pause(row.waived_on, until)))
+    return found
+
+
+def save(
+    connection: Connection,
+    new: Sequence[Escalated],
+    back: Sequence[Escalated],
+    recipients: Mapping[int, tuple[str | None, str | None]],
+    *,
+    run_id: int,
+    as_at: dt.date,
+    recorded_at: dt.datetime,
+) -> None:
+    """Write tonight's steps and an event for each, inside the caller's transaction.
+
+    ``recipients``: by number, who is to hear and why it is somebody else than the step says.
+    """
+    delete_rows(connection, Escalation, [one.number for one in back])
+    columns = ("id", "flag_id", "step", "as_at", "run_id", "team", "recipient", "instead", "severity", "working_days")
+    rows = [
+        (
+            one.number,
+            one.flag_id,
+            one.step,
+            as_at,
+            run_id,
+            one.team,
+            *recipients.get(one.number, (None, None)),
+            one.severity,
+            one.working_days,
+        )
+        for one in new
+    ]
+    insert_rows(connection, Escalation, columns, rows)
+    happened = [
+        events.Event(
+            "escalated",
+            one.flag_id,
+            one.person_id,
+            one.rule,
+            f"open for {one.working_days} working days",
+            detail={"step": one.step, "severity": one.severity},
+        )
+        for one in new
+    ]
+    happened += [
+        events.Event("escalation withdrawn", one.flag_id, why="the night was put right", detail={"step": one.step})
+        for one in back
+    ]
+    if happened:
+        events.record(connection, happened, as_at=as_at, recorded_at=recorded_at, run_id=run_id)
+
+
+def load_standing(connection: Connection, told: Collection[int]) -> list[Escalated]:
+    """Every step of an unresolved flag that no reader has had yet."""
+    table, flag = table_of(Escalation), table_of(Flag)
+    rows = connection.execute(
+        select(table, flag.c.person_id, flag.c.rule)
+        .join(flag, flag.c.id == table.c.flag_id)
+        .where(flag.c.resolved_on.is_(None))
+        .order_by(table.c.id)
+    )
+    return [
+        Escalated(
+            row.id,
+            row.flag_id,
+            row.step,
+            row.as_at,
+            row.severity,
+            row.working_days,
+            row.person_id,
+            row.rule,
+            row.team,
+        )
+        for row in rows
+        if row.id not in told
+    ]
