@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from sqlalchemy import URL, Connection
 
 from monitor import (
+    alarms,
     caseload,
     digests,
     escalations,
@@ -32,6 +33,7 @@ from monitor import (
     sources,
     trust,
 )
+from monitor.alarms import Alarms
 from monitor.caseload import entitled, joining, leavers, roster
 from monitor.config import Config, read_restricted
 from monitor.delivery import Channel, open_channel
@@ -71,12 +73,16 @@ def note_nothing(stage: str, /, **counts: int | str | None) -> None:
 
 @dataclass(frozen=True)
 class Tools:
-    """What the night reads of the world, handed in by ``cli``: clock, secrets, where progress is told and logged."""
+    """What the night reads of the world, handed in by ``cli``: clock, secrets, where progress is told and logged.
+
+    ``told``: the alarms that this process has raised.
+    """
 
     clock: Clock
     environ: Mapping[str, str]
     say: Say
     note: Note = note_nothing
+    told: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -148,7 +154,10 @@ def run(
     if request.dry_run:
         return _rehearse(config, request, rulebook, templates, tools)
     channel = open_channel(config.delivery, data_folder=config.data_folder, environ=tools.environ)
-    with working_store(locate(config, tools.environ), wait_seconds=wait_seconds) as store:
+    where = locate(config, tools.environ)
+    told = Alarms(config.data_folder / "alarms", tools.told)
+    teller = alarms.Teller(config, where, rulebook, templates, channel, told, tools.clock)
+    with alarms.told_of_failure(teller, request), working_store(where, wait_seconds=wait_seconds) as store:
         past = ledger.read_ledger(store, request.as_at)
         ledger.check_date(request, past)
         with _recorded(config, request, rulebook, templates, store, past, channel, tools) as run_id:
@@ -203,7 +212,7 @@ def _recorded(
         verdict = "refused" if isinstance(fault, trust.NotBelieved) else None
         tools.note("night not accepted", run=run_id, state=state, why=_why(fault))
         ledger.close(store, run_id, state, str(fault), tools.clock(), verdict=verdict)
-        if not isinstance(fault, ledger.RequestRefused):
+        if not isinstance(fault, ledger.RequestRefused) and not ledger.was_said(store, run_id):
             with store.writing() as connection:
                 head = events.head(connection)
                 night = letters.describe_night(config, rulebook, past, request.as_at, chain_head=head)

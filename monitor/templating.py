@@ -33,7 +33,7 @@ MONTHS = (
 )  # fmt: skip
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 PARTS = ("subject.txt", "txt", "html")
-MESSAGES = ("lead", "manager", "head", "analyst", "refused", "undelivered")
+MESSAGES = ("lead", "manager", "head", "analyst", "refused", "undelivered", "notice")
 PAGE = "page"
 """The frame of every message: marking, the parts one after another, the foot."""
 REPORT: Mapping[str, frozenset[str]] = {
@@ -157,10 +157,16 @@ class Templates:
 
 @cache
 def open_templates(folder: Path | None = None) -> Templates:
-    """The templates; ``folder`` may hold a council's own for some or all of them, which are checked.
+    """As ``read_templates``, once in the life of a process."""
+    return read_templates(folder)
+
+
+def read_templates(folder: Path | None = None) -> Templates:
+    """The templates as they are now; ``folder`` may hold a council's own for some or all of them, which are checked.
 
     Raises ``Problems`` with every template of ``folder`` that cannot be read, or that names something no digest
-    has. The shipped ones are checked by the tests, not on every night.
+    has. The shipped ones are checked by the tests, not on every night. A council's own are read whole, so that a
+    later change of the file changes nothing here.
     """
     folders = [shipped("templates")] if folder is None else [folder, shipped("templates")]
     environment = Environment(

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from monitor.cli import decisions, keeping, looking, nights, rules, trials
+from monitor.cli import decisions, keeping, looking, nights, rules, service, trials
 from monitor.errors import MonitorError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     nights.run,
+    service.start,
     nights.deliver,
     nights.check,
     nights.confirm,

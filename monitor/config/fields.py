@@ -69,7 +69,7 @@ def check_case_url(value: str) -> str:
     return value
 
 
-def _web_address(value: str) -> str:
+def check_web_address(value: str) -> str:
     """An address that may be sent credentials: over TLS, or on this machine."""
     try:
         parts = urlsplit(value)
@@ -119,7 +119,7 @@ Folder = Annotated[Located, AfterValidator(_folder)]
 File = Annotated[Located, AfterValidator(_file)]
 
 Database = Annotated[str, AfterValidator(_database)]
-WebAddress = Annotated[str, AfterValidator(_web_address)]
+WebAddress = Annotated[str, AfterValidator(check_web_address)]
 
 
 class Table(BaseModel):

@@ -21,6 +21,7 @@ from monitor.digests.messages import (
     render,
     render_together,
 )
+from monitor.digests.notices import Matter, Notice, compose_alarm, compose_outage
 from monitor.digests.routes import Routes, plan_routes
 from monitor.digests.week import HeadDigest, Week, compose_head
 
@@ -33,9 +34,11 @@ __all__ = [
     "HeadDigest",
     "LeadDigest",
     "ManagerDigest",
+    "Matter",
     "Message",
     "Night",
     "NoLead",
+    "Notice",
     "Raised",
     "RefusedDigest",
     "Routes",
@@ -43,10 +46,12 @@ __all__ = [
     "Told",
     "Week",
     "clean_subject",
+    "compose_alarm",
     "compose_analyst",
     "compose_head",
     "compose_lead",
     "compose_manager",
+    "compose_outage",
     "compose_refused",
     "plan_routes",
     "render",

@@ -30,6 +30,10 @@ class Request:
     unattended: bool = False
 
 
+CUT_OFF = "the process ended before it was finished"
+"""Why a run failed that a later one found still at work."""
+
+
 @dataclass(frozen=True)
 class Ledger:
     """The accepted nights, as far as a new one must know them.
@@ -113,7 +117,7 @@ def find_withdrawn(ledger: Ledger, in_force: Iterable[str]) -> tuple[str, ...]:
 def begin(store: Store, request: Request, now: dt.datetime) -> int:
     table = table_of(Run)
     with store.writing() as connection:
-        interrupted = {"state": "failed", "reason": "the process ended before it was finished", "finished_at": now}
+        interrupted = {"state": "failed", "reason": CUT_OFF, "finished_at": now}
         connection.execute(table.update().where(table.c.state == "running").values(interrupted))
         run_id = next_id(connection, Run)
         connection.execute(
@@ -126,6 +130,16 @@ def was_accepted_anyway(ledger: Ledger, source_fingerprint: str) -> bool:
     """Whether somebody has said already that this very input is to be believed."""
     tonight = ledger.tonight
     return tonight is not None and tonight.reason is not None and tonight.source_fingerprint == source_fingerprint
+
+
+def was_said(store: Store, run_id: int) -> bool:
+    """Whether an earlier try at the same date ended for the very same reason, which the analyst knows then."""
+    run = table_of(Run)
+    with store.reading() as connection:
+        this = connection.execute(select(run.c.as_at, run.c.reason).where(run.c.id == run_id)).one()
+        same = (run.c.as_at == this.as_at, run.c.reason == this.reason, run.c.id < run_id)
+        ended = run.c.state.in_(("refused", "failed"))
+        return connection.execute(select(run.c.id).where(*same, ended).limit(1)).first() is not None
 
 
 def close(store: Store, run_id: int, state: str, reason: str, now: dt.datetime, *, verdict: str | None = None) -> None:

@@ -1,0 +1,61 @@
+"""``monitor start``: wakes the service every minute, until it is told to stop.
+
+APScheduler only says when to look; ``due`` decides from the ledger of nights what there is to do.
+"""
+
+import datetime as dt
+import os
+import signal
+from types import FrameType
+
+from apscheduler.executors.pool import ThreadPoolExecutor  # type: ignore[import-untyped]
+from apscheduler.schedulers.blocking import BlockingScheduler  # type: ignore[import-untyped]
+from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import-untyped]
+
+from monitor.logbook import Log
+from monitor.schedule.due import LONDON
+from monitor.schedule.service import Service
+
+__all__ = ["Service", "serve"]
+
+MISFIRE_SECONDS = 6 * 3600
+"""A look that is late by less is made all the same; later than that, the next minute's does its work."""
+STOP = tuple(number for name in ("SIGINT", "SIGTERM", "SIGBREAK") if (number := getattr(signal, name, None)))
+
+
+def serve(service: Service, log: Log) -> None:
+    """Work until a signal, then finish the step in hand and return; a second signal ends the process at once."""
+    scheduler = BlockingScheduler(timezone=LONDON, executors={"default": ThreadPoolExecutor(1)})
+
+    def look() -> None:
+        if service.stopping.is_set():
+            stop_scheduler()
+        else:
+            service.look()
+
+    def stop_scheduler() -> None:
+        if scheduler.running:
+            scheduler.shutdown(wait=False)
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if service.stopping.is_set():
+            os._exit(128 + number)
+        service.stopping.set()
+        log.info("stopping after the step in hand", signal=signal.Signals(number).name)
+        stop_scheduler()
+
+    for number in STOP:
+        signal.signal(number, stop)
+    log.info("service started", run_at=f"{service.config.service.run_at:%H:%M}")
+    scheduler.add_job(
+        look,
+        IntervalTrigger(minutes=1),
+        next_run_time=dt.datetime.now(LONDON),
+        max_instances=1,
+        coalesce=True,
+        misfire_grace_time=MISFIRE_SECONDS,
+    )
+    if not service.stopping.is_set():
+        scheduler.start()
+    with service.at_work:
+        log.info("service stopped")
