@@ -15,7 +15,7 @@ from monitor import audit as auditing
 from monitor import retention
 from monitor.audit import Audit
 from monitor.config import load_config
-from monitor.errors import Problems
+from monitor.errors import Problems, Refused
 from monitor.retention import people
 from monitor.store import Store, events, locate, open_store
 from monitor.store.events import Event
@@ -228,3 +228,15 @@ def test_an_empty_record_is_whole(tmp_path: Path) -> None:
     assert (found.events, found.head, found.problems) == (0, events.GENESIS, ())
     store.close()
     shutil.rmtree(tmp_path)
+
+
+def test_every_message_of_a_night_carries_the_head(council: Council) -> None:
+    with pytest.raises(Refused):
+        council.night(day(3), crowd(2))
+
+    mails = council.mail()
+
+    assert {mail.to for mail in mails} == {"north@example.gov.uk", "analyst@example.gov.uk"}
+    assert any("cannot be believed" in mail.subject or "refused" in mail.subject.lower() for mail in mails)
+    assert [mail.subject for mail in mails if "Record sealed at" not in mail.text] == []
+    assert [mail.subject for mail in mails if "Record sealed at" not in mail.html] == []
