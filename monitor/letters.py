@@ -18,6 +18,7 @@ from monitor.config.escalation import latest
 from monitor.digests import ComingDue, FlagLine, Raised
 from monitor.digests.messages import LINE_FIELDS
 from monitor.exceptions import decisions
+from monitor.exceptions.travelling import write_travelling
 from monitor.retention import marks
 from monitor.rulebook import Rulebook
 from monitor.store.ledger import Ledger, find_withdrawn
@@ -97,6 +98,7 @@ def write_all(
     surges: Sequence["Surge"],
     lists_folder: str,
     raised: Sequence[Raised] = (),
+    attach_lists: bool = False,
 ) -> Post:
     """One message for each address with something to hear, all its parts in one, from ``flag_line`` and the outbox."""
     memory = outbox.load_memory(connection, since=night.as_at - dt.timedelta(flags.RECENT_DAYS))
@@ -104,7 +106,7 @@ def write_all(
         night, baseline=night.baseline or not memory, service_wide=measures.by_team(con, night.service_wide)
     )
     drafts: defaultdict[str, Draft] = defaultdict(Draft)
-    untold = _draft_leads(con, night, memory, drafts)
+    untold = _draft_leads(con, night, memory, drafts, attach_lists=attach_lists)
     for address in {night.routes.escalate(one.step, one.line.team, one.line.person_id)[0] for one in raised}:
         if address is not None:
             had = memory.get(address, outbox.NOTHING_TOLD).perhaps_had
@@ -117,6 +119,7 @@ def write_all(
     known = memory.get(analyst, outbox.NOTHING_TOLD)
     news = _unheard(_data_lines(con), known)
     unrouted = _unrouted(con, night.routes)
+    deaths = _untold_deaths(con, known.last.get("analyst"), deaths)
     account = _account(con, intake, evaluated, unrouted, untold, deaths, leads_told, lists_folder)
     account = replace(
         account,
@@ -148,6 +151,9 @@ class Draft:
     lines: list[FlagLine] = field(default_factory=list)
     coming: tuple[ComingDue, ...] = ()
     escalations: tuple[int, ...] = ()
+    attached: str | None = None
+    listed: tuple[str, ...] = ()
+    """Everyone in what is attached."""
 
     def add(
         self,
@@ -165,7 +171,10 @@ class Draft:
     def finish(self, known: outbox.Memory, templates: Templates) -> outbox.Posting:
         ordered = sorted(self.parts, key=lambda part: PARTS.index(part.kind))
         told = outbox.tell(digests.render_together(ordered, templates), self.lines, known)
-        return replace(told, coming=self.coming, escalations=self.escalations)
+        # Whoever is in the list is looked at again before it goes, as those are whom the message names.
+        people = tuple(dict.fromkeys((*told.message.people, *self.listed)))
+        message = replace(told.message, people=people)
+        return replace(told, message=message, coming=self.coming, escalations=self.escalations, attached=self.attached)
 
 
 def _draft_leads(
@@ -173,6 +182,8 @@ def _draft_leads(
     night: digests.Night,
     memory: Mapping[str, outbox.Memory],
     drafts: Mapping[str, Draft],
+    *,
+    attach_lists: bool,
 ) -> int:
     """Draft every lead's part; how many people nobody may be told of."""
     untold: set[str] = set()
@@ -205,6 +216,8 @@ def _draft_leads(
                 if line.flag_id not in digest.quiet
             ]
             drafts[address].add(digest, lines=shown, coming=digest.coming_told)
+            if attach_lists:
+                drafts[address].attached, drafts[address].listed = write_travelling(con, lines, night)
     return len(untold)
 
 
@@ -342,6 +355,15 @@ def _account(
         leads_told=leads_told,
         lists_folder=lists_folder,
     )
+
+
+def _untold_deaths(con: "DuckDBPyConnection", last: dt.date | None, tonight: Sequence[str]) -> list[str]:
+    """Tonight's new deaths, and those of nights since ``last``, whose message to the analyst never went."""
+    rows = con.execute(
+        "SELECT person_id FROM roster_tonight WHERE died_on IS NOT NULL AND ($last IS NULL OR died_on > $last)",
+        {"last": last},
+    )
+    return sorted({*tonight, *(row[0] for row in rows.fetchall())})
 
 
 def _alive_again(con: "DuckDBPyConnection") -> tuple[str, ...]:

@@ -489,6 +489,7 @@ def _write_letters(
         surges=judged.surges,
         lists_folder=str(config.data_folder / "exceptions" / as_at.isoformat()),
         raised=raised,
+        attach_lists=config.delivery.attaches_lists,
     )
 
 

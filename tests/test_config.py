@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
+from uuid import UUID
 
 import pytest
 from pydantic import BaseModel
@@ -168,3 +169,50 @@ def settings_of(model: type[BaseModel]) -> Iterator[str]:
             inner = [one for one in (kind, *get_args(kind)) if isinstance(one, type) and issubclass(one, BaseModel)]
             for one in inner:
                 yield from settings_of(one)
+
+
+def test_addresses_outside_the_allowed_domains_are_named_together(tmp_path: Path) -> None:
+    path = tmp_path / "monitor.toml"
+    path.write_text(
+        """
+        [[sources]]
+        name = "caseload"
+        kind = "sample"
+        [people]
+        analyst = "analyst@example.gov.uk"
+        head = "head@elsewhere.example"
+        [[teams]]
+        name = "North @ night"
+        lead = "lead@sub.example.gov.uk"
+        manager = "Manager@EXAMPLE.gov.uk"
+        [delivery]
+        allowed_domains = ["Example.gov.uk"]
+        """,
+        encoding="utf-8",
+    )
+
+    with pytest.raises(Problems) as caught:
+        load_config(path)
+
+    (problem,) = caught.value.problems
+    assert "people.head, teams[North @ night].lead: not an address at @example.gov.uk" in problem
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ('send_hour = "8 o\'clock"', 'not a time of day; write it like "08:00"'),
+        ('allowed_domains = ["@example.gov.uk"]', "is not a domain"),
+        ('channel = "notify"', 'channel "notify" needs a [delivery.notify] table'),
+        ('[delivery.notify]\ntemplate_id = "7"\napi_key_env = "KEY"', "not a UUID"),
+        (f'[delivery.notify]\ntemplate_id = "{UUID(int=1)}"', "api_key_env: give it or api_key_file"),
+    ],
+)
+def test_what_is_wrong_with_delivery_says_what_would_be_right(tmp_path: Path, lines: str, words: str) -> None:
+    path = tmp_path / "monitor.toml"
+    path.write_text(f'[[sources]]\nname = "c"\nkind = "sample"\n[delivery]\n{lines}\n', encoding="utf-8")
+
+    with pytest.raises(Problems) as caught:
+        load_config(path)
+
+    assert words in str(caught.value)

@@ -15,6 +15,7 @@ import trustme
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword, Session
 from aiosmtpd.smtp import Envelope as Received
 from mail_server import Mailbox, free_port, mail_server
+from postroom import NORTH, SOUTH, WEST, postroom, written
 
 from monitor.config import Delivery, Smtp
 from monitor.delivery import Channel, Envelope, build_mail, open_channel
@@ -375,6 +376,68 @@ def test_a_message_larger_than_the_server_takes_is_permanent_before_it_is_sent(a
     assert fault.permanent
     assert "552" in str(fault)
     assert mailbox.taken == []
+
+
+@pytest.mark.parametrize("answer", ["452 4.2.2 over quota", "552 5.2.2 over quota", "552 no room"])
+def test_a_full_mailbox_is_tried_again_whatever_the_first_digit_and_the_next_message_goes(authority, ca_file, answer):
+    mailbox = Mailbox()
+    mailbox.rcpt = lambda address: answer if "full" in address else "250 OK"
+
+    with mail_server(authority, mailbox) as port, smtp_channel(port, ca_file) as channel:
+        fault = fault_of(channel, recipient="lead.full@example.gov.uk")
+        channel.send(envelope())
+
+    assert temporary(fault)
+    assert "the mailbox is full" in str(fault)
+    assert len(mailbox.taken) == 1
+
+
+def test_a_sender_the_server_refuses_stops_the_rest_and_blames_no_message(authority, ca_file):
+    mailbox = NoSender()
+
+    with mail_server(authority, mailbox) as port, smtp_channel(port, ca_file) as channel:
+        first, second = fault_of(channel), fault_of(channel)
+
+    assert first.stops
+    assert not first.permanent
+    assert str(second) == str(first)
+    assert "takes no mail from delivery.sender (550 5.7.60)" in str(first)
+
+
+class NoSender(Mailbox):
+    async def handle_MAIL(self, *_: Any) -> str:  # noqa: N802 - the server's own name
+        return "550 5.7.60 you may not send as this sender"
+
+
+def test_a_message_larger_than_the_config_lets_out_never_leaves(authority, ca_file):
+    mailbox = Mailbox()
+
+    with mail_server(authority, mailbox) as port, smtp_channel(port, ca_file, largest_kilobytes=3) as channel:
+        fault = fault_of(channel)
+
+    assert fault.permanent
+    assert "more than delivery.smtp.largest_kilobytes lets out" in str(fault)
+    assert mailbox.taken == []
+
+
+def test_each_reader_is_judged_singly_over_one_connection(authority, ca_file, tmp_path: Path):
+    mailbox = Mailbox()
+    answers = {"north": "550 5.1.1 unknown", "south": "452 4.2.2 full"}
+    mailbox.rcpt = lambda address: answers.get(address.partition("@")[0], "250 OK")
+    injected = "lead@example.gov.uk\r\nBcc: all@example.com"
+
+    with (
+        mail_server(authority, mailbox) as port,
+        smtp_channel(port, ca_file) as channel,
+        postroom(tmp_path, teams=[]) as room,
+    ):
+        room.post(*(written(one) for one in (NORTH, SOUTH, injected, WEST)))
+        room.deliver(channel)
+
+        assert room.states() == {
+            NORTH: "permanent-failure", SOUTH: "temporary-failure", injected: "permanent-failure", WEST: "delivered",
+        }  # fmt: skip
+    assert [one.rcpt_tos for one in mailbox.taken] == [[WEST], ["analyst@example.gov.uk"]]
 
 
 def logging_in(port: int, ca_file: Path, password: str) -> Any:

@@ -126,6 +126,11 @@ class Delivery(Table):
             raise ValueError('notify: missing; channel "notify" needs a [delivery.notify] table with a template_id')
         return self
 
+    @property
+    def attaches_lists(self) -> bool:
+        """Whether a lead's list goes with the message."""
+        return self.channel == "notify" and self.notify is not None and self.notify.attach_list
+
     def allows(self, mailbox: str) -> bool:
         """Whether messages may go to this address."""
         return not self.allowed_domains or mailbox.rpartition("@")[2].lower() in self.allowed_domains

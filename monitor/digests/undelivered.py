@@ -25,7 +25,7 @@ class Trouble:
     @property
     def is_digest(self) -> bool:
         """Whether its news goes into the next message to the same address."""
-        return self.kind in ("lead", "analyst")
+        return self.kind in ("lead", "manager", "head", "analyst")
 
 
 @dataclass(frozen=True)
