@@ -33,6 +33,11 @@ class Received:
     awaited: int = 0
     problems: tuple[str, ...] = ()
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """By what became of them, for the log."""
+        return {name: number for name, number in vars(self).items() if isinstance(number, int)}
+
 
 def poll_receipts(store: Store, channel: Channel, config: "Config", *, clock: Callable[[], dt.datetime]) -> Received:
     """Ask about every message that was taken and has no final state; what failed is told of at the next delivery."""

@@ -139,7 +139,10 @@ class Service:
         self._done = self._done.after(delivered_at=now, receipts_at=now)
         channel = open_channel(config.delivery, data_folder=config.data_folder, environ=self._environ)
         with working_store(self._database, existing=True) as store:
+            received = outbox.poll_receipts(store, channel, config, clock=self._clock)
             delivered = outbox.deliver_due(store, channel, config, clock=self._clock)
+        if received.delivered or received.failed:
+            self._log.info("receipts", **received.counts)
         if any(delivered.counts.values()):
             self._log.info("messages delivered", **delivered.counts)
 
