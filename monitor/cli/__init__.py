@@ -22,6 +22,7 @@ app = typer.Typer(
 COMMANDS = (
     nights.run,
     service.start,
+    service.status,
     nights.deliver,
     nights.check,
     nights.confirm,

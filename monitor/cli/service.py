@@ -4,7 +4,7 @@ import os
 
 import typer
 
-from monitor.cli.options import CONFIG, ConfigPath, now
+from monitor.cli.options import CONFIG, AsJson, ConfigPath, database, load, now
 
 
 def start(config: ConfigPath = CONFIG) -> None:
@@ -18,3 +18,20 @@ def start(config: ConfigPath = CONFIG) -> None:
     log = logbook.open_log(settings.log, settings.log_file)
     serve(Service(watch, os.environ, now, log), log)
     raise typer.Exit(0)
+
+
+def status(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
+    """How the monitor stands, and what needs a person: the last nights, the next, what waits, the disk."""
+    settings = load(config)
+
+    from monitor import terminal
+    from monitor.schedule import concerns, standing, wording
+
+    found = standing.gather(settings, database(settings), now(), wait_seconds=2)
+    needed = concerns.judge(found, settings)
+    if as_json:
+        terminal.print_json(wording.as_dict(found, needed))
+    else:
+        for line in wording.describe(found, needed):
+            typer.echo(line)
+    raise typer.Exit(1 if needed else 0)

@@ -19,6 +19,7 @@ __all__ = [
     "HEAD",
     "WAIT_SECONDS",
     "Store",
+    "find_version",
     "is_there",
     "locate",
     "migrate",
@@ -144,10 +145,18 @@ def is_there(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> bool:
     where = make_url(where)
     if where.get_backend_name() == "sqlite":
         return Path(where.database or "").is_file()
+    return find_version(where, wait_seconds=wait_seconds) is not None
+
+
+def find_version(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> str | None:
+    """The migration a database is at, which is left as it is; None where there is none yet."""
+    where = make_url(where)
+    if where.get_backend_name() == "sqlite" and not Path(where.database or "").is_file():
+        return None
     engine = _open_engine(where, wait_seconds)
     try:
         with _explained(engine), _connected(engine, wait_seconds) as connection:
-            return _version(connection) is not None
+            return _version(connection)
     finally:
         engine.dispose()
 
