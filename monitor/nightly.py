@@ -171,17 +171,17 @@ def run(
         tools.say("Delivering messages")
         delivered = outbox.deliver_due(store, channel, config, clock=tools.clock)
         tools.note("messages delivered", run=run_id, **delivered.counts)
-        written, fault = _write_report(config, request, rulebook, store, tools)
+        written, fault = _write_report(config, request, rulebook, templates, store, tools)
         return replace(night, lists=lists, report=written, report_fault=fault, delivered=delivered)
 
 
 def _write_report(
-    config: Config, request: Request, rulebook: Rulebook, store: Store, tools: Tools
+    config: Config, request: Request, rulebook: Rulebook, templates: Templates, store: Store, tools: Tools
 ) -> tuple[tuple[Path, ...], str | None]:
     """The latest oversight report, and what went wrong with it: the night is saved and sent whether it can be made."""
     tools.say("Writing the oversight report")
     try:
-        paths = writing.write_latest(config, rulebook, store, made_on=request.today)
+        paths = writing.write_latest(config, rulebook, templates, store, made_on=request.today)
     except MonitorError as fault:
         return (), str(fault)
     except Exception as fault:
@@ -219,7 +219,7 @@ def _recorded(
                 told = letters.write_refusal(night, templates, _why(fault), str(fault).splitlines())
                 _post(config, connection, [told], request, run_id, tools.clock())
             outbox.deliver_due(store, channel, config, clock=tools.clock)
-            _write_report(config, request, rulebook, store, tools)
+            _write_report(config, request, rulebook, templates, store, tools)
         raise
     except BaseException:
         ledger.close(store, run_id, "failed", "stopped before it was finished", tools.clock())

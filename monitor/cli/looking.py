@@ -154,6 +154,7 @@ def report(
     from monitor.report import writing
     from monitor.rulebook import load_rulebook
     from monitor.store import reading_store
+    from monitor.templating import open_templates
 
     rulebook = load_rulebook(settings.rule_folders(), settings.rule)
     with reading_store(database(settings)) as store:
@@ -167,7 +168,7 @@ def report(
             team=team,
             board=board,
         )
-    for path in writing.write(contents, output):
+    for path in writing.write(contents, output, open_templates(settings.templates)):
         typer.echo(f"{path}")
 
 

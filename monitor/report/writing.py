@@ -1,13 +1,14 @@
-"""Writes a report: the workbook of its figures, in the edition asked for; and the latest of every night."""
+"""Writes a report, page and workbook, in the edition asked for; and the latest of every night."""
 
 import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor.errors import Problems
-from monitor.files import make_private_folder
-from monitor.report import figures, workbook
+from monitor.files import make_private_folder, written_whole
+from monitor.report import figures, page, suppression, workbook
 from monitor.report.contents import Contents
+from monitor.templating import Templates
 
 if TYPE_CHECKING:
     from monitor.config import Config
@@ -32,21 +33,26 @@ def gather_edition(
     """The service's edition, or the board's, which is about every team: one team's figures could be subtracted."""
     if board and team is not None:
         raise Problems(["--board: is about every team, for one team's figures could be subtracted; leave out --team"])
-    return figures.gather(store, config, rulebook, made_on=made_on, since=since, until=until, team=team)
+    contents = figures.gather(store, config, rulebook, made_on=made_on, since=since, until=until, team=team)
+    return suppression.suppress(contents) if board else contents
 
 
-def write(contents: Contents, folder: Path) -> tuple[Path, ...]:
+def write(contents: Contents, folder: Path, templates: Templates) -> tuple[Path, ...]:
     """Write the report into ``folder``, each file whole or not at all and readable by its owner only.
 
     The two editions have different names, so that one cannot be sent for the other.
     """
     make_private_folder(folder)
     name = "board-report" if contents.is_board else "report"
-    book = folder / f"{name}.xlsx"
+    shown, book = folder / f"{name}.html", folder / f"{name}.xlsx"
+    with written_whole(shown) as unfinished:
+        unfinished.write_text(page.write_page(contents, templates), encoding="utf-8", newline="\n")
     workbook.write(contents, book)
-    return (book,)
+    return shown, book
 
 
-def write_latest(config: "Config", rulebook: "Rulebook", store: "Store", *, made_on: dt.date) -> tuple[Path, ...]:
+def write_latest(
+    config: "Config", rulebook: "Rulebook", templates: Templates, store: "Store", *, made_on: dt.date
+) -> tuple[Path, ...]:
     """The service's edition as at the last accepted night, in place of the one before."""
-    return write(figures.gather(store, config, rulebook, made_on=made_on), config.data_folder / FOLDER)
+    return write(figures.gather(store, config, rulebook, made_on=made_on), config.data_folder / FOLDER, templates)
