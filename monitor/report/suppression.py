@@ -63,8 +63,8 @@ def suppress(contents: Contents) -> Contents:
     shown = tuple(dict.fromkeys(teams.values()))
     kinds = tuple(map(_sight, contents.sight.kinds))
     everyone = _everyone(contents.sight.everyone, contents.sight.kinds, kinds)
-    trends = _trends(contents, teams, shown)
-    rules = _rules(contents.rules, contents.sight.kinds, teams, shown)
+    trends = _trends(contents, teams, shown, kinds)
+    rules = _rules(contents.rules, kinds, teams, shown)
     by_id = {rule.rule: rule for rule in rules}
     return Contents(
         header=_head(contents.header),
@@ -77,7 +77,7 @@ def suppress(contents: Contents) -> Contents:
         week_starts=contents.week_starts,
         weeks=contents.weeks,
         trends=trends,
-        clearing=_clearing(contents.clearing),
+        clearing=_clearing(contents.clearing, _find_loose(contents.rules, kinds)),
         done=replace(
             contents.done,
             escalations=_tallies(contents.done.escalations), answers=_tallies(contents.done.answers),
@@ -239,7 +239,7 @@ def _in_step(sight: Sight, trends: Sequence[Trend], contents: Contents) -> Sight
     return replace(sight, last_week=change(sight.last_week), last_month=change(sight.last_month))
 
 
-def _trends(contents: Contents, teams: Mapping[str, str], shown: Sequence[str]) -> Trends:
+def _trends(contents: Contents, teams: Mapping[str, str], shown: Sequence[str], shown_kinds: Sequence[Sight]) -> Trends:
     """Week by week as tonight: everyone beside each way, and everyone beside the teams; rules to the nearest ten."""
     trends, weeks = contents.trends, range(len(contents.weeks))
     by_name = {line.name: line for line in trends.sight}
@@ -259,8 +259,25 @@ def _trends(contents: Contents, teams: Mapping[str, str], shown: Sequence[str]) 
     return Trends(
         tuple(sight),
         tuple(Trend(team, team, tuple(values)) for team, values in zip(shown, rows, strict=False)),
-        tuple(replace(line, values=tuple(map(near, line.values))) for line in trends.rules),
+        _rule_trends(trends.rules, contents.sight.kinds, _find_loose(contents.rules, shown_kinds)),
     )
+
+
+def _rule_trends(lines: Sequence[Trend], kinds: Sequence[Sight], loose: frozenset[str]) -> tuple[Trend, ...]:
+    """In a week in which one rule of a way of being out of sight is small, none of that way is told."""
+    withheld: set[tuple[str, int]] = set()
+    for kind in kinds:
+        about = [line for line in lines if line.name in kind.rules]
+        for week, values in enumerate(zip(*(line.values for line in about), strict=True)):
+            tonight = week == len(about[0].values) - 1 and any(line.name in loose for line in about)
+            if tonight or any(map(is_small, values)):
+                withheld.update((line.name, week) for line in about if line.values[week])
+    return tuple(
+        replace(line, values=tuple(
+            HIDDEN if (line.name, week) in withheld else near(number) for week, number in enumerate(line.values)
+        ))
+        for line in lines
+    )  # fmt: skip
 
 
 # The rules.
@@ -269,57 +286,81 @@ def _trends(contents: Contents, teams: Mapping[str, str], shown: Sequence[str]) 
 def _rules(
     rules: Sequence[RuleFigures], kinds: Sequence[Sight], teams: Mapping[str, str], shown: Sequence[str]
 ) -> tuple[RuleFigures, ...]:
-    totals = {rule.rule: _plain(rule.total) for rule in rules}
+    loose = _find_loose(rules, kinds)
+    return tuple(_rule(rule, rule.rule in loose, teams, shown) for rule in rules)
+
+
+def _find_loose(rules: Sequence[RuleFigures], kinds: Sequence[Sight]) -> frozenset[str]:
+    """The rules whose numbers, given as they are, would tell what else is withheld of a way of being out of sight.
+
+    The ages a rule asks about are no secret: where several make up one way, one of them may be all there is of a band.
+    """
+    loose: set[str] = set()
     for kind in kinds:
-        about = [rule.rule for rule in rules if rule.rule in kind.rules]
-        if any(getattr(totals[rule], name) is HIDDEN for rule in about for name in STANDING):
-            for rule in about:
-                if any(getattr(totals[rule], name) for name in STANDING):
-                    totals[rule] = replace(totals[rule], breach=HIDDEN, waived=HIDDEN, held=HIDDEN)
-    return tuple(_rule(rule, totals[rule.rule], teams, shown) for rule in rules)
+        about = [rule for rule in rules if rule.rule in kind.rules]
+        small = any(is_small(getattr(rule.total, name)) for rule in about for name in STANDING)
+        if small or kind.people is HIDDEN or (len(about) > 1 and HIDDEN in kind.bands):
+            loose.update(rule.rule for rule in about if any(getattr(rule.total, name) for name in STANDING))
+    return frozenset(loose)
 
 
-def _plain(total: Counts) -> Counts:
-    return replace(
-        total, breach=plain(total.breach), cannot_assess=plain(total.cannot_assess), waived=plain(total.waived),
-        held=plain(total.held),
-    )  # fmt: skip
-
-
-def _rule(rule: RuleFigures, total: Counts, teams: Mapping[str, str], shown: Sequence[str]) -> RuleFigures:
+def _rule(rule: RuleFigures, loose: bool, teams: Mapping[str, str], shown: Sequence[str]) -> RuleFigures:
     """One rule by team, each column beside its own total."""
 
     def merged(name: str) -> list[Number]:
         return _merge({team: getattr(counts, name) for team, counts in rule.teams.items()}, teams, shown)
 
-    columns = {name: divide(merged(name), getattr(total, name)) for name in COUNTED}
+    totals = {
+        name: HIDDEN if loose and name in STANDING else plain(getattr(rule.total, name)) for name in COUNTED
+    }  # fmt: skip
+    columns = {name: divide(merged(name), totals[name]) for name in COUNTED}
+    if _waived_shows(columns, merged("waived")):
+        totals["waived"], columns["waived"] = HIDDEN, [HIDDEN] * len(shown)
     rows = [Counts(**{name: columns[name][n] for name in COUNTED}) for n in range(len(shown))]
-    asked, met = merged("asked"), merged("met")
-    # Where a number of a row is withheld, so is what was met; and what was asked, if it leaves too little room.
-    shy = [_leaves_too_little(one, number) for one, number in zip(rows, asked, strict=True)]
-    near_asked = near_all([1 if tight else number for number, tight in zip(asked, shy, strict=True)])
-    near_met = near_all(met)
-    found = {}
-    for n, team in enumerate(shown):
-        if asked[n] is None and not any(isinstance(each, int) and each for each in vars(rows[n]).values()):
-            continue
-        hidden = near_asked[n] is HIDDEN or any(getattr(rows[n], name) is HIDDEN for name in COUNTED)
-        found[team] = replace(rows[n], asked=near_asked[n], met=HIDDEN if hidden else near_met[n])
-    tight = _leaves_too_little(total, rule.total.asked)
-    whole = HIDDEN if tight else near(rule.total.asked)
-    hidden = whole is HIDDEN or any(getattr(total, name) is HIDDEN for name in COUNTED)
-    total = replace(total, asked=whole, met=HIDDEN if hidden and rule.total.met is not None else near(rule.total.met))
-    return replace(rule, total=total, teams=found)
+    # Without what was asked of its row, a withheld number can be exchanged with another's and nothing shown changes.
+    asked = near_all([
+        1 if HIDDEN in (row.breach, row.cannot_assess) else number
+        for row, number in zip(rows, merged("asked"), strict=True)
+    ])  # fmt: skip
+    found = {
+        team: _complete(row, whole, passed)
+        for team, row, whole, passed in zip(shown, rows, asked, near_all(merged("met")), strict=True)
+        if whole is not None or any(number for number in vars(row).values())
+    }
+    total, passed = Counts(**totals), near(rule.total.met)
+    whole = HIDDEN if _is_tight(total, rule.total.asked, passed) else near(rule.total.asked)
+    return replace(rule, total=_complete(total, whole, passed), teams=found)
 
 
-def _leaves_too_little(shown: Counts, asked: Number) -> bool:
-    """Whether the number asked, even to the nearest ten, leaves a withheld number of the row fewer than five ways."""
+def _waived_shows(columns: Mapping[str, Sequence[Number]], waived: Sequence[Number]) -> bool:
+    """Whether a withheld number of waivers follows from the flags there are to waive: no team has more than those."""
+    hidden = [place for place, number in enumerate(columns["waived"]) if number is HIDDEN]
+    whole = sum(value(waived[place]) for place in hidden)
+    room = {place: _room(columns["breach"][place], columns["held"][place], whole) for place in hidden}
+    for place in hidden:
+        least = max(0, whole - sum(most for other, most in room.items() if other != place))
+        if is_small(waived[place]) and min(whole, room[place]) - least < SMALLEST - 1:
+            return True
+    return False
+
+
+def _room(breach: Number, held: Number, whole: int) -> int:
+    return whole if HIDDEN in (breach, held) else value(breach) + value(held)
+
+
+def _complete(row: Counts, asked: Number, met: Number) -> Counts:
+    """Where a number of a row is withheld, so is how many met it: it would be the difference."""
+    shy = asked is HIDDEN or any(getattr(row, name) is HIDDEN for name in COUNTED)
+    return replace(row, asked=asked, met=HIDDEN if shy and met is not None else met)
+
+
+def _is_tight(row: Counts, asked: Number, met: Number) -> bool:
+    """Whether the number asked, even to the nearest ten, leaves what is withheld of a row fewer than five ways."""
     about = near(asked)
-    if not isinstance(about, About):
+    if not isinstance(about, About) or not (met is HIDDEN or any(number is HIDDEN for number in vars(row).values())):
         return False
-    hidden = [name for name in ("breach", "cannot_assess") if getattr(shown, name) is HIDDEN]
-    room = about.nearest + 4 - value(shown.breach) - value(shown.cannot_assess)
-    return bool(hidden) and room < SMALLEST + len(hidden)
+    hidden = 1 + sum(number is HIDDEN for number in (row.breach, row.cannot_assess))
+    return about.nearest + 4 - value(row.breach) - value(row.cannot_assess) < SMALLEST + hidden
 
 
 def _beside(one: ParagraphRule, rule: RuleFigures | None) -> ParagraphRule:
@@ -331,7 +372,7 @@ def _beside(one: ParagraphRule, rule: RuleFigures | None) -> ParagraphRule:
 # What was done, and the service.
 
 
-def _clearing(lines: Sequence[Clearing]) -> tuple[Clearing, ...]:
+def _clearing(lines: Sequence[Clearing], loose: frozenset[str]) -> tuple[Clearing, ...]:
     """Each severity beside its rules."""
     found: dict[int, Clearing] = {}
     groups: dict[tuple[str, bool], list[int]] = {}
@@ -339,7 +380,7 @@ def _clearing(lines: Sequence[Clearing]) -> tuple[Clearing, ...]:
         groups.setdefault((line.severity, not line.rule), []).append(place)
     for places in groups.values():
         cleared = near_all([lines[place].cleared for place in places])
-        standing = near_all([lines[place].standing for place in places])
+        standing = near_all([1 if lines[place].rule in loose else lines[place].standing for place in places])
         for place, many, still in zip(places, cleared, standing, strict=True):
             line, known = lines[place], value(lines[place].cleared)
             middle = line.median if known >= FEWEST_FOR_MEDIAN else HIDDEN if known else None
