@@ -179,6 +179,8 @@ def _write_report(
     config: Config, request: Request, rulebook: Rulebook, templates: Templates, store: Store, tools: Tools
 ) -> tuple[tuple[Path, ...], str | None]:
     """The latest oversight report, and what went wrong with it: the night is saved and sent whether it can be made."""
+    if not config.report.every_night:
+        return (), None
     tools.say("Writing the oversight report")
     try:
         paths = writing.write_latest(config, rulebook, templates, store, made_on=request.today)

@@ -77,6 +77,7 @@ class Council:
 
     folder: Path
     settings: str = ""
+    report: bool = False
     database: str | None = None
     """Of the tests' PostgreSQL server; SQLite in the data folder if None."""
     clock: dt.datetime = field(default=dt.datetime(2026, 1, 12, 2, 30, tzinfo=dt.UTC))
@@ -104,6 +105,8 @@ class Council:
             lead = "south@example.gov.uk"
             [lists]
             workbooks = false
+            [report]
+            every_night = {"true" if self.report else "false"}
             """,
             encoding="utf-8",
         )

@@ -19,9 +19,32 @@ from monitor.config.waivers import Answers, Reason, Waivers
 from monitor.errors import Problems
 
 __all__ = [
-    "Answers", "Config", "Delivery", "Digests", "Escalation", "Gate", "Heartbeat", "Http", "Lists", "Measures",
-    "Notify", "People", "Quarantine", "Reason", "Retention", "RuleSettings", "Service", "Smtp", "Source", "Team",
-    "Waivers", "fold", "load_config", "read_restricted", "shipped",
+    "Answers",
+    "Config",
+    "Delivery",
+    "Digests",
+    "Escalation",
+    "Gate",
+    "Heartbeat",
+    "Http",
+    "Lists",
+    "Measures",
+    "Notify",
+    "People",
+    "Quarantine",
+    "Reason",
+    "Report",
+    "Retention",
+    "RuleSettings",
+    "Service",
+    "Smtp",
+    "Source",
+    "Team",
+    "Waivers",
+    "fold",
+    "load_config",
+    "read_restricted",
+    "shipped",
 ]  # fmt: skip
 
 SHIPPED = Path(__file__).parent.parent / "shipped"
@@ -43,6 +66,12 @@ class Lists(Table):
 
     workbooks: bool = True
     lists_folder: Located | None = None
+
+
+class Report(Table):
+    """The oversight report."""
+
+    every_night: bool = True
 
 
 class Measures(Table):
@@ -113,6 +142,7 @@ class Config(Table):
     teams: Annotated[tuple[Team, ...], AfterValidator(teams_differ)] = ()
     delivery: Delivery = Delivery()
     lists: Lists = Lists()
+    report: Report = Report()
     digests: Digests = Digests()
     escalation: Escalation = Escalation()
     gate: Gate = Gate()
