@@ -27,6 +27,7 @@ def open_log(form: Literal["text", "json"] = "text", file: Path | None = None) -
     stamps: list[structlog.types.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        _join_names,
     ]
     last: structlog.types.Processor = (
         structlog.processors.JSONRenderer()
@@ -56,6 +57,11 @@ def open_log(form: Literal["text", "json"] = "text", file: Path | None = None) -
         wrapper_class=Log,
     )
     return wrapped
+
+
+def _join_names(_logger: Any, _method: str, line: structlog.types.EventDict) -> structlog.types.EventDict:
+    """What is counted may have a name of several words, which the text form could not tell from a value."""
+    return {name.replace(" ", "_"): value for name, value in line.items()}
 
 
 def _open_handler(file: Path | None) -> logging.Handler:

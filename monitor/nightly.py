@@ -171,12 +171,18 @@ def run(
         tools.say("Delivering messages")
         delivered = outbox.deliver_due(store, channel, config, clock=tools.clock)
         tools.note("messages delivered", run=run_id, **delivered.counts)
-        written, fault = _write_report(config, request, rulebook, templates, store, tools)
+        written, fault = _write_report(config, request, rulebook, templates, store, tools, run_id)
         return replace(night, lists=lists, report=written, report_fault=fault, delivered=delivered)
 
 
 def _write_report(
-    config: Config, request: Request, rulebook: Rulebook, templates: Templates, store: Store, tools: Tools
+    config: Config,
+    request: Request,
+    rulebook: Rulebook,
+    templates: Templates,
+    store: Store,
+    tools: Tools,
+    run_id: int,
 ) -> tuple[tuple[Path, ...], str | None]:
     """The latest oversight report, and what went wrong with it: the night is saved and sent whether it can be made."""
     if not config.report.every_night:
@@ -185,11 +191,12 @@ def _write_report(
     try:
         paths = writing.write_latest(config, rulebook, templates, store, made_on=request.today)
     except MonitorError as fault:
+        tools.note("report failed", run=run_id, fault=type(fault).__name__)
         return (), str(fault)
     except Exception as fault:
-        tools.note("report failed", fault=type(fault).__name__)
+        tools.note("report failed", run=run_id, fault=type(fault).__name__)
         return (), f"the oversight report could not be made ({type(fault).__name__}); monitor report shows where"
-    tools.note("report written", files=len(paths))
+    tools.note("report written", run=run_id, files=len(paths))
     return paths, None
 
 
@@ -221,7 +228,7 @@ def _recorded(
                 told = letters.write_refusal(night, templates, _why(fault), str(fault).splitlines())
                 _post(config, connection, [told], request, run_id, tools.clock())
             outbox.deliver_due(store, channel, config, clock=tools.clock)
-            _write_report(config, request, rulebook, templates, store, tools)
+            _write_report(config, request, rulebook, templates, store, tools, run_id)
         raise
     except BaseException:
         ledger.close(store, run_id, "failed", "stopped before it was finished", tools.clock())

@@ -90,7 +90,7 @@ class Service:
             said = str(fault).splitlines()[0] if isinstance(fault, StoreError | Problems) else None
             self._log.warning("step failed", step=step, fault=type(fault).__name__, why=said)
         except Exception as fault:
-            self._log.error("step failed", step=step, fault=type(fault).__name__, at=logbook.place_of(fault))
+            self._log.error("step failed", step=step, fault=type(fault).__name__, place=logbook.place_of(fault))
         self._waiting = False
 
     def _run_night(self) -> None:
