@@ -1,15 +1,21 @@
 """Drives the service through many days with a clock of its own, waking it as the scheduler would, without sleeping."""
 
 import datetime as dt
+import email
 import os
 import resource
-from collections.abc import Iterable, Iterator
+import shutil
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from email import policy
+from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 
+from monitor.config import shipped
 from monitor.logbook import open_log
 from monitor.schedule import Service
 from monitor.schedule.settings import Watch
@@ -28,6 +34,7 @@ class Timed:
     folder: Path
     settings: str
     people: int
+    environ: Mapping[str, str] = field(default_factory=dict)
     now: dt.datetime = field(default=dt.datetime(2027, 1, 1, tzinfo=dt.UTC))
     did: list[tuple[dt.datetime, tuple[str, ...]]] = field(default_factory=list)
 
@@ -58,7 +65,7 @@ class Timed:
 
     def restart(self) -> None:
         """A new process, as far as what it remembers goes."""
-        self.service = Service(Watch(self.config_path, os.environ), os.environ, lambda: self.now, self.log)
+        self.service = Service(Watch(self.config_path, self.environ), self.environ, lambda: self.now, self.log)
 
     def wake(self, at: dt.datetime) -> tuple[str, ...]:
         self.now = at
@@ -66,12 +73,24 @@ class Timed:
         self.did += [(at, did)] if did else []
         return did
 
+    def write(self, day: dt.date) -> None:
+        """The caseload as it stands on a day, exported at midnight."""
+        path = write_sample(self.folder / "list-9.csv", people=self.people, as_at=day, seed=1)
+        midnight = dt.datetime.combine(day, dt.time(), LONDON).timestamp()
+        os.utime(path, (midnight, midnight))
+
     def live(self, days: Iterable[dt.date]) -> None:
         """So many days, each with the caseload as it then stands."""
         for day in days:
-            write_sample(self.folder / "list-9.csv", people=self.people, as_at=day, seed=1)
+            self.write(day)
             for moment in moments(day):
                 self.wake(moment)
+
+    def mail(self) -> list[tuple[str, str]]:
+        """To whom and about what, of every e-mail so far, in the order they were written."""
+        found = sorted((self.folder / "data" / "outbox").rglob("*.eml"), key=lambda path: path.stat().st_mtime_ns)
+        read = [email.message_from_bytes(path.read_bytes(), policy=policy.default) for path in found]
+        return [(str(one["To"]), str(one["Subject"])) for one in read]
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
         store = open_store(f"sqlite:///{self.folder / 'data' / 'monitor.db'}")
@@ -113,3 +132,45 @@ def resident_megabytes() -> float:
         (line,) = [line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmRSS:")]
         return int(line.split()[1]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+@dataclass
+class Lived:
+    """What was seen of the process and of its database on the way through many days, and how long it took."""
+
+    minutes: float = 0
+    megabytes: list[float] = field(default_factory=list)
+    database: list[int] = field(default_factory=list)
+
+    def growth(self) -> list[int]:
+        """What the database gained from one look to the next."""
+        return [later - earlier for earlier, later in pairwise(self.database)]
+
+
+def live_through(council: Timed, days: Sequence[dt.date], *, down: Collection[dt.date], looks: int) -> Lived:
+    """Every day but those on which the service is ``down``, after which a new process goes on."""
+    lived, started = Lived(), time.perf_counter()
+    every = max(1, len(days) // looks)
+    for number, day in enumerate(days, start=1):
+        if day in down:
+            council.restart()
+        else:
+            council.live([day])
+        if number % every == 0:
+            lived.megabytes.append(resident_megabytes())
+            lived.database.append(council.database_bytes())
+            lived.minutes = (time.perf_counter() - started) / 60
+            print(
+                f"{day}: {number / lived.minutes:.0f} dates a minute, {lived.megabytes[-1]:.0f} MB held, "
+                f"database {lived.database[-1] / 1e6:.2f} MB",
+                flush=True,
+            )
+    return lived
+
+
+def few_rules(folder: Path) -> str:
+    """Settings for nights that are about the service and not about the rulebook, which they leave out."""
+    (folder / "rules").mkdir(exist_ok=True)
+    for name in ("homeless", "birth-date-recorded"):
+        shutil.copy(shipped("rules") / f"{name}.toml", folder / "rules")
+    return 'rules = ["rules"]\nshipped_rules = false\n'

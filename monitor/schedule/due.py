@@ -29,8 +29,9 @@ class Facts:
     """What the database and the data folder say of a date.
 
     ``lists``: whether the date's have been written. ``failed_at``: when tries at it ended without being accepted;
-    ``cut_off_at``: when it was found that a try had been killed. ``waiting_from``: when the next message may be sent;
-    ``unsettled_since``: the oldest due time of those that are due until the end of the date and still on their way.
+    ``cut_off_at``: when it was found that a try had been killed. ``waiting_from``: when the
+    next message may be sent or, in doubt, asked about; ``unsettled_since``: the oldest due time of those that are due
+    until the end of the date and still on their way.
     """
 
     last_accepted: dt.date | None = None

@@ -29,7 +29,7 @@ def read(config: Config, store: Store, today: dt.date) -> Facts:
             .order_by(run.c.finished_at)
         ).all()
         ready_at = func.coalesce(message.c.next_attempt_at, message.c.due_at)
-        waiting_from = connection.execute(select(func.min(ready_at)).where(message.c.state.in_(PENDING))).scalar()
+        waiting_from = connection.execute(select(func.min(ready_at)).where(_is_unsettled())).scalar()
         receipts = select(message.c.id).where(_awaits_receipt()).limit(1)
         unsettled = select(func.min(message.c.due_at)).where(_is_unsettled(), message.c.due_at < midnight)
         outage = select(func.max(message.c.as_at)).where(message.c.kind == "outage")
@@ -46,12 +46,13 @@ def read(config: Config, store: Store, today: dt.date) -> Facts:
 
 
 def _awaits_receipt() -> ColumnElement[bool]:
-    """Taken by the transport, whose last word is still to come; or cut off in the middle of being handed over."""
-    return table_of(Message).c.state == "sending"
+    """Taken by the transport, whose last word is still to come."""
+    message = table_of(Message)
+    return and_(message.c.state == "sending", message.c.accepted_at.is_not(None))
 
 
 def _is_unsettled() -> ColumnElement[bool]:
-    """Not yet taken by the transport, nor given up."""
+    """Not yet taken by the transport, nor given up: to be sent, or in doubt and to be asked about."""
     message = table_of(Message)
     return or_(message.c.state.in_(PENDING), and_(message.c.state == "sending", message.c.accepted_at.is_(None)))
 

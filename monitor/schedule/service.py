@@ -74,7 +74,7 @@ class Service:
         steps: dict[Step, Callable[[], None]] = {
             "night": self._run_night,
             "deliver": self._deliver,
-            "receipts": self._deliver,
+            "receipts": self._ask_for_receipts,
             "outage": self._tell_of_outage,
             "purge": self._purge,
             "heartbeat": self._settle,
@@ -135,16 +135,25 @@ class Service:
         self._log.info(stage, **counts)
 
     def _deliver(self) -> None:
-        config, now = self.config, self._clock()
-        self._done = self._done.after(delivered_at=now, receipts_at=now)
+        config = self.config
+        self._done = self._done.after(delivered_at=self._clock())
+        channel = open_channel(config.delivery, data_folder=config.data_folder, environ=self._environ)
+        with working_store(self._database, existing=True) as store:
+            delivered = outbox.deliver_due(store, channel, config, clock=self._clock)
+        if any(delivered.counts.values()):
+            self._log.info("messages delivered", **delivered.counts)
+
+    def _ask_for_receipts(self) -> None:
+        """What became of messages that were taken; of those that did not arrive, people are told at once."""
+        config = self.config
+        self._done = self._done.after(receipts_at=self._clock())
         channel = open_channel(config.delivery, data_folder=config.data_folder, environ=self._environ)
         with working_store(self._database, existing=True) as store:
             received = outbox.poll_receipts(store, channel, config, clock=self._clock)
-            delivered = outbox.deliver_due(store, channel, config, clock=self._clock)
         if received.delivered or received.failed:
             self._log.info("receipts", **received.counts)
-        if any(delivered.counts.values()):
-            self._log.info("messages delivered", **delivered.counts)
+        if received.failed:
+            self._deliver()
 
     def _tell_of_outage(self) -> None:
         """One line to every lead and head, through the outbox; for want of it, nobody could be sure to be told once."""

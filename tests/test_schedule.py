@@ -1,0 +1,492 @@
+"""When the service does what: decided from values, then whole nights with a clock of their own, and real processes."""
+
+import datetime as dt
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from mail_server import free_port
+from notify_server import API_KEY, TEMPLATE, Knobs, notify_server
+from years import Timed, days_between, few_rules, live_through, moments
+
+from monitor.config import Config
+from monitor.schedule import due
+from monitor.schedule.due import Done, Facts
+from monitor.schedule.service import find_leaders
+
+LONDON = ZoneInfo("Europe/London")
+WEDNESDAY = dt.date(2027, 6, 2)
+YESTERDAY = WEDNESDAY - dt.timedelta(1)
+IN_OCTOBER, IN_MARCH = dt.date(2027, 10, 31), dt.date(2028, 3, 26)
+"""When the clock is put back, and when it is put forward."""
+
+
+def config(**service: object) -> Config:
+    return Config.model_validate(
+        {
+            "sources": [{"name": "caseload", "kind": "annex-a-list-9", "path": "/caseload.csv"}],
+            "people": {"analyst": "analyst@example.gov.uk", "head": "head@example.gov.uk"},
+            "service": service,
+        },
+        context={"folder": Path("/")},
+    )
+
+
+USUAL = config()
+TEN_MINUTES = dt.timedelta(minutes=10)
+
+
+def at(hour: str, day: dt.date = WEDNESDAY) -> dt.datetime:
+    """So late by the clocks of London."""
+    return dt.datetime.combine(day, dt.time.fromisoformat(hour), LONDON)
+
+
+def facts(**known: object) -> Facts:
+    """Yesterday's night was accepted, and nothing waits."""
+    return Facts(**{"last_accepted": YESTERDAY, **known})  # type: ignore[arg-type]
+
+
+TODAY_DONE = facts(last_accepted=WEDNESDAY, lists=True)
+QUIET = Done(purged_on=WEDNESDAY, settled_on=WEDNESDAY)
+
+
+@pytest.mark.parametrize(("hour", "steps"), [("02:29", ()), ("02:30", ("night",)), ("23:59", ("night",))])
+def test_the_night_is_due_once_its_hour_has_passed(hour: str, steps: tuple[str, ...]) -> None:
+    assert due.plan(USUAL, facts(), Done(), at(hour)) == steps
+
+
+def test_the_first_night_of_all_is_due_like_any_other() -> None:
+    assert due.plan(USUAL, Facts(), Done(), at("02:30")) == ("night",)
+
+
+def test_a_night_that_was_accepted_is_not_due_again() -> None:
+    assert due.plan(USUAL, TODAY_DONE, QUIET, at("02:31")) == ()
+    assert due.plan(USUAL, TODAY_DONE, QUIET, at("23:59")) == ()
+
+
+def test_an_accepted_night_without_its_lists_is_finished() -> None:
+    assert due.plan(USUAL, facts(last_accepted=WEDNESDAY), QUIET, at("02:31")) == ("night",)
+
+
+@pytest.mark.parametrize("run_at", [dt.time(0, 30), dt.time(2, 30), dt.time(4)])
+@pytest.mark.parametrize("change", [IN_OCTOBER, IN_MARCH])
+def test_a_night_when_the_clocks_change_is_run_once(change: dt.date, run_at: dt.time) -> None:
+    start, end = (at("00:00", change + dt.timedelta(n)).astimezone(dt.UTC) for n in (-1, 2))
+    known, run = facts(last_accepted=change - dt.timedelta(2), lists=True), []
+
+    for look in range((end - start) // TEN_MINUTES):
+        now = start + look * TEN_MINUTES
+        today = due.date_of(now)
+        known = facts(last_accepted=known.last_accepted, lists=known.last_accepted == today)
+        if "night" in due.plan(config(run_at=run_at), known, Done(), now):
+            run.append(now.astimezone(LONDON))
+            known = facts(last_accepted=today, lists=True)
+
+    assert [one.date() for one in run] == days_between(change - dt.timedelta(1), change + dt.timedelta(1))
+    assert {one.time() for one in run} == {run_at}
+
+
+@pytest.mark.parametrize("hour", ["01:00", "01:59"])
+def test_an_hour_that_comes_twice_in_october_is_refused(hour: str) -> None:
+    with pytest.raises(ValueError, match="the clocks change"):
+        config(run_at=hour)
+
+
+def test_after_days_of_standing_still_only_today_is_run() -> None:
+    known = facts(last_accepted=WEDNESDAY - dt.timedelta(1))
+
+    assert due.plan(USUAL, known, Done(), at("15:00")) == ("night",)
+    assert due.plan(USUAL, TODAY_DONE, QUIET, at("15:01")) == ()
+
+
+def test_a_clock_set_back_runs_no_night_again() -> None:
+    tomorrow_done = facts(last_accepted=WEDNESDAY + dt.timedelta(1), lists=True)
+
+    assert "night" not in due.plan(USUAL, TODAY_DONE, QUIET, at("02:31") - dt.timedelta(hours=1))
+    assert "night" not in due.plan(USUAL, tomorrow_done, Done(), at("12:00"))
+
+
+def test_a_night_that_failed_is_tried_again_after_a_while_and_only_so_often() -> None:
+    settings = config(retry_after_minutes=60, retries=2)
+    tries = [at("02:31"), at("03:32"), at("04:33")]
+
+    assert due.plan(settings, facts(failed_at=(tries[0],)), Done(), at("03:30")) == ()
+    assert due.plan(settings, facts(failed_at=(tries[0],)), Done(), at("03:31")) == ("night",)
+    assert due.plan(settings, facts(failed_at=tuple(tries[:2])), Done(), at("04:00")) == ()
+    assert due.plan(settings, facts(failed_at=tuple(tries[:2])), Done(), at("04:32")) == ("night",)
+    assert due.plan(settings, facts(failed_at=tuple(tries)), Done(), at("23:00")) == ()
+
+
+def test_a_try_the_database_knows_nothing_of_is_counted_for_its_own_date() -> None:
+    settings = config(retries=1)
+
+    assert due.plan(settings, facts(), Done(failed_at=(at("02:30"),)), at("03:00")) == ()
+    assert due.plan(settings, facts(), Done(failed_at=(at("02:30"), at("03:30"))), at("09:00")) == ()
+    assert due.plan(settings, facts(), Done(failed_at=(at("23:50", YESTERDAY),)), at("02:30")) == ("night",)
+
+
+def test_a_retry_waits_no_longer_when_the_clock_was_set_back() -> None:
+    assert due.plan(USUAL, facts(failed_at=(at("03:50"),)), Done(), at("02:55")) == ("night",)
+
+
+def test_a_night_that_was_cut_off_is_run_again_at_once_but_not_for_ever() -> None:
+    cut = tuple(at("02:30") + dt.timedelta(minutes=n) for n in range(20))
+    settings = config(retries=2)
+
+    assert due.plan(settings, facts(cut_off_at=cut[:1]), Done(), at("02:31")) == ("night",)
+    assert due.plan(settings, facts(cut_off_at=cut[:5]), Done(), at("02:35")) == ("night",)
+    assert due.plan(settings, facts(cut_off_at=cut[:6]), Done(), at("02:36")) == ()
+    assert due.plan(settings, facts(cut_off_at=cut[:6]), Done(), at("03:36")) == ("night",)
+    assert due.plan(settings, facts(cut_off_at=cut[:8]), Done(), at("12:00")) == ()
+
+
+FRIDAY, MONDAY = dt.date(2027, 6, 4), dt.date(2027, 6, 7)
+
+
+@pytest.mark.parametrize(
+    ("last_accepted", "now", "told"),
+    [
+        (FRIDAY, at("08:00", MONDAY), False),
+        (FRIDAY, at("08:00", MONDAY + dt.timedelta(1)), False),
+        (FRIDAY, at("07:59", MONDAY + dt.timedelta(2)), False),
+        (FRIDAY, at("08:00", MONDAY + dt.timedelta(2)), True),
+        (dt.date(2027, 6, 1), at("08:00", FRIDAY), True),
+        (dt.date(2027, 6, 1), at("08:00", FRIDAY + dt.timedelta(1)), False),
+        (dt.date(2027, 12, 23), at("08:00", dt.date(2027, 12, 29)), False),
+        (dt.date(2027, 12, 23), at("08:00", dt.date(2027, 12, 30)), True),
+    ],
+    ids=[
+        "one",
+        "two",
+        "three, early",
+        "three",
+        "three on a Friday",
+        "a Saturday",
+        "Christmas, two",
+        "Christmas, three",
+    ],
+)
+def test_leads_are_told_on_a_working_day_after_three_without_a_night(
+    last_accepted: dt.date, now: dt.datetime, told: bool
+) -> None:
+    known = Facts(last_accepted=last_accepted, failed_at=(now,))
+
+    assert ("outage" in due.plan(USUAL, known, Done(), now)) is told
+
+
+@pytest.mark.parametrize(("days", "told"), [(0, False), (1, False), (6, False), (7, True), (9, True)])
+def test_while_it_lasts_leads_are_told_once_a_week(days: int, told: bool) -> None:
+    first_told = MONDAY + dt.timedelta(2)
+    now = at("09:00", first_told + dt.timedelta(days))
+
+    in_database = due.plan(USUAL, Facts(last_accepted=FRIDAY, outage_told_on=first_told), Done(), now)
+    in_process = due.plan(USUAL, Facts(last_accepted=FRIDAY), Done(outage_on=first_told), now)
+
+    assert ("outage" in in_database) is ("outage" in in_process) is told
+
+
+def test_the_next_outage_is_told_whenever_the_last_was() -> None:
+    known = Facts(last_accepted=FRIDAY, outage_told_on=FRIDAY - dt.timedelta(1))
+
+    assert "outage" in due.plan(USUAL, known, Done(), at("09:00", MONDAY + dt.timedelta(2)))
+
+
+def test_a_service_that_never_had_a_night_tells_leads_nothing() -> None:
+    assert "outage" not in due.plan(USUAL, Facts(failed_at=(at("02:31"),)), Done(), at("09:00"))
+
+
+def test_messages_go_when_they_are_due_and_the_last_delivery_is_long_enough_ago() -> None:
+    settings = config(deliver_every_minutes=5)
+    waiting = facts(last_accepted=WEDNESDAY, lists=True, waiting_from=at("08:00"))
+
+    def steps(now: dt.datetime, delivered_at: dt.datetime | None = None) -> tuple[str, ...]:
+        done = Done(purged_on=WEDNESDAY, settled_on=WEDNESDAY, delivered_at=delivered_at)
+        return due.plan(settings, waiting, done, now)
+
+    assert steps(at("07:59")) == ()
+    assert steps(at("08:00")) == ("deliver",)
+    assert steps(at("08:04"), at("08:00")) == ()
+    assert steps(at("08:05"), at("08:00")) == ("deliver",)
+    assert steps(at("08:00"), at("08:58")) == ("deliver",), "the clock was set back an hour"
+
+
+def test_receipts_are_asked_for_now_and_then_as_long_as_any_is_awaited() -> None:
+    settings = config(receipts_every_minutes=15)
+
+    def steps(now: dt.datetime, asked_at: dt.datetime | None, *, awaited: bool = True) -> tuple[str, ...]:
+        known = facts(last_accepted=WEDNESDAY, lists=True, receipts=awaited)
+        return due.plan(settings, known, Done(purged_on=WEDNESDAY, settled_on=WEDNESDAY, receipts_at=asked_at), now)
+
+    assert steps(at("09:00"), None) == ("receipts",)
+    assert steps(at("09:14"), at("09:00")) == ()
+    assert steps(at("09:15"), at("09:00")) == ("receipts",)
+    assert steps(at("09:15"), at("09:00"), awaited=False) == ()
+
+
+def test_the_heartbeat_waits_for_every_message_of_the_day_but_not_for_ever() -> None:
+    waiting = facts(last_accepted=WEDNESDAY, lists=True, unsettled_since=at("08:00"))
+    purged = Done(purged_on=WEDNESDAY)
+
+    assert due.plan(USUAL, waiting, purged, at("02:35")) == ()
+    assert due.plan(USUAL, waiting, purged, at("10:00")) == ()
+    assert due.plan(USUAL, waiting, purged, at("10:01")) == ("heartbeat",)
+    assert due.plan(USUAL, TODAY_DONE, purged, at("08:01")) == ("heartbeat",)
+    assert due.plan(USUAL, TODAY_DONE, QUIET, at("08:02")) == ()
+
+
+def test_nothing_but_a_night_is_due_before_the_first_is_accepted() -> None:
+    assert due.plan(USUAL, facts(), Done(), at("12:00")) == ("night",)
+    assert due.plan(USUAL, facts(failed_at=(at("11:59"),)), Done(), at("12:00")) == ()
+
+
+@pytest.mark.parametrize(
+    ("known", "now", "next_at"),
+    [
+        (facts(), at("01:00"), at("02:30")),
+        (facts(), at("03:00"), at("03:00")),
+        (TODAY_DONE, at("03:00"), at("02:30", WEDNESDAY + dt.timedelta(1))),
+        (facts(failed_at=(at("02:31"),)), at("03:00"), at("03:31")),
+        (
+            facts(failed_at=tuple(at(f"{hour:02}:31") for hour in range(2, 9))),
+            at("10:00"),
+            at("02:30", WEDNESDAY + dt.timedelta(1)),
+        ),
+    ],
+    ids=["before", "overdue", "done", "to be retried", "given up for today"],
+)
+def test_the_next_night_is_told_as_it_will_be(known: Facts, now: dt.datetime, next_at: dt.datetime) -> None:
+    assert due.next_night(USUAL, known, now) == next_at
+
+
+ANALYST = "analyst@example.gov.uk"
+
+
+@pytest.fixture(scope="module")
+def one_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a council whose first night was accepted before anyone was at work."""
+    folder = tmp_path_factory.mktemp("council")
+    council = Timed(folder, few_rules(folder), 40)
+    council.write(WEDNESDAY)
+    assert council.wake(at("02:30")) == ("night", "purge")
+    return folder
+
+
+def copied(one_night: Path, folder: Path, settings: str = "", **environ: str) -> Timed:
+    shutil.copytree(one_night, folder, dirs_exist_ok=True)
+    return Timed(folder, few_rules(folder) + settings, 40, environ)
+
+
+def break_caseload(council: Timed) -> None:
+    (council.folder / "list-9.csv").write_text("nothing\nof it\n", encoding="utf-8")
+
+
+def test_each_night_round_the_clock_change_is_accepted_once_and_a_day_down_is_left_out(tmp_path: Path) -> None:
+    council = Timed(tmp_path, few_rules(tmp_path), 40)
+    down = IN_OCTOBER - dt.timedelta(1)
+    days = days_between(down - dt.timedelta(1), IN_OCTOBER)
+
+    live_through(council, days, down=[down], looks=1)
+    council.restart()
+    again = [council.wake(moment) for moment in moments(IN_OCTOBER)]
+
+    assert council.accepted() == [down - dt.timedelta(1), IN_OCTOBER]
+    assert council.rows("SELECT count(*) FROM run") == [(2,)]
+    assert "night" not in {step for steps in again for step in steps}
+
+
+def test_a_night_that_fails_is_tried_again_and_told_of_once_and_recovers(one_night: Path, tmp_path: Path) -> None:
+    council, thursday = copied(one_night, tmp_path), WEDNESDAY + dt.timedelta(1)
+    council.wake(at("08:00"))
+    before = len(council.mail())
+    break_caseload(council)
+
+    for hour in ("02:30", "02:40", "03:31", "04:32", "08:00"):
+        council.wake(at(hour, thursday))
+    told = council.mail()[before:]
+    council.write(thursday)
+    council.wake(at("09:01", thursday))
+
+    assert [recipient for recipient, _ in told] == [ANALYST]
+    states = council.rows("SELECT state FROM run ORDER BY id")
+    assert states == [("accepted",), *[("failed",)] * 4, ("accepted",)]
+
+
+def test_a_database_out_of_use_is_told_to_the_analyst_once_for_the_date(one_night: Path, tmp_path: Path) -> None:
+    council, thursday = copied(one_night, tmp_path), WEDNESDAY + dt.timedelta(1)
+    file, aside = tmp_path / "data" / "monitor.db", tmp_path / "aside.db"
+    council.wake(at("08:00"))
+    before = len(council.mail())
+    file.rename(aside)
+    file.write_bytes(b"no database at all" * 1000)
+
+    for day in (thursday, thursday + dt.timedelta(1)):
+        for hour in ("02:30", "03:31", "08:00"):
+            council.wake(at(hour, day))
+        council.restart()
+    told = council.mail()[before:]
+    file.unlink()
+    aside.rename(file)
+    council.write(thursday + dt.timedelta(1))
+    council.wake(at("09:01", thursday + dt.timedelta(1)))
+
+    assert [recipient for recipient, _ in told] == [ANALYST, ANALYST]
+    assert all("night failed" in subject for _, subject in told)
+    assert council.accepted() == [WEDNESDAY, thursday + dt.timedelta(1)]
+
+
+def test_a_database_that_has_gone_is_not_made_anew(one_night: Path, tmp_path: Path) -> None:
+    council, thursday = copied(one_night, tmp_path), WEDNESDAY + dt.timedelta(1)
+    council.wake(at("12:00"))
+    file = tmp_path / "data" / "monitor.db"
+    file.unlink()
+    council.write(thursday)
+
+    council.wake(at("02:30", thursday))
+
+    assert not file.exists()
+    assert council.mail()[-1][0] == ANALYST
+
+
+def test_changed_settings_are_taken_if_valid_and_else_told_of_once(one_night: Path, tmp_path: Path) -> None:
+    council = copied(one_night, tmp_path)
+    before, valid = len(council.mail()), council.config_path.read_text(encoding="utf-8")
+
+    council.config_path.write_text(valid.replace("[lists]", "[lists]\nworkboks = true"), encoding="utf-8")
+    for minute in ("03:00", "03:01", "03:02"):
+        council.wake(at(minute))
+    kept = council.service.config.service.run_at
+    council.config_path.write_text(valid + '[service]\nrun_at = "04:15"\n', encoding="utf-8")
+    council.wake(at("03:03"))
+
+    assert kept == dt.time(2, 30)
+    assert council.service.config.service.run_at == dt.time(4, 15)
+    ((recipient, subject),) = council.mail()[before:]
+    assert recipient == ANALYST
+    assert "changed settings not taken" in subject
+
+
+def test_after_three_working_days_everyone_who_leads_or_heads_is_told_once(one_night: Path, tmp_path: Path) -> None:
+    council = copied(one_night, tmp_path, "[service]\nretries = 0\n")
+    council.wake(at("08:00"))
+    before = len(council.mail())
+    break_caseload(council)
+
+    for day in days_between(WEDNESDAY + dt.timedelta(1), WEDNESDAY + dt.timedelta(6)):
+        for hour in ("02:30", "08:00", "08:10"):
+            council.wake(at(hour, day))
+        council.restart()
+
+    told = [(to, subject) for to, subject in council.mail()[before:] if "no accepted night since" in subject]
+    assert sorted(to for to, _ in told) == ["fallback@example.gov.uk", "head@example.gov.uk", "north@example.gov.uk"]
+    assert all("2 June 2027" in subject for _, subject in told)
+    assert [at for at, did in council.did if "outage" in did] == [at("08:00", MONDAY)]
+
+
+def test_leaders_are_every_lead_and_head_once() -> None:
+    team = {"lead": "North@example.gov.uk", "manager": "manager@example.gov.uk"}
+    settings = USUAL.model_dump(include={"sources", "people"}, exclude_unset=True, mode="json")
+    teams = [{"name": "North", **team}, {"name": "South", **team, "head": "south-head@example.gov.uk"}]
+
+    found = find_leaders(Config.model_validate({**settings, "teams": teams}, context={"folder": Path("/")}), WEDNESDAY)
+
+    assert found == ["head@example.gov.uk", "north@example.gov.uk", "south-head@example.gov.uk"]
+
+
+def test_a_mail_server_that_is_away_is_not_hammered(one_night: Path, tmp_path: Path) -> None:
+    smtp = (
+        f'[delivery]\nchannel = "smtp"\n[delivery.smtp]\nhost = "127.0.0.1"\nport = {free_port()}\nsecurity = "tls"\n'
+    )
+    council = copied(one_night, tmp_path, smtp)
+
+    looks = [at("08:00") + dt.timedelta(minutes=5 * n) for n in range(37)]
+    did = [now for now in looks if "deliver" in council.wake(now)]
+
+    assert 3 <= len(did) <= 12
+    assert council.rows("SELECT count(DISTINCT message_id) FROM attempt") == [(1,)], "the others are not blamed"
+    waiting = "SELECT count(*) FROM message WHERE state IN ('created', 'temporary-failure')"
+    assert council.rows(waiting) == council.rows("SELECT count(*) FROM message")
+
+
+def test_receipts_are_asked_for_until_they_are_final(one_night: Path, tmp_path: Path) -> None:
+    with notify_server(Knobs(script={ANALYST: ["sending", "sending", "delivered"]})) as server:
+        notify = f'[delivery]\nchannel = "notify"\n[delivery.notify]\nbase_url = "{server.url}"\n'
+        council = copied(one_night, tmp_path, f'{notify}api_key_env = "KEY"\ntemplate_id = "{TEMPLATE}"\n', KEY=API_KEY)
+
+        steps = [council.wake(at("08:00") + dt.timedelta(minutes=5 * n)) for n in range(13)]
+
+    assert sum("deliver" in each for each in steps) == 1
+    assert 2 <= sum("receipts" in each for each in steps) <= 4
+    assert council.rows("SELECT DISTINCT state FROM message") == [("delivered",)]
+
+
+@contextmanager
+def started(folder: Path, settings: str) -> Iterator["Process"]:
+    council = Timed(folder, few_rules(folder) + settings, 40)
+    council.write(dt.datetime.now(LONDON).date())
+    process = Process(council)
+    try:
+        yield process
+    finally:
+        process.popen.kill()
+        process.popen.communicate()
+
+
+class Process:
+    """``monitor start`` as a process of its own, and what it has logged so far."""
+
+    def __init__(self, council: Timed) -> None:
+        self.council = council
+        command = [sys.executable, "-c", "from monitor.cli import main; main()", "start", "--config"]
+        self.popen = subprocess.Popen([*command, str(council.config_path)], stderr=subprocess.PIPE, text=True)
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.popen.stderr
+        self.lines.extend(iter(self.popen.stderr.readline, ""))
+
+    def wait_for(self, words: str) -> None:
+        deadline = time.monotonic() + 90
+        while not any(words in line for line in self.lines):
+            assert time.monotonic() < deadline, self.lines
+            assert self.popen.poll() is None, self.lines
+            time.sleep(0.02)
+
+    def stop(self, number: int) -> int:
+        self.popen.send_signal(number)
+        code = self.popen.wait(timeout=90)
+        self._reader.join(timeout=10)
+        return code
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGTERM to another process")
+def test_a_service_started_late_catches_up_and_finishes_the_night_when_told_to_stop(tmp_path: Path) -> None:
+    with started(tmp_path, '[service]\nrun_at = "00:00"\n') as process:
+        process.wait_for("night begun")
+        code = process.stop(signal.SIGTERM)
+
+    assert code == 0
+    words = " ".join(process.lines)
+    assert words.index("stopping after the step in hand") < words.index("night done") < words.index("service stopped")
+    assert "Traceback" not in words
+    assert process.council.accepted() == [dt.datetime.now(LONDON).date()]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to another process")
+def test_an_idle_service_ends_at_once_on_ctrl_c(tmp_path: Path) -> None:
+    with started(tmp_path, '[service]\nrun_at = "23:59"\n') as process:
+        process.wait_for("service started")
+        code = process.stop(signal.SIGINT)
+
+    assert code == 0
+    assert "service stopped" in process.lines[-1]
