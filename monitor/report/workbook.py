@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from monitor.exceptions.workbooks import HEADING, LONGEST_CELL, NARROWEST, distinct
+from monitor.exceptions.workbooks import HEADING, LINE_HEIGHT, LONGEST_CELL, MOST_LINES, NARROWEST, distinct
 from monitor.files import open_privately, written_whole
 from monitor.report.contents import BANDS, HIDDEN, SINCE, About, Contents, Counts, Hidden, Sight
 from monitor.templating import write_date
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from xlsxwriter import Workbook  # type: ignore[import-untyped]
     from xlsxwriter.worksheet import Worksheet  # type: ignore[import-untyped]
 
-WIDEST = 48
+WIDEST, HEADING_WIDTH = 48, 14
+"""Characters of the widest column, and of a heading before it wraps."""
+MOST_ACROSS = 24
+"""Columns that can still be read on the width of one page."""
 A4 = 9
 COUNTS = ("Asked", "Met", "In breach", "Cannot assess", "Waived", "Held")
 NOT_SHOWN = (
@@ -79,11 +82,16 @@ class _Pen:
         for place, line in enumerate(one.lines, start=2):
             sheet.write_string(place, 0, line[:LONGEST_CELL])
         top = 3 + len(one.lines)
+        widths = []
         for column, heading in enumerate(distinct(one.headings)):
             sheet.write_string(top, column, heading, self._heading)
-            longest = max([len(heading), *(len(_in_words(row[column])) for row in one.rows)])
-            sheet.set_column(column, column, min(max(longest + 2, NARROWEST), WIDEST))
+            longest = max([min(len(heading), HEADING_WIDTH), *(len(_in_words(row[column])) for row in one.rows)])
+            widths.append(min(max(longest + 2, NARROWEST), WIDEST))
+            sheet.set_column(column, column, widths[column])
+        sheet.set_row(top, LINE_HEIGHT * _lines(one.headings, widths))
         for place, row in enumerate(one.rows, start=top + 1):
+            # Not every program makes a row as high as its wrapped text.
+            sheet.set_row(place, LINE_HEIGHT * _lines([_in_words(value) for value in row], widths))
             for column, value in enumerate(row):
                 self._cell(sheet, place, column, value)
         if not one.rows:
@@ -91,7 +99,7 @@ class _Pen:
         elif len(one.headings) > 1:
             sheet.autofilter(top, 0, top + len(one.rows), len(one.headings) - 1)
         sheet.freeze_panes(top + 1, 1)
-        self._set_up(sheet, top)
+        self._set_up(sheet, top, len(one.headings))
 
     def _cell(self, sheet: "Worksheet", row: int, column: int, value: Any) -> None:
         if value is None or value == "":
@@ -107,15 +115,23 @@ class _Pen:
         else:
             sheet.write_string(row, column, str(value)[:LONGEST_CELL], self._text)
 
-    def _set_up(self, sheet: "Worksheet", heading: int) -> None:
+    def _set_up(self, sheet: "Worksheet", heading: int, columns: int) -> None:
         """For whoever prints it: A4 across, headings on each page, marked, numbered, sealed."""
         sheet.set_landscape()
         sheet.set_paper(A4)
-        sheet.fit_to_pages(1, 0)
+        sheet.fit_to_pages(1 if columns <= MOST_ACROSS else -(-columns // MOST_ACROSS), 0)
+        sheet.repeat_columns(0, 1 if columns > MOST_ACROSS else 0)
         sheet.repeat_rows(heading)
         sheet.set_header(f"&C{self._marking}")
         sealed = f"&8Audit chain {self._chain_head[:16]}" if self._chain_head else ""
         sheet.set_footer(f"&L{self._marking}&C{sealed}&RPage &P of &N")
+
+
+def _lines(texts: Sequence[str], widths: Sequence[int]) -> int:
+    """How many lines the longest of a row's texts takes; a word is not broken, so a little more than its length."""
+    needed = (-(-(len(text) + 4) // width) if len(text) > width - 2 else 1
+              for text, width in zip(texts, widths, strict=True))  # fmt: skip
+    return min(max(needed), MOST_LINES)
 
 
 def _in_words(value: Any) -> str:
