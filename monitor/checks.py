@@ -9,6 +9,7 @@ from monitor import caseload, digests, sources
 from monitor.caseload import entitled
 from monitor.config import Config, read_restricted
 from monitor.delivery import open_channel
+from monitor.digests import hearing, specimens
 from monitor.errors import MonitorError
 from monitor.rulebook import load_rulebook
 from monitor.rulebook.limits import LONGEST_DAYS
@@ -28,11 +29,13 @@ class Report:
     problems: tuple[str, ...]
     exit_code: int
     verdicts: tuple[fitness.Fitness, ...] = ()
+    hearings: tuple[hearing.Hearing, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         return {
             "sections": {name: list(lines) for name, lines in self.sections},
             "fitness": [each.as_dict() for each in self.verdicts],
+            "routes": [each.as_dict() for each in self.hearings],
             "problems": list(self.problems),
         }
 
@@ -51,6 +54,7 @@ def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Repo
     people: dict[str, int] = {}
     supplies: tuple[fitness.Supply, ...] = ()
     judged: tuple[fitness.Fitness, ...] = ()
+    hearings: tuple[hearing.Hearing, ...] = ()
     try:
         lines, supplied, people, supplies = _read_sources(config, as_at, environ)
         sections.append(("Sources", lines))
@@ -65,13 +69,15 @@ def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Repo
         failed(fault)
     try:
         sections.append(("Waivers", _check_waivers(config)))
-        sections.append(("Routes", _check_routes(config, people)))
-        open_templates(config.templates)
+        routes = digests.plan_routes(config.teams, config.people, read_restricted(config.restricted), as_at=as_at)
+        hearings = hearing.trace(routes, [team.name for team in config.teams], config.escalation.steps)
+        sections.append(("Routes", _describe_routes(routes, hearings, people)))
+        specimens.prove(open_templates(config.templates))
         open_channel(config.delivery, data_folder=config.data_folder, environ=environ)
         sections.append(("Delivery", (f"{config.delivery.channel}, marked {config.delivery.marking}",)))
     except MonitorError as fault:
         failed(fault)
-    return Report(tuple(sections), tuple(problems), max(codes), judged)
+    return Report(tuple(sections), tuple(problems), max(codes), judged, hearings)
 
 
 def _read_sources(
@@ -124,11 +130,14 @@ def _check_waivers(config: Config) -> tuple[str, ...]:
     return (*lines, f"lists are answered within {config.answers.list_working_days} working days")
 
 
-def _check_routes(config: Config, people: Mapping[str, int]) -> tuple[str, ...]:
-    routes = digests.plan_routes(config.teams, config.people, read_restricted(config.restricted))
-    lines = [f"{team.name}: {routes.address(team.name, '')}" for team in config.teams]
+def _describe_routes(
+    routes: digests.Routes, hearings: tuple[hearing.Hearing, ...], people: Mapping[str, int]
+) -> tuple[str, ...]:
+    lines = []
     for name, number in people.items():
         why = routes.unrouted(name)
         if why:
             lines.append(f'{why}: "{name}" ({number} people) goes to {routes.fallback}')
-    return (*lines, f"analyst: {routes.analyst}", f"head of service: {routes.head or 'none named'}")
+    others = (f"analyst: {routes.analyst}", f"head of service: {routes.head or 'none named'}")
+    restricted = f"restricted list: {len(routes.restricted)} ids, shown to {routes.head or 'nobody'}"
+    return (*hearing.describe(hearings), *lines, *others, *((restricted,) if routes.restricted else ()))

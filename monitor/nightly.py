@@ -37,6 +37,7 @@ from monitor.alarms import Alarms
 from monitor.caseload import entitled, joining, leavers, roster
 from monitor.config import Config, read_restricted
 from monitor.delivery import Channel, open_channel
+from monitor.digests import specimens
 from monitor.errors import MonitorError, Refused, SourceError
 from monitor.exceptions import answerbooks, decisions
 from monitor.flags import answers, waivers
@@ -151,6 +152,8 @@ def run(
     """
     rulebook = rulebook or load_rulebook(config.rule_folders(), config.rule)
     templates = templates or open_templates(config.templates)
+    if config.templates is not None:
+        specimens.prove(templates)
     if request.dry_run:
         return _rehearse(config, request, rulebook, templates, tools)
     channel = open_channel(config.delivery, data_folder=config.data_folder, environ=tools.environ)

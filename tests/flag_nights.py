@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from monitor import flags
-from monitor.flags import RuleFacts, waivers
+from monitor.flags import RuleFacts, escalation, waivers
 from monitor.store import Store, open_store
 from monitor.store.tables import FlagEvent, table_of
 from monitor.workspace import fetch, load_rows, open_workspace
@@ -45,9 +45,12 @@ class Person:
 class Nights:
     """A store through several nights, each deciding and saving as the real one does."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, steps: Mapping[str, Sequence[int]] | None = None) -> None:
         self.store: Store = open_store(f"sqlite:///{folder / 'monitor.db'}")
         self.run_id = 0
+        self.steps = steps or {}
+        self.raised: list[tuple[dt.date, str, str, str, int]] = []
+        """Each escalation: the night, whom and what it is about, the step, and the working days counted."""
 
     def night(
         self,
@@ -97,6 +100,11 @@ class Nights:
             flags.save(con, connection, run_id=self.run_id, as_at=as_at, recorded_at=now)
             waivers.close(con, connection, run_id=self.run_id, as_at=as_at, recorded_at=now, corrects=corrects)
             flags.show(con, connection, as_at)
+            if self.steps:
+                names = [one.rule for one in rules]
+                new, back = escalation.decide(con, connection, self.steps, names, as_at, corrects=corrects)
+                escalation.save(connection, new, back, {}, run_id=self.run_id, as_at=as_at, recorded_at=now)
+                self.raised += [(as_at, one.person_id, one.rule, one.step, one.working_days) for one in new]
         return fetch(con, "SELECT * FROM flag_line ORDER BY flag_id")
 
     def events(self) -> list[tuple[str, int]]:

@@ -348,7 +348,7 @@ def test_changed_failed_and_adjusted_rules_stand_at_the_foot():
 
     assert "“Pathway plan overdue for review” has changed since the last accepted night." in words
     assert "“Nowhere settled to live” could not be run tonight. Its flags stay as they were." in words
-    assert "1 rule was asked of nobody, because the caseload has no column for it." in words
+    assert "1 rule was asked of nobody: the caseload has no column for it." in words
     assert "Contact overdue: 6 weeks instead of 8 weeks (agreed by A Manager)." in words
 
 

@@ -15,6 +15,10 @@ from monitor.rulebook.severity import SEVERITIES
 __all__ = ["LeadDigest", "NoLead", "PersonLine", "compose_lead"]
 
 
+CRITICAL_NAMED = 6
+"""Young people with a critical flag whom every digest names again; the baseline and the weekly list name them all."""
+
+
 @dataclass(frozen=True)
 class Glance:
     """Everyone with one critical flag, so that nobody urgent is further down than the first screen."""
@@ -93,6 +97,8 @@ class LeadDigest:
     flag_ids: tuple[int, ...]
     people: tuple[str, ...]
     critical: tuple[Glance, ...] = ()
+    critical_people: tuple[tuple[str, str | None], ...] = ()
+    """Everyone with a critical flag, the highest priority first, each with a link if there is one."""
     coming: tuple[ComingLine, ...] = ()
     coming_told: tuple[ComingDue, ...] = ()
     """Everything coming due that it newly says, by line or by count."""
@@ -113,9 +119,9 @@ class LeadDigest:
         return ("lead", "full") if self.full or self.counts["baseline"] else ("lead",)
 
     @property
-    def critical_people(self) -> tuple[tuple[str, str | None], ...]:
-        """Everyone with a critical flag, once."""
-        return tuple(sorted(dict(person for each in self.critical for person in each.people).items()))
+    def critical_named(self) -> int:
+        """How many of them a day's digest names: all once a week, when the whole list does so anyway."""
+        return CRITICAL_NAMED
 
     @property
     def has_news(self) -> bool:
@@ -169,6 +175,7 @@ def compose_lead(
     critical = _glance(still, night)
     rota = rotas(still, night) if full and not baseline else ()
     named = [person.person_id for each in sections for person in each.people]
+    named += [person_id for each in sections for person_id, _ in each.pooled]
     named += [line.person_id for line in coming_lines] + [line.person_id for line in ending]
     named += [person_id for each in critical for person_id, _ in each.people]
     named += [person_id for each in rota for _, ids in each.named for person_id, _ in ids]
@@ -199,6 +206,11 @@ def compose_lead(
         flag_ids=tuple(reported),
         people=tuple(dict.fromkeys(named)),
         critical=critical,
+        critical_people=tuple(
+            (person.person_id, night.link(person.person_id))
+            for person in sorted(still, key=lambda each: each.rank)
+            if person.severity == "critical"
+        ),
         coming=coming_lines,
         coming_told=tuple(coming),
         ending=ending,

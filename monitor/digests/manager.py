@@ -54,12 +54,13 @@ class RaisedPerson:
 class TeamRaised:
     """What a team's lead could not settle in time. ``rest``: flags by title beyond the people listed.
 
-    ``lead``: who has heard of it every day: the lead, a cover (until ``cover_until``), or nobody of the team.
-    ``instead``: why it came to this address, where the step is another's.
+    ``lead``: who has heard of it every day: the lead, a cover (until ``cover_until``), or nobody of the team;
+    *restricted*: young people of any team whom nobody else is shown. ``instead``: why it came to this address, where
+    the step is another's.
     """
 
     team: str | None
-    lead: Literal["lead", "cover", "nobody"]
+    lead: Literal["lead", "cover", "nobody", "restricted"]
     cover_until: date | None
     instead: tuple[Instead, ...]
     people: tuple[RaisedPerson, ...]
@@ -101,10 +102,11 @@ def compose_manager(
             mine.append((one, instead))
     if not mine:
         return None
-    by_team: defaultdict[str, list[tuple[Raised, Instead | None]]] = defaultdict(list)
+    by_team: defaultdict[tuple[bool, str], list[tuple[Raised, Instead | None]]] = defaultdict(list)
     for one, instead in mine:
-        by_team[one.line.team or ""].append((one, instead))
-    teams = tuple(_team(team, each, night) for team, each in sorted(by_team.items()))
+        apart = instead == "restricted"
+        by_team[apart, "" if apart else one.line.team or ""].append((one, instead))
+    teams = tuple(_team(team, each, night, restricted=apart) for (apart, team), each in sorted(by_team.items()))
     flags = {one.line.flag_id: one.line for one, _ in mine}
     severities = Counter(line.severity for line in flags.values())
     return ManagerDigest(
@@ -119,7 +121,9 @@ def compose_manager(
     )
 
 
-def _team(team: str, all_of_it: Sequence[tuple[Raised, Instead | None]], night: Night) -> TeamRaised:
+def _team(
+    team: str, all_of_it: Sequence[tuple[Raised, Instead | None]], night: Night, *, restricted: bool
+) -> TeamRaised:
     """One team: of what stood on the first night, and of rules said once for the service, only the worst are named."""
     latest = {one.line.flag_id: one for one, _ in sorted(all_of_it, key=lambda entry: entry[0].step == "head")}
     by_person: defaultdict[str, list[Raised]] = defaultdict(list)
@@ -138,10 +142,10 @@ def _team(team: str, all_of_it: Sequence[tuple[Raised, Instead | None]], night: 
     rest = Counter(night.title(one.line.rule) for one in latest.values() if one.line.flag_id not in listed)
     cover = night.routes.cover_of(team)
     return TeamRaised(
-        team=one_line(team) or None,
-        lead="nobody" if night.routes.unrouted(team) else "cover" if cover else "lead",
+        team="Restricted list" if restricted else one_line(team) or None,
+        lead="restricted" if restricted else "nobody" if night.routes.unrouted(team) else "cover" if cover else "lead",
         cover_until=cover.until if cover else None,
-        instead=tuple(dict.fromkeys(why for _, why in all_of_it if why)),
+        instead=tuple(dict.fromkeys(why for _, why in all_of_it if why and not restricted)),
         people=tuple(_person(about, night) for about in named),
         rest=tuple(rest.most_common()),
         flags=len(latest),

@@ -72,6 +72,9 @@ class FlagLine:
     """How often the same rule has opened for the same person within the nights that the settings say."""
 
 
+DIGESTS = ("lead", "manager", "head", "analyst")
+"""The kinds of message that a night decides afresh: a later night's has all the news of one that did not go."""
+
 LINE_FIELDS = tuple(name for name in FlagLine.__dataclass_fields__ if name != "flips")
 """The columns of ``flag_line`` that a line is made of, in its order."""
 

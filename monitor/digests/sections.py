@@ -7,12 +7,10 @@ from datetime import date
 from itertools import groupby
 
 from monitor.digests.messages import FlagLine, Night, one_line, rank
-from monitor.digests.standing import Kind, Standing, Status
+from monitor.digests.standing import IN_FULL, Kind, Standing, Status
 
 LISTED = 20
 """People listed in a section beside the critical ones, who are always listed when they are news."""
-IN_FULL = ("critical", "high")
-"""News of these is told with its reason and the next step; of the others, with the title in a line."""
 ALWAYS_SHORT: tuple[Kind, ...] = ("flipping", "held", "cleared")
 
 
@@ -72,10 +70,12 @@ class Section:
     kind: Kind
     people: tuple[PersonLine, ...]
     total: int
+    pooled: tuple[tuple[str, str | None], ...] = ()
+    """Those of whom an id says enough, each with a link if there is one."""
 
     @property
     def more(self) -> int:
-        return self.total - len(self.people)
+        return self.total - len(self.people) - len(self.pooled)
 
     @property
     def advisers(self) -> list[tuple[str | None, tuple[PersonLine, ...]]]:
@@ -102,13 +102,19 @@ class Rota:
 
 
 def section(kind: Kind, people: Iterable[Standing], night: Night, *, several_teams: bool) -> Section:
-    """The people to list: every critical one and up to 20 more, the rest counted; grouped by adviser."""
-    ordered = sorted(people, key=lambda person: person.rank)
+    """The people to list: every critical one and up to 20 more, the rest counted; grouped by adviser.
+
+    Of a clearing that was neither critical nor high the id says enough.
+    """
+    everyone = sorted(people, key=lambda person: person.rank)
+    pooled = [person for person in everyone if kind == "cleared" and not person.cleared_in_full]
+    ordered = [person for person in everyone if person not in pooled]
     critical = sum(person.severity == "critical" for person in ordered)
     listed = by_adviser(ordered[: critical + LISTED])
     said: set[str] = set()
     lines = [_line(person, night, several_teams, kind, said) for person in listed]
-    return Section(kind, tuple(lines), len(ordered))
+    ids = tuple((person.person_id, night.link(person.person_id)) for person in pooled[: LISTED * 2])
+    return Section(kind, tuple(lines), len(everyone), ids)
 
 
 def by_adviser(people: Sequence[Standing]) -> list[Standing]:

@@ -21,6 +21,8 @@ BY_STATUS: Mapping[Status, Kind] = {
     "new": "new", "reopened": "reopened", "back": "back", "flipping": "flipping", "held": "held",
 }  # fmt: skip
 OPEN = ("open", "held")
+IN_FULL = ("critical", "high")
+"""News of these is told with its reason and the next step; of the others, in a line or by id."""
 ENDED = ("no longer asked", "duty ended", "withdrawn")
 """Ways a flag ends that are not good news: counted, never listed as cleared."""
 
@@ -63,6 +65,10 @@ class Standing:
         """The most serious of what is news about them."""
         news = [line for line, _ in self.each() if self.statuses[line.flag_id] not in ("open", "unsettled")]
         return min((line.severity for line in news), key=rank, default=None)
+
+    @property
+    def cleared_in_full(self) -> bool:
+        return any(line.severity in IN_FULL for line in self.cleared)
 
     def each(self) -> Iterable[tuple[FlagLine, FlagLine]]:
         """Every open flag with the one it is shown in."""

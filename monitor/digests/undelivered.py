@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from monitor.digests.messages import Night
+from monitor.digests.messages import DIGESTS, Night
 
 Fate = Literal["given up", "in doubt", "withheld"]
 FATES: tuple[Fate, ...] = ("given up", "in doubt", "withheld")
@@ -25,7 +25,7 @@ class Trouble:
     @property
     def is_digest(self) -> bool:
         """Whether its news goes into the next message to the same address."""
-        return self.kind in ("lead", "manager", "head", "analyst")
+        return self.kind in DIGESTS
 
 
 @dataclass(frozen=True)

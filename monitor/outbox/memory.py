@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, and_, func, or_, select
 
 from monitor.digests import Told
+from monitor.digests.messages import DIGESTS
 from monitor.store.tables import Escalation, Flag, Message, MessageComing, MessageEscalation, MessageFlag, table_of
 
 _message = table_of(Message)
@@ -21,8 +22,6 @@ DOUBTFUL = or_(
     _message.c.state == "technical-failure", and_(_message.c.state == "sending", _message.c.accepted_at.is_(None))
 )
 """It may have gone and may not."""
-DIGESTS = ("lead", "manager", "head", "analyst")
-"""The kinds of message that tell of flags: each is replaced by a later night's, which has all its news."""
 
 
 @dataclass(frozen=True)

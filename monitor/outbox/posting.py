@@ -10,7 +10,8 @@ from sqlalchemy import Connection, and_
 
 from monitor.digests import ComingDue, FlagLine
 from monitor.digests import Message as Written
-from monitor.outbox.memory import DIGESTS, Memory
+from monitor.digests.messages import DIGESTS
+from monitor.outbox.memory import Memory
 from monitor.store.bulk import insert_rows, next_id
 from monitor.store.tables import Message, MessageComing, MessageEscalation, MessageFlag, table_of
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, select
 
 from monitor.delivery import Channel
+from monitor.digests.messages import DIGESTS
 from monitor.errors import DeliveryError
 from monitor.outbox import ledger
-from monitor.outbox.memory import DIGESTS
 from monitor.store import Store
 from monitor.store.tables import Message, table_of
 

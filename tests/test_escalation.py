@@ -1,0 +1,392 @@
+"""Escalation: the clock of working days, each step once, who hears and what they are told."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flag_nights import Answer, Nights, Person, day
+from service import NIGHT, Council, Mail, crowd, settled
+from service import day as night_of
+from sqlalchemy import select
+from test_digests import AS_AT, HEAD, line, night
+
+from monitor.config import People, Team
+from monitor.digests import ManagerDigest, Raised, compose_manager, plan_routes, render
+from monitor.flags.escalation import Pause, count_working_days, find_pauses, latest_opening
+from monitor.store.tables import Escalation, FlagEvent, Waiver, table_of
+
+STEPS = {"critical": (2, 5), "high": (10, 20)}
+CRITICAL, HIGH = "turning-18-adviser", "pa-allocated"
+MANAGER = "manager@example.gov.uk"
+GOOD_FRIDAY = dt.date(2026, 4, 3)
+
+
+def breach(rule: str = CRITICAL, **other: Any) -> Person:
+    return Person({rule: Answer("breach")}, **other)
+
+
+def unknown() -> Person:
+    return Person({CRITICAL: Answer("cannot assess")})
+
+
+def raised(nights: Nights) -> list[tuple[int, str]]:
+    """Each step by the number of the night on which it was reached."""
+    return [((as_at - day(0)).days, step) for as_at, _, _, step, _ in nights.raised]
+
+
+# The clock
+
+
+def test_weekends_and_bank_holidays_are_no_working_days():
+    thursday = GOOD_FRIDAY - dt.timedelta(1)
+
+    counts = {n: count_working_days(thursday, thursday + dt.timedelta(n)) for n in (1, 4, 5, 6)}
+
+    assert counts == {1: 0, 4: 0, 5: 1, 6: 2}
+
+
+def test_days_of_a_pause_are_not_counted_and_overlapping_ones_only_once():
+    monday = day(0)
+    pauses = [Pause(day(1), day(3)), Pause(day(2), day(4))]
+
+    assert count_working_days(monday, day(4)) == 4
+    assert count_working_days(monday, day(4), pauses) == 1
+
+
+def test_a_pause_before_the_flag_opened_or_after_tonight_takes_nothing_away():
+    assert count_working_days(day(0), day(2), [Pause(day(-7), day(0)), Pause(day(3), day(9))]) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ([("held", day(1)), ("released", day(3))], [Pause(day(1), day(3))]),
+        ([("held", day(1)), ("released", day(1))], []),
+        ([("held", day(1)), ("released", day(1)), ("held", day(2)), ("released", day(4))], [Pause(day(2), day(4))]),
+        ([("held", day(1)), ("resolved", day(3))], [Pause(day(1), day(3))]),
+        ([("held", day(1))], [Pause(day(1), day(9))]),
+    ],
+    ids=["held for two days", "put right the same night", "held again", "resolved while held", "not yet released"],
+)
+def test_pauses_are_worked_out_from_the_events(changes: list[tuple[str, dt.date]], expected: list[Pause]) -> None:
+    assert find_pauses(changes, day(9)) == expected
+
+
+def test_the_latest_opening_is_the_last_day_with_so_many_working_days_since():
+    assert latest_opening(2, day(2)) == day(0)
+    assert latest_opening(2, day(7)) == day(3)
+
+
+# Through nights: DAY is a Monday
+
+
+def test_a_critical_flag_goes_up_after_two_and_five_working_days_and_each_step_once(tmp_path: Path) -> None:
+    nights = Nights(tmp_path, STEPS)
+
+    for n in range(12):
+        nights.night(day(n), {"P1": breach()})
+
+    assert raised(nights) == [(2, "manager"), (7, "head")]
+    assert [days for *_, days in nights.raised] == [2, 5]
+    assert [kind for kind, _ in nights.events()].count("escalated") == 2
+
+
+def test_a_high_flag_goes_up_after_ten_and_twenty_working_days(tmp_path: Path) -> None:
+    nights = Nights(tmp_path, STEPS)
+
+    for n in (0, 13, 14, 27, 28, 29):
+        nights.night(day(n), {"P1": breach(HIGH)})
+
+    assert raised(nights) == [(14, "manager"), (28, "head")]
+
+
+def test_a_severity_without_days_and_a_rule_that_does_not_escalate_never_go_up(tmp_path: Path) -> None:
+    nights = Nights(tmp_path, {"critical": ()})
+
+    for n in (0, 60):
+        nights.night(day(n), {"P1": breach()})
+
+    assert nights.raised == []
+
+
+def test_days_held_do_not_count_however_often_it_was_held(tmp_path: Path) -> None:
+    nights = Nights(tmp_path, STEPS)
+    tonight = [breach(), unknown(), breach(), unknown(), breach(), breach(), breach(), breach()]
+
+    for n, person in enumerate(tonight):
+        nights.night(day(n), {"P1": person})
+
+    assert raised(nights) == [(4, "manager")]
+
+
+def test_missed_nights_neither_lose_days_nor_add_any(tmp_path: Path) -> None:
+    nights = Nights(tmp_path, STEPS)
+
+    nights.night(day(0), {"P1": breach()})
+    nights.night(day(1), {"P1": unknown()})
+    nights.night(day(8), {"P1": breach()})
+    nights.night(day(9), {"P1": breach()})
+
+    assert raised(nights) == [(9, "manager")]
+
+
+def test_days_waived_do_not_count(tmp_path: Path) -> None:
+    nights = Nights(tmp_path, STEPS)
+    nights.night(day(0), {"P1": breach()})
+    with nights.store.writing() as connection:
+        connection.execute(
+            table_of(Waiver).insert().values(
+                id=1, flag_id=1, person_id="P1", rule=CRITICAL, reason="under-way", note="", until_on=day(2),
+                waived_on=day(0), waived_by="A Lead", recorded_at=dt.datetime(2026, 1, 5, 9, tzinfo=dt.UTC),
+            )
+        )  # fmt: skip
+
+    for n in range(1, 6):
+        nights.night(day(n), {"P1": breach()})
+
+    assert raised(nights) == [(4, "manager")]
+
+
+def test_a_flag_that_carries_another_on_carries_its_clock_and_its_steps(tmp_path: Path) -> None:
+    nights = Nights(tmp_path, STEPS | {"high": (2, 5)})
+    for n in (0, 1, 2):
+        nights.night(day(n), {"P1": breach()})
+
+    for n in (3, 6, 7):
+        nights.night(day(n), {"P1": Person({CRITICAL: Answer("not applicable"), HIGH: Answer("breach")})})
+
+    assert raised(nights) == [(2, "manager"), (7, "head")]
+
+
+def test_a_condition_that_comes_back_starts_a_new_clock(tmp_path: Path) -> None:
+    nights = Nights(tmp_path, STEPS)
+    for n in (0, 1, 2):
+        nights.night(day(n), {"P1": breach()})
+    nights.night(day(3), {"P1": Person({CRITICAL: Answer("ok")})})
+
+    for n in (4, 7, 8):
+        nights.night(day(n), {"P1": breach()})
+
+    assert raised(nights) == [(2, "manager"), (8, "manager")]
+
+
+def test_a_night_put_right_takes_back_what_nobody_was_told_and_a_repeat_changes_nothing(tmp_path: Path) -> None:
+    nights = Nights(tmp_path, STEPS)
+    for n in (0, 1, 2):
+        nights.night(day(n), {"P1": breach(), "P2": breach()})
+
+    nights.night(day(2), {"P1": unknown(), "P2": breach()}, corrects=[3])
+    nights.night(day(3), {"P1": breach(), "P2": breach()})
+
+    with nights.store.reading() as connection:
+        kept = connection.execute(select(table_of(Escalation)).order_by(table_of(Escalation).c.id)).all()
+        kinds = [row[0] for row in connection.execute(select(table_of(FlagEvent).c.kind))]
+    assert [(row.flag_id, row.step, row.as_at) for row in kept] == [(2, "manager", day(2)), (1, "manager", day(3))]
+    assert kinds.count("escalation withdrawn") == 1
+
+
+# Who hears
+
+
+def people(**given: Any) -> People:
+    return People(**({"analyst": "analyst@example.gov.uk", "fallback": "care@example.gov.uk", "head": HEAD} | given))
+
+
+NORTH = Team(name="Leaving Care North", lead="lead.north@example.gov.uk", manager=MANAGER)
+
+
+@pytest.mark.parametrize(
+    ("step", "team", "routes", "expected"),
+    [
+        ("manager", NORTH.name, plan_routes([NORTH], people()), (MANAGER, None)),
+        ("head", NORTH.name, plan_routes([NORTH], people()), (HEAD, None)),
+        ("head", "Own", plan_routes([Team(name="Own", lead="l@example.gov.uk", head="own@example.gov.uk")], people()),
+         ("own@example.gov.uk", None)),
+        ("manager", "Bare", plan_routes([Team(name="Bare", lead="l@example.gov.uk")], people()), (HEAD, "no manager")),
+        ("manager", "East", plan_routes([NORTH], people()), (HEAD, "unknown team")),
+        ("manager", None, plan_routes([NORTH], people()), (HEAD, "no team")),
+        ("head", NORTH.name, plan_routes([NORTH], people(head=None)), ("care@example.gov.uk", "no head")),
+        ("manager", "Bare", plan_routes([Team(name="Bare")], people(head=None, fallback=None)),
+         ("analyst@example.gov.uk", "no manager")),
+    ],
+)  # fmt: skip
+def test_each_step_has_a_reader_and_says_why_it_is_another(step: str, team: str, routes: Any, expected: Any) -> None:
+    assert routes.escalate(step, team, "P001") == expected
+
+
+def test_a_restricted_person_goes_to_the_head_of_service_at_every_step_and_to_nobody_without_one():
+    routes = plan_routes([NORTH], people(), frozenset({"P001"}))
+    headless = plan_routes([NORTH], people(head=None), frozenset({"P001"}))
+
+    assert {routes.escalate(step, NORTH.name, "P001") for step in ("manager", "head")} == {(HEAD, "restricted")}
+    assert headless.escalate("manager", NORTH.name, "P001")[0] is None
+
+
+# What they are told
+
+
+def up(number: int, person_id: str, rule: str = "homeless", *, first_night: bool = False, **given: Any) -> Raised:
+    step, days = given.pop("step", "manager"), given.pop("working_days", 2)
+    severity = given.pop("severity", "critical")
+    return Raised(number, step, days, line(number, person_id, rule, severity, **given), first_night)
+
+
+def compose(*all_raised: Raised, recipient: str = MANAGER, restricted: tuple[str, ...] = (), **given: Any) -> Any:
+    routes = plan_routes([NORTH], people(), frozenset(restricted))
+    return compose_manager(recipient, all_raised, night(routes=routes, **given))
+
+
+def test_a_manager_reads_since_when_how_long_and_what_was_answered():
+    digest = compose(
+        up(1, "P001", opened_on=dt.date(2026, 1, 8), working_days=2, answer="done", answered_on=dt.date(2026, 1, 9))
+    )
+
+    words = " ".join(render(digest).text.split())
+
+    assert "Open since 8 January 2026, 2 working days. Answered “done” on 9 January 2026." in words
+    assert "lead is told of these every day." in words
+    assert "P001, critical" in words
+    assert (
+        render(digest).subject == "OFFICIAL-SENSITIVE Leaving care escalated: 1 for you (1 critical) - 12 January 2026"
+    )
+
+
+def test_a_sensitive_rule_goes_up_by_its_neutral_title_and_due_date_alone():
+    digest = compose(up(1, "P001", "vulnerable", because="Disability recorded.", answer="done", answered_on=AS_AT,
+                        due_on=dt.date(2026, 1, 5)))  # fmt: skip
+
+    mail = render(digest)
+
+    for words in (mail.text, mail.html):
+        assert "Priority check" in words
+        assert "Due 5 January 2026" in words
+        assert "Disab" not in words
+        assert "done" not in words
+        assert "working day" not in words.split("You are told")[1].split("Priority check")[1]
+
+
+def test_what_stood_on_the_first_night_is_counted_by_rule_beyond_the_worst_five():
+    stood = [up(n, f"P{n:03}", first_night=True) for n in range(1, 41)]
+    fresh = up(41, "P041")
+
+    digest = compose(*stood, fresh)
+
+    (team,) = digest.teams
+    assert [person.person_id for person in team.people] == ["P041", "P001", "P002", "P003", "P004", "P005"]
+    assert team.rest == (("Nowhere settled to live", 35),)
+    assert digest.told == tuple(range(1, 42))
+    assert "35 Nowhere settled to live" in " ".join(render(digest).text.split())
+
+
+def test_a_flood_of_later_flags_is_capped_too():
+    digest = compose(*(up(n, f"P{n:03}") for n in range(1, 41)), most_escalated=20)
+
+    (team,) = digest.teams
+    assert (len(team.people), sum(number for _, number in team.rest), team.flags) == (20, 20, 40)
+
+
+def test_no_manager_reads_of_a_restricted_person_and_the_head_reads_of_them_apart():
+    flags = (up(1, "P001"), up(2, "P002"))
+
+    manager = compose(*flags, restricted=("P002",))
+    head = compose(*flags, restricted=("P002",), recipient=HEAD)
+
+    assert manager.people == ("P001",)
+    assert [(team.team, team.lead) for team in head.teams] == [("Restricted list", "restricted")]
+    assert "P001" not in render(head).text
+
+
+def test_nothing_for_an_address_to_which_no_step_leads():
+    assert compose(up(1, "P001"), recipient="somebody@example.gov.uk") is None
+
+
+# Whole nights
+
+
+def staffed(folder: Path) -> Council:
+    """A council whose manager of North also leads South."""
+    council = Council(folder)
+    text = council.config_path.read_text(encoding="utf-8")
+    text = text.replace(
+        'also_known_as = ["LC North"]', 'also_known_as = ["LC North"]\nmanager = "south@example.gov.uk"'
+    )
+    council.config_path.write_text(text, encoding="utf-8")
+    return council
+
+
+def homeless(person_id: str, **other: str) -> dict[str, str]:
+    return settled(person_id, accommodation="S: No fixed abode", suitable="b) Unsuitable", **other)
+
+
+def only(mails: list[Mail]) -> Mail:
+    (mail,) = mails
+    return mail
+
+
+def test_a_flag_goes_from_lead_to_manager_to_head_in_one_message_a_day_each(tmp_path: Path) -> None:
+    council = staffed(tmp_path)
+    quiet = [homeless("P1"), settled("P2", team="South"), *crowd(10)]
+    council.night(NIGHT, quiet)
+
+    council.night(night_of(1), [homeless("P1"), settled("P2", team="South", in_touch="b) No"), *crowd(10)])
+    news = [homeless("P1"), homeless("P2", team="South"), *crowd(10)]
+    council.night(night_of(2), news)
+    council.night(night_of(2), news)
+    council.night(night_of(3), news)
+    council.night(night_of(7), news)
+
+    both = only(council.mail_to("south@example.gov.uk", night_of(2)))
+    assert "Leaving care: escalated to you" in both.text
+    assert "Leaving care: South" in both.text
+    assert "P1, critical" in both.text
+    assert "escalated: 1 for you (1 critical); Leaving care: " in both.subject
+    assert council.mail_to("south@example.gov.uk", night_of(3)) == []
+    head = only(council.mail_to("head@example.gov.uk", night_of(7)))
+    assert "P1, critical" in head.text
+    assert "P2, critical" in head.text
+    assert "They came to you because the team has no manager in the settings." in " ".join(head.text.split())
+    assert "Leaving care: the week" in head.text
+    steps = council.rows("SELECT flag_id, step, recipient, instead FROM escalation ORDER BY id")
+    assert [(step, to, why) for _, step, to, why in steps] == [
+        ("manager", "south@example.gov.uk", None),
+        ("head", "head@example.gov.uk", None),
+        ("manager", "head@example.gov.uk", "no manager"),
+    ]
+
+
+def test_an_escalation_that_was_never_delivered_is_in_the_next_digest(tmp_path: Path) -> None:
+    council = staffed(tmp_path)
+    people_tonight = [homeless("P1"), *crowd(10)]
+    council.clock = dt.datetime(2026, 1, 14, 2, 30, tzinfo=dt.UTC)
+    council.night(dt.date(2026, 1, 14), people_tonight)
+
+    for n in (17, 18):  # a weekend
+        council.clock = dt.datetime(2026, 1, n - 1, 2, 30, tzinfo=dt.UTC)
+        council.night(dt.date(2026, 1, n), people_tonight, unattended=True)
+    council.deliver(dt.datetime(2026, 1, 19, 8, 0, tzinfo=dt.UTC))
+
+    mails = [mail for mail in council.mail_to("south@example.gov.uk") if "escalated" in mail.subject]
+    assert "P1, critical" in only(mails).text
+
+
+def test_the_weekly_summary_comes_once_a_week_and_counts_by_team(tmp_path: Path) -> None:
+    council = Council(tmp_path)
+    wednesday = night_of(2)
+    council.night(wednesday, [homeless("P1"), settled("P2", team="South", adviser=""), *crowd(10)])
+    council.night(wednesday + dt.timedelta(1), [homeless("P1"), settled("P2", team="South", adviser=""), *crowd(10)])
+
+    council.night(night_of(8), [settled("P1"), settled("P2", team="South", adviser=""), *crowd(10)])
+    council.night(night_of(9), [settled("P1"), settled("P2", team="South", adviser=""), *crowd(10)])
+
+    mails = [mail for mail in council.mail_to("head@example.gov.uk") if "Leaving care week" in mail.subject]
+    assert len(mails) == 2
+    words = " ".join(mails[1].text.split())
+    assert "Out of sight in any way: 1 (1 under 1 month)" in words
+    assert "North: 0 open, 0 held, 0 waived; 0 opened, 1 cleared, 0 raised above the lead" in words
+    assert "Cleared nothing this week: South." in words
+    assert "P1" not in mails[1].text + mails[1].html
+
+
+def test_a_manager_digest_is_a_digest() -> None:
+    assert isinstance(compose(up(1, "P001")), ManagerDigest)
