@@ -426,3 +426,140 @@ def test_an_empty_last_digest_still_counts_as_one():
     digest = compose([line(1, "P001")], [], the_night=night(), last_digest=BEFORE)
 
     assert digest.told_on == BEFORE
+
+
+# The weekly whole list
+
+
+def test_the_weekly_list_goes_out_when_nothing_is_new_and_names_everyone_serious_by_adviser():
+    known = [
+        line(1, "P001", "homeless", "critical", opened_on=BEFORE, personal_adviser="Sam Okafor"),
+        line(2, "P002", "plan", opened_on=BEFORE, personal_adviser="Sam Okafor"),
+        line(3, "P003", "contact", "medium", opened_on=BEFORE),
+    ]
+
+    digest = compose(known, told(*known), full=True)
+
+    assert not digest.has_news
+    assert digest.holds == ("lead", "full")
+    assert [(each.adviser, each.total, each.named, each.counted) for each in digest.rotas] == [
+        ("Sam Okafor", 2, (("critical", (("P001", None),)), ("high", (("P002", None),))), ()),
+        (None, 1, (), (("medium", 1),)),
+    ]
+    assert set(digest.people) == {"P001", "P002"}
+
+
+def test_the_weekly_list_goes_out_when_nothing_is_open_at_all():
+    digest = compose([], [], full=True, last_digest=BEFORE)
+
+    assert (digest.open_people, digest.has_news) == (0, False)
+
+
+def test_the_baseline_counts_as_the_weekly_list():
+    digest = compose([line(1, "P001")], [], the_night=night(baseline=True), full=True)
+
+    assert digest.holds == ("lead", "full")
+    assert digest.rotas == ()
+
+
+# Flags that keep opening and clearing
+
+
+def test_a_flag_that_opens_a_third_time_says_check_the_source_and_is_not_called_new():
+    digest = compose([line(3, "P001", earlier_spells=2, last_cleared_on=BEFORE, flips=3)], told(OLD))
+
+    assert sections(digest) == {"flipping": ["P001"]}
+    assert digest.flipping == {3}
+
+
+def test_once_told_it_is_silent_until_it_has_been_stable_and_then_is_back():
+    before = line(3, "P001", state="resolved", resolved_reason="cleared", flips=4)
+    again = line(4, "P001", earlier_spells=3, last_cleared_on=BEFORE, flips=4)
+    memory = [Told(3, "P001", "high", BEFORE, "flipping"), *told(OLD)]
+
+    cleared = compose([before], memory)
+    opened = compose([before, again], memory)
+    stable = compose([line(4, "P001", earlier_spells=3, last_cleared_on=BEFORE, flips=2)], memory)
+
+    assert (cleared, opened) == (None, None)
+    assert sections(stable) == {"back": ["P001"]}
+
+
+def test_a_flag_that_keeps_changing_is_counted_once_a_week_and_never_taken_for_told():
+    before = line(3, "P001", state="resolved", resolved_reason="cleared", flips=4)
+    again = line(4, "P001", earlier_spells=3, last_cleared_on=BEFORE, flips=4)
+
+    digest = compose([before, again], [Told(3, "P001", "high", BEFORE, "flipping"), *told(OLD)], full=True)
+
+    assert digest.unsettled == 1
+    assert digest.quiet == {3, 4}
+    assert 4 not in digest.flag_ids
+
+
+# Waivers and answers
+
+
+def test_the_end_of_a_waiver_is_told_14_days_and_1_day_before():
+    def about(last_day: date, told_on: date) -> list[int]:
+        waived = line(1, "P001", state="waived", waived_until=last_day, waived_on=date(2025, 12, 1))
+        digest = compose([waived, OLD], told(OLD, on=told_on))
+        return [each.within for each in digest.ending] if digest else []
+
+    assert about(AS_AT + timedelta(15), BEFORE) == []
+    assert about(AS_AT + timedelta(14), BEFORE) == [14]
+    assert about(AS_AT + timedelta(13), AS_AT - timedelta(1)) == []
+    assert about(AS_AT + timedelta(1), BEFORE) == [1]
+
+
+def test_a_flag_whose_waiver_ended_is_told_again_in_full():
+    standing = line(1, "P001", opened_on=date(2025, 12, 1), waiver_ended_on=AS_AT)
+
+    digest = compose([standing], told(standing))
+    after = compose([standing], told(standing, on=AS_AT))
+
+    assert sections(digest) == {"reopened": ["P001"]}
+    assert digest.sections[0].people[0].items[0].action == "Hold the review and record it."
+    assert after is None
+
+
+def test_answers_received_since_the_last_digest_are_counted_by_what_they_say():
+    answered = {"answer": "done", "answered_on": BEFORE, "answered_by": "A Lead", "answer_noticed_on": AS_AT}
+    flags = [line(n, f"P{n:03}", opened_on=date(2025, 12, 1), **answered) for n in (1, 2)]
+
+    digest = compose(flags, told(*flags))
+    after = compose(flags, told(*flags, on=AS_AT))
+
+    assert digest.answers == (("done", 2),)
+    assert after is None
+
+
+# Short and long lines
+
+
+def test_what_is_new_and_critical_or_high_is_told_in_full_and_the_rest_in_a_line():
+    digest = compose([line(1, "P001", "plan", "high"), line(2, "P002", "contact", "medium")], told(OLD))
+
+    assert {person.person_id: person.short for person in digest.sections[0].people} == {"P001": False, "P002": True}
+
+
+def test_people_are_grouped_by_adviser_the_one_with_the_most_serious_first():
+    flags = [
+        line(1, "P001", "plan", "high", personal_adviser="A Second"),
+        line(2, "P002", "homeless", "critical", personal_adviser="B First"),
+        line(3, "P003", "contact", "medium", personal_adviser="B First"),
+    ]
+
+    digest = compose(flags, told(OLD))
+
+    (section,) = digest.sections
+    assert [(adviser, [each.person_id for each in people]) for adviser, people in section.advisers] == [
+        ("B First", ["P002", "P003"]),
+        ("A Second", ["P001"]),
+    ]
+
+
+def test_the_next_step_of_a_rule_is_said_once_in_a_section():
+    digest = compose([line(1, "P001", "plan"), line(2, "P002", "plan")], told(OLD))
+
+    actions = [person.items[0].action for person in digest.sections[0].people]
+    assert actions == ["Hold the review and record it.", None]

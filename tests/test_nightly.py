@@ -9,7 +9,7 @@ from service import NIGHT, Council, crowd, day, section, settled
 from sqlalchemy import text
 
 from monitor import recall
-from monitor.errors import Refused, SourceError
+from monitor.errors import Problems, Refused, SourceError
 
 NORTH, SOUTH, ANALYST = "north@example.gov.uk", "south@example.gov.uk", "analyst@example.gov.uk"
 
@@ -350,3 +350,27 @@ def test_blank_that_a_rule_flags_is_not_listed_again_as_not_assessed(tmp_path: P
     assert [(row["person_id"], row["missing"], row["why"]) for row in rows] == [
         ("P2", "accommodation_suitable", "blank")
     ]
+
+
+def test_a_flag_that_flips_is_told_to_check_the_source_once_and_then_left_in_peace(tmp_path: Path) -> None:
+    council = Council(tmp_path)
+    for n in range(1, 8):
+        council.night(day(n), [homeless("P1") if n % 2 else settled("P1"), *crowd(10)])
+
+    subjects = [mail.subject for mail in council.mail_to(NORTH)]
+
+    assert [subject.split(": ")[1].split(" - ")[0] for subject in subjects] == [
+        "baseline, 1 critical", "1 cleared", "1 back again", "1 cleared", "1 to check", "nothing new, 1 open"
+    ]  # fmt: skip
+    assert "Homeless" not in section(council.mail_to(NORTH)[4], "New")
+
+
+def test_a_template_with_an_unknown_name_stops_the_night_before_anything_is_read_or_sent(tmp_path: Path) -> None:
+    (tmp_path / "words").mkdir()
+    (tmp_path / "words" / "lead.txt").write_text("{{ digest.recipient }} {{ digest.temas }}", encoding="utf-8")
+    council = Council(tmp_path, 'templates = "words"')
+
+    with pytest.raises(Problems, match=r"lead\.txt: .*temas"):
+        council.night(NIGHT, [homeless("P1"), *crowd(10)])
+
+    assert not (tmp_path / "data").exists()
