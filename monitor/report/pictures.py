@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -100,6 +101,14 @@ def _name_month(day: dt.date, *, first: bool) -> str:
     return f"{month} {day.year}" if first or day.month == 1 else month
 
 
+def _import_pygal() -> Any:
+    """pygal, without the finder for its maps that it adds to everybody's imports and that Python no longer takes."""
+    import pygal.style
+
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not type(finder).__module__.startswith("pygal")]
+    return pygal
+
+
 def _plot(
     days: Sequence[dt.date],
     values: Sequence[int | None],
@@ -108,13 +117,12 @@ def _plot(
     shape: Shape,
 ) -> Any:
     """The picture as pygal's own tree of elements."""
-    import pygal
-    from pygal.style import Style
-
+    pygal = _import_pygal()
     chart = pygal.Line(
         width=shape.width, height=shape.height, spacing=8,
         margin_top=10, margin_right=24, margin_bottom=2, margin_left=2,
-        style=Style(label_font_size=LABEL_SIZE), js=(), css=(), no_prefix=True, disable_xml_declaration=True,
+        style=pygal.style.Style(label_font_size=LABEL_SIZE), js=(), css=(),
+        no_prefix=True, disable_xml_declaration=True,
         show_legend=False, show_dots=False, allow_interruptions=True, truncate_label=-1, show_minor_x_labels=False,
         value_formatter=lambda value: f"{value:,.0f}",
     )  # fmt: skip
