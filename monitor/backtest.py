@@ -187,7 +187,8 @@ def replay(
     ``until`` choose the nights told of.
     """
     if not any(night.why_not is None for night in nights):
-        raise Refused("no accepted night's caseload is kept whole; there is nothing to replay")
+        why = f" ({nights[-1].as_at}: {nights[-1].why_not})" if nights else ""
+        raise Refused(f"no accepted night's caseload is kept whole{why}; there is nothing to replay")
     book = replace(rulebook, rules=tuple(one for one in rulebook.rules if one.id in _together(rulebook, rule)))
     life = _Life(book, rule, routes, merged)
     told = [

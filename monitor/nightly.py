@@ -10,7 +10,7 @@ follows it (lists, delivery) is completed by the next run of the same date.
 import datetime as dt
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -38,7 +38,7 @@ from monitor.caseload import entitled, joining, leavers, roster
 from monitor.config import Config, read_restricted
 from monitor.delivery import Channel, open_channel
 from monitor.digests import specimens
-from monitor.errors import MonitorError, Refused, SourceError
+from monitor.errors import LockHeld, MonitorError, Refused, SourceError, StoreError
 from monitor.exceptions import answerbooks, decisions
 from monitor.flags import answers, waivers
 from monitor.report import writing
@@ -169,11 +169,18 @@ def run(
                 night = _repeat(request, store, past, judged, run_id, tools)
             else:
                 night = _accept(config, request, rulebook, templates, store, past, judged, run_id, tools)
-        lists = _write_lists(config, rulebook, store, judged.con, request.as_at, tools.say)
-        tools.note("lists written", run=run_id, files=len(lists))
+        lists: tuple[Path, ...] = ()
+        unwritten: MonitorError | None = None
+        try:
+            lists = _write_lists(config, rulebook, store, judged.con, request.as_at, tools.say)
+            tools.note("lists written", run=run_id, files=len(lists))
+        except MonitorError as wrong:  # a full disk keeps no message from its reader
+            unwritten = wrong
         tools.say("Delivering messages")
         delivered = outbox.deliver_due(store, channel, config, clock=tools.clock)
         tools.note("messages delivered", run=run_id, **delivered.counts)
+        if unwritten:
+            raise unwritten
         written, fault = _write_report(config, request, rulebook, templates, store, tools, run_id)
         return replace(night, lists=lists, report=written, report_fault=fault, delivered=delivered)
 
@@ -223,18 +230,20 @@ def _recorded(
         state = "refused" if isinstance(fault, Refused) else "failed"
         verdict = "refused" if isinstance(fault, trust.NotBelieved) else None
         tools.note("night not accepted", run=run_id, state=state, why=_why(fault))
-        ledger.close(store, run_id, state, str(fault), tools.clock(), verdict=verdict)
-        if not isinstance(fault, ledger.RequestRefused) and not ledger.was_said(store, run_id):
-            with store.writing() as connection:
-                head = events.head(connection)
-                night = letters.describe_night(config, rulebook, past, request.as_at, chain_head=head)
-                told = letters.write_refusal(night, templates, _why(fault), str(fault).splitlines())
-                _post(config, connection, [told], request, run_id, tools.clock())
-            outbox.deliver_due(store, channel, config, clock=tools.clock)
-            _write_report(config, request, rulebook, templates, store, tools, run_id)
+        with suppress(StoreError, LockHeld):  # what cannot be recorded now, the next run finds unfinished
+            ledger.close(store, run_id, state, str(fault), tools.clock(), verdict=verdict)
+            if not isinstance(fault, ledger.RequestRefused) and not ledger.was_said(store, run_id):
+                with store.writing() as connection:
+                    head = events.head(connection)
+                    night = letters.describe_night(config, rulebook, past, request.as_at, chain_head=head)
+                    told = letters.write_refusal(night, templates, _why(fault), str(fault).splitlines())
+                    _post(config, connection, [told], request, run_id, tools.clock())
+                outbox.deliver_due(store, channel, config, clock=tools.clock)
+                _write_report(config, request, rulebook, templates, store, tools, run_id)
         raise
     except BaseException:
-        ledger.close(store, run_id, "failed", "stopped before it was finished", tools.clock())
+        with suppress(StoreError, LockHeld):
+            ledger.close(store, run_id, "failed", "stopped before it was finished", tools.clock())
         raise
 
 

@@ -4,6 +4,7 @@ Nothing that decides a flag reads it; a missing one is said, never taken for a f
 """
 
 import datetime as dt
+import errno
 import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,10 +23,17 @@ def write(con: "DuckDBPyConnection", folder: Path, *, as_at: dt.date, run_id: in
 
     Call it before ``workspace.lock_down``, which closes files to the connection.
     """
+    import duckdb
+
     path = folder / f"{as_at.isoformat()}-run-{run_id}.parquet"
     make_private_folder(folder)
     with written_whole(path) as unfinished:
-        con.execute(f"COPY (SELECT * FROM caseload ORDER BY person_id) TO '{_quoted(unfinished)}' (FORMAT parquet)")
+        # Without a temporary file of DuckDB's own, which it would leave behind when the disk is full.
+        options = "FORMAT parquet, USE_TMP_FILE false"
+        try:
+            con.execute(f"COPY (SELECT * FROM caseload ORDER BY person_id) TO '{_quoted(unfinished)}' ({options})")
+        except duckdb.IOException:
+            raise OSError(errno.EIO, "no room left, or the disk does not work") from None
     return path
 
 

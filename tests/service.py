@@ -156,7 +156,7 @@ class Council:
         """Every e-mail so far, or those of one night, in the order they were written."""
         found = sorted(
             (self.folder / "data" / "outbox").rglob("*.eml"),
-            key=lambda path: int(path.stem.rsplit("-", 1)[1]),
+            key=lambda path: [int(part) for part in path.stem.split("-")[-1:] if part.isdigit()],
         )
         return [_read(path) for path in found if as_at is None or as_at.isoformat() in str(path.parent)]
 

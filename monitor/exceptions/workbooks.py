@@ -3,6 +3,7 @@
 Text is written as text, whatever it starts with: no cell is ever a formula, and ids keep their leading zeros.
 """
 
+import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -72,13 +73,16 @@ def write_workbook(
     import xlsxwriter
 
     options = {"strings_to_formulas": False, "strings_to_numbers": False, "strings_to_urls": False}
-    with open_privately(path, "wb") as file, xlsxwriter.Workbook(file, options) as book:
+    content = io.BytesIO()  # a workbook cut off by a full disk cannot be closed
+    with xlsxwriter.Workbook(content, options) as book:
         # The time of writing would make two equal lists differ.
         book.set_properties({"title": title, "created": datetime.combine(as_at, time())})
         _write_summary(book, [title, *lines], tallies, teams, marking)
         _write_list(book, flags, rows, empty, marking, as_at)
         if flags.answering and flags.rows:
             _lay_out(answerbooks.write_guidance(book, flags.answering), marking)
+    with open_privately(path, "wb") as file:
+        file.write(content.getbuffer())
 
 
 def _write_list(

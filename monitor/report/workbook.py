@@ -4,6 +4,7 @@ Text is written as text, whatever it starts with. A number that is withheld says
 """
 
 import datetime as dt
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,17 +48,16 @@ def write(contents: Contents, path: Path) -> None:
 
     header = contents.header
     options = {"strings_to_formulas": False, "strings_to_numbers": False, "strings_to_urls": False}
-    with (
-        written_whole(path) as unfinished,
-        open_privately(unfinished, "wb") as file,
-        xlsxwriter.Workbook(file, options) as book,
-    ):
+    content = io.BytesIO()  # a workbook cut off by a full disk cannot be closed
+    with xlsxwriter.Workbook(content, options) as book:
         # The time of writing would make two equal reports differ.
         created = dt.datetime.combine(header.as_at or header.made_on, dt.time())
         book.set_properties({"title": f"Oversight report, {header.authority}", "created": created})
         pen = _Pen(book, header.marking, header.chain_head)
         for sheet in lay_out(contents):
             pen.write(sheet)
+    with written_whole(path) as unfinished, open_privately(unfinished, "wb") as file:
+        file.write(content.getbuffer())
 
 
 class _Pen:
