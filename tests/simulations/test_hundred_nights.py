@@ -25,15 +25,15 @@ def test_a_hundred_nights_repeat_nothing_lose_nothing_and_can_be_read(tmp_path: 
     print(f"on days off: {len(story.days_off())}, of strangers: {len(story.strangers())}, lost: {len(story.lost())}")
     for to in sorted({row[0] for row in reading}):
         weeks = [row for row in reading if row[0] == to]
-        print(f"  {to}: by week, e-mails / lines without the frame / all lines")
-        print("    " + ", ".join(f"{mails}/{content}/{lines}" for _, _, mails, content, lines in weeks))
+        print(f"  {to}, by week: e-mails / lines / rows as wrapped")
+        print("    " + ", ".join(f"{mails}/{lines}/{rows}" for _, _, mails, lines, rows in weeks))
     after = [row for row in reading if 0 < row[1] < NIGHTS // 7]
-    print(f"  after the baseline, median: {median(row[3] for row in after)} lines without the frame a week, ", end="")
-    print(f"{median(row[4] for row in after)} in all; most {max(row[3] for row in after)}, {max(r[4] for r in after)}")
+    print(f"  a week after the baseline: median {median(row[3] for row in after)} lines, most ", end="")
+    print(f"{max(row[3] for row in after)}; {median(row[4] for row in after)} rows as wrapped")
     assert story.told_new_twice() == []
     assert story.days_with_two() == []
     assert story.days_off() == []
     assert story.strangers() == []
     assert story.lost() == []
     assert story.told_twice_of_a_step() == []
-    assert median(row[3] for row in after) < MOST_LINES_A_WEEK
+    assert max(row[3] for row in after) < MOST_LINES_A_WEEK
