@@ -236,7 +236,7 @@ def test_every_message_of_a_night_carries_the_head(council: Council) -> None:
 
     mails = council.mail()
 
-    assert {mail.to for mail in mails} == {"north@example.gov.uk", "analyst@example.gov.uk"}
+    assert {"north@example.gov.uk", "analyst@example.gov.uk"} <= {mail.to for mail in mails}
     assert any("cannot be believed" in mail.subject or "refused" in mail.subject.lower() for mail in mails)
     assert [mail.subject for mail in mails if "Record sealed at" not in mail.text] == []
     assert [mail.subject for mail in mails if "Record sealed at" not in mail.html] == []

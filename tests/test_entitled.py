@@ -328,7 +328,7 @@ def test_who_is_entitled_and_on_no_caseload_is_told_to_the_team_that_last_knew_t
     assert "care: 1 person entitled by care history, and never on the caseload" in "\n".join(night.intake.notes)
     (mail,) = service.mail_to(NORTH)
     assert "G1" in mail.text
-    assert "In care for 1461 days after turning 14, last on 1 March 2023." in mail.text
+    assert "In care for 1461 days after turning 14, last on 1 March 2023." in " ".join(mail.text.split())
     (summary,) = service.mail_to(ANALYST)
     assert "1 person entitled by care history, and never on the caseload" in summary.text
     (row,) = service.listed(NIGHT, "all.csv")

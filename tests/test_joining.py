@@ -413,6 +413,7 @@ def test_a_config_knows_every_spelling_of_its_teams():
     config = Config.model_validate(
         {
             "sources": [{"name": "one", "kind": "sample"}],
+            "people": {"fallback": "leaving-care@example.gov.uk"},
             "teams": [{"name": "North", "also_known_as": ["LC North", "N Team"]}],
         }
     )

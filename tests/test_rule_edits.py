@@ -154,7 +154,7 @@ def test_a_rule_no_longer_asked_closes_its_flags_as_withdrawn_and_says_so(tmp_pa
     for night in (1, 3, 5):
         (lead,) = council.mail_to(LEAD, day(night))
         assert WITHDRAWN in words(lead)
-        assert "1 flag was withdrawn, because the rule is no longer asked" in words(lead)
+        assert "1 flag was withdrawn with the rule" in words(lead)
         assert "cleared" not in lead.subject
         assert WITHDRAWN in words(council.mail_to(ANALYST, day(night))[0])
     assert WITHDRAWN not in words(council.mail_to(ANALYST, day(2))[0])

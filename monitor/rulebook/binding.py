@@ -51,7 +51,7 @@ class Binder:
     def check(self, condition: Condition, limits: Mapping[str, Limit], *, kind: str = "BOOLEAN") -> Iterable[str]:
         """What is wrong with its types, without its place."""
         parts = list(dict.fromkeys(_boolean_parts(condition.tree))) if kind == "BOOLEAN" else []
-        fragments = [Condition(condition.text, part) for part in parts if part is not condition.tree]
+        fragments = [Condition(part.sql(dialect="duckdb"), part) for part in parts if part is not condition.tree]
         asked = [condition, *fragments]
         listed = ", ".join(f"({compile_condition(one, limits)})" for one in asked)
         question = f"SELECT {listed} FROM caseload"

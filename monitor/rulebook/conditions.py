@@ -25,7 +25,7 @@ DEEPEST_TREE = 80
 
 @dataclass(frozen=True)
 class Condition:
-    """One checked expression. ``tree`` is as written, with names in lower case; never change it, copy it."""
+    """One checked expression, known by its text. ``tree`` is that text read, names in lower case; never change it."""
 
     text: str
     tree: Tree = field(compare=False)
