@@ -1,13 +1,15 @@
-"""What tests of a database share: one PostgreSQL server for the whole session."""
+"""What tests share for the whole session: one PostgreSQL server, and one council after three nights."""
 
 import secrets
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 from hypothesis import settings
+from service import run_three_nights
 
 # A busy machine is no fault of the code: what is slow is measured in tests/benchmarks.
 settings.register_profile("patient", deadline=None)
@@ -46,3 +48,11 @@ def new_database(postgres: str) -> Callable[[], str]:
 def database(request: pytest.FixtureRequest) -> str | None:
     """Where a council's database is: the file in its data folder (None), or a new one of the PostgreSQL server."""
     return None if request.param == "SQLite" else request.getfixturevalue("new_database")()
+
+
+@pytest.fixture(scope="session")
+def three_nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A council after three nights, to be copied and never changed."""
+    folder = tmp_path_factory.mktemp("council")
+    run_three_nights(folder)
+    return folder

@@ -56,6 +56,10 @@ def settled(person_id: str, **other: str) -> dict[str, str]:
     return {**usual, **other}
 
 
+def homeless(person_id: str, **other: str) -> dict[str, str]:
+    return settled(person_id, accommodation="S: No fixed abode", suitable="b) Unsuitable", **other)
+
+
 def crowd(number: int, **other: str) -> list[dict[str, str]]:
     """Many people about whom there is nothing to say, so that one who leaves is not a tenth of everyone."""
     return [settled(f"C{n:03}", **other) for n in range(number)]
@@ -184,6 +188,27 @@ class Council:
         path = self.folder / "data" / "exceptions" / as_at.isoformat() / name
         with path.open(newline="", encoding="utf-8-sig") as file:
             return list(csv.DictReader(file))
+
+
+GONE, AWAY, OTHER = "Q-7731", "Q-7733", "Q-7732"
+"""Ids that are nothing else: not a number in a sentence, nor a part of a name."""
+
+
+def run_three_nights(folder: Path) -> None:
+    """``GONE`` and ``OTHER`` are homeless; on the third night the case system no longer has ``GONE`` and ``AWAY``.
+
+    P1's flag clears on the second night, P2's is held on it and released on the third.
+    """
+    (folder / "restricted.txt").write_text("Z1\n", encoding="utf-8")
+    (folder / "merged.csv").write_text("old_id,new_id\n", encoding="utf-8")
+    council = Council(folder, settings='restricted = "restricted.txt"\nmerged_ids = "merged.csv"')
+    config = council.config_path.read_text(encoding="utf-8")
+    council.config_path.write_text(config.replace("workbooks = false", "workbooks = true"), encoding="utf-8")
+    everyone = [homeless(GONE), settled(AWAY), homeless(OTHER), *crowd(20)]
+    council.night(NIGHT, [*everyone, homeless("P1"), homeless("P2")])
+    unreadable = homeless("P2") | {"accommodation": "#MULTIVALUE"}
+    council.night(day(1), [*everyone, settled("P1"), unreadable])
+    council.night(day(2), [*everyone[2:], settled("P1"), homeless("P2")])
 
 
 def copied(nights: Path, folder: Path) -> Council:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from service import NIGHT, Council, copied, crowd, day, settled
+from service import GONE, NIGHT, OTHER, Council, copied, crowd, day, homeless, settled
 from sqlalchemy import text
 
 from monitor import audit as auditing
@@ -23,23 +23,9 @@ from monitor.store.events import Event
 NOW = dt.datetime(2026, 1, 20, 3, 0, tzinfo=dt.UTC)
 
 
-def homeless(person_id: str) -> dict[str, str]:
-    return settled(person_id, accommodation="S: No fixed abode", suitable="b) Unsuitable")
-
-
-@pytest.fixture(scope="module")
-def four_nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Flags that open, are held, are released and clear."""
-    council = Council(tmp_path_factory.mktemp("council"))
-    council.night(NIGHT, [homeless("P1"), homeless("P2"), homeless("P3"), *crowd(20)])
-    council.night(day(1), [settled("P1"), homeless("P2") | {"accommodation": "#MULTIVALUE"}, *crowd(20)])
-    council.night(day(2), [settled("P1"), homeless("P2"), *crowd(20)])
-    return council.folder
-
-
 @pytest.fixture
-def council(four_nights: Path, tmp_path: Path) -> Council:
-    return copied(four_nights, tmp_path)
+def council(three_nights: Path, tmp_path: Path) -> Council:
+    return copied(three_nights, tmp_path)
 
 
 def opened(council: Council) -> Store:
@@ -110,7 +96,7 @@ def test_a_row_emptied_by_hand_is_not_taken_for_a_purge(council: Council) -> Non
 def test_what_a_purge_emptied_is_on_record_and_holds(council: Council) -> None:
     store = opened(council)
     config = load_config(council.config_path)
-    people.remove(store, config, "P3", by="A", reason="asked", today=day(8), now=NOW, environ={})
+    people.remove(store, config, GONE, by="A", reason="asked", today=day(8), now=NOW, environ={})
     retention.purge(store, config, dt.date(2029, 1, 1), NOW)
     store.close()
 
@@ -198,8 +184,7 @@ def test_no_person_is_named_by_an_audit(council: Council) -> None:
 
 
 def test_a_night_put_right_agrees_with_its_events(council: Council) -> None:
-    council.night(day(3), [homeless("P1"), settled("P2"), homeless("P3"), *crowd(20)])
-    council.night(day(3), [settled("P1"), homeless("P2"), homeless("P3"), *crowd(20)], again=True, by="A Example")
+    council.night(day(2), [homeless("P1"), settled("P2"), homeless(OTHER), *crowd(20)], again=True, by="A Example")
 
     assert audit(council).problems == ()
 
@@ -237,6 +222,5 @@ def test_every_message_of_a_night_carries_the_head(council: Council) -> None:
     mails = council.mail()
 
     assert {"north@example.gov.uk", "analyst@example.gov.uk"} <= {mail.to for mail in mails}
-    assert any("cannot be believed" in mail.subject or "refused" in mail.subject.lower() for mail in mails)
     assert [mail.subject for mail in mails if "Record sealed at" not in mail.text] == []
     assert [mail.subject for mail in mails if "Record sealed at" not in mail.html] == []

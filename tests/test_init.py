@@ -23,7 +23,7 @@ TODAY = dt.date(2026, 1, 12)
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose name needs care wherever it is written."""
     folder = tmp_path_factory.mktemp("init") / "100% of o'Leary"
-    installation.make(folder, today=TODAY)
+    installation.make(folder, today=TODAY, people=30)
     return folder
 
 
@@ -58,7 +58,7 @@ def test_a_file_where_the_folder_should_be_is_said(tmp_path: Path) -> None:
     (tmp_path / "d").write_text("", encoding="utf-8")
 
     with pytest.raises(Problems, match="is a file; name a folder"):
-        installation.make(tmp_path / "d", today=TODAY)
+        installation.make(tmp_path / "d", today=TODAY, people=30)
 
 
 def test_the_config_reads_the_samples_as_a_councils_own_files(made: Path) -> None:
@@ -89,7 +89,7 @@ def test_the_templates_can_be_taken_into_use_as_they_are(made: Path) -> None:
 def test_everything_it_writes_is_its_owners_alone(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        installation.make(tmp_path / "d", today=TODAY)
+        installation.make(tmp_path / "d", today=TODAY, people=30)
     finally:
         os.umask(before)
 

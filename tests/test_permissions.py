@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from command import monitor
-from service import NIGHT, Council, crowd, day, settled
+from service import NIGHT, Council, crowd, day, homeless
 
 from monitor import retention
 from monitor.config import load_config
@@ -36,10 +36,6 @@ def open_to_others(folder: Path) -> list[str]:
         if mode != (0o700 if path.is_dir() else 0o600):
             found.append(f"{path.relative_to(folder.parent)} {mode:o}")
     return found
-
-
-def homeless(person_id: str) -> dict[str, str]:
-    return settled(person_id, accommodation="S: No fixed abode", suitable="b) Unsuitable")
 
 
 @pytest.mark.usefixtures("careless")

@@ -49,7 +49,7 @@ class Made:
     next_steps: tuple[str, ...]
 
 
-def make(folder: Path, *, today: dt.date) -> Made:
+def make(folder: Path, *, today: dt.date, people: int = PEOPLE) -> Made:
     """Fill ``folder``, made if need be; ``Problems``, and nothing written, where that would overwrite anything."""
     folder = folder.absolute()
     texts = _texts(folder)
@@ -67,7 +67,7 @@ def make(folder: Path, *, today: dt.date) -> Made:
         make_private_folder((folder / name).parent)
         if name != CONFIG:
             _write(folder / name, text)
-    _write_samples(folder, today)
+    _write_samples(folder, today, people)
     _write(folder / CONFIG, texts[CONFIG])
     return Made(folder, (*texts, *samples), _next_steps(folder))
 
@@ -116,12 +116,12 @@ def _write(path: Path, text: str) -> None:
         unfinished.write_bytes(text.encode())
 
 
-def _write_samples(folder: Path, today: dt.date) -> None:
+def _write_samples(folder: Path, today: dt.date, people: int) -> None:
     from monitor.sources.circumstances import write_sample_supplement
     from monitor.sources.sample import write_sample
 
-    write_sample(folder / "sample" / "list-9.xlsx", people=PEOPLE, as_at=today, seed=1)
-    write_sample_supplement(folder / "sample" / "supplement.xlsx", people=PEOPLE, as_at=today, seed=1)
+    write_sample(folder / "sample" / "list-9.xlsx", people=people, as_at=today, seed=1)
+    write_sample_supplement(folder / "sample" / "supplement.xlsx", people=people, as_at=today, seed=1)
 
 
 def _next_steps(folder: Path) -> tuple[str, ...]:

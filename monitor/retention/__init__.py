@@ -135,7 +135,9 @@ def _record(connection: Connection, purged: Purged, today: dt.date, now: dt.date
 
 def _find_files(connection: Connection, config: Config, oldest: Limits) -> folders.Spent:
     kept = _kept(connection, oldest)
-    return folders.find_spent(config.data_folder, oldest, newest=_newest(connection), named=kept)
+    return folders.find_spent(
+        config.data_folder, oldest, newest=_newest(connection), named=kept, log_file=config.service.log_file
+    )
 
 
 # Rows

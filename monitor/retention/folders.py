@@ -25,11 +25,14 @@ class Spent:
     nights: Mapping[str, tuple[dt.date, ...]]
 
 
-def find_spent(data: Path, oldest: "Limits", *, newest: dt.date | None, named: Collection[str]) -> Spent:
+def find_spent(
+    data: Path, oldest: "Limits", *, newest: dt.date | None, named: Collection[str], log_file: Path | None = None
+) -> Spent:
     """Whatever is older than ``oldest`` keeps; the lists and the caseload of the ``newest`` accepted night stay.
 
     ``named``: the kept caseloads the ledger knows. One that it does not know is past its time whatever its date, once
-    its night is: it is what a removal that was interrupted has left.
+    its night is: it is what a removal that was interrupted has left. ``log_file``: the one in use, which stays; its
+    predecessors beside it go.
     """
     before = min(oldest.exports, newest) if oldest.exports and newest else None
     dated = {
@@ -43,7 +46,7 @@ def find_spent(data: Path, oldest: "Limits", *, newest: dt.date | None, named: C
     }
     paths = {thing: tuple(path for _, path in found) for thing, found in dated.items()}
     nights = {thing: tuple(sorted({day for day, _ in found})) for thing, found in dated.items()}
-    return Spent({**paths, "logs": _old_logs(data / LOGS, oldest.logs)}, nights)
+    return Spent({**paths, "logs": _old_logs(data / LOGS, log_file, oldest.logs)}, nights)
 
 
 def _dated(folder: Path, before: dt.date | None) -> list[tuple[dt.date, Path]]:
@@ -65,11 +68,12 @@ def day_of(name: str) -> dt.date | None:
         return None
 
 
-def _old_logs(folder: Path, before: dt.date | None) -> tuple[Path, ...]:
-    if before is None or not folder.is_dir():
+def _old_logs(folder: Path, log_file: Path | None, before: dt.date | None) -> tuple[Path, ...]:
+    if before is None:
         return ()
+    logs = {*folder.glob("*"), *(log_file.parent.glob(f"{log_file.name}.*") if log_file else ())} - {log_file}
     start = dt.datetime.combine(before, dt.time(), dt.UTC).timestamp()
-    return tuple(sorted(path for path in folder.iterdir() if path.is_file() and path.stat().st_mtime < start))
+    return tuple(sorted(path for path in logs if path.is_file() and path.stat().st_mtime < start))
 
 
 def remove(spent: Spent) -> tuple[str, ...]:
