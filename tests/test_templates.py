@@ -18,14 +18,18 @@ from monitor.digests import (
     Night,
     NoLead,
     Told,
+    Week,
     compose_analyst,
+    compose_head,
     compose_lead,
     compose_refused,
     plan_routes,
     render,
+    render_together,
+    specimens,
 )
 from monitor.errors import Problems
-from monitor.templating import open_templates, wrap_text, write_count, write_date, write_long_date
+from monitor.templating import MESSAGES, open_templates, wrap_text, write_count, write_date, write_long_date
 
 AS_AT = date(2026, 1, 12)
 BEFORE = date(2026, 1, 9)
@@ -492,3 +496,59 @@ def test_a_template_that_asks_a_digest_for_something_unknown_is_named_when_it_is
 
 def test_every_shipped_template_passes_the_check_that_a_councils_own_must_pass():
     open_templates(shipped("templates"))
+
+
+def test_every_kind_of_message_has_a_specimen_that_the_shipped_templates_can_put_into_words():
+    specimens.prove(open_templates())
+
+    assert {digest.template for digest in specimens.make()} == set(MESSAGES)
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "fault"),
+    [
+        ("lead.html", "{{ digest.teams[0] }}{% for each in digest.sections %}{{ each.name }}{% endfor %}", "name"),
+        ("manager.txt", "{% for team in digest.teams %}{{ team.boss }}{% endfor %}", "boss"),
+        ("head.txt", "{{ digest.week.sights }}", "sights"),
+        ("page.txt", "{{ parts | join }}{{ digest.night.autority }}", "autority"),
+    ],
+)
+def test_a_name_no_message_has_is_found_by_trying_each_template(tmp_path: Path, name: str, words: str, fault: str):
+    (tmp_path / name).write_text(words)
+
+    with pytest.raises(Problems, match=rf"{name}: .*{fault}"):
+        specimens.prove(open_templates(tmp_path))
+
+
+def test_a_subject_template_that_leaves_out_the_marking_still_has_it_first(tmp_path: Path):
+    (tmp_path / "page.subject.txt").write_text("News of {{ parts | join }}")
+    digest = compose_lead(LEAD, ("Leaving Care North",), [line(1, "P001")], told(OLD), night())
+
+    mail = render(digest, open_templates(tmp_path))
+
+    assert mail.subject == "OFFICIAL-SENSITIVE News of Leaving care: 1 new"
+
+
+def test_two_parts_make_one_message_with_one_frame():
+    digest = compose_lead(LEAD, ("Leaving Care North",), [line(1, "P001")], told(OLD), night(chain_head="a" * 64))
+    week = compose_head(LEAD, (), Week(BEFORE, (), ()), night())
+
+    mail = render_together((digest, week))
+
+    assert mail.subject == (
+        "OFFICIAL-SENSITIVE Leaving care: 1 new; "
+        "Leaving care week: 0 out of sight, 0 opened, 0 cleared - 12 January 2026"
+    )
+    assert mail.text.count("OFFICIAL-SENSITIVE") == mail.html.count(">OFFICIAL-SENSITIVE<") == 1
+    assert mail.text.count("Record sealed at aaaa") == 1
+    assert mail.holds == ("lead", "summary")
+
+
+def test_every_table_of_figures_has_a_caption_and_scopes():
+    for digest in specimens.make():
+        page = render(digest).html
+        for table in re.findall(r"<table.*?</table>", page, re.DOTALL):
+            if "<td" in table and 'role="presentation"' not in table:
+                assert re.match(r"<table[^>]*>\s*<caption", table)
+                assert 'scope="col"' in table
+                assert 'scope="row"' in table

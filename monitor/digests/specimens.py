@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from monitor.config import People, Team
 from monitor.digests.analyst import Account, compose_analyst, compose_refused
-from monitor.digests.lead import compose_lead
+from monitor.digests.lead import NoLead, compose_lead
 from monitor.digests.manager import Raised, compose_manager
 from monitor.digests.messages import ComingDue, Digest, FlagLine, Night, Told, render_together
+from monitor.digests.notices import Matter, Notice
 from monitor.digests.routes import plan_routes
 from monitor.digests.undelivered import FATES, Trouble, compose_undelivered
 from monitor.digests.week import SightRow, TeamWeek, Week, compose_head
@@ -123,16 +124,30 @@ def _others() -> Iterator[Digest]:
         supplied=frozenset(), notes=("A heading is not known.",), fingerprint="",
     )  # fmt: skip
     counts: Any = SimpleNamespace(asked=5, ok=2, breach=2, cannot_assess=1)
+    figures: Any = SimpleNamespace(numerator=1, denominator=2, not_assessed=1)
+    standing = SimpleNamespace(label="A figure", tonight=figures, before=figures, before_on=LONG_AGO)
+    clearing = SimpleNamespace(rule="one", cleared=2, median_days=9, unresolved=1)
+    measured: Any = SimpleNamespace(standings=(standing,), fallen=(standing,), clearing=(clearing,))
+    decided: Any = SimpleNamespace(
+        answered={"done": 1, "not ours": 1}, to_look_at={"not ours": 1}, in_force=2, ending=1, unmatched=1
+    )
+    surge: Any = SimpleNamespace(rule="one", new=12, share=0.2, usual=3, wait=2)
+    back: Any = SimpleNamespace(person_id="P4", removed_on=LONG_AGO, back_on=AS_AT, source="caseload")
+    hidden: Any = SimpleNamespace(person_id="P9", removed_on=LONG_AGO, back_on=AS_AT, source=None)
     account = Account(
         intake, {"one": counts}, opened={"one": 2}, unreadable={"plan_date": 2}, cannot_assess={"plan_date": 1},
         changes={"opened": 2}, untold=1, deaths=("P1",), alive_again=("P2",), leads_told=2, lists_folder="lists",
         left={"lost": 1}, lost=("P3",), waiting={"one": 3}, caveats={"one": ("Dates are of the last return.",)},
+        measures=measured, decided=decided, surges=(surge,), back=(back, hidden),
+        no_lead=(NoLead("East", "unknown team", 2), NoLead(None, "no team", 1)),
     )  # fmt: skip
     yield compose_analyst("analyst@example.gov.uk", [_line(1, severity="data")], [], night, account)
     for why in ("refused", "unreadable", "failed"):
         yield compose_refused("analyst@example.gov.uk", night, why, ("Too few people.",))
     troubles = [Trouble(fate, LEAD, (team,), "lead", BEFORE, "The mail server said no.") for fate in FATES]
     yield compose_undelivered("analyst@example.gov.uk", troubles, night)
+    for matter in get_args(Matter):
+        yield Notice("analyst@example.gov.uk", night, matter, ("The database does not answer.",), BEFORE, repeat=True)
 
 
 def make() -> list[Digest]:
