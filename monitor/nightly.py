@@ -47,6 +47,7 @@ from monitor.rulebook import Rulebook, load_rulebook
 from monitor.store import WAIT_SECONDS, Store, events, is_there, ledger, locate, reading_store, working_store
 from monitor.store.bulk import insert_rows
 from monitor.store.ledger import Ledger, Request
+from monitor.store.location import name_place
 from monitor.store.tables import Measure, Run, table_of
 from monitor.templating import Templates, open_templates
 from monitor.trust import fitness, history, quarantine
@@ -160,7 +161,10 @@ def run(
     where = locate(config, tools.environ)
     told = Alarms(config.data_folder / "alarms", tools.told)
     teller = alarms.Teller(config, where, rulebook, templates, channel, told, tools.clock)
-    with alarms.told_of_failure(teller, request), working_store(where, wait_seconds=wait_seconds) as store:
+    with (
+        alarms.told_of_failure(teller, request),
+        _open_store(config, where, wait_seconds) as store,
+    ):
         past = ledger.read_ledger(store, request.as_at)
         ledger.check_date(request, past)
         with _recorded(config, request, rulebook, templates, store, past, channel, tools) as run_id:
@@ -183,6 +187,24 @@ def run(
             raise unwritten
         written, fault = _write_report(config, request, rulebook, templates, store, tools, run_id)
         return replace(night, lists=lists, report=written, report_fault=fault, delivered=delivered)
+
+
+@contextmanager
+def _open_store(config: Config, where: URL, wait_seconds: float) -> Iterator[Store]:
+    """The store and the right to write to it, made first if no night has been run here."""
+    _insist_on_history(config, where, wait_seconds)
+    with working_store(where, wait_seconds=wait_seconds) as store:
+        yield store
+
+
+def _insist_on_history(config: Config, where: URL, wait_seconds: float) -> None:
+    """A database gone from beside the nights it remembers is not made anew: everything would be new to everybody."""
+    kept = snapshot.newest(config.data_folder / "snapshots")
+    if kept and not is_there(where, wait_seconds=wait_seconds):
+        raise StoreError(
+            f"{name_place(where)}: is not there, though nights have been run here (snapshots/{kept.name}); put it back "
+            f"from a backup, or, to begin anew, move {config.data_folder} away first"
+        )
 
 
 def _write_report(
@@ -440,6 +462,7 @@ def _repeat(request: Request, store: Store, past: Ledger, judged: Judged, run_id
 def _rehearse(config: Config, request: Request, rulebook: Rulebook, templates: Templates, tools: Tools) -> Night:
     """Everything but saving and sending: the database is only read, or not there yet."""
     where = locate(config, tools.environ)
+    _insist_on_history(config, where, WAIT_SECONDS)
     with reading_store(where) if is_there(where) else working_store(NOWHERE) as store:
         past = ledger.read_ledger(store, request.as_at)
         judged = _judge(config, request, rulebook, store, past, tools, run_id=None)

@@ -51,6 +51,11 @@ def read(con: "DuckDBPyConnection", path: Path) -> None:
             con.execute(f"ALTER TABLE caseload ADD COLUMN \"{column.name}_gap\" VARCHAR DEFAULT 'not supplied'")
 
 
+def newest(folder: Path) -> Path | None:
+    """The kept night of the latest date, if any is there."""
+    return max(folder.glob("*.parquet"), default=None)
+
+
 def holds(path: Path, person_id: str) -> bool:
     """Whether a kept night has this person; ``MonitorError`` if it cannot be read."""
     import duckdb

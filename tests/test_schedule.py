@@ -14,6 +14,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from command import monitor
 from mail_server import free_port
 from notify_server import API_KEY, TEMPLATE, Knobs, notify_server
 from years import Timed, days_between, few_rules, live_through, moments
@@ -343,17 +344,26 @@ def test_a_database_out_of_use_is_told_to_the_analyst_once_for_the_date(one_nigh
     assert council.accepted() == [WEDNESDAY, thursday + dt.timedelta(1)]
 
 
-def test_a_database_that_has_gone_is_not_made_anew(one_night: Path, tmp_path: Path) -> None:
+def test_a_database_that_has_gone_is_not_made_anew_even_after_a_restart(one_night: Path, tmp_path: Path) -> None:
     council, thursday = copied(one_night, tmp_path), WEDNESDAY + dt.timedelta(1)
     council.wake(at("12:00"))
-    file = tmp_path / "data" / "monitor.db"
-    file.unlink()
+    file, aside = tmp_path / "data" / "monitor.db", tmp_path / "aside.db"
+    before = len(council.mail())
+    file.rename(aside)
     council.write(thursday)
 
     council.wake(at("02:30", thursday))
+    council.restart()
+    council.wake(at("03:31", thursday))
+    rehearsed = monitor(tmp_path, "run", "--dry-run")
 
     assert not file.exists()
-    assert council.mail()[-1][0] == ANALYST
+    assert [recipient for recipient, _ in council.mail()[before:]] == [ANALYST]
+    assert rehearsed.returncode != 0
+    assert "monitor.db: is not there, though nights have been run here" in " ".join(rehearsed.stderr.split())
+    aside.rename(file)
+    council.wake(at("04:32", thursday))
+    assert council.accepted() == [WEDNESDAY, thursday]
 
 
 def test_changed_settings_are_taken_if_valid_and_else_told_of_once(one_night: Path, tmp_path: Path) -> None:

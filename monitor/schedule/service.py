@@ -15,9 +15,8 @@ from monitor.logbook import Log
 from monitor.schedule import due, facts
 from monitor.schedule.due import Done, Facts, Step
 from monitor.schedule.settings import Settings, Watch
-from monitor.store import is_there, ledger, locate, reading_store, working_store
+from monitor.store import ledger, locate, reading_store, working_store
 from monitor.store.ledger import Request
-from monitor.store.location import name_place
 from monitor.store.tables import Run, table_of
 
 Clock = Callable[[], dt.datetime]
@@ -34,7 +33,6 @@ class Service:
         self._done = Done()
         self._told: set[str] = set()
         self._waiting = False
-        self._has_history = False
         self.stopping = threading.Event()
         self.at_work = threading.Lock()
 
@@ -63,11 +61,9 @@ class Service:
         """What the database says; nothing, if there is none or it cannot be read, which the night will find out."""
         try:
             with reading_store(self._database, wait_seconds=0) as store:
-                known = facts.read(self.config, store, today)
+                return facts.read(self.config, store, today)
         except MonitorError:
             return facts.read_folder(self.config, today)
-        self._has_history = known.last_accepted is not None
-        return known
 
     def _do(self, step: Step) -> None:
         """One step; whatever goes wrong is logged, without words that might name somebody, and the service goes on."""
@@ -102,8 +98,6 @@ class Service:
         request = Request(today, today, unattended=True)
         settings = self._watch.settings
         try:
-            with alarms.told_of_failure(self._open_teller(), request):
-                self._insist_on_history()
             night = nightly.run(
                 settings.config, request, self._tools, rulebook=settings.rulebook, templates=settings.templates
             )
@@ -117,11 +111,6 @@ class Service:
             raise
         self._done = self._done.after(accepted_on=night.as_at)
         self._log.info("night done", outcome=night.outcome, exit_status=night.exit_code)
-
-    def _insist_on_history(self) -> None:
-        """A database that was there and is gone is not made anew: everything in it would be new to everybody."""
-        if self._has_history and not is_there(self._database, wait_seconds=0):
-            raise StoreError(f"{name_place(self._database)}: is not there any more; put it back")
 
     @property
     def _database(self) -> URL:
