@@ -14,11 +14,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from command import monitor
-from service import NIGHT, Council, crowd, day, settled
+from service import NIGHT, Council, crowd, day, homeless, settled
 from sqlalchemy import select, text
 from sqlmodel import SQLModel
+from test_answers import a_list, fill_in
 
 from monitor import nightly
+from monitor.cli.options import today
 from monitor.config import load_config
 from monitor.errors import Refused, StoreError
 from monitor.nightly import Tools
@@ -157,6 +159,43 @@ def test_every_command_works_on_postgresql(tmp_path: Path, url: str) -> None:
     (listed,) = json.loads((tmp_path / "flags.json").read_text(encoding="utf-8"))
     assert (listed["person_id"], listed["rule"], listed["state"]) == ("P1", "homeless", "open")
     assert not list(tmp_path.rglob("*.db"))
+
+
+def test_decisions_and_what_is_made_of_them_work_on_postgresql(tmp_path: Path, url: str) -> None:
+    council = Council(tmp_path, database=url)
+    config = council.config_path.read_text(encoding="utf-8").replace("workbooks = false", "")
+    council.config_path.write_text(config, encoding="utf-8")
+    council.write([homeless("P1"), homeless("P2"), homeless("P3"), *crowd(10)])
+    until = (today() + dt.timedelta(14)).isoformat()
+
+    done = [
+        monitor(tmp_path, "run"),
+        monitor(tmp_path, "waive", "P1", "homeless", "--until", until, "--reason", "under-way",
+                "--note", "Room agreed", "--by", "A Lead"),
+    ]  # fmt: skip
+    fill_in(
+        council, {"P2": {"answer": "the record is wrong", "answer_note": "Has a room"}}, of=a_list(council, today())
+    )
+    done += [
+        monitor(tmp_path, "answers", "back.xlsx", "--by", "A Lead"),
+        monitor(tmp_path, "run", "--again", "--by", "A Example"),
+        monitor(tmp_path, "export", "--state", "waived", "--format", "json", "--output", "waived.json"),
+        monitor(tmp_path, "report", "--output", "report"),
+        monitor(tmp_path, "report", "--board", "--output", "board"),
+        monitor(tmp_path, "unwaive", "P1", "homeless", "--by", "A Lead"),
+        monitor(tmp_path, "status"),
+        monitor(tmp_path, "audit"),
+        monitor(tmp_path, "purge", "--dry-run"),
+    ]
+    council.write([homeless("P1"), homeless("P2"), *crowd(10)])
+    done.append(monitor(tmp_path, "purge", "--person", "P3", "--by", "A Example", "--reason", "asked for it"))
+    audited = monitor(tmp_path, "audit")
+
+    assert [(one.returncode, one.stderr) for one in (*done, audited)] == [(0, "")] * (len(done) + 1)
+    (waived,) = json.loads((tmp_path / "waived.json").read_text(encoding="utf-8"))
+    assert (waived["person_id"], waived["state"], waived["waived_until"]) == ("P1", "waived", until)
+    assert council.rows("SELECT count(*) FROM flag WHERE person_id = 'P3'") == [(0,)]
+    assert len(list((tmp_path / "report").glob("*.html"))) == len(list((tmp_path / "board").glob("*.html"))) == 1
 
 
 def test_a_rehearsal_on_an_empty_database_makes_nothing(tmp_path: Path, url: str) -> None:
