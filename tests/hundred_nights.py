@@ -158,5 +158,15 @@ def _news(mail: Mail) -> list[tuple[str, str]]:
         if re.match(r"(New|Worse|Back again) \(", heading):
             for block in re.split(r"^- ", words, flags=re.MULTILINE)[1:]:
                 said = " ".join(re.split(r"\n\S|Also open:", block)[0].split())
-                found.append((said[:7], said))
+                found.append((said[:7], _without_what_is_known(said)))
     return found
+
+
+def _without_what_is_known(said: str) -> str:
+    """Of what a flag brings with it, only what is marked as new: the rest was told before and is said as context."""
+
+    def keep(also: re.Match[str]) -> str:
+        return " ".join(each for each in also[1].split("; ") if each.endswith("(new)"))
+
+    said = re.sub(r"Also: ([^.]*)\.", keep, said)
+    return re.sub(r"\(also ((?:[^()]|\([^()]*\))*)\)", keep, said)

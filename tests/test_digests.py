@@ -341,6 +341,17 @@ def test_a_folded_flag_is_shown_inside_and_adds_nothing_to_priority():
     assert [each.title for each in item.inside] == ["Contact overdue"]
 
 
+def test_what_is_new_inside_a_flag_already_told_stands_by_itself():
+    known = line(1, "P002", "not-in-touch", "high", opened_on=date(2025, 12, 1))
+
+    digest = compose([known, line(2, "P002", "contact", "medium")], told(OLD, known))
+
+    (person,) = digest.sections[0].people
+    assert (digest.sections[0].kind, person.person_id) == ("new", "P002")
+    assert [(item.title, item.status) for item in person.items] == [("Contact overdue", "new")]
+    assert person.also == ("Not in touch",)
+
+
 def test_a_fold_within_a_fold_is_shown_in_the_outermost():
     current = [line(1, "P1", "contact"), line(2, "P1", "not-in-touch"), line(3, "P1", "combined", "critical")]
 

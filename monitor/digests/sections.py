@@ -129,11 +129,13 @@ def _line(person: Standing, night: Night, several_teams: bool, kind: Kind, said:
     show_team = several_teams or night.routes.unrouted(person.team) is not None
     shown, also = [], []
     for line, inside in person.roots:
-        is_news = any(person.statuses[each.flag_id] not in ("open", "unsettled") for each in (line, *inside))
-        if kind == "baseline" or (is_news and kind != "cleared"):
+        newly = [] if kind == "cleared" else [each for each in (line, *inside) if person.is_news(each)]
+        if kind == "baseline" or line in newly:
             shown.append(_item(line, inside, person.statuses, night, said))
-        else:
-            also.append(night.title(line.rule))
+            continue
+        # What is news inside a flag already known stands by itself, so that the known one is not read as new.
+        shown += [_item(each, (), person.statuses, night, said) for each in newly]
+        also.append(night.title(line.rule))
     news = person.news_severity
     return PersonLine(
         person_id=person.person_id,

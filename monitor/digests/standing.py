@@ -63,12 +63,15 @@ class Standing:
     @property
     def news_severity(self) -> str | None:
         """The most serious of what is news about them."""
-        news = [line for line, _ in self.each() if self.statuses[line.flag_id] not in ("open", "unsettled")]
+        news = [line for line, _ in self.each() if self.is_news(line)]
         return min((line.severity for line in news), key=rank, default=None)
 
     @property
     def cleared_in_full(self) -> bool:
         return any(line.severity in IN_FULL for line in self.cleared)
+
+    def is_news(self, line: FlagLine) -> bool:
+        return self.statuses[line.flag_id] not in ("open", "unsettled")
 
     def each(self) -> Iterable[tuple[FlagLine, FlagLine]]:
         """Every open flag with the one it is shown in."""
