@@ -679,7 +679,7 @@ WRITTEN = st.sampled_from(
     days=st.lists(st.tuples(DAYS, WRITTEN), min_size=1, max_size=40),
     edge=st.sampled_from(["", " ", "\u00a0", "\n"]),
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_written_dates_come_back_as_the_same_day(days: list[tuple[dt.date, str]], edge: str) -> None:
     people = [
         person(f"P{n}", latest_contact_date=edge + day.strftime(written) + edge)
@@ -692,23 +692,23 @@ def test_written_dates_come_back_as_the_same_day(days: list[tuple[dt.date, str]]
 
 
 @given(texts=st.lists(st.text(max_size=30).filter(lambda text: "\x00" not in text), min_size=1, max_size=60))
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=3, deadline=None)
 def test_any_text_in_any_column_is_one_of_the_four_things_a_cell_can_be(texts: list[str]) -> None:
     people = [
         {"person_id": f"P{n}", "date_of_birth": text, **dict.fromkeys([*BY_NAME], text)} for n, text in enumerate(texts)
     ]
 
-    night = typed(*people)
+    rows = typed(*people).tonight()
 
-    assert len(night.tonight()) == len(texts)
-    for row in night.tonight().values():
+    assert len(rows) == len(texts)
+    for row in rows.values():
         for name in BY_NAME:
             assert row[f"{name}_gap"] in (None, "unreadable")
             assert row[name] is None or row[f"{name}_gap"] is None
 
 
 @given(ids=st.lists(st.text("0123456789ABCabc-/", min_size=1, max_size=12), min_size=1, max_size=20, unique=True))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_ids_never_merge_two_people(ids: list[str]) -> None:
     night = typed(person("P001"), *(person(one) for one in ids))
 

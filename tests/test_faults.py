@@ -18,7 +18,8 @@ from pathlib import Path
 import psycopg
 import pytest
 from command import monitor
-from service import NIGHT, Council, crowd, day, settled
+from service import NIGHT, Council, crowd, day, homeless, settled
+from years import few_rules
 
 from monitor import nightly
 from monitor.config import load_config
@@ -28,13 +29,20 @@ from monitor.store.ledger import Request
 
 NORTH, ANALYST = "north@example.gov.uk", "analyst@example.gov.uk"
 
-
-def homeless(person_id: str) -> dict[str, str]:
-    return settled(person_id, accommodation="S: No fixed abode", suitable="b) Unsuitable")
-
-
 PEOPLE = [homeless("P1"), *crowd(12)]
 SECOND = [settled("P1"), homeless("C000"), *crowd(12)[1:]]
+
+
+@pytest.fixture(scope="module")
+def one_night(tmp_path_factory: pytest.TempPathFactory) -> Council:
+    """A council after its first night, to be copied and never changed."""
+    return live_one_night(tmp_path_factory.mktemp("council"))
+
+
+def live_one_night(folder: Path, database: str | None = None) -> Council:
+    council = Council(folder, few_rules(folder), database=database)
+    council.night(NIGHT, PEOPLE)
+    return council
 
 
 def assert_whole(council: Council) -> None:
@@ -66,10 +74,11 @@ def no_file_grows_beyond(size: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("size", [1, 6_000, 120_000])
-def test_a_night_that_has_no_room_to_write_says_so_and_the_next_try_completes_it(tmp_path: Path, size: int) -> None:
+def test_a_night_that_has_no_room_to_write_says_so_and_the_next_try_completes_it(
+    one_night: Council, tmp_path: Path, size: int
+) -> None:
     """Too little for anything, for a snapshot, for the database's own journal."""
-    council = Council(tmp_path)
-    council.night(NIGHT, PEOPLE)
+    council = one_night.copy_to(tmp_path)
     council.write(SECOND)
 
     with no_file_grows_beyond(size), pytest.raises(MonitorError) as fault:
@@ -92,9 +101,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", folder], check=True)
 
 
-def test_a_full_disk_is_said_and_the_night_is_completed_when_there_is_room(small_disk: Path) -> None:
-    council = Council(small_disk)
-    council.night(NIGHT, PEOPLE)
+def test_a_full_disk_is_said_and_the_night_is_completed_when_there_is_room(
+    one_night: Council, small_disk: Path
+) -> None:
+    council = one_night.copy_to(small_disk)
     council.write(SECOND)
     said = []
 
@@ -122,8 +132,7 @@ def fill(disk: Path, room: int) -> None:
 
 
 def test_a_database_locked_by_another_program_is_said_and_nothing_is_lost(tmp_path: Path, database: str | None) -> None:
-    council = Council(tmp_path, database=database)
-    council.night(NIGHT, PEOPLE)
+    council = live_one_night(tmp_path, database)
     council.write(SECOND)
 
     with locked(tmp_path, database), pytest.raises(StoreError, match="another program has it locked; close whatever"):
@@ -180,10 +189,9 @@ def open_folder() -> Iterator[Path]:
 
 
 def test_a_data_folder_that_cannot_be_written_to_is_said_and_nothing_is_lost(
-    open_folder: Path, ordinary_user: Callable[[Path], None]
+    one_night: Council, open_folder: Path, ordinary_user: Callable[[Path], None]
 ) -> None:
-    council = Council(open_folder)
-    council.night(NIGHT, PEOPLE)
+    council = one_night.copy_to(open_folder)
     council.write(SECOND)
     data = open_folder / "data"
     modes = {path: path.stat().st_mode & 0o777 for path in (data, *data.rglob("*"))}
@@ -217,9 +225,8 @@ def test_a_data_folder_that_is_a_file_is_said(tmp_path: Path) -> None:
 # The clock
 
 
-def test_a_clock_set_back_an_hour_loses_and_repeats_nothing(tmp_path: Path) -> None:
-    council = Council(tmp_path)
-    council.night(NIGHT, PEOPLE)
+def test_a_clock_set_back_an_hour_loses_and_repeats_nothing(one_night: Council, tmp_path: Path) -> None:
+    council = one_night.copy_to(tmp_path)
 
     council.clock -= dt.timedelta(days=1, hours=1)
     again = council.night(NIGHT)
@@ -230,9 +237,8 @@ def test_a_clock_set_back_an_hour_loses_and_repeats_nothing(tmp_path: Path) -> N
     assert_whole(council)
 
 
-def test_a_clock_set_back_over_midnight_is_said_and_the_next_night_runs(tmp_path: Path) -> None:
-    council = Council(tmp_path)
-    council.night(NIGHT, PEOPLE)
+def test_a_clock_set_back_over_midnight_is_said_and_the_next_night_runs(one_night: Council, tmp_path: Path) -> None:
+    council = one_night.copy_to(tmp_path)
 
     with pytest.raises(Refused, match=r"2026-01-11: is before the last accepted night \(2026-01-12\)"):
         council.night(day(-1))
@@ -242,7 +248,7 @@ def test_a_clock_set_back_over_midnight_is_said_and_the_next_night_runs(tmp_path
 
 
 def test_messages_for_the_morning_go_once_though_the_clock_was_set_back_before_and_after(tmp_path: Path) -> None:
-    council = Council(tmp_path)
+    council = Council(tmp_path, few_rules(tmp_path))
     council.clock = dt.datetime(2026, 1, 11, 2, 30, tzinfo=dt.UTC)
     council.night(NIGHT, PEOPLE, unattended=True)
 
@@ -290,7 +296,7 @@ def own_server() -> Iterator[OwnServer]:
 def test_a_store_that_goes_away_is_waited_for_or_said_and_nothing_is_lost(
     tmp_path: Path, own_server: OwnServer
 ) -> None:
-    council = Council(tmp_path, database=own_server.url)
+    council = Council(tmp_path, few_rules(tmp_path), database=own_server.url)
     council.write(PEOPLE)
     back = threading.Thread(target=lambda: (time.sleep(1), own_server.start()))
 
@@ -330,10 +336,9 @@ def test_a_store_that_goes_away_is_waited_for_or_said_and_nothing_is_lost(
     ],
 )
 def test_a_corrupted_snapshot_is_said_and_is_never_taken_for_a_first_night(
-    tmp_path: Path, spoil: Callable[[Path], object], words: str
+    one_night: Council, tmp_path: Path, spoil: Callable[[Path], object], words: str
 ) -> None:
-    council = Council(tmp_path)
-    council.night(NIGHT, PEOPLE)
+    council = one_night.copy_to(tmp_path)
     (kept,) = (tmp_path / "data" / "snapshots").iterdir()
     spoil(kept)
 

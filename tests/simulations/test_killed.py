@@ -31,7 +31,7 @@ AS_AT = dt.date(2026, 1, 12)
 RULES = ("homeless", "birth-date-recorded")
 TEAMS = ("North", "South", "West")
 MARK = "(may be a repeat)"
-KILLS, A_FEW = 200, 10
+KILLS, A_FEW = 200, 5
 UNTIL_SETTLED = 14
 UNTIL_DUE = 5 * 24 * 60.0
 """Minutes after which the messages of an unattended night are due, whatever day it is."""

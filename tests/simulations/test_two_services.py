@@ -27,6 +27,7 @@ import trustme
 from aiosmtpd.controller import Controller
 from service import HEADINGS, NIGHT, settled
 from sqlalchemy import select, text
+from years import few_rules
 
 from monitor.config import load_config
 from monitor.store import locate, open_store
@@ -105,6 +106,7 @@ class Pair:
             (self.folder / name / "monitor.toml").write_text(
                 f"""
                 database = "{self.url}"
+                {few_rules(self.folder / name)}
                 [[sources]]
                 name = "caseload"
                 kind = "annex-a-list-9"
@@ -249,7 +251,7 @@ def live_through(folder: Path, url: str, *, seconds: float, kills: int) -> None:
 def test_two_services_of_which_one_is_killed_run_every_date_once(
     tmp_path: Path, new_database: Callable[[], str]
 ) -> None:
-    live_through(tmp_path, new_database(), seconds=5, kills=4)
+    live_through(tmp_path, new_database(), seconds=2, kills=3)
 
 
 @pytest.mark.simulation
