@@ -47,6 +47,19 @@ def open_council(folder: Path, rule: str = RULE) -> Council:
     return council
 
 
+@pytest.fixture(scope="module")
+def first_night(tmp_path_factory: pytest.TempPathFactory) -> Council:
+    """A council after its first night, to be copied and never changed."""
+    council = open_council(tmp_path_factory.mktemp("council"))
+    council.night(NIGHT, PEOPLE)
+    return council
+
+
+@pytest.fixture
+def council(first_night: Council, tmp_path: Path) -> Council:
+    return first_night.copy_to(tmp_path)
+
+
 def write(council: Council, rule: str) -> None:
     (council.folder / "own" / "contact-soon.toml").write_text(rule, encoding="utf-8")
 
@@ -83,9 +96,7 @@ CHANGED = "“Contact to be made” has changed since the last accepted night"
 WITHDRAWN = "“Contact to be made” is no longer asked"
 
 
-def test_a_wording_edit_makes_no_event_and_tells_nobody(tmp_path: Path) -> None:
-    council = open_council(tmp_path)
-    council.night(NIGHT, PEOPLE)
+def test_a_wording_edit_makes_no_event_and_tells_nobody(council: Council) -> None:
     before = events(council)
     write(council, edited(*WORDING))
 
@@ -103,9 +114,7 @@ def test_a_wording_edit_makes_no_event_and_tells_nobody(tmp_path: Path) -> None:
     ]
 
 
-def test_a_meaning_edit_keeps_flags_and_the_next_digest_says_so(tmp_path: Path) -> None:
-    council = open_council(tmp_path)
-    council.night(NIGHT, PEOPLE)
+def test_a_meaning_edit_keeps_flags_and_the_next_digest_says_so(council: Council) -> None:
     write(council, edited(('within = "5 weeks"', 'within = "2 weeks"'), ("due_on < as_at", "due_on <= as_at")))
 
     with pytest.raises(Refused, match="the rulebook changed since"):
@@ -121,9 +130,7 @@ def test_a_meaning_edit_keeps_flags_and_the_next_digest_says_so(tmp_path: Path) 
         assert CHANGED in words(mail)
 
 
-def test_a_limit_adjusted_in_the_config_is_a_meaning_edit_too(tmp_path: Path) -> None:
-    council = open_council(tmp_path)
-    council.night(NIGHT, PEOPLE)
+def test_a_limit_adjusted_in_the_config_is_a_meaning_edit_too(council: Council) -> None:
     adjust(council, 'limits = { within = "8 weeks" }')
 
     council.night(day(1), PEOPLE)
@@ -132,12 +139,8 @@ def test_a_limit_adjusted_in_the_config_is_a_meaning_edit_too(tmp_path: Path) ->
     assert CHANGED in words(council.mail_to(LEAD, day(1))[0])
 
 
-def test_a_rule_no_longer_asked_closes_its_flags_as_withdrawn_and_says_so(tmp_path: Path) -> None:
-    council = open_council(tmp_path)
-    own = tmp_path / "own" / "contact-soon.toml"
-    council.night(NIGHT, PEOPLE)
-
-    own.unlink()
+def test_a_rule_no_longer_asked_closes_its_flags_as_withdrawn_and_says_so(council: Council) -> None:
+    (council.folder / "own" / "contact-soon.toml").unlink()
     council.night(day(1), PEOPLE)
     write(council, RULE)
     council.night(day(2), PEOPLE)
@@ -154,7 +157,7 @@ def test_a_rule_no_longer_asked_closes_its_flags_as_withdrawn_and_says_so(tmp_pa
     for night in (1, 3, 5):
         (lead,) = council.mail_to(LEAD, day(night))
         assert WITHDRAWN in words(lead)
-        assert "1 flag was withdrawn with the rule" in words(lead)
+        assert "1 flag was withdrawn, because the rule is no longer asked" in words(lead)
         assert "cleared" not in lead.subject
         assert WITHDRAWN in words(council.mail_to(ANALYST, day(night))[0])
     assert WITHDRAWN not in words(council.mail_to(ANALYST, day(2))[0])
