@@ -4,14 +4,15 @@ import datetime as dt
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from people import AS_AT, invent, shipped_rules
 from service import NIGHT, Council, crowd, day, section, settled
 from sqlalchemy import text
+from years import few_rules
 
 from monitor import evaluation, forecast
 from monitor.catalogue import columns
 from monitor.rulebook import Example, Rulebook, examples
-from monitor.store import open_store
 from monitor.workspace import load_rows, lock_down, open_workspace
 
 RULEBOOK = shipped_rules()
@@ -142,8 +143,35 @@ def test_a_rule_that_comes_into_force_opens_its_flags_on_that_day() -> None:
 LATE = {"contact": "22/11/2025"}
 
 
+COMING_DUE = [
+    settled("P1", **LATE),
+    settled("P2", **LATE),
+    # Turns 21 on 16 January without an adviser.
+    settled("GROWN", born="16/01/2005", contact="10/12/2025", adviser="", activity="F5"),
+]
+
+
+@pytest.fixture(scope="module")
+def first_night(tmp_path_factory: pytest.TempPathFactory) -> Council:
+    """A council after its first night, to be copied and never changed."""
+    folder = tmp_path_factory.mktemp("council")
+    (folder / "restricted.txt").write_text("HIDDEN\n", encoding="utf-8")
+    council = Council(folder, settings='restricted = "restricted.txt"')
+    council.night(NIGHT, [*COMING_DUE, settled("P3", plan=""), settled("HIDDEN"), *crowd(12)])
+    return council
+
+
+@pytest.fixture(scope="module")
+def second_night(first_night: Council, tmp_path_factory: pytest.TempPathFactory) -> Council:
+    """The same a night later: a plan was reviewed, and two more people come due."""
+    council = first_night.copy_to(tmp_path_factory.mktemp("later"))
+    more = [settled("HIDDEN", **LATE), settled("C000", **LATE)]
+    council.night(day(1), [*COMING_DUE, settled("P3"), *more, *crowd(12)[1:]])
+    return council
+
+
 def test_a_flag_that_was_forecast_opens_on_its_day_and_was_said_once_on_entering_seven_days(tmp_path: Path) -> None:
-    council = Council(tmp_path)
+    council = Council(tmp_path, few_rules(tmp_path, "contact-overdue"))
     late = {"contact": "28/11/2025"}  # opens on 24 January, the twelfth day
     for n in (0, 5, 6, 12):
         council.night(day(n), [settled("P1", **late), *crowd(12)])
@@ -159,61 +187,48 @@ def test_a_flag_that_was_forecast_opens_on_its_day_and_was_said_once_on_entering
     assert council.rows("SELECT rule, opened_on FROM flag") == [("contact-overdue", "2026-01-24")]
 
 
-def test_the_baseline_only_counts_what_comes_due_and_the_next_night_does_not_repeat_it(tmp_path: Path) -> None:
-    council = Council(tmp_path)
-    council.night(NIGHT, [settled("P1", **LATE), settled("P2", **LATE), settled("P3", plan=""), *crowd(12)])
-    council.night(day(1), [settled("P1", **LATE), settled("P2", **LATE), settled("P3"), *crowd(12)])
+def test_the_baseline_only_counts_what_comes_due_and_the_next_night_does_not_repeat_it(second_night: Council) -> None:
+    baseline, next_one = second_night.mail_to(NORTH)
 
-    baseline, next_one = council.mail_to(NORTH)
     assert "2 more flags will open within 7 days" in " ".join(baseline.text.split())
     assert "P1" not in baseline.text + baseline.html
+    assert "C000" in section(next_one, "Coming due")
     assert "P1" not in next_one.text + next_one.html
 
 
-def test_what_a_message_that_never_arrived_said_is_said_again(tmp_path: Path) -> None:
-    council = Council(tmp_path)
-    people = [settled("P1", **LATE), *crowd(12)]
-    council.night(NIGHT, people)
-    store = open_store(f"sqlite:///{tmp_path / 'data' / 'monitor.db'}")
-    with store.writing() as connection:
+def test_what_a_message_that_never_arrived_said_is_said_again(first_night: Council, tmp_path: Path) -> None:
+    council = first_night.copy_to(tmp_path)
+    with council.store() as store, store.writing() as connection:
         connection.execute(text("UPDATE message SET state = 'permanent-failure' WHERE kind = 'lead'"))
-    store.close()
 
-    council.night(day(1), people)
+    council.night(day(1))
 
     assert "P1" in section(council.mail_to(NORTH, day(1))[0], "Coming due")
 
 
-def test_a_new_date_is_said_again(tmp_path: Path) -> None:
-    council = Council(tmp_path)
-    council.night(NIGHT, [settled("P1", **LATE), *crowd(12)])
+def test_a_new_date_is_said_again(first_night: Council, tmp_path: Path) -> None:
+    council = first_night.copy_to(tmp_path)
 
-    council.night(day(2), [settled("P1", contact="24/11/2025"), *crowd(12)])
+    council.night(day(2), [settled("P1", contact="24/11/2025"), *COMING_DUE[1:], settled("HIDDEN"), *crowd(12)])
 
     (mail,) = council.mail_to(NORTH, day(2))
     assert "20 January" in section(mail, "Coming due")
+    assert "P2" not in section(mail, "Coming due")
 
 
-def test_a_restricted_person_comes_due_for_the_head_of_service_only(tmp_path: Path) -> None:
-    (tmp_path / "restricted.txt").write_text("P1\n", encoding="utf-8")
-    council = Council(tmp_path, settings='restricted = "restricted.txt"')
-    council.night(NIGHT, [settled("P1"), *crowd(12)])
+def test_a_restricted_person_comes_due_for_the_head_of_service_only(second_night: Council) -> None:
+    told = {mail.to for mail in second_night.mail(day(1)) if "HIDDEN" in mail.text + mail.html}
 
-    council.night(day(1), [settled("P1", **LATE), *crowd(12)])
-
-    assert {mail.to for mail in council.mail(day(1)) if "P1" in mail.text + mail.html} == {"head@example.gov.uk"}
-    assert council.listed(day(1), "coming-due.csv") == []
-    assert [row["person_id"] for row in council.listed(day(1), "restricted-coming-due.csv")] == ["P1"]
+    assert told == {"head@example.gov.uk"}
+    assert "HIDDEN" not in {row["person_id"] for row in second_night.listed(day(1), "coming-due.csv")}
+    assert [row["person_id"] for row in second_night.listed(day(1), "restricted-coming-due.csv")] == ["HIDDEN"]
 
 
-def test_a_flag_that_opens_on_a_birthday_is_said_without_its_date(tmp_path: Path) -> None:
-    council = Council(tmp_path)
-    grown = {"born": "16/01/2005", "contact": "10/12/2025", "adviser": "", "activity": "F5"}
-    council.night(NIGHT, [settled("P1") | grown, *crowd(12)])
+def test_a_flag_that_opens_on_a_birthday_is_said_without_its_date(second_night: Council) -> None:
+    listed = second_night.listed(day(1), "coming-due.csv")
 
-    council.night(day(1), [settled("P1") | grown, settled("P2", **LATE), *crowd(11)])
-
-    rows = {(row["person_id"], row["rule"]): row["opens_on"] for row in council.listed(day(1), "coming-due.csv")}
-    assert rows[("P1", "over-21-adviser")] == "2026-01-16"
-    for mail in council.mail_to(NORTH):
+    assert {(row["person_id"], row["rule"]): row["opens_on"] for row in listed}[("GROWN", "over-21-adviser")] == (
+        "2026-01-16"
+    )
+    for mail in second_night.mail_to(NORTH):
         assert "16 January" not in mail.text + mail.html

@@ -168,9 +168,9 @@ def live_through(council: Timed, days: Sequence[dt.date], *, down: Collection[dt
     return lived
 
 
-def few_rules(folder: Path) -> str:
-    """Settings for nights that are about the service and not about the rulebook, which they leave out."""
+def few_rules(folder: Path, *names: str) -> str:
+    """Settings for nights that are about the service and not about the rulebook, of which they ask only so much."""
     (folder / "rules").mkdir(exist_ok=True)
-    for name in ("homeless", "birth-date-recorded"):
+    for name in names or ("homeless", "birth-date-recorded"):
         shutil.copy(shipped("rules") / f"{name}.toml", folder / "rules")
     return 'rules = ["rules"]\nshipped_rules = false\n'
