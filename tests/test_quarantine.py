@@ -1,12 +1,15 @@
 """Surges: which new flags wait, who hears of them meanwhile, and how they go out."""
 
 import datetime as dt
+from dataclasses import dataclass
 from pathlib import Path
 
-from service import NIGHT, Council, day, settled
+import pytest
+from service import NIGHT, Council, day, homeless, settled
+from years import few_rules
 
 from monitor.config import Quarantine
-from monitor.store import open_store
+from monitor.nightly import Night
 from monitor.trust import quarantine
 from monitor.trust.quarantine import judge
 
@@ -29,49 +32,70 @@ def test_five_times_the_most_of_earlier_nights_is_usual_and_more_waits_unless_da
     assert judge({"homeless": 21}, {"homeless": [1.0, 4.0]}, 9000, LIMITS) == ()
 
 
-def out_of_touch(number: int) -> list[dict[str, str]]:
+def out_of_touch(number: int, last: dict[str, str] | None = None) -> list[dict[str, str]]:
     """Sixty people, of whom so many are out of touch."""
-    return [settled(f"C{n:03}", in_touch="b) No" if n < number else "a) Yes") for n in range(60)]
+    people = [settled(f"C{n:03}", in_touch="b) No" if n < number else "a) Yes") for n in range(60)]
+    return [*people[:59], last or people[59]]
+
+
+SURGE = out_of_touch(20, homeless("C059"))
 
 
 def waiting(council: Council) -> list[tuple[object, ...]]:
     return council.rows("SELECT count(*) FROM flag WHERE quarantined_on IS NOT NULL AND released_on IS NULL")
 
 
-def test_a_surge_is_open_but_told_to_the_analyst_alone_until_it_is_confirmed(tmp_path: Path) -> None:
-    council = Council(tmp_path)
-    council.night(NIGHT, out_of_touch(0))
+@dataclass
+class Surge:
+    """A first night and one with a surge, on which somebody else is homeless; to be copied and never changed."""
 
-    night = council.night(day(1), [*out_of_touch(20)[:59], settled("C059", accommodation="S: No fixed abode")])
-    first = council.mail_to(NORTH, day(1))
-    store = open_store(f"sqlite:///{tmp_path / 'data' / 'monitor.db'}")
-    said = quarantine.confirm(store, "not-in-touch", by="A Example", today=day(1), now=dt.datetime.now(dt.UTC))
-    none = quarantine.confirm(store, "homeless", by="A Example", today=day(1), now=dt.datetime.now(dt.UTC))
-    store.close()
-    council.night(day(2), out_of_touch(20))
+    council: Council
+    night: Night
+
+
+@pytest.fixture(scope="module")
+def surge(tmp_path_factory: pytest.TempPathFactory) -> Surge:
+    folder = tmp_path_factory.mktemp("council")
+    council = Council(folder, few_rules(folder, "homeless", "not-in-touch", "contact-overdue"))
+    council.night(NIGHT, out_of_touch(0))
+    return Surge(council, council.night(day(1), SURGE))
+
+
+def test_a_surge_is_open_but_told_to_the_analyst_alone(surge: Surge) -> None:
+    council, night = surge.council, surge.night
+
+    (first,) = council.mail_to(NORTH, day(1))
 
     assert ([one.rule for one in night.surges], night.exit_code) == (["not-in-touch"], 1)
-    assert "C059" in first[0].text
-    assert "C000" not in first[0].text
+    assert "C059" in first.text
+    assert "C000" not in first.text
     assert "not-in-touch" not in {row["rule"] for row in council.listed(day(1), "team-north.csv")}
     assert len(council.listed(day(1), "quarantined.csv")) == 20
-    assert {row["state"] for row in council.listed(day(2), "all.csv")} == {"open"}
     assert "Likely a data fault: not-in-touch would open 20 new flags" in " ".join(
         council.mail_to(ANALYST, day(1))[0].text.split()
     )
+
+
+def test_a_surge_that_is_confirmed_goes_out_the_next_night(surge: Surge, tmp_path: Path) -> None:
+    council = surge.council.copy_to(tmp_path)
+
+    with council.store() as store:
+        said = quarantine.confirm(store, "not-in-touch", by="A Example", today=day(1), now=dt.datetime.now(dt.UTC))
+        none = quarantine.confirm(store, "homeless", by="A Example", today=day(1), now=dt.datetime.now(dt.UTC))
+    council.night(day(2), SURGE)
+
     assert said is not None
     assert none is None
+    assert {row["state"] for row in council.listed(day(2), "all.csv")} == {"open"}
     assert "20 new" in council.mail_to(NORTH, day(2))[0].subject
 
 
-def test_an_unconfirmed_surge_goes_out_after_two_working_days_and_says_so(tmp_path: Path) -> None:
-    council = Council(tmp_path)
-    council.night(NIGHT, out_of_touch(0))
-    council.night(day(1), out_of_touch(20))
-    council.night(day(2), out_of_touch(20))
+def test_an_unconfirmed_surge_goes_out_after_two_working_days_and_says_so(surge: Surge, tmp_path: Path) -> None:
+    council = surge.council.copy_to(tmp_path)
+    council.night(day(2), SURGE)
     before = council.mail_to(NORTH, day(2))
 
-    night = council.night(day(3), out_of_touch(20))
+    night = council.night(day(3), SURGE)
 
     assert before == []
     assert (night.states.get("quarantined"), night.exit_code) == (None, 0)
@@ -79,18 +103,18 @@ def test_an_unconfirmed_surge_goes_out_after_two_working_days_and_says_so(tmp_pa
     assert waiting(council) == [(0,)]
 
 
-def test_what_is_resolved_while_it_waits_is_told_to_no_lead(tmp_path: Path) -> None:
-    council = Council(tmp_path)
-    council.night(NIGHT, out_of_touch(0))
-    council.night(day(1), out_of_touch(20))
+def test_what_is_resolved_while_it_waits_is_told_to_no_lead(surge: Surge, tmp_path: Path) -> None:
+    council = surge.council.copy_to(tmp_path)
 
-    council.night(day(2), out_of_touch(0))
+    council.night(day(2), out_of_touch(0, homeless("C059")))
 
-    assert set(council.flags().values()) == {"cleared"}
+    assert {state for (_, rule), state in council.flags().items() if rule == "not-in-touch"} == {"cleared"}
     assert council.mail_to(NORTH, day(2)) == []
 
 
 def test_the_first_night_has_no_surge(tmp_path: Path) -> None:
-    night = Council(tmp_path).night(NIGHT, out_of_touch(40))
+    council = Council(tmp_path, few_rules(tmp_path, "not-in-touch", "contact-overdue"))
+
+    night = council.night(NIGHT, out_of_touch(40))
 
     assert night.surges == ()
