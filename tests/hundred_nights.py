@@ -36,6 +36,7 @@ class Story:
         text = re.sub(r"^data_folder = .*$", 'data_folder = "data"', text, flags=re.MULTILINE)
         text = re.sub(r"^people = \d+", f"people = {self.people}", text, flags=re.MULTILINE)
         text = text.replace("workbooks = true", "workbooks = false")
+        text = text.replace("every_night = true", "every_night = false")  # of the report, which nobody reads here
         text = text.replace('manager = "manager@example.gov.uk"', 'manager = "lead.west@example.gov.uk"', 1)
         text = text.replace('# restricted = "restricted.txt"', 'restricted = "restricted.txt"')
         self.council.config_path.write_text(text, encoding="utf-8")

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from flag_nights import Answer, Nights, Person, day
-from service import NIGHT, Council, Mail, crowd, settled
+from service import NIGHT, Council, Mail, crowd, homeless, settled
 from service import day as night_of
 from sqlalchemy import select
 from test_digests import AS_AT, HEAD, line, night
+from years import few_rules
 
 from monitor.config import People, Team
 from monitor.digests import ManagerDigest, Raised, compose_manager, plan_routes, render
@@ -306,17 +307,13 @@ def test_nothing_for_an_address_to_which_no_step_leads():
 
 def staffed(folder: Path) -> Council:
     """A council whose manager of North also leads South."""
-    council = Council(folder)
+    council = Council(folder, few_rules(folder, "homeless", "not-in-touch", "contact-overdue"))
     text = council.config_path.read_text(encoding="utf-8")
     text = text.replace(
         'also_known_as = ["LC North"]', 'also_known_as = ["LC North"]\nmanager = "south@example.gov.uk"'
     )
     council.config_path.write_text(text, encoding="utf-8")
     return council
-
-
-def homeless(person_id: str, **other: str) -> dict[str, str]:
-    return settled(person_id, accommodation="S: No fixed abode", suitable="b) Unsuitable", **other)
 
 
 def only(mails: list[Mail]) -> Mail:
