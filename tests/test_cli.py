@@ -1,12 +1,14 @@
 """The command as a person runs it: what it prints, its exit codes, and never a traceback."""
 
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from command import monitor
+from command import Done, monitor
 from service import HEADINGS, crowd, settled
 
 CONFIG = """
@@ -32,11 +34,30 @@ def write_list_9(folder: Path, people: list[dict[str, str]]) -> None:
     (folder / "list-9.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def write_council(folder: Path) -> None:
+    (folder / "monitor.toml").write_text(CONFIG, encoding="utf-8")
+    write_list_9(folder, [settled("0012", accommodation="S: No fixed abode"), *crowd(10)])
+
+
 @pytest.fixture
 def council(tmp_path: Path) -> Path:
-    (tmp_path / "monitor.toml").write_text(CONFIG, encoding="utf-8")
-    write_list_9(tmp_path, [settled("0012", accommodation="S: No fixed abode"), *crowd(10)])
+    write_council(tmp_path)
     return tmp_path
+
+
+@dataclass
+class Ran:
+    """A council on which the command ran once, to be looked at and never changed, and what the command said."""
+
+    folder: Path
+    done: Done
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    folder = tmp_path_factory.mktemp("council")
+    write_council(folder)
+    return Ran(folder, monitor(folder, "run"))
 
 
 def test_help_imports_none_of_the_heavy_libraries(tmp_path: Path) -> None:
@@ -53,8 +74,8 @@ def test_help_imports_none_of_the_heavy_libraries(tmp_path: Path) -> None:
     assert "Run one night" in done.stdout
 
 
-def test_a_night_prints_a_table_and_where_the_files_are(council: Path) -> None:
-    done = monitor(council, "run")
+def test_a_night_prints_a_table_and_where_the_files_are(ran: Ran) -> None:
+    done = ran.done
 
     assert done.returncode == 0, done.stderr
     assert "accepted" in done.stdout
@@ -62,7 +83,7 @@ def test_a_night_prints_a_table_and_where_the_files_are(council: Path) -> None:
     (homeless,) = [line.split() for line in done.stdout.splitlines() if line.strip().startswith("homeless ")]
     assert homeless[1:] == ["11", "10", "1", "0", "1"]
     assert "Not assessed: accommodation-visits: no source supplies" in done.stdout
-    assert str(council / "data" / "outbox") in done.stdout
+    assert str(ran.folder / "data" / "outbox") in done.stdout
     assert "0012" not in done.stdout
 
 
@@ -76,10 +97,10 @@ def test_the_installed_command_runs_a_night_in_a_process_of_its_own(council: Pat
     assert done.stderr == ""
 
 
-def test_the_same_command_again_says_that_nothing_changed(council: Path) -> None:
-    monitor(council, "run")
+def test_the_same_command_again_says_that_nothing_changed(ran: Ran, tmp_path: Path) -> None:
+    shutil.copytree(ran.folder, tmp_path, dirs_exist_ok=True)
 
-    done = monitor(council, "run")
+    done = monitor(tmp_path, "run")
 
     assert done.returncode == 0
     assert "nothing has changed" in done.stdout
@@ -93,13 +114,13 @@ def test_a_rehearsal_leaves_no_trace(council: Path) -> None:
     assert not (council / "data").exists()
 
 
-def test_export_writes_what_the_last_night_left(council: Path) -> None:
-    monitor(council, "run")
+def test_export_writes_what_the_last_night_left(ran: Ran, tmp_path: Path) -> None:
+    path = tmp_path / "flags.json"
 
-    done = monitor(council, "export", "--format", "json", "--output", "flags.json", "--rule", "homeless")
+    done = monitor(ran.folder, "export", "--format", "json", "--output", str(path), "--rule", "homeless")
 
     assert done.returncode == 0, done.stderr
-    (flag,) = json.loads((council / "flags.json").read_text(encoding="utf-8"))
+    (flag,) = json.loads(path.read_text(encoding="utf-8"))
     assert (flag["person_id"], flag["rule"], flag["state"]) == ("0012", "homeless", "open")
 
 
@@ -197,28 +218,23 @@ def test_a_second_process_on_the_same_database_exits_4(council: Path) -> None:
     assert "another run is at work" in done.stderr
 
 
-def test_check_and_the_night_name_each_rule_that_nobody_can_be_asked_once(council: Path) -> None:
+def test_check_and_the_night_name_each_rule_that_nobody_can_be_asked_once(council: Path, ran: Ran) -> None:
     checked = monitor(council, "check")
-    night = monitor(council, "run")
 
     assert checked.stdout.count("not assessed: accommodation-visits: no source supplies") == 1
-    assert night.stdout.count("Not assessed: accommodation-visits: no source supplies") == 1
-    assert night.stdout.count("accommodation-visits") == 1
+    assert ran.done.stdout.count("Not assessed: accommodation-visits: no source supplies") == 1
+    assert ran.done.stdout.count("accommodation-visits") == 1
 
 
-def test_the_measures_of_the_last_night_are_printed_as_json(council: Path) -> None:
-    monitor(council, "run")
-
-    done = monitor(council, "measures", "--json")
+def test_the_measures_of_the_last_night_are_printed_as_json(ran: Ran) -> None:
+    done = monitor(ran.folder, "measures", "--json")
 
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)
 
 
-def test_a_rule_without_flags_in_quarantine_has_nothing_to_confirm(council: Path) -> None:
-    monitor(council, "run")
-
-    done = monitor(council, "confirm", "homeless", "--by", "A Example")
+def test_a_rule_without_flags_in_quarantine_has_nothing_to_confirm(ran: Ran) -> None:
+    done = monitor(ran.folder, "confirm", "homeless", "--by", "A Example")
 
     assert done.returncode == 2
     assert "homeless" in done.stderr
