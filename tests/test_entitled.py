@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from service import NIGHT, Council, Mail, day, section, settled
+from years import few_rules
 
 from monitor.caseload import entitled
 from monitor.caseload.entitled import RULE
@@ -289,7 +290,7 @@ def test_each_mistake_in_the_settings_says_what_would_be_right(tmp_path: Path, k
 
 
 def council(tmp_path: Path, dataset: Dataset) -> Council:
-    found = Council(tmp_path)
+    found = Council(tmp_path, few_rules(tmp_path, RULE, "left-caseload"))
     with found.config_path.open("a", encoding="utf-8") as config:
         config.write('[[sources]]\nname = "care"\nkind = "care-history"\npath = "ssd"\n')
     dataset.write(tmp_path / "ssd")
@@ -479,6 +480,6 @@ def test_a_care_history_that_changed_is_a_changed_input(tmp_path: Path) -> None:
 
 
 def test_without_a_care_history_the_rule_says_that_it_was_not_asked(tmp_path: Path) -> None:
-    night = Council(tmp_path).night(NIGHT, listed())
+    night = Council(tmp_path, few_rules(tmp_path, RULE)).night(NIGHT, listed())
 
     assert night.evaluation.not_assessed[RULE] == ("care_days_since_14", "last_day_in_care")

@@ -17,6 +17,7 @@ import pytest
 from command import monitor
 from service import NIGHT, Council, crowd
 from sqlalchemy import text
+from years import few_rules
 
 from monitor.errors import LockHeld, Problems
 from monitor.store import Store, open_store, reading_store, working_store
@@ -196,7 +197,7 @@ def test_two_schemas_of_one_database_are_two_stores(new_database: Callable[[], s
 
 
 def test_a_run_by_hand_waits_for_the_one_at_work_and_then_exits_4(tmp_path: Path) -> None:
-    council = Council(tmp_path)
+    council = Council(tmp_path, few_rules(tmp_path))
     council.night(NIGHT, crowd(3))
 
     with working_store(f"sqlite:///{tmp_path / 'data' / 'monitor.db'}"):

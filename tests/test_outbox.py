@@ -7,6 +7,7 @@ import pytest
 from postroom import ANALYST, HEAD, MANAGER, NORTH, SOUTH, WEST, Postroom, Script, postroom, written
 from service import NIGHT, Council, crowd, day, settled
 from sqlalchemy import text
+from years import few_rules
 
 from monitor.errors import DeliveryError
 from monitor.outbox import find_due, ledger
@@ -50,7 +51,7 @@ def test_messages_of_a_night_that_a_person_ran_are_due_at_once():
 
 
 def test_an_unattended_night_sends_nothing_until_its_messages_are_due(tmp_path: Path):
-    council = Council(tmp_path, clock=utc("2026-01-16 02:30"))
+    council = Council(tmp_path, few_rules(tmp_path), clock=utc("2026-01-16 02:30"))
     night = council.night(dt.date(2026, 1, 17), [homeless("P1"), *crowd(5)], unattended=True)
 
     early = council.deliver(utc("2026-01-19 07:59"))
@@ -330,7 +331,7 @@ def test_a_later_nights_digest_replaces_what_waits_and_leaves_other_kinds_alone(
 
 
 def test_a_death_recorded_over_the_weekend_reaches_the_analyst_on_monday_and_no_lead(tmp_path: Path):
-    council = Council(tmp_path, clock=utc("2026-01-15 02:30"))
+    council = Council(tmp_path, few_rules(tmp_path), clock=utc("2026-01-15 02:30"))
     others = crowd(20)
     friday, saturday, sunday = (dt.date(2026, 1, each) for each in (16, 17, 18))
     dead = homeless("P1", in_touch="c) Died")
@@ -348,7 +349,7 @@ def test_a_death_recorded_over_the_weekend_reaches_the_analyst_on_monday_and_no_
 
 
 def test_what_a_failed_digest_told_is_new_again_in_the_next_and_what_is_in_doubt_says_so(tmp_path: Path):
-    council = Council(tmp_path)
+    council = Council(tmp_path, few_rules(tmp_path))
     people = [homeless("P1"), settled("P3", team="South", accommodation="S: No fixed abode"), *crowd(30)]
     council.night(NIGHT, people)
     fates = {NORTH: "permanent-failure", SOUTH: "technical-failure"}

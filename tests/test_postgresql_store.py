@@ -18,6 +18,7 @@ from service import NIGHT, Council, crowd, day, homeless, settled
 from sqlalchemy import select, text
 from sqlmodel import SQLModel
 from test_answers import a_list, fill_in
+from years import few_rules
 
 from monitor import nightly
 from monitor.cli.options import today
@@ -137,7 +138,7 @@ def count(store: Store) -> object:
 
 
 def test_every_command_works_on_postgresql(tmp_path: Path, url: str) -> None:
-    council = Council(tmp_path, database=url)
+    council = Council(tmp_path, few_rules(tmp_path), database=url)
     council.write([settled("P1", accommodation="S: No fixed abode", suitable="b) Unsuitable"), *crowd(10)])
     as_at = NIGHT.isoformat()
 
@@ -162,7 +163,7 @@ def test_every_command_works_on_postgresql(tmp_path: Path, url: str) -> None:
 
 
 def test_decisions_and_what_is_made_of_them_work_on_postgresql(tmp_path: Path, url: str) -> None:
-    council = Council(tmp_path, database=url)
+    council = Council(tmp_path, few_rules(tmp_path), database=url)
     config = council.config_path.read_text(encoding="utf-8").replace("workbooks = false", "")
     council.config_path.write_text(config, encoding="utf-8")
     council.write([homeless("P1"), homeless("P2"), homeless("P3"), *crowd(10)])
@@ -199,7 +200,7 @@ def test_decisions_and_what_is_made_of_them_work_on_postgresql(tmp_path: Path, u
 
 
 def test_a_rehearsal_on_an_empty_database_makes_nothing(tmp_path: Path, url: str) -> None:
-    council = Council(tmp_path, database=url)
+    council = Council(tmp_path, few_rules(tmp_path), database=url)
 
     night = council.night(NIGHT, crowd(3), dry_run=True)
 
@@ -243,7 +244,7 @@ def test_a_cell_with_a_character_postgresql_cannot_keep_does_not_stop_the_night(
 
 
 def test_the_chain_of_events_verifies_after_nights_on_postgresql(tmp_path: Path, url: str) -> None:
-    council = Council(tmp_path, database=url)
+    council = Council(tmp_path, few_rules(tmp_path), database=url)
     council.night(NIGHT, [settled("P1", accommodation="S: No fixed abode", suitable="b) Unsuitable"), *crowd(10)])
     council.night(day(1), [settled("P1"), *crowd(10)])
 
@@ -342,7 +343,7 @@ def unused_port() -> int:
 
 
 def test_a_user_who_may_not_write_can_still_look(tmp_path: Path, url: str) -> None:
-    council = Council(tmp_path, database=url)
+    council = Council(tmp_path, few_rules(tmp_path), database=url)
     council.night(NIGHT, crowd(3))
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("DROP ROLE IF EXISTS onlooker")

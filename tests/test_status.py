@@ -11,6 +11,7 @@ import pytest
 from command import monitor
 from postroom import ANALYST, NORTH, SOUTH, postroom, written
 from service import NIGHT, Council, crowd, settled
+from years import few_rules
 
 from monitor.config import Config, load_config
 from monitor.errors import MonitorError
@@ -158,7 +159,7 @@ def test_before_the_first_night_status_says_how_to_begin_and_makes_no_file(tmp_p
 def test_a_whole_night_is_found_in_either_kind_of_database_while_another_run_is_at_work(
     tmp_path: Path, database: str | None
 ):
-    council = Council(tmp_path, database=database)
+    council = Council(tmp_path, few_rules(tmp_path), database=database)
     council.night(NIGHT, [settled("P1", accommodation="S: No fixed abode", suitable="b) Unsuitable"), *crowd(9)])
     config = load_config(council.config_path)
 
@@ -188,7 +189,7 @@ def test_a_whole_night_is_found_in_either_kind_of_database_while_another_run_is_
 
 
 def test_status_prints_json_with_exit_1_when_a_night_is_missing(tmp_path: Path):
-    council = Council(tmp_path)
+    council = Council(tmp_path, few_rules(tmp_path))
     council.night(NIGHT, [settled("P1"), *crowd(9)])
 
     done = monitor(tmp_path, "status", "--json")
@@ -227,7 +228,7 @@ def test_a_server_that_is_away_is_told_without_its_password(tmp_path: Path, monk
 
 
 def test_an_older_database_is_left_as_it_is(tmp_path: Path):
-    council = Council(tmp_path)
+    council = Council(tmp_path, few_rules(tmp_path))
     with council.store():
         pass
     with sqlite3.connect(tmp_path / "data" / "monitor.db") as file:

@@ -15,6 +15,7 @@ from service import NIGHT, Council, crowd, day, settled
 from sqlalchemy import select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
+from years import few_rules
 
 from monitor.cli.options import today
 from monitor.config import load_config, read_restricted, shipped
@@ -75,7 +76,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Council:
     """A council that knows P1 (homeless) and R1, who is on the restricted list; for what changes nothing."""
     folder = tmp_path_factory.mktemp("known")
     (folder / "restricted.txt").write_text("R1\n", encoding="utf-8")
-    council = Council(folder, settings='restricted = "restricted.txt"')
+    council = Council(folder, settings='restricted = "restricted.txt"\n' + few_rules(folder))
     council.night(NIGHT, [homeless("P1"), *OTHERS])
     return council
 
@@ -138,7 +139,7 @@ def test_what_is_no_date_is_not_guessed_at(text: str) -> None:
 
 
 def test_a_waived_flag_is_listed_and_counted_as_waived_and_nobody_is_told_of_it(tmp_path: Path) -> None:
-    council = Council(tmp_path)
+    council = Council(tmp_path, few_rules(tmp_path))
     council.config_path.write_text(council.config_path.read_text().replace("workbooks = false", ""), encoding="utf-8")
     council.night(NIGHT, [homeless("P1"), homeless("P2"), *crowd(10)])
 
@@ -193,7 +194,7 @@ def test_a_waiver_whose_rule_is_gone_is_listed_as_matching_nothing_and_told_to_t
 def test_a_waiver_that_has_run_out_reopens_its_flag_on_that_night(
     tmp_path: Path, new_database: Callable[[], str]
 ) -> None:
-    council, people = Council(tmp_path, database=new_database()), [homeless("P1"), *crowd(10)]
+    council, people = Council(tmp_path, few_rules(tmp_path), database=new_database()), [homeless("P1"), *crowd(10)]
     council.night(NIGHT, people)
     waive(council, "P1", NIGHT, day(1))
 
