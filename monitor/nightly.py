@@ -51,7 +51,7 @@ from monitor.store.location import name_place
 from monitor.store.tables import Measure, Run, table_of
 from monitor.templating import Templates, open_templates
 from monitor.trust import fitness, history, quarantine
-from monitor.workspace import lock_down, open_workspace
+from monitor.workspace import lock_down, open_workspace, suit
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -297,6 +297,7 @@ def _judge(
             source, con, as_at=as_at, data_folder=config.data_folder, environ=tools.environ, say=tools.say
         )
         extracts.append(extract)
+    suit(con, [extract.table for extract in extracts])
     tools.say("Checking every cell")
     intake = caseload.type_rows(
         con,
