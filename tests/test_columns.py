@@ -10,15 +10,14 @@ import openpyxl
 import pytest
 from typer.testing import CliRunner
 
-from monitor import caseload, nightly, sources
+from monitor import caseload, sources
 from monitor.catalogue import dictionary
 from monitor.catalogue.columns import BY_NAME, COLUMNS, LIST_9_COLUMNS
 from monitor.cli import app
-from monitor.config import NOT_AN_ADVISER, Source, load_config
+from monitor.config import NOT_AN_ADVISER, Source
 from monitor.errors import Problems
 from monitor.sources.circumstances import COVERED, HELD, write_sample_supplement
 from monitor.sources.sample import write_sample
-from monitor.store.ledger import Request
 from monitor.workspace import fetch, open_workspace
 
 AS_AT = dt.date(2026, 1, 12)
@@ -212,19 +211,3 @@ def test_monitor_sample_writes_both(tmp_path):
 def test_a_sample_supplement_is_an_xlsx_or_a_csv(tmp_path):
     with pytest.raises(Problems, match=r"extra.ods: a supplement is an .xlsx or a .csv"):
         write_sample_supplement(tmp_path / "extra.ods", people=10, as_at=AS_AT, seed=1)
-
-
-def test_the_example_config_asks_what_a_supplement_answers_and_stays_sane(tmp_path):
-    example = README.parent / "config.example.toml"
-    (tmp_path / "monitor.toml").write_text(example.read_text(encoding="utf-8"), encoding="utf-8")
-    tools = nightly.Tools(lambda: dt.datetime(2026, 1, 12, 2, 30, tzinfo=dt.UTC), {}, lambda step: None)
-
-    night = nightly.run(load_config(tmp_path / "monitor.toml"), Request(AS_AT, AS_AT), tools)
-
-    with (tmp_path / "data" / "exceptions" / "2026-01-12" / "all.csv").open(encoding="utf-8-sig", newline="") as file:
-        flags = list(csv.DictReader(file))
-    critical = {row["person_id"] for row in flags if row["severity"] == "critical"}
-    assert {"risk-plan", "closed-vulnerable", "over-21-offer", "accommodation-visits"} <= {row["rule"] for row in flags}
-    assert set(night.evaluation.not_assessed) <= {"entitled-not-on-caseload"}
-    assert len(critical) < night.people / 8
-    assert len(flags) < night.people * 2

@@ -7,20 +7,26 @@ from pathlib import Path
 import pytest
 from service import NIGHT, Council, Mail
 
+from monitor.nightly import Night
+
 LEADS = 4
 FIRST_SCREEN = 40
 """Lines of a message that are read without scrolling, or nearly."""
 
 
 @pytest.fixture(scope="module")
-def council(tmp_path_factory: pytest.TempPathFactory) -> Council:
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Council, Night]:
     folder: Path = tmp_path_factory.mktemp("sample")
     council = Council(folder)
     example = (Path(__file__).parent.parent / "config.example.toml").read_text(encoding="utf-8")
     example = re.sub(r"^data_folder = .*$", 'data_folder = "data"', example, flags=re.MULTILINE)
     council.config_path.write_text(example, encoding="utf-8")
-    council.night(NIGHT)
-    return council
+    return council, council.night(NIGHT)
+
+
+@pytest.fixture(scope="module")
+def council(first: tuple[Council, Night]) -> Council:
+    return first[0]
 
 
 def digests(council: Council) -> list[Mail]:
@@ -43,8 +49,18 @@ def test_the_first_night_of_the_sample_stays_sane(council: Council, capsys: pyte
         print("  lines a digest: " + ", ".join(f"{to.split('@')[0]} {count}" for to, count in sorted(lines.items())))
 
     assert len(critical) * 8 < total
+    assert len(rows) < total * 2
     assert 180 <= total / LEADS <= 270
     assert len(lines) == LEADS
+
+
+def test_the_example_config_asks_what_a_supplement_answers(first: tuple[Council, Night]) -> None:
+    council, night = first
+
+    assert {"risk-plan", "closed-vulnerable", "over-21-offer", "accommodation-visits"} <= {
+        row["rule"] for row in council.listed(NIGHT, "all.csv")
+    }
+    assert set(night.evaluation.not_assessed) <= {"entitled-not-on-caseload"}
 
 
 def test_every_homeless_young_person_is_in_the_first_screen_of_their_leads_mail(council: Council) -> None:

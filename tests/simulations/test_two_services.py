@@ -251,7 +251,7 @@ def live_through(folder: Path, url: str, *, seconds: float, kills: int) -> None:
 def test_two_services_of_which_one_is_killed_run_every_date_once(
     tmp_path: Path, new_database: Callable[[], str]
 ) -> None:
-    live_through(tmp_path, new_database(), seconds=2, kills=3)
+    live_through(tmp_path, new_database(), seconds=1, kills=2)
 
 
 @pytest.mark.simulation
