@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -44,8 +45,9 @@ class Story:
         (self.council.folder / "restricted.txt").write_text("\n".join(sorted(self.restricted)), encoding="utf-8")
         self.rules = load_rulebook((shipped("rules"),), {}).by_id
 
-    def live(self, nights: int) -> None:
-        for n in range(nights):
+    def live(self, nights: Iterable[int]) -> None:
+        """So many days after the first each."""
+        for n in nights:
             day = self.first + dt.timedelta(n)
             self.council.clock = _at(day - dt.timedelta(1), 2, 30)
             self.council.night(day, unattended=True)

@@ -12,6 +12,7 @@ from email import policy
 from pathlib import Path
 
 from sqlalchemy import text
+from years import few_rules
 
 from monitor import nightly
 from monitor.config import load_config
@@ -201,7 +202,8 @@ def run_three_nights(folder: Path) -> None:
     """
     (folder / "restricted.txt").write_text("Z1\n", encoding="utf-8")
     (folder / "merged.csv").write_text("old_id,new_id\n", encoding="utf-8")
-    council = Council(folder, settings='restricted = "restricted.txt"\nmerged_ids = "merged.csv"')
+    rules = few_rules(folder, "homeless", "birth-date-recorded", "left-caseload")
+    council = Council(folder, settings=f'{rules}restricted = "restricted.txt"\nmerged_ids = "merged.csv"')
     config = council.config_path.read_text(encoding="utf-8")
     council.config_path.write_text(config.replace("workbooks = false", "workbooks = true"), encoding="utf-8")
     everyone = [homeless(GONE), settled(AWAY), homeless(OTHER), *crowd(20)]

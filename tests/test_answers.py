@@ -11,6 +11,7 @@ import pytest
 from command import monitor
 from service import NIGHT, Council, crowd, day, section, settled
 from sqlalchemy import select, text
+from years import few_rules
 
 from monitor.config import load_config
 from monitor.errors import Problems
@@ -37,7 +38,7 @@ PEOPLE = [
 def a_council(folder: Path) -> Council:
     """A council whose first night flagged four people of North, R1 of them restricted, and one of South."""
     (folder / "restricted.txt").write_text("R1\n", encoding="utf-8")
-    council = Council(folder, settings='restricted = "restricted.txt"')
+    council = Council(folder, few_rules(folder) + 'restricted = "restricted.txt"')
     config = council.config_path.read_text(encoding="utf-8")
     council.config_path.write_text(config.replace("workbooks = false", ""), encoding="utf-8")
     council.night(NIGHT, PEOPLE)

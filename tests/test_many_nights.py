@@ -10,7 +10,7 @@ from service import Council
 def test_a_weekend_of_nights_piles_nothing_up_repeats_nothing_and_loses_nothing(tmp_path: Path) -> None:
     story = Story(Council(tmp_path), 40, dt.date(2026, 1, 16))
 
-    story.live(4)
+    story.live((0, 2, 3))  # Friday, Sunday, Monday
 
     assert {day for day, _ in story.sent} == {dt.date(2026, 1, day) for day in (16, 19)}
     assert story.days_with_two() == []

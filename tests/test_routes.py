@@ -9,6 +9,7 @@ from command import monitor
 from service import NIGHT, Council, crowd, day, settled
 from test_config import SMALLEST, problems_of
 from test_digests import BEFORE, compose, line, night, sections, told
+from years import few_rules
 
 from monitor.config import Escalation, People, Team, load_config
 from monitor.config.escalation import latest
@@ -152,7 +153,7 @@ def test_a_team_name_in_the_data_that_would_begin_a_header_is_harmless(tmp_path:
 
 def test_a_leads_mail_holds_no_id_of_another_team_nor_a_restricted_one(tmp_path: Path) -> None:
     (tmp_path / "restricted.txt").write_text("N2\n", encoding="utf-8")
-    council = Council(tmp_path, 'restricted = "restricted.txt"')
+    council = Council(tmp_path, few_rules(tmp_path) + 'restricted = "restricted.txt"')
     away = {"in_touch": "b) No", "accommodation": "S: No fixed abode", "suitable": "b) Unsuitable"}
     people = [settled("N1", **away), settled("N2", **away), settled("S1", team="South", **away),
               settled("E1", team="East", **away), settled("X1", team="", **away), *crowd(10)]  # fmt: skip

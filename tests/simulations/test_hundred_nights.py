@@ -17,7 +17,7 @@ MOST_LINES_A_WEEK = 100
 def test_a_hundred_nights_repeat_nothing_lose_nothing_and_can_be_read(tmp_path: Path) -> None:
     story = Story(Council(tmp_path), PEOPLE, dt.date(2026, 1, 12))
 
-    story.live(NIGHTS)
+    story.live(range(NIGHTS))
 
     reading = story.reading()
     print(f"\n{NIGHTS} nights of {PEOPLE} young people: {len(story.sent)} e-mails")
