@@ -8,17 +8,19 @@ from typing import Any
 
 import openpyxl
 import pytest
-from command import monitor
-from service import NIGHT, Council, crowd, day, section, settled
 from sqlalchemy import select, text
-from years import few_rules
+from support.calendar_years import few_rules
+from support.command import monitor
+from support.running_service import NIGHT, Council, crowd, day, section, settled
 
-from monitor.config import load_config
+from monitor.config.settings import load_config
 from monitor.errors import Problems
-from monitor.exceptions import FLAG_COLUMNS, answerbooks
-from monitor.flags import answering, answers, seals, waiving
-from monitor.flags.answering import Taken
-from monitor.store import locate, working_store
+from monitor.flags import answer_file, answers, row_keys, waiver_request
+from monitor.flags.answer_file import Taken
+from monitor.lists import answer_sheet
+from monitor.lists.lists import FLAG_COLUMNS
+from monitor.store.database import working_store
+from monitor.store.location import locate
 from monitor.store.tables import Flag, table_of
 
 HOMELESS = {"accommodation": "S: No fixed abode", "suitable": "b) Unsuitable"}
@@ -84,9 +86,9 @@ def read(
 ) -> Taken:
     """Read a workbook back as the command does."""
     config = load_config(council.config_path)
-    sha256, givens = answerbooks.read(path)
+    sha256, givens = answer_sheet.read(path)
     with council.store() as store:
-        return answering.take(
+        return answer_file.take(
             store, path.name, givens, sha256, by=by, reasons=config.waivers.reasons,
             list_working_days=config.answers.list_working_days, today=on, now=council.clock, dry_run=dry_run,
         )  # fmt: skip
@@ -142,11 +144,11 @@ def test_csv_lists_keep_exactly_the_promised_columns(known: Council) -> None:
 
 
 def test_a_key_is_of_one_row_and_cannot_be_made_up() -> None:
-    key = seals.Key(7, NIGHT, seals.standing("high", None, "No contact"))
-    sealed = seals.make_key(b"secret", key, person_id="P1", rule="neet")
+    key = row_keys.Key(7, NIGHT, row_keys.standing("high", None, "No contact"))
+    sealed = row_keys.make_key(b"secret", key, person_id="P1", rule="neet")
 
     opened = [
-        seals.open_key(secret, text, person_id=person, rule=rule)
+        row_keys.open_key(secret, text, person_id=person, rule=rule)
         for secret, text, person, rule in [
             (b"secret", sealed, "P1", "neet"), (b"secret", sealed, "P2", "neet"), (b"secret", sealed, "P1", "homeless"),
             (b"other", sealed, "P1", "neet"), (b"secret", sealed.replace("7.", "8.", 1), "P1", "neet"),
@@ -395,8 +397,8 @@ def test_a_flag_that_is_waived_is_not_waived_again(council: Council) -> None:
     flag = table_of(Flag)
     with council.store() as store, store.writing() as connection:
         found = connection.execute(select(flag).where(flag.c.person_id == "P2")).one()
-        terms = waiving.Terms(day(20), "under-way", "Agreed", "A Manager")
-        waiving.record(connection, found, terms, today=NIGHT, now=council.clock)
+        terms = waiver_request.Terms(day(20), "under-way", "Agreed", "A Manager")
+        waiver_request.record(connection, found, terms, today=NIGHT, now=council.clock)
 
     found_wrong = problems(council, fill_in(council, {"P2": WAIVE}))
 
@@ -442,7 +444,7 @@ def test_a_workbook_of_another_kind_is_refused_by_what_it_lacks(known: Council) 
     said = {}
     for name in ("other.xlsx", "flags.xlsx"):
         with pytest.raises(Problems) as caught:
-            answerbooks.read(known.folder / name)
+            answer_sheet.read(known.folder / name)
         said[name] = str(caught.value)
 
     assert 'no sheet "Flags"; its sheets are "Sheet"' in said["other.xlsx"]

@@ -8,17 +8,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from service import GONE, NIGHT, OTHER, Council, copied, crowd, day, homeless, settled
 from sqlalchemy import text
+from support.running_service import GONE, NIGHT, OTHER, Council, copied, crowd, day, homeless, settled
 
-from monitor import audit as auditing
-from monitor import retention
-from monitor.audit import Audit
-from monitor.config import load_config
+from monitor.config.settings import load_config
 from monitor.errors import Problems, Refused
-from monitor.retention import people
-from monitor.store import Store, events, locate, open_store
+from monitor.record import audit as auditing
+from monitor.record import remove_person
+from monitor.record.audit import Audit
+from monitor.record.purge import purge_store
+from monitor.store import events
+from monitor.store.database import Store, open_store
 from monitor.store.events import Event
+from monitor.store.location import locate
 
 NOW = dt.datetime(2026, 1, 20, 3, 0, tzinfo=dt.UTC)
 
@@ -96,8 +98,8 @@ def test_a_row_emptied_by_hand_is_not_taken_for_a_purge(council: Council) -> Non
 def test_what_a_purge_emptied_is_on_record_and_holds(council: Council) -> None:
     store = opened(council)
     config = load_config(council.config_path)
-    people.remove(store, config, GONE, by="A", reason="asked", today=day(8), now=NOW, environ={})
-    retention.purge(store, config, dt.date(2029, 1, 1), NOW)
+    remove_person.remove(store, config, GONE, by="A", reason="asked", today=day(8), now=NOW, environ={})
+    purge_store(store, config, dt.date(2029, 1, 1), NOW)
     store.close()
 
     found = audit(council)

@@ -5,16 +5,18 @@ import shutil
 from pathlib import Path
 
 import pytest
-from service import NIGHT, Council, crowd, day, settled
+from support.running_service import NIGHT, Council, crowd, day, settled
 
-from monitor import backtest, digests
-from monitor.backtest import Kept, Replay
-from monitor.caseload.leavers import read_merged
-from monitor.config import People, load_config, shipped
+from monitor.caseload.departures import read_merged
+from monitor.config.delivery_settings import People
+from monitor.config.settings import load_config, shipped
 from monitor.errors import Problems, Refused
-from monitor.flags import UNRESOLVED
-from monitor.rulebook import Rulebook, load_rulebook
-from monitor.store import open_store
+from monitor.flags.life import UNRESOLVED
+from monitor.messages.routes import plan_routes
+from monitor.record import backtest
+from monitor.record.backtest import Kept, Replay
+from monitor.rulebook.rulebook import Rulebook, load_rulebook
+from monitor.store.database import open_store
 
 NIGHTS = 6
 OWN_RULE = """
@@ -96,7 +98,7 @@ def replay(
     config = load_config(council.config_path)
     whole = rulebook_of(council)
     rulebook, chosen = backtest.choose(whole, whole, rule, limits or {})
-    routes = digests.plan_routes(config.teams, config.people)
+    routes = plan_routes(config.teams, config.people)
     merged = read_merged(config.merged_ids)
     return backtest.replay(rulebook, chosen, nights_of(council), routes, since=since, until=until, merged=merged)
 
@@ -205,7 +207,7 @@ def test_a_missing_or_altered_night_is_said_and_the_rest_is_replayed(council: Co
     nights = backtest.find_nights(store, folder)
     store.close()
     found = backtest.replay(
-        whole, whole.find("homeless"), nights, digests.plan_routes((), load_config(council.config_path).people)
+        whole, whole.find("homeless"), nights, plan_routes((), load_config(council.config_path).people)
     )
 
     assert [(one.as_at, one.why_not) for one in found.left_out] == [
@@ -219,4 +221,4 @@ def test_with_no_night_kept_there_is_nothing_to_replay() -> None:
     whole = load_rulebook([shipped("rules")], {})
 
     with pytest.raises(Refused, match="nothing to replay"):
-        backtest.replay(whole, whole.find("homeless"), [], digests.plan_routes((), People()))
+        backtest.replay(whole, whole.find("homeless"), [], plan_routes((), People()))

@@ -8,12 +8,13 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from board_reader import bounds, read_page, read_workbook
-from report_contents import example
 from scipy.optimize import linprog
 from scipy.sparse import csr_array
+from support.board_reader import bounds, read_page, read_workbook
+from support.report_contents import example
 
-from monitor.report import writing
+from monitor.messages.templates import open_templates
+from monitor.report.board import suppress
 from monitor.report.contents import (
     HIDDEN,
     OTHER_TEAMS,
@@ -31,10 +32,9 @@ from monitor.report.contents import (
     Trend,
     Trends,
 )
-from monitor.report.rulefigures import add_up
-from monitor.report.suppression import suppress
-from monitor.report.withholding import cover, near, near_all
-from monitor.templating import open_templates
+from monitor.report.rounding import cover, near, near_all
+from monitor.report.rule_figures import add_up
+from monitor.report.write import write_report
 
 COLUMNS = ("asked", "met", "breach", "cannot_assess", "waived", "held")
 BANDS = ("16-17", "18-20", "21-24")
@@ -317,7 +317,7 @@ def _relate(known: Known, teams: list[str]) -> None:
 
 def _publish(contents: Contents, folder: Path) -> Contents:
     board = suppress(contents)
-    writing.write(board, folder, open_templates(None))
+    write_report(board, folder, open_templates(None))
     return board
 
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor import caseload, sources
-from monitor.caseload import Intake
+from monitor.caseload.intake import Intake, columns_with_gaps, create_empty, join_roster, last_values_sql, type_rows
 from monitor.catalogue.columns import BY_NAME, COLUMNS
-from monitor.config import NOT_AN_ADVISER, Source
+from monitor.config.settings import NOT_AN_ADVISER
+from monitor.config.source_settings import Source
 from monitor.errors import SourceError
-from monitor.sources import Extract
+from monitor.sources.read import Extract, read_source
 from monitor.workspace import fetch, load_rows, open_workspace
 
 AS_AT = dt.date(2026, 1, 5)
@@ -81,7 +81,7 @@ class Night:
         return self
 
     def typed(self) -> "Night":
-        self.intake = caseload.type_rows(
+        self.intake = type_rows(
             self.con,
             self.extracts,
             as_at=AS_AT,
@@ -101,7 +101,7 @@ class Night:
         return self
 
     def joined(self) -> "Night":
-        caseload.join_roster(self.con, self.intake, as_at=AS_AT)
+        join_roster(self.con, self.intake, as_at=AS_AT)
         return self
 
     def tonight(self) -> dict[str, dict[str, Any]]:
@@ -516,9 +516,9 @@ def test_headings_that_no_rule_needs_are_noted(tmp_path: Path) -> None:
     path.write_text("Child Unique ID,Date of Birth,Gender,Shoe size\nP001,01/03/2006,M,9\n", "utf-8")
     con = open_workspace()
     source = Source(name="caseload", kind="annex-a-list-9", path=path)
-    extract = sources.read(source, con, as_at=AS_AT, data_folder=tmp_path)
+    extract = read_source(source, con, as_at=AS_AT, data_folder=tmp_path)
 
-    intake = caseload.type_rows(con, [extract], as_at=AS_AT, not_an_adviser=(), team_names={})
+    intake = type_rows(con, [extract], as_at=AS_AT, not_an_adviser=(), team_names={})
 
     assert intake.notes == ('list.csv: headings that no rule needs were ignored: "Shoe size"',)
 
@@ -621,7 +621,7 @@ def test_accommodation_since_can_be_updated() -> None:
 def test_columns_with_gaps_are_those_unreadable_or_not_supplied_for_anyone() -> None:
     night = typed(person("P001", activity="?"), person("P002"), without=["uasc"]).joined()
 
-    found = caseload.columns_with_gaps(night.con)
+    found = columns_with_gaps(night.con)
 
     assert {"activity", "uasc", "closure_date"} <= found
     assert not {"in_touch", "date_of_birth", "accommodation"} & found
@@ -638,7 +638,7 @@ def test_last_values_come_back_the_same() -> None:
         )
     )
     row = night.tonight()["P001"]
-    text = fetch(night.con, f"SELECT {caseload.last_values_sql('t')} AS said FROM tonight AS t")[0]["said"]
+    text = fetch(night.con, f"SELECT {last_values_sql('t')} AS said FROM tonight AS t")[0]["said"]
 
     later = typed(person("P002")).roster({"person_id": "P001", "last_values": text}).joined().caseload()["P001"]
 
@@ -649,9 +649,9 @@ def test_last_values_come_back_the_same() -> None:
 
 def test_the_roster_can_be_looked_at_between_nights() -> None:
     night = Night().roster({"person_id": "P001", "last_values": '{"in_touch":"NO"}'})
-    caseload.create_empty(night.con)
+    create_empty(night.con)
 
-    caseload.join_roster(night.con, None, as_at=AS_AT)
+    join_roster(night.con, None, as_at=AS_AT)
 
     assert night.caseload()["P001"]["in_touch"] == "NO"
     assert night.tonight() == {}

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from people import invent, shipped_rules
+from support.council import invent, shipped_rules
 
-from monitor import evaluation
-from monitor.rulebook import Rule, clearing, examples
+from monitor.rulebook import clearing, evaluation, examples
+from monitor.rulebook.rule_file import Rule
 from monitor.workspace import open_workspace
 
 RULEBOOK = shipped_rules()

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from command import Done, monitor
-from service import HEADINGS, crowd, settled
+from support.command import Done, monitor
+from support.running_service import HEADINGS, crowd, settled
 
 CONFIG = """
 [[sources]]
@@ -63,7 +63,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
 def test_help_imports_none_of_the_heavy_libraries(tmp_path: Path) -> None:
     script = (
         "import sys\n"
-        "from monitor.cli import app\n"
+        "from monitor.cli.command import app\n"
         "try:\n    app(['--help'])\nexcept SystemExit:\n    pass\n"
         f"print([name for name in {HEAVY!r} if name in sys.modules])"
     )
@@ -88,7 +88,7 @@ def test_a_night_prints_a_table_and_where_the_files_are(ran: Ran) -> None:
 
 
 def test_the_installed_command_runs_a_night_in_a_process_of_its_own(council: Path) -> None:
-    command = [sys.executable, "-c", "from monitor.cli import main; main()", "run", "--config", "monitor.toml"]
+    command = [sys.executable, "-c", "from monitor.cli.command import main; main()", "run", "--config", "monitor.toml"]
 
     done = subprocess.run(command, cwd=council, capture_output=True, text=True, check=False)
 
@@ -209,7 +209,7 @@ def test_a_sample_is_written_and_read_back(tmp_path: Path) -> None:
 
 
 def test_a_second_process_on_the_same_database_exits_4(council: Path) -> None:
-    from monitor.store import working_store
+    from monitor.store.database import working_store
 
     with working_store(f"sqlite:///{council / 'data' / 'monitor.db'}"):
         done = monitor(council, "run", "--wait", "0")

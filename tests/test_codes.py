@@ -4,14 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.catalogue.codes import (
-    Accommodation,
-    read_accommodation,
-    read_code,
-    read_yes_no,
-    says_died,
-    showable,
-)
+from monitor.catalogue.codes import Accommodation, read_accommodation, read_code, read_yes_no, says_died, showable
 from monitor.catalogue.columns import ACCOMMODATION, ACTIVITY, COLUMNS, ELIGIBILITY, IN_TOUCH
 from monitor.catalogue.phrases import UNREADABLE, is_blank
 

@@ -10,25 +10,27 @@ import openpyxl
 import pytest
 from typer.testing import CliRunner
 
-from monitor import caseload, sources
+from monitor.caseload.intake import Intake, type_rows
 from monitor.catalogue import dictionary
 from monitor.catalogue.columns import BY_NAME, COLUMNS, LIST_9_COLUMNS
-from monitor.cli import app
-from monitor.config import NOT_AN_ADVISER, Source
+from monitor.cli.command import app
+from monitor.config.settings import NOT_AN_ADVISER
+from monitor.config.source_settings import Source
 from monitor.errors import Problems
-from monitor.sources.circumstances import COVERED, HELD, write_sample_supplement
-from monitor.sources.sample import write_sample
+from monitor.sample.list_9 import write_sample
+from monitor.sample.supplement import COVERED, HELD, write_sample_supplement
+from monitor.sources.read import read_source
 from monitor.workspace import fetch, open_workspace
 
 AS_AT = dt.date(2026, 1, 12)
 README = Path(__file__).parent.parent / "README.md"
 
 
-def read(*asked: Source) -> tuple[caseload.Intake, dict[str, dict[str, Any]], list[tuple[Any, ...]]]:
+def read(*asked: Source) -> tuple[Intake, dict[str, dict[str, Any]], list[tuple[Any, ...]]]:
     """What a night would make of the sources: the intake, tonight's people, and what could not be read."""
     con = open_workspace()
-    extracts = [sources.read(one, con, as_at=AS_AT, data_folder=Path("nowhere")) for one in asked]
-    intake = caseload.type_rows(con, extracts, as_at=AS_AT, not_an_adviser=NOT_AN_ADVISER, team_names={})
+    extracts = [read_source(one, con, as_at=AS_AT, data_folder=Path("nowhere")) for one in asked]
+    intake = type_rows(con, extracts, as_at=AS_AT, not_an_adviser=NOT_AN_ADVISER, team_names={})
     people = {row["person_id"]: row for row in fetch(con, "SELECT * FROM tonight")}
     return intake, people, con.execute('SELECT source, "column", reason FROM unreadable').fetchall()
 
@@ -122,7 +124,7 @@ def test_a_template_that_was_filled_in_is_read_back_without_complaint(template, 
     book.save(tmp_path / "filled.xlsx")
     (tmp_path / "list.csv").write_text("Child Unique ID,Date of Birth,LA in Touch\n0000007,01/03/2004,YES\n")
 
-    intake, people, unreadable = read(
+    intake, people, unreadable = read_source(
         Source(name="list", kind="annex-a-list-9", path=tmp_path / "list.csv"),
         Source(name="extra", kind="supplement", path=tmp_path / "filled.xlsx"),
     )
@@ -152,7 +154,7 @@ def sample(tmp_path_factory):
 
 
 def test_the_invented_supplement_covers_part_of_its_people_and_a_few_others(sample):
-    intake, people, unreadable = read(
+    intake, people, unreadable = read_source(
         Source(name="list", kind="annex-a-list-9", path=sample / "list-9.csv"),
         Source(name="extra", kind="supplement", path=sample / "supplement.xlsx"),
     )

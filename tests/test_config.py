@@ -9,9 +9,9 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel
 
-from monitor.config import Config, load_config, read_restricted, shipped
+from monitor.config.settings import Config, load_config, read_restricted, shipped
 from monitor.errors import Problems
-from monitor.store import locate
+from monitor.store.location import locate
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 

@@ -14,11 +14,12 @@ import pytest
 import trustme
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword, Session
 from aiosmtpd.smtp import Envelope as Received
-from mail_server import Mailbox, free_port, mail_server
-from postroom import NORTH, SOUTH, WEST, postroom, written
+from support.postroom import NORTH, SOUTH, WEST, postroom, written
+from support.servers.mail import Mailbox, free_port, mail_server
 
-from monitor.config import Delivery, Smtp
-from monitor.delivery import Channel, Envelope, build_mail, open_channel
+from monitor.config.delivery_settings import Delivery, Smtp
+from monitor.delivery.channel import Channel, open_channel
+from monitor.delivery.envelope import Envelope, build_mail
 from monitor.errors import DeliveryError, Problems
 
 SECRET = "correct horse battery staple"

@@ -4,17 +4,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from monitor.config import People, Team
-from monitor.digests import (
-    FlagLine,
-    LeadDigest,
-    Night,
-    NoLead,
-    Told,
-    compose_lead,
-    plan_routes,
-)
-from monitor.digests.standing import fold_flags
+from monitor.config.delivery_settings import People, Team
+from monitor.messages.lead import LeadDigest, NoLead, compose_lead
+from monitor.messages.news import fold_flags
+from monitor.messages.parts import FlagLine, Night, Told
+from monitor.messages.routes import plan_routes
 
 AS_AT = date(2026, 1, 12)
 BEFORE = date(2026, 1, 9)

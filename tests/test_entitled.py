@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from service import NIGHT, Council, Mail, day, section, settled
-from years import few_rules
+from support.calendar_years import few_rules
+from support.running_service import NIGHT, Council, Mail, day, section, settled
 
-from monitor.caseload import entitled
-from monitor.caseload.entitled import RULE
-from monitor.config import Source, load_config
+from monitor.caseload import unlisted
+from monitor.caseload.unlisted import RULE
+from monitor.config.settings import load_config
+from monitor.config.source_settings import Source
 from monitor.errors import Problems, SourceError
 from monitor.workspace import fetch, open_workspace
 
@@ -90,7 +91,7 @@ class Dataset:
 def history(tmp_path: Path, dataset: Dataset, as_at: dt.date = NIGHT, **settings: Any) -> dict[str, dict[str, Any]]:
     con = open_workspace()
     where = settings or {"path": dataset.write(tmp_path / "ssd")}
-    entitled.read(con, Source(name="care", kind="care-history", **where), {}, as_at=as_at)
+    unlisted.read(con, Source(name="care", kind="care-history", **where), {}, as_at=as_at)
     return {row["person_id"]: row for row in fetch(con, "SELECT * FROM care_history")}
 
 

@@ -5,16 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flag_nights import Answer, Nights, Person, day
-from service import NIGHT, Council, Mail, crowd, homeless, settled
-from service import day as night_of
 from sqlalchemy import select
+from support.calendar_years import few_rules
+from support.flag_nights import Answer, Nights, Person, day
+from support.running_service import NIGHT, Council, Mail, crowd, homeless, settled
+from support.running_service import day as night_of
 from test_digests import AS_AT, HEAD, line, night
-from years import few_rules
 
-from monitor.config import People, Team
-from monitor.digests import ManagerDigest, Raised, compose_manager, plan_routes, render
+from monitor.config.delivery_settings import People, Team
 from monitor.flags.escalation import Pause, count_working_days, find_pauses, latest_opening
+from monitor.messages.manager import ManagerDigest, Raised, compose_manager
+from monitor.messages.parts import render
+from monitor.messages.routes import plan_routes
 from monitor.store.tables import Escalation, FlagEvent, Waiver, table_of
 
 STEPS = {"critical": (2, 5), "high": (10, 20)}

@@ -12,11 +12,12 @@ from duckdb import DuckDBPyConnection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitor import evaluation
 from monitor.catalogue import columns
-from monitor.evaluation import Counts, Evaluation
-from monitor.rulebook import Example, load_rulebook
+from monitor.rulebook import evaluation
+from monitor.rulebook.evaluation import Counts, Evaluation
 from monitor.rulebook.examples import build_caseload
+from monitor.rulebook.rule_file import Example
+from monitor.rulebook.rulebook import load_rulebook
 from monitor.workspace import fetch, lock_down, open_workspace
 
 AS_AT = date(2026, 1, 5)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from monitor.store import Store, events, open_store
+from monitor.store import events
+from monitor.store.database import Store, open_store
 from monitor.store.events import Event
 from monitor.store.tables import FlagEvent, table_of
 

@@ -13,7 +13,7 @@ import openpyxl
 import pytest
 
 from monitor.errors import MonitorError
-from monitor.exceptions import FLAG_COLUMNS, export, file_names, publish, write_night
+from monitor.lists.lists import FLAG_COLUMNS, export_flags, file_names, publish, write_night
 from monitor.workspace import load_rows, lock_down, open_workspace
 
 NIGHT = date(2026, 1, 12)
@@ -338,7 +338,7 @@ def test_only_the_owner_can_read_a_list(tmp_path):
     earlier = os.umask(0)
     try:
         written = write(a_workspace(a_flag()), tmp_path / "data" / "exceptions", workbooks=True)
-        export(a_workspace(a_flag()), tmp_path / "out.csv", form="csv", as_at=NIGHT)
+        export_flags(a_workspace(a_flag()), tmp_path / "out.csv", form="csv", as_at=NIGHT)
     finally:
         os.umask(earlier)
 
@@ -450,7 +450,7 @@ def test_an_export_holds_only_what_was_asked_for(tmp_path):
         a_flag("P666"),
     )  # fmt: skip
 
-    count = export(
+    count = export_flags(
         con, tmp_path / "out.csv", form="csv", as_at=NIGHT,
         team=NORTH, rule="over-21-contact", state="open", restricted=frozenset({"P666"}),
     )  # fmt: skip
@@ -462,14 +462,14 @@ def test_an_export_holds_only_what_was_asked_for(tmp_path):
 def test_an_export_for_a_team_with_a_quote_in_its_name(tmp_path):
     con = a_workspace(a_flag("P001", team="St John's"), a_flag("P002"))
 
-    assert export(con, tmp_path / "out.csv", form="csv", as_at=NIGHT, team="St John's") == 1
-    assert export(con, tmp_path / "out.csv", form="csv", as_at=NIGHT, team="' OR 'a' = 'a") == 0
+    assert export_flags(con, tmp_path / "out.csv", form="csv", as_at=NIGHT, team="St John's") == 1
+    assert export_flags(con, tmp_path / "out.csv", form="csv", as_at=NIGHT, team="' OR 'a' = 'a") == 0
 
 
 def test_a_json_export_is_a_list_of_objects_with_iso_dates(tmp_path):
     con = a_workspace(a_flag("0004512", because='Said "no" — =1+1'), a_flag("P002", severity="medium"))
 
-    count = export(con, tmp_path / "out.json", form="json", as_at=NIGHT)
+    count = export_flags(con, tmp_path / "out.json", form="json", as_at=NIGHT)
 
     objects = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
     assert count == len(objects) == 2
@@ -483,14 +483,14 @@ def test_a_json_export_is_a_list_of_objects_with_iso_dates(tmp_path):
 
 
 def test_a_json_export_of_nothing_is_an_empty_list(tmp_path):
-    assert export(a_workspace(), tmp_path / "out.json", form="json", as_at=NIGHT) == 0
+    assert export_flags(a_workspace(), tmp_path / "out.json", form="json", as_at=NIGHT) == 0
     assert json.loads((tmp_path / "out.json").read_text(encoding="utf-8")) == []
 
 
 def test_a_workbook_export_names_what_was_asked_for(tmp_path):
     con = a_workspace(*(a_flag(f"P{n:03}") for n in range(4)), a_flag("P009", team=SOUTH))
 
-    export(con, tmp_path / "out.xlsx", form="xlsx", as_at=NIGHT, team=NORTH, state="open", most_rows=3)
+    export_flags(con, tmp_path / "out.xlsx", form="xlsx", as_at=NIGHT, team=NORTH, state="open", most_rows=3)
 
     book = open_book(tmp_path / "out.xlsx")
     lines = [row[0] for row in book["Summary"].values]
@@ -501,4 +501,4 @@ def test_a_workbook_export_names_what_was_asked_for(tmp_path):
 
 def test_an_export_into_a_missing_folder_is_said_plainly(tmp_path):
     with pytest.raises(MonitorError, match=r"out\.csv: cannot be written \(No such file or directory\)"):
-        export(a_workspace(), tmp_path / "missing" / "out.csv", form="csv", as_at=NIGHT)
+        export_flags(a_workspace(), tmp_path / "missing" / "out.csv", form="csv", as_at=NIGHT)

@@ -17,15 +17,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from command import monitor
-from service import NIGHT, Council, crowd, day, homeless, settled
-from years import few_rules
+from support.calendar_years import few_rules
+from support.command import monitor
+from support.running_service import NIGHT, Council, crowd, day, homeless, settled
 
-from monitor import nightly
-from monitor.config import load_config
+from monitor.config.settings import load_config
 from monitor.errors import MonitorError, Refused, StoreError
-from monitor.nightly import Night, Tools
-from monitor.store.ledger import Request
+from monitor.night.run import Night, Tools, run_night
+from monitor.store.nights import Request
 
 NORTH, ANALYST = "north@example.gov.uk", "analyst@example.gov.uk"
 
@@ -158,7 +157,7 @@ def patient_night(council: Council, as_at: dt.date, *, wait_seconds: float, said
     """A night that waits longer, or less long, for the database than the rest."""
     tools = Tools(lambda: council.clock, {}, said)
     config = load_config(council.config_path)
-    return nightly.run(config, Request(as_at, as_at), tools, wait_seconds=wait_seconds)
+    return run_night(config, Request(as_at, as_at), tools, wait_seconds=wait_seconds)
 
 
 # Read-only data folder

@@ -5,14 +5,14 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
-from service import Council, crowd, settled
+from support.running_service import Council, crowd, settled
 
 from monitor.catalogue.columns import BY_NAME, COLUMNS, LIST_9_COLUMNS
-from monitor.checks import check
-from monitor.config import load_config, shipped
-from monitor.rulebook import Rulebook, load_rulebook
-from monitor.trust import fitness
-from monitor.trust.fitness import Supply
+from monitor.cli.check import check
+from monitor.config.settings import load_config, shipped
+from monitor.gate import source_fitness
+from monitor.gate.source_fitness import Supply
+from monitor.rulebook.rulebook import Rulebook, load_rulebook
 
 LIST_9 = Supply("caseload", "annex-a-list-9", frozenset(LIST_9_COLUMNS))
 
@@ -48,8 +48,8 @@ def own_rule(folder: Path, applies_to: str, breach_if: str, needs: str = "[]", d
     return load_rulebook((folder,), {})
 
 
-def verdict_of(rulebook: Rulebook, supply: Supply, rule: str = "own") -> fitness.Fitness:
-    (found,) = (each for each in fitness.judge(rulebook.rules, [supply]) if each.rule == rule)
+def verdict_of(rulebook: Rulebook, supply: Supply, rule: str = "own") -> source_fitness.Fitness:
+    (found,) = (each for each in source_fitness.judge(rulebook.rules, [supply]) if each.rule == rule)
     return found
 
 
@@ -116,7 +116,7 @@ def test_a_rule_that_can_do_without_a_column_still_fires(tmp_path: Path, applies
 
 
 def test_every_shipped_rule_can_fire_where_everything_is_supplied(rulebook: Rulebook) -> None:
-    found = fitness.judge(rulebook.rules, [Supply("a", "sql", frozenset(BY_NAME))])
+    found = source_fitness.judge(rulebook.rules, [Supply("a", "sql", frozenset(BY_NAME))])
 
     assert {each.verdict for each in found} == {"sound"}
 
@@ -125,9 +125,10 @@ def test_each_source_is_judged_by_itself(rulebook: Rulebook) -> None:
     supplement = Supply("local", "supplement", frozenset({"risk_open", "risk_plan_review_date"}))
 
     alone = {
-        (each.source, each.rule): each.verdict for each in fitness.judge_each(rulebook.rules, [LIST_9, supplement])
+        (each.source, each.rule): each.verdict
+        for each in source_fitness.judge_each(rulebook.rules, [LIST_9, supplement])
     }
-    together = {each.rule: each.verdict for each in fitness.judge(rulebook.rules, [LIST_9, supplement])}
+    together = {each.rule: each.verdict for each in source_fitness.judge(rulebook.rules, [LIST_9, supplement])}
 
     assert alone[("caseload", "risk-plan")] == "not supplied"
     assert alone[("local", "homeless")] == "not supplied"
@@ -135,7 +136,7 @@ def test_each_source_is_judged_by_itself(rulebook: Rulebook) -> None:
 
 
 def test_what_is_said_is_said_of_real_columns_and_rules(rulebook: Rulebook) -> None:
-    known = tomllib.loads(resources.files("monitor.trust").joinpath("fitness.toml").read_text(encoding="utf-8"))
+    known = tomllib.loads(resources.files("monitor.gate").joinpath("source_fitness.toml").read_text(encoding="utf-8"))
 
     for kind, said in known.items():
         assert set(said) <= {"known", "columns", "cannot_fire"}, kind
@@ -178,7 +179,7 @@ def test_the_analyst_reads_the_caveats_of_tonights_breaches_and_no_others(tmp_pa
 def test_a_rule_that_cannot_fire_is_never_shown_as_no_breaches(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from monitor import terminal
+    from monitor.cli import terminal
 
     own_rule(tmp_path / "own", "true", "risk_open is true")
     council = Council(tmp_path, settings='rules = ["own"]')

@@ -4,11 +4,11 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
-from flag_nights import DAY, RULES, Answer, Nights, Person, day, overdue
 from sqlalchemy import text
+from support.flag_nights import DAY, RULES, Answer, Nights, Person, day, overdue
 
 from monitor.errors import MonitorError
-from monitor.flags import RuleFacts
+from monitor.flags.life import RuleFacts
 
 
 def test_a_breach_opens_a_flag_since_the_day_after_it_was_due(tmp_path: Path) -> None:

@@ -5,14 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from people import AS_AT, invent, shipped_rules
-from service import NIGHT, Council, crowd, day, section, settled
 from sqlalchemy import text
-from years import few_rules
+from support.calendar_years import few_rules
+from support.council import AS_AT, invent, shipped_rules
+from support.running_service import NIGHT, Council, crowd, day, section, settled
 
-from monitor import evaluation, forecast
 from monitor.catalogue import columns
-from monitor.rulebook import Example, Rulebook, examples
+from monitor.flags import coming_due
+from monitor.rulebook import evaluation, examples
+from monitor.rulebook.rule_file import Example
+from monitor.rulebook.rulebook import Rulebook
 from monitor.workspace import load_rows, lock_down, open_workspace
 
 RULEBOOK = shipped_rules()
@@ -45,7 +47,7 @@ def look_ahead(people: list[Example], as_at: dt.date = AS_AT, rulebook: Rulebook
     kinds = {"person_id": "VARCHAR", "rule": "VARCHAR", "target": "VARCHAR"}
     load_rows(con, "decision", kinds, ())
     con.execute("CREATE OR REPLACE TABLE opening AS SELECT person_id, rule FROM breach")
-    forecast.look_ahead(con, rulebook, as_at, EVERYTHING)
+    coming_due.look_ahead(con, rulebook, as_at, EVERYTHING)
     rows = con.execute("SELECT person_id, rule, opens_on, inside FROM coming_due").fetchall()
     con.close()
     return {row[:2]: row[2] for row in rows}, {row[:2]: row[2] for row in rows if row[3]}
@@ -54,7 +56,7 @@ def look_ahead(people: list[Example], as_at: dt.date = AS_AT, rulebook: Rulebook
 def test_every_flag_opens_on_the_day_that_was_forecast_and_none_is_missed() -> None:
     people = invent(400, seed=5)
     nights = breaches(people, range(29))
-    then = set.union(*(nights[days] for days in forecast.DAYS)) - nights[0]
+    then = set.union(*(nights[days] for days in coming_due.DAYS)) - nights[0]
     opens = {each: next(n for n, night in enumerate(nights) if each in night) for each in then}
 
     due, _ = look_ahead(people)
@@ -112,7 +114,7 @@ def test_nothing_of_tonight_is_changed_by_looking_ahead() -> None:
     names = ("answer", "breach", "cannot_assess", "outcome", "caseload")
     before = {name: con.execute(f"SELECT * FROM {name} ORDER BY ALL").fetchall() for name in names}
 
-    forecast.look_ahead(con, RULEBOOK, AS_AT, EVERYTHING)
+    coming_due.look_ahead(con, RULEBOOK, AS_AT, EVERYTHING)
 
     assert {name: con.execute(f"SELECT * FROM {name} ORDER BY ALL").fetchall() for name in names} == before
 
@@ -124,7 +126,7 @@ def test_a_rule_no_source_can_answer_is_not_forecast() -> None:
     con.execute("CREATE TABLE decision AS SELECT person_id, rule, 'hold' AS target FROM breach WHERE false")
     con.execute("CREATE TABLE opening AS SELECT person_id, rule FROM breach")
 
-    forecast.look_ahead(con, RULEBOOK, AS_AT, EVERYTHING - {"latest_contact_date"})
+    coming_due.look_ahead(con, RULEBOOK, AS_AT, EVERYTHING - {"latest_contact_date"})
 
     assert con.execute("SELECT count(*) FROM coming_due").fetchall() == [(0,)]
 

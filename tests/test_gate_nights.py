@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from service import NIGHT, Council, Mail, day, settled
+from support.running_service import NIGHT, Council, Mail, day, settled
 
 from monitor.errors import MonitorError, Refused, SourceError
 

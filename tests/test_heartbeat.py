@@ -8,13 +8,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from mail_server import free_port
-from ping_server import CHECK, Checks, ping_server
-from years import Timed, few_rules
+from support.calendar_years import Timed, few_rules
+from support.servers.mail import free_port
+from support.servers.ping import CHECK, Checks, ping_server
 
-from monitor.config.service import Heartbeat as Settings
+from monitor.config.service_settings import Heartbeat as Settings
 from monitor.errors import Problems
-from monitor.heartbeat import Heartbeat, Signal, describe
+from monitor.service.heartbeat import Heartbeat, Signal, describe
 
 NIGHT = dt.date(2027, 6, 2)
 AT_NIGHT, AT_EIGHT = (dt.datetime(2027, 6, 2, hour, 30, tzinfo=dt.UTC) for hour in (1, 7))

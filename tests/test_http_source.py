@@ -13,16 +13,18 @@ from typing import Any
 
 import pytest
 import trustme
-from http_server import Asked, Said, Server, as_json, serving
 from hypothesis import given
 from hypothesis import strategies as st
-from service import NIGHT, Council, crowd
+from support.running_service import NIGHT, Council, crowd
+from support.servers.http import Asked, Said, Server, as_json, serving
 
-from monitor import caseload
-from monitor.config import Http, Source, load_config
+from monitor.caseload.intake import type_rows
+from monitor.config.settings import load_config
+from monitor.config.source_settings import Http, Source
 from monitor.errors import Problems, SourceError
-from monitor.sources import Extract, http
-from monitor.sources.json_items import Document, NotReadable
+from monitor.sources import http
+from monitor.sources.http_json import Document, NotReadable
+from monitor.sources.read import Extract
 from monitor.workspace import fetch, open_workspace
 
 SECRET, TOKEN = "not-for-anyone-to-see", "token-not-for-anyone-to-see"
@@ -679,7 +681,7 @@ def test_what_a_service_supplies_joins_the_night_as_any_source_does() -> None:
         _, headings, notes = http.load(con, "extract", source, {})
     extract = Extract("case-api", "http", "127.0.0.1", None, "extract", headings, "", None, notes=notes)
 
-    intake = caseload.type_rows(con, [extract], as_at=NIGHT, not_an_adviser=(), team_names=())
+    intake = type_rows(con, [extract], as_at=NIGHT, not_an_adviser=(), team_names=())
 
     rows = fetch(con, "SELECT person_id, in_touch_gap, accommodation, accommodation_suitable FROM tonight ORDER BY ALL")
     assert [tuple(row.values()) for row in rows] == [("P001", None, "S", False), ("P002", "unreadable", None, None)]

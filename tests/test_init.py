@@ -8,13 +8,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from command import monitor
+from support.command import monitor
 
-from monitor import installation
-from monitor.config import load_config
+from monitor.cli import new_folder
+from monitor.config.settings import load_config
 from monitor.errors import Problems
-from monitor.rulebook import examples, load_rulebook
-from monitor.templating import open_templates
+from monitor.messages.templates import open_templates
+from monitor.rulebook import examples
+from monitor.rulebook.rulebook import load_rulebook
 
 TODAY = dt.date(2026, 1, 12)
 
@@ -23,7 +24,7 @@ TODAY = dt.date(2026, 1, 12)
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose name needs care wherever it is written."""
     folder = tmp_path_factory.mktemp("init") / "100% of o'Leary"
-    installation.make(folder, today=TODAY, people=30)
+    new_folder.make(folder, today=TODAY, people=30)
     return folder
 
 
@@ -46,7 +47,7 @@ def test_nothing_is_overwritten_and_every_file_in_the_way_is_named(tmp_path: Pat
     (tmp_path / "templates" / "lead.txt").write_text("mine too", encoding="utf-8")
 
     with pytest.raises(Problems) as caught:
-        installation.make(tmp_path, today=TODAY)
+        new_folder.make(tmp_path, today=TODAY)
 
     assert len(caught.value.problems) == 2
     assert "nothing is overwritten" in caught.value.problems[0]
@@ -58,7 +59,7 @@ def test_a_file_where_the_folder_should_be_is_said(tmp_path: Path) -> None:
     (tmp_path / "d").write_text("", encoding="utf-8")
 
     with pytest.raises(Problems, match="is a file; name a folder"):
-        installation.make(tmp_path / "d", today=TODAY, people=30)
+        new_folder.make(tmp_path / "d", today=TODAY, people=30)
 
 
 def test_the_config_reads_the_samples_as_a_councils_own_files(made: Path) -> None:
@@ -89,7 +90,7 @@ def test_the_templates_can_be_taken_into_use_as_they_are(made: Path) -> None:
 def test_everything_it_writes_is_its_owners_alone(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        installation.make(tmp_path / "d", today=TODAY, people=30)
+        new_folder.make(tmp_path / "d", today=TODAY, people=30)
     finally:
         os.umask(before)
 

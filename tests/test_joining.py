@@ -8,12 +8,14 @@ from typing import Any
 
 import openpyxl
 import pytest
-from service import NIGHT, Council, crowd, day, section, settled
+from support.running_service import NIGHT, Council, crowd, day, section, settled
 
-from monitor import caseload, sources
-from monitor.caseload import Intake, joining
-from monitor.config import NOT_AN_ADVISER, Config, Source, load_config
+from monitor.caseload import joining
+from monitor.caseload.intake import Intake, join_roster, type_rows
+from monitor.config.settings import NOT_AN_ADVISER, Config, load_config
+from monitor.config.source_settings import Source
 from monitor.errors import Problems, SourceError
+from monitor.sources.read import read_source
 from monitor.workspace import fetch, load_rows, open_workspace
 
 AS_AT = dt.date(2026, 1, 5)
@@ -52,10 +54,8 @@ class Sources:
         return self.add(name, rows, kind="supplement", **other)
 
     def read(self) -> "Sources":
-        extracts = [sources.read(one, self.con, as_at=AS_AT, data_folder=self.folder) for one in self.sources]
-        self.intake = caseload.type_rows(
-            self.con, extracts, as_at=AS_AT, not_an_adviser=NOT_AN_ADVISER, team_names=TEAMS
-        )
+        extracts = [read_source(one, self.con, as_at=AS_AT, data_folder=self.folder) for one in self.sources]
+        self.intake = type_rows(self.con, extracts, as_at=AS_AT, not_an_adviser=NOT_AN_ADVISER, team_names=TEAMS)
         return self
 
     @property
@@ -304,7 +304,7 @@ def absent(night: Sources, **last_values: str) -> dict[str, Any]:
     said = ",".join(f'"{name}":{text}' for name, text in last_values.items())
     row = ("P009", "former relevant", f'{{"date_of_birth":"2003-03-01",{said}}}', None, AS_AT, None, None)
     load_rows(night.con, "roster", columns, [row])
-    caseload.join_roster(night.con, night.intake, as_at=AS_AT, team_names=TEAMS)
+    join_roster(night.con, night.intake, as_at=AS_AT, team_names=TEAMS)
     (found,) = fetch(night.con, "SELECT * FROM caseload WHERE NOT present")
     return found
 
@@ -399,7 +399,7 @@ def test_the_supplement_sheet_of_a_workbook_is_found(tmp_path):
     ids=["details only", "supplement as caseload", "unknown column", "preferred twice"],
 )
 def test_sources_that_cannot_be_joined_are_refused_by_the_config(tmp_path, sources, said):
-    tables = (f'[[sources]]\nname = "{name}"\npath = "x.csv"\n{rest}\n' for name, rest in sources)
+    tables = (f'[[sources]]\nname = "{name}"\npath = "x.csv"\n{rest}\n' for name, rest in read_source)
     path = tmp_path / "monitor.toml"
     path.write_text("".join(tables), encoding="utf-8")
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from service import NIGHT, Council, crowd, day, settled
+from support.running_service import NIGHT, Council, crowd, day, settled
 
-from monitor.caseload.leavers import read_merged
+from monitor.caseload.departures import read_merged
 from monitor.errors import Problems
-from monitor.nightly import Night
+from monitor.night.run import Night
 
 
 def merged_file(folder: Path, text: str) -> Path:

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from command import monitor
-from service import NIGHT, Council, crowd
 from sqlalchemy import text
-from years import few_rules
+from support.calendar_years import few_rules
+from support.command import monitor
+from support.running_service import NIGHT, Council, crowd
 
 from monitor.errors import LockHeld, Problems
-from monitor.store import Store, open_store, reading_store, working_store
+from monitor.store.database import Store, open_store, reading_store, working_store
 from monitor.store.location import find_share, refuse_share
 
 HOLDING = """

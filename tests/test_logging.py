@@ -12,16 +12,16 @@ from pathlib import Path
 
 import httpx
 import pytest
-from http_server import Said, serving
-from mail_server import free_port
-from service import Council, settled
-from years import LONDON
+from support.calendar_years import LONDON
+from support.running_service import Council, settled
+from support.servers.http import Said, serving
+from support.servers.mail import free_port
 
-from monitor.config import Heartbeat as Settings
-from monitor.heartbeat import Heartbeat
-from monitor.logbook import open_log
-from monitor.schedule import Service
-from monitor.schedule.settings import Watch
+from monitor.config.service_settings import Heartbeat as Settings
+from monitor.log import open_log
+from monitor.service.heartbeat import Heartbeat
+from monitor.service.settings import Watch
+from monitor.service.steps import Service
 
 FIRST = dt.date(2026, 1, 12)
 STAGES = [

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from people import shipped_rules
-from service import NIGHT, Council, crowd, day, section, settled
+from support.council import shipped_rules
+from support.running_service import NIGHT, Council, crowd, day, section, settled
 
-from monitor import evaluation, measures
-from monitor.measures import Figures
-from monitor.rulebook import Example, examples
+from monitor.figures import measures
+from monitor.figures.measures import Figures
+from monitor.rulebook import evaluation, examples
+from monitor.rulebook.rule_file import Example
 from monitor.workspace import open_workspace
 
 if TYPE_CHECKING:

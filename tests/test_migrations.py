@@ -12,13 +12,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from service import Council, crowd, day, settled
 from sqlalchemy import Connection, Date, DateTime, Float, Integer, MetaData, create_engine, inspect, select, text
 from sqlmodel import SQLModel
+from support.running_service import Council, crowd, day, settled
 
 import monitor.store
 from monitor.errors import StoreError
-from monitor.store import HEAD, migrate, open_store
+from monitor.store.database import HEAD, migrate, open_store
 
 VERSIONS = [
     one.revision
@@ -161,7 +161,7 @@ def test_an_upgrade_that_fails_leaves_the_older_version_as_it_was(url: str) -> N
 
 def test_of_two_processes_that_open_an_older_database_at_once_one_brings_it_up_to_date(url: str) -> None:
     make(url, "0001", fill_as_released)
-    opening = f"from monitor.store import open_store; open_store({url!r}, wait_seconds=60)"
+    opening = f"from monitor.store.database import open_store; open_store({url!r}, wait_seconds=60)"
 
     both = [subprocess.Popen([sys.executable, "-c", opening], stderr=subprocess.PIPE, text=True) for _ in range(2)]
     said = [process.communicate()[1] for process in both]

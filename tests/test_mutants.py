@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from monitor.config import shipped
-from monitor.rulebook import Rule, load_rulebook
+from monitor.config.settings import shipped
 from monitor.rulebook.conditions import parse_condition
 from monitor.rulebook.examples import run_rules
 from monitor.rulebook.mutants import judge, mutate
+from monitor.rulebook.rule_file import Rule
+from monitor.rulebook.rulebook import load_rulebook
 
 RULE = """
 title = "Visit overdue"

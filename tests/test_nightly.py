@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from service import NIGHT, Council, crowd, day, homeless, section, settled
 from sqlalchemy import text
-from years import few_rules
+from support.calendar_years import few_rules
+from support.running_service import NIGHT, Council, crowd, day, homeless, section, settled
 
-from monitor import recall
 from monitor.errors import Problems, Refused, SourceError
-from monitor.nightly import Night
+from monitor.night.run import Night
+from monitor.record import last_night
 
 NORTH, SOUTH, ANALYST = "north@example.gov.uk", "south@example.gov.uk", "analyst@example.gov.uk"
 
@@ -69,7 +69,7 @@ def lived(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     for n in (0, 0, 1, 2):
         lived.live(day(n), people(n))
     with lived.council.store() as store:
-        said = recall.confirm(store, "ALIVE", by="A Example", today=day(2), now=dt.datetime.now(dt.UTC))
+        said = last_night.confirm(store, "ALIVE", by="A Example", today=day(2), now=dt.datetime.now(dt.UTC))
     assert said.startswith("confirmed alive")
     lived.live(day(3), [*people(3), homeless("C1"), settled("C2"), settled("X9")])
     lived.live(day(3), [*people(3), settled("C1"), homeless("C2")], again=True, by="A Example")

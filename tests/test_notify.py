@@ -8,16 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from notify_server import API_KEY, REPLY_TO, TEMPLATE, Knobs, NotifyServer, notify_server
-from postroom import ANALYST, MANAGER, NORTH, SOUTH, WEST, Postroom, postroom, written
-from service import NIGHT, Council, crowd, settled
 from sqlalchemy import text
+from support.postroom import ANALYST, MANAGER, NORTH, SOUTH, WEST, Postroom, postroom, written
+from support.running_service import NIGHT, Council, crowd, settled
+from support.servers.notify import API_KEY, REPLY_TO, TEMPLATE, Knobs, NotifyServer, notify_server
 
-from monitor.config import Delivery
-from monitor.delivery import Channel, open_channel
-from monitor.delivery.plainly import write_for_notify
+from monitor.config.delivery_settings import Delivery
+from monitor.delivery.channel import Channel, open_channel
+from monitor.delivery.notify_text import write_for_notify
 from monitor.errors import Problems
-from monitor.outbox import Posting, ledger
+from monitor.outbox import attempts
+from monitor.outbox.queue import Posting
 
 LATER = dt.timedelta(minutes=5)
 BOTH = "((body))\n\n((list))"
@@ -242,7 +243,7 @@ def test_a_500_is_no_answer_either(tmp_path: Path):
 def die_while_sending(room: Postroom) -> None:
     with room.store.writing() as connection:
         connection.execute(text("UPDATE message SET state = 'sending' WHERE id = 1"))
-        ledger.begin_attempt(connection, 1, "notify", room.now)
+        attempts.begin_attempt(connection, 1, "notify", room.now)
 
 
 # What stops everything, and what stops one message

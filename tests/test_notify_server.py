@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import jwt
 import pytest
-from notify_server import SECRET, SERVICE, TEMPLATE, Knobs, NotifyServer, notify_server
+from support.servers.notify import SECRET, SERVICE, TEMPLATE, Knobs, NotifyServer, notify_server
 
 TOO_LARGE = base64.b64encode(b"x" * (2 * 1024 * 1024 + 1025)).decode()
 FILE = {"file": base64.b64encode(b"a,b").decode(), "filename": "a.csv"}

@@ -4,13 +4,14 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
-from postroom import ANALYST, HEAD, MANAGER, NORTH, SOUTH, WEST, Postroom, Script, postroom, written
-from service import NIGHT, Council, crowd, day, settled
 from sqlalchemy import text
-from years import few_rules
+from support.calendar_years import few_rules
+from support.postroom import ANALYST, HEAD, MANAGER, NORTH, SOUTH, WEST, Postroom, Script, postroom, written
+from support.running_service import NIGHT, Council, crowd, day, settled
 
 from monitor.errors import DeliveryError
-from monitor.outbox import find_due, ledger
+from monitor.outbox import attempts
+from monitor.outbox.due_time import find_due
 from monitor.store.tables import Message, Person, table_of
 
 EIGHT = dt.time(8)
@@ -240,7 +241,7 @@ def die_while_sending(room: Postroom, channel: str) -> None:
     """As the database stands when the process is killed between the record of an attempt and its end."""
     with room.store.writing() as connection:
         connection.execute(text("UPDATE message SET state = 'sending' WHERE id = 1"))
-        ledger.begin_attempt(connection, 1, channel, room.now)
+        attempts.begin_attempt(connection, 1, channel, room.now)
 
 
 # The last look

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command import monitor
-from service import NIGHT, Council, crowd, day, homeless
+from support.command import monitor
+from support.running_service import NIGHT, Council, crowd, day, homeless
 
-from monitor import retention
-from monitor.config import load_config
-from monitor.retention import people
-from monitor.store import locate, working_store
+from monitor.config.settings import load_config
+from monitor.record import remove_person
+from monitor.record.purge import purge_store
+from monitor.store.database import working_store
+from monitor.store.location import locate
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
 
@@ -55,9 +56,9 @@ def test_nights_lists_exports_and_purges_leave_nothing_open_to_others(tmp_path: 
     with working_store(locate(settings, {})) as store:
         after_nights = open_to_others(data)
         beside = {path.name for path in data.glob("monitor.db*")}
-        people.remove(store, settings, "Q-1001", by="A", reason="asked", today=day(8), now=NOW, environ={})
+        remove_person.remove(store, settings, "Q-1001", by="A", reason="asked", today=day(8), now=NOW, environ={})
         after_removal = open_to_others(data)
-        retention.purge(store, settings, dt.date(2029, 1, 1), NOW)
+        purge_store(store, settings, dt.date(2029, 1, 1), NOW)
         after_purge = open_to_others(data)
 
     assert done.returncode == 0, done.stderr

@@ -13,22 +13,22 @@ import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from command import monitor
-from service import NIGHT, Council, crowd, day, homeless, settled
 from sqlalchemy import select, text
 from sqlmodel import SQLModel
+from support.calendar_years import few_rules
+from support.command import monitor
+from support.running_service import NIGHT, Council, crowd, day, homeless, settled
 from test_answers import a_list, fill_in
-from years import few_rules
 
-from monitor import nightly
 from monitor.cli.options import today
-from monitor.config import load_config
+from monitor.config.settings import load_config
 from monitor.errors import Refused, StoreError
-from monitor.nightly import Tools
-from monitor.store import Store, locate, open_store, reading_store, working_store
+from monitor.night.run import Tools, run_night
 from monitor.store.bulk import delete_rows, insert_rows, update_rows
+from monitor.store.database import Store, open_store, reading_store, working_store
 from monitor.store.events import COLUMNS, first_broken
-from monitor.store.ledger import Request
+from monitor.store.location import locate
+from monitor.store.nights import Request
 from monitor.store.tables import Flag, FlagEvent, table_of
 
 SOURCE = '[[sources]]\nname = "caseload"\nkind = "sample"\n'
@@ -236,7 +236,7 @@ def test_a_cell_with_a_character_postgresql_cannot_keep_does_not_stop_the_night(
         encoding="utf-8",
     )
 
-    night = nightly.run(load_config(path), Request(NIGHT, NIGHT), Tools(lambda: dt.datetime.now(dt.UTC), {}, str))
+    night = run_night(load_config(path), Request(NIGHT, NIGHT), Tools(lambda: dt.datetime.now(dt.UTC), {}, str))
 
     assert (night.outcome, night.people, night.intake.unreadable_rows) == ("accepted", 9, 1)
     with reading_store(url) as store, store.reading() as connection:

@@ -9,17 +9,20 @@ from typing import Any
 
 import duckdb
 import pytest
-from service import AWAY, GONE, NIGHT, OTHER, Council, copied, crowd, day, homeless, section, settled
 from sqlalchemy import Date, Text, select, text
 from sqlmodel import SQLModel
+from support.running_service import AWAY, GONE, NIGHT, OTHER, Council, copied, crowd, day, homeless, section, settled
 
-from monitor import retention, snapshot
-from monitor.config import load_config
+from monitor.caseload import snapshot
+from monitor.config.settings import load_config
 from monitor.errors import Problems, Refused, SourceError
-from monitor.retention import people, wording
-from monitor.retention.people import Account
-from monitor.retention.traces import Trace
-from monitor.store import Store, events, locate, open_store
+from monitor.record import purge_words, remove_person
+from monitor.record.purge import purge_store
+from monitor.record.remove_person import Account
+from monitor.record.remove_traces import Trace
+from monitor.store import events
+from monitor.store.database import Store, open_store
+from monitor.store.location import locate
 from monitor.store.tables import Flag, table_of
 
 ANALYST, NORTH = "analyst@example.gov.uk", "north@example.gov.uk"
@@ -41,7 +44,7 @@ def purge(
 ) -> Account:
     store = opened(council)
     try:
-        return people.remove(
+        return remove_person.remove(
             store, load_config(council.config_path), person, by="A Example", reason=reason, today=day(8), now=NOW,
             environ={}, dry_run=dry_run,
         )  # fmt: skip
@@ -75,7 +78,7 @@ def test_a_purge_leaves_the_person_in_no_table_column_or_file(council: Council) 
     assert {"person.person_id", "flag.person_id", "flag_event.payload", "message.people", "message.text"} <= set(before)
     assert {"monitor.db", f"exceptions/{NIGHT}/all.csv", f"snapshots/{NIGHT}-run-1.parquet"} <= set(before)
 
-    account = purge(council)
+    account = purge_store(council)
 
     assert places_that_name(council, GONE) == []
     assert account.problems == ()
@@ -86,7 +89,7 @@ def test_a_purge_leaves_the_person_in_no_table_column_or_file(council: Council) 
 def test_every_table_that_can_name_a_person_is_emptied_of_them(council: Council) -> None:
     fill_every_table(council)
 
-    purge(council)
+    purge_store(council)
 
     assert places_that_name(council, GONE) == []
 
@@ -126,7 +129,7 @@ def values_for(table: Any, flag_id: int | None) -> Iterator[tuple[str, Any]]:
 def test_the_chain_still_verifies_and_says_that_somebody_was_removed(council: Council) -> None:
     rows = council.rows("SELECT count(*) FROM flag_event")
 
-    purge(council)
+    purge_store(council)
 
     assert council.rows("SELECT count(*) FROM flag_event") == [(int(str(rows[0][0])) + 1,)]
     store = opened(council)
@@ -140,7 +143,7 @@ def test_the_chain_still_verifies_and_says_that_somebody_was_removed(council: Co
 
 
 def test_kept_caseloads_are_written_anew_and_the_ledger_knows_their_new_hash(council: Council) -> None:
-    account = purge(council)
+    account = purge_store(council)
 
     folder = council.folder / "data" / "snapshots"
     runs = council.rows("SELECT snapshot, snapshot_sha256 FROM run ORDER BY id")
@@ -154,7 +157,7 @@ def test_lists_keep_every_other_row_to_the_byte(council: Council) -> None:
     path = council.folder / "data" / "exceptions" / NIGHT.isoformat() / "all.csv"
     others = [line for line in path.read_bytes().splitlines(keepends=True) if GONE.encode() not in line]
 
-    account = purge(council)
+    account = purge_store(council)
 
     assert path.read_bytes() == b"".join(others)
     actions = {change.path.name: change.action for change in account.files if NIGHT.isoformat() in str(change.path)}
@@ -163,7 +166,7 @@ def test_lists_keep_every_other_row_to_the_byte(council: Council) -> None:
 
 def test_nobody_is_removed_while_a_source_still_has_them(council: Council) -> None:
     with pytest.raises(Refused, match=r'Q-7732: still in source "caseload".*taken out there first'):
-        purge(council, OTHER)
+        purge_store(council, OTHER)
 
     assert "person.person_id" in places_that_name(council, OTHER)
 
@@ -172,26 +175,26 @@ def test_nobody_is_removed_while_a_source_cannot_be_read(council: Council) -> No
     (council.folder / "list-9.csv").unlink()
 
     with pytest.raises(SourceError, match=r"list-9\.csv"):
-        purge(council)
+        purge_store(council)
 
 
 def test_an_id_that_nothing_is_held_about_is_said(council: Council) -> None:
     with pytest.raises(Problems, match=r"nothing is held about anybody of that id.*leading zeros"):
-        purge(council, "Q-0000")
+        purge_store(council, "Q-0000")
 
 
 def test_who_and_why_stay_on_record_and_may_not_hold_the_id(council: Council) -> None:
     with pytest.raises(Problems, match="--reason: holds the id"):
-        purge(council, reason=f"{GONE} asked for it")
+        purge_store(council, reason=f"{GONE} asked for it")
 
 
 def test_a_rehearsal_counts_the_same_and_changes_nothing(council: Council) -> None:
     before = places_that_name(council, GONE)
 
-    rehearsed = purge(council, dry_run=True)
+    rehearsed = purge_store(council, dry_run=True)
 
     assert places_that_name(council, GONE) == before
-    account = purge(council)
+    account = purge_store(council)
     assert (rehearsed.rows, rehearsed.files, rehearsed.nights) == (account.rows, account.files, account.nights)
 
 
@@ -207,15 +210,15 @@ def test_a_removal_that_is_killed_is_completed_by_the_same_command(
 
     with monkeypatch.context() as patched:
         if stage == "before the transaction":
-            patched.setattr(people, "_remove_or_rehearse", die)
+            patched.setattr(remove_person, "_remove_or_rehearse", die)
         elif stage == "before the files":
-            patched.setattr(people, "_finish_files", die)
+            patched.setattr(remove_person, "_finish_files", die)
         else:
             patched.setattr(Store, "compact", die)
         with pytest.raises(Killed):
-            purge(council)
+            purge_store(council)
 
-    account = purge(council)
+    account = purge_store(council)
 
     assert account.completed == (stage != "before the transaction")
     assert places_that_name(council, GONE) == []
@@ -234,7 +237,7 @@ def test_a_message_that_waits_is_withdrawn_and_the_rest_of_it_told_the_next_nigh
         connection.execute(text(waiting), {"lead": NORTH})
     store.close()
 
-    purge(council)
+    purge_store(council)
     council.night(day(3), everyone_else())
 
     (told,) = council.mail_to(NORTH, day(3))
@@ -250,7 +253,7 @@ def everyone_else() -> list[dict[str, str]]:
 
 
 def test_a_flag_that_opens_after_a_removal_does_not_take_a_removed_flags_number(council: Council) -> None:
-    purge(council)
+    purge_store(council)
     store = opened(council)
     with store.writing() as connection:
         connection.execute(text("UPDATE flag_event SET flag_id = 9000 WHERE payload IS NULL"))
@@ -262,8 +265,8 @@ def test_a_flag_that_opens_after_a_removal_does_not_take_a_removed_flags_number(
 
 
 def test_whoever_comes_back_is_watched_again_and_named_to_the_analyst_unless_restricted(council: Council) -> None:
-    purge(council)
-    purge(council, AWAY)
+    purge_store(council)
+    purge_store(council, AWAY)
     (council.folder / "restricted.txt").write_text(f"{AWAY}\n", encoding="utf-8")
 
     council.night(day(9), [homeless(GONE), homeless(AWAY), *everyone_else()])
@@ -280,13 +283,13 @@ def test_whoever_comes_back_is_watched_again_and_named_to_the_analyst_unless_res
 
 
 def test_a_night_put_right_takes_a_return_back_and_they_can_be_removed_again(council: Council) -> None:
-    purge(council)
+    purge_store(council)
     council.night(day(9), [homeless(GONE), *everyone_else()])
 
     council.night(day(9), everyone_else(), again=True, by="A Example")
 
     assert council.rows("SELECT person_id, back_on FROM removed_person") == [(None, None)]
-    purge(council)
+    purge_store(council)
     assert places_that_name(council, GONE) == []
     assert council.rows("SELECT count(*) FROM removed_person") == [(2,)]
 
@@ -302,7 +305,7 @@ def test_what_is_beyond_reach_is_said_with_what_to_do(council: Council) -> None:
         config.replace("workbooks = true", 'workbooks = true\nlists_folder = "shared"'), encoding="utf-8"
     )
 
-    said = "\n".join(wording.person(purge(council)))
+    said = "\n".join(purge_words.person(purge_store(council)))
 
     assert f"went to {ANALYST}, {NORTH} between" in said
     assert "1 lists in" in said
@@ -317,14 +320,14 @@ def test_a_kept_caseload_that_cannot_be_read_is_a_problem_and_the_rest_goes(coun
     damaged = council.folder / "data" / "snapshots" / f"{NIGHT}-run-1.parquet"
     damaged.write_bytes(b"not a caseload at all")
 
-    account = purge(council)
+    account = purge_store(council)
 
     assert account.exit_code == 1
     assert "cannot be read, so nobody can tell whom it holds" in account.problems[0]
     assert places_that_name_in_database(council) == []
     assert council.rows("SELECT count(*) FROM removal WHERE finished_at IS NULL") == [(1,)]
     damaged.unlink()
-    assert purge(council).exit_code == 0
+    assert purge_store(council).exit_code == 0
 
 
 def places_that_name_in_database(council: Council) -> list[str]:
@@ -346,7 +349,7 @@ def test_a_caseload_that_had_been_altered_is_still_named_as_altered_afterwards(c
     )
     os.replace(f"{path}.new", path)
 
-    purge(council)
+    purge_store(council)
 
     (name, sha) = council.rows("SELECT snapshot, snapshot_sha256 FROM run WHERE id = 1")[0]
     assert snapshot.fingerprint(path.parent / str(name)) != sha
@@ -367,11 +370,11 @@ def test_an_id_is_found_whole_and_never_inside_another(words: str, named: bool) 
 
 
 def test_a_nightly_purge_and_a_removal_do_not_disturb_each_other(council: Council) -> None:
-    purge(council)
+    purge_store(council)
     store = opened(council)
     later = dt.date(2029, 1, 1)
 
-    purged = retention.purge(store, load_config(council.config_path), later, NOW)
+    purged = purge_store(store, load_config(council.config_path), later, NOW)
 
     assert purged.problems == ()
     with store.reading() as connection:

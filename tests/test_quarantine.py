@@ -5,31 +5,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from service import NIGHT, Council, day, homeless, settled
-from years import few_rules
+from support.calendar_years import few_rules
+from support.running_service import NIGHT, Council, day, homeless, settled
 
-from monitor.config import Quarantine
-from monitor.nightly import Night
-from monitor.trust import quarantine
-from monitor.trust.quarantine import judge
+from monitor.config.settings import Quarantine
+from monitor.gate.surges import confirm_surge, judge_surges
+from monitor.night.run import Night
 
 ANALYST, NORTH = "analyst@example.gov.uk", "north@example.gov.uk"
 LIMITS = Quarantine()
 
 
 def test_more_than_a_tenth_of_the_caseload_waits_and_fewer_than_ten_never() -> None:
-    assert judge({"homeless": 90}, {}, 900, LIMITS) == ()
-    assert [one.rule for one in judge({"homeless": 91}, {}, 900, LIMITS)] == ["homeless"]
-    assert judge({"homeless": 9}, {}, 10, LIMITS) == ()
+    assert judge_surges({"homeless": 90}, {}, 900, LIMITS) == ()
+    assert [one.rule for one in judge_surges({"homeless": 91}, {}, 900, LIMITS)] == ["homeless"]
+    assert judge_surges({"homeless": 9}, {}, 10, LIMITS) == ()
 
 
 def test_five_times_the_most_of_earlier_nights_is_usual_and_more_waits_unless_days_went_by() -> None:
     earlier = {"homeless": [1.0, 4.0, 2.0]}
 
-    assert judge({"homeless": 20}, earlier, 9000, LIMITS) == ()
-    assert judge({"homeless": 21}, earlier, 9000, LIMITS)[0].usual == 4
-    assert judge({"homeless": 21}, earlier, 9000, LIMITS, days_since=3) == ()
-    assert judge({"homeless": 21}, {"homeless": [1.0, 4.0]}, 9000, LIMITS) == ()
+    assert judge_surges({"homeless": 20}, earlier, 9000, LIMITS) == ()
+    assert judge_surges({"homeless": 21}, earlier, 9000, LIMITS)[0].usual == 4
+    assert judge_surges({"homeless": 21}, earlier, 9000, LIMITS, days_since=3) == ()
+    assert judge_surges({"homeless": 21}, {"homeless": [1.0, 4.0]}, 9000, LIMITS) == ()
 
 
 def out_of_touch(number: int, last: dict[str, str] | None = None) -> list[dict[str, str]]:
@@ -80,8 +79,8 @@ def test_a_surge_that_is_confirmed_goes_out_the_next_night(surge: Surge, tmp_pat
     council = surge.council.copy_to(tmp_path)
 
     with council.store() as store:
-        said = quarantine.confirm(store, "not-in-touch", by="A Example", today=day(1), now=dt.datetime.now(dt.UTC))
-        none = quarantine.confirm(store, "homeless", by="A Example", today=day(1), now=dt.datetime.now(dt.UTC))
+        said = confirm_surge(store, "not-in-touch", by="A Example", today=day(1), now=dt.datetime.now(dt.UTC))
+        none = confirm_surge(store, "homeless", by="A Example", today=day(1), now=dt.datetime.now(dt.UTC))
     council.night(day(2), SURGE)
 
     assert said is not None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from monitor.cli import app
+from monitor.cli.command import app
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from report_contents import Size, example
+from support.report_contents import Size, example
 
 from monitor.errors import Problems
+from monitor.messages.templates import open_templates
+from monitor.report.charts import WIDE, draw, name_days, pick_ticks
 from monitor.report.contents import HIDDEN, About, Contents, Counts, FlagList, Trend, Trends
 from monitor.report.page import share, show_number, write_page
-from monitor.report.pictures import WIDE, draw, name_days, pick_ticks
-from monitor.templating import open_templates
 
 SIZES = get_args(Size)
 MOST_BYTES = 2_000_000

@@ -6,14 +6,15 @@ import os
 from pathlib import Path
 
 import pytest
-from service import NIGHT, OTHER, Council, copied, crowd, day, homeless, settled
 from sqlalchemy import text
+from support.running_service import NIGHT, OTHER, Council, copied, crowd, day, homeless, settled
 
-from monitor import retention
-from monitor.config import Retention, load_config
-from monitor.config.retention import oldest_kept
-from monitor.retention import Purged
-from monitor.store import Store, events, locate, open_store
+from monitor.config.retention_settings import Retention, oldest_kept
+from monitor.config.settings import load_config
+from monitor.record.purge import Purged, purge_store
+from monitor.store import events
+from monitor.store.database import Store, open_store
+from monitor.store.location import locate
 
 LATER = dt.date(2029, 1, 12)
 
@@ -35,7 +36,7 @@ def purge(council: Council, today: dt.date, settings: str = "", *, dry_run: bool
     config = load_config(council.config_path)
     store = opened(council)
     now = dt.datetime.combine(today, dt.time(3), dt.UTC)
-    purged = retention.purge(store, config, today, now, dry_run=dry_run)
+    purged = purge_store(store, config, today, now, dry_run=dry_run)
     store.close()
     return purged
 
@@ -70,14 +71,14 @@ def test_resolved_flags_keep_their_words_while_they_are_still_told_of() -> None:
 
 
 def test_nothing_goes_before_its_time(council: Council) -> None:
-    purged = purge(council, day(20))
+    purged = purge_store(council, day(20))
 
     assert purged.removed == {}
     assert council.rows("SELECT count(*) FROM removal") == [(0,)]
 
 
 def test_each_thing_goes_at_its_own_time(council: Council) -> None:
-    purged = purge(council, day(40), 'outbox = "1 month"\nexports = "3 months"\nmessages = "5 weeks"')
+    purged = purge_store(council, day(40), 'outbox = "1 month"\nexports = "3 months"\nmessages = "5 weeks"')
 
     assert set(purged.removed) == {"outbox", "messages"}
     assert purged.nights["messages"] == (NIGHT, day(1), day(2))
@@ -89,7 +90,7 @@ def test_files_past_their_time_go_and_the_newest_night_stays(council: Council) -
     log.write_text("a line\n", encoding="utf-8")
     os.utime(log, (0, 0))
 
-    purged = purge(council, LATER)
+    purged = purge_store(council, LATER)
 
     data = council.folder / "data"
     assert purged.nights["snapshots"] == purged.nights["exports"] == (NIGHT, day(1))
@@ -105,7 +106,7 @@ def test_what_flags_and_messages_said_goes_and_their_dates_and_the_chain_stay(co
     counts = "SELECT * FROM measure ORDER BY 1, 2, 3"
     before = (council.rows(dates), council.rows(counts), council.rows("SELECT key, recipient, state FROM message"))
 
-    purge(council, LATER)
+    purge_store(council, LATER)
 
     after = (council.rows(dates), council.rows(counts), council.rows("SELECT key, recipient, state FROM message"))
     assert after == before
@@ -123,7 +124,7 @@ def test_what_flags_and_messages_said_goes_and_their_dates_and_the_chain_stay(co
 def test_what_was_removed_is_on_record_by_count_and_night(council: Council) -> None:
     ((messages,),) = council.rows("SELECT count(*) FROM message")
 
-    purge(council, LATER)
+    purge_store(council, LATER)
 
     ((kind, removed, nights, finished),) = council.rows("SELECT kind, removed, nights, finished_at FROM removal")
     assert (kind, json.loads(str(removed))["messages"]) == ("past its time", messages)
@@ -135,26 +136,26 @@ def test_what_was_removed_is_on_record_by_count_and_night(council: Council) -> N
 
 
 def test_a_second_purge_of_the_same_day_finds_nothing(council: Council) -> None:
-    purge(council, LATER)
+    purge_store(council, LATER)
 
-    assert purge(council, LATER).removed == {}
+    assert purge_store(council, LATER).removed == {}
     assert council.rows("SELECT count(*) FROM removal") == [(1,)]
 
 
 def test_a_rehearsed_purge_counts_the_same_and_removes_nothing(council: Council) -> None:
     before = names(council.folder / "data" / "snapshots")
 
-    rehearsed = purge(council, LATER, dry_run=True)
+    rehearsed = purge_store(council, LATER, dry_run=True)
 
     assert names(council.folder / "data" / "snapshots") == before
     assert council.rows("SELECT count(*) FROM message WHERE text = ''") == [(0,)]
-    assert rehearsed == purge(council, LATER)
+    assert rehearsed == purge_store(council, LATER)
 
 
 def test_forever_keeps_everything(council: Council) -> None:
     things = ("snapshots", "resolved_flags", "messages", "exports", "outbox", "logs")
 
-    assert purge(council, LATER, "\n".join(f'{thing} = "forever"' for thing in things)).removed == {}
+    assert purge_store(council, LATER, "\n".join(f'{thing} = "forever"' for thing in things)).removed == {}
 
 
 def test_a_message_that_still_waits_keeps_its_words(council: Council) -> None:
@@ -163,13 +164,13 @@ def test_a_message_that_still_waits_keeps_its_words(council: Council) -> None:
         connection.execute(text("UPDATE message SET state = 'temporary-failure' WHERE id = 1"))
     store.close()
 
-    purge(council, LATER)
+    purge_store(council, LATER)
 
     assert council.rows("SELECT id FROM message WHERE text <> ''") == [(1,)]
 
 
 def test_nobody_is_told_again_of_a_flag_because_an_old_message_was_emptied(council: Council) -> None:
-    purge(council, day(12), 'messages = "1 week"')
+    purge_store(council, day(12), 'messages = "1 week"')
 
     lately = "23/01/2026"
     people = [settled("P1"), homeless("P2"), homeless(OTHER), *crowd(20)]
@@ -182,7 +183,7 @@ def test_nobody_is_told_again_of_a_flag_because_an_old_message_was_emptied(counc
 
 def test_a_purge_that_was_killed_after_its_record_is_completed_by_the_next(council: Council) -> None:
     kept = {path: path.read_bytes() for path in (council.folder / "data" / "snapshots").iterdir()}
-    purge(council, LATER)
+    purge_store(council, LATER)
     for path, content in kept.items():
         path.write_bytes(content)
     store = opened(council)
@@ -190,7 +191,7 @@ def test_a_purge_that_was_killed_after_its_record_is_completed_by_the_next(counc
         connection.execute(text("UPDATE removal SET finished_at = NULL"))
     store.close()
 
-    purged = purge(council, LATER)
+    purged = purge_store(council, LATER)
 
     assert purged.removed == {"snapshots": 2}
     assert council.rows("SELECT count(*) FROM removal WHERE finished_at IS NULL") == [(0,)]
@@ -201,7 +202,7 @@ def test_the_words_are_gone_from_the_database_file(council: Council) -> None:
     file = council.folder / "data" / "monitor.db"
     assert b"Cleared" in file.read_bytes()
 
-    purge(council, LATER)
+    purge_store(council, LATER)
 
     left = b"".join(path.read_bytes() for path in file.parent.glob("monitor.db*"))
     assert b"Cleared" not in left
@@ -215,7 +216,7 @@ def test_old_logs_beside_the_one_in_use_go_and_it_stays(council: Council) -> Non
     with council.config_path.open("a", encoding="utf-8") as file:
         file.write('\n[service]\nlog_file = "monitor.log"\n')
 
-    purged = purge(council, day(20))
+    purged = purge_store(council, day(20))
 
     assert purged.removed == {"logs": 1}
     assert not (council.folder / "monitor.log.2").exists()

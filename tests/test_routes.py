@@ -5,16 +5,18 @@ import json
 from pathlib import Path
 
 import pytest
-from command import monitor
-from service import NIGHT, Council, crowd, day, settled
+from support.calendar_years import few_rules
+from support.command import monitor
+from support.running_service import NIGHT, Council, crowd, day, settled
 from test_config import SMALLEST, problems_of
 from test_digests import BEFORE, compose, line, night, sections, told
-from years import few_rules
 
-from monitor.config import Escalation, People, Team, load_config
-from monitor.config.escalation import latest
-from monitor.digests import plan_routes, render
-from monitor.digests.hearing import describe, trace
+from monitor.config.delivery_settings import People, Team
+from monitor.config.escalation_settings import Escalation, latest
+from monitor.config.settings import load_config
+from monitor.messages.parts import render
+from monitor.messages.route_table import describe, trace
+from monitor.messages.routes import plan_routes
 
 LEAD, COVER = "lead@example.gov.uk", "cover@example.gov.uk"
 COVERED = Team(name="Leaving Care North", lead=LEAD, cover=COVER, cover_until=dt.date(2026, 1, 31))

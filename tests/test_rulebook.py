@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from monitor.config import RuleSettings
+from monitor.config.settings import RuleSettings
+from monitor.durations import Duration
 from monitor.errors import Problems
-from monitor.rulebook import Rulebook, load_rulebook
-from monitor.rulebook.limits import Duration
+from monitor.rulebook.rulebook import Rulebook, load_rulebook
 
 BAD_RULES = Path(__file__).parent / "bad_rules"
 

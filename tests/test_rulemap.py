@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from monitor.config import shipped
+from monitor.config.settings import shipped
 from monitor.errors import Problems
-from monitor.rulebook import load_rulebook
-from monitor.rulebook.rulemap import draw
+from monitor.rulebook.report_map import draw
+from monitor.rulebook.rulebook import load_rulebook
 
 
 def test_every_paragraph_from_28_to_54_has_a_rule_or_a_reason() -> None:

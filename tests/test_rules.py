@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from monitor.config import shipped
-from monitor.rulebook import Rulebook, examples, load_rulebook
+from monitor.config.settings import shipped
+from monitor.rulebook import examples
 from monitor.rulebook.examples import Result
+from monitor.rulebook.rulebook import Rulebook, load_rulebook
 
 RULEBOOK = load_rulebook((shipped("rules"),), {})
 

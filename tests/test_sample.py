@@ -12,8 +12,8 @@ import openpyxl
 import pytest
 
 from monitor.errors import MonitorError, Problems
-from monitor.sources.invented import STAY, TEAMS, Record, birthday, record
-from monitor.sources.sample import HEADINGS, write_sample
+from monitor.sample.list_9 import HEADINGS, write_sample
+from monitor.sample.people import STAY, TEAMS, Record, birthday, record
 
 NIGHT = date(2026, 1, 12)
 NIGHTS = (NIGHT, date(2026, 8, 31), date(2028, 2, 29), date(2033, 5, 5))

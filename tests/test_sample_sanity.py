@@ -5,9 +5,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from service import NIGHT, Council, Mail
+from support.running_service import NIGHT, Council, Mail
 
-from monitor.nightly import Night
+from monitor.night.run import Night
 
 LEADS = 4
 FIRST_SCREEN = 40

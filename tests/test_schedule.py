@@ -14,15 +14,15 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from command import monitor
-from mail_server import free_port
-from notify_server import API_KEY, TEMPLATE, Knobs, notify_server
-from years import Timed, days_between, few_rules, live_through, moments
+from support.calendar_years import Timed, days_between, few_rules, live_through, moments
+from support.command import monitor
+from support.servers.mail import free_port
+from support.servers.notify import API_KEY, TEMPLATE, Knobs, notify_server
 
-from monitor.config import Config
-from monitor.schedule import due
-from monitor.schedule.due import Done, Facts
-from monitor.schedule.service import find_leaders
+from monitor.config.settings import Config
+from monitor.service import due
+from monitor.service.due import Done, Facts
+from monitor.service.steps import find_leaders
 
 LONDON = ZoneInfo("Europe/London")
 WEDNESDAY = dt.date(2027, 6, 2)
@@ -455,7 +455,7 @@ class Process:
 
     def __init__(self, council: Timed) -> None:
         self.council = council
-        command = [sys.executable, "-c", "from monitor.cli import main; main()", "start", "--config"]
+        command = [sys.executable, "-c", "from monitor.cli.command import main; main()", "start", "--config"]
         self.popen = subprocess.Popen([*command, str(council.config_path)], stderr=subprocess.PIPE, text=True)
         self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -17,16 +17,16 @@ import pytest
 import trustme
 import typer
 from aiosmtpd.smtp import AuthResult
-from command import monitor
-from http_server import Asked, Said, Server, as_json, serving
-from mail_server import Mailbox, mail_server
-from notify_server import API_KEY, SERVICE, TEMPLATE, Knobs, notify_server
-from notify_server import SECRET as NOTIFY_SECRET
-from postroom import NORTH, postroom, written
+from support.command import monitor
+from support.postroom import NORTH, postroom, written
+from support.servers.http import Asked, Said, Server, as_json, serving
+from support.servers.mail import Mailbox, mail_server
+from support.servers.notify import API_KEY, SERVICE, TEMPLATE, Knobs, notify_server
+from support.servers.notify import SECRET as NOTIFY_SECRET
 
-from monitor.cli import app
-from monitor.config import Delivery
-from monitor.delivery import open_channel
+from monitor.cli.command import app
+from monitor.config.delivery_settings import Delivery
+from monitor.delivery.channel import open_channel
 
 TOKEN, SMTP_PASSWORD, PING = "token-7f3a91cc", "smtp-password-55e0", "ping-number-c41d8e"
 DATABASE_PASSWORD = "database-password-0b6f"
@@ -167,7 +167,14 @@ def test_no_file_of_the_data_folder_holds_a_secret_nor_does_any_row(tried: Offic
 def test_the_running_service_shows_no_secret_in_the_process_list_nor_in_its_log(office: Office, tmp_path: Path):
     for name in ("monitor.toml", "ca.pem", "heartbeat.secret"):
         shutil.copy(office.folder / name, tmp_path)
-    command = [sys.executable, "-c", "from monitor.cli import main; main()", "start", "--config", "monitor.toml"]
+    command = [
+        sys.executable,
+        "-c",
+        "from monitor.cli.command import main; main()",
+        "start",
+        "--config",
+        "monitor.toml",
+    ]
     environ = {**os.environ, **office.environ, "CMS_TOKEN": f"{TOKEN}-refused"}
     log = tmp_path / "data" / "logs" / "service.log"
     with subprocess.Popen(

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from people import shipped_rules
-from service import NIGHT, Council, crowd, day, settled
+from support.council import shipped_rules
+from support.running_service import NIGHT, Council, crowd, day, settled
 
-from monitor import evaluation
-from monitor.config import People, Team
-from monitor.digests import ComingDue, FlagLine, Message, Night, Told, compose_lead, plan_routes, render
-from monitor.evaluation import Counts
-from monitor.rulebook import examples
+from monitor.config.delivery_settings import People, Team
+from monitor.messages.lead import compose_lead
+from monitor.messages.parts import ComingDue, FlagLine, Message, Night, Told, render
+from monitor.messages.routes import plan_routes
+from monitor.rulebook import evaluation, examples
+from monitor.rulebook.evaluation import Counts
 from monitor.workspace import fetch, open_workspace
 
 RULEBOOK = shipped_rules()

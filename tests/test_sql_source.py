@@ -10,9 +10,9 @@ import psycopg
 import pytest
 from pydantic import ValidationError
 
-from monitor import sources
-from monitor.config import Source
+from monitor.config.source_settings import Source
 from monitor.errors import SourceError
+from monitor.sources.read import read_source
 from monitor.workspace import open_workspace
 
 AS_AT = dt.date(2026, 1, 12)
@@ -37,13 +37,13 @@ def read(
     path.write_text(query, encoding="utf-8")
     source = Source.model_validate({"name": "caseload", "kind": "sql", "url": url, "query_file": path, **other})
     con = open_workspace()
-    extract = sources.read(source, con, as_at=AS_AT, data_folder=folder, environ=environ or {})
+    extract = read_source(source, con, as_at=AS_AT, data_folder=folder, environ=environ or {})
     return con.execute(f'SELECT * EXCLUDE (fault) FROM "{extract.table}" ORDER BY "row"').fetchall()
 
 
 def fault(folder: Path, url: str, query: str = SELECT, **other: Any) -> str:
     with pytest.raises(SourceError) as raised:
-        read(folder, url, query, **other)
+        read_source(folder, url, query, **other)
     assert raised.value.exit_code == 3
     return str(raised.value)
 
@@ -58,7 +58,7 @@ def small(folder: Path) -> str:
 
 
 def test_a_query_gives_its_rows_in_order_of_person(tmp_path: Path, database: str) -> None:
-    found = read(
+    found = read_source(
         tmp_path, database, 'SELECT team AS "Allocated Team", date_of_birth AS "DOB", person_id FROM leaver;\n'
     )
 
@@ -73,7 +73,7 @@ def test_values_of_every_kind_become_plain_text(tmp_path: Path, database: str) -
             timestamp '2025-05-05 14:30' AS pathway_plan_review_date, 12 AS allocated_worker
     """
 
-    (row,) = read(tmp_path, database, query)
+    (row,) = read_source(tmp_path, database, query)
 
     assert row[1:] == (
         "12345", "2006-07-01", "true", "false", "56", "2025-05-05", None, "2025-05-05 14:30:00", "12",
@@ -81,7 +81,7 @@ def test_values_of_every_kind_become_plain_text(tmp_path: Path, database: str) -
 
 
 def test_columns_that_mean_nothing_are_never_loaded(tmp_path: Path, database: str) -> None:
-    found = read(tmp_path, database, "SELECT person_id, 'Surname' AS surname, date_of_birth FROM leaver")
+    found = read_source(tmp_path, database, "SELECT person_id, 'Surname' AS surname, date_of_birth FROM leaver")
 
     assert "Surname" not in str(found)
 
@@ -92,7 +92,7 @@ def test_the_same_rows_in_another_order_are_the_same_input(tmp_path: Path, datab
         path = tmp_path / "caseload.sql"
         path.write_text(f"{SELECT} ORDER BY person_id {direction}", encoding="utf-8")
         source = Source.model_validate({"name": "a", "kind": "sql", "url": database, "query_file": path})
-        prints.add(sources.read(source, open_workspace(), as_at=AS_AT, data_folder=tmp_path).fingerprint)
+        prints.add(read_source(source, open_workspace(), as_at=AS_AT, data_folder=tmp_path).fingerprint)
 
     assert len(prints) == 1
 
@@ -100,11 +100,11 @@ def test_the_same_rows_in_another_order_are_the_same_input(tmp_path: Path, datab
 def test_colons_percent_signs_and_semicolons_inside_a_query_are_its_own(tmp_path: Path, database: str) -> None:
     query = f"{SELECT} -- 100%; of :them\nWHERE team LIKE '%;%' OR team <> ':x' /* ; */;"
 
-    assert len(read(tmp_path, database, query)) == 2
+    assert len(read_source(tmp_path, database, query)) == 2
 
 
 def test_sqlite_is_read_too(tmp_path: Path) -> None:
-    assert read(tmp_path, small(tmp_path), SELECT) == [(1, "P1", "2006-06-01")]
+    assert read_source(tmp_path, small(tmp_path), SELECT) == [(1, "P1", "2006-06-01")]
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_a_missing_query_file_is_said(tmp_path: Path) -> None:
     )
 
     with pytest.raises(SourceError, match=r"none\.sql: no such query file; correct query_file"):
-        sources.read(source, open_workspace(), as_at=AS_AT, data_folder=tmp_path)
+        read_source(source, open_workspace(), as_at=AS_AT, data_folder=tmp_path)
 
 
 def test_a_database_that_is_not_there_is_said(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_a_password_comes_from_the_environment_and_is_never_shown(tmp_path: Path
         with psycopg.connect(database, autocommit=True) as connection:
             connection.execute("GRANT USAGE ON SCHEMA public TO reader")
             connection.execute("GRANT SELECT ON leaver TO reader")
-        found = read(tmp_path, url, SELECT, {"SOURCE_PASSWORD": "right-secret"}, password_env="SOURCE_PASSWORD")
+        found = read_source(tmp_path, url, SELECT, {"SOURCE_PASSWORD": "right-secret"}, password_env="SOURCE_PASSWORD")
     finally:
         rules.write_text(before, encoding="utf-8")
         with psycopg.connect(database, autocommit=True) as connection:

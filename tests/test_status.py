@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import monitor
-from postroom import ANALYST, NORTH, SOUTH, postroom, written
-from service import NIGHT, Council, crowd, settled
-from years import few_rules
+from support.calendar_years import few_rules
+from support.command import monitor
+from support.postroom import ANALYST, NORTH, SOUTH, postroom, written
+from support.running_service import NIGHT, Council, crowd, settled
 
-from monitor.config import Config, load_config
+from monitor.config.settings import Config, load_config
 from monitor.errors import MonitorError
-from monitor.schedule import standing as standings
-from monitor.schedule.concerns import Concern, judge
-from monitor.schedule.standing import Database, Night, Pile, Standing
-from monitor.schedule.wording import describe
-from monitor.store import HEAD, locate, working_store
+from monitor.service import status as standings
+from monitor.service.concerns import Concern, judge
+from monitor.service.status import Database, Night, Pile, Standing
+from monitor.service.status_words import describe
+from monitor.store.database import HEAD, working_store
+from monitor.store.location import locate
 from monitor.store.tables import Message, Run, table_of
 
 NOW = dt.datetime(2026, 1, 13, 9, 0, tzinfo=dt.UTC)

@@ -12,7 +12,7 @@ from sqlmodel import SQLModel
 
 import monitor.store
 from monitor.errors import LockHeld, MonitorError, Refused
-from monitor.store import HEAD, Store, open_store, working_store
+from monitor.store.database import HEAD, Store, open_store, working_store
 
 
 def url_in(folder: Path) -> str:

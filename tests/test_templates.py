@@ -10,26 +10,16 @@ from typing import Any
 
 import pytest
 
-from monitor.config import People, Team, shipped
-from monitor.digests import (
-    Account,
-    FlagLine,
-    Message,
-    Night,
-    NoLead,
-    Told,
-    Week,
-    compose_analyst,
-    compose_head,
-    compose_lead,
-    compose_refused,
-    plan_routes,
-    render,
-    render_together,
-    specimens,
-)
+from monitor.config.delivery_settings import People, Team
+from monitor.config.settings import shipped
 from monitor.errors import Problems
-from monitor.templating import MESSAGES, open_templates, wrap_text, write_count, write_date, write_long_date
+from monitor.messages import samples
+from monitor.messages.analyst import Account, compose_analyst, compose_refused
+from monitor.messages.head import Week, compose_head
+from monitor.messages.lead import NoLead, compose_lead
+from monitor.messages.parts import FlagLine, Message, Night, Told, render, render_together
+from monitor.messages.routes import plan_routes
+from monitor.messages.templates import MESSAGES, open_templates, wrap_text, write_count, write_date, write_long_date
 
 AS_AT = date(2026, 1, 12)
 BEFORE = date(2026, 1, 9)
@@ -499,9 +489,9 @@ def test_every_shipped_template_passes_the_check_that_a_councils_own_must_pass()
 
 
 def test_every_kind_of_message_has_a_specimen_that_the_shipped_templates_can_put_into_words():
-    specimens.prove(open_templates())
+    samples.prove(open_templates())
 
-    assert {digest.template for digest in specimens.make()} == set(MESSAGES)
+    assert {digest.template for digest in samples.make()} == set(MESSAGES)
 
 
 @pytest.mark.parametrize(
@@ -517,7 +507,7 @@ def test_a_name_no_message_has_is_found_by_trying_each_template(tmp_path: Path, 
     (tmp_path / name).write_text(words)
 
     with pytest.raises(Problems, match=rf"{name}: .*{fault}"):
-        specimens.prove(open_templates(tmp_path))
+        samples.prove(open_templates(tmp_path))
 
 
 def test_a_subject_template_that_leaves_out_the_marking_still_has_it_first(tmp_path: Path):
@@ -545,7 +535,7 @@ def test_two_parts_make_one_message_with_one_frame():
 
 
 def test_every_table_of_figures_has_a_caption_and_scopes():
-    for digest in specimens.make():
+    for digest in samples.make():
         page = render(digest).html
         for table in re.findall(r"<table.*?</table>", page, re.DOTALL):
             if "<td" in table and 'role="presentation"' not in table:

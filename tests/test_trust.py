@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from monitor.config import Gate
-from monitor.trust import Comparison, Dated, Movement, Taken, TeamThen, accept, judge
-from monitor.trust.freshness import working_days_between
+from monitor.config.settings import Gate
+from monitor.gate.verdict import Comparison, Dated, Movement, Taken, TeamThen, accept, judge
+from monitor.workdays import working_days_between
 
 LAST, TONIGHT = dt.date(2026, 1, 5), dt.date(2026, 1, 6)
 USUAL = Comparison(

@@ -9,23 +9,24 @@ from typing import Any
 
 import openpyxl
 import pytest
-from command import monitor
-from flag_nights import DAY, Nights, Person, overdue
-from service import NIGHT, Council, crowd, day, settled
 from sqlalchemy import select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
-from years import few_rules
+from support.calendar_years import few_rules
+from support.command import monitor
+from support.flag_nights import DAY, Nights, Person, overdue
+from support.running_service import NIGHT, Council, crowd, day, settled
 
 from monitor.cli.options import today
-from monitor.config import load_config, read_restricted, shipped
+from monitor.config.settings import load_config, read_restricted, shipped
+from monitor.durations import parse_duration
 from monitor.errors import Problems
-from monitor.flags import waiving
+from monitor.flags import waiver_request
+from monitor.flags.waiver_request import Asked, last_day, read_day
 from monitor.flags.waivers import ending, remind
-from monitor.flags.waiving import Asked, last_day, read_day
-from monitor.rulebook import Rulebook, load_rulebook
-from monitor.rulebook.limits import parse_duration
-from monitor.store import locate, open_store, working_store
+from monitor.rulebook.rulebook import Rulebook, load_rulebook
+from monitor.store.database import open_store, working_store
+from monitor.store.location import locate
 from monitor.store.tables import Flag, table_of
 
 NORTH = "north@example.gov.uk"
@@ -46,7 +47,7 @@ def ask(council: Council, asked: Asked, *, on: dt.date) -> str:
     """Waive as the command does."""
     config = load_config(council.config_path)
     with council.store() as store:
-        return waiving.waive(
+        return waiver_request.waive(
             store, rulebook(), asked, reasons=config.waivers.reasons, restricted=read_restricted(config.restricted),
             today=on, now=council.clock,
         )  # fmt: skip
@@ -216,8 +217,8 @@ def waive_first(nights: Nights, until: dt.date) -> None:
     flag = table_of(Flag)
     with nights.store.writing() as connection:
         found = connection.execute(select(flag).where(flag.c.id == 1)).one()
-        terms = waiving.Terms(until, "under-way", "Agreed", "A Lead")
-        waiving.record(connection, found, terms, today=DAY, now=dt.datetime.combine(DAY, dt.time(9), dt.UTC))
+        terms = waiver_request.Terms(until, "under-way", "Agreed", "A Lead")
+        waiver_request.record(connection, found, terms, today=DAY, now=dt.datetime.combine(DAY, dt.time(9), dt.UTC))
 
 
 def shown(lines: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
@@ -250,7 +251,7 @@ def test_a_waiver_ended_by_name_reopens_its_flag_on_the_next_night(tmp_path: Pat
     nights.night(after(1), {"P1": overdue()})
 
     now = dt.datetime.combine(after(1), dt.time(9), dt.UTC)
-    waiving.unwaive(nights.store, "P1", "contact-overdue", by="A Lead", note=None, today=after(1), now=now)
+    waiver_request.unwaive(nights.store, "P1", "contact-overdue", by="A Lead", note=None, today=after(1), now=now)
 
     assert shown(nights.night(after(2), {"P1": overdue()})) == [("open", "waiver ended", None, after(2))]
     assert [kind for kind, _ in nights.events()] == ["opened", "waived", "unwaived"]
@@ -336,7 +337,7 @@ def test_everything_wrong_with_a_waiver_is_said_at_once(council: Council) -> Non
         "--by: missing; give the name of who decided it",
         '--reason: "underway" is not a reason code; did you mean "under-way"? The codes are under-way, '
         "waiting-for-others, their-choice, not-safe-now, system-cannot-record",
-        f"--until: 1 January 2020 is not to come; a waiver ends after today, {waiving.in_words(today())}",
+        f"--until: 1 January 2020 is not to come; a waiver ends after today, {waiver_request.in_words(today())}",
         "--note: missing; say in a few words what was agreed, and with whom",
         "P11: nobody of that id has been on an accepted night; did you mean P1?",
         'homelss: no such rule; did you mean "homeless"?',
@@ -404,7 +405,7 @@ def test_ending_a_waiver_that_is_not_there_says_what_is(council: Council) -> Non
     assert "--by: missing" in wrong.stderr
     assert "P1 neet: never was waived; waived for them now: homeless until" in wrong.stderr
     assert "the next night tells it again" in right.stdout
-    assert f"ended on {waiving.in_words(today())} (unwaived); nothing is waived for them now" in twice.stderr
+    assert f"ended on {waiver_request.in_words(today())} (unwaived); nothing is waived for them now" in twice.stderr
 
 
 def test_waiving_during_a_run_exits_4(council: Council) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from monitor.caseload.rows import NOT_SUPPLIED, UNREADABLE, Reading, columns_of, number_of, refuse_before_birth
 from monitor.catalogue.columns import BY_NAME, COLUMNS
-from monitor.config import fold
+from monitor.config.fields import fold
 from monitor.workspace import load_rows
 
 if TYPE_CHECKING:

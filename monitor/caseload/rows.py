@@ -12,7 +12,7 @@ from monitor.caseload import cells
 from monitor.catalogue.columns import BY_NAME, COLUMNS
 from monitor.catalogue.headings import PERSON_ID
 from monitor.errors import SourceError
-from monitor.sources import Extract
+from monitor.sources.read import Extract
 from monitor.workspace import fetch
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import typer
 if TYPE_CHECKING:
     from sqlalchemy import URL
 
-    from monitor.config import Config
-    from monitor.rulebook import Rulebook
+    from monitor.config.settings import Config
+    from monitor.rulebook.rulebook import Rulebook
 
 LONDON = ZoneInfo("Europe/London")
 
@@ -53,13 +53,13 @@ def today() -> dt.date:
 
 def database(settings: "Config") -> "URL":
     """Where the monitor's own database is, with the password it needs."""
-    from monitor.store import locate
+    from monitor.store.location import locate
 
     return locate(settings, os.environ)
 
 
 def load(path: Path) -> "Config":
-    from monitor.config import load_config
+    from monitor.config.settings import load_config
 
     return load_config(path)
 
@@ -69,8 +69,8 @@ def read_rulebook(path: Path, *, adjusted: bool = True) -> "Rulebook":
 
     Without the config's adjustments for examples, which do not know them.
     """
-    from monitor.config import shipped
-    from monitor.rulebook import load_rulebook
+    from monitor.config.settings import shipped
+    from monitor.rulebook.rulebook import load_rulebook
 
     if path == CONFIG and not path.exists():
         return load_rulebook((shipped("rules"),), {})

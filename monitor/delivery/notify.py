@@ -17,11 +17,11 @@ import httpx
 import jwt
 
 from monitor.delivery.envelope import Envelope, Receipt, check_addressed
-from monitor.delivery.plainly import write_for_notify
+from monitor.delivery.notify_text import write_for_notify
 from monitor.errors import DeliveryError, Problems
 
 if TYPE_CHECKING:
-    from monitor.config import Notify
+    from monitor.config.delivery_settings import Notify
 
 UUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 API_KEY = re.compile(rf".*-(?P<service>{UUID})-(?P<secret>{UUID})", re.DOTALL)

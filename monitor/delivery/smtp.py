@@ -12,7 +12,7 @@ from monitor.delivery.envelope import Envelope, Receipt, build_mail
 from monitor.errors import DeliveryError, Problems
 
 if TYPE_CHECKING:
-    from monitor.config import Smtp
+    from monitor.config.delivery_settings import Smtp
 
 LOGIN_WANTED = (530, 534, 535, 538)
 """Answers that are about the settings, not about one message."""

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select
 from monitor.store import events
 from monitor.store.bulk import WIDE_READ, delete_rows, insert_rows, next_id
 from monitor.store.tables import Escalation, Flag, FlagEvent, Waiver, table_of
-from monitor.trust.freshness import is_working_day, working_days_between
+from monitor.workdays import is_working_day, working_days_between
 from monitor.workspace import load_rows
 
 if TYPE_CHECKING:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, select
 
-from monitor.delivery import Channel
-from monitor.digests.messages import DIGESTS
+from monitor.delivery.channel import Channel
 from monitor.errors import DeliveryError
-from monitor.outbox import ledger
-from monitor.store import Store
+from monitor.messages.parts import DIGESTS
+from monitor.outbox import attempts
+from monitor.store.database import Store
 from monitor.store.tables import Message, table_of
 
 if TYPE_CHECKING:
-    from monitor.config import Config
+    from monitor.config.settings import Config
 
 LONGEST_WAIT = dt.timedelta(hours=72)
 MOST_ATTEMPTS = 3
@@ -65,26 +65,26 @@ def take(
     connection: Connection, one: Any, state: str | None, now: dt.datetime, *, accepted_at: dt.datetime | None = None
 ) -> str:
     """Record what is known of a message that was taken: delivered, failed, or awaited."""
-    last = ledger.last_attempt(connection, one.id)
+    last = attempts.last_attempt(connection, one.id)
     if state == "delivered":
-        ledger.move(connection, one.id, "delivered")
+        attempts.move(connection, one.id, "delivered")
         _note(connection, last, "delivered", now)
         return "delivered"
     if state == "permanent-failure":
         _note(connection, last, "permanent-failure", now)
-        ledger.give_up(connection, one, "it could not be delivered (permanent-failure); check the address", now)
+        attempts.give_up(connection, one, "it could not be delivered (permanent-failure); check the address", now)
         return "failed"
     if state in ("temporary-failure", "technical-failure"):
         _note(connection, last, "temporary-failure", now)
         why = f"it was taken and could not be delivered for now ({state})"
         if find_newer(connection, one):
             # Sending it after a newer one would only confuse; its news is untold again, and goes in the next.
-            ledger.withhold(connection, one, f"{why}, and a newer one has been written since", now)
+            attempts.withhold(connection, one, f"{why}, and a newer one has been written since", now)
         else:
-            ledger.put_off(connection, one, why, most_attempts=MOST_ATTEMPTS, now=now)
+            attempts.put_off(connection, one, why, most_attempts=MOST_ATTEMPTS, now=now)
         return "failed"
     if accepted_at is not None and now - accepted_at > LONGEST_WAIT:
-        ledger.hold(connection, one, "it was taken, and for 72 hours nobody said that it arrived", now)
+        attempts.hold(connection, one, "it was taken, and for 72 hours nobody said that it arrived", now)
         return "failed"
     return "awaited"
 
@@ -102,4 +102,4 @@ def find_newer(connection: Connection, one: Any) -> bool:
 
 def _note(connection: Connection, last: Any | None, outcome: str, now: dt.datetime) -> None:
     if last is not None:
-        ledger.finish_attempt(connection, last.id, outcome, last.detail, now)
+        attempts.finish_attempt(connection, last.id, outcome, last.detail, now)

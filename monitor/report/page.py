@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from monitor.messages.templates import Templates
+from monitor.report.charts import SMALL, WIDE, draw
 from monitor.report.contents import (
     HIDDEN,
     AdviserRow,
@@ -21,9 +23,7 @@ from monitor.report.contents import (
     Trend,
     say,
 )
-from monitor.report.pictures import SMALL, WIDE, draw
 from monitor.rulebook.severity import WEIGHTS
-from monitor.templating import Templates
 
 TEMPLATE, STYLE, SCRIPT = "report.html", "report.css", "report.js"
 MOST_TEAM_PICTURES = 24

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from monitor import evaluation
 from monitor.catalogue import columns, derived
-from monitor.rulebook import Rule
+from monitor.rulebook import evaluation
 from monitor.rulebook.conditions import compile_condition
+from monitor.rulebook.rule_file import Rule
 from monitor.rulebook.vocabulary import CODES
 
 if TYPE_CHECKING:

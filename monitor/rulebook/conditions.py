@@ -15,8 +15,8 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from monitor.catalogue import columns
+from monitor.durations import Duration, Limit
 from monitor.errors import Problems
-from monitor.rulebook.limits import Duration, Limit
 from monitor.rulebook.vocabulary import DERIVED_TYPES, LOGICAL, TYPES, Checker, Tree, read_duration
 
 LONGEST_TEXT, MOST_WORDS, DEEPEST = 4_000, 1_000, 40

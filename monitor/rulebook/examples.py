@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from monitor.catalogue import columns, derived
-from monitor.evaluation import ask
-from monitor.rulebook import Example, Rule, Rulebook
 from monitor.rulebook.conditions import compile_condition, counts_working_days
-from monitor.rulebook.rulekeys import NOT_ASKED
+from monitor.rulebook.evaluation import ask
+from monitor.rulebook.rule_file import Example, Rule
+from monitor.rulebook.rule_keys import NOT_ASKED
+from monitor.rulebook.rulebook import Rulebook
 from monitor.workspace import load_rows, lock_down, open_workspace
 
 if TYPE_CHECKING:

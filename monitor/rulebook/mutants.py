@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import duckdb
 from sqlglot import exp
 
-from monitor.evaluation import create_functions, outcome_sql
-from monitor.rulebook import Rule
+from monitor.durations import Limit
 from monitor.rulebook.conditions import Condition
+from monitor.rulebook.evaluation import create_functions, outcome_sql
 from monitor.rulebook.examples import build_caseload
-from monitor.rulebook.limits import Limit
+from monitor.rulebook.rule_file import Rule
 from monitor.workspace import lock_down, open_workspace
 
 if TYPE_CHECKING:

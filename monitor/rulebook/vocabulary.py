@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from sqlglot import exp
 
 from monitor.catalogue import columns
-from monitor.rulebook.limits import Duration, Limit, LimitFault, Unit, parse_duration
+from monitor.durations import Duration, Limit, LimitFault, Unit, parse_duration
 
 DERIVED_TYPES: Mapping[str, str] = {
     **{name: kind for name, (kind, _) in columns.DERIVED.items()},

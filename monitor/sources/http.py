@@ -13,15 +13,15 @@ import httpx
 
 from monitor.catalogue.headings import LIST_9, Form, check_headings, match_headings
 from monitor.errors import SourceError
-from monitor.sources.json_items import LONGEST_VALUE, Document, NotReadable
-from monitor.sources.service import Service, open_client
+from monitor.http_client import Service, open_client
+from monitor.sources.http_json import LONGEST_VALUE, Document, NotReadable
 from monitor.sources.sql import number_rows
 from monitor.workspace import append_columns, make_table
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from monitor.config import Source
+    from monitor.config.source_settings import Source
 
 ROWS = 10_000
 """Rows held before they go to the workspace."""

@@ -27,7 +27,7 @@ from monitor.workspace import CHUNK, append_columns, make_table
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from monitor.config import Source
+    from monitor.config.source_settings import Source
 
 LONDON = ZoneInfo("Europe/London")
 MOST_COLUMNS = 200

@@ -21,7 +21,7 @@ from monitor.workspace import fetch, load_rows, make_table
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from monitor.config import Source
+    from monitor.config.source_settings import Source
 
 OLDEST = 24
 ENOUGH_PEOPLE = 20

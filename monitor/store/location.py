@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL
 from monitor.errors import Problems
 
 if TYPE_CHECKING:
-    from monitor.config import Config
+    from monitor.config.settings import Config
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
 

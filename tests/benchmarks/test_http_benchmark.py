@@ -10,7 +10,7 @@ import sys
 from functools import cache
 
 import pytest
-from http_server import Asked, Said, serving
+from support.servers.http import Asked, Said, serving
 
 pytestmark = pytest.mark.benchmark
 

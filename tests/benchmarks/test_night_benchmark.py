@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.sources.sample import write_sample
+from monitor.sample.list_9 import write_sample
 
 pytestmark = pytest.mark.benchmark
 
@@ -48,7 +48,7 @@ def test_a_night_beside_importing_and_scanning(tmp_path: Path, people: int, work
 
     config, source = tmp_path / "monitor.toml", tmp_path / "list-9.csv"
     config.write_text(CONFIG.format(workbooks=str(workbooks).lower()), encoding="utf-8")
-    monitor = (sys.executable, "-c", "from monitor.cli import main; main()", "run", "--config", str(config))
+    monitor = (sys.executable, "-c", "from monitor.cli.command import main; main()", "run", "--config", str(config))
     ratios = []
     for night in NIGHTS:
         write_sample(source, people=people, as_at=dt.date.fromisoformat(night), seed=1)

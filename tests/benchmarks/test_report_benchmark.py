@@ -10,18 +10,19 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from service import Council
+from support.running_service import Council
 
-from monitor import nightly
-from monitor.config import load_config
-from monitor.nightly import Tools
-from monitor.report import figures, writing
-from monitor.rulebook import Rulebook, load_rulebook
-from monitor.store import Store, locate, open_store
+from monitor.config.settings import load_config
+from monitor.messages.templates import open_templates
+from monitor.night.run import Tools, run_night
+from monitor.report.gather import gather_report
+from monitor.report.write import write_report
+from monitor.rulebook.rulebook import Rulebook, load_rulebook
 from monitor.store.bulk import insert_rows
-from monitor.store.ledger import Request
+from monitor.store.database import Store, open_store
+from monitor.store.location import locate
+from monitor.store.nights import Request
 from monitor.store.tables import Flag, Indicator, Measure, Run
-from monitor.templating import open_templates
 
 pytestmark = pytest.mark.benchmark
 
@@ -89,16 +90,16 @@ def test_the_report_takes_less_than_twice_the_night(tmp_path: Path, people: int)
     remember(store, rulebook, people)
     tools = Tools(lambda: council.clock, {}, lambda step: None)
 
-    nightly.run(config, Request(NIGHT, NIGHT, accept="a benchmark", by="A Example"), tools)
+    run_night(config, Request(NIGHT, NIGHT, accept="a benchmark", by="A Example"), tools)
     # The second night, which has only changes to save.
     after = NIGHT + dt.timedelta(1)
     started = time.perf_counter()
-    nightly.run(config, Request(after, after, accept="a benchmark", by="A Example"), tools)
+    run_night(config, Request(after, after, accept="a benchmark", by="A Example"), tools)
     night = time.perf_counter() - started
     started = time.perf_counter()
-    contents = figures.gather(store, config, rulebook, made_on=after, since=NIGHT - dt.timedelta(NIGHTS_BEFORE))
+    contents = gather_report(store, config, rulebook, made_on=after, since=NIGHT - dt.timedelta(NIGHTS_BEFORE))
     gathered = time.perf_counter() - started
-    page, _ = writing.write(contents, tmp_path / "out", templates)
+    page, _ = write_report(contents, tmp_path / "out", templates)
     whole = time.perf_counter() - started
     store.close()
 

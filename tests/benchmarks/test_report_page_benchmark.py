@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from report_contents import Size, example
+from support.report_contents import Size, example
 
+from monitor.messages.templates import open_templates
 from monitor.report.page import write_page
-from monitor.templating import open_templates
 
 pytestmark = pytest.mark.benchmark
 

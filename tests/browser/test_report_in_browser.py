@@ -10,15 +10,15 @@ from pathlib import Path
 import duckdb
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from http_server import Said, serving
 from playwright.sync_api import Browser, Page, expect
 from pypdf import PdfReader
-from report_contents import NIGHT, Size, example
+from support.report_contents import NIGHT, Size, example
+from support.servers.http import Said, serving
 
-from monitor.exceptions.delimited import csv_line
+from monitor.csv_text import csv_line
+from monitor.messages.templates import open_templates
 from monitor.report.contents import Contents, FlagList, FlagRow, Trends
 from monitor.report.page import write_page
-from monitor.templating import open_templates
 
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 320, "height": 640}
 ACCESSIBLE = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]

@@ -15,12 +15,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from monitor import nightly, outbox
-from monitor.config import load_config
-from monitor.delivery import notify, open_channel, smtp  # noqa: F401 - imported once, before the forks
+from monitor.config.settings import load_config
+from monitor.delivery.channel import open_channel
 from monitor.errors import MonitorError
-from monitor.store import locate, working_store
-from monitor.store.ledger import Request
+from monitor.night.run import Tools, run_night
+from monitor.outbox.receipts import poll_receipts
+from monitor.outbox.send import deliver_due
+from monitor.store.database import working_store
+from monitor.store.location import locate
+from monitor.store.nights import Request
 
 
 def work(order: dict[str, Any]) -> None:
@@ -33,13 +36,13 @@ def work(order: dict[str, Any]) -> None:
         return dt.datetime.now(dt.UTC) + dt.timedelta(minutes=order["minutes_ahead"])
 
     if order["night"]:
-        nightly.run(
+        run_night(
             config,
             Request(as_at, as_at, unattended=order["unattended"]),
-            nightly.Tools(clock, environ, lambda step: None),
+            Tools(clock, environ, lambda step: None),
         )
     with working_store(locate(config, environ)) as store:
-        for act in (outbox.poll_receipts, outbox.deliver_due):
+        for act in (poll_receipts, deliver_due):
             act(store, open_channel(config.delivery, config.data_folder, environ), config, clock=clock)
 
 

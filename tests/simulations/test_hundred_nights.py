@@ -5,8 +5,8 @@ from pathlib import Path
 from statistics import median
 
 import pytest
-from hundred_nights import Story
-from service import Council
+from support.hundred_nights import Story
+from support.running_service import Council
 
 NIGHTS = 100
 PEOPLE = 900

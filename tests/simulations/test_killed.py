@@ -19,13 +19,14 @@ from typing import Any
 import pytest
 import trustme
 from aiosmtpd.smtp import SMTP
-from mail_server import Mailbox, mail_server
-from notify_server import API_KEY, TEMPLATE, Knobs, NotifyServer, notify_server
-from service import HEADINGS, settled
 from sqlalchemy import text
+from support.running_service import HEADINGS, settled
+from support.servers.mail import Mailbox, mail_server
+from support.servers.notify import API_KEY, TEMPLATE, Knobs, NotifyServer, notify_server
 
-from monitor.config import load_config, shipped
-from monitor.store import locate, open_store
+from monitor.config.settings import load_config, shipped
+from monitor.store.database import open_store
+from monitor.store.location import locate
 
 AS_AT = dt.date(2026, 1, 12)
 RULES = ("homeless", "birth-date-recorded")

@@ -25,13 +25,14 @@ import psycopg
 import pytest
 import trustme
 from aiosmtpd.controller import Controller
-from service import HEADINGS, NIGHT, settled
 from sqlalchemy import select, text
-from years import few_rules
+from support.calendar_years import few_rules
+from support.running_service import HEADINGS, NIGHT, settled
 
-from monitor.config import load_config
-from monitor.store import locate, open_store
+from monitor.config.settings import load_config
+from monitor.store.database import open_store
 from monitor.store.events import COLUMNS, first_broken
+from monitor.store.location import locate
 from monitor.store.tables import FlagEvent, table_of
 
 SECONDS = 300

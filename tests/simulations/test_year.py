@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from years import Timed, days_between, few_rules, live_through
+from support.calendar_years import Timed, days_between, few_rules, live_through
 
 pytestmark = pytest.mark.simulation
 

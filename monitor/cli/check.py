@@ -1,0 +1,145 @@
+"""``monitor check``: whether everything a night needs is there, without saving or sending anything."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from monitor.caseload import unlisted
+from monitor.caseload.intake import type_rows
+from monitor.config.settings import Config, read_restricted
+from monitor.delivery.channel import open_channel
+from monitor.durations import LONGEST_DAYS
+from monitor.errors import MonitorError
+from monitor.gate import source_fitness
+from monitor.messages import route_table, samples
+from monitor.messages.routes import Routes, plan_routes
+from monitor.messages.templates import open_templates
+from monitor.rulebook.rulebook import load_rulebook
+from monitor.sources.read import read_source
+from monitor.workspace import open_workspace
+
+OVERLONG_DAYS = 366
+"""A reason that allows a longer waiver is pointed out."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was looked at, in plain lines by section, and every problem found."""
+
+    sections: tuple[tuple[str, tuple[str, ...]], ...]
+    problems: tuple[str, ...]
+    exit_code: int
+    verdicts: tuple[source_fitness.Fitness, ...] = ()
+    hearings: tuple[route_table.Hearing, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "sections": {name: list(lines) for name, lines in self.sections},
+            "fitness": [each.as_dict() for each in self.verdicts],
+            "routes": [each.as_dict() for each in self.hearings],
+            "problems": list(self.problems),
+        }
+
+
+def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Report:
+    """Load the rules, read every source, work out every route and open the channel; the worst exit code wins."""
+    sections: list[tuple[str, tuple[str, ...]]] = []
+    problems: list[str] = []
+    codes = [0]
+
+    def failed(fault: MonitorError) -> None:
+        problems.extend(str(fault).splitlines())
+        codes.append(fault.exit_code)
+
+    supplied: frozenset[str] = frozenset()
+    people: dict[str, int] = {}
+    supplies: tuple[source_fitness.Supply, ...] = ()
+    judged: tuple[source_fitness.Fitness, ...] = ()
+    hearings: tuple[route_table.Hearing, ...] = ()
+    try:
+        lines, supplied, people, supplies = _read_sources(config, as_at, environ)
+        sections.append(("Sources", lines))
+    except MonitorError as fault:
+        failed(fault)
+    try:
+        sections.append(("Rules", _check_rules(config, supplied)))
+        if supplies:
+            judged = source_fitness.judge_each(load_rulebook(config.rule_folders(), config.rule).rules, supplies)
+            sections.append(("Fitness", source_fitness.describe(judged, supplies)))
+    except MonitorError as fault:
+        failed(fault)
+    try:
+        sections.append(("Waivers", _check_waivers(config)))
+        routes = plan_routes(config.teams, config.people, read_restricted(config.restricted), as_at=as_at)
+        hearings = route_table.trace(routes, [team.name for team in config.teams], config.escalation.steps)
+        sections.append(("Routes", _describe_routes(routes, hearings, people)))
+        samples.prove(open_templates(config.templates))
+        open_channel(config.delivery, data_folder=config.data_folder, environ=environ)
+        sections.append(("Delivery", (f"{config.delivery.channel}, marked {config.delivery.marking}",)))
+    except MonitorError as fault:
+        failed(fault)
+    return Report(tuple(sections), tuple(problems), max(codes), judged, hearings)
+
+
+def _read_sources(
+    config: Config, as_at: dt.date, environ: Mapping[str, str]
+) -> tuple[tuple[str, ...], frozenset[str], dict[str, int], tuple[source_fitness.Supply, ...]]:
+    con = open_workspace()
+    extracts = [
+        read_source(one, con, as_at=as_at, data_folder=config.data_folder, environ=environ)
+        for one in config.sources
+        if one.kind != "care-history"
+    ]
+    care = [unlisted.read(con, one, environ, as_at=as_at) for one in config.sources if one.kind == "care-history"]
+    intake = type_rows(
+        con,
+        extracts,
+        as_at=as_at,
+        not_an_adviser=config.not_an_adviser,
+        team_names=config.team_names,
+        beside=care[0].beside if care else None,
+    )
+    for one in care:
+        intake = unlisted.compare(con, one, intake)
+    lines = [f"{one.source}: {one.file}" + (f', sheet "{one.sheet}"' if one.sheet else "") for one in extracts]
+    lines.append(
+        f"{intake.people} people in {intake.rows} rows; {intake.unreadable_rows} rows and {intake.unreadable_cells} "
+        "cells cannot be read"
+    )
+    teams = con.execute("SELECT coalesce(allocated_team, ''), count(*) FROM tonight GROUP BY ALL ORDER BY ALL")
+    supplies = source_fitness.find_supplies(extracts, intake.supplied)
+    return (*lines, *intake.notes), intake.supplied, dict(teams.fetchall()), supplies
+
+
+def _check_rules(config: Config, supplied: frozenset[str]) -> tuple[str, ...]:
+    rulebook = load_rulebook(config.rule_folders(), config.rule)
+    lines = [f"{len(rulebook.rules)} rules"]
+    if supplied:
+        for rule in rulebook.rules:
+            missing = [column for column in rule.needs if column not in supplied]
+            if missing:
+                lines.append(f"not assessed: {rule.id}: no source supplies {', '.join(missing)}")
+    return (*lines, *rulebook.adjustments)
+
+
+def _check_waivers(config: Config) -> tuple[str, ...]:
+    """Each reason for which a flag may be left alone; said where its longest time would outlast a year's review."""
+    lines = []
+    for code, reason in config.waivers.reasons.items():
+        long = reason.longest_time.days(LONGEST_DAYS) > OVERLONG_DAYS
+        lines.append(f"{code}: {reason.longest} at most: {reason.meaning}" + ("; over a year is long" if long else ""))
+    return (*lines, f"lists are answered within {config.answers.list_working_days} working days")
+
+
+def _describe_routes(
+    routes: Routes, hearings: tuple[route_table.Hearing, ...], people: Mapping[str, int]
+) -> tuple[str, ...]:
+    lines = []
+    for name, number in people.items():
+        why = routes.unrouted(name)
+        if why:
+            lines.append(f'{why}: "{name}" ({number} people) goes to {routes.fallback}')
+    others = (f"analyst: {routes.analyst}", f"head of service: {routes.head or 'none named'}")
+    restricted = f"restricted list: {len(routes.restricted)} ids, shown to {routes.head or 'nobody'}"
+    return (*route_table.describe(hearings), *lines, *others, *((restricted,) if routes.restricted else ()))

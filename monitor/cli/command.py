@@ -1,0 +1,72 @@
+"""The ``monitor`` command: reads the clock and the environment, calls one function, shows what it says.
+
+One module for each kind of command. Libraries that are slow to import are imported by the command that needs them.
+"""
+
+import os
+import sys
+
+import typer
+
+from monitor.cli import (
+    decision_commands,
+    night_commands,
+    record_commands,
+    rule_commands,
+    service_commands,
+    start_commands,
+    upkeep_commands,
+)
+from monitor.errors import MonitorError
+
+app = typer.Typer(
+    name="monitor",
+    help="Checks every night that no young person leaving care has dropped out of sight.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+COMMANDS = (
+    night_commands.run,
+    service_commands.start,
+    service_commands.status,
+    night_commands.deliver,
+    night_commands.check,
+    night_commands.confirm,
+    decision_commands.waive,
+    decision_commands.unwaive,
+    decision_commands.answers,
+    record_commands.export,
+    record_commands.measures,
+    record_commands.report,
+    record_commands.explain,
+    record_commands.backtest,
+    upkeep_commands.audit,
+    upkeep_commands.purge,
+    start_commands.init,
+    start_commands.sample,
+    start_commands.columns,
+)
+"""In the order in which ``monitor --help`` lists them."""
+for command in COMMANDS:
+    app.command()(command)
+app.add_typer(rule_commands.rules_app, name="rules")
+
+
+def main() -> None:
+    """Run the command line; a ``MonitorError`` is shown without a traceback and sets the exit code."""
+    # Whatever a library leaves behind, too, is nobody else's to read.
+    os.umask(0o077)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        app(standalone_mode=True)
+    except MonitorError as fault:
+        for line in str(fault).splitlines():
+            typer.secho(line, err=True, fg=typer.colors.RED if sys.stderr.isatty() else None)
+        sys.exit(fault.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("stopped; what was not finished has changed nothing, run again when ready", err=True)
+        sys.exit(130)

@@ -1,0 +1,97 @@
+"""The commands by which people decide about flags: waive one, end a waiver, read back what leads answered."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monitor.cli.options import CONFIG, AsJson, ConfigPath, database, load, now, today
+
+Person = Annotated[str, typer.Argument(metavar="PERSON", help="The young person's id.")]
+Rule = Annotated[str, typer.Argument(metavar="RULE", help="The rule's id.")]
+By = Annotated[str | None, typer.Option(metavar="NAME", help="Who decided it; needed.")]
+
+
+def waive(
+    person: Person,
+    rule: Rule,
+    until: Annotated[str | None, typer.Option(metavar="DATE", help="The last day it stands, like 2026-03-31.")] = None,
+    reason: Annotated[str | None, typer.Option(metavar="CODE", help="A reason code of the config.")] = None,
+    note: Annotated[str | None, typer.Option(metavar="TEXT", help="What was agreed, and with whom.")] = None,
+    by: By = None,
+    config: ConfigPath = CONFIG,
+) -> None:
+    """Leave one rule's flag for one person alone until a date, for a reason, in somebody's name."""
+    settings = load(config)
+
+    from monitor.config.settings import read_restricted
+    from monitor.flags import waiver_request
+    from monitor.rulebook.rulebook import load_rulebook
+    from monitor.store.database import working_store
+
+    rulebook = load_rulebook(settings.rule_folders(), settings.rule)
+    with working_store(database(settings), existing=True) as store:
+        said = waiver_request.waive(
+            store,
+            rulebook,
+            waiver_request.Asked(person.strip(), rule.strip(), until, reason, note, by),
+            reasons=settings.waivers.reasons,
+            restricted=read_restricted(settings.restricted),
+            today=today(),
+            now=now(),
+        )
+    typer.echo(said)
+
+
+def unwaive(
+    person: Person,
+    rule: Rule,
+    by: By = None,
+    note: Annotated[str | None, typer.Option(metavar="TEXT", help="Why it ends early.")] = None,
+    config: ConfigPath = CONFIG,
+) -> None:
+    """End a waiver before its date; the flag, if it still stands, is told again from the next night."""
+    settings = load(config)
+
+    from monitor.flags import waiver_request
+    from monitor.store.database import working_store
+
+    with working_store(database(settings), existing=True) as store:
+        said = waiver_request.unwaive(store, person.strip(), rule.strip(), by=by, note=note, today=today(), now=now())
+    typer.echo(said)
+
+
+def answers(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An exception list (.xlsx) with answers filled in.")],
+    by: By = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every answer and record none.")] = False,
+    config: ConfigPath = CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Read back what a lead answered on an exception list: every answer is recorded, or none."""
+    settings = load(config)
+
+    from monitor.cli import terminal
+    from monitor.flags import answer_file
+    from monitor.lists import answer_sheet
+    from monitor.store.database import reading_store, working_store
+
+    sha256, givens = answer_sheet.read(file)
+    opened = reading_store(database(settings)) if dry_run else working_store(database(settings), existing=True)
+    with opened as store:
+        taken = answer_file.take(
+            store,
+            f'{file.name}: sheet "{answer_sheet.SHEET}"',
+            givens,
+            sha256,
+            by=by,
+            reasons=settings.waivers.reasons,
+            list_working_days=settings.answers.list_working_days,
+            today=today(),
+            now=now(),
+            dry_run=dry_run,
+        )
+    if as_json:
+        terminal.print_json(taken.as_dict())
+    else:
+        typer.echo(taken.in_words())

@@ -1,0 +1,140 @@
+"""``monitor init``: a folder with everything a council starts from, which works at once with invented people."""
+
+import datetime as dt
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from monitor.config.settings import shipped
+from monitor.errors import Problems
+from monitor.files import make_private_folder, written_whole
+
+HERE = Path(__file__).parent / "new_folder_files"
+CONFIG = "monitor.toml"
+EXAMPLE_RULE = "own-rules/homeless-contact.toml"
+UNITS = ("care-leaver-monitor.service", "care-leaver-monitor-night.service", "care-leaver-monitor-night.timer")
+PEOPLE = 900
+
+OWN_SETTINGS = (
+    ('# rules = ["own-rules"]    ', 'rules = ["own-rules"]      '),
+    (
+        'kind = "sample"                             # invented people, made for the night\'s date; for your own: '
+        "annex-a-list-9\n"
+        "people = 900                                # how many people the sample invents\n"
+        "seed = 1                                    # the same seed invents the same people\n",
+        'kind = "annex-a-list-9"                     # an Annex A List 9 as .xlsx, .ods or .csv\n'
+        'path = "sample/list-9.xlsx"                 # invented people; put your own export in its place\n',
+    ),
+    (
+        'kind = "sample"                             # invented too; for your own: supplement, with a path to an '
+        ".xlsx, .ods or .csv\n",
+        'kind = "supplement"                         # columns of the catalogue by person_id, as .xlsx, .ods or .csv\n'
+        'path = "sample/supplement.xlsx"             # invented too; put your own in its place, or delete it\n',
+    ),
+    (
+        "people = 900                                # as above\nseed = 1\n",
+        "",
+    ),
+)
+"""What of the example config is otherwise in a council's own, and how."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What stands in the new folder, and what to do next."""
+
+    folder: Path
+    files: tuple[str, ...]
+    next_steps: tuple[str, ...]
+
+
+def make(folder: Path, *, today: dt.date, people: int = PEOPLE) -> Made:
+    """Fill ``folder``, made if need be; ``Problems``, and nothing written, where that would overwrite anything."""
+    folder = folder.absolute()
+    texts = _texts(folder)
+    samples = ("sample/list-9.xlsx", "sample/supplement.xlsx")
+    there = [name for name in (*texts, *samples) if (folder / name).exists()]
+    if folder.exists() and not folder.is_dir():
+        raise Problems([f"{folder}: is a file; name a folder"])
+    if there:
+        raise Problems(
+            f"{folder / name}: is there already, and nothing is overwritten; name another folder, or move it away"
+            for name in there
+        )
+    make_private_folder(folder / "data")
+    for name, text in texts.items():
+        make_private_folder((folder / name).parent)
+        if name != CONFIG:
+            _write(folder / name, text)
+    _write_samples(folder, today, people)
+    _write(folder / CONFIG, texts[CONFIG])
+    return Made(folder, (*texts, *samples), _next_steps(folder))
+
+
+def _texts(folder: Path) -> dict[str, str]:
+    """Every text file by its place in the folder."""
+    texts = {CONFIG: _config(), EXAMPLE_RULE: _read(HERE / "example-rule.toml")}
+    for path in sorted(shipped("templates").iterdir()):
+        if path.is_file():
+            texts[f"templates/{path.name}"] = _read(path)
+    hardening = _read(HERE / "hardening.txt").rstrip()
+    for unit in UNITS:
+        text = _read(HERE / unit).replace("@HARDENING@", hardening)
+        texts[f"deploy/{unit}"] = _place(text, folder, escape="%%")
+    for name in ("Dockerfile", "windows-task.ps1"):
+        texts[f"deploy/{name}"] = _place(_read(HERE / name), folder)
+    return texts
+
+
+def _config() -> str:
+    text = _read(shipped("config.example.toml"))
+    for shown, own in OWN_SETTINGS:
+        if text.count(shown) != 1:
+            raise AssertionError(f"config.example.toml no longer holds once: {shown}")
+        text = text.replace(shown, own)
+    return text
+
+
+def _place(text: str, folder: Path, *, escape: str = "%") -> str:
+    """``text`` with this folder and this installation's command; a unit file doubles its percent signs."""
+    return text.replace("@FOLDER@", str(folder).replace("%", escape)).replace("@MONITOR@", _command())
+
+
+def _command() -> str:
+    """The ``monitor`` that belongs to the Python that runs this."""
+    beside = Path(sys.executable).with_name("monitor.exe" if sys.platform == "win32" else "monitor")
+    return str(beside) if beside.is_file() else shutil.which("monitor") or "monitor"
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _write(path: Path, text: str) -> None:
+    with written_whole(path) as unfinished:
+        unfinished.write_bytes(text.encode())
+
+
+def _write_samples(folder: Path, today: dt.date, people: int) -> None:
+    from monitor.sample.list_9 import write_sample
+    from monitor.sample.supplement import write_sample_supplement
+
+    write_sample(folder / "sample" / "list-9.xlsx", people=people, as_at=today, seed=1)
+    write_sample_supplement(folder / "sample" / "supplement.xlsx", people=people, as_at=today, seed=1)
+
+
+def _next_steps(folder: Path) -> tuple[str, ...]:
+    config = folder / CONFIG
+    return (
+        f'Try it with the invented people: monitor run --config "{config}"',
+        f"Open the newest file in {folder / 'data' / 'outbox'} with a mail program, and all.xlsx in "
+        f"{folder / 'data' / 'exceptions'}",
+        f"In {config}, name your own extract in [[sources]], your teams in [[teams]] and your analyst in [people]",
+        f'Check it: monitor check --config "{config}", then rehearse a night: monitor run --dry-run',
+        f"Before the first real night, remove what the invented people left: everything in {folder / 'data'}",
+        f"Read {EXAMPLE_RULE} if you want a rule of your own, and templates/ if you want other words: one is used "
+        "once you name the folder in the config, so leave in it only those you change",
+        f'To run every night, see {folder / "deploy"} and "Installing for real" in the README; the account that '
+        f"runs it must own {folder / 'data'}, and be able to read the rest",
+    )

@@ -1,0 +1,95 @@
+"""The commands about nights: run one, send what is due, check what it needs, confirm what waits."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from monitor.cli.options import CONFIG, WAIT, AsAt, AsJson, ConfigPath, Wait, database, load, now, today
+from monitor.errors import Problems
+
+
+def run(
+    config: ConfigPath = CONFIG,
+    as_at: AsAt = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but save and send.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Put an accepted night right; needs --by.")] = False,
+    accept: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Believe a night the gate would refuse; needs --by.")
+    ] = None,
+    by: Annotated[str | None, typer.Option(metavar="NAME", help="Who decided it.")] = None,
+    wait: Wait = WAIT,
+) -> None:
+    """Run one night: read, check, flag, write the lists and the e-mails."""
+    decided = {"--again": again, "--accept": accept is not None}
+    problems = [f"{one}: needs --by, the name of who decided it" for one, used in decided.items() if used and not by]
+    if accept is not None and not accept.strip():
+        problems.append("--accept: needs a reason in words")
+    if problems:
+        raise Problems(problems)
+    settings = load(config)
+
+    from monitor.cli import terminal
+    from monitor.night.run import Tools, run_night
+    from monitor.store.nights import Request
+
+    day = today()
+    request = Request(as_at.date() if as_at else day, day, dry_run, again, by, accept)
+    with terminal.progress() as say:
+        night = run_night(settings, request, Tools(now, os.environ, say), wait_seconds=wait)
+    terminal.show_night(night, settings)
+    raise typer.Exit(night.exit_code)
+
+
+def deliver(
+    config: ConfigPath = CONFIG,
+    hurried: Annotated[bool, typer.Option("--now", help="Do not wait for the time of the next try.")] = False,
+    wait: Wait = WAIT,
+) -> None:
+    """Send the messages that are due, and ask what became of those that were taken."""
+    settings = load(config)
+
+    from monitor.cli import terminal
+    from monitor.delivery.channel import open_channel
+    from monitor.outbox.receipts import poll_receipts
+    from monitor.outbox.send import deliver_due
+    from monitor.store.database import working_store
+
+    channel = open_channel(settings.delivery, data_folder=settings.data_folder, environ=os.environ)
+    with working_store(database(settings), wait_seconds=wait) as store:
+        received = poll_receipts(store, channel, settings, clock=now)
+        delivered = deliver_due(store, channel, settings, clock=now, hurried=hurried)
+    terminal.show_receipts(received)
+    terminal.show_delivery(delivered)
+    raise typer.Exit(0 if delivered.settled and not received.failed else 1)
+
+
+def check(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
+    """Check config, rules, sources and routes; nothing is saved or sent."""
+    settings = load(config)
+
+    from monitor.cli import check, terminal
+
+    report = check.check(settings, as_at=today(), environ=os.environ)
+    terminal.show_check(report, as_json=as_json)
+    raise typer.Exit(report.exit_code)
+
+
+def confirm(
+    what: Annotated[
+        str, typer.Argument(metavar="WHAT", help="A rule whose new flags wait, or the id of someone recorded as died.")
+    ],
+    by: Annotated[str, typer.Option(metavar="NAME", help="Who confirmed it.")],
+    config: ConfigPath = CONFIG,
+) -> None:
+    """Confirm a rule's flags that wait as a likely data fault, or what the records say of someone recorded as died."""
+    settings = load(config)
+
+    from monitor.gate.surges import confirm_surge
+    from monitor.record import last_night
+    from monitor.store.database import working_store
+
+    with working_store(database(settings), existing=True) as store:
+        day, moment = today(), now()
+        said = confirm_surge(store, what, by=by, today=day, now=moment)
+        typer.echo(said or last_night.confirm(store, what, by=by, today=day, now=moment))

@@ -1,0 +1,181 @@
+"""The commands that look at what the nights left, and change nothing."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from monitor.cli.options import CONFIG, AsAt, AsJson, ConfigPath, database, load, read_rulebook, today
+from monitor.errors import Problems
+
+
+def export(
+    output: Annotated[Path, typer.Option(help="The file to write.")],
+    config: ConfigPath = CONFIG,
+    form: Annotated[Literal["csv", "xlsx", "json"], typer.Option("--format", help="What to write.")] = "csv",
+    team: Annotated[str | None, typer.Option(help="One team only, as the caseload spells it.")] = None,
+    rule: Annotated[str | None, typer.Option(help="One rule only, by its id.")] = None,
+    state: Annotated[Literal["open", "held", "waived"] | None, typer.Option(help="One state only.")] = None,
+) -> None:
+    """Write the unresolved flags to a file, as the last accepted night left them."""
+    settings = load(config)
+
+    from monitor.config.settings import read_restricted
+    from monitor.lists.answer_sheet import allow_answers
+    from monitor.lists.lists import export_flags, prepare
+    from monitor.record import last_night
+    from monitor.rulebook.rulebook import load_rulebook
+    from monitor.store.database import reading_store
+
+    rulebook = load_rulebook(settings.rule_folders(), settings.rule)
+    if rule is not None:
+        rulebook.find(rule)
+    with reading_store(database(settings)) as store:
+        con, as_at = last_night.recall(store)
+        with store.reading() as connection:
+            answering = allow_answers(settings, connection)
+    prepare(con, rulebook.rules, settings.teams, as_at=as_at)
+    count = export_flags(
+        con,
+        output,
+        form=form,
+        as_at=as_at,
+        team=team,
+        rule=rule,
+        state=state,
+        restricted=read_restricted(settings.restricted),
+        marking=settings.delivery.marking,
+        answering=answering,
+    )
+    typer.echo(f"{count} {'flag' if count == 1 else 'flags'} as at {as_at} written to {output}")
+
+
+def measures(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
+    """The service's figures on the last accepted night, beside those of four weeks before."""
+    settings = load(config)
+
+    from monitor.cli import terminal
+    from monitor.figures import measures as figures
+    from monitor.store.database import reading_store
+
+    with reading_store(database(settings)) as store:
+        nights, account = figures.read_last(store)
+    if as_json:
+        terminal.print_json(figures.as_dict(nights, account))
+    else:
+        terminal.show_measures(account)
+
+
+def explain(
+    person: Annotated[str, typer.Argument(metavar="PERSON", help="The young person's id.")],
+    config: ConfigPath = CONFIG,
+    rule: Annotated[str | None, typer.Option(help="One rule only, by its id.")] = None,
+    as_at: AsAt = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything held about them as JSON.")] = False,
+) -> None:
+    """One person: every rule's answer with the values used, what would clear each, and what is held about them."""
+    settings = load(config)
+
+    from monitor.cli import terminal
+    from monitor.config.settings import read_restricted
+    from monitor.record.explain import explain_person, narrow
+    from monitor.store.database import reading_store
+
+    rulebook = read_rulebook(config)
+    if rule is not None:
+        rulebook.find(rule)
+    with reading_store(database(settings)) as store:
+        account = explain_person(
+            store, settings.data_folder / "snapshots", rulebook, person, as_at=as_at.date() if as_at else None
+        )
+    if rule is not None:
+        account = narrow(account, rule)
+    terminal.show_person(account, restricted=person in read_restricted(settings.restricted), as_json=as_json)
+
+
+def backtest(
+    rule: Annotated[str, typer.Argument(metavar="RULE", help="A rule's id, or the path of a rule file.")],
+    config: ConfigPath = CONFIG,
+    limit: Annotated[
+        list[str] | None, typer.Option("--limit", metavar="NAME=VALUE", help="Another limit; may be given again.")
+    ] = None,
+    since: Annotated[
+        dt.datetime | None,
+        typer.Option("--from", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="First night told of."),
+    ] = None,
+    until: Annotated[
+        dt.datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Last night told of.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replay a new or changed rule over the kept nights; nothing is saved or sent."""
+    settings = load(config)
+
+    from monitor.caseload.departures import read_merged
+    from monitor.cli import terminal
+    from monitor.config.settings import read_restricted
+    from monitor.messages.routes import plan_routes
+    from monitor.record import backtest as replaying
+    from monitor.store.database import reading_store
+
+    limits = dict(_named_value(one) for one in limit or ())
+    rulebook, chosen = replaying.choose(read_rulebook(config), read_rulebook(config, adjusted=False), rule, limits)
+    with reading_store(database(settings)) as store:
+        nights = replaying.find_nights(store, settings.data_folder / "snapshots")
+    routes = plan_routes(settings.teams, settings.people, read_restricted(settings.restricted))
+    first, last = (one.date() if one else None for one in (since, until))
+    with terminal.progress() as say:
+        say("Replaying the kept nights")
+        merged = read_merged(settings.merged_ids)
+        found = replaying.replay(rulebook, chosen, nights, routes, since=first, until=last, merged=merged)
+    terminal.show_replay(found, as_json=as_json)
+
+
+def report(
+    output: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write into; made if it is not there.")],
+    config: ConfigPath = CONFIG,
+    since: Annotated[
+        dt.datetime | None,
+        typer.Option(
+            "--from", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="First day; 52 weeks back if not said."
+        ),
+    ] = None,
+    until: Annotated[
+        dt.datetime | None,
+        typer.Option("--to", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Last day; today if left out."),
+    ] = None,
+    team: Annotated[str | None, typer.Option(help="One team only, in any of its spellings.")] = None,
+    board: Annotated[
+        bool, typer.Option("--board", help="The board's edition: no ids, and no number from which one under 5 follows.")
+    ] = False,
+) -> None:
+    """Write the oversight report: who is out of sight, since when, and what was done."""
+    settings = load(config)
+
+    from monitor.messages.templates import open_templates
+    from monitor.report.write import gather_edition, write_report
+    from monitor.rulebook.rulebook import load_rulebook
+    from monitor.store.database import reading_store
+
+    rulebook = load_rulebook(settings.rule_folders(), settings.rule)
+    with reading_store(database(settings)) as store:
+        contents = gather_edition(
+            store,
+            settings,
+            rulebook,
+            made_on=today(),
+            since=since.date() if since else None,
+            until=until.date() if until else None,
+            team=team,
+            board=board,
+        )
+    for path in write_report(contents, output, open_templates(settings.templates)):
+        typer.echo(f"{path}")
+
+
+def _named_value(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip() or not value.strip():
+        raise Problems([f'--limit {text[:60]}: not a name and a value; write it like --limit "contact_within=6 weeks"'])
+    return name.strip(), value.strip()

@@ -1,0 +1,61 @@
+"""The commands about the rulebook."""
+
+from typing import Annotated
+
+import typer
+
+from monitor.cli.options import CONFIG, AsJson, ConfigPath, load, read_rulebook
+
+rules_app = typer.Typer(help="The rulebook: what is asked, why, and its own examples.", no_args_is_help=True)
+
+
+@rules_app.command("list")
+def rules_list(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
+    """Every rule: severity, basis, title."""
+    from monitor.cli import terminal
+
+    terminal.show_rules(read_rulebook(config), as_json=as_json)
+
+
+@rules_app.command("show")
+def rules_show(
+    rule: Annotated[str, typer.Argument(help="The rule's id.")], config: ConfigPath = CONFIG, as_json: AsJson = False
+) -> None:
+    """One rule in full: what it asks, why, its limits and its examples."""
+    from monitor.cli import terminal
+
+    terminal.show_rule(read_rulebook(config).find(rule), as_json=as_json)
+
+
+@rules_app.command("test")
+def rules_test(
+    rule: Annotated[str | None, typer.Argument(help="One rule's id; every rule if left out.")] = None,
+    config: ConfigPath = CONFIG,
+    mutants: Annotated[
+        bool, typer.Option("--mutants", help="Alter every condition a little, and list what no example notices.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run the rules' own examples; exit code 1 if any gives another answer."""
+    from monitor.cli import terminal
+    from monitor.rulebook import examples
+
+    rulebook = read_rulebook(config, adjusted=False)
+    rules = (rulebook.find(rule),) if rule else rulebook.rules
+    if mutants:
+        from monitor.rulebook.mutants import judge
+
+        raise typer.Exit(terminal.show_verdicts(judge(rules), as_json=as_json))
+    raise typer.Exit(terminal.show_examples(examples.run_rules(rules), as_json=as_json))
+
+
+@rules_app.command("map")
+def rules_map(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
+    """The inspection report's paragraphs 28 to 54, each with its rules or the reason it has none."""
+    from monitor.cli import terminal
+    from monitor.config.settings import shipped
+    from monitor.rulebook import report_map
+
+    folders = (shipped("rules"),) if config == CONFIG and not config.exists() else load(config).rule_folders()
+    off = read_rulebook(config).switched_off
+    terminal.show_map(report_map.draw(read_rulebook(config, adjusted=False), folders, off), as_json=as_json)

@@ -1,0 +1,38 @@
+"""The commands of the service: start it, and ask how it is."""
+
+import os
+
+import typer
+
+from monitor.cli.options import CONFIG, AsJson, ConfigPath, database, load, now
+
+
+def start(config: ConfigPath = CONFIG) -> None:
+    """Run every night, deliver, and look after itself, until it is stopped; what it does is logged."""
+    from monitor.log import open_log
+    from monitor.service.settings import Watch
+    from monitor.service.start import serve
+    from monitor.service.steps import Service
+
+    watch = Watch(config, os.environ)
+    settings = watch.settings.config.service
+    log = open_log(settings.log, settings.log_file)
+    serve(Service(watch, os.environ, now, log), log)
+    raise typer.Exit(0)
+
+
+def status(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
+    """How the monitor stands, and what needs a person: the last nights, the next, what waits, the disk."""
+    settings = load(config)
+
+    from monitor.cli import terminal
+    from monitor.service import concerns, status, status_words
+
+    found = status.gather(settings, database(settings), now(), wait_seconds=2)
+    needed = concerns.judge(found, settings)
+    if as_json:
+        terminal.print_json(status_words.as_dict(found, needed))
+    else:
+        for line in status_words.describe(found, needed):
+            typer.echo(line)
+    raise typer.Exit(1 if needed else 0)

@@ -1,0 +1,64 @@
+"""The commands for setting up and trying out: a folder to start from, the data dictionary and invented people."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monitor.cli.options import AsAt, AsJson, today
+
+
+def sample(
+    file: Annotated[Path, typer.Argument(help="The .xlsx or .csv file to write.")],
+    people: Annotated[int, typer.Option(min=1, max=5_000_000, help="How many people to invent.")] = 900,
+    as_at: AsAt = None,
+    seed: Annotated[int, typer.Option(help="The same seed invents the same people.")] = 1,
+    supplement: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a supplement about most of them too.")
+    ] = None,
+) -> None:
+    """Write a List 9 of invented people, for trials."""
+    from monitor.sample.list_9 import write_sample
+    from monitor.sample.supplement import write_sample_supplement
+
+    day = as_at.date() if as_at else today()
+    write_sample(file, people=people, as_at=day, seed=seed)
+    typer.echo(f"{people} invented people written to {file}")
+    if supplement is not None:
+        write_sample_supplement(supplement, people=people, as_at=day, seed=seed)
+        typer.echo(f"what a supplement knows of them written to {supplement}")
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make; nothing in it is overwritten.")],
+) -> None:
+    """Make a folder to start from: config, a rule of your own, templates, invented people, and how to install it."""
+    from monitor.cli import new_folder
+
+    made = new_folder.make(folder, today=today())
+    typer.echo(f"{len(made.files)} files written to {made.folder}. Next:")
+    for number, step in enumerate(made.next_steps, start=1):
+        typer.echo(f"{number}. {step}")
+
+
+def columns(
+    template: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write an empty supplement (.xlsx) to fill in instead.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The data dictionary: every column, what it holds and means, and where sources have it."""
+    from monitor.catalogue import dictionary
+
+    if template is not None:
+        dictionary.write_template(template, as_at=today())
+        typer.echo(f"an empty supplement of {len(dictionary.SUPPLEMENT_COLUMNS)} columns written to {template}")
+        return
+
+    from monitor.cli import terminal
+
+    if as_json:
+        terminal.print_json(dictionary.describe_columns())
+    else:
+        headings = ("Column", "Holds", "Meaning", "Known as")
+        terminal.print_rows(headings, dictionary.column_rows())

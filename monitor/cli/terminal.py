@@ -1,0 +1,417 @@
+"""What commands print: a person at a terminal gets tables and progress, a log file gets plain lines."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from monitor.cli.check import Report
+    from monitor.config.settings import Config
+    from monitor.figures.measures import Account as Measures
+    from monitor.night.run import Night
+    from monitor.outbox.receipts import Received
+    from monitor.outbox.send import Delivered
+    from monitor.record.backtest import Replay
+    from monitor.record.explain import Account
+    from monitor.rulebook.examples import Result
+    from monitor.rulebook.mutants import Verdict
+    from monitor.rulebook.report_map import Paragraph
+    from monitor.rulebook.rule_file import Rule
+    from monitor.rulebook.rulebook import Rulebook
+
+PLAIN_WIDTH = 120
+COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "", "data": "dim"}
+OUTCOMES = {
+    "accepted": "accepted",
+    "put right": "put right: the flags follow the new input, and the mail says correction",
+    "unchanged": "accepted already from the same input: nothing has changed and nothing new is sent",
+    "rehearsed": "rehearsed: nothing was saved or sent",
+}
+
+
+def _console() -> Console:
+    return Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH, soft_wrap=False)
+
+
+VERDICTS = {
+    "accepted": "Believed on request:",
+    "refused": "The gate would refuse this night:",
+    "degraded": "Not all of this night is believed; what rests on the following is held, not judged:",
+    "stale": "The data is old:",
+}
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """A spinner naming the step in hand; silent when nobody is watching."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda step: None
+        return
+    with console.status("Starting") as status:
+        yield lambda step: status.update(step)
+
+
+def print_json(content: Any) -> None:
+    sys.stdout.write(json.dumps(content, default=str, indent=2, ensure_ascii=False) + "\n")
+
+
+def print_rows(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table of text."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    _console().print(table)
+
+
+def show_night(night: "Night", config: "Config") -> None:
+    """The closing account: what was asked, what came of it, what could not be judged, where the files are."""
+    console = _console()
+    console.print(f"[bold]Night of {night.as_at.day} {night.as_at:%B %Y}[/bold]: {OUTCOMES[night.outcome]}")
+    _print_verdict(console, night)
+    if night.baseline:
+        console.print("The first night: there is no history to compare with, so everything found is new.")
+    _print_intake(console, night)
+    _print_rules(console, night)
+    _print_not_judged(console, night)
+    _print_flags(console, night)
+    _print_messages(console, night, config)
+
+
+def _print_verdict(console: Console, night: "Night") -> None:
+    """What the gate did not believe, and what that means for the night."""
+    verdict = night.verdict
+    if verdict.doubts:
+        console.print(Text(VERDICTS["accepted" if verdict.accepted else verdict.word], style="red"))
+    for line in (*verdict.doubts, *verdict.notes):
+        console.print(Text(f"  {line}"))
+    if night.evaluation.doubted:
+        console.print(Text(f"  asked of nobody, flags held: {', '.join(night.evaluation.doubted)}"))
+
+
+def _print_intake(console: Console, night: "Night") -> None:
+    intake = night.intake
+    console.print(f"{_people(night.people)} from {_count(intake.rows, 'row')}", end="")
+    console.print(f"; {_people(night.absent)} of earlier nights missing from it" if night.absent else "")
+    if night.left:
+        reasons = ", ".join(f"{number} {reason}" for reason, number in night.left.items())
+        console.print(f"  gone since the last night: {reasons}")
+    for note in intake.notes:
+        console.print(Text(f"  {note}"))
+    if night.deaths:
+        console.print(f"  {_people(night.deaths)} newly recorded as having died: monitor confirm ID --by NAME")
+
+
+def _print_rules(console: Console, night: "Night") -> None:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Rule", overflow="fold")
+    for heading in ("asked", "ok", "breach", "cannot assess", "new tonight"):
+        table.add_column(heading, justify="right")
+    for rule, counts in night.evaluation.totals.items():
+        if rule in night.evaluation.not_assessed or rule in night.evaluation.failed:
+            continue
+        breach = counts.breach if counts.breach or rule not in night.evaluation.cannot_fire else "cannot fire"
+        figures = (counts.asked, counts.ok, breach, counts.cannot_assess, night.opened.get(rule, 0))
+        table.add_row(rule, *(str(figure) for figure in figures), style="" if counts.breach else "dim")
+    console.print(table)
+
+
+def _print_not_judged(console: Console, night: "Night") -> None:
+    for rule, columns in night.evaluation.not_assessed.items():
+        console.print(Text(f"Not assessed: {rule}: no source supplies {', '.join(columns)}"))
+    for rule, why in night.evaluation.failed.items():
+        console.print(Text(f"Failed: {rule}: {why}; its flags are held", style="red"))
+
+
+def _print_flags(console: Console, night: "Night") -> None:
+    changes = {
+        "opened": "new", "held": "newly held", "released": "released", "resolved": "resolved",
+        "waiver ended": "back from a waiver",
+    }  # fmt: skip
+    said = [f"{night.changes[change]} {words}" for change, words in changes.items() if night.changes.get(change)]
+    known = ("open", "held", "waived", "quarantined")
+    states = [f"{night.states[state]} {state}" for state in known if night.states.get(state)]
+    console.print(f"Flags: {', '.join(said) or 'nothing changed'}; now {', '.join(states) or 'none open'}")
+    for surge in night.surges:
+        words = f"Likely a data fault: {surge.rule}: {surge.new} new flags wait; if right: monitor confirm {surge.rule}"
+        console.print(Text(f"{words} --by NAME", style="red"))
+    for team, people in night.unrouted.items():
+        name = f'team "{team}"' if team else "no team"
+        console.print(Text(f"No lead to tell: {name}, {_people(people)}; the fallback address hears instead"))
+
+
+def _print_messages(console: Console, night: "Night", config: "Config") -> None:
+    if night.outcome == "rehearsed":
+        console.print(f"{_count(night.messages, 'message')} would be sent")
+        return
+    show_delivery(night.delivered)
+    if night.delivered.delivered and config.delivery.channel == "folder":
+        console.print(Text(f"Messages are in {config.data_folder / 'outbox'}"))
+    if night.lists:
+        console.print(Text(f"Lists are in {night.lists[0].parent}"))
+    if night.report:
+        console.print(Text(f"The oversight report is in {night.report[0].parent}"))
+    if night.report_fault:
+        console.print(Text(night.report_fault, style="red"))
+
+
+def show_receipts(received: "Received") -> None:
+    """Nothing, where no receipt was waited for."""
+    console = _console()
+    found = (("arrived", received.delivered), ("did not arrive", received.failed), ("not known yet", received.awaited))
+    if any(number for _, number in found):
+        console.print("Receipts: " + "; ".join(f"{number} {words}" for words, number in found if number))
+    for problem in received.problems:
+        console.print(Text(f"  {problem}", style="red"))
+
+
+def show_delivery(delivered: "Delivered") -> None:
+    console = _console()
+    console.print(f"{_count(delivered.delivered, 'message')} delivered", end="")
+    others = (
+        ("to be tried again", delivered.to_retry),
+        ("given up", delivered.given_up),
+        ("in doubt: they may have arrived, and are not sent again", delivered.doubtful),
+        ("withheld: something they say may no longer be said to that reader", delivered.withheld),
+    )
+    console.print("".join(f"; {number} {words}" for words, number in others if number))
+    for problem in delivered.problems:
+        console.print(Text(f"  {problem}", style="red"))
+
+
+def show_check(report: "Report", *, as_json: bool) -> None:
+    if as_json:
+        print_json(report.as_dict())
+        return
+    console = _console()
+    for section, lines in report.sections:
+        console.print(f"[bold]{section}[/bold]")
+        for line in lines:
+            console.print(Text(f"  {line}"))
+    for problem in report.problems:
+        console.print(Text(problem, style="red"))
+    console.print("[bold]Ready[/bold]" if not report.problems else "[bold red]Not ready[/bold red]")
+
+
+def show_measures(account: "Measures") -> None:
+    """Each figure with its denominator and who is not told, and the days that clearing took."""
+    console = _console()
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Measure", overflow="fold")
+    for heading in ("number", "of", "share", "not told", "then", "of", "share", "not told"):
+        table.add_column(heading, justify="right")
+    for one in (*account.standings, *account.fallen):
+        cells = []
+        for then in (one.tonight, one.before):
+            share = f"{then.share:.0%}" if then and then.share is not None else "-"
+            cells += [str(then.numerator), str(then.denominator), share, str(then.not_assessed)] if then else ["-"] * 4
+        table.add_row(one.label, *cells)
+    console.print(table)
+    if account.fallen:
+        console.print(f"The last {_count(len(account.fallen), 'line')}: filled in less than before")
+    for each in account.clearing:
+        days = _count(each.median_days, "day")
+        console.print(f"{each.rule}: {days} to clear (median of {each.cleared:,}); {each.unresolved:,} standing")
+
+
+def show_rules(rulebook: "Rulebook", *, as_json: bool) -> None:
+    if as_json:
+        print_json([_rule_row(rule) for rule in rulebook.rules])
+        return
+    console = _console()
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("Rule", "Severity", "Basis", "Report", "Title"):
+        table.add_column(heading, overflow="fold")
+    for rule in rulebook.rules:
+        paragraphs = " ".join(map(str, rule.report))
+        table.add_row(rule.id, Text(rule.severity, COLOURS[rule.severity]), rule.basis, paragraphs, rule.title)
+    console.print(table)
+    console.print(_count(len(rulebook.rules), "rule"))
+
+
+def _rule_row(rule: "Rule") -> dict[str, Any]:
+    names = ("id", "title", "severity", "basis", "reference", "report", "status", "sensitive", "folds", "continues")
+    return {name: _plain(getattr(rule, name)) for name in names}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, tuple | list | set | frozenset):
+        return [_plain(one) for one in value]
+    return value
+
+
+def show_rule(rule: "Rule", *, as_json: bool) -> None:
+    if as_json:
+        print_json({**_rule_row(rule), "text": rule.as_written})
+        return
+    console = _console()
+    console.print(f"[bold]{rule.id}[/bold]  ({rule.file})")
+    console.print(Text(rule.as_written))
+
+
+def show_examples(results: Sequence["Result"], *, as_json: bool) -> int:
+    """Print the failures, each with expected, got and the row; the exit code."""
+    failed = [result for result in results if result.got != result.expected]
+    if as_json:
+        print_json({
+            "run": len(results),
+            "failed": [
+                {"rule": one.rule, "example": one.name, "expected": one.expected, "got": one.got, "row": dict(one.row)}
+                for one in failed
+            ],
+        })  # fmt: skip
+        return 1 if failed else 0
+    console = _console()
+    for one in failed:
+        console.print(Text(f"{one.rule}: {one.name}", style="red"))
+        console.print(Text(f"  expected {one.expected}, got {one.got}"))
+        console.print(Text("  " + ", ".join(f"{name} = {value}" for name, value in one.row.items())))
+    rules = len({one.rule for one in results})
+    console.print(f"{_count(len(results), 'example')} of {_count(rules, 'rule')}: {len(failed)} failed")
+    return 1 if failed else 0
+
+
+def show_verdicts(verdicts: Sequence["Verdict"], *, as_json: bool) -> int:
+    """Print the changes to each rule that no example notices; the exit code."""
+    unsound = [one for one in verdicts if not one.is_sound]
+    if as_json:
+        print_json([
+            {"rule": one.rule, "mutants": one.mutants, "surviving": list(one.surviving),
+             "explained": dict(one.explained), "idle": list(one.idle)}
+            for one in verdicts
+        ])  # fmt: skip
+        return 1 if unsound else 0
+    console = _console()
+    for one in unsound:
+        console.print(Text(one.rule, style="red"))
+        for change in one.surviving:
+            console.print(Text(f"  no example notices  {change}"))
+        for change in one.idle:
+            console.print(Text(f"  weak_mutants names what an example does notice, or no change at all  {change}"))
+    surviving, explained = (sum(len(part) for part in parts) for parts in (
+        [one.surviving for one in verdicts], [one.explained for one in verdicts]
+    ))  # fmt: skip
+    mutants = _count(sum(one.mutants for one in verdicts), "mutant")
+    console.print(
+        f"{mutants} of {_count(len(verdicts), 'rule')}: {surviving} noticed by no example, {explained} explained"
+    )
+    return 1 if unsound else 0
+
+
+def show_map(paragraphs: Sequence["Paragraph"], *, as_json: bool) -> None:
+    if as_json:
+        print_json([one.as_dict() for one in paragraphs])
+        return
+    console = _console()
+    for one in paragraphs:
+        console.print(f"[bold]Paragraph {one.number}[/bold]")
+        for rule in one.rules:
+            console.print(Text(f"  {rule.rule}: {rule.title}" + (f" ({rule.standing})" if rule.standing else "")))
+        if not one.rules:
+            console.print(
+                Text(f"  no rule: {one.why_none or 'and no reason given'}", style="dim" if one.why_none else "red")
+            )
+        for what, why in one.parts:
+            console.print(Text(f"  not asked: {what}: {why}", style="dim"))
+
+
+def show_replay(replay: "Replay", *, as_json: bool) -> None:
+    """What the rule would have done night by night, and who would have been told; no person is named."""
+    if as_json:
+        print_json(replay.as_dict())
+        return
+    console = _console()
+    console.print(f"[bold]{replay.rule.id}[/bold]: {replay.rule.title}")
+    for name, limit in replay.as_dict()["limits"].items():
+        console.print(Text(f"  {name} = {limit}"))
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Night")
+    for heading in ("new", "newly held", "released", "resolved", "open", "held"):
+        table.add_column(heading, justify="right")
+    for night in replay.nights:
+        moved = [night.changes.get(change, 0) for change in ("opened", "held", "released", "resolved")]
+        table.add_row(
+            str(night.as_at), *(str(figure or "") for figure in moved), str(night.open), str(night.held or "")
+        )
+    console.print(table)
+    for night in replay.left_out:
+        console.print(Text(f"{night.as_at}: {night.why_not}", style="red"))
+    churn = "" if replay.churn is None else f"; {replay.churn:.1%} of open flags opened or resolved a night"
+    console.print(f"{_count(len(replay.flags), 'flag')}, {replay.back_again} of them back again{churn}")
+    console.print("Who would have been told of new flags:" if replay.hears else "Nobody would have been told anything")
+    for one in replay.hears:
+        team = f'team "{one.team}"' if one.team else "no team"
+        console.print(Text(f"  {one.address}: {team}: {_people(one.people)}, {_count(one.flags, 'flag')}"))
+
+
+def show_person(account: "Account", *, restricted: bool, as_json: bool) -> None:
+    """What the rules say of one person, and what is held about them."""
+    if restricted:
+        Console(stderr=True).print("On the restricted list: to be shown to nobody but the head of service")
+    if as_json:
+        print_json(account.as_dict())
+        return
+    console = _console()
+    console.print(Text(f"{account.person_id}, as at {account.as_at}, from {account.source}", style="bold"))
+    for one in account.answers:
+        if one.outcome == "not applicable":
+            continue
+        console.print(Text(f"{one.rule}: {one.outcome}", style=COLOURS[one.severity] if one.because else "dim"), end="")
+        console.print(Text(f": {one.why}" if one.why else ""))
+        if one.outcome != "not asked":
+            console.print(Text("  " + ", ".join(f"{value.name} = {value.shown}" for value in one.values)))
+        due = f"Due on {one.due_on.day} {one.due_on:%B %Y}" if one.due_on else None
+        changed = "The rule has changed since that night" if one.changed_since else None
+        for said in (one.because, due, one.clears and f"Cleared by: {one.clears}", changed):
+            if said:
+                console.print(Text(f"  {said}"))
+    elsewhere = [one.rule for one in account.answers if one.outcome == "not applicable"]
+    if elsewhere:
+        console.print(Text(f"not applicable: {', '.join(elsewhere)}", style="dim"))
+    _print_held(console, account)
+
+
+def _print_held(console: Console, account: "Account") -> None:
+    console.print(Text("What has happened", style="bold"))
+    for event in account.events or [{"as_at": "", "kind": "nothing yet"}]:
+        about = ": ".join(str(event[key]) for key in ("rule", "why") if event.get(key))
+        console.print(Text(f"  {event['as_at']}  {event['kind']}" + (f"  {about}" if about else "")))
+    console.print(Text("Flags that stand", style="bold"))
+    standing = [flag for flag in account.flags if flag["resolved_on"] is None]
+    for flag in standing:
+        held = f"; held since {flag['held_since']}: {flag['held_why']}" if flag["held_since"] else ""
+        console.print(Text(f"  {flag['rule']} ({flag['severity']}) since {flag['opened_on']}{held}"))
+        for said in account.decisions(flag["id"]):
+            console.print(Text(f"    {said}"))
+    if not standing:
+        console.print("  none")
+    console.print(Text("Messages that name them", style="bold"))
+    for message in account.messages:
+        console.print(Text(f"  {message['as_at']}  {message['recipient']}  {message['kind']}  {message['state']}"))
+    if not account.messages:
+        console.print("  none")
+    console.print(Text("What is held, in rows (--json prints them)", style="bold"))
+    for table, rows in account.held.items():
+        if rows:
+            console.print(f"  {table}: {len(rows)}")
+    nights = account.kept_nights
+    console.print(f"  kept caseloads: {len(nights)}" + (f", {nights[0]} to {nights[-1]}" if nights else ""))
+
+
+def _people(number: int) -> str:
+    return "1 person" if number == 1 else f"{number:,} people"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,77 @@
+"""The commands about what is kept: removing what is past its time, or a person, and verifying what is left."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from monitor.cli.options import CONFIG, AsJson, ConfigPath, database, load, now, today
+from monitor.errors import Problems
+
+
+def purge(
+    config: ConfigPath = CONFIG,
+    person: Annotated[
+        str | None, typer.Option(metavar="ID", help="Remove this person everywhere; needs --by and --reason.")
+    ] = None,
+    by: Annotated[str | None, typer.Option(metavar="NAME", help="Who decided it.")] = None,
+    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why, without the id: it stays on record.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove what is past its time to be kept, or a person."""
+    if person is None and (by or reason):
+        raise Problems(["--by, --reason: go with --person; what is past its time goes by the config alone"])
+    if person is not None and not (by and reason):
+        raise Problems(["--person: needs --by, the name of who decided it, and --reason, why"])
+    settings = load(config)
+
+    from monitor.cli import terminal
+    from monitor.record import purge_words
+    from monitor.record.purge import purge_store
+    from monitor.store.database import working_store
+
+    with working_store(database(settings), existing=True) as store:
+        if person is None:
+            purged = purge_store(store, settings, today(), now(), dry_run=dry_run)
+            lines, content, code = purge_words.purged(purged, dry_run=dry_run), purged.as_dict(), purged.exit_code
+        else:
+            from monitor.record import remove_person
+
+            with terminal.progress() as say:
+                account = remove_person.remove(
+                    store, settings, person, by=by or "", reason=reason or "", today=today(), now=now(),
+                    environ=os.environ, say=say, dry_run=dry_run,
+                )  # fmt: skip
+            lines, content, code = purge_words.person(account), account.as_dict(), account.exit_code
+    if as_json:
+        terminal.print_json(content)
+    else:
+        for line in lines:
+            typer.echo(line)
+    raise typer.Exit(code)
+
+
+def audit(
+    config: ConfigPath = CONFIG,
+    head: Annotated[
+        str | None, typer.Option(metavar="HASH", help="A head printed on a digest or report, or how it begins.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Verify the record: the chain of events, the kept caseloads and the flags; names what was changed first."""
+    settings = load(config)
+
+    from monitor.cli import terminal
+    from monitor.record import audit as auditing
+    from monitor.record.purge_files import SNAPSHOTS
+    from monitor.store.database import reading_store
+
+    with reading_store(database(settings)) as store, terminal.progress() as say:
+        found = auditing.audit(store, settings.data_folder / SNAPSHOTS, head=head, say=say)
+    if as_json:
+        terminal.print_json(found.as_dict())
+    else:
+        for line in auditing.describe(found):
+            typer.echo(line)
+    raise typer.Exit(found.exit_code)

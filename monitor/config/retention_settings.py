@@ -1,0 +1,76 @@
+"""How long what the monitor keeps is kept."""
+
+import calendar
+import datetime as dt
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AfterValidator
+
+from monitor.config.fields import Table
+
+if TYPE_CHECKING:
+    from monitor.durations import Duration
+
+FOREVER = "forever"
+SHORTEST = 7
+SHORTEST_RESOLVED = 60
+"""In days. Resolved flags are still told of, and may still be put right, for weeks."""
+
+
+def _parse(keep: str) -> "Duration":
+    # The rulebook itself reads the config, so it cannot be imported before the config is there.
+    from monitor.durations import SHORTEST_DAYS, parse_duration
+
+    duration = parse_duration(keep)
+    if duration.unit not in SHORTEST_DAYS:
+        raise ValueError(f'"{keep}" is in working days; write days, weeks, months or years')
+    return duration
+
+
+def _time_to_keep(keep: str, least: int = SHORTEST) -> str:
+    from monitor.durations import SHORTEST_DAYS
+
+    if keep == FOREVER:
+        return keep
+    try:
+        duration = _parse(keep)
+    except ValueError as fault:
+        raise ValueError(f'{fault}; or "{FOREVER}"') from None
+    if duration.days(SHORTEST_DAYS) < least:
+        raise ValueError(f'"{keep}" is too short; at least {least} days, or "{FOREVER}"')
+    return keep
+
+
+def oldest_kept(keep: str, today: dt.date) -> dt.date | None:
+    """The first day of which something is still kept on ``today``; None if it is kept forever."""
+    if keep == FOREVER:
+        return None
+    duration = _parse(keep)
+    if duration.unit in ("day", "week"):
+        return today - dt.timedelta(days=duration.count * (7 if duration.unit == "week" else 1))
+    months = today.year * 12 + today.month - 1 - duration.count * (12 if duration.unit == "year" else 1)
+    year, month = divmod(months, 12)
+    return dt.date(year, month + 1, min(today.day, calendar.monthrange(year, month + 1)[1]))
+
+
+Keep = Annotated[str, AfterValidator(_time_to_keep)]
+KeepResolved = Annotated[str, AfterValidator(lambda keep: _time_to_keep(keep, SHORTEST_RESOLVED))]
+
+
+class Retention(Table):
+    """How long each thing is kept, in words or ``forever``; what is older goes at night. Dates and counts stay.
+
+    ``snapshots``: two years of nights can be explained and replayed, which spans two yearly returns; the newest always
+    stays. ``resolved_flags``: what a flag said, from the day it was resolved, as long as the night it was about can be
+    explained. ``messages``: their words, for a year, as long as a young person has to complain of what was done.
+    ``exports``: exception lists, which are worked off within weeks; the newest always stay. ``outbox``: the files of
+    the folder channel, which are copies of messages and have been taken by then. ``logs``: as long as it may take to
+    look into a fault.
+    """
+
+    snapshots: Keep = "2 years"
+    resolved_flags: KeepResolved = "2 years"
+    messages: Keep = "1 year"
+    exports: Keep = "3 months"
+    outbox: Keep = "1 month"
+    logs: Keep = "3 months"

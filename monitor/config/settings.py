@@ -1,0 +1,304 @@
+"""The configuration: one TOML file read once into frozen models, every problem reported together."""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+
+from monitor.config.delivery_settings import Delivery, Notify, People, Smtp, Team, teams_differ
+from monitor.config.escalation_settings import Digests, Escalation
+from monitor.config.fields import Database, File, Folder, Line, Located, Table, check_case_url, fold
+from monitor.config.retention_settings import Retention
+from monitor.config.service_settings import Heartbeat, Service
+from monitor.config.source_settings import Http, Source, sources_fit
+from monitor.config.waiver_settings import Answers, Reason, Waivers
+from monitor.errors import Problems
+
+__all__ = [
+    "Answers",
+    "Config",
+    "Delivery",
+    "Digests",
+    "Escalation",
+    "Gate",
+    "Heartbeat",
+    "Http",
+    "Lists",
+    "Measures",
+    "Notify",
+    "People",
+    "Quarantine",
+    "Reason",
+    "Report",
+    "Retention",
+    "RuleSettings",
+    "Service",
+    "Smtp",
+    "Source",
+    "Team",
+    "Waivers",
+    "fold",
+    "load_config",
+    "read_restricted",
+    "shipped",
+]  # fmt: skip
+
+SHIPPED = Path(__file__).parent.parent / "shipped"
+"""Where the wheel keeps the rules and templates that stand at the top level of a checkout."""
+
+NOT_AN_ADVISER = (
+    "duty", "duty worker", "unallocated", "awaiting allocation", "tbc", "vacant", "none", "n/a", "unknown",
+)  # fmt: skip
+
+
+def shipped(name: str) -> Path:
+    """The shipped ``rules``, ``templates`` or example config: inside the wheel, else at the top of the checkout."""
+    inside = SHIPPED / name
+    return inside if inside.exists() else Path(__file__).parent.parent.parent / name
+
+
+class Lists(Table):
+    """The exception lists."""
+
+    workbooks: bool = True
+    lists_folder: Located | None = None
+
+
+class Report(Table):
+    """The oversight report."""
+
+    every_night: bool = True
+
+
+class Measures(Table):
+    """Figures of the service."""
+
+    adviser_cap: int = Field(default=25, ge=1)
+
+
+class Gate(Table):
+    """When a night is not believed, or a part of it; shares are of people, between 0 and 1.
+
+    ``fewest``: what concerns fewer people than this is never called a bulk change.
+    """
+
+    fewest: int = Field(default=5, ge=1)
+    lowest_share_present: float = Field(default=0.9, ge=0, le=1)
+    lowest_share_of_team: float = Field(default=0.5, ge=0, le=1)
+    highest_share_joined: float = Field(default=0.25, ge=0)
+    most_new_deaths: int = Field(default=3, ge=0)
+    highest_share_new_deaths: float = Field(default=0.005, ge=0, le=1)
+    most_ids_changed: int = Field(default=2, ge=0)
+    highest_share_birth_dates_changed: float = Field(default=0.01, ge=0, le=1)
+    highest_share_teams_changed: float = Field(default=0.2, ge=0, le=1)
+    highest_share_rows_disagreeing: float = Field(default=0.05, ge=0)
+    lowest_share_of_usual_fill: float = Field(default=0.8, ge=0, le=1)
+    highest_rise_unreadable: float = Field(default=0.1, ge=0, le=1)
+    highest_share_values_changed: float = Field(default=0.5, ge=0, le=1)
+    highest_share_dates_back: float = Field(default=0.25, ge=0, le=1)
+    oldest_extract_working_days: int = Field(default=3, ge=0)
+
+
+class Quarantine(Table):
+    """When one rule's new flags are too many to be true, and wait for the analyst."""
+
+    fewest: int = Field(default=10, ge=1)
+    highest_share: float = Field(default=0.1, ge=0, le=1)
+    most_times_usual: float = Field(default=5, ge=1)
+    wait_working_days: int = Field(default=2, ge=0)
+
+
+class RuleSettings(Table):
+    """A council's own adjustment of one rule."""
+
+    enabled: bool = True
+    severity: Literal["critical", "high", "medium", "low", "data"] | None = None
+    limits: Mapping[str, str | int | float | date | tuple[str, ...]] = Field(default_factory=dict)
+    reason: Line | None = None
+    approved_by: Line | None = None
+
+
+class Config(Table):
+    """The whole configuration; relative paths have been made absolute from the file's folder."""
+
+    authority: Line = "Your authority"
+    data_folder: Located = Path("data")
+    database: Database | None = None
+    database_password_env: Line | None = None
+    database_password_file: Located | None = None
+    rules: tuple[Folder, ...] = ()
+    shipped_rules: bool = True
+    templates: Folder | None = None
+    case_url: Annotated[str, AfterValidator(check_case_url)] | None = None
+    restricted: File | None = None
+    merged_ids: File | None = None
+    not_an_adviser: tuple[str, ...] = NOT_AN_ADVISER
+    sources: Annotated[tuple[Source, ...], Field(min_length=1), AfterValidator(sources_fit)]
+    people: People = People()
+    teams: Annotated[tuple[Team, ...], AfterValidator(teams_differ)] = ()
+    delivery: Delivery = Delivery()
+    lists: Lists = Lists()
+    report: Report = Report()
+    digests: Digests = Digests()
+    escalation: Escalation = Escalation()
+    gate: Gate = Gate()
+    measures: Measures = Measures()
+    quarantine: Quarantine = Quarantine()
+    service: Service = Service()
+    heartbeat: Heartbeat | None = None
+    waivers: Waivers = Field(default_factory=Waivers)
+    answers: Answers = Answers()
+    retention: Retention = Retention()
+    rule: Mapping[str, RuleSettings] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _has_rules(self) -> "Config":
+        if not self.shipped_rules and not self.rules:
+            raise ValueError(
+                "shipped_rules: is false, and rules names no folder; name one, or use the shipped rulebook"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _database_passwords_fit(self) -> "Config":
+        if self.database_password_env and self.database_password_file:
+            raise ValueError("database_password_file: stands beside database_password_env; name one of the two")
+        named = self.database_password_env or self.database_password_file
+        if named and not (self.database or "").startswith("postgresql"):
+            raise ValueError("database_password_env, database_password_file: only for PostgreSQL; remove them")
+        return self
+
+    @model_validator(mode="after")
+    def _restricted_people_have_a_reader(self) -> "Config":
+        if self.restricted and not self.people.head:
+            raise ValueError("restricted: needs people.head, the only one who may be shown these people")
+        return self
+
+    @model_validator(mode="after")
+    def _every_team_has_a_reader(self) -> "Config":
+        if not self.people.model_fields_set & {"analyst", "fallback"}:
+            for team in self.teams:
+                if team.lead is None:
+                    raise ValueError(
+                        f"teams[{team.name}].lead: missing, and neither people.fallback nor people.analyst is named, "
+                        "so nobody would hear about this team; name one of them"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _addresses_are_allowed(self) -> "Config":
+        named = [(f"people.{key}", value) for key, value in self.people]
+        named += [(f"teams[{team.name}].{key}", value) for team in self.teams for key, value in team if key != "name"]
+        wrong = [
+            place for place, value in named if isinstance(value, str) and "@" in value
+            and not self.delivery.allows(value)
+        ]  # fmt: skip
+        if wrong:
+            domains = " or ".join(f"@{domain}" for domain in self.delivery.allowed_domains)
+            raise ValueError(f"{', '.join(wrong)}: not an address at {domains}, which delivery.allowed_domains demands")
+        return self
+
+    @property
+    def team_names(self) -> Mapping[str, str]:
+        """Each spelling of a team, folded, with the name the config gives that team."""
+        return {fold(name): team.name for team in self.teams for name in (team.name, *team.also_known_as)}
+
+    def rule_folders(self) -> tuple[Path, ...]:
+        """The shipped rulebook first, unless it is left out; the council's own folders beside it."""
+        return (*((shipped("rules"),) if self.shipped_rules else ()), *self.rules)
+
+
+def load_config(path: Path) -> Config:
+    """Read ``path``; raises ``Problems`` naming every mistake at once."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise Problems([f"{path}: no such file; name one with --config or $MONITOR_CONFIG"]) from None
+    except (OSError, UnicodeDecodeError) as fault:
+        raise Problems([f"{path}: cannot be read as UTF-8 text ({_plain(fault)})"]) from None
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as fault:
+        raise Problems([f"{path}: not valid TOML: {fault}"]) from None
+    try:
+        return Config.model_validate(table, context={"folder": path.absolute().parent})
+    except ValidationError as fault:
+        problems = fault.errors()
+        places = [problem["loc"] for problem in problems]
+        raise Problems(
+            _explain(path, table, problem)
+            for problem in problems
+            # A table that failed leaves its list short; only the fault itself is worth saying.
+            if not (problem["type"] == "too_short" and any(place[:1] == problem["loc"] != place for place in places))
+        ) from None
+
+
+def _plain(fault: Exception) -> str:
+    return fault.strerror or type(fault).__name__ if isinstance(fault, OSError) else type(fault).__name__
+
+
+def _explain(path: Path, table: Mapping[str, Any], problem: Any) -> str:
+    """One pydantic problem in our wording: place, what is wrong, what would be right."""
+    where = _place(table, problem["loc"])
+    kind, context = problem["type"], problem.get("ctx", {})
+    if kind == "missing":
+        return f"{path}: {where}: missing"
+    if kind == "extra_forbidden":
+        nearest = difflib.get_close_matches(str(problem["loc"][-1]), _keys_beside(problem["loc"]), n=1)
+        hint = f'; did you mean "{nearest[0]}"?' if nearest else "; remove it, or see config.example.toml"
+        return f"{path}: {where}: unknown key{hint}"
+    if kind == "value_error":
+        return f"{path}: {where}: {context['error']}" if where else f"{path}: {context['error']}"
+    if kind == "literal_error":
+        return f"{path}: {where}: {_shown(problem['input'])} is not one of {context['expected']}"
+    if kind == "too_short":
+        return f"{path}: {where}: at least one is needed; add a [[{where}]] table"
+    return f"{path}: {where}: {_shown(problem['input'])}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"
+
+
+def _place(table: Mapping[str, Any], loc: tuple[int | str, ...]) -> str:
+    """``teams.2.lead`` with tables counted from 1 and named where they have a name."""
+    parts: list[str] = []
+    here: Any = table
+    for step in loc:
+        try:
+            here = here[step]
+        except (KeyError, IndexError, TypeError):
+            here = None
+        if isinstance(step, int):
+            named = here.get("name") if isinstance(here, dict) else None
+            parts[-1:] = [f"{parts[-1] if parts else ''}[{named or step + 1}]"]
+        else:
+            parts.append(step)
+    return ".".join(parts)
+
+
+def _keys_beside(loc: tuple[int | str, ...]) -> list[str]:
+    """The real keys of the table in which an unknown key was written."""
+    model: Any = Config
+    for step in loc[:-1]:
+        if isinstance(step, int) or not hasattr(model, "model_fields") or step not in model.model_fields:
+            continue
+        annotation = model.model_fields[step].annotation
+        candidates = [annotation, *getattr(annotation, "__args__", ())]
+        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, Table)), model)
+    return [info.alias or name for name, info in model.model_fields.items()]
+
+
+def _shown(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def read_restricted(path: Path | None) -> frozenset[str]:
+    """The ids, one a line, of people shown only to the head of service; ``#`` starts a comment."""
+    if path is None:
+        return frozenset()
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as fault:
+        raise Problems([f"restricted: {path.name} cannot be read ({_plain(fault)})"]) from None
+    return frozenset(text for line in lines if (text := line.split("#", 1)[0].strip()))

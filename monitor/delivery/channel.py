@@ -1,0 +1,71 @@
+"""How messages leave: one small interface, and one small module for each way."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from monitor.delivery.envelope import Envelope, Receipt, build_mail
+
+if TYPE_CHECKING:
+    from monitor.config.delivery_settings import Delivery
+
+__all__ = ["Channel", "Envelope", "Receipt", "Tracing", "build_mail", "open_channel"]
+
+
+class Tracing(Protocol):
+    """A service that can be asked what became of a message."""
+
+    @property
+    def settled_after(self) -> timedelta:
+        """How long after an attempt whose result is unknown the service may be asked about it."""
+
+    def look_up(self, key: str) -> Receipt | None:
+        """What the service has under this key, or None if it knows of no such message; raises ``DeliveryError``."""
+
+    def ask(self, receipt: str) -> str | None:
+        """The final state of a message, in Notify's words, or None if there is none yet; raises ``DeliveryError``."""
+
+
+class Channel(Protocol):
+    """One way for messages to leave.
+
+    ``idempotent``: sending the same message twice leaves one copy, so an interrupted one can simply be sent again.
+    ``tracing``: the service that can be asked about an interrupted one; where there is none either, it is held.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def idempotent(self) -> bool: ...
+
+    @property
+    def tracing(self) -> Tracing | None: ...
+
+    def send(self, envelope: Envelope) -> Receipt:
+        """Deliver one message.
+
+        Raises ``DeliveryError``, saying whether trying again can help and whether it may have gone after all.
+        """
+
+    def close(self) -> None:
+        """Let go of any connection; a later message makes a new one."""
+
+
+def open_channel(delivery: "Delivery", data_folder: Path, environ: Mapping[str, str]) -> Channel:
+    """The channel the config names; close it when done. Nothing is connected before the first message.
+
+    Raises ``Problems`` when something it needs (a variable, a key, a certificate file) is not there.
+    """
+    if delivery.channel == "smtp" and delivery.smtp is not None:
+        from monitor.delivery.smtp import SmtpChannel
+
+        return SmtpChannel(delivery.smtp, environ)
+    if delivery.channel == "notify" and delivery.notify is not None:
+        from monitor.delivery.notify import NotifyChannel
+
+        return NotifyChannel(delivery.notify, environ)
+    from monitor.delivery.folder import FolderChannel
+
+    return FolderChannel(data_folder / "outbox")

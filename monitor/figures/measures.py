@@ -1,0 +1,377 @@
+"""Figures of the service that are nobody's flag: per night and team, each with what could not be counted either way."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, func, select
+
+from monitor.catalogue.columns import BY_NAME
+from monitor.errors import Refused
+from monitor.rulebook.evaluation import BREACH, CANNOT_ASSESS, OK, Counts
+from monitor.store.bulk import insert_rows
+from monitor.store.database import Store
+from monitor.store.tables import Flag, Indicator, Run, table_of
+from monitor.workspace import load_rows
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from monitor.rulebook.rule_file import Rule
+
+SERVICE_WIDE = 3
+"""A recording rule in breach for over one in so many of those asked says something of the service."""
+
+SMALLEST = 5
+"""A smaller number, other than nought, is never given outside the service."""
+
+UNTOUCHED_DAYS = 30
+LOOKED_BACK_DAYS = 28
+"""How far back a share is compared with its own history."""
+FELL_BY = 0.05
+"""A column filled in for so much less than usual is named."""
+CLEARED_WITHIN_DAYS = 365
+
+FILLED = "filled:"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """So many of so many; ``not_assessed``: those for whom it cannot be told."""
+
+    numerator: int
+    denominator: int
+    not_assessed: int
+
+    @property
+    def share(self) -> float | None:
+        return self.numerator / self.denominator if self.denominator else None
+
+    def __add__(self, other: "Figures") -> "Figures":
+        return Figures(
+            self.numerator + other.numerator,
+            self.denominator + other.denominator,
+            self.not_assessed + other.not_assessed,
+        )
+
+
+NOTHING = Figures(0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One figure tonight, and its share on the accepted night nearest to four weeks before."""
+
+    name: str
+    label: str
+    tonight: Figures
+    before: Figures | None = None
+    before_on: dt.date | None = None
+
+
+@dataclass(frozen=True)
+class Clearing:
+    """How long a rule's flags took from breach to clearing, over a year; ``unresolved`` are still standing."""
+
+    rule: str
+    cleared: int
+    median_days: int
+    unresolved: int
+
+
+@dataclass(frozen=True)
+class Account:
+    """What the figures say tonight: all of them, the columns filled in less than they were, how long clearing took."""
+
+    standings: tuple[Standing, ...] = ()
+    fallen: tuple[Standing, ...] = ()
+    clearing: tuple[Clearing, ...] = ()
+
+
+# What is counted: whom (SQL over the caseload), and whether it is so, where NULL is "cannot be told".
+
+ENTITLED = "c.category IN ('relevant', 'former relevant') AND NOT c.declined AND c.age BETWEEN 16 AND 24"
+OVER_21 = "c.category = 'former relevant' AND c.age BETWEEN 21 AND 24"
+GROUPS = (
+    ("disabled", "disability", "true"),
+    ("not-disabled", "disability", "false"),
+    ("unaccompanied", "uasc", "true"),
+    ("not-unaccompanied", "uasc", "false"),
+)
+LABELS: Mapping[str, str] = {
+    "adviser-over-cap": "Advisers with more young people than the cap",
+    "adviser-before-18": "Aged 16-17, eligible or relevant, with an adviser",
+    "neet-health-or-caring": "Out of work and study for health or caring",
+    "over-21-reached": "Aged 21 or over: in touch",
+    "over-21-refused": "Aged 21 or over: declined",
+    "over-21-not-reached": "Aged 21 or over: not in touch",
+    "over-21-untouched": "Aged 21 or over: no contact or offer in 30 days",
+    "plan-current:disabled": "Plan current: disabled",
+    "plan-current:not-disabled": "Plan current: not disabled",
+    "plan-current:unaccompanied": "Plan current: unaccompanied",
+    "plan-current:not-unaccompanied": "Plan current: not unaccompanied",
+    "flagged:disabled": "Something open: disabled",
+    "flagged:not-disabled": "Something open: not disabled",
+    "flagged:unaccompanied": "Something open: unaccompanied",
+    "flagged:not-unaccompanied": "Something open: not unaccompanied",
+}
+"""Every figure but the share of each column that is filled in, in the order they are shown."""
+
+
+def label(name: str) -> str:
+    """What a figure is called in words."""
+    if name.startswith(FILLED):
+        return "Filled in: " + name.removeprefix(FILLED).replace("_", " ")
+    return LABELS.get(name, name)
+
+
+def _known(column: str, truth: str) -> str:
+    return f"CASE WHEN c.{column}_gap IS NULL AND c.{column} IS NOT NULL THEN {truth} END"
+
+
+def _counted(asked: Collection[str], supplied: Collection[str]) -> dict[str, tuple[str, str]]:
+    """Each figure's people and truth, as far as tonight's rules and columns go."""
+    found = {
+        "adviser-before-18": (
+            "c.category IN ('eligible', 'relevant') AND c.age BETWEEN 16 AND 17",
+            "CASE WHEN c.personal_adviser_gap IS NULL THEN c.personal_adviser IS NOT NULL END",
+        ),
+        "neet-health-or-caring": (ENTITLED, _known("activity", "c.activity IN ('G4', 'G6')")),
+        "over-21-reached": (OVER_21, _known("in_touch", "c.in_touch = 'YES'")),
+        "over-21-refused": (OVER_21, _known("in_touch", "c.in_touch IN ('REFU', 'NREQ')")),
+        "over-21-not-reached": (OVER_21, _known("in_touch", "c.in_touch = 'NO'")),
+        "over-21-untouched": (
+            OVER_21,
+            "CASE WHEN c.latest_contact_date_gap IS NULL THEN coalesce("
+            f"greatest(c.latest_contact_date, c.over21_offer_date) + {UNTOUCHED_DAYS} < c.as_at, true) END",
+        ),
+    }
+    plans = ("pathway-plan-missing", "pathway-plan-current")
+    for group, column, member in GROUPS:
+        unknown = f"(c.{column}_gap IS NOT NULL OR c.{column} IS NULL)"
+        belongs = f"({unknown} OR c.{column} = {member})"
+        if set(plans) <= set(asked):
+            missing, late = (f'o."{rule}"' for rule in plans)
+            found[f"plan-current:{group}"] = (
+                f"{missing} IN ({OK}, {BREACH}, {CANNOT_ASSESS}) AND {belongs}",
+                f"CASE WHEN {unknown} THEN NULL WHEN {missing} = {BREACH} OR {late} = {BREACH} THEN false "
+                f"WHEN {missing} = {OK} AND {late} = {OK} THEN true END",
+            )
+        found[f"flagged:{group}"] = (belongs, f"CASE WHEN NOT {unknown} THEN f.person_id IS NOT NULL END")
+    for column in BY_NAME:
+        if column in supplied:
+            truth = f"CASE WHEN c.{column}_gap IS NULL THEN c.{column} IS NOT NULL END"
+            found[FILLED + column] = ("true", truth)
+    return found
+
+
+def take(con: "DuckDBPyConnection", supplied: Collection[str], *, adviser_cap: int) -> None:
+    """Make ``indicator`` (name, team, numerator, denominator, not_assessed) of everyone present and alive, under 25.
+
+    Reads ``caseload``, ``outcome`` and ``flag_line``.
+    """
+    asked = {row[0] for row in con.execute("DESCRIBE outcome").fetchall()}
+    figures = _counted(asked, supplied)
+    sums = "".join(
+        f", count(*) FILTER ({whom} AND {truth}), count(*) FILTER ({whom} AND ({truth}) IS NOT NULL), "
+        f"count(*) FILTER ({whom} AND ({truth}) IS NULL)"
+        for whom, truth in figures.values()
+    )
+    teams = con.execute(f"""
+        SELECT coalesce(c.allocated_team, ''){sums}
+        FROM caseload AS c JOIN outcome AS o USING (person_id)
+        LEFT JOIN (
+            SELECT DISTINCT person_id FROM flag_line WHERE state <> 'resolved' AND severity <> 'data'
+        ) AS f USING (person_id)
+        WHERE {PRESENT} GROUP BY 1
+    """).fetchall()
+    rows = [
+        (name, team, *counts[place * 3 : place * 3 + 3])
+        for team, *counts in teams
+        for place, name in enumerate(figures)
+        if any(counts[place * 3 : place * 3 + 3])
+    ]
+    rows += con.execute(ADVISERS, {"cap": adviser_cap}).fetchall()
+    kinds = {"numerator": "BIGINT", "denominator": "BIGINT", "not_assessed": "BIGINT"}
+    load_rows(con, "indicator", {"name": "VARCHAR", "team": "VARCHAR", **kinds}, rows)
+
+
+PRESENT = "c.present AND NOT c.died AND coalesce(c.age < 25, true)"
+
+# An adviser counts in the team most of their young people are in, so that the teams add up to the service.
+ADVISERS = f"""
+    WITH people AS (
+        SELECT c.person_id, coalesce(c.allocated_team, '') AS team, lower(trim(c.personal_adviser)) AS adviser,
+            c.personal_adviser_gap IS NOT NULL AS unknown
+        FROM caseload AS c WHERE {PRESENT}
+    ),
+    advisers AS (
+        SELECT adviser, count(*) AS people, mode(team ORDER BY team) AS team
+        FROM people WHERE adviser IS NOT NULL GROUP BY adviser
+    ),
+    counted AS (
+        SELECT team, count(*) FILTER (people > $cap) AS over, count(*) AS advisers, 0 AS unknown
+        FROM advisers GROUP BY team
+        UNION ALL
+        SELECT team, 0, 0, count(*) FROM people WHERE unknown GROUP BY team
+    )
+    SELECT 'adviser-over-cap', team, CAST(sum(over) AS BIGINT), CAST(sum(advisers) AS BIGINT),
+        CAST(sum(unknown) AS BIGINT)
+    FROM counted GROUP BY team
+"""
+
+
+def save(
+    con: "DuckDBPyConnection", connection: Connection, *, run_id: int, as_at: dt.date, corrects: Sequence[int] = ()
+) -> None:
+    """Keep ``indicator`` for the night, in place of what an earlier run of its date kept."""
+    table = table_of(Indicator)
+    connection.execute(table.delete().where(table.c.run_id.in_(corrects)))
+    rows = con.execute("SELECT name, team, numerator, denominator, not_assessed FROM indicator").fetchall()
+    columns = ("run_id", "as_at", "name", "team", "numerator", "denominator", "not_assessed")
+    insert_rows(connection, Indicator, columns, [(run_id, as_at, *row) for row in rows])
+
+
+Nights = dict[dt.date, dict[str, dict[str, Figures]]]
+"""By night, figure and team."""
+
+
+def read_nights(connection: Connection, *, until: dt.date, since: dt.date | None = None) -> Nights:
+    """What earlier nights kept, up to and with ``until``."""
+    table = table_of(Indicator)
+    query = select(table.c.as_at, table.c.name, table.c.team, table.c.numerator, table.c.denominator,
+                   table.c.not_assessed).where(table.c.as_at <= until)  # fmt: skip
+    if since is not None:
+        query = query.where(table.c.as_at >= since)
+    nights: Nights = defaultdict(lambda: defaultdict(dict))
+    for as_at, name, team, *figures in connection.execute(query.order_by(table.c.as_at)):
+        nights[as_at][name][team] = Figures(*figures)
+    return nights
+
+
+def gather(con: "DuckDBPyConnection", connection: Connection, as_at: dt.date) -> Account:
+    """What ``indicator`` and the nights before say, before tonight's is saved."""
+    since = as_at - dt.timedelta(2 * LOOKED_BACK_DAYS)
+    nights = read_nights(connection, until=as_at - dt.timedelta(1), since=since)
+    for name, team, *figures in con.execute("SELECT * FROM indicator").fetchall():
+        nights[as_at][name][team] = Figures(*figures)
+    return account(nights, as_at, read_clearing(connection, as_at))
+
+
+def read_clearing(connection: Connection, as_at: dt.date) -> tuple[Clearing, ...]:
+    """Per rule, the flags cleared in the year up to ``as_at`` and how long each had been in breach; slowest first."""
+    flag = table_of(Flag)
+    since = as_at - dt.timedelta(CLEARED_WITHIN_DAYS)
+    cleared: defaultdict[str, list[int]] = defaultdict(list)
+    rows = connection.execute(
+        select(flag.c.rule, flag.c.in_breach_since, flag.c.resolved_on).where(
+            flag.c.resolved_reason == "cleared", flag.c.resolved_on > since, flag.c.resolved_on <= as_at
+        )
+    )
+    for rule, in_breach_since, resolved_on in rows:
+        cleared[rule].append((resolved_on - in_breach_since).days)
+    standing: defaultdict[str, int] = defaultdict(int)
+    for (rule,) in connection.execute(select(flag.c.rule).where(flag.c.resolved_on.is_(None))):
+        standing[rule] += 1
+    found = [Clearing(rule, len(days), round(median(days)), standing[rule]) for rule, days in cleared.items()]
+    return tuple(sorted(found, key=lambda each: (-each.median_days, each.rule)))
+
+
+def account(nights: Nights, as_at: dt.date, clearing: tuple[Clearing, ...] = ()) -> Account:
+    """What the nights' figures say of the last of them, over all teams."""
+    by_night = {
+        night: {name: sum(teams.values(), NOTHING) for name, teams in names.items()} for night, names in nights.items()
+    }
+    tonight = by_night.get(as_at, {})
+    earlier = sorted(night for night in by_night if night < as_at)
+    back = as_at - dt.timedelta(LOOKED_BACK_DAYS)
+    then = min(earlier, key=lambda night: abs(night - back), default=None)
+    standings = tuple(
+        Standing(name, label(name), tonight[name], by_night[then].get(name) if then else None, then)
+        for name in LABELS
+        if name in tonight
+    )
+    fallen = []
+    for name, figures in tonight.items():
+        usual = [by_night[night][name] for night in earlier if by_night[night].get(name, NOTHING).denominator]
+        if not name.startswith(FILLED) or not usual:
+            continue
+        middle = sorted(usual, key=lambda one: one.share or 0)[len(usual) // 2]
+        if (middle.share or 0) - (figures.share or 0) >= FELL_BY:
+            night = next(night for night in earlier if by_night[night].get(name) is middle)
+            fallen.append(Standing(name, label(name), figures, middle, night))
+    return Account(standings, tuple(sorted(fallen, key=lambda one: one.name)), clearing)
+
+
+def suppress(figures: Figures) -> tuple[int | None, int | None]:
+    """The two numbers as they may leave the service: neither where either, or what is left of it, is 1 to 4."""
+    small = range(1, SMALLEST)
+    numbers = (figures.numerator, figures.denominator, figures.denominator - figures.numerator)
+    if any(number in small for number in numbers):
+        return (None, None if figures.denominator in small else figures.denominator)
+    return (figures.numerator, figures.denominator)
+
+
+# Rules that say more of how the service records than of anybody.
+
+
+def find_service_wide(rules: Iterable["Rule"], totals: Mapping[str, Counts]) -> tuple[str, ...]:
+    """The recording rules so often in breach tonight that nobody is named for them."""
+    counts = ((rule.id, totals[rule.id]) for rule in rules if rule.recording and rule.id in totals)
+    return tuple(rule for rule, each in counts if each.breach * SERVICE_WIDE > each.asked)
+
+
+def by_team(con: "DuckDBPyConnection", rules: Iterable[str]) -> dict[str, dict[str, Counts]]:
+    """Tonight's answers to these rules, team by team."""
+    found: dict[str, dict[str, Counts]] = {rule: {} for rule in rules}
+    rows = con.execute("SELECT rule, team, asked, ok, breach, cannot_assess FROM measure").fetchall()
+    for rule, team, *figures in rows:
+        if rule in found:
+            found[rule][team] = Counts(*figures)
+    return found
+
+
+def as_dict(nights: Nights, account: Account) -> dict[str, object]:
+    """Every figure of the last night by team, with its history, for a program to read."""
+
+    def said(figures: Figures) -> dict[str, int]:
+        return {
+            "numerator": figures.numerator,
+            "denominator": figures.denominator,
+            "not_assessed": figures.not_assessed,
+        }
+
+    as_at = max(nights)
+    names = [*(name for name in LABELS if name in nights[as_at]), *sorted(nights[as_at].keys() - LABELS.keys())]
+    return {
+        "as_at": as_at,
+        "measures": [
+            {
+                "name": name,
+                "label": label(name),
+                "teams": [{"team": team, **said(each)} for team, each in sorted(nights[as_at][name].items())],
+                "nights": [
+                    {"as_at": night, **said(sum(found[name].values(), NOTHING))}
+                    for night, found in sorted(nights.items())
+                    if name in found
+                ],
+            }
+            for name in names
+        ],
+        "days_to_clear": [vars(each) for each in account.clearing],
+    }
+
+
+def read_last(store: Store) -> tuple[Nights, Account]:
+    """All the nights' figures, and what they say of the last accepted one."""
+    run = table_of(Run)
+    with store.reading() as connection:
+        as_at = connection.execute(select(func.max(run.c.as_at)).where(run.c.state == "accepted")).scalar()
+        if as_at is None:
+            raise Refused("the database holds no accepted night yet; run one with: monitor run")
+        nights = read_nights(connection, until=as_at)
+        clearing = read_clearing(connection, as_at)
+    return nights, account(nights, as_at, clearing)

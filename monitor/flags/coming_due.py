@@ -1,0 +1,176 @@
+"""Coming due: who will be in breach of what in the next four weeks if nothing changes, and from which day.
+
+The same rules are asked of the same caseload with the clock moved. Who is in breach then, and not tonight, is asked
+about each day up to it, so that the day given is the day the flag would really open. A cell that is unreadable
+tonight stays so here, although a date in the future becomes readable when it has come.
+"""
+
+from collections.abc import Container, Sequence
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from monitor.catalogue import derived
+from monitor.rulebook import evaluation
+from monitor.rulebook.evaluation import BREACH
+from monitor.workspace import load_rows
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from monitor.rulebook.rule_file import Rule
+    from monitor.rulebook.rulebook import Rulebook
+
+DAYS = (7, 14, 28)
+"""How far ahead the rules are asked."""
+SOON = DAYS[0]
+"""Within how many days a lead hears of it."""
+
+SMALL = 100_000
+"""Up to so many people, all of ``DAYS`` are asked about in one pass."""
+BATCH = 20_000
+"""People asked about day by day at once, so that the table stays small however many there are."""
+
+MOVED = ("as_at", "age", "category", "declined", "once_entitled")
+
+COMING_DUE = """
+CREATE OR REPLACE TABLE coming_due (
+    person_id VARCHAR, rule VARCHAR, team VARCHAR, personal_adviser VARCHAR, severity VARCHAR,
+    opens_on DATE, days_until INTEGER, on_birthday BOOLEAN, inside BOOLEAN
+)
+"""
+
+
+def look_ahead(
+    con: "DuckDBPyConnection",
+    rulebook: "Rulebook",
+    as_at: date,
+    supplied: frozenset[str],
+    failed: Container[str] = (),
+) -> None:
+    """Make ``coming_due``: one row per person and rule not in breach tonight and in breach 7, 14 or 28 days on.
+
+    ``opens_on`` is the first such day; ``on_birthday``: to name it would give a birthday away. ``inside``: a rule that
+    folds this one, or that this one continues, has a flag tonight or comes due no later, so that a message need not
+    say it again. Reads ``caseload``, ``breach``, ``decision`` and ``opening``; works on a closed connection.
+    """
+    con.execute(COMING_DUE)
+    rules = [
+        rule
+        for rule in rulebook.rules
+        if rule.id not in failed
+        and supplied.issuperset(rule.needs)
+        and any(rule.is_in_force(as_at + timedelta(days)) for days in range(1, DAYS[-1] + 1))
+    ]
+    answered = _find_people(con, rules)
+    found = {row[0] for row in con.execute("SELECT DISTINCT rule FROM ahead").fetchall()}
+    _find_days(con, [rule for rule in answered if rule.id in found])
+    load_rows(
+        con, "rule_ahead", {"rule": "VARCHAR", "severity": "VARCHAR"},
+        [(rule.id, rule.severity) for rule in answered],
+    )  # fmt: skip
+    said_by = [(rule.id, other) for rule in rulebook.rules for other in rule.folds]
+    said_by += [(other, rule.id) for rule in rulebook.rules for other in rule.continues]
+    load_rows(con, "said_by", {"rule": "VARCHAR", "inside": "VARCHAR"}, said_by)
+    con.execute(FINISHED, {"as_at": as_at})
+    for table in ("ahead", "outcome_ahead", "outcome_days", "opening_day", "rule_ahead", "said_by"):
+        con.execute(f"DROP TABLE IF EXISTS {table}")
+    con.execute("DROP VIEW IF EXISTS caseload_ahead")
+
+
+def _find_people(con: "DuckDBPyConnection", rules: Sequence["Rule"]) -> Sequence["Rule"]:
+    """Make ``ahead``: who is in breach of what on one of ``DAYS``; the rules that could be asked."""
+    con.execute("CREATE OR REPLACE TEMP TABLE ahead (person_id VARCHAR, rule VARCHAR, as_at DATE)")
+    (people,) = con.execute("SELECT count(*) FROM caseload").fetchall()[0]
+    # A pass costs as much to plan as to run over some thousands of people; a table thrice a million takes memory.
+    for days in [DAYS] if people <= SMALL else [(each,) for each in DAYS]:
+        con.execute(f"CREATE OR REPLACE TEMP VIEW caseload_ahead AS {_moved('caseload')} JOIN {_list(days)} ON true)")
+        keys = ("person_id", "as_at")
+        rules, _ = evaluation.answer(con, rules, people="caseload_ahead", into="outcome_ahead", keys=keys)
+        con.execute(f"""
+            INSERT INTO ahead SELECT person_id, rule, as_at FROM ({_breaches("outcome_ahead", rules)})
+            ANTI JOIN breach USING (person_id, rule)
+            ANTI JOIN (SELECT * FROM decision WHERE target IN ('hold', 'continue')) AS u USING (person_id, rule)
+        """)
+    return rules
+
+
+def _moved(people: str) -> str:
+    """The caseload on other dates, ``days`` on, if nothing changes but what rests on the date."""
+    return f"""
+        SELECT * EXCLUDE (strongest_category), {derived.derived_sql()} FROM (
+            SELECT c.* EXCLUDE ({", ".join(MOVED)}), c.as_at + days AS as_at,
+                {derived.strongest_known()} AS strongest_category
+            FROM {people} AS c
+    """
+
+
+def _list(days: Sequence[int]) -> str:
+    return f"(SELECT unnest({list(days)}) AS days) AS day"
+
+
+def _breaches(table: str, rules: Sequence["Rule"]) -> str:
+    """Who is in breach of what on which day, within each rule's own dates."""
+    selects = [
+        f"SELECT person_id, '{rule.id}' AS rule, as_at FROM {table} WHERE \"{rule.id}\" = {BREACH}"
+        + (f" AND as_at >= DATE '{rule.effective_from}'" if rule.effective_from else "")
+        + (f" AND as_at <= DATE '{rule.effective_to}'" if rule.effective_to else "")
+        for rule in rules
+    ]
+    return " UNION ALL ".join(selects) or "SELECT '' AS person_id, '' AS rule, DATE '2000-01-01' AS as_at WHERE false"
+
+
+def _find_days(con: "DuckDBPyConnection", rules: Sequence["Rule"]) -> None:
+    """Make ``opening_day``: the first day each of ``ahead`` is in breach, each day a row of one caseload."""
+    con.execute("CREATE OR REPLACE TEMP TABLE opening_day (person_id VARCHAR, rule VARCHAR, opens_on DATE)")
+    con.execute("""
+        CREATE OR REPLACE TEMP TABLE concerned AS
+        SELECT person_id, max(as_at) AS until, CAST(row_number() OVER (ORDER BY person_id) - 1 AS INTEGER) AS place
+        FROM ahead GROUP BY person_id
+    """)
+    (people,) = con.execute("SELECT count(*) FROM concerned").fetchall()[0]
+    for start in range(0, people, BATCH):
+        con.execute(f"""
+            CREATE OR REPLACE TEMP VIEW caseload_ahead AS {_moved("caseload")}
+                JOIN concerned ON concerned.person_id = c.person_id
+                    AND concerned.place >= {start} AND concerned.place < {start + BATCH}
+                JOIN {_list(range(1, DAYS[-1] + 1))} ON c.as_at + days <= concerned.until
+            )
+        """)
+        evaluation.answer(con, rules, people="caseload_ahead", into="outcome_days", keys=("person_id", "as_at"))
+        con.execute(f"""
+            INSERT INTO opening_day
+            SELECT person_id, rule, min(as_at) FROM ({_breaches("outcome_days", rules)})
+            SEMI JOIN ahead USING (person_id, rule) GROUP BY ALL
+        """)
+    con.execute("DROP TABLE concerned")
+
+
+FINISHED = """
+INSERT INTO coming_due
+WITH soon AS (
+    SELECT o.*, r.severity FROM opening_day AS o JOIN rule_ahead AS r USING (rule)
+),
+said AS (
+    SELECT person_id, rule, CAST($as_at AS DATE) AS from_on FROM decision WHERE target IN ('hold', 'continue')
+    UNION ALL SELECT person_id, rule, CAST($as_at AS DATE) FROM opening
+    UNION ALL SELECT person_id, rule, opens_on FROM soon
+)
+SELECT s.person_id, s.rule, c.allocated_team, c.personal_adviser, s.severity, s.opens_on,
+    CAST(s.opens_on - CAST($as_at AS DATE) AS INTEGER),
+    coalesce(s.opens_on = birthday(c.date_of_birth, year(s.opens_on) - year(c.date_of_birth)), false),
+    EXISTS (
+        SELECT 1 FROM said JOIN said_by ON said_by.rule = said.rule
+        WHERE said.person_id = s.person_id AND said_by.inside = s.rule AND said.from_on <= s.opens_on
+    )
+FROM soon AS s JOIN caseload AS c USING (person_id)
+ORDER BY s.opens_on, s.person_id, s.rule
+"""
+
+
+def prepare_list(con: "DuckDBPyConnection") -> None:
+    """Make ``coming_due_list`` in the words of the lists, after ``exceptions.prepare``."""
+    con.execute("""
+        CREATE OR REPLACE TABLE coming_due_list AS
+        SELECT d.* EXCLUDE (team, on_birthday, inside), coalesce(n.name, d.team) AS team, w.title, w.action
+        FROM coming_due AS d LEFT JOIN rule_words AS w USING (rule) LEFT JOIN team_name AS n USING (team)
+    """)

@@ -1,0 +1,306 @@
+"""Making and ending a waiver by hand: what is asked for is checked whole, and refused with every fault at once."""
+
+import calendar
+import datetime as dt
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlalchemy import Connection, Row, select
+
+from monitor.errors import Problems
+from monitor.store import events
+from monitor.store.bulk import insert_rows, next_id
+from monitor.store.database import Store
+from monitor.store.events import Event
+from monitor.store.tables import Flag, Person, Waiver, table_of
+
+if TYPE_CHECKING:
+    from monitor.config.waiver_settings import Reason
+    from monitor.durations import Duration
+    from monitor.rulebook.rulebook import Rulebook
+
+LONGEST_NOTE, LONGEST_NAME = 500, 100
+WAIVER_COLUMNS = (
+    "id", "flag_id", "person_id", "rule", "reason", "note", "until_on", "waived_on", "waived_by", "recorded_at",
+    "answer_id",
+)  # fmt: skip
+
+Part = Literal["until", "reason", "note", "by"]
+Reasons = Mapping[str, "Reason"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A waiver as somebody asks for it. ``until``: a date as they wrote it."""
+
+    person_id: str
+    rule: str
+    until: str | None
+    reason: str | None
+    note: str | None
+    by: str | None
+
+
+@dataclass(frozen=True)
+class Terms:
+    """A waiver's terms, checked: how long, why, and who says so."""
+
+    until_on: dt.date
+    reason: str
+    note: str
+    by: str
+
+
+# What is asked for
+
+
+def read_day(text: str) -> dt.date | None:
+    """A date written 2026-03-01 or 01/03/2026; None for anything else, a year of two digits too."""
+    found = re.fullmatch(r"(\d{4})-(\d{1,2})-(\d{1,2})|(\d{1,2})/(\d{1,2})/(\d{4})", text.strip())
+    if not found:
+        return None
+    year, month, day = (found[1], found[2], found[3]) if found[1] else (found[6], found[5], found[4])
+    try:
+        return dt.date(int(year), int(month), int(day))
+    except ValueError:
+        return None
+
+
+def last_day(first: dt.date, longest: "Duration") -> dt.date:
+    """The last day that a time in days, weeks, months or years from ``first`` reaches; months are calendar ones."""
+    if longest.unit in ("day", "week"):
+        return first + dt.timedelta(longest.count * (7 if longest.unit == "week" else 1))
+    months = first.month - 1 + longest.count * (12 if longest.unit == "year" else 1)
+    year, month = first.year + months // 12, months % 12 + 1
+    return dt.date(year, month, min(first.day, calendar.monthrange(year, month)[1]))
+
+
+def in_words(day: dt.date) -> str:
+    return f"{day.day} {day:%B %Y}"
+
+
+def one_line(text: str | None) -> str:
+    """What a person wrote, on one line and without what cannot be printed."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text or "").split())
+
+
+def check_name(by: str | None) -> list[str]:
+    """What is wrong with the name of who decided."""
+    name = one_line(by)
+    if not name:
+        return ["missing; give the name of who decided it"]
+    if len(name) > LONGEST_NAME:
+        return [f"{len(name)} letters; a name has {LONGEST_NAME} at most"]
+    return []
+
+
+def check_terms(
+    until: str | None, reason: str | None, note: str | None, *, today: dt.date, reasons: Reasons
+) -> list[tuple[Part, str]]:
+    """Everything wrong with a waiver's terms, each with the part it is about."""
+    faults: list[tuple[Part, str]] = []
+    listed = ", ".join(reasons)
+    known = reasons.get(one_line(reason))
+    if not one_line(reason):
+        faults.append(("reason", f"missing; give one of {listed}"))
+    elif known is None:
+        close = get_close_matches(one_line(reason).lower(), list(reasons), n=1)
+        remedy = f'did you mean "{close[0]}"? The codes are {listed}' if close else f"give one of {listed}"
+        faults.append(("reason", f'"{one_line(reason)[:60]}" is not a reason code; {remedy}'))
+    day = read_day(until) if until else None
+    if not one_line(until):
+        faults.append(("until", "missing; give the last day on which it stands, like 2026-03-31"))
+    elif day is None:
+        faults.append(("until", f'"{one_line(until)[:40]}" is not a date; write it like 2026-03-31 or 31/03/2026'))
+    elif day <= today:
+        faults.append(("until", f"{in_words(day)} is not to come; a waiver ends after today, {in_words(today)}"))
+    elif known is not None and day > (last := last_day(today, known.longest_time)):
+        words = f'"{one_line(reason)}" is for {known.longest} at most, so until {in_words(last)}'
+        faults.append(("until", f"{in_words(day)} is too long; {words}"))
+    if not one_line(note):
+        faults.append(("note", "missing; say in a few words what was agreed, and with whom"))
+    elif len(one_line(note)) > LONGEST_NOTE:
+        faults.append(("note", f"{len(one_line(note))} characters; {LONGEST_NOTE} at most"))
+    return faults
+
+
+def read_terms(until: str, reason: str, note: str, by: str) -> Terms:
+    """The terms in which ``check_terms`` found nothing wrong."""
+    day = read_day(until)
+    assert day is not None  # noqa: S101 - checked before
+    return Terms(day, one_line(reason), one_line(note), one_line(by))
+
+
+# Waiving
+
+
+def waive(
+    store: Store,
+    rulebook: "Rulebook",
+    asked: Asked,
+    *,
+    reasons: Reasons,
+    restricted: frozenset[str],
+    today: dt.date,
+    now: dt.datetime,
+) -> str:
+    """Waive the unresolved flag of one rule for one person; what was done. ``Problems`` lists all that is wrong."""
+    problems = [f"--by: {fault}" for fault in check_name(asked.by)]
+    terms = check_terms(asked.until, asked.reason, asked.note, today=today, reasons=reasons)
+    problems += [f"--{part}: {fault}" for part, fault in terms]
+    with store.writing() as connection:
+        flag = _find_flag(connection, rulebook, asked.person_id, asked.rule, restricted, problems)
+        if flag is not None:
+            problems += [f"{asked.person_id} {asked.rule}: {fault}" for fault in why_not(connection, flag, today)]
+        if problems or flag is None:
+            raise Problems(problems)
+        agreed = read_terms(asked.until or "", asked.reason or "", asked.note or "", asked.by or "")
+        record(connection, flag, agreed, today=today, now=now)
+    meaning = reasons[agreed.reason].meaning
+    return (
+        f"waived until {in_words(agreed.until_on)}: {flag.rule} for {flag.person_id} ({agreed.reason}: {meaning}); "
+        "the flag is listed as waived, and the lead is reminded 14 days and 1 day before the end"
+    )
+
+
+def why_not(connection: Connection, flag: "Row[Any]", today: dt.date) -> list[str]:
+    """Why this unresolved flag cannot be waived now."""
+    waiver = _in_force(connection, flag.person_id, flag.rule)
+    if waiver is not None and waiver.until_on >= today:
+        until = f"waived already until {in_words(waiver.until_on)} ({waiver.reason}) by {waiver.waived_by}"
+        return [f"{until}; to change that, end it first with: monitor unwaive"]
+    if flag.quarantined_on is not None and flag.released_on is None:
+        return ["the flag waits as a likely data fault and is chased by nobody; confirm it first with: monitor confirm"]
+    return []
+
+
+def record(
+    connection: Connection,
+    flag: "Row[Any]",
+    terms: Terms,
+    *,
+    today: dt.date,
+    now: dt.datetime,
+    answer_id: int | None = None,
+) -> int:
+    """Save a waiver of ``flag`` with its event, inside the caller's transaction; its id."""
+    table = table_of(Waiver)
+    happened = []
+    over = _in_force(connection, flag.person_id, flag.rule)
+    if over is not None:  # past its last day, and no night has ended it yet
+        ended = {"ended_on": today, "ended_why": "ran out"}
+        connection.execute(table.update().where(table.c.id == over.id).values(ended))
+        happened.append(Event("waiver ended", flag.id, flag.person_id, flag.rule, "ran out"))
+    number = next_id(connection, Waiver)
+    row = (number, flag.id, flag.person_id, flag.rule, terms.reason, terms.note, terms.until_on, today, terms.by, now,
+           answer_id)  # fmt: skip
+    insert_rows(connection, Waiver, WAIVER_COLUMNS, [row])
+    detail = {"waiver_id": number, "until_on": terms.until_on, "reason": terms.reason}
+    happened.append(Event("waived", flag.id, flag.person_id, flag.rule, terms.note, by=terms.by, detail=detail))
+    events.record(connection, happened, as_at=today, recorded_at=now)
+    return number
+
+
+def unwaive(
+    store: Store, person_id: str, rule: str, *, by: str | None, note: str | None, today: dt.date, now: dt.datetime
+) -> str:
+    """End the waiver in force for one rule and one person; what was done. ``Problems`` lists all that is wrong."""
+    problems = [f"--by: {fault}" for fault in check_name(by)]
+    if len(one_line(note)) > LONGEST_NOTE:
+        problems.append(f"--note: {len(one_line(note))} characters; {LONGEST_NOTE} at most")
+    table = table_of(Waiver)
+    with store.writing() as connection:
+        waiver = _in_force(connection, person_id, rule)
+        if waiver is None:
+            problems.append(_no_waiver(connection, person_id, rule))
+        elif waiver.until_on < today:
+            problems.append(f"{person_id} {rule}: its waiver ran out on {in_words(waiver.until_on)}; nothing to end")
+        if problems or waiver is None:
+            raise Problems(problems)
+        ended = {"ended_on": today, "ended_why": "unwaived", "ended_by": one_line(by), "ended_note": one_line(note)}
+        connection.execute(table.update().where(table.c.id == waiver.id).values(ended))
+        happened = Event(
+            "unwaived", waiver.flag_id, person_id, rule, one_line(note) or None, by=one_line(by),
+            detail={"waiver_id": waiver.id},
+        )  # fmt: skip
+        events.record(connection, [happened], as_at=today, recorded_at=now)
+    return f"the waiver of {rule} for {person_id} has ended: while the flag stands, the next night tells it again"
+
+
+# Looking things up
+
+
+def _find_flag(
+    connection: Connection,
+    rulebook: "Rulebook",
+    person_id: str,
+    rule: str,
+    restricted: frozenset[str],
+    problems: list[str],
+) -> "Row[Any] | None":
+    """The unresolved flag, or None with the reason added to ``problems``."""
+    known = _check_person(connection, person_id, restricted, problems)
+    try:
+        rulebook.find(rule)
+    except Problems as faults:
+        problems.extend(faults.problems)
+        return None
+    if not known:
+        return None
+    flag = table_of(Flag)
+    theirs = flag.c.person_id == person_id
+    found = connection.execute(select(flag).where(theirs, flag.c.rule == rule, flag.c.resolved_on.is_(None))).first()
+    if found is None:
+        problems.append(_no_flag(connection, person_id, rule))
+    return found
+
+
+def _check_person(connection: Connection, person_id: str, restricted: Iterable[str], problems: list[str]) -> bool:
+    person = table_of(Person)
+    if any(mark in person_id for mark in "*?%,"):
+        problems.append(f"{person_id[:60]}: not the id of one person; a waiver is for one person and one rule")
+        return False
+    found = connection.execute(select(person).where(person.c.person_id == person_id)).first()
+    if found is None:
+        others = {row[0] for row in connection.execute(select(person.c.person_id))} - set(restricted)
+        close = get_close_matches(person_id, others, n=3, cutoff=0.7)
+        remedy = f"did you mean {' or '.join(close)}?" if close else "check it, leading zeros and all"
+        problems.append(f"{person_id[:60]}: nobody of that id has been on an accepted night; {remedy}")
+    elif found.died_on is not None:
+        problems.append(f"{person_id}: is recorded as having died; nothing is asked about them")
+    return found is not None and found.died_on is None
+
+
+def _no_flag(connection: Connection, person_id: str, rule: str) -> str:
+    """What there is of this person instead of an unresolved flag of the rule."""
+    flag = table_of(Flag)
+    rows = connection.execute(select(flag).where(flag.c.person_id == person_id).order_by(flag.c.id)).all()
+    past = [row for row in rows if row.rule == rule]
+    said = (
+        f"its last flag was resolved on {in_words(past[-1].resolved_on)}: {past[-1].resolved_reason}"
+        if past
+        else "it has no flag"
+    )
+    standing = ", ".join(sorted(row.rule for row in rows if row.resolved_on is None))
+    remedy = f"their unresolved flags are {standing}" if standing else "they have no unresolved flag"
+    return f"{person_id} {rule}: {said}, so there is nothing to waive; {remedy}"
+
+
+def _no_waiver(connection: Connection, person_id: str, rule: str) -> str:
+    waiver = table_of(Waiver)
+    rows = connection.execute(select(waiver).where(waiver.c.person_id == person_id).order_by(waiver.c.id)).all()
+    past = [row for row in rows if row.rule == rule]
+    in_force = ", ".join(f"{row.rule} until {in_words(row.until_on)}" for row in rows if row.ended_on is None)
+    said = f"ended on {in_words(past[-1].ended_on)} ({past[-1].ended_why})" if past else "never was waived"
+    remedy = f"waived for them now: {in_force}" if in_force else "nothing is waived for them now"
+    return f"{person_id[:60]} {rule[:80]}: {said}; {remedy}"
+
+
+def _in_force(connection: Connection, person_id: str, rule: str) -> "Row[Any] | None":
+    """The waiver that nothing has ended yet."""
+    waiver = table_of(Waiver)
+    wanted = (waiver.c.person_id == person_id, waiver.c.rule == rule, waiver.c.ended_on.is_(None))
+    return connection.execute(select(waiver).where(*wanted)).first()

@@ -1,0 +1,325 @@
+"""What earlier nights looked like: tonight's figures beside theirs, gathered in set-based passes for the gate.
+
+Figures are kept for each accepted night in ``profile``; what a person's own record said last is on the roster,
+and is compared for a sample large enough to tell a bulk change from an ordinary night.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, select
+
+from monitor.caseload import joining
+from monitor.caseload.intake import Intake, spread_last_values
+from monitor.caseload.roster import fetch_last_values
+from monitor.catalogue.columns import COLUMNS
+from monitor.gate.source_fitness import EXTRACTED_ON, SUPPLIED_BY, find_supplies
+from monitor.gate.verdict import DECLARED, Comparison, Dated, Movement, Taken, TeamThen
+from monitor.store.bulk import insert_rows
+from monitor.store.tables import Profile, table_of
+from monitor.workspace import load_rows
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from monitor.config.source_settings import Source
+    from monitor.sources.read import Extract
+
+SAMPLE = 2_000
+"""How many people's own last values are compared: a share is then known to about two in a hundred."""
+
+NIGHTS = 10
+"""How many accepted nights are looked back on."""
+
+FEWEST_DATED = 100
+"""With this many people seen every eight weeks, three working days without anything new are one in a thousand."""
+
+PAST_DATES = tuple(column.name for column in COLUMNS if column.records_past and column.name != "date_of_birth")
+
+
+def compare(
+    con: "DuckDBPyConnection",
+    connection: Connection,
+    intake: Intake,
+    extracts: Sequence["Extract"],
+    sources: Sequence["Source"],
+    *,
+    before: Any | None,
+    as_at: dt.date,
+) -> Comparison:
+    """Tonight beside the roster and the last accepted nights; makes ``expected``, the people of the last night.
+
+    Reads ``tonight``, ``roster`` and ``merged``. ``before`` is the last accepted run.
+    """
+    past = read_profile(connection, as_at)
+    last_night = before.as_at if before else None
+    _expect(con)
+    (expected, present, teams_changed, births_changed) = con.execute("""
+        SELECT count(*), count(*) FILTER (present), count(*) FILTER (team_tonight <> team),
+            count(*) FILTER (born_tonight <> date_of_birth)
+        FROM expected
+    """).fetchall()[0]
+    filled, unreadable = _fill(con, intake.people)
+    moved, taken = _movements(con, connection, intake.supplied) if last_night else ({}, ())
+    return Comparison(
+        last_night=last_night,
+        expected=expected,
+        present=present,
+        people=intake.people,
+        joined=_number(con, "SELECT count(*) FROM joined"),
+        new_deaths=_number(
+            con,
+            "SELECT count(*) FROM tonight LEFT JOIN roster USING (person_id) "
+            "WHERE tonight.died AND roster.died_on IS NULL",
+        )
+        + joining.count_absent_deaths(con),
+        ids_changed=_number(
+            con,
+            "SELECT count(*) FROM expected SEMI JOIN joined "
+            "ON ltrim(expected.person_id, '0') = ltrim(joined.person_id, '0') WHERE NOT present",
+        ),
+        birth_dates_changed=births_changed,
+        birth_dates_by_years=_years_moved(con, births_changed),
+        teams_changed=teams_changed,
+        disagreeing=intake.conflicts / max(intake.people, 1),
+        usual_disagreeing=_usual(past, "disagreeing", max).get(""),
+        teams=_teams(con),
+        filled=filled,
+        usual_filled=_usual(past, "filled", min),
+        unreadable=unreadable,
+        usual_unreadable=_usual(past, "unreadable", max),
+        supplied=intake.supplied,
+        moved=moved,
+        taken=taken,
+        sources=_dated(con, extracts, sources, past, intake.supplied, as_at),
+        asked_before=frozenset(past.get("asked", {})),
+        opened_before=past.get("opened", {}),
+        last_extracted_on=before.extracted_on if before else None,
+        last_asked_on=before.asked_on if before else None,
+    )
+
+
+def _expect(con: "DuckDBPyConnection") -> None:
+    """Make ``expected`` (the people of the last night, and where they are tonight) and ``joined`` (the newcomers)."""
+    con.execute("CREATE TABLE IF NOT EXISTS merged (old_id VARCHAR, new_id VARCHAR)")
+    con.execute("""
+        CREATE OR REPLACE TABLE expected AS
+        SELECT
+            roster.person_id, roster.team, roster.date_of_birth,
+            tonight.person_id IS NOT NULL OR merged.new_id IS NOT NULL AS present,
+            tonight.allocated_team AS team_tonight, tonight.date_of_birth AS born_tonight
+        FROM roster
+        LEFT JOIN tonight USING (person_id)
+        LEFT JOIN (SELECT * FROM merged SEMI JOIN tonight ON tonight.person_id = merged.new_id) AS merged
+            ON merged.old_id = roster.person_id
+        WHERE roster.absent_since IS NULL AND roster.died_on IS NULL AND roster.ended_on IS NULL
+    """)
+    con.execute("""
+        CREATE OR REPLACE TABLE joined AS
+        SELECT person_id FROM tonight ANTI JOIN roster USING (person_id)
+        WHERE person_id NOT IN (SELECT new_id FROM merged)
+    """)
+
+
+def _teams(con: "DuckDBPyConnection") -> dict[str, TeamThen]:
+    rows = con.execute("""
+        SELECT team, count(*), count(*) FILTER (present), count(*) FILTER (team_tonight = team),
+            mode(team_tonight) FILTER (team_tonight <> team)
+        FROM expected WHERE team IS NOT NULL GROUP BY team ORDER BY team
+    """).fetchall()
+    return {team: TeamThen(*counts) for team, *counts in rows}
+
+
+def _years_moved(con: "DuckDBPyConnection", changed: int) -> int | None:
+    """By how many whole years most of the changed birth dates have moved, if most have by the same."""
+    rows = con.execute("""
+        SELECT year(born_tonight) - year(date_of_birth) AS years, count(*) AS people FROM expected
+        WHERE born_tonight <> date_of_birth AND month(born_tonight) = month(date_of_birth)
+            AND day(born_tonight) = day(date_of_birth)
+        GROUP BY years ORDER BY people DESC LIMIT 1
+    """).fetchall()
+    return rows[0][0] if rows and 2 * rows[0][1] > changed else None
+
+
+def _fill(con: "DuckDBPyConnection", people: int) -> tuple[dict[str, float], dict[str, float]]:
+    """The share of people with a value, and with a cell that cannot be read, by column."""
+    counted = ", ".join(
+        f"count({column.name}), count(*) FILTER ({column.name}_gap = 'unreadable')" for column in COLUMNS
+    )
+    (figures,) = con.execute(f"SELECT {counted} FROM tonight").fetchall()
+    shares = [figure / max(people, 1) for figure in figures]
+    names = [column.name for column in COLUMNS]
+    return dict(zip(names, shares[::2], strict=True)), dict(zip(names, shares[1::2], strict=True))
+
+
+def _movements(
+    con: "DuckDBPyConnection", connection: Connection, supplied: frozenset[str]
+) -> tuple[dict[str, Movement], tuple[Taken, ...]]:
+    """What became of each column's values since the last night, for a sample of the people who were in it."""
+    _recall(con, connection, f"SELECT person_id FROM expected SEMI JOIN tonight USING (person_id) "
+                             f"ORDER BY hash(person_id) LIMIT {SAMPLE}")  # fmt: skip
+    asked = [column for column in COLUMNS if column.name in supplied and column.kind != "number"]
+    cells = ", ".join(
+        f"{{'kind': '{column.kind}', 'name': '{column.name}', "
+        f"'was': CAST(was.{column.name} AS VARCHAR), 'now': CAST(now.{column.name} AS VARCHAR)}}"
+        for column in asked
+    )
+    con.execute(f"""
+        CREATE OR REPLACE TEMP TABLE cell AS
+        SELECT person_id, unnest([{cells}], recursive := true)
+        FROM last_known AS was JOIN tonight AS now USING (person_id)
+    """)
+    # Dates are written year first, so that text sorts as they do.
+    counted = con.execute("""
+        SELECT name, count(*) FILTER (was IS NOT NULL AND now IS NOT NULL), count(*) FILTER (was <> now),
+            count(*) FILTER (kind = 'date' AND now < was), count(*) FILTER (kind = 'date' AND now > was)
+        FROM cell GROUP BY name
+    """).fetchall()
+    judged = {column.name for column in asked if column.kind in ("code", "yes_no") or column.name in PAST_DATES}
+    found = {name: Movement(*counts) for name, *counts in counted}
+    moved = {name: found.get(name, Movement(0, 0)) for name in sorted(judged)}
+    taken = con.execute("""
+        SELECT one.name, other.name, count(*) FILTER (one.now = other.was) AS people, count(*)
+        FROM cell AS one JOIN cell AS other USING (person_id, kind)
+        WHERE one.kind <> 'code' AND one.name <> other.name AND one.was <> other.was
+        GROUP BY ALL HAVING people > 0 ORDER BY ALL
+    """).fetchall()
+    return moved, tuple(Taken(*row) for row in taken)
+
+
+def _recall(con: "DuckDBPyConnection", connection: Connection, people: str) -> None:
+    """Make ``last_known``: the typed rows the last night accepted of the people that the query names."""
+    con.execute(f"CREATE OR REPLACE TEMP TABLE recalled AS {people}")
+    unread = con.execute("SELECT person_id FROM recalled JOIN roster USING (person_id) WHERE last_values IS NULL")
+    fetched = fetch_last_values(connection, [row[0] for row in unread.fetchall()])
+    load_rows(con, "recalled_values", {"person_id": "VARCHAR", "last_values": "VARCHAR"}, fetched)
+    con.execute("""
+        CREATE OR REPLACE TEMP TABLE recalled_texts AS
+        SELECT person_id, coalesce(roster.last_values, fetched.last_values) AS last_values
+        FROM recalled JOIN roster USING (person_id) LEFT JOIN recalled_values AS fetched USING (person_id)
+    """)
+    spread_last_values(con, "recalled_texts", into="last_known")
+
+
+def put_back(con: "DuckDBPyConnection", connection: Connection, columns: Sequence[str]) -> None:
+    """Give everyone in ``tonight`` the last value believed in each of these columns; a newcomer's cannot be read.
+
+    So that tomorrow is compared with what was believed, and lists show it; no rule is asked about these columns.
+    """
+    if not columns:
+        return
+    _recall(con, connection, "SELECT person_id FROM tonight SEMI JOIN roster USING (person_id)")
+    replaced = ", ".join(
+        f"was.{name} AS {name}, CASE WHEN was.person_id IS NULL THEN 'unreadable' ELSE was.{name}_gap END AS {name}_gap"
+        for name in columns
+    )
+    con.execute(f"""
+        CREATE OR REPLACE TABLE believed AS
+        SELECT now.* REPLACE ({replaced}) FROM tonight AS now LEFT JOIN last_known AS was USING (person_id)
+    """)
+    con.execute("DROP VIEW tonight")
+    con.execute("DROP TABLE typed")
+    con.execute("ALTER TABLE believed RENAME TO typed")
+    con.execute("CREATE VIEW tonight AS SELECT * FROM typed")
+
+
+# How old the sources are
+
+
+def _dated(
+    con: "DuckDBPyConnection",
+    extracts: Sequence["Extract"],
+    sources: Sequence["Source"],
+    past: Mapping[str, Mapping[str, Sequence[float]]],
+    supplied: frozenset[str],
+    as_at: dt.date,
+) -> tuple[Dated, ...]:
+    """Each source's date: as declared, else the newest date inside, else the file's own.
+
+    The second newest, so that one slip of the pen does not make an old extract new; and only where there are enough
+    people for somebody to have been seen in three days.
+    """
+    greatest = f"greatest({', '.join(PAST_DATES)})"
+    rows = con.execute(f"""
+        SELECT source, count(newest), list_extract(max(newest, 2), -1)
+        FROM (SELECT source, {greatest} AS newest FROM tonight)
+        WHERE newest IS NOT NULL GROUP BY source
+    """).fetchall()
+    inside = {source: (people, newest) for source, people, newest in rows}
+    declared = {source.name: source.extracted_on for source in sources}
+    brought = {each.source: each.columns for each in find_supplies(extracts, supplied)}
+    found = []
+    for extract in extracts:
+        people, newest = inside.get(extract.source, (0, None))
+        ordinals = past.get("newest", {}).get(extract.source)
+        then = dt.date.fromordinal(int(ordinals[0])) if ordinals else None
+        on, how = declared.get(extract.source), DECLARED
+        if on is None and people >= FEWEST_DATED:
+            on, how = newest, "by the newest date inside"
+        elif on is None and extract.role == "caseload":
+            on, how = extract.modified_on, "by the file's own date"
+        found.append(Dated(extract.source, min(on, as_at) if on else None, how, newest, then, brought[extract.source]))
+    return tuple(found)
+
+
+# What is kept of a night
+
+
+def read_profile(connection: Connection, as_at: dt.date) -> dict[str, dict[str, list[float]]]:
+    """The figures of the last accepted nights before ``as_at``, by name and key, the newest first."""
+    table = table_of(Profile)
+    nights = select(table.c.as_at).where(table.c.as_at < as_at).distinct().order_by(table.c.as_at.desc()).limit(NIGHTS)
+    rows = connection.execute(
+        select(table.c.name, table.c.key, table.c.value)
+        .where(table.c.as_at.in_(nights.scalar_subquery()))
+        .order_by(table.c.as_at.desc())
+    )
+    found: defaultdict[str, dict[str, list[float]]] = defaultdict(dict)
+    for name, key, value in rows:
+        found[name].setdefault(key, []).append(value)
+    return dict(found)
+
+
+def _usual(
+    past: Mapping[str, Mapping[str, Sequence[float]]], name: str, kinder: Callable[[float, float], float]
+) -> dict[str, float]:
+    """What is usual by key: the middle of the last nights, or the last one where that asks less of tonight."""
+    return {key: kinder(values[0], median(values)) for key, values in past.get(name, {}).items()}
+
+
+def save(
+    connection: Connection,
+    seen: Comparison,
+    asked: Mapping[str, int],
+    opened: Mapping[str, int],
+    doubtful: frozenset[str],
+    *,
+    run_id: int,
+    as_at: dt.date,
+    corrects: Sequence[int],
+) -> None:
+    """Keep tonight's figures, those of columns that were not believed aside; ``asked`` and ``opened`` are by rule."""
+    table = table_of(Profile)
+    connection.execute(table.delete().where(table.c.run_id.in_(corrects)))
+    believed = sorted(seen.supplied - doubtful)
+    figures = [
+        ("people", "", seen.people),
+        ("joined", "", seen.joined),
+        ("disagreeing", "", seen.disagreeing),
+        *(("filled", name, seen.filled[name]) for name in believed),
+        *(("unreadable", name, seen.unreadable[name]) for name in believed),
+        *(("newest", one.source, one.newest.toordinal()) for one in seen.sources if one.newest),
+        *((EXTRACTED_ON, one.source, one.extracted_on.toordinal()) for one in seen.sources if one.extracted_on),
+        *((SUPPLIED_BY + one.source, column, 1) for one in seen.sources for column in sorted(one.columns)),
+        *(("asked", rule, number) for rule, number in asked.items()),
+        *(("opened", rule, number) for rule, number in opened.items()),
+    ]
+    rows = [(run_id, name, key, as_at, float(value)) for name, key, value in figures]
+    insert_rows(connection, Profile, ("run_id", "name", "key", "as_at", "value"), rows)
+
+
+def _number(con: "DuckDBPyConnection", query: str) -> int:
+    return int(con.execute(query).fetchall()[0][0])

@@ -1,0 +1,124 @@
+"""Surge quarantine: when one rule's new flags are too many to be true, they wait for the analyst.
+
+    opened in a surge -> quarantined -> confirmed by name, or two working days gone by -> told like any other
+
+A quarantined flag is open in every other way: it is held, released and resolved by what the nights say, and one
+that is resolved while it waits is never told to a lead. Flags that carry an earlier one on do not wait.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from monitor.store import events
+from monitor.store.database import Store
+from monitor.store.tables import Flag, table_of
+from monitor.workdays import working_days_between
+from monitor.workspace import load_rows
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from monitor.config.settings import Quarantine
+
+FEWEST_NIGHTS = 3
+"""How many nights a rule must have been asked before its own history says what is usual."""
+
+
+@dataclass(frozen=True)
+class Surge:
+    """One rule's new flags that wait; ``usual``: the most on an earlier night, where enough are known."""
+
+    rule: str
+    new: int
+    share: float
+    usual: int | None
+    wait: int
+
+
+def judge_surges(
+    new: Mapping[str, int],
+    earlier: Mapping[str, Sequence[float]],
+    people: int,
+    limits: "Quarantine",
+    *,
+    days_since: int = 1,
+) -> tuple[Surge, ...]:
+    """The rules whose ``new`` flags are far beyond their ``earlier`` nights', or a great share of ``people``.
+
+    ``days_since`` the last night: more days bring more flags.
+    """
+    surges = []
+    for rule, number in new.items():
+        nights = earlier.get(rule, ())
+        usual = int(max(nights)) if len(nights) >= FEWEST_NIGHTS else None
+        share = number / max(people, 1)
+        beyond = usual is not None and number > limits.most_times_usual * max(usual, 1) * max(days_since, 1)
+        if number >= limits.fewest and (share > limits.highest_share or beyond):
+            surges.append(Surge(rule, number, share, usual, limits.wait_working_days))
+    return tuple(surges)
+
+
+def count_new(con: "DuckDBPyConnection", rules: Iterable[str], corrects: Sequence[int]) -> dict[str, int]:
+    """How many flags each of ``rules`` opens tonight, those of an attempt being put right included."""
+    rows = con.execute(
+        """
+        SELECT rule, count(*) FROM (
+            SELECT rule FROM opening WHERE continues_flag_id IS NULL
+            UNION ALL
+            SELECT rule FROM decision WHERE target = 'continue' AND list_contains($corrects::BIGINT[], opened_run_id)
+        )
+        WHERE list_contains($rules::VARCHAR[], rule) GROUP BY rule ORDER BY rule
+        """,
+        {"corrects": list(corrects), "rules": list(rules)},
+    )
+    return dict(rows.fetchall())
+
+
+def decide(con: "DuckDBPyConnection", surges: Sequence[Surge], limits: "Quarantine", as_at: dt.date) -> None:
+    """Make ``surging``, the rules whose new flags wait; in ``decision``, let those go that have waited long enough."""
+    load_rows(con, "surging", {"rule": "VARCHAR"}, [(one.rule,) for one in surges])
+    waiting = con.execute(
+        "SELECT DISTINCT quarantined_on FROM decision WHERE quarantined_on IS NOT NULL AND released_on IS NULL"
+    ).fetchall()
+    over = [since for (since,) in waiting if working_days_between(since, as_at) >= limits.wait_working_days]
+    if over:
+        con.execute(
+            """
+            UPDATE decision SET released_on = $as_at
+            WHERE released_on IS NULL AND list_contains($over::DATE[], quarantined_on)
+            """,
+            {"as_at": as_at, "over": over},
+        )
+
+
+def count_waiting(con: "DuckDBPyConnection") -> dict[str, int]:
+    """How many flags still wait since an earlier night, by rule."""
+    rows = con.execute("""
+        SELECT rule, count(*) FROM flag_line WHERE state = 'quarantined' AND change IS DISTINCT FROM 'opened'
+        GROUP BY rule ORDER BY rule
+    """)
+    return dict(rows.fetchall())
+
+
+def confirm_surge(store: Store, rule: str, *, by: str, today: dt.date, now: dt.datetime) -> str | None:
+    """Let a rule's waiting flags go out with the next night; what was done, or None where none waits."""
+    flag = table_of(Flag)
+    waiting = (
+        (flag.c.rule == rule)
+        & flag.c.quarantined_on.is_not(None)
+        & flag.c.released_on.is_(None)
+        & flag.c.resolved_on.is_(None)
+    )
+    with store.writing() as connection:
+        rows = connection.execute(select(flag.c.id, flag.c.person_id).where(waiting).order_by(flag.c.id)).all()
+        if not rows:
+            return None
+        connection.execute(flag.update().where(waiting).values(released_on=today, released_by=by))
+        released = [events.Event("confirmed", number, person_id, rule, by=by) for number, person_id in rows]
+        events.record(connection, released, as_at=today, recorded_at=now)
+    flags = "1 flag" if len(rows) == 1 else f"{len(rows)} flags"
+    return f"confirmed: {flags} of {rule} will be in the digests of the next night"

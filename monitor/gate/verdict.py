@@ -1,0 +1,383 @@
+"""The trust gate: whether tonight's caseload can be believed, judged before any rule is asked.
+
+    trusted     every rule is asked as at the night
+    degraded    rules that rest on the columns named have no answers; nobody of the teams named is judged to have left
+    stale       the rules are asked as at an earlier date, so that nothing ages while nothing new is known
+    refused     nothing changes, and the analyst is told why
+
+The first night has no history to be compared with, and says so. ``history`` gathers what is compared.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from monitor.errors import Refused
+from monitor.workdays import working_days_between
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from monitor.config.settings import Gate
+    from monitor.rulebook.rule_file import Rule
+
+Word = Literal["trusted", "degraded", "stale", "refused"]
+
+NEVER_WITHOUT = {
+    "date_of_birth": "every age rests on it",
+    "allocated_team": "who hears about whom rests on it",
+}
+"""Columns without which a night is refused rather than asked in part."""
+
+MOVED_TOGETHER = 0.5
+"""The share of people whose values must have gone from one column to another before it is said that they did."""
+
+
+@dataclass(frozen=True)
+class TeamThen:
+    """A team of the last night: how many it had, how many of them are here tonight, how many still in it."""
+
+    expected: int
+    present: int
+    stayed: int
+    now_in: str | None = None
+    """Where most of the others are."""
+
+
+@dataclass(frozen=True)
+class Movement:
+    """One column for those compared: how many had a value on both nights, and what became of it."""
+
+    compared: int
+    changed: int
+    back: int = 0
+    forward: int = 0
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A column that holds tonight what another held: for how many, of those in whom the two differed."""
+
+    column: str
+    held_by: str
+    people: int
+    compared: int
+
+
+@dataclass(frozen=True)
+class Dated:
+    """How old one source is; ``newest``: the newest date inside it, tonight and on the last accepted night.
+
+    ``columns``: those it brings.
+    """
+
+    source: str
+    extracted_on: dt.date | None = None
+    how: str = ""
+    newest: dt.date | None = None
+    newest_before: dt.date | None = None
+    columns: frozenset[str] = frozenset()
+
+
+Shares: TypeAlias = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Tonight beside the last accepted nights. ``usual_...`` is what they make us expect, by column."""
+
+    last_night: dt.date | None
+    expected: int
+    present: int
+    people: int
+    joined: int = 0
+    new_deaths: int = 0
+    ids_changed: int = 0
+    birth_dates_changed: int = 0
+    birth_dates_by_years: int | None = None
+    teams_changed: int = 0
+    disagreeing: float = 0
+    usual_disagreeing: float | None = None
+    teams: Mapping[str, TeamThen] = field(default_factory=dict)
+    filled: Shares = field(default_factory=dict)
+    usual_filled: Shares = field(default_factory=dict)
+    unreadable: Shares = field(default_factory=dict)
+    usual_unreadable: Shares = field(default_factory=dict)
+    supplied: frozenset[str] = frozenset()
+    moved: Mapping[str, Movement] = field(default_factory=dict)
+    taken: tuple[Taken, ...] = ()
+    sources: tuple[Dated, ...] = ()
+    asked_before: frozenset[str] = frozenset()
+    opened_before: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """Of each rule, the new flags on earlier nights, the newest first."""
+    last_extracted_on: dt.date | None = None
+    last_asked_on: dt.date | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate says. ``columns`` and ``teams`` are not believed, each with its reason; sentences fit to be shown.
+
+    ``accepted``: somebody has said that the night is to be believed all the same.
+    """
+
+    asked_on: dt.date
+    extracted_on: dt.date | None = None
+    refusals: tuple[str, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
+    teams: Mapping[str, str] = field(default_factory=dict)
+    stale: str | None = None
+    notes: tuple[str, ...] = ()
+    accepted: bool = False
+
+    @property
+    def word(self) -> Word:
+        if self.refusals:
+            return "refused"
+        if self.columns or self.teams:
+            return "degraded"
+        return "stale" if self.stale else "trusted"
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        stale = (self.stale,) if self.stale else ()
+        return (*self.refusals, *self.columns.values(), *self.teams.values(), *stale)
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether a part of the night was not believed, and nobody has said that it should be."""
+        return self.word != "trusted" and not self.accepted
+
+
+class NotBelieved(Refused):
+    """The gate refuses the night."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        self.verdict = verdict
+        super().__init__("\n".join(verdict.doubts))
+
+
+def judge(seen: Comparison, gate: "Gate", as_at: dt.date) -> Verdict:
+    """What to believe of tonight, every doubt with its numbers and a way on."""
+    dates = [one.extracted_on for one in seen.sources if one.extracted_on]
+    extracted_on = min(dates, default=None)
+    asked_on, stale = _how_old(seen, gate, as_at, extracted_on)
+    if seen.last_night is None:
+        return Verdict(asked_on, extracted_on, stale=stale)
+    taken = tuple(one for one in seen.taken if _is_bulk_of(one.people, one.compared, MOVED_TOGETHER, gate))
+    seen = replace(seen, taken=taken)
+    columns = dict(_columns(seen, gate))
+    refusals = [*_people(seen, gate), *_identities(seen, gate), *_older(seen)]
+    refusals += [f"{why}; {NEVER_WITHOUT[name]}" for name, why in columns.items() if name in NEVER_WITHOUT]
+    return Verdict(
+        asked_on,
+        extracted_on,
+        refusals=tuple(refusals),
+        columns={name: why for name, why in columns.items() if name not in NEVER_WITHOUT},
+        teams=dict(_teams(seen, gate)),
+        stale=stale,
+        notes=tuple(_moved_teams(seen, gate)),
+    )
+
+
+def accept(verdict: Verdict, as_at: dt.date) -> Verdict:
+    """The same night, believed whole because somebody says so."""
+    return replace(verdict, asked_on=as_at, accepted=bool(verdict.doubts))
+
+
+def find_doubted(rules: Iterable["Rule"], columns: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The rules whose answer rests on a column that is not believed, needed or not, with those columns."""
+    doubtful = frozenset(columns)
+    found = {rule.id: tuple(name for name in rule.columns if name in doubtful) for rule in rules}
+    return {rule: names for rule, names in found.items() if names}
+
+
+def leave_unjudged(con: "DuckDBPyConnection", verdict: Verdict) -> None:
+    """Make it unknown in ``caseload`` whether absent people of a team that is not believed are here."""
+    if verdict.teams and not verdict.accepted:
+        con.execute(
+            """
+            UPDATE caseload SET present = NULL
+            WHERE NOT present AND person_id IN (
+                SELECT person_id FROM expected WHERE NOT present AND list_contains($teams::VARCHAR[], team)
+            )
+            """,
+            {"teams": list(verdict.teams)},
+        )
+
+
+def _people(seen: Comparison, gate: "Gate") -> Iterator[str]:
+    night = _day(seen.last_night)
+    share = seen.present / seen.expected if seen.expected else 1.0
+    if share < gate.lowest_share_present:
+        yield (
+            f"only {seen.present:,} of the {seen.expected:,} people of {night} are present ({share:.0%}; "
+            f"at least {gate.lowest_share_present:.0%} is expected); check that the extract is whole"
+        )
+    if seen.joined > max(gate.highest_share_joined * seen.expected, 4 * gate.fewest):
+        yield (
+            f"{seen.joined:,} people are new beside the {seen.expected:,} of {night} (at most "
+            f"{gate.highest_share_joined:.0%} is expected); check that the extract holds this service only"
+        )
+    most = max(gate.most_new_deaths, int(gate.highest_share_new_deaths * seen.expected))
+    if seen.new_deaths > most:
+        yield (
+            f"{seen.new_deaths:,} people are newly recorded as having died (at most {most} is expected in a night); "
+            "check the in-touch codes and dates of death"
+        )
+    usual = seen.usual_disagreeing
+    if usual is not None and _is_bulk(seen.disagreeing - usual, seen.people, gate.highest_share_rows_disagreeing, gate):
+        yield (
+            f"{seen.disagreeing * seen.people:,.0f} rows disagree with another row for the same person (usually "
+            f"{usual * seen.people:,.0f}); check what the extract joins"
+        )
+
+
+def _identities(seen: Comparison, gate: "Gate") -> Iterator[str]:
+    night = _day(seen.last_night)
+    if seen.ids_changed > gate.most_ids_changed:
+        yield (
+            f"{seen.ids_changed:,} of the people missing since {night} are here under the same id written otherwise: "
+            "a spreadsheet has dropped leading zeros; export ids as text"
+        )
+    if _is_bulk_of(seen.birth_dates_changed, seen.present, gate.highest_share_birth_dates_changed, gate):
+        shift = f", most by {abs(seen.birth_dates_by_years)} years" if seen.birth_dates_by_years else ""
+        yield (
+            f"{seen.birth_dates_changed:,} of {seen.present:,} birth dates differ from {night}{shift}; "
+            "check the column, and the order of day, month and century"
+        )
+    if _is_bulk_of(seen.teams_changed, seen.present, gate.highest_share_teams_changed, gate):
+        yield (
+            f"{seen.teams_changed:,} of {seen.present:,} people are in another team than on {night}; check the column, "
+            "or add a team's new name to its also_known_as"
+        )
+
+
+def _older(seen: Comparison) -> Iterator[str]:
+    """An extract from before the last one: it would undo what has been recorded since."""
+    night = _day(seen.last_night)
+    moved = [one for name, one in seen.moved.items() if not _is_taken(name, seen)]
+    back, forward = sum(one.back for one in moved), sum(one.forward for one in moved)
+    for one in seen.sources:
+        if one.newest and one.newest_before and one.newest < one.newest_before and back > max(forward, 2):
+            yield (
+                f"{one.source}: an older extract than that of {night}: its newest date is {_day(one.newest)}, theirs "
+                f"was {_day(one.newest_before)}, and {back:,} dates have gone back; export it again"
+            )
+            return
+    declared = [one.extracted_on for one in seen.sources if one.how == DECLARED and one.extracted_on]
+    if declared and seen.last_extracted_on and min(declared) < seen.last_extracted_on:
+        yield (
+            f"an older extract than that of {night}: it is of {_day(min(declared))}, theirs was of "
+            f"{_day(seen.last_extracted_on)}; export it again, or correct extracted_on"
+        )
+
+
+DECLARED = "as declared"
+
+
+def _columns(seen: Comparison, gate: "Gate") -> Iterator[tuple[str, str]]:
+    night = _day(seen.last_night)
+    for one in seen.taken:
+        how = "swapped with" if any(each.column == one.held_by for each in seen.taken) else "holds what was in"
+        yield (
+            one.column,
+            f"{one.column}: {how} {one.held_by}: {one.people:,} of {one.compared:,} people have what the other "
+            f"held on {night}; put the columns right",
+        )
+    for name, usual in seen.usual_filled.items():
+        if _is_taken(name, seen):
+            continue
+        filled = seen.filled.get(name, 0.0)
+        lost = (usual - filled) * seen.people
+        if usual and name not in seen.supplied:
+            yield name, f"{name}: no source supplies it tonight ({usual:.0%} had it on earlier nights); put it back"
+        elif lost >= gate.fewest and filled < gate.lowest_share_of_usual_fill * usual:
+            yield name, f"{name}: filled for {filled:.0%} of people, usually {usual:.0%}; check the column"
+        elif _rose(name, seen, gate):
+            unreadable, before = seen.unreadable[name], seen.usual_unreadable.get(name, 0.0)
+            yield (
+                name,
+                f"{name}: {unreadable:.0%} of cells cannot be read, usually {before:.0%}; unreadable.csv has each",
+            )
+        elif name in seen.moved:
+            yield from _moved(name, seen.moved[name], night, gate)
+
+
+def _rose(name: str, seen: Comparison, gate: "Gate") -> bool:
+    rise = seen.unreadable.get(name, 0.0) - seen.usual_unreadable.get(name, 0.0)
+    return _is_bulk(rise, seen.people, gate.highest_rise_unreadable, gate)
+
+
+def _moved(name: str, one: Movement, night: str, gate: "Gate") -> Iterator[tuple[str, str]]:
+    if _is_bulk_of(one.back, one.compared, gate.highest_share_dates_back, gate):
+        yield (
+            name,
+            f"{name}: earlier than on {night} for {one.back:,} of {one.compared:,} people compared; check the column",
+        )
+    elif not (one.back or one.forward) and _is_bulk_of(
+        one.changed, one.compared, gate.highest_share_values_changed, gate
+    ):
+        yield (
+            name,
+            f"{name}: other than on {night} for {one.changed:,} of {one.compared:,} people compared; check the codes",
+        )
+
+
+def _is_taken(name: str, seen: Comparison) -> bool:
+    return any(one.column == name for one in seen.taken)
+
+
+def _teams(seen: Comparison, gate: "Gate") -> Iterator[tuple[str, str]]:
+    night = _day(seen.last_night)
+    for name, team in seen.teams.items():
+        if team.expected >= gate.fewest and team.present < gate.lowest_share_of_team * team.expected:
+            here = f"{team.present:,} of them {'is' if team.present == 1 else 'are'}" if team.present else "none is"
+            yield (
+                name,
+                f'team "{name}" had {team.expected:,} people on {night} and {here} here tonight; check that the '
+                "extract covers it, or that they were not given new ids",
+            )
+
+
+def _moved_teams(seen: Comparison, gate: "Gate") -> Iterator[str]:
+    for name, team in seen.teams.items():
+        enough = team.present >= gate.lowest_share_of_team * team.expected
+        if team.expected >= gate.fewest and enough and not team.stayed:
+            where = f'; most are now in "{team.now_in}"' if team.now_in else ""
+            yield f'team "{name}" had {team.expected:,} people on {_day(seen.last_night)} and has none tonight{where}'
+
+
+def _how_old(
+    seen: Comparison, gate: "Gate", as_at: dt.date, extracted_on: dt.date | None
+) -> tuple[dt.date, str | None]:
+    """The date to ask the rules as at, and why it is not tonight's.
+
+    Never before the date of the last night's answers: flags that time alone has opened since the extract would
+    otherwise be resolved because the clock was put back.
+    """
+    limit = gate.oldest_extract_working_days
+    if extracted_on is None or (as_at - extracted_on).days <= limit:
+        return as_at, None
+    age = working_days_between(extracted_on, as_at)
+    if age <= limit:
+        return as_at, None
+    asked_on = min(max(extracted_on, seen.last_asked_on or extracted_on), as_at)
+    oldest = min((one for one in seen.sources if one.extracted_on), key=lambda one: one.extracted_on or as_at)
+    return asked_on, (
+        f"{oldest.source}: of {_day(extracted_on)} ({oldest.how}), {age} working days old (at most {limit} is expected)"
+        f"; the rules are asked as at {_day(asked_on)}, so that nothing ages until a newer extract comes"
+    )
+
+
+def _is_bulk(share: float, people: int, limit: float, gate: "Gate") -> bool:
+    return share > limit and share * people >= gate.fewest
+
+
+def _is_bulk_of(number: int, of: int, limit: float, gate: "Gate") -> bool:
+    return bool(of) and _is_bulk(number / of, of, limit, gate)
+
+
+def _day(day: dt.date | None) -> str:
+    return f"{day.day} {day:%B %Y}" if day else "no night"

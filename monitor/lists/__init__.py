@@ -1,0 +1,1 @@
+"""The exception lists: CSV, JSON and workbooks for people to work from."""

@@ -1,0 +1,102 @@
+"""Writes flags as a workbook, from the workspace table in which the exception lists arrange them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from monitor.lists import answer_sheet
+from monitor.lists.workbook import STATES, ListSheet, Tally, write_workbook
+from monitor.messages.templates import write_count, write_date
+from monitor.rulebook.severity import SEVERITIES
+from monitor.workspace import in_chunks
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+def write_flag_workbook(
+    con: "DuckDBPyConnection",
+    path: Path,
+    kinds: Mapping[str, str],
+    scope: str,
+    *,
+    subject: str,
+    complete: str,
+    as_at: date,
+    marking: str | None,
+    most_rows: int,
+    answering: answer_sheet.Answering | None = None,
+) -> None:
+    """The flags of ``listed`` within ``scope``: all of them in the summary, ``most_rows`` at most in the list."""
+    tallies = _tally(con, scope)
+    states = {state: sum(tally.states.get(state, 0) for tally in tallies) for state in STATES}
+    flags = sum(states.values())
+    shown = min(flags, most_rows)
+    lengths = (f'max(length("{c}"))' if kind == "VARCHAR" else "10" for c, kind in kinds.items())
+    people, *longest = (
+        con.execute(f"SELECT count(DISTINCT person_id), {', '.join(lengths)} FROM listed WHERE {scope}").fetchone()
+        or ()
+    )
+    lines = [
+        subject,
+        f"{write_count(flags, 'flag', 'flags')} about {write_count(people, 'young person', 'young people')}: "
+        + ", ".join(f"{count:,} {state}" for state, count in states.items()),
+        "Open: the record fails the rule on this date. Held: this date's data can neither confirm nor clear it. "
+        "Waived: not chased until a date that a manager set.",
+    ]
+    if shown < flags:
+        lines.append(f"The next sheet holds the first {shown:,} of {flags:,} flags; {complete}")
+
+    widths = {name: length or 0 for name, length in zip(kinds, longest, strict=True)}
+    widths = {name: length or 0 for name, length in zip(kinds, longest, strict=True)}
+    order = f"WHERE {scope} ORDER BY n LIMIT {most_rows}"
+    if answering is None:
+        columns, rows = kinds, _rows(con, kinds, order)
+    else:
+        columns, rows = {**kinds, **answer_sheet.KINDS}, _answerable_rows(con, kinds, order, answering, as_at)
+        widths |= answer_sheet.LONGEST
+    write_workbook(
+        path,
+        title=f"Exception list as at {write_date(as_at)}",
+        lines=lines,
+        tallies=tallies,
+        teams=sorted({team for tally in tallies for team in tally.teams}),
+        flags=ListSheet(columns, widths, shown, answering),
+        rows=rows,
+        empty=f"No flags on this list as at {write_date(as_at)}",
+        as_at=as_at,
+        marking=marking,
+    )
+
+
+def _rows(con: "DuckDBPyConnection", columns: Iterable[str], order: str) -> Iterator[tuple[Any, ...]]:
+    named = ", ".join(f'"{column}"' for column in columns)
+    for chunk in in_chunks(con, f"SELECT {named} FROM listed {order}"):
+        yield from chunk
+
+
+def _answerable_rows(
+    con: "DuckDBPyConnection", kinds: Mapping[str, str], order: str, answering: answer_sheet.Answering, as_at: date
+) -> Iterator[tuple[Any, ...]]:
+    """Each row with the cells behind it that its reader fills in."""
+    names = [*kinds, "answered", "flag_id"]
+    for row in _rows(con, names, order):
+        yield (*row[: len(kinds)], *answer_sheet.fill_row(dict(zip(names, row, strict=True)), answering, as_at))
+
+
+def _tally(con: "DuckDBPyConnection", scope: str) -> list[Tally]:
+    """One tally a rule, the most severe first."""
+    tallies: dict[str, Tally] = {}
+    for rule, title, severity, state, team, count in con.execute(
+        f"""
+        SELECT rule, min(title), min_by(severity, list_position({list(SEVERITIES)}, severity)), state,
+            coalesce(team, ''), count(*)
+        FROM listed WHERE {scope} GROUP BY rule, state, coalesce(team, '')
+        ORDER BY rule, state, coalesce(team, '')
+        """
+    ).fetchall():
+        tally = tallies.setdefault(rule, Tally(rule, title, severity, {}, {}))
+        tally.states[state] = tally.states.get(state, 0) + count
+        tally.teams[team] = tally.teams.get(team, 0) + count
+    return sorted(tallies.values(), key=lambda tally: (SEVERITIES.index(tally.severity), tally.rule))

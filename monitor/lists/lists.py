@@ -1,0 +1,384 @@
+"""Writes the exception lists: every unresolved flag, whoever could not be assessed, whatever could not be read.
+
+A list is written from the night's workspace and decides nothing. CSV files are UTF-8 with a byte order mark,
+without which Excel on Windows spoils accented names; dates in them are ISO. People in ``restricted`` are in
+no list but their own, which is for the head of service.
+"""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from monitor.config.fields import fold
+from monitor.csv_text import csv_heading, csv_line
+from monitor.files import append_privately, folder_written_whole, open_privately, written_whole
+from monitor.flags.decision_lists import ANSWER_COLUMNS, WAIVER_COLUMNS
+from monitor.lists.flag_workbook import write_flag_workbook
+from monitor.rulebook.clearing import in_words
+from monitor.rulebook.severity import WEIGHTS
+from monitor.workspace import in_chunks, load_rows
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from monitor.config.delivery_settings import Team
+    from monitor.lists.answer_sheet import Answering
+    from monitor.rulebook.rule_file import Rule
+
+FLAG_COLUMNS = (
+    "person_id", "team", "personal_adviser", "age", "eligibility", "rule", "title", "severity", "basis",
+    "state", "opened_on", "in_breach_since", "days_open", "because", "action", "report_paragraphs",
+    "waived_until",
+)  # fmt: skip
+CANNOT_ASSESS_COLUMNS = ("person_id", "team", "missing", "why", "rules")
+UNREADABLE_COLUMNS = ("source", "file", "sheet", "row", "column", "reason", "value")
+COMING_DUE_COLUMNS = (
+    "person_id", "team", "personal_adviser", "rule", "title", "severity", "opens_on", "days_until", "action",
+)  # fmt: skip
+DIFFERENCE_COLUMNS = ("person_id", "column", "used_source", "used_value", "other_source", "other_value")
+NOT_ON_CASELOAD_COLUMNS = ("source", "file", "row", "person_id")
+
+BESIDE = (
+    ("cannot-assess", "cannot_assess_list", CANNOT_ASSESS_COLUMNS, "team, person_id, missing"),
+    ("coming-due", "coming_due_list", COMING_DUE_COLUMNS, "opens_on, team, person_id, rule"),
+    ("unreadable", "unreadable", UNREADABLE_COLUMNS, 'source, file, sheet, "row", "column"'),
+    ("differences", "difference", DIFFERENCE_COLUMNS, '"column", person_id, other_source'),
+    ("not-on-caseload", "not_on_caseload", NOT_ON_CASELOAD_COLUMNS, 'source, "row"'),
+    ("quarantined", "quarantined_list", FLAG_COLUMNS, "rule, person_id"),
+    ("waivers", "waiver_list", WAIVER_COLUMNS, "ended_on NULLS FIRST, until_on, person_id, rule, waived_on"),
+    ("answers", "answer_list", ANSWER_COLUMNS, "place, answered_on, team, person_id, rule"),
+)
+"""The lists beside those of flags: file, workspace table, columns, order."""
+NOT_EVERY_NIGHT = ("difference", "not_on_caseload", "coming_due_list", "quarantined_list", "waiver_list", "answer_list")
+"""Tables that only a night of several sources has, or one with something to forecast, to wait for or decided."""
+
+MOST_WORKBOOK_ROWS = 50_000
+OTHER_TEAMS = "other-teams"
+MOST_OTHER_TEAMS = 100
+LONGEST_NAME = 80
+
+
+def prepare(con: "DuckDBPyConnection", rules: Iterable["Rule"], teams: Iterable["Team"], *, as_at: date) -> None:
+    """Make ``flag_list`` of ``flag_line``; teams have the names of the config where it knows them under another.
+
+    Flags in quarantine wait for the analyst: they are in ``quarantined_list`` alone, and in no list of a lead.
+    """
+    rules = tuple(rules)
+    load_rows(
+        con,
+        "rule_words",
+        {"rule": "VARCHAR", "title": "VARCHAR", "basis": "VARCHAR", "action": "VARCHAR", "report": "VARCHAR"},
+        [(rule.id, rule.title, rule.basis, _what_to_do(rule), ", ".join(map(str, rule.report))) for rule in rules],
+    )
+    folding = [(rule.id, folded) for rule in rules for folded in rule.folds]
+    load_rows(con, "folding", {"rule": "VARCHAR", "folded": "VARCHAR"}, folding)
+    needed = [(rule.id, column) for rule in rules for column in rule.needs]
+    load_rows(con, "needed", {"rule": "VARCHAR", "column": "VARCHAR"}, needed)
+    known = {fold(spelling): team.name for team in teams for spelling in (team.name, *team.also_known_as)}
+    spelt = [row[0] for row in con.execute("SELECT DISTINCT allocated_team FROM caseload").fetchall() if row[0]]
+    named = [(spelling, known.get(fold(spelling), spelling)) for spelling in spelt]
+    load_rows(con, "team_name", {"team": "VARCHAR", "name": "VARCHAR"}, named)
+    con.execute(FLAG_LIST, {"as_at": as_at})
+    con.execute("DROP TABLE IF EXISTS quarantined_list")
+    if _count(con, "state = 'quarantined'", "flag_list"):
+        con.execute("CREATE TABLE quarantined_list AS SELECT * FROM flag_list WHERE state = 'quarantined'")
+        con.execute("DELETE FROM flag_list WHERE state = 'quarantined'")
+
+
+def _what_to_do(rule: "Rule") -> str:
+    """The next step, and what on the record will clear the flag."""
+    until = in_words(rule)
+    return f"{rule.action} To clear it: {until}." if rule.cleared_by else f"{rule.action} {until}"
+
+
+def prepare_unassessed(con: "DuckDBPyConnection") -> None:
+    """Make ``cannot_assess_list`` of tonight's answers, after ``prepare``.
+
+    A blank that a rule flags for someone is not listed again as what could not be assessed.
+    """
+    con.execute(CANNOT_ASSESS_LIST)
+
+
+FLAG_LIST = """
+CREATE OR REPLACE TABLE flag_list AS
+WITH current AS (SELECT * FROM flag_line WHERE state <> 'resolved')
+SELECT
+    f.person_id, coalesce(n.name, f.team) AS team, f.personal_adviser, f.age, f.eligibility, f.rule,
+    coalesce(w.title, 'A rule no longer in the rulebook') AS title, f.severity, w.basis, f.state, f.opened_on,
+    f.in_breach_since, CAST(CAST($as_at AS DATE) - f.opened_on AS INTEGER) AS days_open, f.because, w.action,
+    w.report AS report_paragraphs, f.waived_until, f.flag_id,
+    'answered "' || f.answer || '" on ' || strftime(f.answered_on, '%d/%m/%Y') || ' by ' || f.answered_by
+        || CASE WHEN f.answer = 'done' THEN '; record not yet updated' ELSE '' END AS answered,
+    EXISTS (
+        SELECT 1 FROM current AS other JOIN folding ON folding.rule = other.rule
+        WHERE other.person_id = f.person_id AND folding.folded = f.rule
+    ) AS folded
+FROM current AS f LEFT JOIN rule_words AS w USING (rule) LEFT JOIN team_name AS n USING (team)
+"""
+
+CANNOT_ASSESS_LIST = """
+CREATE OR REPLACE TABLE cannot_assess_list AS
+SELECT
+    a.person_id, coalesce(n.name, c.allocated_team) AS team, a."column" AS missing, a.why,
+    string_agg(a.rule, ', ' ORDER BY a.rule) AS rules
+FROM cannot_assess AS a
+JOIN caseload AS c USING (person_id)
+LEFT JOIN team_name AS n ON n.team = c.allocated_team
+WHERE NOT (a.why = 'blank' AND EXISTS (
+    SELECT 1 FROM breach JOIN needed USING (rule)
+    WHERE breach.person_id = a.person_id AND needed."column" = a."column"
+))
+GROUP BY ALL
+"""
+
+
+def write_night(
+    con: "DuckDBPyConnection",
+    folder: Path,
+    *,
+    as_at: date,
+    teams: Sequence[str],
+    workbooks: bool,
+    restricted: frozenset[str] = frozenset(),
+    marking: str | None = None,
+    most_rows: int = MOST_WORKBOOK_ROWS,
+    answering: "Answering | None" = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Path]:
+    """Write the night's lists into ``folder/<as_at>``, whole or not at all, in place of any already there.
+
+    From the workspace tables ``flag_list`` (``FLAG_COLUMNS``, and perhaps a BOOLEAN ``folded`` for what adds
+    nothing to a person's priority), and those of ``BESIDE`` that the night has. Each of ``teams`` gets its own
+    pair even when it is empty, and so does any other team with flags, unless there are so many that the column
+    cannot be holding teams; what is left, and people with no team, are in ``other-teams``. ``progress`` hears
+    how many files are done, and of how many. ``answering``: what the workbooks need so that they can be answered.
+    Returns the paths written.
+    """
+    others = _other_teams(con, teams, restricted)
+    files = file_names([*teams, *(others if len(others) <= MOST_OTHER_TEAMS else ())])
+    kinds = _arrange(con, files, restricted)
+    lists = {"all": "Every team", **{file: team for team, file in files.items()}}
+    if _count(con, f"NOT aside AND file = '{OTHER_TEAMS}'"):
+        lists[OTHER_TEAMS] = "Other teams, and young people with no team"
+    total = len(lists) * (1 + workbooks) + len(_beside(con))
+    night = folder / as_at.isoformat()
+    with folder_written_whole(night) as unfinished:
+        done = 0
+        for _ in _write_lists(con, unfinished, lists, kinds):
+            done += 1
+            if progress is not None:
+                progress(done, total)
+        for file, subject in lists.items() if workbooks else ():
+            scope = "NOT aside" if file == "all" else f"NOT aside AND file = '{file}'"
+            write_flag_workbook(
+                con, unfinished / f"{file}.xlsx", kinds, scope, subject=subject,
+                complete=f"{file}.csv has them all", as_at=as_at, marking=marking, most_rows=most_rows,
+                answering=answering,
+            )  # fmt: skip
+            done += 1
+            if progress is not None:
+                progress(done, total)
+    return sorted(night.iterdir())
+
+
+def export_flags(
+    con: "DuckDBPyConnection",
+    output: Path,
+    *,
+    form: Literal["csv", "xlsx", "json"],
+    as_at: date,
+    team: str | None = None,
+    rule: str | None = None,
+    state: str | None = None,
+    restricted: frozenset[str] = frozenset(),
+    marking: str | None = None,
+    most_rows: int = MOST_WORKBOOK_ROWS,
+    answering: "Answering | None" = None,
+) -> int:
+    """Write the flags asked for to ``output``, whole or not at all; returns how many there are."""
+    kinds = _arrange(con, {}, restricted)
+    asked = {"team": team, "rule": rule, "state": state}
+    wanted = {column: value for column, value in asked.items() if value is not None}
+    scope = " AND ".join(["NOT aside", *(f'"{column}" = {_literal(value)}' for column, value in wanted.items())])
+    with written_whole(output) as unfinished:
+        if form == "xlsx":
+            write_flag_workbook(
+                con, unfinished, kinds, scope, subject=", ".join(wanted.values()) or "Every team",
+                complete="a csv or json export has them all", as_at=as_at, marking=marking, most_rows=most_rows,
+                answering=answering,
+            )  # fmt: skip
+        elif form == "csv":
+            _write_csv(con, unfinished, "listed", kinds, where=scope, order="n")
+        else:
+            _write_json(con, unfinished, scope)
+    return _count(con, scope)
+
+
+def publish(night: Path, folder: Path) -> list[Path]:
+    """Copy the teams' own lists from ``night`` into the same date's folder in ``folder``, for the leads.
+
+    Whoever may read ``folder``, which must be there, may read the copies; nothing else of the night is copied.
+    """
+    with folder_written_whole(folder / night.name, shared=True) as unfinished:
+        for path in night.iterdir():
+            if path.name.startswith(("team-", OTHER_TEAMS)):
+                with open_privately(unfinished / path.name, "wb") as copy:
+                    copy.write(path.read_bytes())
+    return sorted((folder / night.name).iterdir())
+
+
+def file_names(teams: Iterable[str]) -> dict[str, str]:
+    """A file name, without suffix, for each team: safe on every system, and never the same for two of them.
+
+    ``team-`` in front keeps a team called "all" or "CON" from taking a name that means something else.
+    """
+    slugs = {team: _slug(team) for team in teams}
+    taken = list(slugs.values())
+    return {
+        team: f"team-{slug}"
+        if slug and len(slug) <= LONGEST_NAME and taken.count(slug) == 1
+        else f"team-{slug[:LONGEST_NAME]}-{hashlib.sha256(team.encode()).hexdigest()[:8]}".replace("--", "-")
+        for team, slug in slugs.items()
+    }
+
+
+def _slug(team: str) -> str:
+    plain = unicodedata.normalize("NFKD", team).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
+
+
+# Arranging.
+
+
+def _other_teams(con: "DuckDBPyConnection", teams: Sequence[str], restricted: frozenset[str]) -> list[str]:
+    """The teams of unresolved flags that are not among ``teams``."""
+    rows = con.execute(
+        "SELECT DISTINCT team FROM flag_list WHERE trim(team) <> '' AND NOT list_contains($restricted, person_id)",
+        {"restricted": sorted(restricted)},
+    ).fetchall()
+    return sorted({team for (team,) in rows} - set(teams))
+
+
+def _arrange(con: "DuckDBPyConnection", files: Mapping[str, str], restricted: frozenset[str]) -> dict[str, str]:
+    """Make ``listed``: the flags of ``flag_list`` in the order of every list; returns its columns' types.
+
+    Beside them: ``n`` (the place in that order), ``file`` (the team's) and ``aside`` (a restricted person's).
+    """
+    load_rows(con, "list_file", {"team": "VARCHAR", "file": "VARCHAR"}, files.items())
+    load_rows(con, "restricted_person", {"person_id": "VARCHAR"}, ((each,) for each in restricted))
+    types = _types(con, "flag_list")
+    columns = ", ".join(f'{_plain(column, types[column])} AS "{column}"' for column in FLAG_COLUMNS)
+    columns += "".join(f", {name}" for name in ("flag_id", "answered") if name in types)
+    weights = " ".join(f"WHEN '{severity}' THEN {weight}" for severity, weight in WEIGHTS.items())
+    adds = "NOT coalesce(folded, false)" if "folded" in types else "true"
+    con.execute(f"""
+        CREATE OR REPLACE TEMP TABLE listed AS
+        WITH weighed AS (
+            SELECT {columns}, list_position({list(WEIGHTS)}, severity) AS grade,
+                CASE severity {weights} END AS weight, state <> 'waived' AS counts, {adds} AS adds
+            FROM flag_list
+        ), priority AS (
+            SELECT person_id, min(grade) FILTER (counts) AS worst,
+                coalesce(sum(weight) FILTER (counts AND adds), 0) AS total
+            FROM weighed GROUP BY person_id
+        )
+        SELECT
+            row_number() OVER (
+                ORDER BY worst NULLS LAST, total DESC, person_id, grade NULLS LAST, rule, opened_on
+            ) AS n,
+            coalesce(file, '{OTHER_TEAMS}') AS file,
+            person_id IN (SELECT person_id FROM restricted_person) AS aside,
+            weighed.* EXCLUDE (grade, weight, counts, adds)
+        FROM weighed JOIN priority USING (person_id) LEFT JOIN list_file USING (team)
+        ORDER BY n
+    """)
+    return {column: _kind(types[column]) for column in FLAG_COLUMNS}
+
+
+def _types(con: "DuckDBPyConnection", table: str) -> dict[str, str]:
+    return {name: kind for name, kind, *_ in con.execute(f"DESCRIBE {table}").fetchall()}
+
+
+def _kind(duckdb_type: str) -> str:
+    """How a column is listed: as a date, a whole number or text."""
+    if duckdb_type == "DATE":
+        return "DATE"
+    return "INTEGER" if duckdb_type in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT") else "VARCHAR"
+
+
+def _plain(column: str, duckdb_type: str) -> str:
+    """The SQL for a column as it is listed; several values in one cell are set apart by commas."""
+    if duckdb_type.endswith("[]"):
+        return f"array_to_string(\"{column}\", ', ')"
+    return f'CAST("{column}" AS {_kind(duckdb_type)})'
+
+
+def _count(con: "DuckDBPyConnection", scope: str, table: str = "listed") -> int:
+    (count,) = con.execute(f"SELECT count(*) FROM {table} WHERE {scope}").fetchone() or (0,)
+    return int(count)
+
+
+def _literal(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+# Writing.
+
+
+def _write_lists(
+    con: "DuckDBPyConnection", folder: Path, lists: Iterable[str], kinds: Mapping[str, str]
+) -> Iterator[Path]:
+    """Every CSV file of the night, each as it is done."""
+    for file in lists:
+        append_privately(folder / f"{file}.csv", csv_heading(FLAG_COLUMNS))
+    for rows in in_chunks(con, f"SELECT file, {csv_line(kinds)} FROM listed WHERE NOT aside ORDER BY n"):
+        # Each line is rendered once, for the whole list and for its team's.
+        by_file: dict[str, list[str]] = {}
+        for file, line in rows:
+            by_file.setdefault(file, []).append(line)
+        append_privately(folder / "all.csv", "".join(line for _, line in rows))
+        for file, lines in by_file.items():
+            append_privately(folder / f"{file}.csv", "".join(lines))
+    yield from (folder / f"{file}.csv" for file in lists)
+
+    if _count(con, "aside"):
+        _write_csv(con, folder / "restricted.csv", "listed", kinds, where="aside", order="n")
+    aside = "person_id IN (SELECT person_id FROM restricted_person)"
+    for name, table, columns, order in _beside(con):
+        types = _types(con, table)
+        beside = {column: _kind(types[column]) for column in columns}
+        path = folder / f"{name}.csv"
+        if "person_id" not in columns:
+            _write_csv(con, path, table, beside, where="true", order=order)
+        else:
+            _write_csv(con, path, table, beside, where=f"NOT {aside}", order=order)
+            if con.execute(f"SELECT 1 FROM {table} WHERE {aside} LIMIT 1").fetchone():
+                path = folder / f"restricted-{name}.csv"
+                _write_csv(con, path, table, beside, where=aside, order=order)
+        yield path
+
+
+def _beside(con: "DuckDBPyConnection") -> list[tuple[str, str, tuple[str, ...], str]]:
+    found = {name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    return [each for each in BESIDE if each[1] in found or each[1] not in NOT_EVERY_NIGHT]
+
+
+def _write_csv(
+    con: "DuckDBPyConnection", path: Path, table: str, kinds: Mapping[str, str], *, where: str, order: str
+) -> None:
+    append_privately(path, csv_heading(kinds))
+    for rows in in_chunks(con, f"SELECT {csv_line(kinds)} FROM {table} WHERE {where} ORDER BY {order}"):
+        append_privately(path, "".join(line for (line,) in rows))
+
+
+def _write_json(con: "DuckDBPyConnection", path: Path, scope: str) -> None:
+    fields = ", ".join(f"'{column}': \"{column}\"" for column in FLAG_COLUMNS)
+    before = "[\n"
+    for rows in in_chunks(con, f"SELECT to_json({{{fields}}}) FROM listed WHERE {scope} ORDER BY n"):
+        append_privately(path, before + ",\n".join(row for (row,) in rows))
+        before = ",\n"
+    append_privately(path, "[]\n" if before == "[\n" else "\n]\n")

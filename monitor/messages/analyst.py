@@ -1,0 +1,316 @@
+"""Decides what the analyst is told: what the night did, what the data lacks, why a night was refused."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Literal
+
+from monitor.messages.lead import NoLead
+from monitor.messages.parts import FlagLine, Night, Told
+
+if TYPE_CHECKING:
+    from monitor.caseload.intake import Intake
+    from monitor.caseload.removed_people import Back
+    from monitor.figures.measures import Account as MeasuresAccount
+    from monitor.flags.decision_lists import Decided
+    from monitor.gate.surges import Surge
+    from monitor.rulebook.evaluation import Counts
+
+IDS_LISTED = 20
+
+
+@dataclass(frozen=True)
+class Account:
+    """What one night did, counted.
+
+    ``opened``: flags by rule. ``unreadable``: cells by column. ``cannot_assess``: people by column.
+    ``left``: people newly gone, by reason; ``lost``: those with none. ``surges``: rules whose new flags wait as a
+    likely data fault; ``waiting``: flags that have waited since an earlier night, by rule. ``untold``: people on the
+    restricted list with something open whom nobody may be told about, because the config names no head of service.
+    ``back``: people who were removed and whom a source has brought back.
+    ``cannot_fire``: rules that the sources could never show in breach, and why; ``caveats``: what to know of others.
+    """
+
+    intake: "Intake"
+    totals: Mapping[str, "Counts"]
+    opened: Mapping[str, int] = field(default_factory=dict)
+    unreadable: Mapping[str, int] = field(default_factory=dict)
+    cannot_assess: Mapping[str, int] = field(default_factory=dict)
+    changes: Mapping[str, int] = field(default_factory=dict)
+    no_lead: tuple[NoLead, ...] = ()
+    untold: int = 0
+    deaths: tuple[str, ...] = ()
+    alive_again: tuple[str, ...] = ()
+    back: tuple["Back", ...] = ()
+    leads_told: int = 0
+    measures: "MeasuresAccount | None" = None
+    lists_folder: str | None = None
+    left: Mapping[str, int] = field(default_factory=dict)
+    lost: tuple[str, ...] = ()
+    surges: tuple["Surge", ...] = ()
+    waiting: Mapping[str, int] = field(default_factory=dict)
+    cannot_fire: Mapping[str, str] = field(default_factory=dict)
+    caveats: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    decided: "Decided | None" = None
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A young person, by id and link."""
+
+    person_id: str
+    link: str | None
+
+
+@dataclass(frozen=True)
+class Named:
+    """People to name, and how many more there are; those on the restricted list are only counted."""
+
+    listed: tuple[Reference, ...]
+    more: int
+    restricted: int
+
+    @property
+    def total(self) -> int:
+        return len(self.listed) + self.more + self.restricted
+
+
+@dataclass(frozen=True)
+class Returned:
+    """Somebody who was removed and is on the record again: when and by which source; no one on the restricted list."""
+
+    person: Reference
+    removed_on: date
+    source: str | None
+
+
+@dataclass(frozen=True)
+class DataRule:
+    """The data flags of one rule: who is new to the analyst, and counts of the rest."""
+
+    rule: str
+    title: str | None
+    new: Named
+    open: int
+    held: int
+    cleared: int
+
+
+@dataclass(frozen=True)
+class RuleRow:
+    """One rule's answers tonight."""
+
+    rule: str
+    title: str | None
+    asked: int
+    ok: int
+    breach: int
+    cannot_assess: int
+    opened: int
+    cannot_fire: bool = False
+
+
+@dataclass(frozen=True)
+class NotRun:
+    """A rule that was asked of nobody, and why: the columns no source supplies, or what failed."""
+
+    rule: str
+    title: str | None
+    columns: tuple[str, ...]
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class AnalystDigest:
+    """The analyst's account of one accepted night."""
+
+    recipient: str
+    night: Night
+    account: Account
+    data_rules: tuple[DataRule, ...]
+    rules: tuple[RuleRow, ...]
+    not_assessed: tuple[NotRun, ...]
+    failed: tuple[NotRun, ...]
+    rules_changed: tuple[str | None, ...]
+    changes: tuple[tuple[str, int], ...]
+    unreadable: tuple[tuple[str, int], ...]
+    cannot_assess: tuple[tuple[str, int], ...]
+    deaths: Named
+    alive_again: Named
+    back: tuple[Returned, ...]
+    back_restricted: int
+    caveats: tuple[str, ...]
+    lost: Named
+    new_data_flags: int
+    flag_ids: tuple[int, ...]
+    people: tuple[str, ...]
+    template: str = "analyst"
+    kind: str = "analyst"
+    holds: tuple[str, ...] = ("analyst",)
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What the gate did not believe, where nobody has said that it should be."""
+        verdict = self.night.verdict
+        return verdict.doubts if verdict and verdict.is_in_doubt else ()
+
+    @property
+    def has_something_to_do(self) -> bool:
+        account = self.account
+        named = self.deaths.total or self.alive_again.total or self.doubts or self.account.back
+        waits = account.untold or account.surges or account.waiting
+        return bool(named or self.failed or waits or self.waivers_unmatched or self.answers_to_look_at)
+
+    @property
+    def waivers_unmatched(self) -> int:
+        return self.account.decided.unmatched if self.account.decided else 0
+
+    @property
+    def answers_to_look_at(self) -> tuple[tuple[str, int], ...]:
+        """What leads newly say is wrong in the record, or not theirs, and how many flags are so answered in all."""
+        decided = self.account.decided
+        if decided is None:
+            return ()
+        return tuple((word, flags) for word, flags in decided.to_look_at.items() if word in decided.answered)
+
+    @property
+    def has_decisions(self) -> bool:
+        decided = self.account.decided
+        return decided is not None and bool(decided.answered or decided.in_force)
+
+
+@dataclass(frozen=True)
+class RefusedDigest:
+    """Why a night was not believed, or could not be finished; nothing has changed and no lead is told."""
+
+    recipient: str
+    night: Night
+    why: Literal["refused", "unreadable", "failed"]
+    reasons: tuple[str, ...]
+    flag_ids: tuple[int, ...] = ()
+    people: tuple[str, ...] = ()
+    template: str = "refused"
+    kind: str = "refused"
+    holds: tuple[str, ...] = ()
+
+
+def compose_analyst(
+    recipient: str, lines: Iterable[FlagLine], told: Iterable[Told], night: Night, account: Account
+) -> AnalystDigest:
+    """The analyst's message: one on every accepted night. Of ``lines`` it takes the data flags only."""
+    known = {each.flag_id for each in told}
+    by_rule: defaultdict[str, list[FlagLine]] = defaultdict(list)
+    for line in lines:
+        if line.severity == "data" and line.resolved_reason != "died":
+            by_rule[line.rule].append(line)
+    data_rules = [_data_rule(rule, about, known, night, recipient) for rule, about in by_rule.items()]
+    data_rules = sorted(
+        (each for each in data_rules if each.new.total or each.open or each.held or each.cleared),
+        key=lambda each: (-each.new.total, -each.open, each.rule),
+    )
+    deaths = _name(account.deaths, night, recipient)
+    alive_again = _name(account.alive_again, night, recipient)
+    lost = _name(account.lost, night, recipient)
+    back, back_restricted = _back(account, night, recipient)
+    named = [deaths, alive_again, lost, *(each.new for each in data_rules)]
+    return AnalystDigest(
+        recipient=recipient,
+        night=night,
+        account=account,
+        data_rules=tuple(data_rules),
+        rules=_rows(night, account),
+        not_assessed=tuple(
+            NotRun(rule, night.title(rule), columns, None) for rule, columns in sorted(night.not_assessed.items())
+        ),
+        failed=tuple(NotRun(rule, night.title(rule), (), why) for rule, why in sorted(night.failed.items())),
+        rules_changed=tuple(night.title(rule) for rule in night.rules_changed),
+        changes=_most_first(account.changes),
+        unreadable=_most_first(account.unreadable),
+        cannot_assess=_most_first(account.cannot_assess),
+        deaths=deaths,
+        alive_again=alive_again,
+        back=back,
+        back_restricted=back_restricted,
+        caveats=_caveats(account),
+        lost=lost,
+        new_data_flags=sum(each.new.total for each in data_rules),
+        flag_ids=tuple(line.flag_id for about in by_rule.values() for line in about if line.state in ("open", "held")),
+        people=tuple(
+            dict.fromkeys(
+                [
+                    *(each.person_id for names in named for each in names.listed),
+                    *(each.person.person_id for each in back),
+                ]
+            )
+        ),
+    )
+
+
+def compose_refused(
+    recipient: str, night: Night, why: Literal["refused", "unreadable", "failed"], reasons: Sequence[str]
+) -> RefusedDigest:
+    """What the analyst is told of a night the gate refused, whose source was unreadable, or that failed."""
+    return RefusedDigest(recipient, night, why, tuple(reasons))
+
+
+def _data_rule(rule: str, about: Sequence[FlagLine], known: set[int], night: Night, recipient: str) -> DataRule:
+    states = Counter(line.state for line in about)
+    new = sorted(line.person_id for line in about if line.state == "open" and line.flag_id not in known)
+    return DataRule(
+        rule=rule,
+        title=night.title(rule),
+        new=_name(new, night, recipient),
+        open=states["open"],
+        held=states["held"],
+        cleared=sum(line.resolved_reason == "cleared" for line in about),
+    )
+
+
+def _name(people: Iterable[str], night: Night, recipient: str) -> Named:
+    """The first 20 by id; nobody on the restricted list, unless this is the head of service."""
+    people = tuple(people)
+    hidden = night.routes.restricted if recipient != night.routes.head else frozenset()
+    shown = [person for person in people if person not in hidden]
+    listed = tuple(Reference(person, night.link(person)) for person in shown[:IDS_LISTED])
+    return Named(listed, len(shown) - len(listed), len(people) - len(shown))
+
+
+def _back(account: Account, night: Night, recipient: str) -> tuple[tuple[Returned, ...], int]:
+    """Whoever is back, and how many more only the head of service may see."""
+    hidden = night.routes.restricted if recipient != night.routes.head else frozenset()
+    shown = tuple(
+        Returned(Reference(one.person_id, night.link(one.person_id)), one.removed_on, one.source)
+        for one in account.back
+        if one.person_id not in hidden
+    )
+    return shown, len(account.back) - len(shown)
+
+
+def _rows(night: Night, account: Account) -> tuple[RuleRow, ...]:
+    """Every rule that was asked, most breaches first."""
+    rows = [
+        RuleRow(
+            rule,
+            night.title(rule),
+            each.asked,
+            each.ok,
+            each.breach,
+            each.cannot_assess,
+            account.opened.get(rule, 0),
+            cannot_fire=rule in account.cannot_fire and not each.breach,
+        )
+        for rule, each in account.totals.items()
+        if rule not in night.not_assessed and rule not in night.failed
+    ]
+    return tuple(sorted(rows, key=lambda row: (-row.breach, -row.cannot_assess, row.rule)))
+
+
+def _caveats(account: Account) -> tuple[str, ...]:
+    """What to know of the sources behind tonight's breaches, each thing once."""
+    found = [one for rule, each in account.totals.items() if each.breach for one in account.caveats.get(rule, ())]
+    return tuple(dict.fromkeys(found))
+
+
+def _most_first(counts: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(counts.items(), key=lambda entry: (-entry[1], entry[0])))

@@ -1,0 +1,45 @@
+"""Decides what is told beside the digests of a night: that it could not be run, or what was not taken."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from monitor.messages.parts import Night
+
+Matter = Literal["database", "defect", "unfinished", "settings", "outage"]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One short message about the service itself; it names no young person.
+
+    ``since``: the last accepted night; ``repeat``: an earlier try at sending it was cut off, so it may be a copy.
+    """
+
+    recipient: str
+    night: Night
+    matter: Matter
+    reasons: tuple[str, ...] = ()
+    since: dt.date | None = None
+    repeat: bool = False
+    flag_ids: tuple[int, ...] = ()
+    people: tuple[str, ...] = ()
+    holds: tuple[str, ...] = ()
+    template: str = "notice"
+
+    @property
+    def kind(self) -> str:
+        return "outage" if self.matter == "outage" else "alarm"
+
+
+def compose_alarm(
+    analyst: str, night: Night, matter: Matter, reasons: Sequence[str], *, repeat: bool = False
+) -> Notice:
+    """What the analyst is told when the database cannot be used to tell it, or when the service itself is amiss."""
+    return Notice(analyst, night, matter, tuple(reasons), repeat=repeat)
+
+
+def compose_outage(recipients: Sequence[str], night: Night, since: dt.date) -> list[Notice]:
+    """The one line to everyone who leads or heads a team, that no night has been accepted since a date."""
+    return [Notice(recipient, night, "outage", since=since) for recipient in recipients]

@@ -1,0 +1,243 @@
+"""What messages are made of: flags as the night left them, what was told before, the finished words."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import quote
+
+from monitor.messages.routes import Routes
+from monitor.rulebook.severity import SEVERITIES
+
+if TYPE_CHECKING:
+    from monitor.gate.verdict import Verdict
+    from monitor.messages.templates import Templates
+
+RANKS: Mapping[str | None, int] = {severity: number for number, severity in enumerate(SEVERITIES)}
+
+
+class RuleWords(Protocol):
+    """What a message needs to know of a rule."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def email_title(self) -> str | None: ...
+    @property
+    def sensitive(self) -> bool: ...
+    @property
+    def action(self) -> str: ...
+    @property
+    def folds(self) -> Collection[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FlagLine:
+    """One row of ``flag_line``: an unresolved flag, or one resolved tonight."""
+
+    flag_id: int
+    person_id: str
+    team: str | None
+    personal_adviser: str | None
+    age: int | None
+    eligibility: str | None
+    rule: str
+    severity: str
+    state: str
+    change: str | None
+    resolved_reason: str | None
+    opened_on: date
+    in_breach_since: date | None
+    due_on: date | None
+    because: str
+    held_since: date | None
+    held_why: str | None
+    waived_until: date | None
+    earlier_spells: int
+    last_cleared_on: date | None
+    unconfirmed: bool = False
+    """It waited as a likely data fault, and nobody confirmed it."""
+    waived_on: date | None = None
+    """When the waiver in force was made; ``flags.waivers.remind`` says if its end (``waived_until``) is to be told."""
+    waiver_ended_on: date | None = None
+    """The first accepted night that found it standing without its last waiver (run out, or ended by name): news to a
+    reader whose last digest is older than that, and ``change`` is *waiver ended* on that night."""
+    answer: str | None = None
+    """The newest answer on an exception list: done, waive until, not ours, the record is wrong."""
+    answered_on: date | None = None
+    answered_by: str | None = None
+    answer_noticed_on: date | None = None
+    """The first accepted night that knew of the answer: news to a reader whose last digest is older than that."""
+    flips: int = 0
+    """How often the same rule has opened for the same person within the nights that the settings say."""
+
+
+DIGESTS = ("lead", "manager", "head", "analyst")
+"""The kinds of message that a night decides afresh: a later night's has all the news of one that did not go."""
+
+LINE_FIELDS = tuple(name for name in FlagLine.__dataclass_fields__ if name != "flips")
+"""The columns of ``flag_line`` that a line is made of, in its order."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComingDue:
+    """A flag that will open within days if nothing changes. ``on_birthday``: on a birthday, which no message names."""
+
+    person_id: str
+    team: str | None
+    personal_adviser: str | None
+    rule: str
+    opens_on: date
+    days_until: int
+    on_birthday: bool = False
+
+
+class Figures(Protocol):
+    """How a rule was answered: of how many, and how many could not be assessed."""
+
+    @property
+    def asked(self) -> int: ...
+    @property
+    def breach(self) -> int: ...
+    @property
+    def cannot_assess(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A flag that a digest accepted at one address reported, and how severe it was then."""
+
+    flag_id: int
+    person_id: str
+    severity: str
+    as_at: date
+    state: str = "open"
+
+
+@dataclass(frozen=True)
+class Night:
+    """What every message of one night needs: the date, the marking, the rules, who may be told.
+
+    ``service_wide``: rules in breach for so many that it says something of the service, with each team's figures.
+    """
+
+    as_at: date
+    authority: str
+    marking: str
+    rules: Mapping[str, RuleWords]
+    routes: Routes
+    case_url: str | None = None
+    baseline: bool = False
+    correction: bool = False
+    adjustments: tuple[str, ...] = ()
+    rules_changed: tuple[str, ...] = ()
+    rules_withdrawn: tuple[str, ...] = ()
+    """What messages may call the rules that are no longer asked."""
+    not_assessed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
+    previous_accepted_on: date | None = None
+    chain_head: str | None = None
+    lists_folder: str | None = None
+    verdict: "Verdict | None" = None
+    """What the gate believed of the night; None where it never came to that."""
+    doubted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Rules asked of nobody, with the columns they rest on that are not believed."""
+    service_wide: Mapping[str, Mapping[str, Figures]] = field(default_factory=dict)
+
+    flips: int = 3
+    """A flag that opened so often within the nights that the settings say keeps changing."""
+    flip_nights: int = 30
+    full_list_from: date | None = None
+    """The weekly list and, below, the summary are due to whoever has had none since that day."""
+    summary_from: date | None = None
+    most_escalated: int = 20
+    """Young people of a team whom an escalation names; the rest are counted."""
+
+    def title(self, rule: str) -> str | None:
+        """What an e-mail may call a rule; None for one no longer in the rulebook, whose id may disclose."""
+        words = self.rules.get(rule)
+        if words is None:
+            return None
+        return words.email_title if words.sensitive else words.title
+
+    def link(self, person_id: str) -> str | None:
+        return self.case_url and self.case_url.replace("{person_id}", quote(person_id, safe=""))
+
+
+class Digest(Protocol):
+    """What ``render`` needs of a digest, beside what its own template reads."""
+
+    @property
+    def template(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def holds(self) -> tuple[str, ...]: ...
+    @property
+    def recipient(self) -> str: ...
+    @property
+    def night(self) -> Night: ...
+    @property
+    def flag_ids(self) -> tuple[int, ...]: ...
+    @property
+    def people(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message for the outbox.
+
+    ``flag_ids``: every unresolved flag it reports, by line or by count. ``people``: everyone it names, for
+    the last check before it is sent. ``holds``: its parts, in words.
+    """
+
+    recipient: str
+    kind: str
+    subject: str
+    text: str
+    html: str
+    flag_ids: tuple[int, ...]
+    people: tuple[str, ...]
+    holds: tuple[str, ...] = ()
+
+
+def rank(severity: str | None) -> int:
+    """0 for critical; worse is lower; nothing at all is last."""
+    return RANKS.get(severity, len(SEVERITIES))
+
+
+def one_line(value: str) -> str:
+    """The text without line breaks, control characters or runs of spaces."""
+    return " ".join("".join(c if c.isprintable() else " " for c in value).split())
+
+
+def render(digest: Digest, templates: "Templates | None" = None) -> Message:
+    """One digest in words, by ``templates`` or the shipped ones."""
+    return render_together((digest,), templates)
+
+
+def render_together(parts: Sequence[Digest], templates: "Templates | None" = None) -> Message:
+    """All that one address is told tonight as one message, its parts in the order given."""
+    if templates is None:
+        from monitor.messages.templates import open_templates
+
+        templates = open_templates()
+    first = parts[0]
+    words = templates.fill(parts)
+    marking = clean_subject(first.night.marking)
+    subject = clean_subject(words["subject.txt"])
+    return Message(
+        recipient=first.recipient,
+        kind=first.kind,
+        subject=subject if subject.startswith(marking) else f"{marking} {subject}",
+        text=words["txt"].strip("\n") + "\n",
+        html=words["html"],
+        flag_ids=tuple(dict.fromkeys(flag_id for part in parts for flag_id in part.flag_ids)),
+        people=tuple(dict.fromkeys(person for part in parts for person in part.people)),
+        holds=tuple(dict.fromkeys(word for part in parts for word in part.holds)),
+    )
+
+
+def clean_subject(subject: str) -> str:
+    """One line of printable characters: nothing in it can begin another header."""
+    return one_line(subject)

@@ -1,0 +1,96 @@
+"""Who would hear of a flag of each team and severity, and after how long: what ``monitor check`` says of the routes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import groupby
+from typing import Any
+
+from monitor.messages.routes import Instead, Routes, Unrouted
+
+INSTEAD: Mapping[Instead | Unrouted, str] = {
+    "restricted": "restricted",
+    "no team": "no team is recorded",
+    "unknown team": "the settings do not know the team",
+    "no manager": "there is no manager",
+    "no head": "there is no head of service",
+    "no lead": "there is no lead",
+}
+
+
+@dataclass(frozen=True)
+class Later:
+    """Who hears once a flag has been open for so many working days, and why it is not whom the step means."""
+
+    after_working_days: int
+    address: str | None
+    instead: Instead | None
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """One team and severity: who hears the same day, and who later. ``team`` is None where none is recorded."""
+
+    team: str | None
+    severity: str
+    daily: str | None
+    daily_instead: Unrouted | None
+    covered_until: date | None
+    later: tuple[Later, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "team": self.team,
+            "severity": self.severity,
+            "daily": self.daily,
+            "daily_instead": self.daily_instead,
+            "covered_until": self.covered_until.isoformat() if self.covered_until else None,
+            "later": [
+                {"after_working_days": one.after_working_days, "address": one.address, "instead": one.instead}
+                for one in self.later
+            ],
+        }
+
+
+def trace(routes: Routes, teams: Iterable[str], steps: Mapping[str, Sequence[int]]) -> tuple[Hearing, ...]:
+    """Every team and severity, and last what has no team recorded; ``steps``: the working days by severity."""
+    found = []
+    for team in (*teams, None):
+        cover = routes.cover_of(team)
+        for severity, all_days in steps.items():
+            later = [
+                Later(days, *routes.escalate(step, team, ""))
+                for step, days in zip(("manager", "head"), all_days, strict=False)
+            ]
+            found.append(
+                Hearing(
+                    team,
+                    severity,
+                    routes.address(team, ""),
+                    routes.unrouted(team),
+                    cover.until if cover else None,
+                    tuple(later),
+                )
+            )
+    return tuple(found)
+
+
+def describe(hearings: Iterable[Hearing]) -> tuple[str, ...]:
+    """The same in lines: each team, and below it each severity; those that go to the same people together."""
+    lines: list[str] = []
+    for team, of_team in groupby(hearings, key=lambda one: one.team):
+        rows = list(of_team)
+        first = rows[0]
+        aside = f" ({INSTEAD[first.daily_instead]})" if first.daily_instead and team else ""
+        cover = f" (covering until {first.covered_until})" if first.covered_until else ""
+        lines.append(f"{team or 'no team recorded'}: {first.daily or 'nobody'}{cover}{aside}")
+        for later, same in groupby(rows, key=lambda one: one.later):
+            severities = ", ".join(one.severity for one in same)
+            lines.append(f"  {severities}: {', then '.join(map(_say, later)) or 'nobody else'}")
+    return tuple(lines)
+
+
+def _say(one: Later) -> str:
+    days = "1 working day" if one.after_working_days == 1 else f"{one.after_working_days} working days"
+    aside = f" ({INSTEAD[one.instead]})" if one.instead else ""
+    return f"{one.address or 'nobody'} after {days}{aside}"

@@ -1,0 +1,142 @@
+"""Who hears about whom: from a team's name to addresses, step by step upwards, and the exceptions to that."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
+
+from monitor.config.fields import fold as fold_name
+
+if TYPE_CHECKING:
+    from monitor.config.delivery_settings import People, Team
+
+fold = lru_cache(maxsize=4096)(fold_name)
+"""There are few teams and many lines."""
+
+Unrouted = Literal["no team", "unknown team", "no lead"]
+Instead = Literal["restricted", "no team", "unknown team", "no manager", "no head"]
+"""Why an escalation went to somebody other than its step says."""
+
+
+@dataclass(frozen=True)
+class Above:
+    """Who hears of a team's flags after its lead. Addresses are in lower case."""
+
+    manager: str | None
+    head: str | None
+
+
+@dataclass(frozen=True)
+class Cover:
+    """Somebody who reads a team's digest instead of its lead, up to and with a day."""
+
+    team: str
+    until: date
+
+
+@dataclass(frozen=True)
+class Routes:
+    """Where each team's messages go. Addresses are in lower case, so that one mailbox is one recipient.
+
+    ``leads`` is by team name and other names, folded, with whoever reads instead of the lead where there is a cover;
+    None is a team without a lead. ``above`` is by the same names.
+    """
+
+    leads: Mapping[str, str | None]
+    names: Mapping[str, tuple[str, ...]]
+    fallback: str
+    analyst: str
+    head: str | None
+    restricted: frozenset[str]
+    above: Mapping[str, Above] = field(default_factory=dict)
+    covers: Mapping[str, tuple[Cover, ...]] = field(default_factory=dict)
+    headed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Heads of some teams only, with those teams; the head of service is not among them."""
+
+    def address(self, team: str | None, person_id: str) -> str | None:
+        """The one address that may hear about this person; None when only the head may and there is none."""
+        if person_id in self.restricted:
+            return self.head
+        return self.leads.get(fold(team or "")) or self.fallback
+
+    def escalate(self, step: str, team: str | None, person_id: str) -> tuple[str | None, Instead | None]:
+        """Who hears at a step above the lead, and why it is somebody else than the step says, if it is."""
+        if person_id in self.restricted:
+            return self.head, "restricted"
+        key = fold(team or "")
+        above = self.above.get(key, Above(None, None))
+        head = above.head or self.head
+        if step == "manager":
+            if above.manager:
+                return above.manager, None
+            why: Instead = "no team" if not key else "no manager" if key in self.above else "unknown team"
+            return head or self.fallback, why
+        return (head, None) if head else (self.fallback, "no head")
+
+    def unrouted(self, team: str | None) -> Unrouted | None:
+        """Why this team has no lead to tell; None when it has one."""
+        key = fold(team or "")
+        if not key:
+            return "no team"
+        if key not in self.leads:
+            return "unknown team"
+        return None if self.leads[key] else "no lead"
+
+    def teams_of(self, recipient: str) -> tuple[str, ...]:
+        """The teams this address leads, or covers for now, as the config spells them."""
+        return self.names.get(recipient, ())
+
+    def covered_by(self, recipient: str) -> tuple[Cover, ...]:
+        """The teams for whose lead this address reads now."""
+        return self.covers.get(recipient, ())
+
+    def cover_of(self, team: str | None) -> Cover | None:
+        """Who reads instead of this team's lead now, if anybody."""
+        key = fold(team or "")
+        return next((one for covers in self.covers.values() for one in covers if fold(one.team) == key), None)
+
+    def addresses(self, teams: Iterable[str | None]) -> list[tuple[str, str]]:
+        """Each team name (blank as '') with its address, to join rows with; restricted people aside."""
+        return [(team, self.leads.get(fold(team)) or self.fallback) for team in {team or "" for team in teams}]
+
+
+def plan_routes(
+    teams: Collection["Team"], people: "People", restricted: frozenset[str] = frozenset(), *, as_at: date | None = None
+) -> Routes:
+    """The routes the config asks for on ``as_at``; people whose team has no lead go to the fallback, else the analyst.
+
+    Without a date no cover is in force.
+    """
+    leads: dict[str, str | None] = {}
+    names: dict[str, tuple[str, ...]] = {}
+    above: dict[str, Above] = {}
+    covers: dict[str, tuple[Cover, ...]] = {}
+    headed: dict[str, tuple[str, ...]] = {}
+    for team in teams:
+        reader = _lower(team.reader(as_at))
+        spellings = [fold(name) for name in (team.name, *team.also_known_as)]
+        leads.update(dict.fromkeys(spellings, reader))
+        above.update(dict.fromkeys(spellings, Above(_lower(team.manager), _lower(team.head))))
+        if reader:
+            names[reader] = (*names.get(reader, ()), team.name)
+            if team.cover_until is not None and reader != _lower(team.lead):
+                covers[reader] = (*covers.get(reader, ()), Cover(team.name, team.cover_until))
+        head = _lower(team.head)
+        if head and head != _lower(people.head):
+            headed[head] = (*headed.get(head, ()), team.name)
+    return Routes(
+        leads=leads,
+        names=names,
+        fallback=(people.fallback or people.analyst).lower(),
+        analyst=people.analyst.lower(),
+        head=_lower(people.head),
+        restricted=restricted,
+        above=above,
+        covers=covers,
+        headed=headed,
+    )
+
+
+def _lower(address: str | None) -> str | None:
+    return address.lower() if address else None

@@ -1,0 +1,167 @@
+"""Messages about nobody, one of every kind and with every part filled: a council's own templates are tried on them.
+
+A template that names what no message has, or goes wrong over what one may hold, is found before a night is run with it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, get_args
+
+from monitor.config.delivery_settings import People, Team
+from monitor.errors import Problems
+from monitor.messages.analyst import Account, compose_analyst, compose_refused
+from monitor.messages.head import SightRow, TeamWeek, Week, compose_head
+from monitor.messages.lead import NoLead, compose_lead
+from monitor.messages.manager import Raised, compose_manager
+from monitor.messages.notices import Matter, Notice
+from monitor.messages.parts import ComingDue, Digest, FlagLine, Night, Told, render_together
+from monitor.messages.routes import plan_routes
+from monitor.messages.undelivered import FATES, Trouble, compose_undelivered
+
+if TYPE_CHECKING:
+    from monitor.messages.templates import Templates
+
+AS_AT = date(2026, 1, 12)
+BEFORE = AS_AT - timedelta(3)
+LONG_AGO = AS_AT - timedelta(60)
+LEAD = "lead@example.gov.uk"
+
+
+@dataclass(frozen=True)
+class Words:
+    """A rule about nothing."""
+
+    title: str
+    email_title: str | None = None
+    sensitive: bool = False
+    action: str = "Do what is next."
+    folds: tuple[str, ...] = ()
+
+
+RULES = {
+    "one": Words("Contact overdue"),
+    "two": Words("Plan overdue for review", folds=("one",)),
+    "three": Words("A sensitive check", "Something to look at", sensitive=True),
+}
+
+
+def _night(**given: Any) -> Night:
+    team = Team(name="North", lead="other@example.gov.uk", cover=LEAD, cover_until=AS_AT)
+    people = People(analyst="analyst@example.gov.uk", head="head@example.gov.uk")
+    usual: dict[str, Any] = {
+        "as_at": AS_AT, "authority": "Exampleshire", "marking": "OFFICIAL-SENSITIVE", "rules": RULES,
+        "routes": plan_routes([team], people, frozenset({"P9"}), as_at=AS_AT),
+        "case_url": "https://cms.example.gov.uk/person/{person_id}", "adjustments": ("A rule has other limits here.",),
+        "rules_changed": ("one",), "rules_withdrawn": ("An old rule",), "not_assessed": {"two": ("plan_date",)},
+        "failed": {"three": "it stopped"}, "previous_accepted_on": BEFORE, "chain_head": "0" * 64,
+        "lists_folder": "lists", "service_wide": {}, "doubted": {"two": ("plan_date",)},
+    }  # fmt: skip
+    return Night(**(usual | given))
+
+
+def _line(flag_id: int, rule: str = "one", severity: str = "high", **given: Any) -> FlagLine:
+    usual: dict[str, Any] = dict.fromkeys(FlagLine.__dataclass_fields__) | {
+        "flag_id": flag_id, "person_id": f"P{flag_id}", "team": "North", "personal_adviser": "A Example", "rule": rule,
+        "severity": severity, "state": "open", "opened_on": AS_AT, "due_on": BEFORE, "because": "The record says so.",
+        "earlier_spells": 0, "unconfirmed": False, "flips": 1,
+    }  # fmt: skip
+    return FlagLine(**(usual | given))
+
+
+def _leads() -> Iterator[Digest]:
+    old: dict[str, Any] = {"opened_on": LONG_AGO}
+    lines = [
+        _line(1, severity="critical"),
+        _line(2, "two", "medium", unconfirmed=True, personal_adviser=None),
+        replace(_line(3, "two", **old), person_id="P2"),
+        _line(4, "three", answer="done", answered_on=BEFORE, answer_noticed_on=AS_AT),
+        _line(5, earlier_spells=1, last_cleared_on=BEFORE),
+        _line(6, state="held", held_since=AS_AT, held_why="the date cannot be read", **old),
+        _line(7, state="resolved", resolved_reason="cleared", **old),
+        _line(8, state="resolved", resolved_reason="no longer asked", **old),
+        _line(10, state="waived", waived_until=AS_AT + timedelta(1), waived_on=LONG_AGO, **old),
+        _line(11, waiver_ended_on=AS_AT, answer="done", answered_on=BEFORE, answer_noticed_on=AS_AT, **old),
+        _line(12, "one", "medium", flips=5),
+        replace(_line(13, "two", "critical"), person_id="P14"),
+        replace(_line(14, "one", "medium", **old), person_id="P14"),
+    ]
+    told = [Told(each.flag_id, each.person_id, each.severity, BEFORE) for each in lines if each.opened_on == LONG_AGO]
+    soon = ComingDue("P1", "North", "A Example", "one", AS_AT + timedelta(1), 1)
+    coming = [soon, replace(soon, on_birthday=True)]
+    verdict = SimpleNamespace(is_in_doubt=True, stale=True, extracted_on=BEFORE, asked_on=BEFORE, teams=("North",))
+    known: dict[str, Any] = {"last_digest": BEFORE, "perhaps_had": (BEFORE,)}
+    night = _night(verdict=verdict, correction=True)
+    yield _must(compose_lead(LEAD, ("North",), lines, told, night, coming=coming, full=True, **known))
+    yield _must(compose_lead(LEAD, ("North",), lines, told, _night(), coming=coming * 20, **known))
+    yield _must(compose_lead(LEAD, ("North",), lines, [], _night(baseline=True), coming=coming))
+    yield _must(compose_lead(LEAD, ("North",), [], [], _night(), full=True, last_digest=BEFORE))
+    others = [replace(each, team="West") for each in lines]
+    yield _must(compose_lead("analyst@example.gov.uk", (), others, [], _night()))
+    yield _must(compose_lead("head@example.gov.uk", (), [_line(9)], [], _night()))
+
+
+def _must(digest: Digest | None) -> Digest:
+    assert digest is not None  # noqa: S101 - each specimen has something to say
+    return digest
+
+
+def _others() -> Iterator[Digest]:
+    night, team = _night(), "North"
+    raised = [
+        Raised(n, step, n, _line(n, rule, "critical", answer=answer, answered_on=BEFORE), n < 3)
+        for step in ("manager", "head")
+        for n, (rule, answer) in enumerate((("one", None), ("two", "done"), ("three", None)) * 10)
+    ]
+    yield _must(compose_manager("head@example.gov.uk", raised, replace(night, most_escalated=2), perhaps_had=(BEFORE,)))
+    sight = (SightRow("Out of sight in any way", 3, (1, 1, 1, 0)), SightRow("No contact", 2, (1, 0, 0, 1)))
+    teams = (TeamWeek(team, 5, 1, 1, 2, 0, 1, 1), TeamWeek(None, 2, 0, 0, 1, 1))
+    for week in (Week(BEFORE, sight, teams, (BEFORE,), 4), Week(BEFORE, (), ())):
+        yield compose_head("head@example.gov.uk", (team,), week, night, perhaps_had=(BEFORE,))
+    intake: Any = SimpleNamespace(
+        people=3, rows=4, unreadable_rows=1, unreadable_cells=2, conflicts=0, duplicates=0, placeholder_advisers=0,
+        supplied=frozenset(), notes=("A heading is not known.",), fingerprint="",
+    )  # fmt: skip
+    counts: Any = SimpleNamespace(asked=5, ok=2, breach=2, cannot_assess=1)
+    figures: Any = SimpleNamespace(numerator=1, denominator=2, not_assessed=1)
+    standing = SimpleNamespace(label="A figure", tonight=figures, before=figures, before_on=LONG_AGO)
+    clearing = SimpleNamespace(rule="one", cleared=2, median_days=9, unresolved=1)
+    measured: Any = SimpleNamespace(standings=(standing,), fallen=(standing,), clearing=(clearing,))
+    decided: Any = SimpleNamespace(
+        answered={"done": 1, "not ours": 1}, to_look_at={"not ours": 1}, in_force=2, ending=1, unmatched=1
+    )
+    surge: Any = SimpleNamespace(rule="one", new=12, share=0.2, usual=3, wait=2)
+    back: Any = SimpleNamespace(person_id="P4", removed_on=LONG_AGO, back_on=AS_AT, source="caseload")
+    hidden: Any = SimpleNamespace(person_id="P9", removed_on=LONG_AGO, back_on=AS_AT, source=None)
+    account = Account(
+        intake, {"one": counts}, opened={"one": 2}, unreadable={"plan_date": 2}, cannot_assess={"plan_date": 1},
+        changes={"opened": 2}, untold=1, deaths=("P1",), alive_again=("P2",), leads_told=2, lists_folder="lists",
+        left={"lost": 1}, lost=("P3",), waiting={"one": 3}, caveats={"one": ("Dates are of the last return.",)},
+        measures=measured, decided=decided, surges=(surge,), back=(back, hidden),
+        no_lead=(NoLead("East", "unknown team", 2), NoLead(None, "no team", 1)),
+    )  # fmt: skip
+    yield compose_analyst("analyst@example.gov.uk", [_line(1, severity="data")], [], night, account)
+    for why in ("refused", "unreadable", "failed"):
+        yield compose_refused("analyst@example.gov.uk", night, why, ("Too few people.",))
+    troubles = [Trouble(fate, LEAD, (team,), "lead", BEFORE, "The mail server said no.") for fate in FATES]
+    yield compose_undelivered("analyst@example.gov.uk", troubles, night)
+    for matter in get_args(Matter):
+        yield Notice("analyst@example.gov.uk", night, matter, ("The database does not answer.",), BEFORE, repeat=True)
+
+
+def make() -> list[Digest]:
+    """One or more of every kind of message."""
+    return [*_leads(), *_others()]
+
+
+def prove(templates: "Templates") -> None:
+    """Put every specimen into words; raises ``Problems`` with everything that went wrong."""
+    problems: dict[str, None] = {}
+    for digest in make():
+        try:
+            render_together((digest,), templates)
+        except Problems as faults:
+            problems.update(dict.fromkeys(faults.problems))
+    if problems:
+        raise Problems(problems)

@@ -1,0 +1,208 @@
+"""The lines of a lead's digest: young people in their sections by adviser, at length only where it matters."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import groupby
+
+from monitor.messages.news import IN_FULL, Kind, Standing, Status
+from monitor.messages.parts import FlagLine, Night, one_line, rank
+
+LISTED = 20
+"""People listed in a section beside the critical ones, who are always listed when they are news."""
+ALWAYS_SHORT: tuple[Kind, ...] = ("flipping", "held", "cleared")
+
+
+@dataclass(frozen=True)
+class Inside:
+    """A flag shown inside the line of the one that folds it."""
+
+    title: str | None
+    status: Status
+
+
+@dataclass(frozen=True)
+class Item:
+    """One flag as a message shows it. A sensitive one is its title and due date only."""
+
+    title: str | None
+    severity: str
+    status: Status
+    sensitive: bool
+    because: str | None
+    action: str | None
+    due_on: date | None
+    days_over: int
+    opened_on: date
+    held_since: date | None
+    held_why: str | None
+    last_cleared_on: date | None
+    inside: tuple[Inside, ...]
+    unconfirmed: bool = False
+    answer: str | None = None
+    answered_on: date | None = None
+    flips: int = 0
+
+
+@dataclass(frozen=True)
+class PersonLine:
+    """One young person: what is news about them, the most serious first, and by title what else is open.
+
+    ``short``: one line will do, as nothing new about them is critical or high.
+    """
+
+    person_id: str
+    link: str | None
+    team: str | None
+    adviser: str | None
+    severity: str | None
+    items: tuple[Item, ...]
+    cleared: tuple[str | None, ...]
+    also: tuple[str | None, ...] = ()
+    short: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """People in the same case: those listed, and how many there are."""
+
+    kind: Kind
+    people: tuple[PersonLine, ...]
+    total: int
+    pooled: tuple[tuple[str, str | None], ...] = ()
+    """Those of whom an id says enough, each with a link if there is one."""
+
+    @property
+    def more(self) -> int:
+        return self.total - len(self.people) - len(self.pooled)
+
+    @property
+    def advisers(self) -> list[tuple[str | None, tuple[PersonLine, ...]]]:
+        """The people by adviser, in the order in which they stand."""
+        return [(adviser, tuple(people)) for adviser, people in groupby(self.people, key=lambda each: each.adviser)]
+
+
+@dataclass(frozen=True)
+class Rota:
+    """Everyone of one adviser with something open: named where it is serious, counted where it is not."""
+
+    adviser: str | None
+    total: int
+    named: tuple[tuple[str, tuple[tuple[str, str | None], ...]], ...]
+    """By severity: each id with a link, if there is one."""
+    counted: tuple[tuple[str, int], ...]
+
+    def of(self, severity: str) -> tuple[tuple[str, str | None], ...]:
+        return dict(self.named).get(severity, ())
+
+    @property
+    def others(self) -> int:
+        return sum(people for _, people in self.counted)
+
+
+def section(kind: Kind, people: Iterable[Standing], night: Night, *, several_teams: bool) -> Section:
+    """The people to list: every critical one and up to 20 more, the rest counted; grouped by adviser.
+
+    Of a clearing that was neither critical nor high the id says enough.
+    """
+    everyone = sorted(people, key=lambda person: person.rank)
+    pooled = [person for person in everyone if kind == "cleared" and not person.cleared_in_full]
+    ordered = [person for person in everyone if person not in pooled]
+    critical = sum(person.severity == "critical" for person in ordered)
+    listed = by_adviser(ordered[: critical + LISTED])
+    said: set[str] = set()
+    lines = [_line(person, night, several_teams, kind, said) for person in listed]
+    ids = tuple((person.person_id, night.link(person.person_id)) for person in pooled[: LISTED * 2])
+    return Section(kind, tuple(lines), len(everyone), ids)
+
+
+def by_adviser(people: Sequence[Standing]) -> list[Standing]:
+    """The people by adviser, the adviser with the most serious of them first."""
+    places: dict[str, int] = {}
+    for person in people:
+        places.setdefault(person.adviser or "", len(places))
+    return sorted(people, key=lambda person: places[person.adviser or ""])
+
+
+def _line(person: Standing, night: Night, several_teams: bool, kind: Kind, said: set[str]) -> PersonLine:
+    show_team = several_teams or night.routes.unrouted(person.team) is not None
+    shown, also = [], []
+    for line, inside in person.roots:
+        newly = [] if kind == "cleared" else [each for each in (line, *inside) if person.is_news(each)]
+        if kind == "baseline" or line in newly:
+            shown.append(_item(line, inside, person.statuses, night, said))
+            continue
+        # What is news inside a flag already known stands by itself, so that the known one is not read as new.
+        shown += [_item(each, (), person.statuses, night, said) for each in newly]
+        also.append(night.title(line.rule))
+    news = person.news_severity
+    return PersonLine(
+        person_id=person.person_id,
+        link=night.link(person.person_id),
+        team=one_line(person.team) if show_team and person.team else None,
+        adviser=one_line(person.adviser) if person.adviser else None,
+        severity=person.severity,
+        items=tuple(shown),
+        cleared=tuple(night.title(line.rule) for line in person.cleared),
+        also=tuple(also) if kind not in ALWAYS_SHORT else (),
+        short=kind in ALWAYS_SHORT or (kind != "baseline" and news not in IN_FULL),
+    )
+
+
+def _item(
+    line: FlagLine, inside: Sequence[FlagLine], statuses: Mapping[int, Status], night: Night, said: set[str]
+) -> Item:
+    """``said``: the rules whose next step the section has given already, which need not stand there again."""
+    rule = night.rules.get(line.rule)
+    told_all = rule is not None and not rule.sensitive
+    over = (night.as_at - line.due_on).days if line.due_on else 0
+    action = one_line(rule.action) if rule and told_all and line.rule not in said else None
+    said.add(line.rule)
+    return Item(
+        title=night.title(line.rule),
+        severity=line.severity,
+        status=statuses[line.flag_id],
+        sensitive=not told_all,
+        because=one_line(line.because) if told_all else None,
+        action=action,
+        due_on=line.due_on,
+        days_over=max(over, 0),
+        opened_on=line.opened_on,
+        held_since=line.held_since if line.state == "held" else None,
+        held_why=one_line(line.held_why) if line.state == "held" and line.held_why and told_all else None,
+        last_cleared_on=line.last_cleared_on,
+        inside=tuple(Inside(night.title(each.rule), statuses[each.flag_id]) for each in inside),
+        unconfirmed=line.unconfirmed and statuses[line.flag_id] != "open",
+        answer=line.answer if told_all else None,
+        answered_on=line.answered_on,
+        flips=line.flips,
+    )
+
+
+def rotas(people: Iterable[Standing], night: Night) -> tuple[Rota, ...]:
+    """The whole list, adviser by adviser: the one with the most serious first, nobody recorded last."""
+    by_name: defaultdict[str | None, list[Standing]] = defaultdict(list)
+    for person in sorted(people, key=lambda each: each.rank):
+        by_name[one_line(person.adviser) if person.adviser else None].append(person)
+    ordered = sorted(by_name.items(), key=lambda entry: (entry[0] is None, -len(entry[1]), entry[0] or ""))
+    found = []
+    for adviser, all_of_them in ordered:
+        by_severity: defaultdict[str, list[Standing]] = defaultdict(list)
+        for person in all_of_them:
+            by_severity[person.severity or ""].append(person)
+        named = tuple(
+            (severity, tuple((each.person_id, night.link(each.person_id)) for each in by_severity[severity]))
+            for severity in IN_FULL
+            if severity in by_severity
+        )
+        counted = Counter(person.severity or "" for person in all_of_them if person.severity not in IN_FULL)
+        found.append(
+            Rota(
+                adviser,
+                len(all_of_them),
+                named,
+                tuple(sorted(counted.items(), key=lambda entry: rank(entry[0]))),
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,229 @@
+"""Turns a digest into words: the templates, their filters, and what is said when a template is wrong."""
+
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import (
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    StrictUndefined,
+    TemplateError,
+    TemplateSyntaxError,
+    UndefinedError,
+    meta,
+    select_autoescape,
+)
+from markupsafe import Markup
+
+from monitor.config.settings import shipped
+from monitor.errors import Problems
+
+if TYPE_CHECKING:
+    from monitor.messages.parts import Digest
+
+MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+    "November", "December",
+)  # fmt: skip
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+PARTS = ("subject.txt", "txt", "html")
+MESSAGES = ("lead", "manager", "head", "analyst", "refused", "undelivered", "notice")
+PAGE = "page"
+"""The frame of every message: marking, the parts one after another, the foot."""
+REPORT: Mapping[str, frozenset[str]] = {
+    "report.html": frozenset({"report", "page", "number", "in_words", "size", "share", "draw"}),
+    "report-parts.html": frozenset({"number", "in_words", "size", "draw"}),
+    "report.css": frozenset(),
+    "report.js": frozenset(),
+}
+"""The pieces of the oversight report, and what the templates among them are given."""
+AS_THEY_ARE = (".css", ".js")
+"""What ends so is put into the page as it stands, and is no template."""
+PHRASES = "phrases.txt"
+SHARED = (PHRASES, "parts.html")
+TEXT_WIDTH = 78
+
+
+def write_date(value: date) -> str:
+    """12 January 2026, whatever language the machine speaks."""
+    return f"{value.day} {MONTHS[value.month - 1]} {value.year}"
+
+
+def write_long_date(value: date) -> str:
+    """Monday 12 January 2026."""
+    return f"{WEEKDAYS[value.weekday()]} {write_date(value)}"
+
+
+def write_number(value: int) -> str:
+    """1,234."""
+    return f"{value:,}"
+
+
+def write_count(value: int, one: str, many: str) -> str:
+    """1 young person, 1,234 young people."""
+    return f"{value:,} {one if value == 1 else many}"
+
+
+def wrap_text(value: str, first: str = "", rest: str | None = None) -> str:
+    """Lines of at most 78 columns; addresses and long ids are never broken."""
+    words = " ".join(value.split())
+    if len(first) + len(words) <= TEXT_WIDTH:
+        return first + words
+    lines = textwrap.wrap(
+        words,
+        TEXT_WIDTH,
+        initial_indent=first,
+        subsequent_indent=" " * len(first) if rest is None else rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(lines)
+
+
+def underline(value: str) -> str:
+    """A heading and the line under it."""
+    return f"{value}\n{'-' * len(value)}"
+
+
+def capitalize_first(value: str) -> str:
+    """The first letter a capital, the rest as it is."""
+    return value[:1].upper() + value[1:]
+
+
+def join_words(values: list[str] | tuple[str, ...], last: str = "and") -> str:
+    """One, two and three."""
+    return f" {last} ".join(filter(None, (", ".join(values[:-1]), *values[-1:])))
+
+
+class Phrases:
+    """The macros of ``phrases.txt`` as functions that return plain text.
+
+    Called as macros from an HTML template they would count as safe there and not be escaped.
+    """
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Callable[..., str]:
+        macro = getattr(self._module, name)
+        return lambda *values: str(macro(*values)).strip()
+
+
+def write_tally(counts: Iterable[tuple[str, int]]) -> str:
+    """12 opened, 3 held."""
+    return ", ".join(f"{number:,} {what}" for what, number in counts)
+
+
+@dataclass(frozen=True)
+class Templates:
+    """The templates of every message: a council's own where it has them, else the shipped ones."""
+
+    environment: Environment
+
+    def fill(self, digests: "Sequence[Digest]") -> dict[str, str]:
+        """Subject, text and HTML of one message, by the ending of the template's name; its parts in the order given.
+
+        What is not escaped here was escaped when the part itself was filled.
+        """
+        filled = [
+            {part: self._fill_part(f"{each.template}.{part}", {"digest": each}).strip("\n") for part in PARTS}
+            for each in digests
+        ]
+        parts = {part: [one[part] for one in filled] for part in PARTS}
+        parts["html"] = [Markup(one) for one in parts["html"]]  # noqa: S704 - escaped when it was filled
+        return {part: self._fill_part(f"{PAGE}.{part}", {"digest": digests[0], "parts": parts[part]}) for part in PARTS}
+
+    def fill_page(self, name: str, values: Mapping[str, Any]) -> str:
+        """One template of ``REPORT``, given everything it may name."""
+        return self._fill_part(name, values)
+
+    def read(self, name: str) -> str:
+        """A style or script of ``REPORT``, with the line ends that a browser takes it to have."""
+        source, _, _ = self.environment.loader.get_source(self.environment, name)  # type: ignore[union-attr]
+        return source.replace("\r\n", "\n")
+
+    def _fill_part(self, name: str, values: Mapping[str, Any]) -> str:
+        try:
+            return self.environment.get_template(name).render(values)
+        except TemplateError as fault:
+            raise Problems((_explain(name, fault),)) from None
+
+
+@cache
+def open_templates(folder: Path | None = None) -> Templates:
+    """As ``read_templates``, once in the life of a process."""
+    return read_templates(folder)
+
+
+def read_templates(folder: Path | None = None) -> Templates:
+    """The templates as they are now; ``folder`` may hold a council's own for some or all of them, which are checked.
+
+    Raises ``Problems`` with every template of ``folder`` that cannot be read, or that names something no digest
+    has. The shipped ones are checked by the tests, not on every night. A council's own are read whole, so that a
+    later change of the file changes nothing here.
+    """
+    folders = [shipped("templates")] if folder is None else [folder, shipped("templates")]
+    environment = Environment(
+        loader=ChoiceLoader([FileSystemLoader(each) for each in folders]),
+        undefined=StrictUndefined,
+        autoescape=select_autoescape(("html",)),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+        auto_reload=False,
+    )
+    environment.filters.update(
+        date=write_date,
+        long_date=write_long_date,
+        number=write_number,
+        count_of=write_count,
+        wrapped=wrap_text,
+        words=join_words,
+        underlined=underline,
+        tallied=write_tally,
+        capitalize_first=capitalize_first,
+    )
+    names = (*SHARED, *(f"{message}.{part}" for message in (*MESSAGES, PAGE) for part in PARTS), *REPORT)
+    own = [name for name in names if folder is not None and (folder / name).is_file()]
+    problems = [problem for name in own for problem in _check(environment, name)]
+    if problems:
+        raise Problems(problems)
+    environment.globals["say"] = Phrases(environment.get_template(PHRASES).module)
+    return Templates(environment)
+
+
+def _check(environment: Environment, name: str) -> list[str]:
+    try:
+        source, _, _ = environment.loader.get_source(environment, name)  # type: ignore[union-attr]
+        if name.endswith(AS_THEY_ARE):
+            return []
+        environment.get_template(name)
+        unknown = meta.find_undeclared_variables(environment.parse(source)) - _known(name)
+    except TemplateError as fault:
+        return [_explain(name, fault)]
+    if name in REPORT:
+        known = ", ".join(sorted(REPORT[name]))
+        return [f'{name}: no "{each}"; it is given {known}' for each in sorted(unknown)]
+    return [f'{name}: no "{each}"; everything a message holds is under "digest"' for each in sorted(unknown)]
+
+
+def _known(name: str) -> frozenset[str]:
+    """What a template is given."""
+    if name in REPORT:
+        return REPORT[name]
+    return frozenset({"digest", "say", "parts"} if name.startswith(f"{PAGE}.") else {"digest", "say"})
+
+
+def _explain(name: str, fault: TemplateError) -> str:
+    if isinstance(fault, TemplateSyntaxError):
+        place = f"{fault.name or name}: line {fault.lineno}"
+        return f"{place}: {fault.message}; see the shipped template of that name"
+    if isinstance(fault, UndefinedError):
+        return f"{name}: {fault.message}; see the shipped template of that name for what there is"
+    return f"{name}: {type(fault).__name__}; the templates folder must hold it, or leave it to the shipped ones"

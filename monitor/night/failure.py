@@ -1,0 +1,145 @@
+"""Tells the analyst, straight through the channel, what the outbox cannot: the database itself is out of use.
+
+Each matter is told once: a small file under ``alarms/`` in the data folder remembers it, or, where no file can be
+written either, the process does. A try that was cut off is made again, and says that it may be a copy.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy import URL, select
+
+from monitor import log
+from monitor.config.settings import Config
+from monitor.delivery.channel import Channel
+from monitor.delivery.envelope import Envelope
+from monitor.errors import DeliveryError, LockHeld, MonitorError, StoreError
+from monitor.files import make_private_folder, open_privately
+from monitor.messages import compose
+from monitor.messages.notices import Matter, compose_alarm
+from monitor.messages.parts import render
+from monitor.messages.templates import Templates
+from monitor.rulebook.rulebook import Rulebook
+from monitor.store.database import reading_store
+from monitor.store.nights import Ledger, Request, RequestRefused
+from monitor.store.tables import Message, Run, table_of
+
+NOTHING_KNOWN = Ledger(None, None, (), None)
+KEPT_DAYS = 60
+
+
+@dataclass
+class Alarms:
+    """What has been told already, by a key such as ``2026-01-12-night``."""
+
+    folder: Path
+    told: set[str] = field(default_factory=set)
+
+    def stands(self, key: str) -> Literal["new", "cut off", "told"]:
+        if key in self.told:
+            return "told"
+        try:
+            return "told" if self._file(key).read_text(encoding="utf-8") == "told" else "cut off"
+        except (OSError, UnicodeDecodeError):
+            return "new"
+
+    def note(self, key: str, state: Literal["being told", "told"]) -> None:
+        """Remember it; in the process alone, if no file can be written."""
+        if state == "told":
+            self.told.add(key)
+        with suppress(OSError, MonitorError):
+            make_private_folder(self.folder)
+            with open_privately(self._file(key), "wb") as file:
+                file.write(state.encode())
+
+    def forget(self, key: str, *, now: dt.datetime) -> None:
+        """It was not told after all; and what is long past is swept out."""
+        with suppress(OSError):
+            self._file(key).unlink(missing_ok=True)
+            oldest = now.timestamp() - dt.timedelta(KEPT_DAYS).total_seconds()
+            for old in self.folder.iterdir():
+                if old.stat().st_mtime < oldest:
+                    old.unlink()
+
+    def _file(self, key: str) -> Path:
+        return self.folder / key
+
+
+@dataclass(frozen=True)
+class Teller:
+    """What it takes to tell the analyst something without the database."""
+
+    config: Config
+    database: URL
+    rulebook: Rulebook
+    templates: Templates
+    channel: Channel
+    alarms: Alarms
+    clock: Callable[[], dt.datetime]
+
+    def tell(self, key: str, matter: Matter, reasons: tuple[str, ...], as_at: dt.date) -> bool:
+        """Whether the analyst has been told, now or before; a failure of the channel is no failure of the caller."""
+        stands = self.alarms.stands(key)
+        if stands == "told":
+            return True
+        night = compose.describe_night(self.config, self.rulebook, NOTHING_KNOWN, as_at)
+        notice = compose_alarm(night.routes.analyst, night, matter, reasons, repeat=stands == "cut off")
+        message = render(notice, self.templates)
+        self.alarms.note(key, "being told")
+        words = (message.recipient, message.subject, message.text, message.html)
+        envelope = Envelope(f"alarm-{key}", self.config.delivery.sender, *words, self.clock(), as_at, message.kind)
+        try:
+            self.channel.send(envelope)
+        except DeliveryError as fault:
+            if not fault.ambiguous:
+                self.alarms.forget(key, now=self.clock())
+                return False
+        finally:
+            self.channel.close()
+        self.alarms.note(key, "told")
+        return True
+
+
+@contextmanager
+def told_of_failure(teller: Teller, request: Request) -> Iterator[None]:
+    """Tells the analyst, once for the date, of a night that fails without the outbox having told it."""
+    try:
+        yield
+    except (RequestRefused, LockHeld):
+        raise
+    except Exception as fault:
+        known = _look_up(teller.database, request.as_at)
+        if not known.told:
+            matter, reasons = describe(fault)
+            teller.tell(f"{request.as_at}-night", "unfinished" if known.accepted else matter, reasons, request.as_at)
+        raise
+
+
+def describe(fault: Exception) -> tuple[Matter, tuple[str, ...]]:
+    """What may be said of a failure: in its own words where those are ours, else its kind and place alone."""
+    if isinstance(fault, MonitorError):
+        return "database" if isinstance(fault, StoreError) else "defect", tuple(str(fault).splitlines())
+    return "defect", (f"{type(fault).__name__} at {log.place_of(fault)}",)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the database, if it can be read, says of a date: a failure was told by the outbox; it is accepted."""
+
+    told: bool = False
+    accepted: bool = False
+
+
+def _look_up(database: URL, as_at: dt.date) -> Known:
+    message, run = table_of(Message), table_of(Run)
+    told = select(message.c.id).where(message.c.kind == "refused", message.c.as_at == as_at).limit(1)
+    accepted = select(run.c.id).where(run.c.state == "accepted", run.c.as_at == as_at).limit(1)
+    try:
+        with reading_store(database, wait_seconds=0) as store, store.reading() as connection:
+            return Known(*(connection.execute(query).first() is not None for query in (told, accepted)))
+    except MonitorError:
+        return Known()

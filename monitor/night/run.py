@@ -1,0 +1,700 @@
+"""One night, from the sources to the delivered messages: a plain function of the config and a date.
+
+    sources -> caseload -> trust gate -> evaluation -> flags -> digests -> outbox -> delivery
+                                                    \\-> exception lists, snapshot, oversight report
+
+Everything that remembers is saved in one transaction, so a night that is killed has happened or has not; what
+follows it (lists, delivery) is completed by the next run of the same date.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from sqlalchemy import URL, Connection
+
+from monitor.caseload import departures, joining, removed_people, roster, snapshot, unlisted
+from monitor.caseload.intake import Intake, join_roster, type_rows
+from monitor.config.settings import Config, read_restricted
+from monitor.delivery.channel import Channel, open_channel
+from monitor.errors import LockHeld, MonitorError, Refused, SourceError, StoreError
+from monitor.figures import measures
+from monitor.flags import answers, coming_due, decision_lists, life, waivers
+from monitor.gate import comparison, source_fitness
+from monitor.gate.surges import Surge, count_new, decide, judge_surges
+from monitor.gate.verdict import Comparison, NotBelieved, Verdict, accept, find_doubted, judge, leave_unjudged
+from monitor.lists import answer_sheet
+from monitor.lists import lists as exception_lists
+from monitor.messages import compose, manager_flags, samples
+from monitor.messages.manager import Raised
+from monitor.messages.routes import plan_routes
+from monitor.messages.templates import Templates, open_templates
+from monitor.night import failure
+from monitor.night.failure import Alarms
+from monitor.outbox.due_time import find_due
+from monitor.outbox.queue import Posting, post
+from monitor.outbox.send import Delivered, deliver_due
+from monitor.report.write import write_latest_report
+from monitor.rulebook import evaluation
+from monitor.rulebook.rulebook import Rulebook, load_rulebook
+from monitor.sources.read import read_source
+from monitor.store import events, nights
+from monitor.store.bulk import insert_rows
+from monitor.store.database import WAIT_SECONDS, Store, is_there, reading_store, working_store
+from monitor.store.location import locate, name_place
+from monitor.store.nights import Ledger, Request
+from monitor.store.tables import Measure, Run, table_of
+from monitor.workspace import lock_down, open_workspace, suit
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+Clock = Callable[[], dt.datetime]
+Say = Callable[[str], None]
+NOWHERE = URL.create("sqlite")
+"""A database in memory: what a rehearsal starts from where there is none yet."""
+Outcome = Literal["accepted", "put right", "unchanged", "rehearsed"]
+
+
+class Note(Protocol):
+    """Where a stage of the night is logged: a few words that never change, and counts; never a person."""
+
+    def __call__(self, stage: str, /, **counts: int | str | None) -> None: ...
+
+
+def note_nothing(stage: str, /, **counts: int | str | None) -> None:
+    """For a night that a person watches: the closing account says it all."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What the night reads of the world, handed in by ``cli``: clock, secrets, where progress is told and logged.
+
+    ``told``: the alarms that this process has raised.
+    """
+
+    clock: Clock
+    environ: Mapping[str, str]
+    say: Say
+    note: Note = note_nothing
+    told: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Night:
+    """What one night did, for the terminal: counts, and no person.
+
+    ``verdict``: what the gate said; ``believed``: False for a rehearsal that a real run would refuse.
+    """
+
+    as_at: dt.date
+    outcome: Outcome
+    baseline: bool
+    people: int
+    absent: int
+    deaths: int
+    intake: Intake
+    evaluation: evaluation.Evaluation
+    changes: Mapping[str, int]
+    opened: Mapping[str, int]
+    states: Mapping[str, int]
+    messages: int
+    unrouted: Mapping[str, int]
+    verdict: Verdict
+    surges: tuple[Surge, ...] = ()
+    left: Mapping[str, int] = field(default_factory=dict)
+    believed: bool = True
+    lists: tuple[Path, ...] = ()
+    report: tuple[Path, ...] = ()
+    report_fault: str | None = None
+    delivered: Delivered = field(default_factory=Delivered)
+
+    @property
+    def exit_code(self) -> int:
+        if not self.believed:
+            return 3
+        whole = not (self.evaluation.failed or self.verdict.is_in_doubt or self.states.get("quarantined"))
+        return 0 if whole and self.delivered.settled and self.report_fault is None else 1
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The night as decided, before anything is saved; the rest is in the workspace's tables."""
+
+    con: "DuckDBPyConnection"
+    intake: Intake
+    evaluation: evaluation.Evaluation
+    seen: Comparison
+    verdict: Verdict
+    surges: tuple[Surge, ...]
+    snapshot: Path | None
+
+
+def run_night(
+    config: Config,
+    request: Request,
+    tools: Tools,
+    *,
+    rulebook: Rulebook | None = None,
+    templates: Templates | None = None,
+    wait_seconds: float = WAIT_SECONDS,
+) -> Night:
+    """Run the night; raises ``MonitorError`` with nothing changed where it cannot be believed.
+
+    ``rulebook``, ``templates``: those already read and found sound, by a caller who does not want what the files
+    may hold by now. ``wait_seconds``: how long another run may take to finish, or the database to answer.
+    """
+    rulebook = rulebook or load_rulebook(config.rule_folders(), config.rule)
+    templates = templates or open_templates(config.templates)
+    if config.templates is not None:
+        samples.prove(templates)
+    if request.dry_run:
+        return _rehearse(config, request, rulebook, templates, tools)
+    channel = open_channel(config.delivery, data_folder=config.data_folder, environ=tools.environ)
+    where = locate(config, tools.environ)
+    told = Alarms(config.data_folder / "alarms", tools.told)
+    teller = failure.Teller(config, where, rulebook, templates, channel, told, tools.clock)
+    with (
+        failure.told_of_failure(teller, request),
+        _open_store(config, where, wait_seconds) as store,
+    ):
+        past = nights.read_ledger(store, request.as_at)
+        nights.check_date(request, past)
+        with _recorded(config, request, rulebook, templates, store, past, channel, tools) as run_id:
+            judged = _judge(config, request, rulebook, store, past, tools, run_id=run_id)
+            if _is_unchanged(request, past, judged, rulebook):
+                night = _repeat(request, store, past, judged, run_id, tools)
+            else:
+                night = _accept(config, request, rulebook, templates, store, past, judged, run_id, tools)
+        lists: tuple[Path, ...] = ()
+        unwritten: MonitorError | None = None
+        try:
+            lists = _write_lists(config, rulebook, store, judged.con, request.as_at, tools.say)
+            tools.note("lists written", run=run_id, files=len(lists))
+        except MonitorError as wrong:  # a full disk keeps no message from its reader
+            unwritten = wrong
+        tools.say("Delivering messages")
+        delivered = deliver_due(store, channel, config, clock=tools.clock)
+        tools.note("messages delivered", run=run_id, **delivered.counts)
+        if unwritten:
+            raise unwritten
+        written, fault = _write_report(config, request, rulebook, templates, store, tools, run_id)
+        return replace(night, lists=lists, report=written, report_fault=fault, delivered=delivered)
+
+
+@contextmanager
+def _open_store(config: Config, where: URL, wait_seconds: float) -> Iterator[Store]:
+    """The store and the right to write to it, made first if no night has been run here."""
+    _insist_on_history(config, where, wait_seconds)
+    with working_store(where, wait_seconds=wait_seconds) as store:
+        yield store
+
+
+def _insist_on_history(config: Config, where: URL, wait_seconds: float) -> None:
+    """A database gone from beside the nights it remembers is not made anew: everything would be new to everybody."""
+    kept = snapshot.newest(config.data_folder / "snapshots")
+    if kept and not is_there(where, wait_seconds=wait_seconds):
+        raise StoreError(
+            f"{name_place(where)}: is not there, though nights have been run here (snapshots/{kept.name}); put it back "
+            f"from a backup, or, to begin anew, move {config.data_folder} away first"
+        )
+
+
+def _write_report(
+    config: Config,
+    request: Request,
+    rulebook: Rulebook,
+    templates: Templates,
+    store: Store,
+    tools: Tools,
+    run_id: int,
+) -> tuple[tuple[Path, ...], str | None]:
+    """The latest oversight report, and what went wrong with it: the night is saved and sent whether it can be made."""
+    if not config.report.every_night:
+        return (), None
+    tools.say("Writing the oversight report")
+    try:
+        paths = write_latest_report(config, rulebook, templates, store, made_on=request.today)
+    except MonitorError as fault:
+        tools.note("report failed", run=run_id, fault=type(fault).__name__)
+        return (), str(fault)
+    except Exception as fault:
+        tools.note("report failed", run=run_id, fault=type(fault).__name__)
+        return (), f"the oversight report could not be made ({type(fault).__name__}); monitor report shows where"
+    tools.note("report written", run=run_id, files=len(paths))
+    return paths, None
+
+
+@contextmanager
+def _recorded(
+    config: Config,
+    request: Request,
+    rulebook: Rulebook,
+    templates: Templates,
+    store: Store,
+    past: Ledger,
+    channel: Channel,
+    tools: Tools,
+) -> Iterator[int]:
+    """A row of the ledger for this attempt, however it ends; the analyst is told of a night that was not accepted."""
+    run_id = nights.begin(store, request, tools.clock())
+    tools.note("night begun", run=run_id, as_at=request.as_at.isoformat())
+    try:
+        yield run_id
+    except MonitorError as fault:
+        state = "refused" if isinstance(fault, Refused) else "failed"
+        verdict = "refused" if isinstance(fault, NotBelieved) else None
+        tools.note("night not accepted", run=run_id, state=state, why=_why(fault))
+        with suppress(StoreError, LockHeld):  # what cannot be recorded now, the next run finds unfinished
+            nights.close(store, run_id, state, str(fault), tools.clock(), verdict=verdict)
+            if not isinstance(fault, nights.RequestRefused) and not nights.was_said(store, run_id):
+                with store.writing() as connection:
+                    head = events.head(connection)
+                    night = compose.describe_night(config, rulebook, past, request.as_at, chain_head=head)
+                    told = compose.write_refusal(night, templates, _why(fault), str(fault).splitlines())
+                    _post(config, connection, [told], request, run_id, tools.clock())
+                deliver_due(store, channel, config, clock=tools.clock)
+                _write_report(config, request, rulebook, templates, store, tools, run_id)
+        raise
+    except BaseException:
+        with suppress(StoreError, LockHeld):
+            nights.close(store, run_id, "failed", "stopped before it was finished", tools.clock())
+        raise
+
+
+def _why(fault: MonitorError) -> Literal["refused", "unreadable", "failed"]:
+    if isinstance(fault, SourceError):
+        return "unreadable"
+    return "refused" if isinstance(fault, Refused) else "failed"
+
+
+def _judge(
+    config: Config,
+    request: Request,
+    rulebook: Rulebook,
+    store: Store,
+    past: Ledger,
+    tools: Tools,
+    *,
+    run_id: int | None,
+) -> Judged:
+    """Everything up to the decisions on flags; nothing is saved but the snapshot file, if there is a run."""
+    con, as_at = open_workspace(), request.as_at
+    extracts, care = [], None
+    for source in config.sources:
+        tools.say(f"Reading {source.name}")
+        if source.kind == "care-history":
+            care = unlisted.read(con, source, tools.environ, as_at=as_at, say=tools.say)
+            continue
+        extract = read_source(
+            source, con, as_at=as_at, data_folder=config.data_folder, environ=tools.environ, say=tools.say
+        )
+        extracts.append(extract)
+    suit(con, [extract.table for extract in extracts])
+    tools.say("Checking every cell")
+    intake = type_rows(
+        con,
+        extracts,
+        as_at=as_at,
+        not_an_adviser=config.not_an_adviser,
+        team_names=config.team_names,
+        beside=care.beside if care else None,
+    )
+    if care:
+        intake = unlisted.compare(con, care, intake)
+    read = {name: getattr(intake, name) for name in ("rows", "people", "unreadable_rows", "unreadable_cells")}
+    tools.note("sources read", run=run_id, sources=len(config.sources), **read)
+    last_night = past.before.as_at if past.before else None
+    departures.load_merged(con, config.merged_ids)
+    with store.reading() as connection:
+        roster.load(con, connection, corrects=max(past.same_date, default=None))
+        life.load(con, connection, corrects=past.same_date)
+        joining.spell_teams(con, "roster", "team", config.team_names)
+        seen = comparison.compare(con, connection, intake, extracts, config.sources, before=past.before, as_at=as_at)
+        verdict = judge(seen, config.gate, as_at)
+        tools.note("gate passed judgment", run=run_id, verdict=verdict.word, doubts=len(verdict.doubts))
+        if request.accept is not None or nights.was_accepted_anyway(past, intake.fingerprint):
+            verdict = accept(verdict, as_at)
+        elif verdict.refusals and not request.dry_run:
+            raise NotBelieved(verdict)
+        doubtful = frozenset() if verdict.accepted else frozenset(verdict.columns)
+        comparison.put_back(con, connection, sorted(doubtful))
+    asked_on, known = verdict.asked_on, replace(intake, supplied=intake.supplied | doubtful)
+    unlisted_from = care.source if care else None
+    join_roster(con, known, as_at=asked_on, team_names=config.team_names, unlisted_from=unlisted_from)
+    leave_unjudged(con, verdict)
+    departures.leave_merged(con)
+    roster.place_accommodation(con, last_night=last_night)
+    kept = snapshot.write(con, config.data_folder / "snapshots", as_at=as_at, run_id=run_id) if run_id else None
+    lock_down(con)
+    tools.say("Asking every rule of every person")
+    doubted = find_doubted(rulebook.in_force(asked_on), doubtful)
+    evaluated = evaluation.evaluate(con, rulebook, asked_on, intake.supplied, doubted)
+    evaluated = source_fitness.annotate(evaluated, rulebook.in_force(asked_on), extracts, intake.supplied)
+    if care:
+        intake = unlisted.describe(care, intake, evaluated)
+    reworded = nights.find_reworded(past, {rule.id: rule.because.text for rule in rulebook.rules})
+    roster.decide(con, as_at)
+    departures.decide(con, as_at)
+    life.decide(con, life.gather_facts(rulebook, evaluated, asked_on, reworded), as_at, corrects=past.same_date)
+    surges = _find_surges(con, config, rulebook, past, seen, verdict, as_at)
+    decide(con, surges, config.quarantine, as_at)
+    counted = evaluated.totals.values()
+    totals = {"breach": sum(one.breach for one in counted), "cannot_assess": sum(one.cannot_assess for one in counted)}
+    unasked = {"not_assessed": len(evaluated.not_assessed), "failed": len(evaluated.failed)}
+    tools.note("rules asked", run=run_id, rules=len(evaluated.totals), **totals, **unasked)
+    unanswered = evaluated.failed.keys() | evaluated.doubted.keys()
+    coming_due.look_ahead(con, rulebook, asked_on, intake.supplied, unanswered)
+    return Judged(con, intake, evaluated, seen, verdict, surges, kept)
+
+
+def _find_surges(
+    con: "DuckDBPyConnection",
+    config: Config,
+    rulebook: Rulebook,
+    past: Ledger,
+    seen: Comparison,
+    verdict: Verdict,
+    as_at: dt.date,
+) -> tuple[Surge, ...]:
+    """No rule's on the first night it is asked, nor after its meaning changed, nor on a night believed on request."""
+    if past.before is None or verdict.accepted:
+        return ()
+    meanings = json.loads(past.before.rule_meanings or "{}")
+    asked = [
+        rule.id
+        for rule in rulebook.in_force(verdict.asked_on)
+        if rule.severity != "data" and rule.id in seen.asked_before and meanings.get(rule.id) == rule.meaning
+    ]
+    new = count_new(con, asked, past.same_date)
+    days = (as_at - past.before.as_at).days
+    return judge_surges(new, seen.opened_before, seen.people, config.quarantine, days_since=days)
+
+
+def _is_unchanged(request: Request, past: Ledger, judged: Judged, rulebook: Rulebook) -> bool:
+    try:
+        same = nights.unchanged(
+            request, past, source_fingerprint=judged.intake.fingerprint, rules_fingerprint=rulebook.fingerprint
+        )
+    except MonitorError:
+        _discard(judged)
+        raise
+    if same:
+        _discard(judged)
+    return same
+
+
+def _discard(judged: Judged) -> None:
+    if judged.snapshot:
+        judged.snapshot.unlink(missing_ok=True)
+
+
+def _accept(
+    config: Config,
+    request: Request,
+    rulebook: Rulebook,
+    templates: Templates,
+    store: Store,
+    past: Ledger,
+    judged: Judged,
+    run_id: int,
+    tools: Tools,
+) -> Night:
+    """Save the night and its messages in one transaction."""
+    con, as_at, now = judged.con, request.as_at, tools.clock()
+    tools.say("Saving")
+    try:
+        with store.writing() as connection:
+            life.settle(con, connection, run_id=run_id, as_at=as_at)
+            life.save(con, connection, run_id=run_id, as_at=as_at, recorded_at=now)
+            waivers.close(con, connection, run_id=run_id, as_at=as_at, recorded_at=now, corrects=past.same_date)
+            answers.notice(connection, as_at)
+            _record_night(con, connection, request, judged, run_id, now)
+            life.show(con, connection, as_at)
+            roster.save(con, connection, run_id=run_id)
+            departures.save(con, connection, as_at)
+            removed_people.note_returned(
+                con, connection, run_id=run_id, as_at=as_at, recorded_at=now, corrects=past.tonight is not None
+            )
+            _save_measures(con, connection, past, run_id, as_at)
+            _save_run(con, connection, rulebook, past, judged, request, run_id, now)
+            _save_profile(con, connection, past, judged, run_id, as_at)
+            raised = _escalate(config, rulebook, connection, past, judged, as_at, run_id=run_id, recorded_at=now)
+            post = _write_letters(config, rulebook, templates, connection, past, judged, as_at, raised)
+            measures.save(con, connection, run_id=run_id, as_at=as_at, corrects=past.same_date)
+            _post(config, connection, post.postings, request, run_id, now)
+    except BaseException:
+        _discard(judged)
+        raise
+    night = _account(judged, as_at, "put right" if past.tonight else "accepted", past, post)
+    tools.note("night saved", run=run_id, **night.changes, messages=night.messages)
+    return night
+
+
+def _post(
+    config: Config,
+    connection: Connection,
+    postings: Sequence[Posting],
+    request: Request,
+    run_id: int,
+    now: dt.datetime,
+) -> None:
+    due_at = find_due(now, unattended=request.unattended, send_hour=config.delivery.send_hour)
+    post(connection, postings, run_id=run_id, as_at=request.as_at, created_at=now, due_at=due_at)
+
+
+def _repeat(request: Request, store: Store, past: Ledger, judged: Judged, run_id: int, tools: Tools) -> Night:
+    """A date that was accepted from this very input: nothing changes; the tables for the lists are made again."""
+    with store.reading() as connection:
+        life.load(judged.con, connection)
+        life.stand(judged.con)
+        life.show(judged.con, connection, request.as_at)
+    nights.close(store, run_id, "unchanged", "accepted already from the same input", tools.clock())
+    return _account(judged, request.as_at, "unchanged", past, compose.Post((), {}))
+
+
+def _rehearse(config: Config, request: Request, rulebook: Rulebook, templates: Templates, tools: Tools) -> Night:
+    """Everything but saving and sending: the database is only read, or not there yet."""
+    where = locate(config, tools.environ)
+    _insist_on_history(config, where, WAIT_SECONDS)
+    with reading_store(where) if is_there(where) else working_store(NOWHERE) as store:
+        past = nights.read_ledger(store, request.as_at)
+        judged = _judge(config, request, rulebook, store, past, tools, run_id=None)
+        with store.reading() as connection:
+            life.settle(judged.con, connection, run_id=0, as_at=request.as_at)
+            life.show(judged.con, connection, request.as_at, corrects=past.same_date)
+            raised = _escalate(config, rulebook, connection, past, judged, request.as_at)
+            post = _write_letters(config, rulebook, templates, connection, past, judged, request.as_at, raised)
+    night = _account(judged, request.as_at, "rehearsed", past, post)
+    return replace(night, believed=judged.verdict.word != "refused" or judged.verdict.accepted)
+
+
+def _escalate(
+    config: Config,
+    rulebook: Rulebook,
+    connection: Connection,
+    past: Ledger,
+    judged: Judged,
+    as_at: dt.date,
+    *,
+    run_id: int | None = None,
+    recorded_at: dt.datetime | None = None,
+) -> tuple[Raised, ...]:
+    """What goes above the leads tonight; saved where there is a run."""
+    routes = plan_routes(config.teams, config.people, read_restricted(config.restricted), as_at=as_at)
+    return manager_flags.settle(
+        judged.con,
+        connection,
+        config.escalation,
+        rulebook,
+        routes,
+        as_at,
+        corrects=past.same_date,
+        run_id=run_id,
+        recorded_at=recorded_at,
+    )
+
+
+def _write_letters(
+    config: Config,
+    rulebook: Rulebook,
+    templates: Templates,
+    connection: Connection,
+    past: Ledger,
+    judged: Judged,
+    as_at: dt.date,
+    raised: Sequence[Raised],
+) -> compose.Post:
+    _prepare_lists(config, rulebook, judged.con, as_at)
+    measures.take(judged.con, judged.intake.supplied, adviser_cap=config.measures.adviser_cap)
+    night = compose.describe_night(
+        config,
+        rulebook,
+        past,
+        as_at,
+        evaluated=judged.evaluation,
+        verdict=judged.verdict,
+        chain_head=events.head(connection),
+    )
+    return compose.write_all(
+        judged.con,
+        connection,
+        night,
+        templates,
+        intake=judged.intake,
+        evaluated=judged.evaluation,
+        deaths=_new_deaths(judged.con),
+        surges=judged.surges,
+        lists_folder=str(config.data_folder / "exceptions" / as_at.isoformat()),
+        raised=raised,
+        attach_lists=config.delivery.attaches_lists,
+    )
+
+
+def _prepare_lists(config: Config, rulebook: Rulebook, con: "DuckDBPyConnection", as_at: dt.date) -> None:
+    exception_lists.prepare(con, rulebook.rules, config.teams, as_at=as_at)
+    exception_lists.prepare_unassessed(con)
+    decision_lists.prepare(con, as_at)
+    coming_due.prepare_list(con)
+
+
+def _write_lists(
+    config: Config, rulebook: Rulebook, store: Store, con: "DuckDBPyConnection", as_at: dt.date, say: Say
+) -> tuple[Path, ...]:
+    say("Writing exception lists")
+    _prepare_lists(config, rulebook, con, as_at)
+    with store.reading() as connection:
+        answering = answer_sheet.allow_answers(config, connection)
+    folder = config.data_folder / "exceptions"
+    paths = exception_lists.write_night(
+        con,
+        folder,
+        as_at=as_at,
+        teams=[team.name for team in config.teams],
+        workbooks=config.lists.workbooks,
+        restricted=read_restricted(config.restricted),
+        marking=config.delivery.marking,
+        answering=answering,
+    )
+    if config.lists.lists_folder:
+        paths += exception_lists.publish(folder / as_at.isoformat(), config.lists.lists_folder)
+    return tuple(paths)
+
+
+def _record_night(
+    con: "DuckDBPyConnection",
+    connection: Connection,
+    request: Request,
+    judged: Judged,
+    run_id: int,
+    now: dt.datetime,
+) -> None:
+    """Events about people and the night itself, beside those of flags."""
+    happened = [events.Event("death recorded", person_id=person) for person in _new_deaths(con)]
+    if judged.verdict.accepted:
+        why = f"{request.accept}: {'; '.join(judged.verdict.doubts)}"
+        happened.append(events.Event("night accepted anyway", why=why, by=request.by))
+    if request.again:
+        happened.append(events.Event("night put right", by=request.by))
+    events.record(connection, happened, as_at=request.as_at, recorded_at=now, run_id=run_id)
+
+
+def _new_deaths(con: "DuckDBPyConnection") -> list[str]:
+    rows = con.execute("""
+        SELECT person_id FROM roster_tonight AS tonight LEFT JOIN roster AS before USING (person_id)
+        WHERE tonight.died_on IS NOT NULL AND before.died_on IS NULL ORDER BY person_id
+    """).fetchall()
+    return [row[0] for row in rows]
+
+
+def _save_measures(
+    con: "DuckDBPyConnection", connection: Connection, past: Ledger, run_id: int, as_at: dt.date
+) -> None:
+    table = table_of(Measure)
+    connection.execute(table.delete().where(table.c.run_id.in_(past.same_date)))
+    rows = con.execute(
+        """
+        WITH aside AS (
+            SELECT rule, coalesce(team, '') AS team, count(*) FILTER (state = 'held') AS held,
+                count(*) FILTER (state = 'waived') AS waived
+            FROM flag_line WHERE state IN ('held', 'waived') GROUP BY ALL
+        )
+        SELECT $run_id, rule, team, $as_at, coalesce(asked, 0), coalesce(ok, 0), coalesce(breach, 0),
+               coalesce(cannot_assess, 0), coalesce(held, 0), coalesce(waived, 0)
+        FROM measure FULL JOIN aside USING (rule, team)
+        """,
+        {"run_id": run_id, "as_at": as_at},
+    ).fetchall()
+    columns = ("run_id", "rule", "team", "as_at", "asked", "ok", "breach", "cannot_assess", "held", "waived")
+    insert_rows(connection, Measure, columns, rows)
+
+
+def _save_run(
+    con: "DuckDBPyConnection",
+    connection: Connection,
+    rulebook: Rulebook,
+    past: Ledger,
+    judged: Judged,
+    request: Request,
+    run_id: int,
+    now: dt.datetime,
+) -> None:
+    table = table_of(Run)
+    if past.tonight:
+        connection.execute(table.update().where(table.c.id == past.tonight.id).values(state="superseded"))
+    people, absent = _people(con)
+    in_force = rulebook.in_force(judged.verdict.asked_on)
+    values = {
+        "state": "accepted",
+        "finished_at": now,
+        "source_fingerprint": judged.intake.fingerprint,
+        "rules_fingerprint": rulebook.fingerprint,
+        "rule_meanings": json.dumps({rule.id: rule.meaning for rule in in_force}),
+        "rule_wordings": json.dumps({rule.id: [rule.shown_title, rule.because.text] for rule in in_force}),
+        "supplied": json.dumps(sorted(judged.intake.supplied)),
+        "not_believed": json.dumps([] if judged.verdict.accepted else sorted(judged.verdict.columns)),
+        "people": people,
+        "absent": absent,
+        "snapshot": judged.snapshot.name if judged.snapshot else None,
+        "snapshot_sha256": snapshot.fingerprint(judged.snapshot) if judged.snapshot else None,
+        "reason": request.accept if judged.verdict.accepted else None,
+        "verdict": judged.verdict.word,
+        "doubts": json.dumps(judged.verdict.doubts),
+        "extracted_on": judged.verdict.extracted_on,
+        "asked_on": judged.verdict.asked_on,
+        "failed_rules": json.dumps(sorted(judged.evaluation.failed)),
+        "corrects": past.tonight.id if past.tonight else None,
+    }
+    connection.execute(table.update().where(table.c.id == run_id).values(values))
+
+
+def _save_profile(
+    con: "DuckDBPyConnection", connection: Connection, past: Ledger, judged: Judged, run_id: int, as_at: dt.date
+) -> None:
+    rows = con.execute(
+        "SELECT rule, count(*) FROM flag_line WHERE change = 'opened' AND state <> 'quarantined' GROUP BY rule"
+    ).fetchall()
+    asked = {rule: counts.asked for rule, counts in judged.evaluation.totals.items()}
+    # The first night finds what has stood for years: it says nothing of what one night brings.
+    opened = {rule: dict(rows).get(rule, 0) for rule in asked} if past.before else {}
+    doubtful = frozenset() if judged.verdict.accepted else frozenset(judged.verdict.columns)
+    comparison.save(
+        connection, judged.seen, asked, opened, doubtful, run_id=run_id, as_at=as_at, corrects=past.same_date
+    )
+
+
+def _people(con: "DuckDBPyConnection") -> tuple[int, int]:
+    rows = con.execute(
+        "SELECT count(*) FILTER (present), count(*) FILTER (NOT present AND first_seen_on IS NOT NULL) FROM caseload"
+    ).fetchall()
+    return rows[0][0], rows[0][1]
+
+
+def _account(judged: Judged, as_at: dt.date, outcome: Outcome, past: Ledger, post: compose.Post) -> Night:
+    def counted(column: str, where: str = "true") -> dict[str, int]:
+        rows = judged.con.execute(f"SELECT {column}, count(*) FROM flag_line WHERE {where} GROUP BY ALL ORDER BY ALL")
+        return {row[0]: row[1] for row in rows.fetchall()}
+
+    people, absent = _people(judged.con)
+    return Night(
+        as_at=as_at,
+        outcome=outcome,
+        baseline=past.before is None,
+        people=people,
+        absent=absent,
+        deaths=len(_new_deaths(judged.con)),
+        intake=judged.intake,
+        evaluation=judged.evaluation,
+        changes=counted("change", "change IS NOT NULL"),
+        opened=counted("rule", "change = 'opened'"),
+        states=counted("state", "state <> 'resolved'"),
+        messages=len(post.postings),
+        unrouted=post.unrouted,
+        verdict=judged.verdict,
+        surges=judged.surges,
+        left=departures.count(judged.con),
+    )

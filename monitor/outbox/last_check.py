@@ -1,0 +1,65 @@
+"""The last look at a message before it goes: whether all it says of people may still be said to its reader."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from monitor.config.fields import fold
+from monitor.config.settings import Config, read_restricted
+from monitor.messages.routes import Routes, plan_routes
+from monitor.store.bulk import WIDE_READ
+from monitor.store.tables import Flag, MessageFlag, Person, table_of
+
+
+class Readers:
+    """Who may hear of whom, by the config and the restricted list as they are now."""
+
+    def __init__(self, config: Config) -> None:
+        self.routes: Routes = plan_routes(config.teams, config.people, read_restricted(config.restricted))
+        self._of_all = {self.routes.analyst, self.routes.head}
+        self._of_team: dict[str, set[str]] = {}
+        for team in config.teams:
+            mailboxes = {one.lower() for one in (team.lead, team.manager, team.head, team.cover) if one}
+            self._of_team |= {fold(name): mailboxes for name in (team.name, *team.also_known_as)}
+
+    def may_hear(self, recipient: str, team: str | None, person_id: str) -> bool:
+        if person_id in self.routes.restricted:
+            return recipient == self.routes.head
+        usual = self.routes.address(team, person_id)
+        return recipient in self._of_all or recipient == usual or recipient in self._of_team.get(fold(team or ""), ())
+
+
+def find_objection(connection: Connection, one: Any, readers: Readers) -> str | None:
+    """Why a message written earlier must not go any more; None if it may."""
+    for person in _people(connection, json.loads(one.people)):
+        # The analyst alone is told of deaths, once, on the night they are recorded.
+        if person.died_on and (one.kind != "analyst" or person.died_on > one.as_at):
+            return "someone it names has been recorded as died since it was written"
+        if person.person_id in readers.routes.restricted and one.recipient != readers.routes.head:
+            return "someone it names is on the restricted list since it was written"
+        if not readers.may_hear(one.recipient, person.team, person.person_id):
+            return "someone it names is with another team since it was written, or the team with another lead"
+    if _tells_what_has_passed(connection, one):
+        return "what it calls open has been resolved since it was written"
+    return None
+
+
+def _people(connection: Connection, ids: Sequence[str]) -> Iterator[Any]:
+    person = table_of(Person)
+    for start in range(0, len(ids), WIDE_READ):
+        named = person.c.person_id.in_(ids[start : start + WIDE_READ])
+        yield from connection.execute(select(person.c.person_id, person.c.team, person.c.died_on).where(named))
+
+
+def _tells_what_has_passed(connection: Connection, one: Any) -> bool:
+    """Whether a later night resolved a flag that this message has as news."""
+    flag, news = table_of(Flag), table_of(MessageFlag)
+    passed = (
+        select(flag.c.id)
+        .join(news, news.c.flag_id == flag.c.id)
+        .where(news.c.message_id == one.id, news.c.state != "resolved", flag.c.resolved_run_id > one.run_id)
+        .limit(1)
+    )
+    return connection.execute(passed).first() is not None

@@ -1,0 +1,1 @@
+"""Looking back: audit, explanation, replay, retention and removal."""

@@ -1,0 +1,248 @@
+"""``monitor audit``: whether the record is whole: the chain of events, the kept caseloads, and the flags beside them.
+
+Reads the chain once, some thousand rows at a time, however long it is.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, and_, func, or_, select
+
+from monitor.caseload import snapshot
+from monitor.errors import Problems
+from monitor.record.purge import EMPTIED
+from monitor.store import events
+from monitor.store.database import Store
+from monitor.store.tables import Flag, FlagEvent, Run, table_of
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+
+SHORTEST_HEAD = 8
+"""So many of a head's first characters are enough to look for it."""
+
+REMOVALS = ("removed, past its time", "person removed")
+MOST_LISTED = 20
+
+
+@dataclass(frozen=True)
+class Broken:
+    """The first row at which the chain does not hold."""
+
+    id: int
+    kind: str
+    as_at: dt.date
+    recorded_at: dt.datetime
+    why: str
+
+
+@dataclass(frozen=True)
+class Head:
+    """Where in the chain a head that was printed elsewhere stands; ``id`` is None if it stands nowhere."""
+
+    printed: str
+    id: int | None
+    recorded_at: dt.datetime | None
+    later: int
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was looked at and what does not hold."""
+
+    events: int
+    emptied: int
+    head: str
+    broken: Broken | None
+    sought: Head | None
+    snapshots: int
+    flags: int
+    problems: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if self.problems else 0
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass
+class _Walk:
+    """What is gathered on the way along the chain."""
+
+    rows: int = 0
+    emptied: int = 0
+    emptied_on_record: int = 0
+    head: str = events.GENESIS
+    broken: Broken | None = None
+    sought: Head | None = None
+
+
+def audit(
+    store: Store, folder: Path, *, head: str | None = None, say: Callable[[str], None] = lambda step: None
+) -> Audit:
+    """Verify everything; ``head``: one printed on a digest or a report, or its first characters, to look for.
+
+    ``folder`` holds the kept caseloads.
+    """
+    if head is not None and (len(head) < SHORTEST_HEAD or set(head.lower()) - set("0123456789abcdef")):
+        raise Problems(
+            [f"--head: not a head; give at least its first {SHORTEST_HEAD} characters, which are 0-9 and a-f"]
+        )
+    with store.reading() as connection:
+        say("Walking along the chain of events")
+        walk = _walk(connection, head.lower() if head else None)
+        say("Comparing the kept caseloads")
+        kept, lost = _check_snapshots(connection, folder)
+        say("Comparing the flags with their events")
+        flags, differing = _check_flags(connection)
+    problems = [*_say_chain(walk), *lost, *differing]
+    return Audit(
+        walk.rows, walk.emptied, walk.head, walk.broken, walk.sought, kept, flags, tuple(problems)
+    )  # fmt: skip
+
+
+def _walk(connection: Connection, sought: str | None) -> _Walk:
+    """The whole chain, also past a row that does not hold, so that everything else is still said."""
+    walk = _Walk(sought=Head(sought, None, None, 0) if sought else None)
+
+    def seen() -> Iterator[Any]:
+        for row in events.walk(connection):
+            walk.rows += 1
+            walk.head = row.hash
+            walk.emptied += row.payload is None
+            if row.kind in REMOVALS and row.payload is not None:
+                walk.emptied_on_record += json.loads(row.payload).get(EMPTIED, 0)
+            if walk.sought and sought and row.hash.startswith(sought) and walk.sought.id is None:
+                walk.sought = Head(row.hash, row.id, row.recorded_at, 0)
+            yield row
+
+    rows = seen()
+    fault = events.find_fault(rows)
+    if fault is not None:
+        row: Any = fault[0]
+        why = fault[1]
+        walk.broken = Broken(row.id, row.kind, row.as_at, row.recorded_at, why)
+    for _ in rows:
+        pass
+    if walk.sought and walk.sought.id is not None:
+        event = table_of(FlagEvent)
+        later = connection.execute(select(func.count()).where(event.c.id > walk.sought.id)).scalar_one()
+        walk.sought = Head(walk.sought.printed, walk.sought.id, walk.sought.recorded_at, later)
+    return walk
+
+
+def _say_chain(walk: _Walk) -> list[str]:
+    problems = []
+    if walk.broken:
+        one = walk.broken
+        problems.append(
+            f'event {one.id} ("{one.kind}", night {one.as_at}, recorded {_moment(one.recorded_at)}): {one.why}'
+        )
+    elif walk.emptied != walk.emptied_on_record:
+        problems.append(
+            f"{walk.emptied} events have been emptied, and purges on record emptied {walk.emptied_on_record}: others "
+            "were emptied by hand"
+        )
+    if walk.sought and walk.sought.id is None:
+        problems.append(
+            f"head {walk.sought.printed}: not in the chain; it was changed before that point, or rows were taken off "
+            "its end, or the head is of another database"
+        )
+    return problems
+
+
+def _moment(at: dt.datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC" if at else "at no known time"
+
+
+def describe(found: Audit) -> list[str]:
+    """The audit in lines for a person."""
+    whole = "every row holds" if found.broken is None else "does not hold"
+    lines = [
+        f"{found.events} events, {found.emptied} of them emptied by purges: {whole}",
+        f"{found.snapshots} kept caseloads and {found.flags} flags compared with the record",
+        f"head of the chain: {found.head}",
+    ]
+    if found.sought and found.sought.id is not None:
+        lines.append(
+            f"head {found.sought.printed[:16]}: is event {found.sought.id}, recorded "
+            f"{_moment(found.sought.recorded_at)}; {found.sought.later} came after it"
+        )
+    if found.problems:
+        return [*lines, "What does not hold:", *(f"  {problem}" for problem in found.problems)]
+    if found.sought is None:
+        lines.append(
+            "rows taken off the end leave no trace here: compare with the head on the newest digest, with --head"
+        )
+    return [*lines, "the record is whole"]
+
+
+# Kept caseloads
+
+
+def _check_snapshots(connection: Connection, folder: Path) -> tuple[int, list[str]]:
+    run = table_of(Run)
+    wanted = (
+        select(run.c.as_at, run.c.snapshot, run.c.snapshot_sha256)
+        .where(run.c.state == "accepted", run.c.snapshot.is_not(None))
+        .order_by(run.c.as_at)
+    )
+    count, problems = 0, []
+    for as_at, name, sha in connection.execute(wanted).all():
+        count += 1
+        path = folder / name
+        if not path.is_file():
+            problems.append(f"night {as_at}: its kept caseload {name} is missing")
+        elif snapshot.fingerprint(path) != sha:
+            problems.append(f"night {as_at}: its kept caseload {name} was altered after it was kept")
+    return count, problems
+
+
+# Flags
+
+
+def _check_flags(connection: Connection) -> tuple[int, list[str]]:
+    """Each flag's dates against the last event that says how it stands."""
+    flag, event = table_of(Flag), table_of(FlagEvent)
+    telling = event.c.kind.in_(("opened", "resolved", "restored", "held", "released"))
+    last = select(event.c.flag_id, func.max(event.c.id).label("id")).where(telling).group_by(event.c.flag_id).subquery()
+    standing = select(
+        flag.c.id, flag.c.rule, flag.c.resolved_on, flag.c.held_since, event.c.kind, event.c.as_at
+    ).select_from(flag.outerjoin(last, last.c.flag_id == flag.c.id).outerjoin(event, event.c.id == last.c.id))
+    total = connection.execute(select(func.count()).select_from(flag)).scalar_one()
+    wrong = connection.execute(standing.where(_disagrees()).order_by(flag.c.id).limit(MOST_LISTED + 1)).all()
+    problems = [_say_flag(row) for row in wrong[:MOST_LISTED]]
+    if len(wrong) > MOST_LISTED:
+        problems.append(f"and more flags than these {MOST_LISTED} disagree with their events")
+    first = connection.execute(
+        select(func.count(event.c.flag_id.distinct())).where(
+            event.c.payload.is_not(None), event.c.flag_id.is_not(None), event.c.flag_id.not_in(select(flag.c.id))
+        )
+    ).scalar_one()
+    if first:
+        problems.append(f"{first} flags have events that say what happened, and are no longer in the list of flags")
+    return total, problems
+
+
+def _disagrees() -> "ColumnElement[bool]":
+    flag, event = table_of(Flag), table_of(FlagEvent)
+    resolved, held = flag.c.resolved_on.is_not(None), flag.c.held_since.is_not(None)
+    return or_(
+        event.c.id.is_(None),
+        and_(event.c.kind == "resolved", or_(flag.c.resolved_on.is_(None), flag.c.resolved_on != event.c.as_at)),
+        and_(event.c.kind != "resolved", resolved),
+        and_(event.c.kind == "held", flag.c.held_since.is_(None)),
+        and_(event.c.kind.in_(("opened", "released")), held),
+    )
+
+
+def _say_flag(row: Any) -> str:
+    stands = f"resolved on {row.resolved_on}" if row.resolved_on else "held" if row.held_since else "open"
+    said = f'its last event is "{row.kind}" of {row.as_at}' if row.kind else "no event ever told of it"
+    return f"flag {row.id} ({row.rule}): stands as {stands}, and {said}"

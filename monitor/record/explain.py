@@ -1,0 +1,328 @@
+"""One person, for whoever has to answer for it: each rule's outcome and why, and everything held about them.
+
+The rules are asked again of the caseload kept of a night; where none is kept whole, of what the roster last knew.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, and_, or_, select
+from sqlmodel import SQLModel
+
+from monitor.caseload import snapshot
+from monitor.catalogue import columns
+from monitor.errors import Problems, Refused
+from monitor.gate.verdict import find_doubted
+from monitor.record import backtest, last_night
+from monitor.rulebook import clearing, evaluation
+from monitor.rulebook.conditions import compile_condition
+from monitor.rulebook.rule_file import Rule
+from monitor.rulebook.rulebook import Rulebook
+from monitor.rulebook.vocabulary import CODES, TYPES
+from monitor.store.database import Store
+from monitor.store.tables import Flag, FlagEvent, Message, Run, table_of
+from monitor.workspace import fetch, lock_down, open_workspace
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+    from sqlalchemy import Row, Table
+
+NOT_ASKED = "not asked"
+BLANK = "blank"
+ORDER = ("breach", "cannot assess", "ok", "not applicable", NOT_ASKED)
+"""What needs somebody first."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """One value a rule looked at. ``shown``: as a person reads it; *blank*, *unreadable* or *not supplied* if none."""
+
+    name: str
+    shown: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One rule's outcome. ``why``: why it was not asked or cannot be assessed; ``clears``: what would end a breach."""
+
+    rule: str
+    title: str
+    severity: str
+    outcome: str
+    why: str | None
+    values: tuple[Value, ...]
+    because: str | None
+    due_on: dt.date | None
+    clears: str | None
+    changed_since: bool
+
+
+@dataclass(frozen=True)
+class Account:
+    """Everything about one person. ``held``: the rows of each table that are theirs; ``kept_nights``: the nights whose
+    kept caseload has them."""
+
+    person_id: str
+    as_at: dt.date
+    source: str
+    answers: tuple[Answer, ...]
+    events: tuple[Mapping[str, Any], ...]
+    messages: tuple[Mapping[str, Any], ...]
+    held: Mapping[str, tuple[Mapping[str, Any], ...]]
+    kept_nights: tuple[dt.date, ...]
+
+    @property
+    def flags(self) -> tuple[Mapping[str, Any], ...]:
+        return self.held["flag"]
+
+    def decisions(self, flag_id: int) -> tuple[str, ...]:
+        """What people have decided and said of a flag: its waiver in force, and each answer on a list."""
+        waived = [
+            f"waived until {one['until_on']} by {one['waived_by']} ({one['reason']}): {one['note']}"
+            for one in self.held.get("waiver", ())
+            if one["flag_id"] == flag_id and one["ended_on"] is None
+        ]
+        answered = [
+            f"answered {one['answer']} on {one['answered_on']} by {one['answered_by']}"
+            + ("; record not yet updated" if one["answer"] == "done" else "")
+            for one in self.held.get("answer", ())
+            if one["flag_id"] == flag_id
+        ]
+        return (*waived, *answered)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def explain_person(
+    store: Store, folder: Path, rulebook: Rulebook, person_id: str, *, as_at: dt.date | None = None
+) -> Account:
+    """The account of one person as at a night, else the last accepted; ``folder`` holds the kept caseloads.
+
+    ``Problems`` if nobody of that id was ever accepted.
+    """
+    with store.reading() as connection:
+        run = _find_run(connection, as_at)
+        held = _held(connection, person_id)
+        events = _events(connection, person_id, [row["id"] for row in held["flag"]])
+        messages = _messages(connection, person_id)
+    nights = backtest.find_nights(store, folder)
+    kept_on = _kept_on(nights, person_id)
+    if not (any(held.values()) or events or kept_on):
+        raise Problems([
+            f"{person_id[:60]}: nobody of that id has been on an accepted night; check it, leading zeros and all"
+        ])  # fmt: skip
+    (kept,) = [night for night in nights if night.run_id == run.id]
+    answers, source = _ask(store, kept, rulebook, person_id, json.loads(run.rule_meanings or "{}"))
+    return Account(person_id, run.as_at, source, answers, events, messages, held, kept_on)
+
+
+def _find_run(connection: Connection, as_at: dt.date | None) -> "Row[Any]":
+    run = table_of(Run)
+    wanted = select(run).where(run.c.state == "accepted").order_by(run.c.as_at.desc()).limit(1)
+    if as_at is not None:
+        wanted = wanted.where(run.c.as_at == as_at)
+    found = connection.execute(wanted).first()
+    if found is None:
+        night = f"--as-at {as_at}: no night of that date was accepted" if as_at else "no night has been accepted yet"
+        raise Refused(f"{night}; nobody can be explained from it")
+    return found
+
+
+# Asking
+
+
+def _ask(
+    store: Store, kept: backtest.Kept, rulebook: Rulebook, person_id: str, meanings: Mapping[str, str]
+) -> tuple[tuple[Answer, ...], str]:
+    """Every rule's answer, and what it was asked of."""
+    if kept.why_not is None:
+        con, source = open_workspace(), f"the caseload kept of {kept.as_at}"
+        snapshot.read(con, kept.path)
+    else:
+        con, last = last_night.recall(store)
+        source = f"what the roster last knew, as at {last}, because {kept.why_not}"
+        # Recalled between nights, nobody has a row of tonight: whoever was not missing on the last one counts as here.
+        con.execute(
+            "UPDATE caseload SET present = absent_since IS NULL FROM roster WHERE roster.person_id = caseload.person_id"
+        )
+    con.execute("DELETE FROM caseload WHERE person_id <> ?", [person_id])
+    lock_down(con)
+    if con.execute("SELECT count(*) FROM caseload").fetchall() == [(0,)]:
+        con.close()
+        return (), f"{source}, which does not have this person: dead or 25 by then, or not yet known"
+    supplied = backtest.supplied_columns(con) if kept.supplied is None else kept.supplied
+    doubted = find_doubted(rulebook.in_force(kept.asked_on), kept.not_believed)
+    evaluated = evaluation.evaluate(con, rulebook, kept.asked_on, supplied, doubted)
+    answers = tuple(_answers(con, rulebook.rules, evaluated, kept.asked_on, meanings))
+    con.close()
+    return answers, source
+
+
+def _answers(
+    con: "DuckDBPyConnection",
+    rules: Sequence[Rule],
+    evaluated: evaluation.Evaluation,
+    as_at: dt.date,
+    meanings: Mapping[str, str],
+) -> list[Answer]:
+    (row,) = fetch(con, "SELECT * FROM caseload")
+    outcomes = dict(con.execute("SELECT rule, outcome FROM answer").fetchall())
+    breaches = {one["rule"]: one for one in fetch(con, "SELECT * FROM breach")}
+    missing: dict[str, list[str]] = {}
+    for one in fetch(con, 'SELECT rule, "column", why FROM cannot_assess ORDER BY ALL'):
+        missing.setdefault(one["rule"], []).append(f"{_words(one['column'])} {one['why']}")
+    due = _due_dates(con, [rule for rule in rules if rule.id in outcomes])
+    answers = []
+    for rule in rules:
+        outcome = outcomes.get(rule.id, NOT_ASKED)
+        breach = breaches.get(rule.id)
+        answers.append(
+            Answer(
+                rule=rule.id,
+                title=rule.title,
+                severity=rule.severity,
+                outcome=outcome,
+                why=", ".join(missing.get(rule.id, ())) or (
+                    _why_not_asked(rule, row, evaluated, as_at) if outcome == NOT_ASKED else None
+                ),
+                values=tuple(Value(name, _shown(name, row)) for name in _names(rule)),
+                because=breach["because"] if breach else None,
+                due_on=due.get(rule.id) if outcome in ("ok", "breach") else None,
+                clears=clearing.in_words(rule) if breach else None,
+                changed_since=meanings.get(rule.id, rule.meaning) != rule.meaning,
+            )
+        )  # fmt: skip
+    return sorted(answers, key=lambda one: ORDER.index(one.outcome))
+
+
+def _due_dates(con: "DuckDBPyConnection", rules: Sequence[Rule]) -> dict[str, dt.date]:
+    timed = [(rule, rule.due_on) for rule in rules if rule.due_on is not None]
+    if not timed:
+        return {}
+    listed = ", ".join(f"({compile_condition(due_on, rule.limits)})" for rule, due_on in timed)
+    (dates,) = con.execute(f"SELECT {listed} FROM caseload").fetchall()
+    return {rule.id: due for (rule, _), due in zip(timed, dates, strict=True) if due is not None}
+
+
+def _names(rule: Rule) -> list[str]:
+    """What its conditions look at: recorded columns, those it needs first, then what is worked out."""
+    asked = [rule.applies_to, rule.breach_if, *([rule.due_on] if rule.due_on else [])]
+    named = {name for condition in asked for name in condition.names & TYPES.keys()} - {"as_at"}
+    if not rule.any_age:
+        named.add("age")
+    return list(dict.fromkeys([*rule.needs, *sorted(named & columns.BY_NAME.keys()), *sorted(named)]))
+
+
+def _why_not_asked(rule: Rule, row: Mapping[str, Any], evaluated: evaluation.Evaluation, as_at: dt.date) -> str:
+    if row["died"]:
+        return "nothing is asked about someone recorded as died"
+    if rule.status != "live":
+        return f"the rule is a {rule.status}"
+    if not rule.is_in_force(as_at):
+        return "the rule is not in force on this date"
+    if rule.id in evaluated.failed:
+        return f"the rule failed while running: {evaluated.failed[rule.id]}"
+    if rule.id in evaluated.not_assessed:
+        return f"no source supplies {', '.join(map(_words, evaluated.not_assessed[rule.id]))}"
+    if rule.id in evaluated.doubted:
+        return f"not believed on this night: {', '.join(map(_words, evaluated.doubted[rule.id]))}"
+    return "not on this night's caseload" if row["present"] is False else "not known whether they are on the caseload"
+
+
+def _words(column: str) -> str:
+    return column.replace("_", " ")
+
+
+def _shown(name: str, row: Mapping[str, Any]) -> str:
+    value, gap = row[name], row.get(f"{name}_gap")
+    if gap:
+        return str(gap)
+    if value is None:
+        return BLANK
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dt.date):
+        return f"{value.day} {value:%B %Y}"
+    meaning = CODES.get(name, {}).get(str(value))
+    return f"{value} ({meaning})" if meaning and len(str(value)) <= 4 else str(value)
+
+
+# What is held
+
+
+def _held(connection: Connection, person_id: str) -> dict[str, tuple[Mapping[str, Any], ...]]:
+    """The rows of every table that names the person, or one of their flags, whatever tables there are."""
+    flag = table_of(Flag)
+    theirs = select(flag.c.id).where(flag.c.person_id == person_id)
+    held: dict[str, tuple[Mapping[str, Any], ...]] = {"person": (), "flag": ()}
+    for table in SQLModel.metadata.sorted_tables:
+        if "person_id" in table.c:
+            wanted = table.c.person_id == person_id
+        elif "flag_id" in table.c and table.name != FlagEvent.__tablename__:
+            wanted = table.c.flag_id.in_(theirs)
+        else:
+            continue
+        rows = connection.execute(select(table).where(wanted).order_by(*table.primary_key.columns))
+        held[table.name] = tuple(_plain(table, row) for row in rows)
+    return held
+
+
+def _plain(table: "Table", row: "Row[Any]") -> dict[str, Any]:
+    """A row as a dict; what is stored as JSON is shown as what it says."""
+    shown = dict(row._mapping)
+    for name in ("last_values", "row", "payload"):
+        if isinstance(shown.get(name), str):
+            shown[name] = json.loads(shown[name])
+    return shown
+
+
+def _events(connection: Connection, person_id: str, flags: Sequence[int]) -> tuple[Mapping[str, Any], ...]:
+    """What was recorded of the person and their flags, in order, from the payloads of the chain."""
+    event = table_of(FlagEvent)
+    named = and_(event.c.flag_id.is_(None), event.c.payload.contains(json.dumps(person_id), autoescape=True))
+    rows = connection.execute(
+        select(event.c.payload).where(or_(event.c.flag_id.in_(flags), named)).order_by(event.c.id)
+    )
+    said = [json.loads(row.payload) for row in rows if row.payload is not None]
+    return tuple(one for one in said if one.get("person_id") == person_id)
+
+
+def _messages(connection: Connection, person_id: str) -> tuple[Mapping[str, Any], ...]:
+    """When, to whom and of what kind, for every message that names the person; not what it says of others."""
+    message = table_of(Message)
+    listed = [message.c[name] for name in ("key", "as_at", "created_at", "recipient", "kind", "state", "people")]
+    named = message.c.people.contains(json.dumps(person_id), autoescape=True)
+    rows = connection.execute(select(*listed).where(named).order_by(message.c.id))
+    return tuple(
+        {name: value for name, value in row._mapping.items() if name != "people"}
+        for row in rows
+        if person_id in json.loads(row.people)
+    )
+
+
+def _kept_on(nights: Sequence[backtest.Kept], person_id: str) -> tuple[dt.date, ...]:
+    there = {str(night.path): night.as_at for night in nights if night.why_not is None}
+    if not there:
+        return ()
+    con = open_workspace()
+    rows = con.execute(
+        "SELECT DISTINCT filename FROM read_parquet($files, filename = true, union_by_name = true) "
+        "WHERE person_id = $id",
+        {"files": list(there), "id": person_id},
+    ).fetchall()
+    con.close()
+    return tuple(sorted(there[row[0]] for row in rows))
+
+
+def narrow(account: Account, rule: str) -> Account:
+    """The account with one rule's answer and events; what is held stays whole."""
+    return replace(
+        account,
+        answers=tuple(one for one in account.answers if one.rule == rule),
+        events=tuple(one for one in account.events if one.get("rule") == rule),
+    )

@@ -1,0 +1,233 @@
+"""What is past its time is removed, every night: the store keeps dates and counts, and a record of what went.
+
+    snapshots                 the file of a night's caseload; the newest stays
+    resolved flags            what a flag, its events, waivers and answers say; dates, decisions and the chain stay
+    messages                  their words and whom they name; that, when and to whom they went stays
+    exception lists, outbox   the folders of nights
+    logs                      files that nothing has been written to since
+
+The rows are emptied and the removal is recorded in one transaction; the files go after it. A process that is killed in
+between leaves files that the next purge finds, for it looks at what is there.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, func, not_, select
+
+from monitor.config.retention_settings import Retention, oldest_kept
+from monitor.config.settings import Config
+from monitor.outbox.queue import PENDING
+from monitor.record import purge_files
+from monitor.store import events
+from monitor.store.bulk import next_id
+from monitor.store.database import Store
+from monitor.store.events import Event
+from monitor.store.tables import (
+    Answer,
+    Flag,
+    FlagEvent,
+    Message,
+    MessageComing,
+    MessageFlag,
+    Removal,
+    Run,
+    Waiver,
+    table_of,
+)
+
+KIND = "past its time"
+EMPTIED = "events_emptied"
+"""Under this name the event of a removal says how many rows of the chain it emptied; the audit adds them up."""
+
+NOT_SENT = (*PENDING, "sending")
+"""The states of messages that may still be sent, which keep their words."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """By thing, the first day of which it is still kept; None if it is kept forever."""
+
+    snapshots: dt.date | None
+    resolved_flags: dt.date | None
+    messages: dt.date | None
+    exports: dt.date | None
+    outbox: dt.date | None
+    logs: dt.date | None
+
+
+@dataclass(frozen=True)
+class Purged:
+    """What one purge removed: counts by thing and the nights they were of; ``problems``: files that would not go."""
+
+    removed: Mapping[str, int] = field(default_factory=dict)
+    nights: Mapping[str, tuple[dt.date, ...]] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if self.problems else 0
+
+    def as_dict(self) -> dict[str, Any]:
+        nights = {thing: list(days) for thing, days in self.nights.items()}
+        return {"removed": dict(self.removed), "nights": nights, "problems": list(self.problems)}
+
+
+def limits(keep: Retention, today: dt.date) -> Limits:
+    return Limits(**{thing: oldest_kept(getattr(keep, thing), today) for thing in Limits.__dataclass_fields__})
+
+
+def purge_store(store: Store, config: Config, today: dt.date, now: dt.datetime, *, dry_run: bool = False) -> Purged:
+    """Remove what ``config.retention`` no longer keeps on ``today``; the caller holds the lock.
+
+    With ``dry_run`` it only counts.
+    """
+    oldest = limits(config.retention, today)
+    if dry_run:
+        with store.reading() as connection:
+            found = _find_files(connection, config, oldest)
+            return _account(_count_rows(connection, oldest), found, _nights_of_rows(connection, oldest))
+    with store.writing() as connection:
+        forget_for_good(connection)
+        nights = _nights_of_rows(connection, oldest)
+        rows = _empty_rows(connection, oldest)
+        found = _find_files(connection, config, oldest)
+        purged = _account(rows, found, nights)
+        if purged.removed:
+            _record(connection, purged, today, now)
+    problems = purge_files.remove(found)
+    with store.writing() as connection:
+        removal = table_of(Removal)
+        unfinished = and_(removal.c.kind == KIND, removal.c.finished_at.is_(None))
+        if not problems and connection.execute(select(removal.c.id).where(unfinished)).first():
+            connection.execute(removal.update().where(unfinished).values(finished_at=now))
+    return Purged(purged.removed, purged.nights, problems)
+
+
+def forget_for_good(connection: Connection) -> None:
+    """From here on, what this connection deletes is overwritten in the file of an SQLite database."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA secure_delete = ON")
+
+
+def _account(rows: Mapping[str, int], found: "purge_files.Spent", nights: Mapping[str, tuple[dt.date, ...]]) -> Purged:
+    removed = {**rows, **{thing: len(paths) for thing, paths in found.paths.items()}}
+    known = {**nights, **found.nights}
+    return Purged({t: n for t, n in removed.items() if n}, {t: days for t, days in known.items() if days})
+
+
+def _record(connection: Connection, purged: Purged, today: dt.date, now: dt.datetime) -> None:
+    nights = {thing: [day.isoformat() for day in days] for thing, days in purged.nights.items()}
+    row = {
+        "id": next_id(connection, Removal),
+        "as_at": today,
+        "recorded_at": now,
+        "kind": KIND,
+        "removed": json.dumps(purged.removed),
+        "nights": json.dumps(nights),
+    }
+    connection.execute(table_of(Removal).insert().values(row))
+    detail = {"removed": dict(purged.removed), EMPTIED: purged.removed.get("events", 0)}
+    events.record(connection, [Event("removed, past its time", detail=detail)], as_at=today, recorded_at=now)
+
+
+def _find_files(connection: Connection, config: Config, oldest: Limits) -> purge_files.Spent:
+    kept = _kept(connection, oldest)
+    return purge_files.find_spent(
+        config.data_folder, oldest, newest=_newest(connection), named=kept, log_file=config.service.log_file
+    )
+
+
+# Rows
+
+
+def _newest(connection: Connection) -> dt.date | None:
+    """The last accepted night."""
+    run = table_of(Run)
+    return connection.execute(select(func.max(run.c.as_at)).where(run.c.state == "accepted")).scalar()
+
+
+def _kept(connection: Connection, oldest: Limits) -> frozenset[str]:
+    """The names of the caseloads that stay."""
+    run = table_of(Run)
+    staying = and_(run.c.snapshot.is_not(None), not_(_spent_runs(connection, oldest)))
+    return frozenset(connection.execute(select(run.c.snapshot).where(staying)).scalars())
+
+
+def _spent_runs(connection: Connection, oldest: Limits) -> ColumnElement[bool]:
+    run = table_of(Run)
+    newest = _newest(connection)
+    if oldest.snapshots is None or newest is None:
+        return run.c.id.is_(None)
+    return and_(run.c.snapshot.is_not(None), run.c.as_at < min(oldest.snapshots, newest))
+
+
+def _spent_flags(oldest: Limits) -> ColumnElement[bool]:
+    flag = table_of(Flag)
+    if oldest.resolved_flags is None:
+        return flag.c.id.is_(None)
+    return and_(flag.c.resolved_on < oldest.resolved_flags, flag.c.because != "")
+
+
+def _spent_messages(oldest: Limits) -> ColumnElement[bool]:
+    message = table_of(Message)
+    if oldest.messages is None:
+        return message.c.id.is_(None)
+    return and_(message.c.as_at < oldest.messages, message.c.text != "", message.c.state.not_in(NOT_SENT))
+
+
+def _spent_events(oldest: Limits) -> ColumnElement[bool]:
+    event, flag = table_of(FlagEvent), table_of(Flag)
+    spent = select(flag.c.id).where(_spent_flags(oldest))
+    return and_(event.c.payload.is_not(None), event.c.flag_id.in_(spent))
+
+
+def _count_rows(connection: Connection, oldest: Limits) -> dict[str, int]:
+    wanted = {
+        "events": (table_of(FlagEvent), _spent_events(oldest)),
+        "resolved_flags": (table_of(Flag), _spent_flags(oldest)),
+        "messages": (table_of(Message), _spent_messages(oldest)),
+    }
+    return {
+        thing: connection.execute(select(func.count()).select_from(table).where(spent)).scalar_one()
+        for thing, (table, spent) in wanted.items()
+    }
+
+
+def _nights_of_rows(connection: Connection, oldest: Limits) -> dict[str, tuple[dt.date, ...]]:
+    message, run = table_of(Message), table_of(Run)
+    said = select(message.c.as_at).distinct().where(_spent_messages(oldest)).order_by(message.c.as_at)
+    kept = select(run.c.as_at).distinct().where(_spent_runs(connection, oldest)).order_by(run.c.as_at)
+    return {
+        "messages": tuple(connection.execute(said).scalars()),
+        "snapshots": tuple(connection.execute(kept).scalars()),
+    }
+
+
+def _empty_rows(connection: Connection, oldest: Limits) -> dict[str, int]:
+    """Empty what is past its time; how many rows of each."""
+    event, flag, message, run = table_of(FlagEvent), table_of(Flag), table_of(Message), table_of(Run)
+    spent = _spent_runs(connection, oldest)
+    connection.execute(run.update().where(spent).values(snapshot=None, snapshot_sha256=None))
+    over = select(flag.c.id).where(_spent_flags(oldest))
+    for noted in (table_of(Waiver), table_of(Answer)):
+        connection.execute(noted.update().where(noted.c.flag_id.in_(over)).values(note=""))
+    waiver = table_of(Waiver)
+    connection.execute(waiver.update().where(waiver.c.flag_id.in_(over)).values(ended_note=None))
+    emptied = connection.execute(event.update().where(_spent_events(oldest)).values(payload=None, salt=None)).rowcount
+    flags = connection.execute(flag.update().where(_spent_flags(oldest)).values(because="", held_why=None)).rowcount
+    coming = table_of(MessageComing)
+    forgotten = select(message.c.id).where(_spent_messages(oldest))
+    connection.execute(coming.delete().where(coming.c.message_id.in_(forgotten)))
+    # That an address was told of a flag matters as long as the flag may be told of again.
+    if oldest.messages is not None and oldest.resolved_flags is not None:
+        reported = table_of(MessageFlag)
+        past = select(flag.c.id).where(flag.c.resolved_on < oldest.resolved_flags)
+        old = select(message.c.id).where(message.c.as_at < oldest.messages)
+        connection.execute(reported.delete().where(reported.c.flag_id.in_(past), reported.c.message_id.in_(old)))
+    words = {"text": "", "html": "", "people": "[]", "attached": None}
+    messages = connection.execute(message.update().where(_spent_messages(oldest)).values(words)).rowcount
+    return {"events": emptied, "resolved_flags": flags, "messages": messages}

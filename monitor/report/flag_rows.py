@@ -1,0 +1,98 @@
+"""The rows of a report: the worst flags, and the waivers, of people who may be shown."""
+
+import datetime as dt
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from sqlalchemy import Connection, select
+
+from monitor.report.contents import FlagList, FlagRow
+from monitor.rulebook.severity import WEIGHTS
+from monitor.store.bulk import WIDE_READ
+from monitor.store.tables import Flag, table_of
+from monitor.workspace import load_rows
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from monitor.rulebook.rulebook import Rulebook
+
+MOST_ROWS = 2_000
+"""More than a page can be searched by eye; the lists have them all."""
+CONFIDENTIAL = "confidential"
+"""What a row says in place of the id of a sensitive rule, which may disclose."""
+LOOK = "Look at the record: what this is about stands there alone."
+
+
+def list_flags(
+    con: "DuckDBPyConnection",
+    connection: Connection,
+    rulebook: "Rulebook",
+    restricted: Collection[str],
+    as_at: dt.date,
+    link: Callable[[str], str | None],
+) -> FlagList:
+    """The worst flags of ``standing``, the worst person first, as the exception lists order them."""
+    folding = [(rule.id, folded) for rule in rulebook.rules for folded in rule.folds]
+    load_rows(con, "report_folding", {"rule": "VARCHAR", "folded": "VARCHAR"}, folding)
+    load_rows(con, "report_restricted", {"person_id": "VARCHAR"}, [(each,) for each in sorted(restricted)])
+    rows = con.execute(ORDERED).fetchall()
+    (counted,) = con.execute("""
+        SELECT count(*) FILTER (r.person_id IS NULL), count(DISTINCT r.person_id)
+        FROM standing LEFT JOIN report_restricted AS r USING (person_id)
+    """).fetchall()
+    why = _sentences(connection, [row[0] for row in rows])
+    shown = tuple(_row(row, why, rulebook, as_at, link) for row in rows)
+    return FlagList(shown, total=counted[0], restricted=counted[1])
+
+
+ORDERED = f"""
+    WITH weighed AS (
+        SELECT *, list_position({list(WEIGHTS)}, severity) AS grade,
+            CASE WHEN state <> 'waived' AND NOT EXISTS (
+                SELECT 1 FROM standing AS other JOIN report_folding AS f ON f.rule = other.rule
+                WHERE other.person_id = standing.person_id AND f.folded = standing.rule
+            ) THEN CASE severity {" ".join(f"WHEN '{name}' THEN {weight}" for name, weight in WEIGHTS.items())} END
+            ELSE 0 END AS weight
+        FROM standing ANTI JOIN report_restricted USING (person_id)
+    ), priority AS (
+        SELECT person_id, min(grade) FILTER (state <> 'waived') AS worst, sum(weight) AS total
+        FROM weighed GROUP BY person_id
+    )
+    SELECT flag_id, person_id, team, adviser, age, rule, severity, state, in_breach_since
+    FROM weighed JOIN priority USING (person_id)
+    ORDER BY worst NULLS LAST, total DESC, person_id, grade, rule
+    LIMIT {MOST_ROWS}
+"""
+
+
+def _sentences(connection: Connection, flags: list[int]) -> Mapping[int, str]:
+    flag, found = table_of(Flag), {}
+    for start in range(0, len(flags), WIDE_READ):
+        wanted = select(flag.c.id, flag.c.because, flag.c.due_on).where(flag.c.id.in_(flags[start : start + WIDE_READ]))
+        found.update({number: because for number, because, _ in connection.execute(wanted)})
+    return found
+
+
+def _row(
+    row: tuple[object, ...],
+    why: Mapping[int, str],
+    rulebook: "Rulebook",
+    as_at: dt.date,
+    link: Callable[[str], str | None],
+) -> FlagRow:
+    """A sensitive rule is what a message may call it and no more, for a page travels as a message does."""
+    flag, person, team, adviser, age, rule_id, severity, state, since = row
+    rule = rulebook.by_id.get(str(rule_id))
+    open_about = rule is not None and not rule.sensitive
+    return FlagRow(
+        str(person), str(team), str(adviser or ""), age, str(rule_id) if open_about else CONFIDENTIAL,  # type: ignore[arg-type]
+        rule.shown_title if rule is not None else "A rule no longer in the rulebook", str(severity), state,  # type: ignore[arg-type]
+        since, max((as_at - since).days, 0), why.get(flag, "") if open_about else "",  # type: ignore[arg-type,operator,call-overload]
+        rule.action if open_about and rule is not None else LOOK, link(str(person)),
+    )  # fmt: skip
+
+
+def make_link(case_url: str | None, person_id: str) -> str | None:
+    return case_url and case_url.replace("{person_id}", quote(person_id, safe=""))

@@ -1,0 +1,356 @@
+"""Writes the figures of a report as a workbook: one sheet for each part, real numbers, ready to print.
+
+Text is written as text, whatever it starts with. A number that is withheld says [c]; one to the nearest ten says so.
+"""
+
+import datetime as dt
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from monitor.files import open_privately, written_whole
+from monitor.lists.workbook import HEADING, LINE_HEIGHT, LONGEST_CELL, MOST_LINES, NARROWEST, distinct
+from monitor.messages.templates import write_date
+from monitor.report.contents import BANDS, HIDDEN, SINCE, About, Contents, Counts, Hidden, Sight
+
+if TYPE_CHECKING:
+    from xlsxwriter import Workbook  # type: ignore[import-untyped]
+    from xlsxwriter.worksheet import Worksheet  # type: ignore[import-untyped]
+
+WIDEST, HEADING_WIDTH = 48, 14
+"""Characters of the widest column, and of a heading before it wraps."""
+MOST_ACROSS = 24
+"""Columns that can still be read on the width of one page."""
+A4 = 9
+COUNTS = ("Asked", "Met", "In breach", "Cannot assess", "Waived", "Held")
+NOT_SHOWN = (
+    "[c]: withheld, because it is smaller than 5 or would give away a number that is. "
+    '"about": to the nearest ten. Nought is shown.'
+)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One sheet: what stands above the table, its headings and its rows."""
+
+    name: str
+    lines: tuple[str, ...]
+    headings: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    empty: str = "Nothing to show"
+
+
+def write(contents: Contents, path: Path) -> None:
+    """Write the workbook to ``path``, whole or not at all; only its owner can read it."""
+    import xlsxwriter
+
+    header = contents.header
+    options = {"strings_to_formulas": False, "strings_to_numbers": False, "strings_to_urls": False}
+    content = io.BytesIO()  # a workbook cut off by a full disk cannot be closed
+    with xlsxwriter.Workbook(content, options) as book:
+        # The time of writing would make two equal reports differ.
+        created = dt.datetime.combine(header.as_at or header.made_on, dt.time())
+        book.set_properties({"title": f"Oversight report, {header.authority}", "created": created})
+        pen = _Pen(book, header.marking, header.chain_head)
+        for sheet in lay_out(contents):
+            pen.write(sheet)
+    with written_whole(path) as unfinished, open_privately(unfinished, "wb") as file:
+        file.write(content.getbuffer())
+
+
+class _Pen:
+    """The styles of one workbook, and how a sheet is written with them."""
+
+    def __init__(self, book: "Workbook", marking: str, chain_head: str | None) -> None:
+        self._book = book
+        self._marking, self._chain_head = marking.replace("&", "&&"), chain_head
+        top = {"valign": "top"}
+        self._title, self._strong = book.add_format({"bold": True, "font_size": 14}), book.add_format({"bold": True})
+        self._heading = book.add_format({**HEADING, "text_wrap": True, "border": 1})
+        self._text = book.add_format({**top, "num_format": "@", "text_wrap": True})
+        self._number = book.add_format({**top, "num_format": "#,##0"})
+        self._about = book.add_format({**top, "num_format": '"about "#,##0', "align": "right"})
+        self._withheld = book.add_format({**top, "num_format": "@", "align": "right"})
+        self._date = book.add_format({**top, "num_format": "dd/mm/yyyy", "align": "left"})
+
+    def write(self, one: Sheet) -> None:
+        sheet = self._book.add_worksheet(one.name)
+        sheet.write_string(0, 0, self._marking.replace("&&", "&"), self._strong)
+        sheet.write_string(1, 0, one.name, self._title)
+        for place, line in enumerate(one.lines, start=2):
+            sheet.write_string(place, 0, line[:LONGEST_CELL])
+        top = 3 + len(one.lines)
+        widths = []
+        for column, heading in enumerate(distinct(one.headings)):
+            sheet.write_string(top, column, heading, self._heading)
+            longest = max([min(len(heading), HEADING_WIDTH), *(len(_in_words(row[column])) for row in one.rows)])
+            widths.append(min(max(longest + 2, NARROWEST), WIDEST))
+            sheet.set_column(column, column, widths[column])
+        sheet.set_row(top, LINE_HEIGHT * _lines(one.headings, widths))
+        for place, row in enumerate(one.rows, start=top + 1):
+            # Not every program makes a row as high as its wrapped text.
+            sheet.set_row(place, LINE_HEIGHT * _lines([_in_words(value) for value in row], widths))
+            for column, value in enumerate(row):
+                self._cell(sheet, place, column, value)
+        if not one.rows:
+            sheet.write_string(top + 1, 0, one.empty)
+        elif len(one.headings) > 1:
+            sheet.autofilter(top, 0, top + len(one.rows), len(one.headings) - 1)
+        sheet.freeze_panes(top + 1, 1)
+        self._set_up(sheet, top, len(one.headings))
+
+    def _cell(self, sheet: "Worksheet", row: int, column: int, value: Any) -> None:
+        if value is None or value == "":
+            return
+        if isinstance(value, Hidden):
+            sheet.write_string(row, column, value.value, self._withheld)
+        elif isinstance(value, About):
+            sheet.write_number(row, column, value.nearest, self._about)
+        elif isinstance(value, dt.date):
+            sheet.write_datetime(row, column, dt.datetime.combine(value, dt.time()), self._date)
+        elif isinstance(value, int):
+            sheet.write_number(row, column, value, self._number)
+        else:
+            sheet.write_string(row, column, str(value)[:LONGEST_CELL], self._text)
+
+    def _set_up(self, sheet: "Worksheet", heading: int, columns: int) -> None:
+        """For whoever prints it: A4 across, headings on each page, marked, numbered, sealed."""
+        sheet.set_landscape()
+        sheet.set_paper(A4)
+        sheet.fit_to_pages(1 if columns <= MOST_ACROSS else -(-columns // MOST_ACROSS), 0)
+        sheet.repeat_columns(0, 1 if columns > MOST_ACROSS else 0)
+        sheet.repeat_rows(heading)
+        sheet.set_header(f"&C{self._marking}")
+        sealed = f"&8Audit chain {self._chain_head[:16]}" if self._chain_head else ""
+        sheet.set_footer(f"&L{self._marking}&C{sealed}&RPage &P of &N")
+
+
+def _lines(texts: Sequence[str], widths: Sequence[int]) -> int:
+    """How many lines the longest of a row's texts takes; a word is not broken, so a little more than its length."""
+    needed = (-(-(len(text) + 4) // width) if len(text) > width - 2 else 1
+              for text, width in zip(texts, widths, strict=True))  # fmt: skip
+    return min(max(needed), MOST_LINES)
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, dt.date):
+        return "00/00/0000"
+    if isinstance(value, About):
+        return f"about {value.nearest:,}"
+    return "[c]" if value is HIDDEN else "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def lay_out(contents: Contents) -> tuple[Sheet, ...]:
+    """The sheets, in order: what the page shows, with the rows of people only where the edition has them."""
+    if contents.is_empty:
+        return (_summary(contents),)
+    sheets = [
+        _summary(contents), _sight(contents), _teams(contents), _rules(contents), _rules_by_team(contents),
+        _weeks(contents), _clearing(contents), _done(contents), _caseloads(contents), _measures(contents),
+        _paragraphs(contents),
+    ]  # fmt: skip
+    if not contents.is_board:
+        sheets += [_advisers(contents), _waivers(contents), _flags(contents)]
+    return tuple(sheets)
+
+
+def _summary(contents: Contents) -> Sheet:
+    header = contents.header
+    rows: list[tuple[Any, ...]] = [
+        ("Authority", header.authority),
+        ("Edition", "For the board: no ids, small numbers withheld" if contents.is_board else "For the service"),
+        ("Period", f"{write_date(header.since)} to {write_date(header.until)}"),
+        ("As at the last accepted night", header.as_at or "no accepted night yet"),
+        ("Made on", header.made_on),
+        ("Team", header.team or "Every team"),
+        ("Young people on the caseload", header.people),
+        ("Known, and not on it", header.absent),
+        ("Accepted nights in the period", header.nights),
+        ("How far the night is believed", header.trust.verdict if header.as_at else None),
+        ("Rules asked as at", header.trust.asked_on),
+        ("Believed because", header.trust.accepted_because),
+        *(("Not believed", line) for line in header.trust.doubts),
+        *(("Column not believed", name.replace("_", " ")) for name in header.trust.not_believed),
+        *(
+            ("Night not accepted since", _not_accepted(one.as_at, one.state, one.reasons))
+            for one in header.not_accepted
+        ),
+        *(("Source", _source(one.name, one.kind, one.working_days_old)) for one in header.sources),
+        *(("Adjusted rule", line) for line in header.adjustments),
+        ("Audit chain", header.chain_head),
+    ]
+    lines = (f"Oversight report: {header.authority}", *((NOT_SHOWN,) if contents.is_board else ()))
+    return Sheet("Summary", lines, ("What", "Value"), tuple(row for row in rows if row[1] is not None))
+
+
+def _not_accepted(as_at: dt.date, state: str, reasons: Sequence[str]) -> str:
+    return f"{write_date(as_at)}: {state}" + (f": {'; '.join(reasons)}" if reasons else "")
+
+
+def _source(name: str, kind: str, days: int | None) -> str:
+    age = "date not known" if days is None else f"{days} working {'day' if days == 1 else 'days'} old"
+    return f"{name} ({kind}): {age}"
+
+
+def _sight(contents: Contents) -> Sheet:
+    bands = BANDS[: max((len(each.bands) for each in _sights(contents)), default=0)]
+    headings = (
+        "Way of being out of sight", "Young people", *bands, "Of them held", "Of them waived", "Checks not made",
+        "Change since last week", "Change since last month", *SINCE, "Median days", "Longest, days", "Longest, since",
+        "Not asked because",
+    )  # fmt: skip
+    rows = tuple(
+        (
+            one.label, one.people, *_padded(one.bands, len(bands)), one.held, one.waived, one.not_assessed,
+            one.last_week.by, one.last_month.by, *_padded(one.since.counts, len(SINCE)), one.since.median_days,
+            one.since.longest_days, one.since.longest_since, one.why_not,
+        )
+        for one in _sights(contents)
+    )  # fmt: skip
+    then = contents.sight.everyone
+    lines = [f"Since last week: since {write_date(then.last_week.since)}"] if then.last_week.since else []
+    lines += [f"Since last month: since {write_date(then.last_month.since)}"] if then.last_month.since else []
+    return Sheet("Out of sight", tuple(lines), headings, rows)
+
+
+def _sights(contents: Contents) -> tuple[Sight, ...]:
+    return (contents.sight.everyone, *contents.sight.kinds)
+
+
+def _padded(values: Sequence[Any], length: int) -> tuple[Any, ...]:
+    return (*values, *[None] * (length - len(values)))
+
+
+def _teams(contents: Contents) -> Sheet:
+    rows = tuple((each.team, each.people, each.out_of_sight) for each in contents.sight.teams)
+    return Sheet("Teams", (), ("Team", "Young people", "Out of sight"), rows, "No figures by team")
+
+
+def _counts(counts: Counts) -> tuple[Any, ...]:
+    return counts.asked, counts.met, counts.breach, counts.cannot_assess, counts.waived, counts.held
+
+
+def _rules(contents: Contents) -> Sheet:
+    rows = tuple(
+        (one.title, one.rule, one.severity, one.basis, ", ".join(map(str, one.paragraphs)), *_counts(one.total),
+         one.standing, "; ".join(one.caveats))
+        for one in contents.rules
+    )  # fmt: skip
+    headings = ("Title", "Rule", "Severity", "Basis", "Paragraphs", *COUNTS, "No figures because", "To know of it")
+    return Sheet("Rules", (), headings, rows)
+
+
+def _rules_by_team(contents: Contents) -> Sheet:
+    rows = tuple(
+        (one.title, one.rule, one.severity, team, *_counts(counts))
+        for one in contents.rules
+        for team, counts in one.teams.items()
+    )
+    return Sheet("Rules by team", (), ("Title", "Rule", "Severity", "Team", *COUNTS), rows, "No figures by team")
+
+
+def _weeks(contents: Contents) -> Sheet:
+    parts = (("Out of sight", contents.trends.sight), ("Out of sight, by team", contents.trends.teams),
+             ("Flags standing, by rule", contents.trends.rules))  # fmt: skip
+    rows = tuple((what, line.label, *line.values) for what, lines in parts for line in lines)
+    headings = ("What", "Line", *(f"Week of {write_date(monday)}" for monday in contents.week_starts))
+    lines = ("Each week is told by its last accepted night; a week without one is blank.",)
+    return Sheet("Weeks", lines, headings, rows)
+
+
+def _clearing(contents: Contents) -> Sheet:
+    rows = tuple(
+        ("All rules" if not one.rule else one.label, one.rule, one.severity, one.cleared, one.lower, one.median,
+         one.upper, one.standing)
+        for one in contents.clearing
+    )  # fmt: skip
+    headings = ("What", "Rule", "Severity", "Cleared", "Lower quarter, days", "Median days", "Upper quarter, days",
+                "Not cleared yet")  # fmt: skip
+    return Sheet("Days to clear", ("From the start of the breach to the night that cleared it.",), headings, rows)
+
+
+def _done(contents: Contents) -> Sheet:
+    done, waivers = contents.done, contents.waivers
+    rows = (
+        ("Flags", "Opened", done.opened),
+        ("Flags", "Cleared", done.cleared),
+        ("Flags", "No longer asked", done.no_longer_asked),
+        *(("Escalations", each.label, each.count) for each in done.escalations),
+        *(("Answers", each.label, each.count) for each in done.answers),
+        ("Waivers", "In force", waivers.in_force),
+        ("Waivers", "Ending within 14 days", waivers.ending_soon),
+        ("Waivers", "Ended in the period", waivers.ended),
+        *(("Waivers in force, by reason", each.label, each.count) for each in waivers.reasons),
+    )
+    return Sheet("What was done", (), ("Part", "What", "How many"), rows)
+
+
+def _caseloads(contents: Contents) -> Sheet:
+    rows = tuple((one.team, one.advisers, one.over_cap, one.without_adviser) for one in contents.caseloads.teams)
+    headings = ("Team", "Advisers", f"With more than {contents.caseloads.cap} young people", "Young people with none")
+    return Sheet("Caseloads", (), headings, rows, "No figures by team")
+
+
+def _measures(contents: Contents) -> Sheet:
+    rows = tuple(
+        (one.label, one.numerator, one.denominator, one.percent, one.not_assessed, one.percent_before, one.before_on)
+        for one in contents.measures
+    )
+    headings = ("Measure", "So many", "Of so many", "Per cent", "Cannot be told", "Per cent before", "On")
+    return Sheet("Measures", (), headings, rows)
+
+
+def _paragraphs(contents: Contents) -> Sheet:
+    rows: list[tuple[Any, ...]] = []
+    for one in contents.paragraphs:
+        rows += [
+            (one.number, each.title, each.asked, each.breach, each.cannot_assess, each.standing) for each in one.rules
+        ]
+        rows += [(one.number, None, None, None, None, one.why_none)] if one.why_none else []
+        rows += [(one.number, f"Not asked: {what}", None, None, None, why) for what, why in one.not_asked]
+    headings = ("Paragraph", "What is asked", "Asked", "In breach", "Cannot assess", "No figures because")
+    return Sheet("Report paragraphs", (), headings, tuple(rows))
+
+
+def _advisers(contents: Contents) -> Sheet:
+    rows = tuple(
+        (one.adviser, one.team, one.people, one.with_flags, "yes" if one.over_cap else "no")
+        for one in contents.caseloads.advisers
+    )
+    headings = ("Personal adviser", "Team", "Young people", "With something open", "Over the cap")
+    return Sheet("Advisers", (), headings, rows)
+
+
+def _waivers(contents: Contents) -> Sheet:
+    rows = tuple(
+        (one.person_id, one.team, one.title, one.reason, one.by, one.until, one.ended_on)
+        for one in contents.waivers.rows
+    )
+    headings = ("Person", "Team", "Rule", "Reason", "Signed by", "Until", "Ended on")
+    left_out = contents.waivers.rows_left_out
+    return Sheet(
+        "Waivers", (f"{left_out:,} more are not listed here.",) if left_out else (), headings, rows, "No waivers"
+    )
+
+
+def _flags(contents: Contents) -> Sheet:
+    flags = contents.flags
+    rows = tuple(
+        (one.person_id, one.team, one.adviser, one.age, one.title, one.severity, one.state, one.since, one.days,
+         one.because, one.action)
+        for one in flags.rows
+    )  # fmt: skip
+    headings = ("Person", "Team", "Personal adviser", "Age", "Rule", "Severity", "State", "In breach since", "Days",
+                "Because", "What to do")  # fmt: skip
+    return Sheet("Flags", tuple(_beside_flags(contents)), headings, rows, "No flags")
+
+
+def _beside_flags(contents: Contents) -> Iterable[str]:
+    flags = contents.flags
+    if flags.left_out:
+        yield f"The worst {len(flags.rows):,} of {flags.total:,} flags; the exception lists have them all."
+    if flags.restricted:
+        many = "young person is" if flags.restricted == 1 else "young people are"
+        yield f"{flags.restricted:,} restricted {many} not listed."

@@ -1,0 +1,158 @@
+"""What each rule's asking gave that night, by team; why a rule has no figures; the report's paragraphs beside them."""
+
+import datetime as dt
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, select
+
+from monitor.gate import source_fitness
+from monitor.report.contents import Counts, Paragraph, ParagraphRule, RuleFigures
+from monitor.report.report_nights import Nights
+from monitor.store.tables import Measure, Profile, Run, table_of
+
+if TYPE_CHECKING:
+    from monitor.rulebook.report_map import Paragraph as Mapped
+    from monitor.rulebook.rule_file import Rule
+    from monitor.rulebook.rulebook import Rulebook
+
+NAMES = ("asked", "ok", "breach", "cannot_assess", "waived", "held")
+
+
+def read_counts(
+    connection: Connection, run: Any, name_team: Callable[[str | None], str], team: str | None
+) -> dict[str, dict[str, Counts]]:
+    """Of each rule, its figures by team that night; spellings of one team are one team."""
+    table = table_of(Measure)
+    rows = connection.execute(
+        select(table.c.rule, table.c.team, *(table.c[name] for name in NAMES)).where(table.c.run_id == run.id)
+    )
+    summed: defaultdict[str, dict[str, list[int]]] = defaultdict(dict)
+    for rule, spelt, *figures in rows:
+        name = name_team(spelt)
+        if team is None or name == team:
+            before = summed[rule].get(name, [0] * len(NAMES))
+            summed[rule][name] = [one + other for one, other in zip(before, figures, strict=True)]
+    return {rule: {name: Counts(*sums) for name, sums in teams.items()} for rule, teams in summed.items()}
+
+
+def find_unanswered(connection: Connection, run: Any, rules: Iterable["Rule"]) -> dict[str, str]:
+    """The rules that had no answers that night, each with the reason."""
+    profile = table_of(Profile)
+    asked = select(profile.c.key).where(profile.c.run_id == run.id, profile.c.name == "asked")
+    answered = {key for (key,) in connection.execute(asked)}
+    supplied, doubtful = (frozenset(json.loads(text or "[]")) for text in (run.supplied, run.not_believed))
+    in_force = json.loads(run.rule_meanings or "{}").keys()
+    found = {}
+    for rule in rules:
+        missing = [name for name in rule.needs if name not in supplied | doubtful]
+        doubted = [name for name in rule.columns if name in doubtful]
+        if rule.id not in in_force:
+            found[rule.id] = "not in force"
+        elif missing:
+            found[rule.id] = f"no source supplies {_words(missing)}"
+        elif doubted:
+            found[rule.id] = f"{_words(doubted)} not believed"
+        elif answered and rule.id not in answered:
+            found[rule.id] = "failed while running"
+    return found
+
+
+def find_asked(connection: Connection, nights: Nights, rules: Sequence["Rule"]) -> dict[dt.date, frozenset[str]]:
+    """The rules that could be asked on each night told of."""
+    told = {one.id for _, one in nights.weeks if one is not None}
+    told |= {one.id for one in (nights.last, nights.week_ago, nights.month_ago) if one is not None}
+    run = table_of(Run)
+    wanted = select(run.c.as_at, run.c.rule_meanings, run.c.supplied).where(run.c.id.in_(sorted(told)))
+    needs = {rule.id: frozenset(rule.needs) for rule in rules}
+    found: dict[dt.date, frozenset[str]] = {}
+    for as_at, meanings, supplied in connection.execute(wanted):
+        columns = frozenset(json.loads(supplied or "[]"))
+        in_force = json.loads(meanings or "{}").keys()
+        found[as_at] = frozenset(rule for rule, needed in needs.items() if rule in in_force and needed <= columns)
+    return found
+
+
+def read_supplies(connection: Connection, run: Any, kinds: Mapping[str, str]) -> tuple[source_fitness.Supply, ...]:
+    """What each source supplied that night; ``kinds``: the kind of each source, by name."""
+    profile = table_of(Profile)
+    columns: defaultdict[str, set[str]] = defaultdict(set)
+    starts = f"{source_fitness.SUPPLIED_BY}"
+    rows = connection.execute(
+        select(profile.c.name, profile.c.key).where(profile.c.run_id == run.id, profile.c.name.startswith(starts))
+    )
+    for name, column in rows:
+        columns[name.removeprefix(starts)].add(column)
+    return tuple(source_fitness.Supply(name, kinds.get(name, ""), frozenset(found)) for name, found in columns.items())
+
+
+def show(
+    rules: Sequence["Rule"],
+    counts: Mapping[str, Mapping[str, Counts]],
+    unanswered: Mapping[str, str],
+    supplies: Sequence[source_fitness.Supply],
+) -> tuple[RuleFigures, ...]:
+    """Every rule, most severe first, with its figures or the reason it has none."""
+    known = {each.rule: each for each in source_fitness.judge(rules, supplies)} if supplies else {}
+    return tuple(_figures(rule, counts.get(rule.id, {}), unanswered.get(rule.id), known.get(rule.id)) for rule in rules)
+
+
+def _figures(
+    rule: "Rule", teams: Mapping[str, Counts], standing: str | None, known: source_fitness.Fitness | None
+) -> RuleFigures:
+    if standing is None and known is not None and known.verdict == "cannot fire":
+        standing = f"can never be in breach here: {known.why[0]}"
+    return RuleFigures(
+        rule.id,
+        rule.title,
+        rule.severity,
+        rule.basis,
+        tuple(rule.report),
+        total=add_up(teams.values()) if teams or standing is None else Counts(),
+        teams={name: teams[name] for name in sorted(teams, key=str.casefold)},
+        standing=standing,
+        caveats=known.why if known is not None and known.verdict == "sound with a caveat" else (),
+    )
+
+
+def add_up(teams: Iterable[Counts]) -> Counts:
+    """All teams together, of figures of which none is withheld."""
+    rows = [[int(getattr(each, name)) for name in Counts.__dataclass_fields__] for each in teams]
+    return Counts(*(sum(column) for column in zip(*rows, strict=True))) if rows else Counts(0, 0, 0, 0, 0, 0)
+
+
+def map_paragraphs(mapped: Iterable["Mapped"], figures: Sequence[RuleFigures]) -> tuple[Paragraph, ...]:
+    """Each paragraph of the inspection report with what its rules found."""
+    by_id = {each.rule: each for each in figures}
+    return tuple(
+        Paragraph(
+            one.number,
+            tuple(_beside(asked.rule, asked.title, asked.standing, by_id.get(asked.rule)) for asked in one.rules),
+            one.why_none,
+            one.parts,
+        )
+        for one in mapped
+    )
+
+
+def _beside(rule: str, title: str, standing: str | None, found: RuleFigures | None) -> ParagraphRule:
+    if found is None:
+        return ParagraphRule(rule, title, None, None, None, standing or "not in force")
+    total = found.total
+    return ParagraphRule(rule, title, total.asked, total.breach, total.cannot_assess, standing or found.standing)
+
+
+def draw_map(rulebook: "Rulebook", config: Any) -> tuple["Mapped", ...]:
+    """The paragraphs with every rule there is, those too that the config switches off."""
+    from monitor.rulebook import report_map
+    from monitor.rulebook.rulebook import load_rulebook
+
+    folders = config.rule_folders()
+    whole = load_rulebook(folders, {}) if rulebook.switched_off else rulebook
+    return report_map.draw(whole, folders, rulebook.switched_off)
+
+
+def _words(columns: Iterable[str]) -> str:
+    return ", ".join(columns).replace("_", " ")

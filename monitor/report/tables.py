@@ -1,0 +1,125 @@
+"""Lays out what a report counts: flags as spells, people, and how each stood on the nights it tells of.
+
+State is worked out from dates, so an earlier night is counted from the same rows as the last one. A young person's
+team is the one they are in now, on every night.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import JSON, Connection, and_, cast, func, or_, select, type_coerce
+
+from monitor.report.contents import BANDS
+from monitor.report.report_nights import Nights
+from monitor.store.tables import Flag, FlagEvent, Person, Run, Waiver, table_of
+from monitor.workspace import load_rows
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+SPELL = {
+    "flag_id": "BIGINT", "person_id": "VARCHAR", "rule": "VARCHAR", "severity": "VARCHAR", "stood_from": "DATE",
+    "in_breach_since": "DATE", "held_since": "DATE", "resolved_on": "DATE", "resolved_reason": "VARCHAR",
+    "quarantined_on": "DATE", "released_on": "DATE",
+}  # fmt: skip
+PERSON = {
+    "person_id": "VARCHAR", "date_of_birth": "DATE", "team": "VARCHAR", "adviser": "VARCHAR", "first_seen_on": "DATE",
+    "absent_since": "DATE", "died_on": "DATE", "ended_on": "DATE",
+}  # fmt: skip
+
+STANDS = """
+    s.stood_from <= {day} AND coalesce(s.resolved_on > {day}, true)
+    AND NOT coalesce(s.quarantined_on <= {day} AND coalesce(s.released_on > {day}, true), false)
+"""
+"""Whether a spell counts on a day: one that waits as a likely data fault does not."""
+
+AGE = "year({day}) - year(p.date_of_birth) - CAST((month({day}), day({day})) < (month(p.date_of_birth), day(p.date_of_birth)) AS INTEGER)"  # noqa: E501
+BAND = f"CASE WHEN {AGE} BETWEEN 16 AND 17 THEN 0 WHEN {AGE} BETWEEN 18 AND 20 THEN 1 WHEN {AGE} BETWEEN 21 AND 24 THEN 2 ELSE {len(BANDS) - 1} END"  # noqa: E501
+
+
+def lay_out(
+    con: "DuckDBPyConnection",
+    connection: Connection,
+    nights: Nights,
+    name_team: Callable[[str | None], str],
+    team: str | None,
+) -> None:
+    """Make ``spell``, ``known_person`` and ``standing`` (the flags of the last night), for one team if it is named."""
+    as_at = nights.last.as_at if nights.last is not None else nights.until
+    _load_people(con, connection, name_team)
+    _load_spells(con, connection, nights)
+    if team is not None:
+        con.execute("DELETE FROM known_person WHERE team <> $team", {"team": team})
+        con.execute("DELETE FROM spell WHERE person_id NOT IN (SELECT person_id FROM known_person)")
+    _load_held(con, connection, nights, as_at)
+    _load_waived(con, connection, as_at)
+    con.execute(
+        f"""
+        CREATE OR REPLACE TABLE standing AS
+        SELECT
+            s.*, coalesce(p.team, $nobody) AS team, p.adviser, {AGE.format(day="$as_at")} AS age,
+            CASE WHEN w.flag_id IS NOT NULL THEN 'waived' WHEN h.flag_id IS NOT NULL THEN 'held' ELSE 'open' END
+                AS state
+        FROM spell AS s
+        LEFT JOIN known_person AS p USING (person_id)
+        LEFT JOIN held_spell AS h USING (flag_id)
+        LEFT JOIN waived_spell AS w USING (flag_id)
+        WHERE {STANDS.format(day="CAST($as_at AS DATE)")}
+        """,
+        {"as_at": as_at, "nobody": name_team(None)},
+    )
+
+
+def _load_people(con: "DuckDBPyConnection", connection: Connection, name_team: Callable[[str | None], str]) -> None:
+    person = table_of(Person)
+    # SQLite reads JSON out of text as it is; PostgreSQL wants to be told what it is.
+    as_json: Any = cast if connection.dialect.name == "postgresql" else type_coerce
+    adviser = as_json(person.c.last_values, JSON)["personal_adviser"].as_string()
+    columns = [adviser if name == "adviser" else person.c[name] for name in PERSON]
+    rows = ((*row[:2], name_team(row[2]), *row[3:]) for row in connection.execute(select(*columns)))
+    load_rows(con, "known_person", PERSON, rows)
+
+
+def _load_spells(con: "DuckDBPyConnection", connection: Connection, nights: Nights) -> None:
+    """A spell stands from the night it was opened, even where it carries on another's date."""
+    flag, run = table_of(Flag), table_of(Run)
+    earliest = nights.since - dt.timedelta(31)
+    given: dict[str, Any] = {"flag_id": flag.c.id, "stood_from": func.coalesce(run.c.as_at, flag.c.opened_on)}
+    columns = [given[name] if name in given else flag.c[name] for name in SPELL]
+    rows = connection.execute(
+        select(*columns)
+        .select_from(flag.outerjoin(run, run.c.id == flag.c.opened_run_id))
+        .where(
+            or_(flag.c.resolved_on.is_(None), flag.c.resolved_on >= earliest),
+            or_(flag.c.resolved_reason.is_(None), flag.c.resolved_reason != "corrected"),
+        )
+    )
+    load_rows(con, "spell", SPELL, (tuple(row) for row in rows))
+
+
+def _load_held(con: "DuckDBPyConnection", connection: Connection, nights: Nights, as_at: dt.date) -> None:
+    """Make ``held_spell``: from the flags themselves on the newest night, from their events on an earlier one."""
+    if nights.latest:
+        con.execute("CREATE OR REPLACE TABLE held_spell AS SELECT flag_id FROM spell WHERE held_since IS NOT NULL")
+        return
+    event = table_of(FlagEvent)
+    told = select(event.c.flag_id, event.c.kind).where(
+        and_(event.c.kind.in_(("held", "released")), event.c.as_at <= as_at)
+    )
+    last: dict[int, str] = {row[0]: row[1] for row in connection.execute(told.order_by(event.c.id))}
+    held: Iterable[tuple[int]] = ((flag,) for flag, kind in last.items() if kind == "held")
+    load_rows(con, "held_spell", {"flag_id": "BIGINT"}, held)
+
+
+def _load_waived(con: "DuckDBPyConnection", connection: Connection, as_at: dt.date) -> None:
+    waiver = table_of(Waiver)
+    rows = connection.execute(select(waiver.c.flag_id).where(in_force(as_at)).distinct())
+    load_rows(con, "waived_spell", {"flag_id": "BIGINT"}, (tuple(row) for row in rows))
+
+
+def in_force(as_at: dt.date) -> Any:
+    """The condition on waivers: in force on that date."""
+    waiver = table_of(Waiver)
+    not_ended = or_(waiver.c.ended_on.is_(None), waiver.c.ended_on > as_at)
+    return and_(waiver.c.waived_on <= as_at, waiver.c.until_on >= as_at, not_ended)

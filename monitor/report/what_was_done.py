@@ -1,0 +1,145 @@
+"""What was done in the period: flags cleared and how long that took, escalations, answers, waivers."""
+
+import datetime as dt
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, or_, select
+
+from monitor.report.contents import Clearing, Done, Tally, WaiverRow, Waivers
+from monitor.report.report_nights import Nights
+from monitor.report.tables import in_force
+from monitor.rulebook.severity import SEVERITIES
+from monitor.store.tables import Answer, Escalation, Waiver, table_of
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from monitor.config.settings import Config
+    from monitor.rulebook.rulebook import Rulebook
+
+FEWEST_FOR_QUARTILES = 4
+ENDING_WITHIN = 14
+MOST_WAIVERS = 500
+STEPS = {"manager": "To the manager", "head": "To the head of service"}
+
+
+def tell_clearing(
+    con: "DuckDBPyConnection", nights: Nights, rulebook: "Rulebook", as_at: dt.date
+) -> tuple[Clearing, ...]:
+    """By severity, then by rule: days from breach to clearing of the flags cleared in the period."""
+    rows = con.execute(
+        f"""
+        WITH cleared AS (
+            SELECT severity, rule, greatest(resolved_on - in_breach_since, 0) AS days FROM spell
+            WHERE resolved_reason = 'cleared' AND resolved_on BETWEEN $since AND $as_at
+        ), counted AS (
+            SELECT severity, coalesce(rule, '') AS rule, count(*) AS cleared,
+                quantile_cont(days, [0.25, 0.5, 0.75]) AS quarters
+            FROM cleared GROUP BY GROUPING SETS ((severity), (rule, severity))
+        ), still AS (
+            SELECT severity, coalesce(rule, '') AS rule, count(*) AS standing FROM standing
+            GROUP BY GROUPING SETS ((severity), (rule, severity))
+        )
+        SELECT severity, rule, coalesce(cleared, 0), coalesce(standing, 0), quarters
+        FROM counted FULL JOIN still USING (severity, rule)
+        ORDER BY rule <> '', list_position({list(SEVERITIES)}, severity), rule
+        """,
+        {"since": nights.since, "as_at": as_at},
+    ).fetchall()
+    found = []
+    for severity, rule, cleared, standing, quarters in rows:
+        known = rulebook.by_id.get(rule)
+        label = severity.capitalize() if not rule else known.title if known else "A rule no longer in the rulebook"
+        lower, median, upper = (round(each) for each in quarters) if quarters else (None, None, None)
+        if cleared < FEWEST_FOR_QUARTILES:
+            lower = upper = None
+        found.append(Clearing(rule, label, severity, cleared, standing, lower, median, upper))
+    return tuple(found)
+
+
+def tell_done(con: "DuckDBPyConnection", connection: Connection, nights: Nights, as_at: dt.date) -> Done:
+    (counted,) = con.execute(
+        """
+        SELECT count(*) FILTER (stood_from BETWEEN $since AND $as_at AND coalesce(released_on, quarantined_on) IS NOT
+                                DISTINCT FROM released_on),
+            count(*) FILTER (resolved_reason = 'cleared' AND resolved_on BETWEEN $since AND $as_at),
+            count(*) FILTER (resolved_reason = 'no longer asked' AND resolved_on BETWEEN $since AND $as_at)
+        FROM spell
+        """,
+        {"since": nights.since, "as_at": as_at},
+    ).fetchall()
+    about = {flag for (flag,) in con.execute("SELECT flag_id FROM spell").fetchall()}
+    escalation, answer = table_of(Escalation), table_of(Answer)
+    raised = select(escalation.c.flag_id, escalation.c.step).where(escalation.c.as_at.between(nights.since, as_at))
+    said = select(answer.c.flag_id, answer.c.answer).where(answer.c.answered_on.between(nights.since, as_at))
+    steps = Counter(step for flag, step in connection.execute(raised) if flag in about)
+    answers = Counter(word for flag, word in connection.execute(said) if flag in about)
+    return Done(
+        tuple(Tally(STEPS.get(step, step), steps[step]) for step in (*STEPS, *sorted(steps.keys() - STEPS.keys()))),
+        tuple(Tally(word.capitalize(), number) for word, number in sorted(answers.items())),
+        *counted,
+    )
+
+
+def tell_waivers(
+    con: "DuckDBPyConnection",
+    connection: Connection,
+    nights: Nights,
+    as_at: dt.date,
+    config: "Config",
+    rulebook: "Rulebook",
+    restricted: Collection[str],
+    link: Callable[[str], str | None],
+) -> Waivers:
+    """Those in force, soonest to end first; and those that ended in the period."""
+    waiver = table_of(Waiver)
+    ended_then = waiver.c.ended_on.between(nights.since, as_at)
+    rows = connection.execute(
+        select(waiver).where(or_(in_force(as_at), ended_then)).order_by(waiver.c.until_on, waiver.c.id)
+    ).all()
+    teams = _teams(con)
+    rows = [row for row in rows if row.person_id in teams]
+    stand = [row for row in rows if row.until_on >= as_at and (row.ended_on is None or row.ended_on > as_at)]
+    gone = [row for row in rows if row not in stand]
+    meanings = {code: reason.meaning for code, reason in config.waivers.reasons.items()}
+    reasons = Counter(meanings.get(row.reason, row.reason) for row in stand)
+    shown = [row for row in (*stand, *gone) if row.person_id not in restricted]
+    return Waivers(
+        len(stand),
+        sum((row.until_on - as_at).days <= ENDING_WITHIN for row in stand),
+        len(gone),
+        tuple(Tally(*each) for each in reasons.most_common()),
+        tuple(_row(row, teams, meanings, rulebook, as_at, link) for row in shown[:MOST_WAIVERS]),
+        len(rows) - len(shown[:MOST_WAIVERS]),
+    )
+
+
+def _teams(con: "DuckDBPyConnection") -> dict[str, str]:
+    rows: defaultdict[str, str] = defaultdict(str)
+    rows.update(con.execute("SELECT person_id, team FROM known_person").fetchall())
+    return rows
+
+
+def _row(
+    row: Any,
+    teams: Mapping[str, str],
+    meanings: Mapping[str, str],
+    rulebook: "Rulebook",
+    as_at: dt.date,
+    link: Callable[[str], str | None],
+) -> WaiverRow:
+    rule = rulebook.by_id.get(row.rule)
+    told = rule is not None and not rule.sensitive
+    return WaiverRow(
+        row.person_id,
+        teams.get(row.person_id),
+        row.rule if told else "confidential",
+        rule.shown_title if rule is not None else "A rule no longer in the rulebook",
+        meanings.get(row.reason, row.reason),
+        row.waived_by,
+        row.until_on,
+        row.ended_on if row.ended_on is not None and row.ended_on <= as_at else None,
+        link(row.person_id),
+    )

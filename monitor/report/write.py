@@ -1,0 +1,60 @@
+"""Writes a report, page and workbook, in the edition asked for; and the latest of every night."""
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from monitor.errors import Problems
+from monitor.files import make_private_folder, written_whole
+from monitor.messages.templates import Templates
+from monitor.report import page, report_workbook
+from monitor.report.board import suppress
+from monitor.report.contents import Contents
+from monitor.report.gather import gather_report
+
+if TYPE_CHECKING:
+    from monitor.config.settings import Config
+    from monitor.rulebook.rulebook import Rulebook
+    from monitor.store.database import Store
+
+FOLDER = "report"
+"""Where the latest stands, under the data folder."""
+
+
+def gather_edition(
+    store: "Store",
+    config: "Config",
+    rulebook: "Rulebook",
+    *,
+    made_on: dt.date,
+    since: dt.date | None = None,
+    until: dt.date | None = None,
+    team: str | None = None,
+    board: bool = False,
+) -> Contents:
+    """The service's edition, or the board's, which is about every team: one team's figures could be subtracted."""
+    if board and team is not None:
+        raise Problems(["--board: is about every team, for one team's figures could be subtracted; leave out --team"])
+    contents = gather_report(store, config, rulebook, made_on=made_on, since=since, until=until, team=team)
+    return suppress(contents) if board else contents
+
+
+def write_report(contents: Contents, folder: Path, templates: Templates) -> tuple[Path, ...]:
+    """Write the report into ``folder``, each file whole or not at all and readable by its owner only.
+
+    The two editions have different names, so that one cannot be sent for the other.
+    """
+    make_private_folder(folder)
+    name = "board-report" if contents.is_board else "report"
+    shown, book = folder / f"{name}.html", folder / f"{name}.xlsx"
+    with written_whole(shown) as unfinished:
+        unfinished.write_text(page.write_page(contents, templates), encoding="utf-8", newline="\n")
+    report_workbook.write(contents, book)
+    return shown, book
+
+
+def write_latest_report(
+    config: "Config", rulebook: "Rulebook", templates: Templates, store: "Store", *, made_on: dt.date
+) -> tuple[Path, ...]:
+    """The service's edition as at the last accepted night, in place of the one before."""
+    return write_report(gather_report(store, config, rulebook, made_on=made_on), config.data_folder / FOLDER, templates)

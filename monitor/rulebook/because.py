@@ -1,0 +1,147 @@
+"""A rule's ``because``: a sentence with values in it, parsed as a template and written as one SQL expression."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jinja2 import Environment, TemplateError, nodes
+
+from monitor.catalogue import columns
+from monitor.durations import Limit, words
+from monitor.errors import Problems
+from monitor.rulebook.vocabulary import CODES, TYPES, nearest
+
+LONGEST = 600
+NOT_RECORDED = "not recorded"
+FILTERS = ("date", "meaning")
+
+NEVER = frozenset({"date_of_birth", "death_date"})
+SENSITIVE = frozenset({"uasc", "disability", "is_parent", "release_date", "health_history_date"})
+"""What only a sensitive rule may put into words, because its words stay out of every message."""
+
+
+@dataclass(frozen=True)
+class Placeholder:
+    """One value in the sentence: ``{{ name | filter }}``."""
+
+    name: str
+    filter: str | None = None
+
+
+@dataclass(frozen=True)
+class Wording:
+    """A checked sentence: plain text and placeholders, in order."""
+
+    text: str
+    parts: tuple[str | Placeholder, ...]
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(part.name for part in self.parts if isinstance(part, Placeholder))
+
+
+def parse_wording(text: str, limits: Mapping[str, Limit], *, due_on: bool = False, sensitive: bool = False) -> Wording:
+    """The checked wording; ``Problems`` lists everything wrong with it, without its place."""
+    text = " ".join(text.split())
+    if not text:
+        raise Problems(["empty; write a sentence with the values that failed the person"])
+    if len(text) > LONGEST:
+        raise Problems([f"{len(text)} characters long; at most {LONGEST}"])
+    try:
+        tree = Environment(autoescape=True).parse(text)
+    except TemplateError as fault:
+        said = (fault.message or "").rstrip(".").lower().replace("error", "fault")
+        raise Problems([f"cannot be read ({said}); write values like {{{{ due_on | date }}}}"]) from None
+    except RecursionError:
+        raise Problems(["too deeply nested; write values like {{ due_on | date }}"]) from None
+    parts: list[str | Placeholder] = []
+    faults: list[str] = []
+    for node in (part for output in tree.body for part in _outputs(output)):
+        if isinstance(node, nodes.TemplateData):
+            parts.append(node.data)
+            continue
+        found = _placeholder(node)
+        if found is None:
+            faults.append("only text and values like {{ due_on | date }} may stand here")
+            continue
+        faults.extend(_check(found, limits, due_on=due_on, sensitive=sensitive))
+        parts.append(found)
+    if faults:
+        raise Problems(dict.fromkeys(faults))
+    return Wording(text, tuple(parts))
+
+
+def _outputs(node: nodes.Node) -> list[nodes.Node]:
+    return list(node.nodes) if isinstance(node, nodes.Output) else [node]
+
+
+def _placeholder(node: nodes.Node) -> Placeholder | None:
+    if isinstance(node, nodes.Name):
+        return Placeholder(node.name)
+    if isinstance(node, nodes.Filter) and isinstance(node.node, nodes.Name):
+        plain = not (node.args or node.kwargs or node.dyn_args or node.dyn_kwargs)
+        return Placeholder(node.node.name, node.name) if plain else None
+    return None
+
+
+def _check(found: Placeholder, limits: Mapping[str, Limit], *, due_on: bool, sensitive: bool) -> list[str]:
+    name = found.name
+    if found.filter is not None and found.filter not in FILTERS:
+        return [f'no filter "{found.filter}"; only date and meaning']
+    if name in limits:
+        return [f"{name}: a limit takes no filter"] if found.filter else []
+    if name == "due_on" and not due_on:
+        return ["due_on: the rule has no due_on; leave it out or give the rule one"]
+    kind = "DATE" if name == "due_on" else TYPES.get(name)
+    if kind is None:
+        return [f'no column or limit "{name}"' + (nearest(name, [*TYPES, *limits, "due_on"]) or "")]
+    if name in NEVER:
+        return [f"{name}: no message may hold it; leave it out"]
+    if name in SENSITIVE and not sensitive:
+        return [f'{name}: only a rule marked "sensitive = true" may put it into words']
+    if found.filter == "meaning" and name not in CODES:
+        return [f"{name}: has no codes; leave out | meaning"]
+    if (kind == "DATE") != (found.filter == "date"):
+        return [f"{name}: " + ("write {{ " + name + " | date }}" if kind == "DATE" else "is not a date")]
+    return []
+
+
+def compile_wording(wording: Wording, limits: Mapping[str, Limit], *, due_on: str = "due_on") -> str:
+    """The sentence as one VARCHAR expression of DuckDB SQL over the caseload's columns; never NULL."""
+    parts = [literal(part) if isinstance(part, str) else _compile(part, limits, due_on) for part in wording.parts]
+    return f"concat({', '.join(parts)})"
+
+
+def _compile(found: Placeholder, limits: Mapping[str, Limit], due_on: str) -> str:
+    if found.name in limits:
+        return literal(words(limits[found.name]))
+    if found.name == "due_on":
+        return f"coalesce({_date(due_on)}, '{NOT_RECORDED}')"
+    column = f'"{found.name}"'
+    value = f"CAST({column} AS VARCHAR)"
+    if found.filter == "date":
+        value = _date(found.name)
+    elif found.filter == "meaning":
+        meanings = " ".join(
+            f"WHEN {literal(code)} THEN {literal(_in_a_sentence(meaning))}"
+            for code, meaning in CODES[found.name].items()
+        )
+        value = f"CASE {column} {meanings} ELSE {column} END"
+    elif TYPES[found.name] == "BOOLEAN":
+        value = f"CASE WHEN {column} THEN 'yes' WHEN NOT {column} THEN 'no' END"
+    # A cell nobody could read is not the same as one nobody filled in.
+    gap = f'"{found.name}_gap", ' if found.name in columns.BY_NAME else ""
+    return f"coalesce({value}, {gap}'{NOT_RECORDED}')"
+
+
+def _date(name: str) -> str:
+    return f"""strftime("{name}", '%-d %B %Y')"""
+
+
+def _in_a_sentence(meaning: str) -> str:
+    """A meaning begins with a capital only for its table; in a sentence it does not."""
+    return meaning[:1].lower() + meaning[1:]
+
+
+def literal(text: str) -> str:
+    """Text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,321 @@
+"""Asking every rule of every person: one set-based pass, four outcomes, and why some cannot be given.
+
+Unreadable and not supplied are not blank. Where a needed cell is either, ``applies_to`` decides: certainly
+false, whatever the cell held, is *not applicable*; anything else is *cannot assess*.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from monitor.catalogue import columns, derived
+from monitor.rulebook.because import compile_wording, literal
+from monitor.rulebook.conditions import compile_condition, counts_working_days
+from monitor.rulebook.rule_file import Rule
+from monitor.rulebook.rulebook import Rulebook
+from monitor.workspace import load_rows
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+YOUNGEST, OLDEST = 16, 24
+
+OK, BREACH, NOT_APPLICABLE, CANNOT_ASSESS = 1, 2, 3, 4
+OUTCOMES = ("ok", "breach", "not applicable", "cannot assess")
+"""What the numbers of the table ``outcome`` stand for, from 1."""
+
+BREACH_TABLE = """
+CREATE OR REPLACE TABLE breach
+    (person_id VARCHAR, rule VARCHAR, due_on DATE, in_breach_since DATE, because VARCHAR)
+"""
+CANNOT_ASSESS_TABLE = """
+CREATE OR REPLACE TABLE cannot_assess (person_id VARCHAR, rule VARCHAR, "column" VARCHAR, why VARCHAR)
+"""
+MEASURE_TABLE = {
+    "rule": "VARCHAR", "team": "VARCHAR",
+    "asked": "BIGINT", "ok": "BIGINT", "breach": "BIGINT", "cannot_assess": "BIGINT",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many were asked, and what came of it."""
+
+    asked: int = 0
+    ok: int = 0
+    breach: int = 0
+    cannot_assess: int = 0
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One night's answers in figures; the answers themselves are in the workspace.
+
+    ``totals``: by rule id, for the rules that have answers. ``not_assessed``: rules that nobody was asked, with
+    the needed columns no source supplies. ``failed``: rules that failed while running, and why.
+    ``doubted``: rules that nobody was asked, with the columns they rest on that are not believed tonight.
+    ``cannot_fire``: rules that no source could show in breach, and why; ``caveats``: what to know of the others.
+    """
+
+    totals: Mapping[str, Counts]
+    not_assessed: Mapping[str, tuple[str, ...]]
+    failed: Mapping[str, str]
+    doubted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    cannot_fire: Mapping[str, str] = field(default_factory=dict)
+    caveats: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def evaluate(
+    con: "DuckDBPyConnection",
+    rulebook: Rulebook,
+    as_at: date,
+    supplied: frozenset[str],
+    doubted: Mapping[str, tuple[str, ...]] | None = None,
+) -> Evaluation:
+    """Ask every rule in force on ``as_at`` of everyone in the table ``caseload``; works on a closed connection.
+
+    Makes ``answer`` (a view), ``breach``, ``cannot_assess`` and ``measure``. Who is dead, or absent from a rule
+    asked only of people present, has no answer; nor has anyone of a rule that failed or is not assessed.
+    """
+    in_force = rulebook.in_force(as_at)
+    not_assessed = {
+        rule.id: missing for rule in in_force if (missing := tuple(n for n in rule.needs if n not in supplied))
+    }
+    unasked = {rule: columns for rule, columns in (doubted or {}).items() if rule not in not_assessed}
+    answered, failed = ask(con, [rule for rule in in_force if rule.id not in not_assessed and rule.id not in unasked])
+    totals = _measure(con, answered)
+    return Evaluation(totals, not_assessed, failed, unasked)
+
+
+def ask(con: "DuckDBPyConnection", rules: Sequence[Rule]) -> tuple[list[Rule], dict[str, str]]:
+    """Make ``answer``, ``breach`` and ``cannot_assess`` for these rules; those answered, and those that failed."""
+    answered, failed = answer(con, rules)
+    con.execute(BREACH_TABLE)
+    con.execute(CANNOT_ASSESS_TABLE)
+    breached, doubtful = _given(con, answered, BREACH), _given(con, answered, CANNOT_ASSESS)
+    con.execute(_in_doubt([rule for rule in answered if rule.id in doubtful]))
+    for rule in list(answered):
+        try:
+            if rule.id in breached:
+                con.execute(_breaches(rule))
+            if rule.id in doubtful:
+                con.execute(_reasons(rule))
+        except duckdb.Error as fault:
+            failed[rule.id] = _why(fault)
+            answered.remove(rule)
+    for name in failed:
+        con.execute("DELETE FROM breach WHERE rule = ?", [name])
+        con.execute("DELETE FROM cannot_assess WHERE rule = ?", [name])
+    con.execute("DROP TABLE in_doubt")
+    con.execute(f"CREATE OR REPLACE VIEW answer AS {_answers(answered)}")
+    return answered, failed
+
+
+def create_functions(con: "DuckDBPyConnection", rules: Sequence[Rule]) -> None:
+    """What the conditions of these rules call on the connection."""
+    derived.create_macros(con)
+    if any(_counts_working_days(rule) for rule in rules):
+        derived.create_working_days(con)
+
+
+def answer(
+    con: "DuckDBPyConnection",
+    rules: Sequence[Rule],
+    *,
+    people: str = "caseload",
+    into: str = "outcome",
+    keys: Sequence[str] = ("person_id", "allocated_team"),
+) -> tuple[list[Rule], dict[str, str]]:
+    """Make ``into``, a row per row of ``people`` and a number per rule, and nothing else of what ``ask`` makes.
+
+    ``people`` is any relation with the caseload's columns: the same people on another date, or after a change.
+    ``keys``: its columns that go with the numbers.
+    """
+    create_functions(con, rules)
+    start = f'CREATE OR REPLACE TABLE "{into}" AS SELECT {", ".join(keys)}'
+    return _answer(con, rules, _gapped(con, rules, people), people, start)
+
+
+def _counts_working_days(rule: Rule) -> bool:
+    conditions = (rule.applies_to, rule.due_on, rule.breach_if)
+    return any(counts_working_days(one, rule.limits) for one in conditions if one is not None)
+
+
+def _gapped(con: "DuckDBPyConnection", rules: Iterable[Rule], people: str) -> frozenset[str]:
+    """The needed columns in which any cell is unreadable or not supplied tonight."""
+    needed = sorted({name for rule in rules for name in rule.needs})
+    if not needed:
+        return frozenset()
+    counted = ", ".join(f'count("{name}_gap")' for name in needed)
+    counts = con.execute(f'SELECT {counted} FROM "{people}"').fetchone()
+    return frozenset(name for name, count in zip(needed, counts or (), strict=True) if count)
+
+
+# One pass: a table with a row per person and a number per rule.
+
+
+def _answer(
+    con: "DuckDBPyConnection", rules: Sequence[Rule], gapped: frozenset[str], people: str, start: str
+) -> tuple[list[Rule], dict[str, str]]:
+    """Make the table of outcomes; when the one pass fails, each rule is tried alone and the ones at fault left out."""
+    outcomes = {rule.id: outcome_sql(rule, gapped) for rule in rules}
+    failed: dict[str, str] = {}
+    try:
+        _make_outcomes(con, outcomes, people, start)
+    except duckdb.Error:
+        for name, sql in outcomes.items():
+            try:
+                con.execute(f'SELECT count({sql}) FROM "{people}"').fetchall()
+            except duckdb.Error as fault:
+                failed[name] = _why(fault)
+        if not failed:
+            raise
+        _make_outcomes(con, {name: sql for name, sql in outcomes.items() if name not in failed}, people, start)
+    return [rule for rule in rules if rule.id not in failed], failed
+
+
+def _make_outcomes(con: "DuckDBPyConnection", outcomes: Mapping[str, str], people: str, start: str) -> None:
+    answers = "".join(f', {sql} AS "{name}"' for name, sql in outcomes.items())
+    con.execute(f'{start}{answers} FROM "{people}"')
+
+
+def outcome_sql(rule: Rule, gapped: frozenset[str]) -> str:
+    """One rule's outcome for a row of ``caseload``, as a number; NULL where the rule is not asked."""
+    needs = sorted(gapped.intersection(rule.needs))
+    applies = f"({compile_condition(rule.applies_to, rule.limits, gapped=frozenset(needs))})"
+    breach = f"({compile_condition(rule.breach_if, rule.limits, due_on=rule.due_on)})"
+    # Whether somebody is on the caseload can be unknown too: then nothing is asked of them.
+    steps = ["WHEN died OR present IS NULL THEN NULL"]
+    if not rule.asks_unlisted:
+        # Who was never on the caseload has no first night: only the care history knows of them.
+        steps.append(
+            "WHEN NOT present AND first_seen_on IS NULL THEN NULL" if rule.asks_absent else "WHEN NOT present THEN NULL"
+        )
+    if not rule.any_age:
+        # Before applies_to, which may go by a category that nobody without a birth date can be held to.
+        steps.append(f"WHEN age NOT BETWEEN {YOUNGEST} AND {OLDEST} THEN {NOT_APPLICABLE}")
+        steps.append(f"WHEN age IS NULL THEN {CANNOT_ASSESS}")
+    steps.append(f"WHEN NOT {applies} THEN {NOT_APPLICABLE}")
+    unknown = [f'"{name}_gap" IS NOT NULL' for name in needs]
+    steps.append(f"WHEN {' OR '.join([*unknown, f'{applies} IS NULL'])} THEN {CANNOT_ASSESS}")
+    steps.append(f"WHEN {breach} THEN {BREACH} WHEN NOT {breach} THEN {OK}")
+    return f"CAST(CASE {' '.join(steps)} ELSE {CANNOT_ASSESS} END AS UTINYINT)"
+
+
+def _answers(rules: Sequence[Rule]) -> str:
+    names = " ".join(f"WHEN {number} THEN '{name}'" for number, name in enumerate(OUTCOMES, start=1))
+    selects = [
+        f"SELECT person_id, '{rule.id}' AS rule, CASE \"{rule.id}\" {names} END AS outcome FROM outcome "
+        f'WHERE "{rule.id}" IS NOT NULL'
+        for rule in rules
+    ]
+    nothing = "SELECT person_id, '' AS rule, '' AS outcome FROM outcome WHERE false"
+    return " UNION ALL ".join(selects) or nothing
+
+
+def _given(con: "DuckDBPyConnection", rules: Sequence[Rule], number: int) -> frozenset[str]:
+    """The rules that gave anybody this answer."""
+    given = ", ".join(f'bool_or("{rule.id}" = {number})' for rule in rules)
+    row = con.execute(f"SELECT {given} FROM outcome").fetchone() if rules else None
+    return frozenset(rule.id for rule, anybody in zip(rules, row or (), strict=True) if anybody)
+
+
+def _breaches(rule: Rule) -> str:
+    due_on = "CAST(NULL AS DATE)" if rule.due_on is None else compile_condition(rule.due_on, rule.limits)
+    return f"""
+        INSERT INTO breach
+        SELECT person_id, '{rule.id}', {due_on} AS due_on, due_on + 1, {compile_wording(rule.because, rule.limits)}
+        FROM caseload SEMI JOIN (SELECT person_id FROM outcome WHERE "{rule.id}" = {BREACH}) USING (person_id)
+    """
+
+
+# Why an answer cannot be given: an unknown age, then needed cells with a gap, then what made the category
+# unknown, then needed cells that are blank, then whatever else the rule looks at.
+
+
+def _in_doubt(rules: Sequence[Rule]) -> str:
+    """Everyone some rule cannot assess: few on most nights, so that no rule need look through everyone again."""
+    used = {"date_of_birth", "eligibility"}.union(*(rule.columns for rule in rules))
+    read = [name for column in sorted(used) for name in (column, f"{column}_gap")]
+    listed = ", ".join(f'"{name}"' for name in ("age", "category", "accommodation_since", "first_seen_on", *read))
+    answers = "".join(f', outcome."{rule.id}"' for rule in rules)
+    doubtful = " OR ".join(f'outcome."{rule.id}" = {CANNOT_ASSESS}' for rule in rules) or "false"
+    return f"""
+        CREATE OR REPLACE TEMP TABLE in_doubt AS
+        SELECT person_id, {listed}{answers} FROM caseload JOIN outcome USING (person_id) WHERE {doubtful}
+    """
+
+
+def _reasons(rule: Rule) -> str:
+    asked = [rule.applies_to, rule.breach_if, *([rule.due_on] if rule.due_on else [])]
+    names = {name for condition in asked for name in condition.names}
+    others = {name for condition in asked for name in condition.columns} - set(rule.needs)
+    if any("birthday" in condition.functions for condition in asked) or "age" in names:
+        others.add("date_of_birth")
+    tiers: dict[str, list[tuple[str, str]]] = {
+        "age": [] if rule.any_age else [("date_of_birth", "age IS NULL")],
+        "needed gap": [(name, f'"{name}_gap" IS NOT NULL') for name in rule.needs],
+        "category": [("eligibility", "category IS NULL")] if "category" in names else [],
+        "needed blank": [(name, f'"{name}" IS NULL') for name in rule.needs],
+        "other gap": [(name, f'"{name}_gap" IS NOT NULL') for name in sorted(others)],
+        "other blank": [(name, f'"{name}" IS NULL') for name in sorted(others)],
+        "derived": [(name, f'"{name}" IS NULL') for name in ("accommodation_since", "first_seen_on") if name in names],
+    }
+    branches = [
+        f"WHEN {' OR '.join(test for _, test in tier)} THEN [{', '.join(_reason(*one) for one in tier)}]"
+        for tier in tiers.values()
+        if tier
+    ]
+    rest = "[{'column': 'answer', 'why': 'blank'}]"
+    reasons = f"CASE {' '.join(branches)} ELSE {rest} END" if branches else rest
+    return f"""
+        INSERT INTO cannot_assess
+        SELECT person_id, '{rule.id}', reason.column, reason.why
+        FROM (
+            SELECT person_id, unnest({reasons}) AS reason
+            FROM in_doubt WHERE "{rule.id}" = {CANNOT_ASSESS}
+        )
+        WHERE reason IS NOT NULL
+    """
+
+
+def _reason(name: str, test: str) -> str:
+    why = f"coalesce(\"{name}_gap\", 'blank')" if name in columns.BY_NAME else "'blank'"
+    return f"CASE WHEN {test} THEN {{'column': {literal(name)}, 'why': {why}}} END"
+
+
+def _why(fault: Exception) -> str:
+    """Why a rule failed, without DuckDB's own words, which quote the cell at fault."""
+    if isinstance(fault, duckdb.OutOfRangeException):
+        return "a sum gave a number or a date out of range; check what its conditions add"
+    if isinstance(fault, duckdb.ConversionException):
+        return "a value could not be read as what its conditions compare it with; check those comparisons"
+    return f"the database refused it ({type(fault).__name__}); check its conditions"
+
+
+# Figures
+
+
+def _measure(con: "DuckDBPyConnection", rules: Sequence[Rule]) -> dict[str, Counts]:
+    """Make ``measure``: per rule and team, how many were asked and what came of it; the totals by rule."""
+    sums = "".join(
+        f', CAST(sum(CAST("{rule.id}" = {number} AS INTEGER)) AS BIGINT)'
+        for rule in rules
+        for number in (OK, BREACH, CANNOT_ASSESS)
+    )
+    teams = con.execute(f"SELECT coalesce(allocated_team, ''){sums} FROM outcome GROUP BY 1 ORDER BY 1").fetchall()
+    rows: list[tuple[str, str, int, int, int, int]] = []
+    totals: dict[str, Counts] = {}
+    for place, rule in enumerate(rules):
+        total = [0, 0, 0]
+        for team, *figures in teams:
+            ok, breach, cannot_assess = (figure or 0 for figure in figures[place * 3 : place * 3 + 3])
+            total = [total[0] + ok, total[1] + breach, total[2] + cannot_assess]
+            if asked := ok + breach + cannot_assess:
+                rows.append((rule.id, team, asked, ok, breach, cannot_assess))
+        totals[rule.id] = Counts(sum(total), *total)
+    load_rows(con, "measure", MEASURE_TABLE, rows)
+    return totals

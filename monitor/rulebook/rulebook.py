@@ -1,0 +1,241 @@
+"""The rulebook: every rule file of every folder, adjusted by the config, checked all at once."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from monitor.config.settings import RuleSettings
+from monitor.durations import Duration, Limit, LimitFault, kind, may_loosen, parse_limit, words
+from monitor.errors import Problems
+from monitor.rulebook.conditions import Condition, parse_condition
+from monitor.rulebook.rule_file import Example, Rule, read_rule
+from monitor.rulebook.severity import SEVERITIES
+from monitor.rulebook.type_check import Binder, open_binder
+from monitor.rulebook.vocabulary import nearest
+
+__all__ = ["Example", "Rule", "Rulebook", "load_rulebook"]
+
+
+@dataclass(frozen=True)
+class Rulebook:
+    """The rules in use, most severe first, then by id.
+
+    ``switched_off``: ids the config has switched off. ``adjustments``: a sentence for every way in which a
+    rule that stands for law has been loosened here, fit for any message.
+    """
+
+    rules: tuple[Rule, ...]
+    switched_off: tuple[str, ...] = ()
+    adjustments: tuple[str, ...] = ()
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Rule]:
+        return MappingProxyType({rule.id: rule for rule in self.rules})
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes when any flag could come out differently; not when only words do."""
+        facts = [
+            [rule.id, rule.meaning, rule.severity, rule.status, str(rule.effective_from), str(rule.effective_to),
+             list(rule.continues)]
+            for rule in sorted(self.rules, key=lambda rule: rule.id)
+        ]  # fmt: skip
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+    def in_force(self, as_at: date) -> tuple[Rule, ...]:
+        """The rules asked on a date: live, and within their dates."""
+        return tuple(rule for rule in self.rules if rule.is_in_force(as_at))
+
+    def find(self, rule: str) -> Rule:
+        """The rule with that id; ``Problems`` names the nearest."""
+        found = self.by_id.get(rule)
+        if found is None:
+            off = "; the config switches it off" if rule in self.switched_off else ""
+            remedy = off or nearest(rule, self.by_id) or '; see "monitor rules list"'
+            raise Problems([f"{rule[:80]}: no such rule{remedy}"])
+        return found
+
+
+def load_rulebook(folders: Sequence[Path], settings: Mapping[str, RuleSettings]) -> Rulebook:
+    """Every rule of every folder, a later folder's beside an earlier's; ``Problems`` lists all that is wrong."""
+    binder = open_binder()
+    problems: list[str] = []
+    rules: dict[str, Rule] = {}
+    seen: dict[str, Path] = {}
+    replaced: dict[str, Rule] = {}
+    for path in _files(folders, problems):
+        first = seen.setdefault(path.stem, path)
+        try:
+            rule = read_rule(path)
+        except Problems as faults:
+            problems.extend(faults.problems)
+            continue
+        problems.extend(_check_override(rule, path, first))
+        if rule.id in rules:
+            replaced[rule.id] = rules[rule.id]
+        rules[rule.id] = rule
+    problems.extend(_check_references(rules.values(), seen.keys()))
+    adjusted: list[Rule] = []
+    loosened = [*_own_versions(rules, replaced)]
+    for name in settings.keys() - seen.keys():
+        remedy = nearest(name, seen) or '; see "monitor rules list"'
+        problems.append(f"config: rule.{name[:80]}: no such rule{remedy}")
+    for rule in rules.values():
+        changed, sentences = _adjust(rule, settings.get(rule.id, RuleSettings()), binder, problems)
+        loosened.extend(sentences)
+        if changed is not None:
+            adjusted.append(changed)
+    if problems:
+        raise Problems(problems)
+    adjusted.sort(key=lambda rule: (SEVERITIES.index(rule.severity), rule.id))
+    in_use = {rule.id for rule in adjusted}
+    return Rulebook(tuple(adjusted), tuple(sorted(rules.keys() - in_use)), tuple(loosened))
+
+
+def _files(folders: Sequence[Path], problems: list[str]) -> Iterable[Path]:
+    """The rule files in order; a name that begins with _ or . is not a rule."""
+    for folder in folders:
+        if not folder.is_dir():
+            problems.append(f"config: rules: {folder.name}: no such folder; name a folder of rule files")
+            continue
+        found = sorted(path for path in folder.glob("*.toml") if path.name[0] not in "_.")
+        if not found:
+            problems.append(f"config: rules: {folder.name}: holds no rule file; name a folder that does")
+        yield from found
+
+
+def _check_override(rule: Rule, path: Path, first: Path) -> Iterable[str]:
+    if path != first and not rule.overrides:
+        yield (
+            f"{rule.file}: name: {first.parent.name}/{first.name} has the same id; choose another, or say "
+            '"overrides = true" to use this one instead'
+        )
+    if path == first and rule.overrides:
+        yield f"{rule.file}: overrides: no earlier folder has this rule; leave it out, or check the file's name"
+
+
+def _check_references(rules: Iterable[Rule], known: Iterable[str]) -> Iterable[str]:
+    names = set(known)
+    for rule in rules:
+        for key, listed in (("folds", rule.folds), ("continues", rule.continues)):
+            for name in listed:
+                if name == rule.id:
+                    yield f"{rule.file}: {key}: names the rule itself; leave it out"
+                elif name not in names:
+                    remedy = nearest(name, names) or '; see "monitor rules list"'
+                    yield f'{rule.file}: {key}: no rule "{name[:80]}"{remedy}'
+
+
+def _own_versions(rules: Mapping[str, Rule], replaced: Mapping[str, Rule]) -> Iterable[str]:
+    for name, earlier in sorted(replaced.items()):
+        if earlier.basis == "law" and rules[name].meaning != earlier.meaning:
+            yield f'"{earlier.shown_title}" stands for a legal duty; this authority uses its own version of it.'
+
+
+def _adjust(rule: Rule, settings: RuleSettings, binder: Binder, problems: list[str]) -> tuple[Rule | None, list[str]]:
+    """The rule as the config wants it (None: switched off), and what that loosens, in sentences."""
+    place = f"config: rule.{rule.id}"
+    loosened: list[str] = []
+    severity = settings.severity or rule.severity
+    if SEVERITIES.index(severity) > SEVERITIES.index(rule.severity):
+        loosened.append(f"its severity here is {severity}, not {rule.severity}")
+    limits: dict[str, Limit] = {
+        **rule.limits,
+        **dict(_read_new_limits(rule, settings.limits, f"{place}.limits.", problems)),
+    }
+    for name, new in limits.items():
+        old = rule.limits[name]
+        if may_loosen(old, new, is_deadline=_is_deadline(rule, name)):
+            loosened.append(f"{name.replace('_', ' ')} is {words(new)} here, not {words(old)}")
+    if not settings.enabled:
+        loosened = ["it is not checked here"]
+    if rule.basis == "law" and loosened:
+        for key, given in (("reason", settings.reason), ("approved_by", settings.approved_by)):
+            if given is None:
+                problems.append(
+                    f"{place}.{key}: missing; this rule stands for law and {' and '.join(loosened)}, which needs "
+                    "a reason and the name of whoever approved it"
+                )
+    sentences = [
+        f'"{rule.shown_title}" stands for a legal duty; {what}: {str(settings.reason).rstrip(". ")} (approved by '
+        f"{settings.approved_by})."
+        for what in loosened
+        if rule.basis == "law"
+    ]
+    if not settings.enabled:
+        return None, sentences
+    changed = replace(rule, severity=severity, limits=MappingProxyType(limits))
+    if limits != rule.limits:
+        problems.extend(_check_adjusted(changed, binder, place))
+    return changed, sentences
+
+
+def _read_new_limits(
+    rule: Rule, given: Mapping[str, Any], place: str, problems: list[str]
+) -> Iterable[tuple[str, Limit]]:
+    """The limits given, each of a name and kind the rule has."""
+    for name, value in given.items():
+        key = f"{place}{name[:60]}"
+        old = rule.limits.get(name)
+        if old is None:
+            has = f"; its limits are {', '.join(rule.limits)}" if rule.limits else "; the rule has none"
+            problems.append(f"{key}: no such limit{nearest(name, rule.limits) or has}")
+            continue
+        try:
+            new = parse_limit(value)
+        except LimitFault as fault:
+            problems.append(f"{key}: {fault}")
+            continue
+        if kind(new) != kind(old):
+            problems.append(f"{key}: is {kind(new)}; it must be {kind(old)}")
+            continue
+        yield name, new
+
+
+def change_limits(rule: Rule, given: Mapping[str, Any], place: str) -> Rule:
+    """The rule with other limits; ``Problems`` lists what is wrong with them, each after ``place``."""
+    problems: list[str] = []
+    new = dict(_read_new_limits(rule, given, place, problems))
+    changed = replace(rule, limits=MappingProxyType({**rule.limits, **new}))
+    if new:
+        problems.extend(_check_adjusted(changed, open_binder(), place))
+    if problems:
+        raise Problems(problems)
+    return changed
+
+
+def add_file(rulebook: Rulebook, path: Path) -> tuple[Rulebook, Rule]:
+    """The rulebook with the rule of one more file, in the place of one of the same id; and that rule."""
+    rule = read_rule(path)
+    others = [one for one in rulebook.rules if one.id != rule.id]
+    known = {one.id for one in (rule, *others)} | set(rulebook.switched_off)
+    if problems := list(_check_references([rule], known)):
+        raise Problems(problems)
+    return replace(rulebook, rules=(rule, *others)), rule
+
+
+def _is_deadline(rule: Rule, limit: str) -> bool:
+    """Whether a longer duration only ever makes a breach begin later."""
+    return isinstance(rule.limits[limit], Duration) and limit not in rule.applies_to.names
+
+
+def _check_adjusted(rule: Rule, binder: Binder, place: str) -> Iterable[str]:
+    """What the new limits would break in conditions that were right with the old."""
+    asked: list[tuple[Condition | None, str]] = [
+        (rule.applies_to, "BOOLEAN"), (rule.due_on, "DATE"), (rule.breach_if, "BOOLEAN")
+    ]  # fmt: skip
+    for condition, wanted in asked:
+        if condition is None:
+            continue
+        try:
+            parsed: Any = parse_condition(condition.text, rule.limits, due_on=rule.due_on is not None)
+        except Problems as faults:
+            yield from (f"{place}.limits: {fault}" for fault in faults.problems)
+            continue
+        yield from (f"{place}.limits: {fault}" for fault in binder.check(parsed, rule.limits, kind=wanted))

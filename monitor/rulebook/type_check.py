@@ -1,0 +1,112 @@
+"""Whether checked conditions fit together: the types DuckDB gives them, tried on two invented rows."""
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING
+
+import duckdb
+from sqlglot import exp
+
+from monitor.catalogue import columns, derived
+from monitor.durations import Limit
+from monitor.rulebook.conditions import Condition, compile_condition
+from monitor.rulebook.vocabulary import TYPES
+from monitor.workspace import lock_down, open_workspace
+
+if TYPE_CHECKING:
+    from monitor.rulebook.vocabulary import Tree
+
+SAMPLES = {
+    "VARCHAR": "'some text'",
+    "DATE": "DATE '2008-02-29'",
+    "BOOLEAN": "true",
+    "INTEGER": "7",
+}
+WORDS = {
+    "BOOLEAN": "true or false",
+    "DATE": "a date",
+    "VARCHAR": "text",
+    "INTEGER": "a whole number",
+    "BIGINT": "a whole number",
+    "TIMESTAMP": "a time",
+}
+
+
+class Binder:
+    """A closed database holding one person with everything recorded and one with nothing."""
+
+    def __init__(self) -> None:
+        self.con = open_workspace()
+        derived.create_macros(self.con)
+        # Only the types matter here, and the calendar takes a quarter of a second to read.
+        self.con.execute("CREATE MACRO plus_working_days(day, n) AS CAST(day + INTERVAL 1 DAY AS DATE) + n")
+        kinds = {**TYPES, "due_on": "DATE", **{f"{column.name}_gap": "VARCHAR" for column in columns.COLUMNS}}
+        full = ", ".join(f'{SAMPLES[kind]} AS "{name}"' for name, kind in kinds.items())
+        empty = ", ".join(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in kinds.items())
+        self.con.execute(f"CREATE TABLE caseload AS SELECT {full} UNION ALL SELECT {empty}")
+        # Two rows are asked faster by one thread than by many.
+        self.con.execute("SET threads = 1")
+        lock_down(self.con)
+
+    def check(self, condition: Condition, limits: Mapping[str, Limit], *, kind: str = "BOOLEAN") -> Iterable[str]:
+        """What is wrong with its types, without its place."""
+        parts = list(dict.fromkeys(_boolean_parts(condition.tree))) if kind == "BOOLEAN" else []
+        fragments = [Condition(part.sql(dialect="duckdb"), part) for part in parts if part is not condition.tree]
+        asked = [condition, *fragments]
+        listed = ", ".join(f"({compile_condition(one, limits)})" for one in asked)
+        question = f"SELECT {listed} FROM caseload"
+        fault: duckdb.Error | None = None
+        try:
+            described = self.con.execute(question).description
+            self.con.fetchall()
+        except duckdb.Error as failed:
+            # Asked of nobody it may still be bound, and the types then say more than the value that failed.
+            fault = failed
+            try:
+                described = self.con.execute(f"{question} LIMIT 0").description
+            except duckdb.Error as refused:
+                return [_does_not_fit(refused)]
+        found = [str(column[1]) for column in described or []]
+        wanted = [kind, *("BOOLEAN" for _ in fragments)]
+        faults = [
+            f'"{_short(one.tree)}" is {WORDS.get(has, has.lower())}; it must be {WORDS.get(needed, needed)}'
+            for one, has, needed in zip(asked, found, wanted, strict=True)
+            if has != needed and not (has == "BIGINT" and needed == "INTEGER")
+        ]
+        return faults or ([_does_not_fit(fault)] if fault else [])
+
+
+@cache
+def open_binder() -> Binder:
+    """The one binder of this process; it holds nothing but two invented rows."""
+    return Binder()
+
+
+def _does_not_fit(fault: duckdb.Error) -> str:
+    return f'does not fit together ({explain(fault)}); "monitor columns" says what kind each column is'
+
+
+def _boolean_parts(node: "Tree") -> Iterable["Tree"]:
+    """Every part that AND, OR, NOT or WHEN takes for true or false; DuckDB would convert some silently."""
+    for inner in node.find_all(exp.And, exp.Or, exp.Not, exp.Case):
+        if isinstance(inner, exp.Case):
+            if inner.this is None:
+                yield from (branch.this for branch in inner.args["ifs"])
+        elif isinstance(inner, exp.Not):
+            yield inner.this
+        else:
+            yield from (inner.this, inner.expression)
+
+
+def _short(tree: "Tree") -> str:
+    written = tree.sql(dialect="duckdb", comments=False)
+    return written if len(written) <= 60 else written[:57] + "..."
+
+
+def explain(fault: Exception) -> str:
+    """DuckDB's message as a fragment of one line, without the word it puts in front or the query it quotes."""
+    first = str(fault).strip().splitlines()[0] if str(fault).strip() else type(fault).__name__
+    said = first.split(":", 1)[-1].strip() if "Error:" in first else first
+    for heading in (" You might need", " An explicit cast", " Use TRY_CAST"):
+        said = said.split(heading)[0]
+    return said.rstrip(". ")[:160].lower()

@@ -1,0 +1,1 @@
+"""Invented young people for trials, examples and tests."""

@@ -1,0 +1,1 @@
+"""``monitor start``: what is due now, and the service that does it."""

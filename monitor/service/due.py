@@ -1,0 +1,158 @@
+"""Decides what is due at a moment, from the settings, the ledger and what the service has done; a function of values.
+
+Whatever wakes the service, and however often, it does what is due here and nothing else. So one night is accepted per
+date, whatever the clock does; a date on which the service was down is not run afterwards; and today's is caught up.
+"""
+
+import datetime as dt
+from dataclasses import dataclass, replace
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from monitor.config.settings import Config
+from monitor.workdays import is_working_day, working_days_between
+
+LONDON = ZoneInfo("Europe/London")
+
+Step = Literal["night", "deliver", "receipts", "outage", "purge", "heartbeat"]
+
+OUTAGE_WORKING_DAYS = 3
+OUTAGE_AGAIN_DAYS = 7
+SETTLED_WITHIN = dt.timedelta(hours=2)
+"""After a message was due, how long until the heartbeat gives up waiting for it."""
+MOST_CUT_OFF = 5
+"""A night cut off (a killed process) is run again at once so many times a day, then like one that failed."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the database and the data folder say of a date.
+
+    ``lists``: whether the date's have been written. ``failed_at``: when tries at it ended without being accepted;
+    ``cut_off_at``: when it was found that a try had been killed. ``waiting_from``: when the
+    next message may be sent or, in doubt, asked about; ``unsettled_since``: the oldest due time of those that are due
+    until the end of the date and still on their way.
+    """
+
+    last_accepted: dt.date | None = None
+    lists: bool = False
+    failed_at: tuple[dt.datetime, ...] = ()
+    cut_off_at: tuple[dt.datetime, ...] = ()
+    waiting_from: dt.datetime | None = None
+    receipts: bool = False
+    unsettled_since: dt.datetime | None = None
+    outage_told_on: dt.date | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """What this process has done, as far as the database does not say, or cannot while it is out of reach.
+
+    ``failed_at``: tries at a night that the ledger knows nothing of.
+    """
+
+    accepted_on: dt.date | None = None
+    failed_at: tuple[dt.datetime, ...] = ()
+    delivered_at: dt.datetime | None = None
+    receipts_at: dt.datetime | None = None
+    purged_on: dt.date | None = None
+    settled_on: dt.date | None = None
+    outage_on: dt.date | None = None
+
+    def after(self, **changes: dt.date | tuple[dt.datetime, ...]) -> "Done":
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+
+def date_of(now: dt.datetime) -> dt.date:
+    """The date in London."""
+    return now.astimezone(LONDON).date()
+
+
+def plan(config: Config, facts: Facts, done: Done, now: dt.datetime) -> tuple[Step, ...]:
+    """What is due now, in the order in which it is to be done."""
+    there = now.astimezone(LONDON)
+    today = there.date()
+    accepted = _last(facts.last_accepted, done.accepted_on)
+    steps: list[Step] = []
+    if _is_night_due(config, facts, done, now, accepted):
+        steps.append("night")
+    if _is_outage_told_of(config, facts, done, there, accepted):
+        steps.append("outage")
+    if _has_passed(facts.waiting_from, now) and _is_time(done.delivered_at, config.service.deliver_every_minutes, now):
+        steps.append("deliver")
+    if facts.receipts and _is_time(done.receipts_at, config.service.receipts_every_minutes, now):
+        steps.append("receipts")
+    if accepted == today:
+        if done.purged_on != today:
+            steps.append("purge")
+        if done.settled_on != today and _is_settled(facts, now):
+            steps.append("heartbeat")
+    return tuple(steps)
+
+
+def _is_night_due(config: Config, facts: Facts, done: Done, now: dt.datetime, accepted: dt.date | None) -> bool:
+    """The hour has passed, and the date is not done; one that failed is tried again after a while, some times."""
+    there = now.astimezone(LONDON)
+    today, service = there.date(), config.service
+    if there.time() < service.run_at or (accepted is not None and accepted > today):
+        return False
+    if accepted == today and facts.lists:
+        return False
+    failed = sorted((*facts.failed_at, *(at for at in done.failed_at if date_of(at) == today)))
+    if len(facts.cut_off_at) > MOST_CUT_OFF:
+        failed = sorted((*failed, *facts.cut_off_at[MOST_CUT_OFF:]))
+    if len(failed) > service.retries:
+        return False
+    return not failed or _is_time(failed[-1], service.retry_after_minutes, now)
+
+
+def _is_outage_told_of(config: Config, facts: Facts, done: Done, there: dt.datetime, accepted: dt.date | None) -> bool:
+    """At the send hour of a working day, when nights of three working days were not accepted; then weekly."""
+    today = there.date()
+    told = _last(facts.outage_told_on, done.outage_on)
+    if accepted is None or there.time() < config.delivery.send_hour or not is_working_day(today):
+        return False
+    if count_missed(config, accepted, there) < OUTAGE_WORKING_DAYS:
+        return False
+    return told is None or told <= accepted or (today - told).days >= OUTAGE_AGAIN_DAYS
+
+
+def count_missed(config: Config, accepted: dt.date, now: dt.datetime) -> int:
+    """The working days since the last accepted night whose own night should have been run by now."""
+    there = now.astimezone(LONDON)
+    newest = there.date() if there.time() >= config.service.run_at else there.date() - dt.timedelta(1)
+    return working_days_between(accepted, newest)
+
+
+def _is_settled(facts: Facts, now: dt.datetime) -> bool:
+    """Nothing that is due today is still on its way, or it has been for too long to wait for."""
+    if facts.unsettled_since is None:
+        return True
+    return now - facts.unsettled_since > SETTLED_WITHIN
+
+
+def next_night(config: Config, facts: Facts, now: dt.datetime) -> dt.datetime:
+    """When the next night begins, if the service runs; now, if it should have begun."""
+    there = now.astimezone(LONDON)
+    today = dt.datetime.combine(there.date(), config.service.run_at, LONDON)
+    if now < today:
+        return today
+    if _is_night_due(config, facts, Done(), now, facts.last_accepted):
+        return there
+    tries = len(facts.failed_at)
+    if facts.last_accepted != there.date() and 0 < tries <= config.service.retries:
+        return max(facts.failed_at).astimezone(LONDON) + dt.timedelta(minutes=config.service.retry_after_minutes)
+    return dt.datetime.combine(there.date() + dt.timedelta(1), config.service.run_at, LONDON)
+
+
+def _last(*days: dt.date | None) -> dt.date | None:
+    return max((day for day in days if day is not None), default=None)
+
+
+def _has_passed(moment: dt.datetime | None, now: dt.datetime) -> bool:
+    return moment is not None and moment <= now
+
+
+def _is_time(last: dt.datetime | None, minutes: int, now: dt.datetime) -> bool:
+    """Whether so many minutes have passed; also when the clock was set back since."""
+    return last is None or not last <= now < last + dt.timedelta(minutes=minutes)

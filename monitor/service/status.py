@@ -1,0 +1,290 @@
+"""How the monitor stands at a moment, in counts and dates: read without a lock, whoever is at work."""
+
+import datetime as dt
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import URL, ColumnElement, Connection, and_, func, or_, select
+
+from monitor.caseload import removed_people
+from monitor.config.settings import Config
+from monitor.errors import MonitorError
+from monitor.outbox.attempts import NOTICE
+from monitor.outbox.queue import PENDING
+from monitor.record.purge_files import SNAPSHOTS
+from monitor.record.remove_person import KIND
+from monitor.service import due, facts
+from monitor.store.database import HEAD, Store, find_version, open_store
+from monitor.store.location import name_place
+from monitor.store.tables import Flag, Message, Person, Removal, Run, Waiver, table_of
+from monitor.workdays import working_days_between
+
+LISTED_NIGHTS = 5
+NIGHT_LASTS = dt.timedelta(hours=1)
+"""How long after its hour a night is called missing."""
+ENDING_DAYS = 14
+TROUBLE_DAYS = 14
+"""How long a message that did not arrive is counted, if its address has heard nothing else since."""
+FATES = {"permanent-failure": "given up", "technical-failure": "in doubt", "replaced": "withheld"}
+
+
+@dataclass(frozen=True)
+class Night:
+    """One attempt at a date. ``reason``: why it was not accepted."""
+
+    as_at: dt.date
+    state: str
+    verdict: str | None
+    began_at: dt.datetime
+    took_seconds: int | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Pile:
+    """Messages in one state, and since when the oldest of them has been due."""
+
+    messages: int
+    oldest_due_at: dt.datetime
+
+
+@dataclass(frozen=True)
+class Database:
+    """``version``: the migration it is at, ``None`` where there is none yet; ``fault``: why it cannot be read."""
+
+    kind: str
+    place: str
+    version: str | None = None
+    size_bytes: int | None = None
+    fault: str | None = None
+
+    @property
+    def is_current(self) -> bool:
+        return self.fault is None and self.version == HEAD
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Everything ``monitor status`` knows. ``nights``: the latest attempts, the newest first.
+
+    ``missed``: dates since the last accepted night, of which ``missed_working_days`` are working days. ``source_age``:
+    working days since the sources of that night were taken. ``piles``: messages that have not arrived, by how they
+    stand. ``snapshot_missing``: the name of that night's, where the file is gone.
+    """
+
+    at: dt.datetime
+    database: Database
+    next_night: dt.datetime
+    free_megabytes: int
+    nights: tuple[Night, ...] = ()
+    last_accepted: dt.date | None = None
+    missed: int = 0
+    missed_working_days: int = 0
+    verdict: str | None = None
+    believed_on_request: bool = False
+    failed_rules: tuple[str, ...] = ()
+    extracted_on: dt.date | None = None
+    source_age: int | None = None
+    flags: Mapping[str, int] = field(default_factory=dict)
+    quarantined: Mapping[str, int] = field(default_factory=dict)
+    waivers_ending: int = 0
+    piles: Mapping[str, Pile] = field(default_factory=dict)
+    snapshot_missing: str | None = None
+    back_after_removal: int = 0
+    alive_again: int = 0
+    unfinished_removals: int = 0
+
+
+def gather(config: Config, where: URL, now: dt.datetime, *, wait_seconds: float) -> Standing:
+    """How things stand; a database that is not there, of another version or out of reach is said, not raised."""
+    today = due.date_of(now)
+    database = _look_at(where, wait_seconds)
+    known: dict[str, Any] = {"free_megabytes": _count_free(config, where)}
+    basis = facts.read_folder(config, today)
+    if database.is_current:
+        try:
+            store = open_store(where, wait_seconds=wait_seconds)
+            try:
+                basis = facts.read(config, store, today)
+                known |= _read(config, store, now, basis.last_accepted)
+                if database.size_bytes is None:
+                    database = replace(database, size_bytes=_ask_size(store))
+            finally:
+                store.close()
+        except MonitorError as fault:
+            database = replace(database, fault=str(fault))
+    return Standing(at=now, database=database, next_night=due.next_night(config, basis, now), **known)
+
+
+def _look_at(where: URL, wait_seconds: float) -> Database:
+    kind = "SQLite" if where.get_backend_name() == "sqlite" else "PostgreSQL"
+    place = name_place(where).removeprefix("database ")
+    try:
+        version = find_version(where, wait_seconds=wait_seconds)
+    except MonitorError as fault:
+        return Database(kind, place, fault=str(fault))
+    size = None
+    if kind == "SQLite" and where.database:
+        beside = (Path(where.database + ending) for ending in ("", "-wal"))
+        size = sum(path.stat().st_size for path in beside if path.is_file())
+    return Database(kind, place, version, size if version else None)
+
+
+def _ask_size(store: Store) -> int:
+    with store.reading() as connection:
+        return int(connection.execute(select(func.pg_database_size(func.current_database()))).scalar_one())
+
+
+def _count_free(config: Config, where: URL) -> int:
+    """Megabytes free where the monitor writes; the least, where that is on several disks."""
+    folders = [config.data_folder]
+    if where.get_backend_name() == "sqlite" and where.database:
+        folders.append(Path(where.database).parent)
+    free = []
+    for folder in folders:
+        there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.is_dir())
+        free.append(shutil.disk_usage(there).free)
+    return min(free) // 1_000_000
+
+
+def _read(config: Config, store: Store, now: dt.datetime, accepted: dt.date | None) -> dict[str, Any]:
+    today = due.date_of(now)
+    run = table_of(Run)
+    with store.reading() as connection:
+        attempts = connection.execute(
+            select(run).where(run.c.state != "unchanged").order_by(run.c.id.desc()).limit(LISTED_NIGHTS)
+        ).all()
+        night = connection.execute(select(run).where(run.c.state == "accepted", run.c.as_at == accepted)).first()
+        waiting = _count_quarantined(connection)
+        known: dict[str, Any] = {
+            "nights": tuple(_describe(one) for one in attempts),
+            "last_accepted": accepted,
+            "flags": _count_flags(connection, today),
+            "quarantined": waiting,
+            "waivers_ending": _count_waivers_ending(connection, today),
+            "piles": _pile_up(connection, now),
+            "back_after_removal": len(removed_people.list_back(connection, today)),
+            **_count_undecided(connection),
+        }
+    if night is not None:
+        known |= _describe_last(config, night, today)
+        known["missed"] = _count_missed(config, night.as_at, now - NIGHT_LASTS)
+        known["missed_working_days"] = due.count_missed(config, night.as_at, now - NIGHT_LASTS)
+    return known
+
+
+def _count_missed(config: Config, accepted: dt.date, now: dt.datetime) -> int:
+    """The dates since the last accepted night whose own should have been run by then."""
+    there = now.astimezone(due.LONDON)
+    newest = there.date() if there.time() >= config.service.run_at else there.date() - dt.timedelta(1)
+    return max((newest - accepted).days, 0)
+
+
+def _describe(one: Any) -> Night:
+    took = round((one.finished_at - one.started_at).total_seconds()) if one.finished_at else None
+    reason = one.reason if one.state in ("refused", "failed") else None
+    return Night(one.as_at, one.state, one.verdict, one.started_at, took, reason)
+
+
+def _describe_last(config: Config, night: Any, today: dt.date) -> dict[str, Any]:
+    kept = night.snapshot is None or (config.data_folder / SNAPSHOTS / night.snapshot).is_file()
+    return {
+        "verdict": night.verdict,
+        "believed_on_request": night.reason is not None,
+        "failed_rules": tuple(json.loads(night.failed_rules or "[]")),
+        "extracted_on": night.extracted_on,
+        "source_age": working_days_between(night.extracted_on, today) if night.extracted_on else None,
+        "snapshot_missing": None if kept else night.snapshot,
+    }
+
+
+def _is_quarantined() -> ColumnElement[bool]:
+    flag = table_of(Flag)
+    return and_(flag.c.resolved_on.is_(None), flag.c.quarantined_on.is_not(None), flag.c.released_on.is_(None))
+
+
+def _count_flags(connection: Connection, today: dt.date) -> dict[str, int]:
+    """Unresolved flags, and those of them that are not pressed; a waived one is not also counted as held."""
+    flag, waiver = table_of(Flag), table_of(Waiver)
+    in_force = select(waiver.c.flag_id).where(waiver.c.ended_on.is_(None), waiver.c.until_on >= today)
+    waived = flag.c.id.in_(in_force)
+    states = {
+        "unresolved": sqlalchemy.true(),
+        "held": and_(flag.c.held_since.is_not(None), ~waived),
+        "quarantined": _is_quarantined(),
+        "waived": waived,
+    }
+    counted = [func.count().filter(which).label(name) for name, which in states.items()]
+    row = connection.execute(select(*counted).where(flag.c.resolved_on.is_(None))).one()
+    return dict(row._mapping)
+
+
+def _count_quarantined(connection: Connection) -> dict[str, int]:
+    """By rule."""
+    flag = table_of(Flag)
+    counted = select(flag.c.rule, func.count()).where(_is_quarantined()).group_by(flag.c.rule).order_by(flag.c.rule)
+    return {row[0]: row[1] for row in connection.execute(counted)}
+
+
+def _count_waivers_ending(connection: Connection, today: dt.date) -> int:
+    waiver = table_of(Waiver)
+    soon = waiver.c.until_on.between(today, today + dt.timedelta(ENDING_DAYS))
+    ending = select(func.count()).where(waiver.c.ended_on.is_(None), soon)
+    return int(connection.execute(ending).scalar_one())
+
+
+def _pile_up(connection: Connection, now: dt.datetime) -> dict[str, Pile]:
+    """Messages that have not arrived, by how they stand: those not due yet apart from those that are.
+
+    One that did not arrive is counted until its address has had another, and for ``TROUBLE_DAYS`` at most.
+    """
+    message, later = table_of(Message), table_of(Message).alias()
+    heard = (
+        select(later.c.id)
+        .where(
+            later.c.recipient == message.c.recipient,
+            later.c.id > message.c.id,
+            later.c.kind != NOTICE,
+            later.c.accepted_at.is_not(None),
+            later.c.state.in_(("sending", "delivered")),
+        )
+        .exists()
+    )
+    recent = message.c.created_at >= now - dt.timedelta(TROUBLE_DAYS)
+    pending, taken = message.c.state.in_(PENDING), message.c.accepted_at.is_not(None)
+    kinds: dict[str, ColumnElement[bool]] = {
+        "not due yet": and_(pending, message.c.due_at > now),
+        "waiting": and_(pending, message.c.due_at <= now, message.c.next_attempt_at.is_(None)),
+        "to be tried again": and_(pending, message.c.due_at <= now, message.c.next_attempt_at.is_not(None)),
+        "being sent": and_(message.c.state == "sending", ~taken),
+        "receipt awaited": and_(message.c.state == "sending", taken),
+        **{
+            fate: and_(message.c.state == state, message.c.trouble.is_not(None), recent, ~heard)
+            for state, fate in FATES.items()
+        },
+    }
+    undelivered = or_(message.c.state.in_((*PENDING, "sending")), message.c.trouble.is_not(None))
+    columns = []
+    for which in kinds.values():
+        columns += [
+            func.count().filter(which),
+            func.min(func.coalesce(message.c.due_at, message.c.created_at)).filter(which),
+        ]
+    row = connection.execute(select(*columns).where(undelivered)).one()
+    piles = zip(kinds, row[::2], row[1::2], strict=True)
+    return {name: Pile(number, oldest) for name, number, oldest in piles if number}
+
+
+def _count_undecided(connection: Connection) -> dict[str, int]:
+    person, removal = table_of(Person), table_of(Removal)
+    alive = select(func.count()).where(person.c.alive_again_on.is_not(None))
+    unfinished = select(func.count()).where(removal.c.kind == KIND, removal.c.finished_at.is_(None))
+    return {
+        "alive_again": int(connection.execute(alive).scalar_one()),
+        "unfinished_removals": int(connection.execute(unfinished).scalar_one()),
+    }

@@ -1,0 +1,105 @@
+"""How the monitor stands, in lines for a person and as values for a program."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from monitor.messages.templates import write_date
+from monitor.service.concerns import Concern, ago, count
+from monitor.service.due import LONDON
+from monitor.service.status import ENDING_DAYS, Night, Standing
+
+WIDTH = 12
+
+
+def describe(standing: Standing, concerns: Sequence[Concern]) -> list[str]:
+    """What needs a person first, then how things are."""
+    lines = ["Needs a person:" if concerns else "Nothing needs a person."]
+    for one in concerns:
+        lines += [f"  - {one.what}", f"    {one.do}"]
+    return [*lines, "", *(_line(name, words) for name, words in _facts(standing))]
+
+
+def _line(name: str, words: str) -> str:
+    return f"{name:<{WIDTH}}{words}"
+
+
+def _facts(standing: Standing) -> list[tuple[str, str]]:
+    found = [("Nights" if n == 0 else "", _write_night(one)) for n, one in enumerate(standing.nights)]
+    found.append(("Next night", f"{_write_moment(standing.next_night)}, if the service is running"))
+    if standing.database.is_current:
+        flags = dict(standing.flags)
+        unresolved = flags.pop("unresolved", 0)
+        aside = ", ".join(f"{number:,} {state}" for state, number in flags.items())
+        found.append(("Flags", f"{unresolved:,} unresolved, of these {aside}"))
+        found.append(("Waivers", f"{count(standing.waivers_ending, 'ends', 'end')} within {ENDING_DAYS} days"))
+        piles = [
+            f"{pile.messages:,} {name}"
+            + ("" if name == "not due yet" else f" (due {ago(standing.at - pile.oldest_due_at)})")
+            for name, pile in standing.piles.items()
+        ]
+        found.append(("Messages", ", ".join(piles) or "none undelivered"))
+    if standing.extracted_on and standing.source_age is not None:
+        age = count(standing.source_age, "working day")
+        found.append(("Sources", f"of {write_date(standing.extracted_on)}, {age} old"))
+    found.append(("Database", _write_database(standing)))
+    found.append(("Disk", f"{standing.free_megabytes:,} MB free"))
+    return found
+
+
+def _write_night(night: Night) -> str:
+    verdict = f" ({night.verdict})" if night.verdict and night.verdict != night.state else ""
+    took = f", took {_write_seconds(night.took_seconds)}" if night.took_seconds is not None else ""
+    return f"{write_date(night.as_at)}: {night.state}{verdict}, begun {_write_moment(night.began_at)}{took}"
+
+
+def _write_database(standing: Standing) -> str:
+    one = standing.database
+    if one.fault is not None:
+        return f"{one.kind}, {one.place}: cannot be read"
+    if one.version is None:
+        return f"{one.kind}, {one.place}: none yet"
+    size = f"{one.size_bytes / 1e6:,.1f} MB, " if one.size_bytes is not None else ""
+    return f"{one.kind}, {one.place}: {size}version {one.version}"
+
+
+def _write_seconds(seconds: int) -> str:
+    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"
+
+
+def _write_moment(moment: dt.datetime) -> str:
+    there = moment.astimezone(LONDON)
+    return f"{write_date(there.date())} {there:%H:%M}"
+
+
+def as_dict(standing: Standing, concerns: Sequence[Concern]) -> dict[str, Any]:
+    """For ``--json``; moments in UTC."""
+    database = standing.database
+    return {
+        "at": _stamp(standing.at),
+        "ok": not concerns,
+        "needs_a_person": [vars(one) for one in concerns],
+        "nights": [{**vars(one), "began_at": _stamp(one.began_at)} for one in standing.nights],
+        "last_accepted": standing.last_accepted,
+        "working_days_missed": standing.missed_working_days,
+        "next_night": _stamp(standing.next_night),
+        "failed_rules": list(standing.failed_rules),
+        "snapshot_missing": standing.snapshot_missing,
+        "flags": dict(standing.flags),
+        "quarantined_by_rule": dict(standing.quarantined),
+        "waivers_ending_within_14_days": standing.waivers_ending,
+        "undelivered": {
+            name: {"messages": pile.messages, "oldest_due_at": _stamp(pile.oldest_due_at)}
+            for name, pile in standing.piles.items()
+        },
+        "sources": {"extracted_on": standing.extracted_on, "working_days_old": standing.source_age},
+        "database": vars(database),
+        "free_megabytes": standing.free_megabytes,
+        "back_after_removal": standing.back_after_removal,
+        "recorded_as_died_and_alive": standing.alive_again,
+        "removals_unfinished": standing.unfinished_removals,
+    }
+
+
+def _stamp(moment: dt.datetime) -> str:
+    return moment.astimezone(dt.UTC).isoformat(timespec="seconds")

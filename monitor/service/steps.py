@@ -1,0 +1,236 @@
+"""The service: does what is due, one step after another, and never ends because one of them failed."""
+
+import datetime as dt
+import threading
+from collections.abc import Callable, Mapping
+
+from sqlalchemy import URL
+
+from monitor.config.settings import Config
+from monitor.delivery.channel import open_channel
+from monitor.errors import LockHeld, MonitorError, Problems, StoreError
+from monitor.log import Log, place_of
+from monitor.messages import compose
+from monitor.messages.notices import compose_outage
+from monitor.messages.parts import render
+from monitor.night import failure
+from monitor.night.run import Tools, run_night
+from monitor.outbox.queue import Posting, post
+from monitor.outbox.receipts import poll_receipts
+from monitor.outbox.send import deliver_due
+from monitor.record.purge import purge_store
+from monitor.service import due, facts
+from monitor.service.due import Done, Facts, Step
+from monitor.service.heartbeat import Heartbeat, Signal, describe
+from monitor.service.settings import Settings, Watch
+from monitor.store import nights
+from monitor.store.database import reading_store, working_store
+from monitor.store.location import locate
+from monitor.store.nights import Request
+from monitor.store.tables import Run, table_of
+
+Clock = Callable[[], dt.datetime]
+
+
+class Service:
+    """Everything that ``monitor start`` does, at any moment, when it is asked to look."""
+
+    def __init__(self, watch: Watch, environ: Mapping[str, str], clock: Clock, log: Log) -> None:
+        self._watch = watch
+        self._environ = environ
+        self._clock = clock
+        self._log = log
+        self._done = Done()
+        self._told: set[str] = set()
+        self._waiting = False
+        self.stopping = threading.Event()
+        self.at_work = threading.Lock()
+
+    @property
+    def config(self) -> Config:
+        return self._watch.settings.config
+
+    def look(self) -> tuple[Step, ...]:
+        """Do all that is due now, and say what it was; nothing is begun once the service is stopping."""
+        with self.at_work:
+            self._take_changes()
+            tried: list[Step] = []
+            while not self.stopping.is_set():
+                steps = [step for step in self._plan() if step not in tried]
+                if not steps:
+                    break
+                tried.append(steps[0])
+                self._do(steps[0])
+            return tuple(tried)
+
+    def _plan(self) -> tuple[Step, ...]:
+        now = self._clock()
+        return due.plan(self.config, self._read_facts(due.date_of(now)), self._done, now)
+
+    def _read_facts(self, today: dt.date) -> Facts:
+        """What the database says; nothing, if there is none or it cannot be read, which the night will find out."""
+        try:
+            with reading_store(self._database, wait_seconds=0) as store:
+                return facts.read(self.config, store, today)
+        except MonitorError:
+            return facts.read_folder(self.config, today)
+
+    def _do(self, step: Step) -> None:
+        """One step; whatever goes wrong is logged, without words that might name somebody, and the service goes on."""
+        steps: dict[Step, Callable[[], None]] = {
+            "night": self._run_night,
+            "deliver": self._deliver,
+            "receipts": self._ask_for_receipts,
+            "outage": self._tell_of_outage,
+            "purge": self._purge,
+            "heartbeat": self._settle,
+        }
+        try:
+            steps[step]()
+        except LockHeld:
+            if not self._waiting:
+                self._log.info("waiting for another run to end", step=step)
+            self._waiting = True
+            return
+        except MonitorError as fault:
+            said = str(fault).splitlines()[0] if isinstance(fault, StoreError | Problems) else None
+            self._log.warning("step failed", step=step, fault=type(fault).__name__, why=said)
+        except Exception as fault:
+            self._log.error("step failed", step=step, fault=type(fault).__name__, place=place_of(fault))
+        self._waiting = False
+
+    def _run_night(self) -> None:
+        now = self._clock()
+        today = due.date_of(now)
+        tried = len(self._read_facts(today).failed_at)
+        if not self._waiting:
+            self._ping("start", today)
+        request = Request(today, today, unattended=True)
+        settings = self._watch.settings
+        try:
+            night = run_night(
+                settings.config, request, self._tools, rulebook=settings.rulebook, templates=settings.templates
+            )
+        except LockHeld:
+            raise
+        except Exception as fault:
+            known = self._read_facts(today)
+            if len(known.failed_at) == tried:
+                self._done = self._done.after(failed_at=(*self._done.failed_at[-20:], self._clock()))
+            self._ping(fault.exit_code if isinstance(fault, MonitorError) else "fail", today)
+            raise
+        self._done = self._done.after(accepted_on=night.as_at)
+        self._log.info("night done", outcome=night.outcome, exit_status=night.exit_code)
+
+    @property
+    def _database(self) -> URL:
+        return locate(self.config, self._environ)
+
+    @property
+    def _tools(self) -> Tools:
+        return Tools(self._clock, self._environ, _say_nothing, self._note, self._told)
+
+    def _note(self, stage: str, /, **counts: int | str | None) -> None:
+        self._log.info(stage, **counts)
+
+    def _deliver(self) -> None:
+        config = self.config
+        self._done = self._done.after(delivered_at=self._clock())
+        channel = open_channel(config.delivery, data_folder=config.data_folder, environ=self._environ)
+        with working_store(self._database, existing=True) as store:
+            delivered = deliver_due(store, channel, config, clock=self._clock)
+        if any(delivered.counts.values()):
+            self._log.info("messages delivered", **delivered.counts)
+
+    def _ask_for_receipts(self) -> None:
+        """What became of messages that were taken; of those that did not arrive, people are told at once."""
+        config = self.config
+        self._done = self._done.after(receipts_at=self._clock())
+        channel = open_channel(config.delivery, data_folder=config.data_folder, environ=self._environ)
+        with working_store(self._database, existing=True) as store:
+            received = poll_receipts(store, channel, config, clock=self._clock)
+        if received.delivered or received.failed:
+            self._log.info("receipts", **received.counts)
+        if received.failed:
+            self._deliver()
+
+    def _tell_of_outage(self) -> None:
+        """One line to every lead and head, through the outbox; for want of it, nobody could be sure to be told once."""
+        config, now = self.config, self._clock()
+        today = due.date_of(now)
+        with working_store(self._database, existing=True) as store:
+            run = table_of(Run)
+            past = nights.read_ledger(store, today)
+            if past.last is None or past.last == today:
+                return
+            with store.reading() as connection:
+                newest = connection.execute(run.select().order_by(run.c.id.desc()).limit(1)).one()
+            night = compose.describe_night(config, self._watch.settings.rulebook, past, today)
+            notices = compose_outage(find_leaders(config, today), night, past.last)
+            written = [Posting(render(each, self._watch.settings.templates)) for each in notices]
+            with store.writing() as connection:
+                post(connection, written, run_id=newest.id, as_at=today, created_at=now, due_at=now)
+        self._done = self._done.after(outage_on=today)
+        self._log.warning("outage told", messages=len(written), since=past.last.isoformat())
+
+    def _purge(self) -> None:
+        now = self._clock()
+        today = due.date_of(now)
+        with working_store(self._database, existing=True) as store:
+            self._done = self._done.after(purged_on=today)  # what it could not remove, it finds again tomorrow
+            purged = purge_store(store, self.config, today, now)
+        if purged.removed or purged.problems:
+            self._log.info("past its time", removed=sum(purged.removed.values()), left=len(purged.problems))
+
+    def _settle(self) -> None:
+        """The last ping of the date: what was accepted, and that every message due on it is settled."""
+        today = due.date_of(self._clock())
+        self._done = self._done.after(settled_on=today)
+        if not self.config.heartbeat:
+            return
+        with reading_store(self._database) as store:
+            outcome = facts.read_outcome(store, today)
+        signal: Signal = "fail" if not outcome.judged else outcome.exit_code or "success"
+        self._ping(signal, today, describe(outcome.counts))
+
+    def _ping(self, signal: Signal, night: dt.date, body: str = "") -> None:
+        heartbeat = Heartbeat(self.config.heartbeat, self._environ, sleep=self.stopping.wait)
+        if heartbeat.wanted:
+            self._log.info("heartbeat", signal=signal, became=heartbeat.ping(signal, night=night, body=body))
+
+    def _take_changes(self) -> None:
+        found = self._watch.look()
+        if isinstance(found, Settings):
+            self._log.info("changed settings taken")
+        elif found is not None:
+            problems = str(found).splitlines()
+            self._log.warning("changed settings not taken; the old ones stay: monitor check", problems=len(problems))
+            self._tell_of_settings(problems)
+
+    def _tell_of_settings(self, problems: list[str]) -> None:
+        key = f"settings-{self._watch.fingerprint[:16]}"
+        try:
+            told = self._open_teller().tell(key, "settings", tuple(problems), due.date_of(self._clock()))
+        except MonitorError as fault:
+            self._log.warning("step failed", step="alarm", fault=type(fault).__name__)
+            return
+        if not told:
+            self._log.warning("alarm not delivered", about="settings")
+
+    def _open_teller(self) -> failure.Teller:
+        settings, config = self._watch.settings, self.config
+        channel = open_channel(config.delivery, data_folder=config.data_folder, environ=self._environ)
+        told = failure.Alarms(config.data_folder / "alarms", self._told)
+        return failure.Teller(config, self._database, settings.rulebook, settings.templates, channel, told, self._clock)
+
+
+def find_leaders(config: Config, today: dt.date) -> list[str]:
+    """Everyone who leads or heads a team, each address once."""
+    people = [config.people.head, config.people.fallback]
+    for team in config.teams:
+        people += [team.reader(today), team.head]
+    return list(dict.fromkeys(address.lower() for address in people if address))
+
+
+def _say_nothing(step: str) -> None:
+    """Nobody watches; what is worth keeping is logged."""

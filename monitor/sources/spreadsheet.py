@@ -1,0 +1,196 @@
+"""Workbooks: the sheet of an .xlsx or .ods file that holds the list, its cells as text.
+
+A zipped sheet can be a thousand times larger than its file, so what is inside is measured before it is read.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from operator import itemgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from monitor.catalogue.columns import BY_NAME
+from monitor.catalogue.headings import (
+    LIST_9,
+    ROWS_SEARCHED,
+    Form,
+    check_headings,
+    find_heading_row,
+    list_headings,
+    match_headings,
+)
+from monitor.errors import SourceError
+from monitor.sources.workbook_limits import Contents, measure
+from monitor.workspace import load_rows
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+    from python_calamine import CalamineSheet, CalamineWorkbook
+
+DAYS_1900_TO_1904 = 1462
+
+
+def load(
+    con: "DuckDBPyConnection", table: str, path: Path, *, wanted: str | None, form: Form = LIST_9
+) -> tuple[str, tuple[str, ...]]:
+    """Make view ``table`` of the sheet's rows; the sheet's name and its headings."""
+    contents = measure(path)
+    with _opened(path) as workbook:
+        sheet = _choose_sheet(path, workbook, contents, wanted, form)
+        place = f'{path.name}: sheet "{sheet.name}"'
+        start = _first_rows(sheet)
+        found = find_heading_row(start)
+        if found is None:
+            raise SourceError(
+                f"{place}: no row of {form.called} headings within the first {ROWS_SEARCHED} rows; the first row "
+                f"with text says {list_headings(next((row for row in start if any(row)), ())) or 'nothing'}"
+            )
+        headings = tuple(start[found])
+        positions = check_headings(headings, place, form).positions
+        names = {position: name for name, position in positions.items()}
+        columns = {"row": "BIGINT", "fault": "VARCHAR", **{f"c{n}": "VARCHAR" for n in sorted(names)}}
+        rows = _rows(sheet, found, names, contents)
+        load_rows(con, f"{table}_rows", columns, rows)
+    con.execute(f'CREATE OR REPLACE VIEW "{table}" AS SELECT * FROM "{table}_rows"')
+    return sheet.name, headings
+
+
+def read_sheet(path: Path, name: str) -> list[list[Any]]:
+    """Every row of one sheet from its first cell; a formula that failed is its text, not an empty cell."""
+    contents = measure(path)
+    with _opened(path) as workbook:
+        sheet = _choose_sheet(path, workbook, contents, name, LIST_9)
+        rows: list[list[Any]] = sheet.to_python(skip_empty_area=False)
+    for row, failed in contents.failed_cells(sheet.name).items():
+        for column, text in failed.items():
+            rows[row][column] = text
+    return rows
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator["CalamineWorkbook"]:
+    import python_calamine
+
+    damaged = SourceError(f"{path.name}: damaged or cut short; copy or export it again")
+    try:
+        with path.open("rb") as file, python_calamine.CalamineWorkbook.from_filelike(file) as workbook:
+            yield workbook
+    except python_calamine.PasswordError:
+        raise SourceError(
+            f"{path.name}: protected by a password; save a copy without one where only the monitor reads"
+        ) from None
+    except python_calamine.CalamineError:
+        raise damaged from None
+    except BaseException as fault:
+        # The reader is compiled code, whose own defects arrive as this one class outside of Exception.
+        if type(fault).__name__ == "PanicException":
+            raise damaged from None
+        raise
+
+
+def _choose_sheet(
+    path: Path, workbook: "CalamineWorkbook", contents: Contents, wanted: str | None, form: Form
+) -> "CalamineSheet":
+    from python_calamine import SheetVisibleEnum
+
+    names = list(workbook.sheet_names)
+    listed = ", ".join(f'"{name}"' for name in names) or "none"
+    if wanted is not None:
+        chosen = [name for name in names if name.strip().casefold() == wanted.strip().casefold()]
+        if not chosen:
+            raise SourceError(f'{path.name}: no sheet "{wanted}"; its sheets are {listed}')
+        return _sheet(path, workbook, contents, chosen[0])
+    hidden = {one.name for one in workbook.sheets_metadata if one.visible != SheetVisibleEnum.Visible}
+    for group in ([name for name in names if name not in hidden], [name for name in names if name in hidden]):
+        named = [name for name in group if form.sheet.search(name)]
+        if len(named) == 1:
+            return _sheet(path, workbook, contents, named[0])
+        scores: dict[str, int] = {}
+        for name in named or group:
+            # A long list of another kind need not be opened to be passed over.
+            if contents.is_too_large(name) and not named:
+                continue
+            scores[name] = _likeness(_sheet(path, workbook, contents, name), form)
+        best = max(scores.values(), default=0)
+        if best >= form.enough:
+            alike = [name for name, score in scores.items() if score == best]
+            if len(alike) > 1:
+                raise SourceError(
+                    f'{path.name}: the sheets "{alike[0]}" and "{alike[1]}" both have {form.called} headings; '
+                    'set sheet = "..." for this source'
+                )
+            return _sheet(path, workbook, contents, alike[0])
+    raise SourceError(
+        f"{path.name}: no sheet named {form.called}, and none with its headings; its sheets are {listed}; "
+        'set sheet = "..." for this source'
+    )
+
+
+def _sheet(path: Path, workbook: "CalamineWorkbook", contents: Contents, name: str) -> "CalamineSheet":
+    contents.check(path, name)
+    return workbook.get_sheet_by_name(name)
+
+
+def _likeness(sheet: "CalamineSheet", form: Form) -> int:
+    start = _first_rows(sheet)
+    found = find_heading_row(start)
+    return match_headings(start[found]).likeness(form) if found is not None else 0
+
+
+def _first_rows(sheet: "CalamineSheet") -> list[list[str]]:
+    if sheet.start is None:
+        return []
+    rows = []
+    for row in sheet.iter_rows():
+        rows.append([as_text(cell) or "" for cell in row])
+        if len(rows) == ROWS_SEARCHED:
+            break
+    return rows
+
+
+def _rows(
+    sheet: "CalamineSheet", heading_row: int, names: Mapping[int, str], contents: Contents
+) -> Iterator[tuple[str | int | None, ...]]:
+    """The rows beneath the headings that say anything, each with its number in the sheet."""
+    positions = sorted(names)
+    left = sheet.start[1] if sheet.start else 0
+    failed = contents.failed_cells(sheet.name)
+    shifted = [
+        place
+        for place, n in enumerate(positions)
+        if contents.counts_from_1904 and names[n] in BY_NAME and BY_NAME[names[n]].kind == "date"
+    ]
+    pick = itemgetter(*positions)
+    for number, row in enumerate(sheet.iter_rows()):
+        if number <= heading_row:
+            continue
+        picked = list(pick(row))
+        for place in shifted:
+            if isinstance(picked[place], float):
+                picked[place] += DAYS_1900_TO_1904
+        cells = [(cell or None) if type(cell) is str else as_text(cell) for cell in picked]
+        if number in failed:
+            for position, text in failed[number].items():
+                if position - left in names:
+                    cells[positions.index(position - left)] = text
+        if any(cells):
+            yield (number + 1, None, *cells)
+
+
+def as_text(cell: Any) -> str | None:
+    """A cell as text: whole numbers without a point, never in exponent form; dates as ISO; None for empty."""
+    if isinstance(cell, str):
+        return cell or None
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, float):
+        if cell.is_integer():
+            return str(int(cell))
+        text = repr(cell)
+        return format(Decimal(text), "f") if "e" in text else text
+    if isinstance(cell, dt.datetime):
+        whole_day = cell.time() == dt.time()
+        return cell.date().isoformat() if whole_day else cell.isoformat(sep=" ")
+    return None if cell is None else str(cell)

@@ -1,0 +1,122 @@
+"""Nights over a handful of answers given outright: what happens to flags and waivers, without reading any source."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from monitor.flags import escalation, life, waivers
+from monitor.flags.life import RuleFacts
+from monitor.store.database import Store, open_store
+from monitor.store.tables import FlagEvent, table_of
+from monitor.workspace import fetch, load_rows, open_workspace
+
+RULES = (
+    RuleFacts("contact-overdue", "medium"),
+    RuleFacts("over-21-contact", "high", ("contact-overdue",)),
+    RuleFacts("turning-18-adviser", "critical"),
+    RuleFacts("pa-allocated", "high", ("turning-18-adviser",)),
+)
+DAY = dt.date(2026, 1, 5)
+
+
+@dataclass
+class Answer:
+    """What one rule says of one person tonight."""
+
+    outcome: str
+    due_on: dt.date | None = None
+    because: str = "The record shows it."
+
+
+@dataclass
+class Person:
+    """Somebody invented, on tonight's caseload unless absent."""
+
+    answers: Mapping[str, Answer | str] = field(default_factory=dict)
+    age: int | None = 19
+    present: bool = True
+    died: bool = False
+
+
+class Nights:
+    """A store through several nights, each deciding and saving as the real one does."""
+
+    def __init__(self, folder: Path, steps: Mapping[str, Sequence[int]] | None = None) -> None:
+        self.store: Store = open_store(f"sqlite:///{folder / 'monitor.db'}")
+        self.run_id = 0
+        self.steps = steps or {}
+        self.raised: list[tuple[dt.date, str, str, str, int]] = []
+        """Each escalation: the night, whom and what it is about, the step, and the working days counted."""
+
+    def night(
+        self,
+        as_at: dt.date,
+        people: Mapping[str, Person],
+        *,
+        rules: Sequence[RuleFacts] = RULES,
+        corrects: Sequence[int] = (),
+    ) -> list[dict[str, Any]]:
+        self.run_id += 1
+        con = open_workspace()
+        answers = {
+            (person_id, rule): answer if isinstance(answer, Answer) else Answer(answer)
+            for person_id, person in people.items()
+            for rule, answer in person.answers.items()
+        }
+        load_rows(
+            con, "caseload",
+            {"person_id": "VARCHAR", "allocated_team": "VARCHAR", "personal_adviser": "VARCHAR", "age": "INTEGER",
+             "category": "VARCHAR", "present": "BOOLEAN", "died": "BOOLEAN"},
+            [(key, "North", None, one.age, "relevant", one.present, one.died) for key, one in people.items()],
+        )  # fmt: skip
+        load_rows(con, "roster", {"person_id": "VARCHAR", "died_on": "DATE", "ended_on": "DATE"}, [])
+        load_rows(
+            con, "answer", {"person_id": "VARCHAR", "rule": "VARCHAR", "outcome": "VARCHAR"},
+            [(*key, one.outcome) for key, one in answers.items()],
+        )  # fmt: skip
+        load_rows(
+            con, "breach",
+            {"person_id": "VARCHAR", "rule": "VARCHAR", "due_on": "DATE", "in_breach_since": "DATE",
+             "because": "VARCHAR"},
+            [(*key, one.due_on, one.due_on and one.due_on + dt.timedelta(1), one.because)
+             for key, one in answers.items() if one.outcome == "breach"],
+        )  # fmt: skip
+        load_rows(
+            con, "cannot_assess",
+            {"person_id": "VARCHAR", "rule": "VARCHAR", "column": "VARCHAR", "why": "VARCHAR"},
+            [(*key, "latest_contact_date", "unreadable") for key, one in answers.items()
+             if one.outcome == "cannot assess"],
+        )  # fmt: skip
+        with self.store.reading() as connection:
+            life.load(con, connection, corrects=corrects)
+        life.decide(con, rules, as_at, corrects=corrects)
+        now = dt.datetime.combine(as_at, dt.time(2, 30), dt.UTC)
+        with self.store.writing() as connection:
+            life.settle(con, connection, run_id=self.run_id, as_at=as_at)
+            life.save(con, connection, run_id=self.run_id, as_at=as_at, recorded_at=now)
+            waivers.close(con, connection, run_id=self.run_id, as_at=as_at, recorded_at=now, corrects=corrects)
+            life.show(con, connection, as_at)
+            if self.steps:
+                names = [one.rule for one in rules]
+                new, back = escalation.decide(con, connection, self.steps, names, as_at, corrects=corrects)
+                escalation.save(connection, new, back, {}, run_id=self.run_id, as_at=as_at, recorded_at=now)
+                self.raised += [(as_at, one.person_id, one.rule, one.step, one.working_days) for one in new]
+        return fetch(con, "SELECT * FROM flag_line ORDER BY flag_id")
+
+    def events(self) -> list[tuple[str, int]]:
+        table = table_of(FlagEvent)
+        with self.store.reading() as connection:
+            rows = connection.execute(select(table.c.kind, table.c.flag_id).order_by(table.c.id))
+            return [(row[0], row[1]) for row in rows]
+
+
+def day(n: int) -> dt.date:
+    return DAY + dt.timedelta(n)
+
+
+def overdue(**other: Any) -> Person:
+    return Person({"contact-overdue": Answer("breach", due_on=DAY - dt.timedelta(10))}, **other)
