@@ -80,7 +80,7 @@ def _proxy(url: httpx.URL, environ: Mapping[str, str]) -> str | None:
     return environ.get("https_proxy") or environ.get("HTTPS_PROXY") or None
 
 
-class Service:
+class WebService:
     """The service behind a source: signs in, opens pages, tries again, and keeps to the limits."""
 
     def __init__(

@@ -16,53 +16,53 @@ def open_workspace() -> "DuckDBPyConnection":
     """A new in-memory database that fetches no extension from anywhere."""
     import duckdb
 
-    con = duckdb.connect(
+    workspace = duckdb.connect(
         ":memory:",
         config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"},
     )
     # It would be drawn in the middle of what commands print.
-    con.execute("SET enable_progress_bar = false")
-    return con
+    workspace.execute("SET enable_progress_bar = false")
+    return workspace
 
 
-def suit(con: "DuckDBPyConnection", tables: Iterable[str]) -> None:
+def suit(workspace: "DuckDBPyConnection", tables: Iterable[str]) -> None:
     """Use one thread where what was read is little; call it before ``lock_down``."""
-    counts = (con.execute(f'SELECT count(*) FROM "{table}"').fetchone() or (0,) for table in tables)
+    counts = (workspace.execute(f'SELECT count(*) FROM "{table}"').fetchone() or (0,) for table in tables)
     if sum(count for (count,) in counts) <= FEW_ROWS:
-        con.execute("SET threads = 1")
+        workspace.execute("SET threads = 1")
 
 
-def lock_down(con: "DuckDBPyConnection") -> None:
+def lock_down(workspace: "DuckDBPyConnection") -> None:
     """Close files and configuration to every later statement; it cannot be undone on this connection."""
-    con.execute("SET enable_external_access = false")
-    con.execute("SET lock_configuration = true")
+    workspace.execute("SET enable_external_access = false")
+    workspace.execute("SET lock_configuration = true")
 
 
 def load_rows(
-    con: "DuckDBPyConnection", table: str, columns: Mapping[str, str], rows: Iterable[tuple[Any, ...]]
+    workspace: "DuckDBPyConnection", table: str, columns: Mapping[str, str], rows: Iterable[tuple[Any, ...]]
 ) -> int:
     """Make ``table`` (replacing it) with ``columns`` (name to DuckDB type) from Python rows; the count.
 
     One statement per 50,000 rows, without a temporary file, so it works after ``lock_down`` and leaves no
     copy of personal data on disk.
     """
-    make_table(con, table, columns)
+    make_table(workspace, table, columns)
     remaining = iter(rows)
     count = 0
     while chunk := list(islice(remaining, CHUNK)):
-        append_columns(con, table, columns, [list(column) for column in zip(*chunk, strict=True)])
+        append_columns(workspace, table, columns, [list(column) for column in zip(*chunk, strict=True)])
         count += len(chunk)
     return count
 
 
-def make_table(con: "DuckDBPyConnection", table: str, columns: Mapping[str, str]) -> None:
+def make_table(workspace: "DuckDBPyConnection", table: str, columns: Mapping[str, str]) -> None:
     """Make ``table`` (replacing it) with ``columns`` (name to DuckDB type) and no rows."""
     declared = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
-    con.execute(f'CREATE OR REPLACE TABLE "{table}" ({declared})')
+    workspace.execute(f'CREATE OR REPLACE TABLE "{table}" ({declared})')
 
 
 def append_columns(
-    con: "DuckDBPyConnection",
+    workspace: "DuckDBPyConnection",
     table: str,
     columns: Mapping[str, str],
     values: Sequence[Sequence[Any]],
@@ -73,18 +73,18 @@ def append_columns(
     unnested = ", ".join(
         f'unnest(${n}::{kind}[]) AS "{name}"' for n, (name, kind) in enumerate(columns.items(), start=1)
     )
-    con.execute(f'INSERT INTO "{table}" SELECT * FROM (SELECT {unnested}) WHERE {where}', list(values))
+    workspace.execute(f'INSERT INTO "{table}" SELECT * FROM (SELECT {unnested}) WHERE {where}', list(values))
 
 
-def fetch(con: "DuckDBPyConnection", query: str, parameters: list[Any] | None = None) -> list[dict[str, Any]]:
+def fetch(workspace: "DuckDBPyConnection", query: str, parameters: list[Any] | None = None) -> list[dict[str, Any]]:
     """The rows of a query, each as a dict by column name."""
-    cursor = con.execute(query, parameters or [])
+    cursor = workspace.execute(query, parameters or [])
     names = [column[0] for column in cursor.description or []]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def in_chunks(con: "DuckDBPyConnection", query: str, rows: int = 20_000) -> Iterator[list[tuple[Any, ...]]]:
+def in_chunks(workspace: "DuckDBPyConnection", query: str, rows: int = 20_000) -> Iterator[list[tuple[Any, ...]]]:
     """The rows of a query, some thousands at a time, so that a long list is never held whole."""
-    cursor = con.execute(query)
+    cursor = workspace.execute(query)
     while chunk := cursor.fetchmany(rows):
         yield chunk

@@ -37,8 +37,8 @@ def new_database(postgres: str) -> Callable[[], str]:
 
     def make() -> str:
         name = f"monitor_{secrets.token_hex(6)}"
-        with psycopg.connect(postgres, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+        with psycopg.connect(postgres, autocommit=True) as store:
+            store.execute(f"CREATE DATABASE {name}")
         return postgres.replace("/postgres?", f"/{name}?")
 
     return make

@@ -16,7 +16,7 @@ from support.running_service import NIGHT, Council, crowd, day, section, settled
 from monitor.config.settings import load_config
 from monitor.errors import Problems
 from monitor.flags import answer_file, answers, row_keys, waiver_request
-from monitor.flags.answer_file import Taken
+from monitor.flags.answer_file import TakenAnswers
 from monitor.lists import answer_sheet
 from monitor.lists.lists import FLAG_COLUMNS
 from monitor.store.database import working_store
@@ -83,13 +83,13 @@ def fill_in(council: Council, given: dict[str, dict[str, Any]], *, to: str = "ba
 
 def read(
     council: Council, path: Path, *, on: dt.date = NIGHT, by: str | None = "A Lead", dry_run: bool = False
-) -> Taken:
+) -> TakenAnswers:
     """Read a workbook back as the command does."""
     config = load_config(council.config_path)
     sha256, givens = answer_sheet.read(path)
-    with council.store() as store:
+    with council.open_database() as database:
         return answer_file.take(
-            store, path.name, givens, sha256, by=by, reasons=config.waivers.reasons,
+            database, path.name, givens, sha256, by=by, reasons=config.waivers.reasons,
             list_working_days=config.answers.list_working_days, today=on, now=council.clock, dry_run=dry_run,
         )  # fmt: skip
 
@@ -222,8 +222,8 @@ def test_an_answer_on_a_later_list_takes_the_place_of_an_earlier_one(council: Co
         on=day(1),
     )
 
-    with council.store() as store, store.reading() as connection:
-        assert [latest.answer for latest in answers.load_latest(connection).values()] == ["not ours"]
+    with council.open_database() as database, database.reading() as store:
+        assert [latest.answer for latest in answers.load_latest(store).values()] == ["not ours"]
     late = fill_in(council, {"0001": {"answer": "done", "answer_note": "Really"}}, to="late.xlsx")
     assert problems(council, late, on=day(2)) == [
         'row 2, answer: answered "not ours" already on 13 January 2026 by A Lead, on the list of 13 January 2026; '
@@ -395,10 +395,10 @@ def test_a_list_that_is_too_old_is_not_answered(known: Council) -> None:
 
 def test_a_flag_that_is_waived_is_not_waived_again(council: Council) -> None:
     flag = table_of(Flag)
-    with council.store() as store, store.writing() as connection:
-        found = connection.execute(select(flag).where(flag.c.person_id == "P2")).one()
+    with council.open_database() as database, database.writing() as store:
+        found = store.execute(select(flag).where(flag.c.person_id == "P2")).one()
         terms = waiver_request.Terms(day(20), "under-way", "Agreed", "A Manager")
-        waiver_request.record(connection, found, terms, today=NIGHT, now=council.clock)
+        waiver_request.record(store, found, terms, today=NIGHT, now=council.clock)
 
     found_wrong = problems(council, fill_in(council, {"P2": WAIVE}))
 
@@ -452,8 +452,8 @@ def test_a_workbook_of_another_kind_is_refused_by_what_it_lacks(known: Council) 
 
 
 def test_an_export_can_be_answered_too_and_json_counts(council: Council) -> None:
-    with council.store() as store, store.writing() as connection:  # the list of today, whatever today is
-        connection.execute(text("UPDATE run SET as_at = :today"), {"today": dt.datetime.now(dt.UTC).date()})
+    with council.open_database() as database, database.writing() as store:  # the list of today, whatever today is
+        store.execute(text("UPDATE run SET as_at = :today"), {"today": dt.datetime.now(dt.UTC).date()})
     monitor(council.folder, "export", "--format", "xlsx", "--output", "mine.xlsx", "--team", "South")
     path = fill_in(council, {"S1": {"answer": "done"}}, of=council.folder / "mine.xlsx")
 

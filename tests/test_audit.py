@@ -18,7 +18,7 @@ from monitor.record import remove_person
 from monitor.record.audit import Audit
 from monitor.record.purge import purge_store
 from monitor.store import events
-from monitor.store.database import Store, open_store
+from monitor.store.database import Database, open_store
 from monitor.store.events import Event
 from monitor.store.location import locate
 
@@ -30,23 +30,23 @@ def council(three_nights: Path, tmp_path: Path) -> Council:
     return copied(three_nights, tmp_path)
 
 
-def opened(council: Council) -> Store:
+def opened(council: Council) -> Database:
     return open_store(locate(load_config(council.config_path), {}))
 
 
 def audit(council: Council, head: str | None = None) -> Audit:
-    store = opened(council)
-    found = auditing.audit(store, council.folder / "data" / "snapshots", head=head)
-    store.close()
+    database = opened(council)
+    found = auditing.audit(database, council.folder / "data" / "snapshots", head=head)
+    database.close()
     return found
 
 
 def change(council: Council, *statements: str) -> None:
-    store = opened(council)
-    with store.writing() as connection:
+    database = opened(council)
+    with database.writing() as store:
         for statement in statements:
-            connection.execute(text(statement))
-    store.close()
+            store.execute(text(statement))
+    database.close()
 
 
 def test_a_record_that_nobody_touched_is_whole(council: Council) -> None:
@@ -96,11 +96,11 @@ def test_a_row_emptied_by_hand_is_not_taken_for_a_purge(council: Council) -> Non
 
 
 def test_what_a_purge_emptied_is_on_record_and_holds(council: Council) -> None:
-    store = opened(council)
+    database = opened(council)
     config = load_config(council.config_path)
-    remove_person.remove(store, config, GONE, by="A", reason="asked", today=day(8), now=NOW, environ={})
-    purge_store(store, config, dt.date(2029, 1, 1), NOW)
-    store.close()
+    remove_person.remove(database, config, GONE, by="A", reason="asked", today=day(8), now=NOW, environ={})
+    purge_store(database, config, dt.date(2029, 1, 1), NOW)
+    database.close()
 
     found = audit(council)
 
@@ -192,28 +192,28 @@ def test_a_night_put_right_agrees_with_its_events(council: Council) -> None:
 
 
 def test_a_long_chain_is_walked_in_little_memory(tmp_path: Path) -> None:
-    store = open_store(f"sqlite:///{tmp_path / 'monitor.db'}")  # type: ignore[arg-type]
-    with store.writing() as connection:
+    database = open_store(f"sqlite:///{tmp_path / 'monitor.db'}")  # type: ignore[arg-type]
+    with database.writing() as store:
         many = (Event("looked at", person_id=f"P{n}") for n in range(12_000))
-        events.record(connection, many, as_at=NIGHT, recorded_at=NOW)
+        events.record(store, many, as_at=NIGHT, recorded_at=NOW)
 
     tracemalloc.start()
-    found = auditing.audit(store, tmp_path)
+    found = auditing.audit(database, tmp_path)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    store.close()
+    database.close()
 
     assert (found.events, found.problems) == (12_000, ())
     assert peak < 6_000_000
 
 
 def test_an_empty_record_is_whole(tmp_path: Path) -> None:
-    store = open_store(f"sqlite:///{tmp_path / 'monitor.db'}")  # type: ignore[arg-type]
+    database = open_store(f"sqlite:///{tmp_path / 'monitor.db'}")  # type: ignore[arg-type]
 
-    found = auditing.audit(store, tmp_path)
+    found = auditing.audit(database, tmp_path)
 
     assert (found.events, found.head, found.problems) == (0, events.GENESIS, ())
-    store.close()
+    database.close()
     shutil.rmtree(tmp_path)
 
 

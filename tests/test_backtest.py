@@ -14,7 +14,7 @@ from monitor.errors import Problems, Refused
 from monitor.flags.life import UNRESOLVED
 from monitor.messages.routes import plan_routes
 from monitor.record import backtest
-from monitor.record.backtest import Kept, Replay
+from monitor.record.backtest import KeptNight, Replay
 from monitor.rulebook.rulebook import Rulebook, load_rulebook
 from monitor.store.database import open_store
 
@@ -75,10 +75,10 @@ def council(tmp_path_factory: pytest.TempPathFactory) -> Council:
     return council
 
 
-def nights_of(council: Council) -> list[Kept]:
-    store = open_store(f"sqlite:///{council.folder / 'data' / 'monitor.db'}")
-    found = backtest.find_nights(store, council.folder / "data" / "snapshots")
-    store.close()
+def nights_of(council: Council) -> list[KeptNight]:
+    database = open_store(f"sqlite:///{council.folder / 'data' / 'monitor.db'}")
+    found = backtest.find_nights(database, council.folder / "data" / "snapshots")
+    database.close()
     return found
 
 
@@ -201,11 +201,11 @@ def test_a_missing_or_altered_night_is_said_and_the_rest_is_replayed(council: Co
     shutil.copytree(kept[0].path.parent, folder)
     (folder / kept[1].path.name).unlink()
     (folder / kept[2].path.name).write_bytes(b"altered")
-    store = open_store(f"sqlite:///{council.folder / 'data' / 'monitor.db'}")
+    database = open_store(f"sqlite:///{council.folder / 'data' / 'monitor.db'}")
     whole = rulebook_of(council)
 
-    nights = backtest.find_nights(store, folder)
-    store.close()
+    nights = backtest.find_nights(database, folder)
+    database.close()
     found = backtest.replay(
         whole, whole.find("homeless"), nights, plan_routes((), load_config(council.config_path).people)
     )

@@ -21,11 +21,11 @@ from monitor.report.contents import (
     SINCE,
     About,
     Change,
-    Clearing,
+    ClearingDays,
     Contents,
-    Counts,
     HowLong,
     OutOfSight,
+    RuleCounts,
     RuleFigures,
     Sight,
     TeamSight,
@@ -82,7 +82,7 @@ def invent(seed: int) -> Contents:
         week_starts=WEEKS,
         weeks=WEEKS,
         trends=weeks,
-        clearing=tuple(Clearing(rule, title, severity, rng.randrange(12), standing[rule], 1, 2, 3)
+        clearing=tuple(ClearingDays(rule, title, severity, rng.randrange(12), standing[rule], 1, 2, 3)
                        for rule, title, severity in RULES),
         caseloads=replace(base.caseloads, teams=()),
         paragraphs=(),
@@ -107,7 +107,7 @@ def _rule(rng: Random, rule: tuple[str, str, str], teams: tuple[str, ...]) -> Ru
     for team in teams:
         breach, cannot, met = (rng.choice([0, 0, 1, 2, 3, 4, 7, 12, 25]) for _ in range(3))
         held = rng.choice([0, 0, 1, 3, 8])
-        found[team] = Counts(breach + cannot + met, met, breach, cannot, rng.randrange(breach + 1), held)
+        found[team] = RuleCounts(breach + cannot + met, met, breach, cannot, rng.randrange(breach + 1), held)
     return RuleFigures(*rule[:2], rule[2], "law", (31,), add_up(found.values()), found)
 
 

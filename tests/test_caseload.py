@@ -53,7 +53,7 @@ class Night:
     """One night in a workspace: extracts laid in as a source would, then typed and joined."""
 
     def __init__(self) -> None:
-        self.con = open_workspace()
+        self.workspace = open_workspace()
         self.extracts: list[Extract] = []
         self.intake: Intake | None = None
         self.roster()
@@ -64,8 +64,8 @@ class Night:
         table = f"extract_{number}"
         columns = {"row": "BIGINT", "fault": "VARCHAR", **{f"c{n}": "VARCHAR" for n in range(len(names))}}
         rows = [(row, None, *(one.get(name) for name in names)) for row, one in enumerate(people, start=2)]
-        load_rows(self.con, f"{table}_rows", columns, rows)
-        self.con.execute(f"CREATE VIEW {table} AS SELECT * FROM {table}_rows")
+        load_rows(self.workspace, f"{table}_rows", columns, rows)
+        self.workspace.execute(f"CREATE VIEW {table} AS SELECT * FROM {table}_rows")
         self.extracts.append(
             Extract(
                 source=f"source {number}",
@@ -82,7 +82,7 @@ class Night:
 
     def typed(self) -> "Night":
         self.intake = type_rows(
-            self.con,
+            self.workspace,
             self.extracts,
             as_at=AS_AT,
             not_an_adviser=NOT_AN_ADVISER,
@@ -97,21 +97,21 @@ class Night:
             "ended_on": "DATE",
         }  # fmt: skip
         rows = [tuple(one.get(name) for name in columns) for one in people]
-        load_rows(self.con, "roster", columns, rows)
+        load_rows(self.workspace, "roster", columns, rows)
         return self
 
     def joined(self) -> "Night":
-        join_roster(self.con, self.intake, as_at=AS_AT)
+        join_roster(self.workspace, self.intake, as_at=AS_AT)
         return self
 
     def tonight(self) -> dict[str, dict[str, Any]]:
-        return {row["person_id"]: row for row in fetch(self.con, "SELECT * FROM tonight")}
+        return {row["person_id"]: row for row in fetch(self.workspace, "SELECT * FROM tonight")}
 
     def caseload(self) -> dict[str, dict[str, Any]]:
-        return {row["person_id"]: row for row in fetch(self.con, "SELECT * FROM caseload")}
+        return {row["person_id"]: row for row in fetch(self.workspace, "SELECT * FROM caseload")}
 
     def unreadable(self) -> list[tuple[Any, ...]]:
-        rows = fetch(self.con, 'SELECT "row", "column", reason, value FROM unreadable ORDER BY ALL')
+        rows = fetch(self.workspace, 'SELECT "row", "column", reason, value FROM unreadable ORDER BY ALL')
         return [tuple(row.values()) for row in rows]
 
 
@@ -143,7 +143,7 @@ def test_an_ordinary_row_is_typed_whole() -> None:
 def test_tonight_has_every_catalogue_column_and_its_gap() -> None:
     night = typed(person())
 
-    described = {row["column_name"]: row["column_type"] for row in fetch(night.con, "DESCRIBE tonight")}
+    described = {row["column_name"]: row["column_type"] for row in fetch(night.workspace, "DESCRIBE tonight")}
 
     assert list(described) == [
         "person_id", *(name for column in COLUMNS for name in (column.name, f"{column.name}_gap")), "died", "source",
@@ -514,11 +514,11 @@ def test_the_fingerprint_of_the_night_is_of_every_extract() -> None:
 def test_headings_that_no_rule_needs_are_noted(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     path.write_text("Child Unique ID,Date of Birth,Gender,Shoe size\nP001,01/03/2006,M,9\n", "utf-8")
-    con = open_workspace()
+    workspace = open_workspace()
     source = Source(name="caseload", kind="annex-a-list-9", path=path)
-    extract = read_source(source, con, as_at=AS_AT, data_folder=tmp_path)
+    extract = read_source(source, workspace, as_at=AS_AT, data_folder=tmp_path)
 
-    intake = type_rows(con, [extract], as_at=AS_AT, not_an_adviser=(), team_names={})
+    intake = type_rows(workspace, [extract], as_at=AS_AT, not_an_adviser=(), team_names={})
 
     assert intake.notes == ('list.csv: headings that no rule needs were ignored: "Shoe size"',)
 
@@ -613,7 +613,7 @@ def test_tonight_still_shows_only_who_is_present_after_the_roster_has_joined() -
 def test_accommodation_since_can_be_updated() -> None:
     night = typed(person()).joined()
 
-    night.con.execute("UPDATE caseload SET accommodation_since = DATE '2025-01-01'")
+    night.workspace.execute("UPDATE caseload SET accommodation_since = DATE '2025-01-01'")
 
     assert night.caseload()["P001"]["accommodation_since"] == dt.date(2025, 1, 1)
 
@@ -621,7 +621,7 @@ def test_accommodation_since_can_be_updated() -> None:
 def test_columns_with_gaps_are_those_unreadable_or_not_supplied_for_anyone() -> None:
     night = typed(person("P001", activity="?"), person("P002"), without=["uasc"]).joined()
 
-    found = columns_with_gaps(night.con)
+    found = columns_with_gaps(night.workspace)
 
     assert {"activity", "uasc", "closure_date"} <= found
     assert not {"in_touch", "date_of_birth", "accommodation"} & found
@@ -638,7 +638,7 @@ def test_last_values_come_back_the_same() -> None:
         )
     )
     row = night.tonight()["P001"]
-    text = fetch(night.con, f"SELECT {last_values_sql('t')} AS said FROM tonight AS t")[0]["said"]
+    text = fetch(night.workspace, f"SELECT {last_values_sql('t')} AS said FROM tonight AS t")[0]["said"]
 
     later = typed(person("P002")).roster({"person_id": "P001", "last_values": text}).joined().caseload()["P001"]
 
@@ -649,9 +649,9 @@ def test_last_values_come_back_the_same() -> None:
 
 def test_the_roster_can_be_looked_at_between_nights() -> None:
     night = Night().roster({"person_id": "P001", "last_values": '{"in_touch":"NO"}'})
-    create_empty(night.con)
+    create_empty(night.workspace)
 
-    join_roster(night.con, None, as_at=AS_AT)
+    join_roster(night.workspace, None, as_at=AS_AT)
 
     assert night.caseload()["P001"]["in_touch"] == "NO"
     assert night.tonight() == {}

@@ -14,12 +14,12 @@ RULEBOOK = shipped_rules()
 
 def unproved(rules: list[Rule], people: list[examples.Example]) -> tuple[list[tuple[str, str, str]], dict[str, int]]:
     """What is not cleared, and how many of each rule were in breach to begin with."""
-    con = open_workspace()
-    examples.build_caseload(con, people)
-    evaluation.ask(con, rules)
-    breaches = dict(con.execute("SELECT rule, count(*) FROM breach GROUP BY ALL").fetchall())
-    found = list(clearing.find_unproved(con, rules))
-    con.close()
+    workspace = open_workspace()
+    examples.build_caseload(workspace, people)
+    evaluation.ask(workspace, rules)
+    breaches = dict(workspace.execute("SELECT rule, count(*) FROM breach GROUP BY ALL").fetchall())
+    found = list(clearing.find_unproved(workspace, rules))
+    workspace.close()
     return found, breaches
 
 

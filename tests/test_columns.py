@@ -28,11 +28,11 @@ README = Path(__file__).parent.parent / "README.md"
 
 def read(*asked: Source) -> tuple[Intake, dict[str, dict[str, Any]], list[tuple[Any, ...]]]:
     """What a night would make of the sources: the intake, tonight's people, and what could not be read."""
-    con = open_workspace()
-    extracts = [read_source(one, con, as_at=AS_AT, data_folder=Path("nowhere")) for one in asked]
-    intake = type_rows(con, extracts, as_at=AS_AT, not_an_adviser=NOT_AN_ADVISER, team_names={})
-    people = {row["person_id"]: row for row in fetch(con, "SELECT * FROM tonight")}
-    return intake, people, con.execute('SELECT source, "column", reason FROM unreadable').fetchall()
+    workspace = open_workspace()
+    extracts = [read_source(one, workspace, as_at=AS_AT, data_folder=Path("nowhere")) for one in asked]
+    intake = type_rows(workspace, extracts, as_at=AS_AT, not_an_adviser=NOT_AN_ADVISER, team_names={})
+    people = {row["person_id"]: row for row in fetch(workspace, "SELECT * FROM tonight")}
+    return intake, people, workspace.execute('SELECT source, "column", reason FROM unreadable').fetchall()
 
 
 # The dictionary

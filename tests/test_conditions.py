@@ -34,12 +34,12 @@ def value_of(
 ) -> Any:
     """What the expression gives for one person."""
     condition = parse_condition(text, limits or {}, may_go_back=True)
-    con = open_workspace()
-    build_caseload(con, [Example("a person", as_at, "ok", cells, unreadable=gaps)])
+    workspace = open_workspace()
+    build_caseload(workspace, [Example("a person", as_at, "ok", cells, unreadable=gaps)])
     if counts_working_days(condition, limits or {}):
-        derived.create_working_days(con)
+        derived.create_working_days(workspace)
     sql = compile_condition(condition, limits or {}, gapped=frozenset(gaps))
-    found = con.execute(f"SELECT {sql} FROM caseload").fetchone()
+    found = workspace.execute(f"SELECT {sql} FROM caseload").fetchone()
     return found[0] if found else None
 
 
@@ -147,16 +147,16 @@ def test_unknown_combines_with_the_rest_by_kleenes_logic() -> None:
 
 def test_blank_asks_whether_a_cell_is_really_blank() -> None:
     condition = parse_condition("blank(activity)", {})
-    con = open_workspace()
+    workspace = open_workspace()
     people = [
         Example("blank", AS_AT, "ok"),
         Example("value", AS_AT, "ok", {"activity": "G5"}),
         Example("unreadable", AS_AT, "ok", unreadable=("activity",)),
         Example("not supplied", AS_AT, "ok", not_supplied=("activity",)),
     ]
-    build_caseload(con, people)
+    build_caseload(workspace, people)
 
-    found = con.execute(f"SELECT {compile_condition(condition, {})} FROM caseload ORDER BY person_id").fetchall()
+    found = workspace.execute(f"SELECT {compile_condition(condition, {})} FROM caseload ORDER BY person_id").fetchall()
 
     assert found == [(True,), (False,), (False,), (False,)]
     assert condition.blank_tests == ()
@@ -269,9 +269,9 @@ def test_a_file_is_never_read(tmp_path: Path) -> None:
 
 def said(text: str, *, limits: dict[str, Limit] | None = None, gaps: tuple[str, ...] = (), **cells: Any) -> str:
     wording = parse_wording(text, limits or {}, sensitive=True)
-    con = open_workspace()
-    build_caseload(con, [Example("a person", AS_AT, "ok", cells, unreadable=gaps)])
-    found = con.execute(f"SELECT {compile_wording(wording, limits or {})} FROM caseload").fetchone()
+    workspace = open_workspace()
+    build_caseload(workspace, [Example("a person", AS_AT, "ok", cells, unreadable=gaps)])
+    found = workspace.execute(f"SELECT {compile_wording(wording, limits or {})} FROM caseload").fetchone()
     return str(found[0]) if found else ""
 
 

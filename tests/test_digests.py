@@ -7,7 +7,7 @@ from typing import Any
 from monitor.config.delivery_settings import People, Team
 from monitor.messages.lead import LeadDigest, NoLead, compose_lead
 from monitor.messages.news import fold_flags
-from monitor.messages.parts import FlagLine, Night, Told
+from monitor.messages.parts import FlagLine, MessageContext, Told
 from monitor.messages.routes import plan_routes
 
 AS_AT = date(2026, 1, 12)
@@ -47,12 +47,12 @@ def routes(restricted: tuple[str, ...] = (), **people: Any) -> Any:
     return plan_routes(TEAMS, People(**asked), frozenset(restricted))
 
 
-def night(**given: Any) -> Night:
+def night(**given: Any) -> MessageContext:
     usual: dict[str, Any] = {
         "as_at": AS_AT, "authority": "Exampleshire", "marking": "OFFICIAL-SENSITIVE", "rules": RULES,
         "routes": routes(),
     }  # fmt: skip
-    return Night(**(usual | given))
+    return MessageContext(**(usual | given))
 
 
 def line(flag_id: int, person_id: str, rule: str = "plan", severity: str = "high", **given: Any) -> FlagLine:

@@ -77,22 +77,22 @@ class Dataset:
         return folder
 
     def store(self, path: Path) -> Path:
-        connection = sqlite3.connect(path)
+        store = sqlite3.connect(path)
         for name, (headings, *rows) in self.tables.items():
-            connection.execute(f"CREATE TABLE {name} ({', '.join(headings)})")
+            store.execute(f"CREATE TABLE {name} ({', '.join(headings)})")
             marks = ", ".join("?" * len(headings))
             texts = [[str(cell) if isinstance(cell, dt.date) else cell for cell in row] for row in rows]
-            connection.executemany(f"INSERT INTO {name} VALUES ({marks})", texts)
-        connection.commit()
-        connection.close()
+            store.executemany(f"INSERT INTO {name} VALUES ({marks})", texts)
+        store.commit()
+        store.close()
         return path
 
 
 def history(tmp_path: Path, dataset: Dataset, as_at: dt.date = NIGHT, **settings: Any) -> dict[str, dict[str, Any]]:
-    con = open_workspace()
+    workspace = open_workspace()
     where = settings or {"path": dataset.write(tmp_path / "ssd")}
-    unlisted.read(con, Source(name="care", kind="care-history", **where), {}, as_at=as_at)
-    return {row["person_id"]: row for row in fetch(con, "SELECT * FROM care_history")}
+    unlisted.read(workspace, Source(name="care", kind="care-history", **where), {}, as_at=as_at)
+    return {row["person_id"]: row for row in fetch(workspace, "SELECT * FROM care_history")}
 
 
 def counted(tmp_path: Path, *episodes: Period, **person: Any) -> tuple[int, dt.date] | None:

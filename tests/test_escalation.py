@@ -137,8 +137,8 @@ def test_missed_nights_neither_lose_days_nor_add_any(tmp_path: Path) -> None:
 def test_days_waived_do_not_count(tmp_path: Path) -> None:
     nights = Nights(tmp_path, STEPS)
     nights.night(day(0), {"P1": breach()})
-    with nights.store.writing() as connection:
-        connection.execute(
+    with nights.database.writing() as store:
+        store.execute(
             table_of(Waiver).insert().values(
                 id=1, flag_id=1, person_id="P1", rule=CRITICAL, reason="under-way", note="", until_on=day(2),
                 waived_on=day(0), waived_by="A Lead", recorded_at=dt.datetime(2026, 1, 5, 9, tzinfo=dt.UTC),
@@ -182,9 +182,9 @@ def test_a_night_put_right_takes_back_what_nobody_was_told_and_a_repeat_changes_
     nights.night(day(2), {"P1": unknown(), "P2": breach()}, corrects=[3])
     nights.night(day(3), {"P1": breach(), "P2": breach()})
 
-    with nights.store.reading() as connection:
-        kept = connection.execute(select(table_of(Escalation)).order_by(table_of(Escalation).c.id)).all()
-        kinds = [row[0] for row in connection.execute(select(table_of(FlagEvent).c.kind))]
+    with nights.database.reading() as store:
+        kept = store.execute(select(table_of(Escalation)).order_by(table_of(Escalation).c.id)).all()
+        kinds = [row[0] for row in store.execute(select(table_of(FlagEvent).c.kind))]
     assert [(row.flag_id, row.step, row.as_at) for row in kept] == [(2, "manager", day(2)), (1, "manager", day(3))]
     assert kinds.count("escalation withdrawn") == 1
 

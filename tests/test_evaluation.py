@@ -53,7 +53,7 @@ def person(*, unreadable: tuple[str, ...] = (), not_supplied: tuple[str, ...] = 
 
 @dataclass
 class Asked:
-    con: DuckDBPyConnection
+    workspace: DuckDBPyConnection
     found: Evaluation
     outcomes: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
 
@@ -66,13 +66,13 @@ def ask(
     for name, text in rules.items():
         (folder / f"{name}.toml").write_text(text)
     rulebook = load_rulebook([folder], {})
-    con = open_workspace()
-    build_caseload(con, people)
-    lock_down(con)
-    found = evaluation.evaluate(con, rulebook, as_at, supplied)
-    answers = {(row["rule"], row["person_id"]): row["outcome"] for row in fetch(con, "SELECT * FROM answer")}
+    workspace = open_workspace()
+    build_caseload(workspace, people)
+    lock_down(workspace)
+    found = evaluation.evaluate(workspace, rulebook, as_at, supplied)
+    answers = {(row["rule"], row["person_id"]): row["outcome"] for row in fetch(workspace, "SELECT * FROM answer")}
     outcomes = {name: tuple(answers.get((name, f"E{place}")) for place in range(1, len(people) + 1)) for name in rules}
-    return Asked(con, found, outcomes)
+    return Asked(workspace, found, outcomes)
 
 
 def outcomes_of(folder: Path, text: str, *people: Example) -> tuple[str | None, ...]:
@@ -199,7 +199,7 @@ def test_what_cannot_be_assessed_names_the_column_and_why(tmp_path: Path) -> Non
         person(unreadable=("eligibility",), personal_adviser="PA 1"), person(date_of_birth=None),
     )  # fmt: skip
 
-    missing = fetch(asked.con, 'SELECT rule, person_id, "column", why FROM cannot_assess ORDER BY ALL')
+    missing = fetch(asked.workspace, 'SELECT rule, person_id, "column", why FROM cannot_assess ORDER BY ALL')
     assert [tuple(row.values()) for row in missing] == [
         ("adviser", "E1", "personal_adviser", "unreadable"),
         ("adviser", "E3", "eligibility", "unreadable"),
@@ -221,7 +221,7 @@ def test_everyone_who_cannot_be_assessed_has_a_reason(tmp_path: Path) -> None:
     asked = ask(tmp_path, {"odd": odd}, person(), person(accommodation_since=date(2025, 1, 1)))
 
     assert asked.outcomes["odd"] == ("cannot assess", "breach")
-    assert fetch(asked.con, 'SELECT person_id, "column", why FROM cannot_assess') == [
+    assert fetch(asked.workspace, 'SELECT person_id, "column", why FROM cannot_assess') == [
         {"person_id": "E1", "column": "accommodation_since", "why": "blank"}
     ]
 
@@ -290,7 +290,7 @@ def test_a_breach_says_when_it_was_due_since_when_and_why(tmp_path: Path) -> Non
     )  # fmt: skip
 
     assert asked.outcomes["contact"] == ("breach", "ok", "breach")
-    assert fetch(asked.con, "SELECT * FROM breach ORDER BY person_id") == [
+    assert fetch(asked.workspace, "SELECT * FROM breach ORDER BY person_id") == [
         {
             "person_id": "E1", "rule": "contact", "due_on": date(2026, 1, 4), "in_breach_since": date(2026, 1, 5),
             "because": "Latest contact 9 November 2025; due 4 January 2026.",
@@ -311,7 +311,9 @@ def test_a_deadline_in_working_days_passes_over_weekends_and_bank_holidays(tmp_p
     )  # fmt: skip
 
     assert asked.outcomes["contact"] == ("ok", "ok")
-    due = fetch(ask(tmp_path, {"contact": text}, person(latest_contact_date=date(2025, 12, 18))).con, "FROM breach")
+    due = fetch(
+        ask(tmp_path, {"contact": text}, person(latest_contact_date=date(2025, 12, 18))).workspace, "FROM breach"
+    )
     assert [row["due_on"] for row in due] == [date(2025, 12, 31)]
 
 
@@ -328,7 +330,7 @@ def test_each_rule_is_counted_in_all_and_by_team(tmp_path: Path) -> None:
     )  # fmt: skip
 
     assert asked.found.totals == {"neet": Counts(asked=4, ok=1, breach=2, cannot_assess=1)}
-    assert [tuple(row.values()) for row in fetch(asked.con, "SELECT * FROM measure ORDER BY team")] == [
+    assert [tuple(row.values()) for row in fetch(asked.workspace, "SELECT * FROM measure ORDER BY team")] == [
         ("neet", "", 1, 0, 1, 0),
         ("neet", "North", 3, 1, 1, 1),
     ]
@@ -338,7 +340,7 @@ def test_an_empty_caseload_is_counted_as_nobody(tmp_path: Path) -> None:
     asked = ask(tmp_path, {"neet": rule()})
 
     assert asked.found.totals == {"neet": Counts()}
-    assert fetch(asked.con, "SELECT * FROM answer") == []
+    assert fetch(asked.workspace, "SELECT * FROM answer") == []
 
 
 # When a rule cannot be asked
@@ -371,7 +373,7 @@ def test_a_rule_that_fails_while_running_is_left_out_and_the_rest_go_on(tmp_path
         asked.found.failed["too-large"] == "a sum gave a number or a date out of range; check what its conditions add"
     )
     assert asked.outcomes == {"too-large": (None,), "too-far": (None,), "neet": ("breach",)}
-    assert {row["rule"] for row in fetch(asked.con, "FROM breach")} == {"neet"}
+    assert {row["rule"] for row in fetch(asked.workspace, "FROM breach")} == {"neet"}
     assert set(asked.found.totals) == {"neet"}
 
 
@@ -391,10 +393,10 @@ def test_drafts_and_rules_outside_their_dates_are_not_asked(tmp_path: Path) -> N
 
 
 def facts(as_at: date = AS_AT, **cells: Any) -> tuple[Any, ...]:
-    con = open_workspace()
+    workspace = open_workspace()
     gaps = cells.pop("unreadable", ())
-    build_caseload(con, [Example("a person", as_at, "ok", cells, unreadable=gaps)])
-    found = con.execute("SELECT age, category, declined, once_entitled FROM caseload").fetchone()
+    build_caseload(workspace, [Example("a person", as_at, "ok", cells, unreadable=gaps)])
+    found = workspace.execute("SELECT age, category, declined, once_entitled FROM caseload").fetchone()
     return tuple(found or ())
 
 

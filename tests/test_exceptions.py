@@ -35,20 +35,20 @@ def a_flag(person_id: str = "P001", **given: Any) -> tuple[Any, ...]:
 
 
 def a_workspace(*flags: tuple[Any, ...], cannot_assess=(), unreadable=(), folded=None):
-    con = open_workspace()
+    workspace = open_workspace()
     types = TYPES if folded is None else TYPES | {"folded": "BOOLEAN"}
     rows = flags if folded is None else [(*flag, fold) for flag, fold in zip(flags, folded, strict=True)]
-    load_rows(con, "flag_list", types, rows)
+    load_rows(workspace, "flag_list", types, rows)
     texts = ("person_id", "team", "missing", "why", "rules")
-    load_rows(con, "cannot_assess_list", dict.fromkeys(texts, "VARCHAR"), cannot_assess)
+    load_rows(workspace, "cannot_assess_list", dict.fromkeys(texts, "VARCHAR"), cannot_assess)
     places = ("source", "file", "sheet", "row", "column", "reason", "value")
-    load_rows(con, "unreadable", dict.fromkeys(places, "VARCHAR") | {"row": "BIGINT"}, unreadable)
-    lock_down(con)
-    return con
+    load_rows(workspace, "unreadable", dict.fromkeys(places, "VARCHAR") | {"row": "BIGINT"}, unreadable)
+    lock_down(workspace)
+    return workspace
 
 
-def write(con, folder: Path, *, teams=(NORTH, SOUTH), workbooks=False, **given: Any) -> dict[str, Path]:
-    paths = write_night(con, folder, as_at=NIGHT, teams=teams, workbooks=workbooks, **given)
+def write(workspace, folder: Path, *, teams=(NORTH, SOUTH), workbooks=False, **given: Any) -> dict[str, Path]:
+    paths = write_night(workspace, folder, as_at=NIGHT, teams=teams, workbooks=workbooks, **given)
     return {path.name: path for path in paths}
 
 
@@ -62,9 +62,9 @@ def open_book(path: Path) -> openpyxl.Workbook:
 
 
 def test_a_night_has_a_pair_of_lists_for_all_and_for_every_team(tmp_path):
-    con = a_workspace(a_flag("P001"), a_flag("P002", team=SOUTH), a_flag("P003", team=None))
+    workspace = a_workspace(a_flag("P001"), a_flag("P002", team=SOUTH), a_flag("P003", team=None))
 
-    written = write(con, tmp_path, teams=(NORTH, SOUTH, "Leaving Care East"), workbooks=True)
+    written = write(workspace, tmp_path, teams=(NORTH, SOUTH, "Leaving Care East"), workbooks=True)
 
     lists = [
         "all",
@@ -83,11 +83,11 @@ def test_a_night_has_a_pair_of_lists_for_all_and_for_every_team(tmp_path):
 
 
 def test_columns_stand_in_the_promised_order_with_iso_dates(tmp_path):
-    con = a_workspace(
+    workspace = a_workspace(
         a_flag("0004512", in_breach_since=date(2026, 1, 4), state="waived", waived_until=date(2026, 3, 1))
     )
 
-    written = write(con, tmp_path)
+    written = write(workspace, tmp_path)
 
     lines = written["all.csv"].read_bytes().decode("utf-8-sig").splitlines()
     assert lines[0] == (
@@ -101,7 +101,7 @@ def test_columns_stand_in_the_promised_order_with_iso_dates(tmp_path):
 
 
 def test_the_most_severe_person_stands_first_then_the_heaviest_then_by_id(tmp_path):
-    con = a_workspace(
+    workspace = a_workspace(
         a_flag("P005", severity="data", rule="in-touch-recorded"),
         a_flag("P004", severity="critical", state="waived"),
         a_flag("P003", severity="high"),
@@ -112,7 +112,7 @@ def test_the_most_severe_person_stands_first_then_the_heaviest_then_by_id(tmp_pa
         a_flag("P009", severity="critical", rule="homeless", state="held"),
     )
 
-    written = write(con, tmp_path)
+    written = write(workspace, tmp_path)
 
     listed = [(row["person_id"], row["rule"]) for row in read_csv(written["all.csv"])]
     assert listed == [
@@ -123,9 +123,9 @@ def test_the_most_severe_person_stands_first_then_the_heaviest_then_by_id(tmp_pa
 
 def test_a_folded_flag_is_listed_and_adds_nothing_to_priority(tmp_path):
     flags = a_flag("P002"), a_flag("P002", rule="neet", severity="medium"), a_flag("P001")
-    con = a_workspace(*flags, folded=(False, True, None))
+    workspace = a_workspace(*flags, folded=(False, True, None))
 
-    written = write(con, tmp_path)
+    written = write(workspace, tmp_path)
 
     assert [row["person_id"] for row in read_csv(written["all.csv"])] == ["P001", "P002", "P002"]
 
@@ -138,9 +138,9 @@ def test_a_folded_flag_is_listed_and_adds_nothing_to_priority(tmp_path):
     ],
 )  # fmt: skip
 def test_text_that_a_spreadsheet_would_run_is_made_plain(tmp_path, text):
-    con = a_workspace(a_flag(personal_adviser=text))
+    workspace = a_workspace(a_flag(personal_adviser=text))
 
-    written = write(con, tmp_path, workbooks=True)
+    written = write(workspace, tmp_path, workbooks=True)
 
     assert read_csv(written["all.csv"])[0]["personal_adviser"] == "'" + text
     cell = open_book(written["all.xlsx"])["Flags"]["C2"]
@@ -150,9 +150,9 @@ def test_text_that_a_spreadsheet_would_run_is_made_plain(tmp_path, text):
 
 @pytest.mark.parametrize("text", ["0004512", "-12", "-1,234.50", "+447", "-", "12345.0", "12/3", "A=B", "e-mail"])
 def test_ids_and_negative_numbers_are_left_as_they_are(tmp_path, text):
-    con = a_workspace(a_flag(text))
+    workspace = a_workspace(a_flag(text))
 
-    written = write(con, tmp_path, workbooks=True)
+    written = write(workspace, tmp_path, workbooks=True)
 
     assert read_csv(written["all.csv"])[0]["person_id"] == text
     cell = open_book(written["all.xlsx"])["Flags"]["A2"]
@@ -161,9 +161,9 @@ def test_ids_and_negative_numbers_are_left_as_they_are(tmp_path, text):
 
 def test_nothing_in_a_cell_can_break_out_of_it(tmp_path):
     text = 'Said "no"; then\r\nleft, <b>&amp;</b> \x07 ☂ é'
-    con = a_workspace(a_flag(because=text))
+    workspace = a_workspace(a_flag(because=text))
 
-    written = write(con, tmp_path, workbooks=True)
+    written = write(workspace, tmp_path, workbooks=True)
 
     assert read_csv(written["all.csv"])[0]["because"] == text
     shown = open_book(written["all.xlsx"])["Flags"]["N2"].value
@@ -171,9 +171,9 @@ def test_nothing_in_a_cell_can_break_out_of_it(tmp_path):
 
 
 def test_the_list_is_a_table_with_filters_a_frozen_heading_and_real_dates(tmp_path):
-    con = a_workspace(a_flag("P001"), a_flag("P002", because="Last contact. " * 30), a_flag("P003", team=SOUTH))
+    workspace = a_workspace(a_flag("P001"), a_flag("P002", because="Last contact. " * 30), a_flag("P003", team=SOUTH))
 
-    written = write(con, tmp_path, workbooks=True)
+    written = write(workspace, tmp_path, workbooks=True)
 
     sheet = open_book(written["all.xlsx"])["Flags"]
     table = sheet.tables["flags"]
@@ -191,12 +191,12 @@ def test_the_list_is_a_table_with_filters_a_frozen_heading_and_real_dates(tmp_pa
 
 
 def test_the_summary_counts_every_rule_by_state_and_team(tmp_path):
-    con = a_workspace(
+    workspace = a_workspace(
         a_flag("P001"), a_flag("P002", team=SOUTH, state="held"), a_flag("P003", state="waived"),
         a_flag("P001", rule="homeless", title="Homeless", severity="critical"),
     )  # fmt: skip
 
-    written = write(con, tmp_path, workbooks=True, marking="OFFICIAL-SENSITIVE")
+    written = write(workspace, tmp_path, workbooks=True, marking="OFFICIAL-SENSITIVE")
 
     sheet = open_book(written["all.xlsx"])["Summary"]
     rows = [[cell for cell in row if cell is not None] for row in sheet.iter_rows(values_only=True)]
@@ -213,9 +213,9 @@ def test_the_summary_counts_every_rule_by_state_and_team(tmp_path):
 
 
 def test_a_workbook_holds_the_first_rows_and_says_how_many_there_are(tmp_path):
-    con = a_workspace(*(a_flag(f"P{n:03}") for n in range(12)))
+    workspace = a_workspace(*(a_flag(f"P{n:03}") for n in range(12)))
 
-    written = write(con, tmp_path, workbooks=True, most_rows=5)
+    written = write(workspace, tmp_path, workbooks=True, most_rows=5)
 
     book = open_book(written["all.xlsx"])
     assert [row[0].value for row in book["Flags"].iter_rows(min_row=2)] == [
@@ -242,16 +242,16 @@ def test_a_list_with_nothing_on_it_says_so(tmp_path):
 
 
 def test_the_same_night_written_again_is_byte_for_byte_the_same(tmp_path):
-    con = a_workspace(a_flag("P001"), a_flag("P002", team=SOUTH))
+    workspace = a_workspace(a_flag("P001"), a_flag("P002", team=SOUTH))
 
-    first = {name: path.read_bytes() for name, path in write(con, tmp_path, workbooks=True).items()}
-    again = {name: path.read_bytes() for name, path in write(con, tmp_path, workbooks=True).items()}
+    first = {name: path.read_bytes() for name, path in write(workspace, tmp_path, workbooks=True).items()}
+    again = {name: path.read_bytes() for name, path in write(workspace, tmp_path, workbooks=True).items()}
 
     assert again == first
 
 
 def test_cannot_assess_and_unreadable_lists(tmp_path):
-    con = a_workspace(
+    workspace = a_workspace(
         cannot_assess=[("0004512", NORTH, "pathway_plan_review_date", "unreadable", "pathway-plan-current")],
         unreadable=[
             ("caseload", "list-9.xlsx", "List 9", 41, "in_touch", "not one of DIED, NO", "=MAYBE"),
@@ -259,7 +259,7 @@ def test_cannot_assess_and_unreadable_lists(tmp_path):
         ],
     )
 
-    written = write(con, tmp_path)
+    written = write(workspace, tmp_path)
 
     assert read_csv(written["cannot-assess.csv"]) == [
         {
@@ -275,12 +275,12 @@ def test_cannot_assess_and_unreadable_lists(tmp_path):
 
 
 def test_restricted_people_are_only_on_the_list_for_the_head_of_service(tmp_path):
-    con = a_workspace(
+    workspace = a_workspace(
         a_flag("P001"), a_flag("P666"),
         cannot_assess=[("P666", NORTH, "activity", "blank", "neet"), ("P001", None, "activity", "blank", "neet")],
     )  # fmt: skip
 
-    written = write(con, tmp_path, workbooks=True, restricted=frozenset({"P666"}))
+    written = write(workspace, tmp_path, workbooks=True, restricted=frozenset({"P666"}))
 
     assert [row["person_id"] for row in read_csv(written["restricted.csv"])] == ["P666"]
     assert [row["person_id"] for row in read_csv(written["restricted-cannot-assess.csv"])] == ["P666"]
@@ -295,20 +295,20 @@ def test_restricted_people_are_only_on_the_list_for_the_head_of_service(tmp_path
 
 
 def test_no_list_of_restricted_people_is_written_when_there_are_none(tmp_path):
-    con = a_workspace(a_flag("P001"))
+    workspace = a_workspace(a_flag("P001"))
 
-    written = write(con, tmp_path, restricted=frozenset({"P666"}))
+    written = write(workspace, tmp_path, restricted=frozenset({"P666"}))
 
     assert not [name for name in written if name.startswith("restricted")]
 
 
 def test_a_night_that_cannot_be_finished_leaves_the_lists_that_were_there(tmp_path):
     before = {name: path.read_bytes() for name, path in write(a_workspace(a_flag("P001")), tmp_path).items()}
-    con = a_workspace(a_flag("P002"))
-    con.execute("DROP TABLE unreadable")
+    workspace = a_workspace(a_flag("P002"))
+    workspace.execute("DROP TABLE unreadable")
 
     with pytest.raises(Exception, match="unreadable"):
-        write(con, tmp_path)
+        write(workspace, tmp_path)
 
     assert {path.name: path.read_bytes() for path in (tmp_path / "2026-01-12").iterdir()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["2026-01-12"]
@@ -372,9 +372,9 @@ def test_team_names_become_safe_file_names_that_never_collide():
 
 def test_a_team_called_like_a_path_writes_inside_the_nights_folder(tmp_path):
     teams = ("../../x", "CON", "Team #[1]'s", "team/#[1]'S")
-    con = a_workspace(*(a_flag(f"P{n}", team=team) for n, team in enumerate(teams)))
+    workspace = a_workspace(*(a_flag(f"P{n}", team=team) for n, team in enumerate(teams)))
 
-    written = write(con, tmp_path / "exceptions", teams=teams, workbooks=True)
+    written = write(workspace, tmp_path / "exceptions", teams=teams, workbooks=True)
 
     assert [path.name for path in tmp_path.iterdir()] == ["exceptions"]
     assert len(written) == 2 * 5 + 2
@@ -384,9 +384,9 @@ def test_a_team_called_like_a_path_writes_inside_the_nights_folder(tmp_path):
 
 
 def test_teams_that_differ_only_in_case_have_headings_of_their_own(tmp_path):
-    con = a_workspace(a_flag("P001", team="North"), a_flag("P002", team="NORTH"), a_flag("P003", team="open"))
+    workspace = a_workspace(a_flag("P001", team="North"), a_flag("P002", team="NORTH"), a_flag("P003", team="open"))
 
-    written = write(con, tmp_path, teams=("North", "NORTH", "open"), workbooks=True)
+    written = write(workspace, tmp_path, teams=("North", "NORTH", "open"), workbooks=True)
 
     summary = open_book(written["all.xlsx"])["Summary"]
     headings = [column.name for column in summary.tables["summary"].tableColumns]
@@ -394,26 +394,26 @@ def test_teams_that_differ_only_in_case_have_headings_of_their_own(tmp_path):
 
 
 def test_a_team_that_nobody_configured_has_a_pair_of_its_own(tmp_path):
-    con = a_workspace(a_flag("P001"), a_flag("P002", team="Leaving Care Central"), a_flag("P003", team=" "))
+    workspace = a_workspace(a_flag("P001"), a_flag("P002", team="Leaving Care Central"), a_flag("P003", team=" "))
 
-    written = write(con, tmp_path)
+    written = write(workspace, tmp_path)
 
     assert [row["person_id"] for row in read_csv(written["team-leaving-care-central.csv"])] == ["P002"]
     assert [row["person_id"] for row in read_csv(written["other-teams.csv"])] == ["P003"]
 
 
 def test_a_column_that_cannot_be_holding_teams_does_not_make_a_file_of_each(tmp_path):
-    con = a_workspace(*(a_flag(f"P{n:03}", team=f"worker {n}") for n in range(150)))
+    workspace = a_workspace(*(a_flag(f"P{n:03}", team=f"worker {n}") for n in range(150)))
 
-    written = write(con, tmp_path)
+    written = write(workspace, tmp_path)
 
     assert len(written) == 6
     assert len(read_csv(written["other-teams.csv"])) == 150
 
 
 def test_leads_get_a_copy_of_their_teams_lists_and_of_nothing_else(tmp_path):
-    con = a_workspace(a_flag("P001"), a_flag("P002", team=SOUTH), a_flag("P666"), a_flag("P003", team=None))
-    write(con, tmp_path, workbooks=True, restricted=frozenset({"P666"}))
+    workspace = a_workspace(a_flag("P001"), a_flag("P002", team=SOUTH), a_flag("P666"), a_flag("P003", team=None))
+    write(workspace, tmp_path, workbooks=True, restricted=frozenset({"P666"}))
     shared = tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o750)
@@ -445,13 +445,13 @@ def test_progress_is_told_of_every_file(tmp_path):
 
 
 def test_an_export_holds_only_what_was_asked_for(tmp_path):
-    con = a_workspace(
+    workspace = a_workspace(
         a_flag("P001"), a_flag("P002", team=SOUTH), a_flag("P003", rule="neet"), a_flag("P004", state="held"),
         a_flag("P666"),
     )  # fmt: skip
 
     count = export_flags(
-        con, tmp_path / "out.csv", form="csv", as_at=NIGHT,
+        workspace, tmp_path / "out.csv", form="csv", as_at=NIGHT,
         team=NORTH, rule="over-21-contact", state="open", restricted=frozenset({"P666"}),
     )  # fmt: skip
 
@@ -460,16 +460,16 @@ def test_an_export_holds_only_what_was_asked_for(tmp_path):
 
 
 def test_an_export_for_a_team_with_a_quote_in_its_name(tmp_path):
-    con = a_workspace(a_flag("P001", team="St John's"), a_flag("P002"))
+    workspace = a_workspace(a_flag("P001", team="St John's"), a_flag("P002"))
 
-    assert export_flags(con, tmp_path / "out.csv", form="csv", as_at=NIGHT, team="St John's") == 1
-    assert export_flags(con, tmp_path / "out.csv", form="csv", as_at=NIGHT, team="' OR 'a' = 'a") == 0
+    assert export_flags(workspace, tmp_path / "out.csv", form="csv", as_at=NIGHT, team="St John's") == 1
+    assert export_flags(workspace, tmp_path / "out.csv", form="csv", as_at=NIGHT, team="' OR 'a' = 'a") == 0
 
 
 def test_a_json_export_is_a_list_of_objects_with_iso_dates(tmp_path):
-    con = a_workspace(a_flag("0004512", because='Said "no" — =1+1'), a_flag("P002", severity="medium"))
+    workspace = a_workspace(a_flag("0004512", because='Said "no" — =1+1'), a_flag("P002", severity="medium"))
 
-    count = export_flags(con, tmp_path / "out.json", form="json", as_at=NIGHT)
+    count = export_flags(workspace, tmp_path / "out.json", form="json", as_at=NIGHT)
 
     objects = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
     assert count == len(objects) == 2
@@ -488,9 +488,9 @@ def test_a_json_export_of_nothing_is_an_empty_list(tmp_path):
 
 
 def test_a_workbook_export_names_what_was_asked_for(tmp_path):
-    con = a_workspace(*(a_flag(f"P{n:03}") for n in range(4)), a_flag("P009", team=SOUTH))
+    workspace = a_workspace(*(a_flag(f"P{n:03}") for n in range(4)), a_flag("P009", team=SOUTH))
 
-    export_flags(con, tmp_path / "out.xlsx", form="xlsx", as_at=NIGHT, team=NORTH, state="open", most_rows=3)
+    export_flags(workspace, tmp_path / "out.xlsx", form="xlsx", as_at=NIGHT, team=NORTH, state="open", most_rows=3)
 
     book = open_book(tmp_path / "out.xlsx")
     lines = [row[0] for row in book["Summary"].values]

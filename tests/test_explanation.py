@@ -10,7 +10,7 @@ from support.running_service import NIGHT, Council, crowd, day, settled
 
 from monitor.config.settings import load_config
 from monitor.errors import Problems, Refused
-from monitor.record.explain import Account, Answer, explain_person, narrow
+from monitor.record.explain import Explanation, RuleAnswer, explain_person, narrow
 from monitor.rulebook.rulebook import load_rulebook
 from monitor.store.database import open_store
 from monitor.store.location import locate
@@ -31,17 +31,17 @@ def council(tmp_path_factory: pytest.TempPathFactory) -> Council:
     return council
 
 
-def explain(council: Council, person: str, as_at: dt.date | None = None) -> Account:
+def explain(council: Council, person: str, as_at: dt.date | None = None) -> Explanation:
     config = load_config(council.config_path)
-    store = open_store(locate(config, {}))
+    database = open_store(locate(config, {}))
     try:
         rulebook = load_rulebook(config.rule_folders(), config.rule)
-        return explain_person(store, config.data_folder / "snapshots", rulebook, person, as_at=as_at)
+        return explain_person(database, config.data_folder / "snapshots", rulebook, person, as_at=as_at)
     finally:
-        store.close()
+        database.close()
 
 
-def answer(account: Account, rule: str) -> Answer:
+def answer(account: Explanation, rule: str) -> RuleAnswer:
     (found,) = [one for one in account.answers if one.rule == rule]
     return found
 
@@ -146,11 +146,11 @@ def test_everything_the_database_holds_of_them_is_listed(council: Council) -> No
 
 def test_a_missing_snapshot_is_said_and_the_roster_stands_in(council: Council, tmp_path: Path) -> None:
     config = load_config(council.config_path)
-    store = open_store(locate(config, {}))
+    database = open_store(locate(config, {}))
     rulebook = load_rulebook(config.rule_folders(), config.rule)
 
-    account = explain_person(store, tmp_path, rulebook, "P1")
-    store.close()
+    account = explain_person(database, tmp_path, rulebook, "P1")
+    database.close()
 
     assert "what the roster last knew" in account.source
     assert "is missing" in account.source

@@ -23,7 +23,7 @@ from support.running_service import NIGHT, Council, crowd, day, homeless, settle
 
 from monitor.config.settings import load_config
 from monitor.errors import MonitorError, Refused, StoreError
-from monitor.night.run import Night, Tools, run_night
+from monitor.night.run import NightOutcome, Tools, run_night
 from monitor.store.nights import Request
 
 NORTH, ANALYST = "north@example.gov.uk", "analyst@example.gov.uk"
@@ -153,7 +153,9 @@ def locked(folder: Path, database: str | None) -> Iterator[None]:
             yield
 
 
-def patient_night(council: Council, as_at: dt.date, *, wait_seconds: float, said: Callable[[str], None] = str) -> Night:
+def patient_night(
+    council: Council, as_at: dt.date, *, wait_seconds: float, said: Callable[[str], None] = str
+) -> NightOutcome:
     """A night that waits longer, or less long, for the database than the rest."""
     tools = Tools(lambda: council.clock, {}, said)
     config = load_config(council.config_path)

@@ -174,7 +174,7 @@ def test_the_database_itself_refuses_a_second_unresolved_flag(tmp_path: Path) ->
     nights = Nights(tmp_path)
     nights.night(DAY, {"P1": overdue()})
 
-    with pytest.raises(MonitorError, match="UNIQUE"), nights.store.writing() as connection:
-        connection.execute(text("INSERT INTO flag SELECT 99, person_id, rule, severity, NULL, NULL, opened_on, "
+    with pytest.raises(MonitorError, match="UNIQUE"), nights.database.writing() as store:
+        store.execute(text("INSERT INTO flag SELECT 99, person_id, rule, severity, NULL, NULL, opened_on, "
                                 "opened_run_id, in_breach_since, due_on, because, NULL, NULL, NULL, NULL, NULL, 0, "
                                 "NULL, NULL, NULL, NULL, NULL FROM flag"))  # fmt: skip

@@ -25,31 +25,31 @@ Due = dict[tuple[str, str], dt.date]
 
 def breaches(people: list[Example], days: range) -> list[set[tuple[str, str]]]:
     """Who is in breach of what on each day, each person's record made for that very day."""
-    con = open_workspace()
-    examples.build_caseload(con, [replace(one, as_at=AS_AT + dt.timedelta(n)) for n in days for one in people])
-    evaluation.answer(con, RULEBOOK.rules)
+    workspace = open_workspace()
+    examples.build_caseload(workspace, [replace(one, as_at=AS_AT + dt.timedelta(n)) for n in days for one in people])
+    evaluation.answer(workspace, RULEBOOK.rules)
     found: list[set[tuple[str, str]]] = [set() for _ in days]
     for rule in RULEBOOK.rules:
-        rows = con.execute(f'SELECT person_id FROM outcome WHERE "{rule.id}" = {evaluation.BREACH}').fetchall()
+        rows = workspace.execute(f'SELECT person_id FROM outcome WHERE "{rule.id}" = {evaluation.BREACH}').fetchall()
         for (person_id,) in rows:
             day, place = divmod(int(person_id[1:]) - 1, len(people))
             found[day].add((f"E{place + 1}", rule.id))
-    con.close()
+    workspace.close()
     return found
 
 
 def look_ahead(people: list[Example], as_at: dt.date = AS_AT, rulebook: Rulebook = RULEBOOK) -> tuple[Due, Due]:
     """Every person and rule coming due with the day, and those of them said in another's line."""
-    con = open_workspace()
-    examples.build_caseload(con, [replace(one, as_at=as_at) for one in people])
-    lock_down(con)
-    evaluation.ask(con, rulebook.in_force(as_at))
+    workspace = open_workspace()
+    examples.build_caseload(workspace, [replace(one, as_at=as_at) for one in people])
+    lock_down(workspace)
+    evaluation.ask(workspace, rulebook.in_force(as_at))
     kinds = {"person_id": "VARCHAR", "rule": "VARCHAR", "target": "VARCHAR"}
-    load_rows(con, "decision", kinds, ())
-    con.execute("CREATE OR REPLACE TABLE opening AS SELECT person_id, rule FROM breach")
-    coming_due.look_ahead(con, rulebook, as_at, EVERYTHING)
-    rows = con.execute("SELECT person_id, rule, opens_on, inside FROM coming_due").fetchall()
-    con.close()
+    load_rows(workspace, "decision", kinds, ())
+    workspace.execute("CREATE OR REPLACE TABLE opening AS SELECT person_id, rule FROM breach")
+    coming_due.look_ahead(workspace, rulebook, as_at, EVERYTHING)
+    rows = workspace.execute("SELECT person_id, rule, opens_on, inside FROM coming_due").fetchall()
+    workspace.close()
     return {row[:2]: row[2] for row in rows}, {row[:2]: row[2] for row in rows if row[3]}
 
 
@@ -106,29 +106,29 @@ def test_a_rule_folded_by_one_that_is_due_no_later_is_said_inside_it() -> None:
 
 
 def test_nothing_of_tonight_is_changed_by_looking_ahead() -> None:
-    con = open_workspace()
-    examples.build_caseload(con, invent(50))
-    evaluation.ask(con, RULEBOOK.rules)
-    con.execute("CREATE TABLE decision AS SELECT person_id, rule, 'continue' AS target FROM breach WHERE false")
-    con.execute("CREATE TABLE opening AS SELECT person_id, rule FROM breach")
+    workspace = open_workspace()
+    examples.build_caseload(workspace, invent(50))
+    evaluation.ask(workspace, RULEBOOK.rules)
+    workspace.execute("CREATE TABLE decision AS SELECT person_id, rule, 'continue' AS target FROM breach WHERE false")
+    workspace.execute("CREATE TABLE opening AS SELECT person_id, rule FROM breach")
     names = ("answer", "breach", "cannot_assess", "outcome", "caseload")
-    before = {name: con.execute(f"SELECT * FROM {name} ORDER BY ALL").fetchall() for name in names}
+    before = {name: workspace.execute(f"SELECT * FROM {name} ORDER BY ALL").fetchall() for name in names}
 
-    coming_due.look_ahead(con, RULEBOOK, AS_AT, EVERYTHING)
+    coming_due.look_ahead(workspace, RULEBOOK, AS_AT, EVERYTHING)
 
-    assert {name: con.execute(f"SELECT * FROM {name} ORDER BY ALL").fetchall() for name in names} == before
+    assert {name: workspace.execute(f"SELECT * FROM {name} ORDER BY ALL").fetchall() for name in names} == before
 
 
 def test_a_rule_no_source_can_answer_is_not_forecast() -> None:
-    con = open_workspace()
-    examples.build_caseload(con, [young(latest_contact_date=dt.date(2025, 11, 20))])
-    evaluation.ask(con, RULEBOOK.rules)
-    con.execute("CREATE TABLE decision AS SELECT person_id, rule, 'hold' AS target FROM breach WHERE false")
-    con.execute("CREATE TABLE opening AS SELECT person_id, rule FROM breach")
+    workspace = open_workspace()
+    examples.build_caseload(workspace, [young(latest_contact_date=dt.date(2025, 11, 20))])
+    evaluation.ask(workspace, RULEBOOK.rules)
+    workspace.execute("CREATE TABLE decision AS SELECT person_id, rule, 'hold' AS target FROM breach WHERE false")
+    workspace.execute("CREATE TABLE opening AS SELECT person_id, rule FROM breach")
 
-    coming_due.look_ahead(con, RULEBOOK, AS_AT, EVERYTHING - {"latest_contact_date"})
+    coming_due.look_ahead(workspace, RULEBOOK, AS_AT, EVERYTHING - {"latest_contact_date"})
 
-    assert con.execute("SELECT count(*) FROM coming_due").fetchall() == [(0,)]
+    assert workspace.execute("SELECT count(*) FROM coming_due").fetchall() == [(0,)]
 
 
 def test_a_rule_that_comes_into_force_opens_its_flags_on_that_day() -> None:
@@ -200,8 +200,8 @@ def test_the_baseline_only_counts_what_comes_due_and_the_next_night_does_not_rep
 
 def test_what_a_message_that_never_arrived_said_is_said_again(first_night: Council, tmp_path: Path) -> None:
     council = first_night.copy_to(tmp_path)
-    with council.store() as store, store.writing() as connection:
-        connection.execute(text("UPDATE message SET state = 'permanent-failure' WHERE kind = 'lead'"))
+    with council.open_database() as database, database.writing() as store:
+        store.execute(text("UPDATE message SET state = 'permanent-failure' WHERE kind = 'lead'"))
 
     council.night(day(1))
 

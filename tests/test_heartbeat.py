@@ -12,7 +12,7 @@ from support.calendar_years import Timed, few_rules
 from support.servers.mail import free_port
 from support.servers.ping import CHECK, Checks, ping_server
 
-from monitor.config.service_settings import Heartbeat as Settings
+from monitor.config.service_settings import HeartbeatSettings as Settings
 from monitor.errors import Problems
 from monitor.service.heartbeat import Heartbeat, Signal, describe
 

@@ -54,12 +54,12 @@ class Reading:
 
 def read(url: str, reading: Reading | None = None, **settings: Any) -> Reading:
     reading = Reading() if reading is None else reading
-    con = open_workspace()
+    workspace = open_workspace()
     source = Source(name="case-api", kind="http", http=Http(url=url, **settings))
     _, reading.headings, reading.notes = http.load(
-        con, "extract", source, ENVIRON, say=reading.said.append, sleep=reading.waits.append
+        workspace, "extract", source, ENVIRON, say=reading.said.append, sleep=reading.waits.append
     )
-    reading.rows = fetch(con, 'SELECT * FROM extract ORDER BY "row"')
+    reading.rows = fetch(workspace, 'SELECT * FROM extract ORDER BY "row"')
     return reading
 
 
@@ -675,14 +675,16 @@ def test_a_night_whose_service_fails_changes_nothing_and_tells_the_analyst_alone
 
 
 def test_what_a_service_supplies_joins_the_night_as_any_source_does() -> None:
-    con = open_workspace()
+    workspace = open_workspace()
     with serving(lambda asked: as_json([person(1, accommodation="S2"), person(2, in_touch="MAYBE")])) as server:
         source = Source(name="case-api", kind="http", http=Http(url=server.url))
-        _, headings, notes = http.load(con, "extract", source, {})
+        _, headings, notes = http.load(workspace, "extract", source, {})
     extract = Extract("case-api", "http", "127.0.0.1", None, "extract", headings, "", None, notes=notes)
 
-    intake = type_rows(con, [extract], as_at=NIGHT, not_an_adviser=(), team_names=())
+    intake = type_rows(workspace, [extract], as_at=NIGHT, not_an_adviser=(), team_names=())
 
-    rows = fetch(con, "SELECT person_id, in_touch_gap, accommodation, accommodation_suitable FROM tonight ORDER BY ALL")
+    rows = fetch(
+        workspace, "SELECT person_id, in_touch_gap, accommodation, accommodation_suitable FROM tonight ORDER BY ALL"
+    )
     assert [tuple(row.values()) for row in rows] == [("P001", None, "S", False), ("P002", "unreadable", None, None)]
     assert 'case-api: 1 of 2 items have no "accommodation"; read as blank' in intake.notes

@@ -37,7 +37,7 @@ class Sources:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.con = open_workspace()
+        self.workspace = open_workspace()
         self.sources: list[Source] = []
         self.intake: Intake | None = None
 
@@ -54,8 +54,8 @@ class Sources:
         return self.add(name, rows, kind="supplement", **other)
 
     def read(self) -> "Sources":
-        extracts = [read_source(one, self.con, as_at=AS_AT, data_folder=self.folder) for one in self.sources]
-        self.intake = type_rows(self.con, extracts, as_at=AS_AT, not_an_adviser=NOT_AN_ADVISER, team_names=TEAMS)
+        extracts = [read_source(one, self.workspace, as_at=AS_AT, data_folder=self.folder) for one in self.sources]
+        self.intake = type_rows(self.workspace, extracts, as_at=AS_AT, not_an_adviser=NOT_AN_ADVISER, team_names=TEAMS)
         return self
 
     @property
@@ -64,14 +64,14 @@ class Sources:
         return self.intake.notes
 
     def people(self) -> dict[str, dict[str, Any]]:
-        return {row["person_id"]: row for row in fetch(self.con, "SELECT * FROM tonight ORDER BY person_id")}
+        return {row["person_id"]: row for row in fetch(self.workspace, "SELECT * FROM tonight ORDER BY person_id")}
 
     def cell(self, person_id: str, column: str) -> tuple[Any, Any]:
         row = self.people()[person_id]
         return row[column], row[f"{column}_gap"]
 
     def rows(self, table: str) -> list[tuple[Any, ...]]:
-        return self.con.execute(f"SELECT * FROM {table} ORDER BY ALL").fetchall()
+        return self.workspace.execute(f"SELECT * FROM {table} ORDER BY ALL").fetchall()
 
 
 # The four things a cell can be
@@ -303,9 +303,9 @@ def absent(night: Sources, **last_values: str) -> dict[str, Any]:
     }  # fmt: skip
     said = ",".join(f'"{name}":{text}' for name, text in last_values.items())
     row = ("P009", "former relevant", f'{{"date_of_birth":"2003-03-01",{said}}}', None, AS_AT, None, None)
-    load_rows(night.con, "roster", columns, [row])
-    join_roster(night.con, night.intake, as_at=AS_AT, team_names=TEAMS)
-    (found,) = fetch(night.con, "SELECT * FROM caseload WHERE NOT present")
+    load_rows(night.workspace, "roster", columns, [row])
+    join_roster(night.workspace, night.intake, as_at=AS_AT, team_names=TEAMS)
+    (found,) = fetch(night.workspace, "SELECT * FROM caseload WHERE NOT present")
     return found
 
 
@@ -331,7 +331,7 @@ def test_a_detail_source_that_says_someone_missing_died_is_believed(tmp_path):
     row = absent(night, in_touch='"YES"')
 
     assert row["died"] is True
-    assert joining.count_absent_deaths(night.con) == 1
+    assert joining.count_absent_deaths(night.workspace) == 1
 
 
 # The supplement's file
@@ -506,9 +506,9 @@ def test_nothing_is_changed_by_a_supplement_that_cannot_be_read(council):
 
 
 def test_comparing_names_is_not_confused_by_spelling_of_teams_the_config_does_not_know():
-    con = open_workspace()
-    con.execute("CREATE TABLE roster AS SELECT unnest(['LC  North', 'Elsewhere', NULL]) AS team")
+    workspace = open_workspace()
+    workspace.execute("CREATE TABLE roster AS SELECT unnest(['LC  North', 'Elsewhere', NULL]) AS team")
 
-    joining.spell_teams(con, "roster", "team", TEAMS)
+    joining.spell_teams(workspace, "roster", "team", TEAMS)
 
-    assert con.execute("SELECT team FROM roster ORDER BY ALL").fetchall() == [("Elsewhere",), ("North",), (None,)]
+    assert workspace.execute("SELECT team FROM roster ORDER BY ALL").fetchall() == [("Elsewhere",), ("North",), (None,)]

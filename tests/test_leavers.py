@@ -8,7 +8,7 @@ from support.running_service import NIGHT, Council, crowd, day, settled
 
 from monitor.caseload.departures import read_merged
 from monitor.errors import Problems
-from monitor.night.run import Night
+from monitor.night.run import NightOutcome
 
 
 def merged_file(folder: Path, text: str) -> Path:
@@ -29,7 +29,7 @@ class Left:
     """Three nights run once: five people go on the second, one into another record, and one is back on the third."""
 
     council: Council
-    night: Night
+    night: NightOutcome
     reasons: dict[object, object]
     """After the second night."""
 

@@ -20,7 +20,7 @@ from support.command import monitor
 from support.running_service import NIGHT, Council, crowd
 
 from monitor.errors import LockHeld, Problems
-from monitor.store.database import Store, open_store, reading_store, working_store
+from monitor.store.database import Database, open_store, reading_store, working_store
 from monitor.store.location import find_share, refuse_share
 
 HOLDING = """
@@ -40,14 +40,14 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return made()
 
 
-def count_runs(store: Store) -> int:
-    with store.reading() as connection:
-        return int(connection.execute(text("SELECT count(*) FROM run")).scalar_one())
+def count_runs(database: Database) -> int:
+    with database.reading() as store:
+        return int(store.execute(text("SELECT count(*) FROM run")).scalar_one())
 
 
-def write_run(store: Store, number: int) -> None:
-    with store.writing() as connection:
-        connection.execute(
+def write_run(database: Database, number: int) -> None:
+    with database.writing() as store:
+        store.execute(
             text("INSERT INTO run (id, as_at, state, started_at) VALUES (:id, '2026-01-12', 'failed', '2026-01-12')"),
             {"id": number},
         )
@@ -83,10 +83,10 @@ def test_a_process_that_is_killed_lets_the_next_one_in(url: str) -> None:
         process.send_signal(signal.SIGKILL)
         process.wait()
 
-        with working_store(url) as store:
-            write_run(store, 1)
+        with working_store(url) as database:
+            write_run(database, 1)
 
-            assert count_runs(store) == 1
+            assert count_runs(database) == 1
 
 
 def test_whoever_waits_long_enough_is_let_in(url: str) -> None:
@@ -109,8 +109,8 @@ def test_whoever_waits_long_enough_is_let_in(url: str) -> None:
 
 def test_reading_needs_no_lock_and_does_not_see_what_is_being_written(url: str) -> None:
     with working_store(url, wait_seconds=0) as at_work, reading_store(url, wait_seconds=0) as reader:
-        with at_work.writing() as connection:
-            connection.execute(
+        with at_work.writing() as store:
+            store.execute(
                 text("INSERT INTO run (id, as_at, state, started_at) VALUES (1, '2026-01-12', 'running', '2026-01-12')")
             )
             seen = count_runs(reader)
@@ -119,14 +119,14 @@ def test_reading_needs_no_lock_and_does_not_see_what_is_being_written(url: str) 
 
 
 def test_a_store_opened_without_the_lock_takes_it_for_each_transaction(url: str) -> None:
-    store = open_store(url, wait_seconds=0)
-    write_run(store, 1)
+    database = open_store(url, wait_seconds=0)
+    write_run(database, 1)
 
     with working_store(url), pytest.raises(LockHeld, match=f"process {os.getpid()}"):
-        write_run(store, 2)
+        write_run(database, 2)
 
-    assert count_runs(store) == 1
-    store.close()
+    assert count_runs(database) == 1
+    database.close()
 
 
 def test_a_holder_whose_connection_was_cut_saves_nothing_once_another_has_taken_over(
@@ -149,17 +149,17 @@ def test_a_holder_whose_connection_was_cut_saves_nothing_once_another_has_taken_
 def test_a_holder_whose_connection_was_cut_goes_on_while_nobody_has_taken_over(new_database: Callable[[], str]) -> None:
     url = new_database()
 
-    with working_store(url) as store:
+    with working_store(url) as database:
         cut_the_lock(url)
-        write_run(store, 1)
+        write_run(database, 1)
 
-        assert count_runs(store) == 1
+        assert count_runs(database) == 1
 
 
 def cut_the_lock(url: str) -> None:
     """Cut the connections that hold an advisory lock on this database, as a network or a restart would."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        cut = connection.execute("""
+    with psycopg.connect(url, autocommit=True) as store:
+        cut = store.execute("""
             SELECT pg_terminate_backend(pid, 5000) FROM pg_locks
             WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
         """).fetchall()
@@ -169,11 +169,11 @@ def cut_the_lock(url: str) -> None:
 def test_a_transaction_under_way_holds_off_whoever_would_take_over(new_database: Callable[[], str]) -> None:
     url = new_database()
     with working_store(url) as first:
-        with first.writing() as connection:
+        with first.writing() as store:
             cut_the_lock(url)
             with pytest.raises(Exception, match="locked"), working_store(url, wait_seconds=0.3):
                 pass
-            connection.execute(
+            store.execute(
                 text("INSERT INTO run (id, as_at, state, started_at) VALUES (1, '2026-01-12', 'failed', '2026-01-12')")
             )
 
@@ -183,9 +183,9 @@ def test_a_transaction_under_way_holds_off_whoever_would_take_over(new_database:
 
 def test_two_schemas_of_one_database_are_two_stores(new_database: Callable[[], str]) -> None:
     url = new_database()
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("CREATE SCHEMA north")
-        connection.execute("CREATE SCHEMA south")
+    with psycopg.connect(url, autocommit=True) as store:
+        store.execute("CREATE SCHEMA north")
+        store.execute("CREATE SCHEMA south")
 
     with (
         working_store(f"{url}&options=-csearch_path=north", wait_seconds=0) as north,

@@ -17,10 +17,10 @@ from support.running_service import Council, settled
 from support.servers.http import Said, serving
 from support.servers.mail import free_port
 
-from monitor.config.service_settings import Heartbeat as Settings
+from monitor.config.service_settings import HeartbeatSettings as Settings
 from monitor.log import open_log
 from monitor.service.heartbeat import Heartbeat
-from monitor.service.settings import Watch
+from monitor.service.live_settings import Watch
 from monitor.service.steps import Service
 
 FIRST = dt.date(2026, 1, 12)

@@ -10,7 +10,7 @@ from support.council import shipped_rules
 from support.running_service import NIGHT, Council, crowd, day, section, settled
 
 from monitor.figures import measures
-from monitor.figures.measures import Figures
+from monitor.figures.measures import Proportion
 from monitor.rulebook import evaluation, examples
 from monitor.rulebook.rule_file import Example
 from monitor.workspace import open_workspace
@@ -25,9 +25,9 @@ SUPPLIED = frozenset({"disability", "in_touch", "personal_adviser", "activity", 
 
 @pytest.fixture
 def con() -> Iterator["DuckDBPyConnection"]:
-    con = open_workspace()
-    yield con
-    con.close()
+    workspace = open_workspace()
+    yield workspace
+    workspace.close()
 
 
 def young(*, unreadable: tuple[str, ...] = (), flagged: bool = False, **given: object) -> tuple[Example, bool]:
@@ -40,41 +40,47 @@ def young(*, unreadable: tuple[str, ...] = (), flagged: bool = False, **given: o
     return Example("someone", NIGHT, "ok", kept, unreadable=unreadable), flagged
 
 
-def take(con: "DuckDBPyConnection", *people: tuple[Example, bool], cap: int = 25) -> dict[str, dict[str, Figures]]:
-    examples.build_caseload(con, [one for one, _ in people])
-    evaluation.ask(con, PLANS)
-    con.execute("CREATE TABLE flag_line (person_id VARCHAR, state VARCHAR, severity VARCHAR)")
+def take(
+    workspace: "DuckDBPyConnection", *people: tuple[Example, bool], cap: int = 25
+) -> dict[str, dict[str, Proportion]]:
+    examples.build_caseload(workspace, [one for one, _ in people])
+    evaluation.ask(workspace, PLANS)
+    workspace.execute("CREATE TABLE flag_line (person_id VARCHAR, state VARCHAR, severity VARCHAR)")
     for place, (_, flagged) in enumerate(people, start=1):
         if flagged:
-            con.execute("INSERT INTO flag_line VALUES (?, 'open', 'high')", [f"E{place}"])
-    measures.take(con, SUPPLIED, adviser_cap=cap)
-    found: dict[str, dict[str, Figures]] = {}
-    for name, team, *figures in con.execute("SELECT * FROM indicator").fetchall():
-        found.setdefault(name, {})[team] = Figures(*figures)
+            workspace.execute("INSERT INTO flag_line VALUES (?, 'open', 'high')", [f"E{place}"])
+    measures.take(workspace, SUPPLIED, adviser_cap=cap)
+    found: dict[str, dict[str, Proportion]] = {}
+    for name, team, *figures in workspace.execute("SELECT * FROM indicator").fetchall():
+        found.setdefault(name, {})[team] = Proportion(*figures)
     return found
 
 
-def test_an_adviser_over_the_cap_counts_once_in_the_team_most_of_their_people_are_in(con: "DuckDBPyConnection") -> None:
+def test_an_adviser_over_the_cap_counts_once_in_the_team_most_of_their_people_are_in(
+    workspace: "DuckDBPyConnection",
+) -> None:
     people = [young(personal_adviser="B Example", allocated_team="South") for _ in range(3)]
     people += [young(personal_adviser="b example "), young(), young(personal_adviser=None)]
 
-    found = take(con, *people, young(unreadable=("personal_adviser",)), cap=3)["adviser-over-cap"]
+    found = take(workspace, *people, young(unreadable=("personal_adviser",)), cap=3)["adviser-over-cap"]
 
-    assert found == {"South": Figures(1, 1, 0), "North": Figures(0, 1, 1)}
+    assert found == {"South": Proportion(1, 1, 0), "North": Proportion(0, 1, 1)}
 
 
-def test_out_of_work_for_health_or_caring_leaves_out_whom_the_record_does_not_say(con: "DuckDBPyConnection") -> None:
+def test_out_of_work_for_health_or_caring_leaves_out_whom_the_record_does_not_say(
+    workspace: "DuckDBPyConnection",
+) -> None:
     found = take(
-        con, young(activity="G4"), young(activity="G6"), young(activity="G5"), young(activity=None),
+        workspace, young(activity="G4"), young(activity="G6"), young(activity="G5"), young(activity=None),
         young(unreadable=("activity",)),
     )  # fmt: skip
 
-    assert found["neet-health-or-caring"] == {"North": Figures(2, 3, 2)}
+    assert found["neet-health-or-caring"] == {"North": Proportion(2, 3, 2)}
 
 
-def test_a_plan_is_current_when_it_is_there_and_not_overdue_by_group(con: "DuckDBPyConnection") -> None:
+def test_a_plan_is_current_when_it_is_there_and_not_overdue_by_group(workspace: "DuckDBPyConnection") -> None:
     found = take(
-        con,
+        workspace,
         young(disability=True),
         young(disability=True, pathway_plan_review_date=dt.date(2025, 1, 1)),
         young(disability=True, pathway_plan_review_date=None),
@@ -82,23 +88,23 @@ def test_a_plan_is_current_when_it_is_there_and_not_overdue_by_group(con: "DuckD
         young(),
     )
 
-    assert found["plan-current:disabled"] == {"North": Figures(1, 3, 1)}
-    assert found["plan-current:not-disabled"] == {"North": Figures(1, 1, 1)}
+    assert found["plan-current:disabled"] == {"North": Proportion(1, 3, 1)}
+    assert found["plan-current:not-disabled"] == {"North": Proportion(1, 1, 1)}
 
 
-def test_something_open_is_counted_by_group(con: "DuckDBPyConnection") -> None:
-    found = take(con, young(disability=True, flagged=True), young(disability=True), young(flagged=True))
+def test_something_open_is_counted_by_group(workspace: "DuckDBPyConnection") -> None:
+    found = take(workspace, young(disability=True, flagged=True), young(disability=True), young(flagged=True))
 
-    assert found["flagged:disabled"] == {"North": Figures(1, 2, 0)}
-    assert found["flagged:not-disabled"] == {"North": Figures(1, 1, 0)}
+    assert found["flagged:disabled"] == {"North": Proportion(1, 2, 0)}
+    assert found["flagged:not-disabled"] == {"North": Proportion(1, 1, 0)}
 
 
 def test_those_of_21_and_over_are_reached_refused_or_not_and_touched_within_thirty_days(
-    con: "DuckDBPyConnection",
+    workspace: "DuckDBPyConnection",
 ) -> None:
     grown = {"date_of_birth": dt.date(2003, 6, 1)}
     found = take(
-        con,
+        workspace,
         young(**grown, latest_contact_date=dt.date(2025, 12, 13)),
         young(**grown, in_touch="REFU", latest_contact_date=dt.date(2025, 12, 12)),
         young(**grown, in_touch="NREQ", latest_contact_date=None),
@@ -107,71 +113,78 @@ def test_those_of_21_and_over_are_reached_refused_or_not_and_touched_within_thir
         young(),
     )
 
-    assert found["over-21-reached"] == {"North": Figures(1, 4, 1)}
-    assert found["over-21-refused"] == {"North": Figures(2, 4, 1)}
-    assert found["over-21-not-reached"] == {"North": Figures(1, 4, 1)}
-    assert found["over-21-untouched"] == {"North": Figures(2, 5, 0)}
+    assert found["over-21-reached"] == {"North": Proportion(1, 4, 1)}
+    assert found["over-21-refused"] == {"North": Proportion(2, 4, 1)}
+    assert found["over-21-not-reached"] == {"North": Proportion(1, 4, 1)}
+    assert found["over-21-untouched"] == {"North": Proportion(2, 5, 0)}
 
 
-def test_an_adviser_before_18_is_asked_of_the_eligible_and_relevant_only(con: "DuckDBPyConnection") -> None:
+def test_an_adviser_before_18_is_asked_of_the_eligible_and_relevant_only(workspace: "DuckDBPyConnection") -> None:
     seventeen = {"date_of_birth": dt.date(2008, 6, 1)}
     found = take(
-        con,
+        workspace,
         young(**seventeen, eligibility="eligible"),
         young(**seventeen, eligibility="relevant", personal_adviser=None),
         young(**seventeen, eligibility="qualifying", personal_adviser=None),
         young(personal_adviser=None),
     )
 
-    assert found["adviser-before-18"] == {"North": Figures(1, 2, 0)}
+    assert found["adviser-before-18"] == {"North": Proportion(1, 2, 0)}
 
 
-def test_how_far_a_column_is_filled_in_leaves_out_cells_that_cannot_be_read(con: "DuckDBPyConnection") -> None:
-    found = take(con, young(), young(activity=None), young(unreadable=("activity",)), young(in_touch="DIED"))
+def test_how_far_a_column_is_filled_in_leaves_out_cells_that_cannot_be_read(workspace: "DuckDBPyConnection") -> None:
+    found = take(workspace, young(), young(activity=None), young(unreadable=("activity",)), young(in_touch="DIED"))
 
-    assert found["filled:activity"] == {"North": Figures(1, 2, 1)}
+    assert found["filled:activity"] == {"North": Proportion(1, 2, 1)}
     assert "filled:accommodation" not in found
 
 
 def test_a_column_filled_in_less_than_it_was_is_named_with_both_shares() -> None:
     nights: measures.Nights = {
-        day(n): {"filled:activity": {"North": Figures(93, 100, 0)}, "filled:in_touch": {"North": Figures(93, 100, 0)}}
+        day(n): {
+            "filled:activity": {"North": Proportion(93, 100, 0)},
+            "filled:in_touch": {"North": Proportion(93, 100, 0)},
+        }
         for n in range(3)
     }
     nights[day(3)] = {
-        "filled:activity": {"North": Figures(71, 100, 4)}, "filled:in_touch": {"North": Figures(92, 100, 0)}
+        "filled:activity": {"North": Proportion(71, 100, 4)}, "filled:in_touch": {"North": Proportion(92, 100, 0)}
     }  # fmt: skip
 
     (fallen,) = measures.account(nights, day(3)).fallen
 
-    assert (fallen.label, fallen.tonight) == ("Filled in: activity", Figures(71, 100, 4))
+    assert (fallen.label, fallen.tonight) == ("Filled in: activity", Proportion(71, 100, 4))
     assert fallen.before is not None
     assert fallen.before.share == 0.93
 
 
 def test_a_share_is_shown_beside_the_one_four_weeks_before() -> None:
     nights: measures.Nights = {
-        day(n): {"over-21-reached": {"North": Figures(n, 40, 0), "South": Figures(1, 10, 2)}} for n in range(31)
+        day(n): {"over-21-reached": {"North": Proportion(n, 40, 0), "South": Proportion(1, 10, 2)}} for n in range(31)
     }
 
     (standing,) = measures.account(nights, day(30)).standings
 
-    assert (standing.tonight, standing.before, standing.before_on) == (Figures(31, 50, 2), Figures(3, 50, 2), day(2))
+    assert (standing.tonight, standing.before, standing.before_on) == (
+        Proportion(31, 50, 2),
+        Proportion(3, 50, 2),
+        day(2),
+    )
 
 
 @pytest.mark.parametrize(
     ("figures", "given"),
     [
-        (Figures(12, 40, 3), (12, 40)),
-        (Figures(4, 40, 0), (None, 40)),
-        (Figures(37, 40, 0), (None, 40)),
-        (Figures(1, 3, 0), (None, None)),
-        (Figures(0, 40, 0), (0, 40)),
-        (Figures(40, 40, 0), (40, 40)),
-        (Figures(0, 0, 9), (0, 0)),
+        (Proportion(12, 40, 3), (12, 40)),
+        (Proportion(4, 40, 0), (None, 40)),
+        (Proportion(37, 40, 0), (None, 40)),
+        (Proportion(1, 3, 0), (None, None)),
+        (Proportion(0, 40, 0), (0, 40)),
+        (Proportion(40, 40, 0), (40, 40)),
+        (Proportion(0, 0, 9), (0, 0)),
     ],
 )
-def test_small_numbers_do_not_leave_the_service(figures: Figures, given: tuple[int | None, int | None]) -> None:
+def test_small_numbers_do_not_leave_the_service(figures: Proportion, given: tuple[int | None, int | None]) -> None:
     assert measures.suppress(figures) == given
 
 

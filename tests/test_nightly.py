@@ -12,7 +12,7 @@ from support.calendar_years import few_rules
 from support.running_service import NIGHT, Council, crowd, day, homeless, section, settled
 
 from monitor.errors import Problems, Refused, SourceError
-from monitor.night.run import Night
+from monitor.night.run import NightOutcome
 from monitor.record import last_night
 
 NORTH, SOUTH, ANALYST = "north@example.gov.uk", "south@example.gov.uk", "analyst@example.gov.uk"
@@ -44,7 +44,7 @@ class Lived:
     """Nights run once, on either store, for the tests which only look at what they left."""
 
     council: Council
-    nights: list[Night] = field(default_factory=list)
+    nights: list[NightOutcome] = field(default_factory=list)
     flags: list[dict[tuple[str, str], str]] = field(default_factory=list)
     """As each night left them."""
     written: list[tuple[object, ...]] = field(default_factory=list)
@@ -68,8 +68,8 @@ def lived(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     lived = Lived(Council(folder, settings='restricted = "restricted.txt"', database=database))
     for n in (0, 0, 1, 2):
         lived.live(day(n), people(n))
-    with lived.council.store() as store:
-        said = last_night.confirm(store, "ALIVE", by="A Example", today=day(2), now=dt.datetime.now(dt.UTC))
+    with lived.council.open_database() as database:
+        said = last_night.confirm(database, "ALIVE", by="A Example", today=day(2), now=dt.datetime.now(dt.UTC))
     assert said.startswith("confirmed alive")
     lived.live(day(3), [*people(3), homeless("C1"), settled("C2"), settled("X9")])
     lived.live(day(3), [*people(3), settled("C1"), homeless("C2")], again=True, by="A Example")
@@ -321,9 +321,9 @@ def test_a_night_killed_before_delivery_is_completed_by_the_next_run_of_its_date
     sent = council.mail()
     for path in (tmp_path / "data" / "outbox").rglob("*.eml"):
         path.unlink()
-    with council.store() as store, store.writing() as connection:
-        connection.execute(text("UPDATE message SET state = 'sending', accepted_at = NULL WHERE id = 1"))
-        connection.execute(text("UPDATE message SET state = 'created', accepted_at = NULL WHERE id > 1"))
+    with council.open_database() as database, database.writing() as store:
+        store.execute(text("UPDATE message SET state = 'sending', accepted_at = NULL WHERE id = 1"))
+        store.execute(text("UPDATE message SET state = 'created', accepted_at = NULL WHERE id > 1"))
 
     night = council.night(NIGHT, people)
 
@@ -335,8 +335,8 @@ def test_a_message_naming_someone_who_has_died_since_is_not_sent(one_night: Coun
     council = one_night.copy_to(tmp_path)
     for path in (tmp_path / "data" / "outbox").rglob("*.eml"):
         path.unlink()
-    with council.store() as store, store.writing() as connection:
-        connection.execute(text("UPDATE message SET state = 'temporary-failure' WHERE kind = 'lead'"))
+    with council.open_database() as database, database.writing() as store:
+        store.execute(text("UPDATE message SET state = 'temporary-failure' WHERE kind = 'lead'"))
 
     council.night(day(1), [homeless("P1", in_touch="c) Died"), *ONCE[1:]])
 

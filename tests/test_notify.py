@@ -241,9 +241,9 @@ def test_a_500_is_no_answer_either(tmp_path: Path):
 
 
 def die_while_sending(room: Postroom) -> None:
-    with room.store.writing() as connection:
-        connection.execute(text("UPDATE message SET state = 'sending' WHERE id = 1"))
-        attempts.begin_attempt(connection, 1, "notify", room.now)
+    with room.database.writing() as store:
+        store.execute(text("UPDATE message SET state = 'sending' WHERE id = 1"))
+        attempts.begin_attempt(store, 1, "notify", room.now)
 
 
 # What stops everything, and what stops one message

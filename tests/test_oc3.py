@@ -24,10 +24,10 @@ def source(tmp_path: Path, *lines: str, headings: str = HEADINGS, year: int | No
 
 
 def read(chosen: Source, as_at: dt.date = AS_AT) -> tuple[dict[str, dict[str, Any]], Intake]:
-    con = open_workspace()
-    extract = read_source(chosen, con, as_at=as_at, data_folder=Path("unused"))
-    intake = type_rows(con, [extract], as_at=as_at, not_an_adviser=(), team_names=())
-    return {row["person_id"]: row for row in fetch(con, "SELECT * FROM tonight")}, intake
+    workspace = open_workspace()
+    extract = read_source(chosen, workspace, as_at=as_at, data_folder=Path("unused"))
+    intake = type_rows(workspace, [extract], as_at=as_at, not_an_adviser=(), team_names=())
+    return {row["person_id"]: row for row in fetch(workspace, "SELECT * FROM tonight")}, intake
 
 
 @pytest.mark.parametrize(

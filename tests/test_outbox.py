@@ -239,9 +239,9 @@ def test_what_another_channel_left_half_sent_is_held_whatever_this_one_can_do(tm
 
 def die_while_sending(room: Postroom, channel: str) -> None:
     """As the database stands when the process is killed between the record of an attempt and its end."""
-    with room.store.writing() as connection:
-        connection.execute(text("UPDATE message SET state = 'sending' WHERE id = 1"))
-        attempts.begin_attempt(connection, 1, channel, room.now)
+    with room.database.writing() as store:
+        store.execute(text("UPDATE message SET state = 'sending' WHERE id = 1"))
+        attempts.begin_attempt(store, 1, channel, room.now)
 
 
 # The last look
@@ -263,8 +263,8 @@ def remember(room: Postroom, person_id: str, team: str = "North", died_on: dt.da
         "person_id": person_id, "team": team, "died_on": died_on, "last_values": "{}", "values_fingerprint": "f",
         "first_seen_on": dt.date(2026, 1, 1),
     }  # fmt: skip
-    with room.store.writing() as connection:
-        connection.execute(table_of(Person).insert().values(row))
+    with room.database.writing() as store:
+        store.execute(table_of(Person).insert().values(row))
 
 
 @pytest.mark.parametrize(
@@ -354,10 +354,10 @@ def test_what_a_failed_digest_told_is_new_again_in_the_next_and_what_is_in_doubt
     people = [homeless("P1"), settled("P3", team="South", accommodation="S: No fixed abode"), *crowd(30)]
     council.night(NIGHT, people)
     fates = {NORTH: "permanent-failure", SOUTH: "technical-failure"}
-    with council.store() as store, store.writing() as connection:
+    with council.open_database() as database, database.writing() as store:
         for address, state in fates.items():
             message = table_of(Message)
-            connection.execute(message.update().where(message.c.recipient == address).values(state=state))
+            store.execute(message.update().where(message.c.recipient == address).values(state=state))
 
     council.night(day(1), people)
 

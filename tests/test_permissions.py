@@ -53,12 +53,12 @@ def test_nights_lists_exports_and_purges_leave_nothing_open_to_others(tmp_path: 
     council.night(NIGHT, [homeless("Q-1001"), homeless("Q-1002"), *crowd(20)])
     council.night(day(1), [homeless("Q-1002"), *crowd(20)])
     done = monitor(tmp_path, "export", "--output", "deep/er/data/mine.json", "--format", "json")
-    with working_store(locate(settings, {})) as store:
+    with working_store(locate(settings, {})) as database:
         after_nights = open_to_others(data)
         beside = {path.name for path in data.glob("monitor.db*")}
-        remove_person.remove(store, settings, "Q-1001", by="A", reason="asked", today=day(8), now=NOW, environ={})
+        remove_person.remove(database, settings, "Q-1001", by="A", reason="asked", today=day(8), now=NOW, environ={})
         after_removal = open_to_others(data)
-        purge_store(store, settings, dt.date(2029, 1, 1), NOW)
+        purge_store(database, settings, dt.date(2029, 1, 1), NOW)
         after_purge = open_to_others(data)
 
     assert done.returncode == 0, done.stderr

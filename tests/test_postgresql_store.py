@@ -25,7 +25,7 @@ from monitor.config.settings import load_config
 from monitor.errors import Refused, StoreError
 from monitor.night.run import Tools, run_night
 from monitor.store.bulk import delete_rows, insert_rows, update_rows
-from monitor.store.database import Store, open_store, reading_store, working_store
+from monitor.store.database import Database, open_store, reading_store, working_store
 from monitor.store.events import COLUMNS, first_broken
 from monitor.store.location import locate
 from monitor.store.nights import Request
@@ -50,11 +50,11 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_a_new_database_has_exactly_the_tables_the_code_describes(url: str) -> None:
-    store = open_store(url)
+    database = open_store(url)
 
-    with store.reading() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []
-    store.close()
+    with database.reading() as store:
+        assert compare_metadata(MigrationContext.configure(store), SQLModel.metadata) == []
+    database.close()
 
 
 AWKWARD = [
@@ -82,19 +82,19 @@ FLAG = (
 def test_many_rows_are_written_changed_and_deleted_as_they_are(tmp_path: Path, database: str | None) -> None:
     where = database or f"sqlite:///{tmp_path / 'monitor.db'}"
     flags = table_of(Flag)
-    with working_store(where) as store:
-        with store.writing() as connection:
-            insert_rows(connection, Flag, FLAG, [flag(n, words) for n, words in enumerate(AWKWARD, start=1)])
-        with store.writing() as connection:
-            update_rows(connection, Flag, ("due_on", "severity"), [(day(1), "critical", 1), (None, "low", 2)])
-            update_rows(connection, Flag, ("because",), [(AWKWARD[0], 8)])
-            delete_rows(connection, Flag, [3, 4])
-            update_rows(connection, Flag, ("because",), [])
-            delete_rows(connection, Flag, [])
+    with working_store(where) as database:
+        with database.writing() as store:
+            insert_rows(store, Flag, FLAG, [flag(n, words) for n, words in enumerate(AWKWARD, start=1)])
+        with database.writing() as store:
+            update_rows(store, Flag, ("due_on", "severity"), [(day(1), "critical", 1), (None, "low", 2)])
+            update_rows(store, Flag, ("because",), [(AWKWARD[0], 8)])
+            delete_rows(store, Flag, [3, 4])
+            update_rows(store, Flag, ("because",), [])
+            delete_rows(store, Flag, [])
 
-        with store.reading() as connection:
+        with database.reading() as store:
             wanted = select(flags.c.id, flags.c.severity, flags.c.due_on, flags.c.because).order_by(flags.c.id)
-            rows = [tuple(row) for row in connection.execute(wanted)]
+            rows = [tuple(row) for row in store.execute(wanted)]
 
     assert rows == [
         (1, "critical", day(1), AWKWARD[0]),
@@ -105,33 +105,33 @@ def test_many_rows_are_written_changed_and_deleted_as_they_are(tmp_path: Path, d
 
 
 def test_a_row_that_cannot_be_written_saves_nothing_and_quotes_nobody(url: str) -> None:
-    with working_store(url) as store:
-        with pytest.raises(StoreError) as fault, store.writing() as connection:
-            insert_rows(connection, Flag, FLAG, [flag(1, "x"), flag(1, "Plan last reviewed 1 June 2025")])
+    with working_store(url) as database:
+        with pytest.raises(StoreError) as fault, database.writing() as store:
+            insert_rows(store, Flag, FLAG, [flag(1, "x"), flag(1, "Plan last reviewed 1 June 2025")])
 
-        with store.reading() as connection:
-            assert connection.execute(text("SELECT count(*) FROM flag")).scalar() == 0
+        with database.reading() as store:
+            assert store.execute(text("SELECT count(*) FROM flag")).scalar() == 0
     assert str(fault.value).endswith(
         "at local socket: UniqueViolation (23505); nothing of this step was saved, run again when it is put right"
     )
 
 
 def test_a_view_is_of_one_moment_and_cannot_write(url: str) -> None:
-    with working_store(url) as store:
-        with store.reading() as reader:
+    with working_store(url) as database:
+        with database.reading() as reader:
             before = reader.execute(text("SELECT count(*) FROM flag")).scalar()
-            with store.writing() as connection:
-                insert_rows(connection, Flag, FLAG, [flag(1, "x")])
+            with database.writing() as store:
+                insert_rows(store, Flag, FLAG, [flag(1, "x")])
             during = reader.execute(text("SELECT count(*) FROM flag")).scalar()
 
-        with pytest.raises(StoreError, match="cannot be written to"), store.reading() as reader:
+        with pytest.raises(StoreError, match="cannot be written to"), database.reading() as reader:
             reader.execute(text("DELETE FROM flag"))
-        assert (before, during, count(store)) == (0, 0, 1)
+        assert (before, during, count(database)) == (0, 0, 1)
 
 
-def count(store: Store) -> object:
-    with store.reading() as connection:
-        return connection.execute(text("SELECT count(*) FROM flag")).scalar()
+def count(database: Database) -> object:
+    with database.reading() as store:
+        return store.execute(text("SELECT count(*) FROM flag")).scalar()
 
 
 # Every command
@@ -205,8 +205,8 @@ def test_a_rehearsal_on_an_empty_database_makes_nothing(tmp_path: Path, url: str
     night = council.night(NIGHT, crowd(3), dry_run=True)
 
     assert night.outcome == "rehearsed"
-    with psycopg.connect(url) as connection:
-        assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)
+    with psycopg.connect(url) as store:
+        assert store.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)
 
 
 def test_looking_before_the_first_night_is_refused_with_the_way_out(tmp_path: Path, url: str) -> None:
@@ -239,8 +239,8 @@ def test_a_cell_with_a_character_postgresql_cannot_keep_does_not_stop_the_night(
     night = run_night(load_config(path), Request(NIGHT, NIGHT), Tools(lambda: dt.datetime.now(dt.UTC), {}, str))
 
     assert (night.outcome, night.people, night.intake.unreadable_rows) == ("accepted", 9, 1)
-    with reading_store(url) as store, store.reading() as connection:
-        assert connection.execute(text("SELECT team FROM person WHERE person_id = 'P8'")).scalar() == "Nor th"
+    with reading_store(url) as database, database.reading() as store:
+        assert store.execute(text("SELECT team FROM person WHERE person_id = 'P8'")).scalar() == "Nor th"
 
 
 def test_the_chain_of_events_verifies_after_nights_on_postgresql(tmp_path: Path, url: str) -> None:
@@ -249,8 +249,8 @@ def test_the_chain_of_events_verifies_after_nights_on_postgresql(tmp_path: Path,
     council.night(day(1), [settled("P1"), *crowd(10)])
 
     events = table_of(FlagEvent)
-    with council.store() as store, store.reading() as connection:
-        rows = connection.execute(select(*(events.c[name] for name in COLUMNS)).order_by(events.c.id)).all()
+    with council.open_database() as database, database.reading() as store:
+        rows = store.execute(select(*(events.c[name] for name in COLUMNS)).order_by(events.c.id)).all()
     assert len(rows) >= 2
     assert first_broken(rows) is None
 
@@ -345,24 +345,24 @@ def unused_port() -> int:
 def test_a_user_who_may_not_write_can_still_look(tmp_path: Path, url: str) -> None:
     council = Council(tmp_path, few_rules(tmp_path), database=url)
     council.night(NIGHT, crowd(3))
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("DROP ROLE IF EXISTS onlooker")
-        connection.execute("CREATE ROLE onlooker LOGIN")
-        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO onlooker")
+    with psycopg.connect(url, autocommit=True) as store:
+        store.execute("DROP ROLE IF EXISTS onlooker")
+        store.execute("CREATE ROLE onlooker LOGIN")
+        store.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO onlooker")
     theirs = url.replace("postgres@", "onlooker@")
 
-    with reading_store(theirs) as store, store.reading() as connection:
-        assert connection.execute(text("SELECT count(*) FROM run")).scalar() == 1
+    with reading_store(theirs) as database, database.reading() as store:
+        assert store.execute(text("SELECT count(*) FROM run")).scalar() == 1
     with pytest.raises(StoreError, match="this user may not do that; make it the owner"), working_store(theirs):
         pass
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("DROP OWNED BY onlooker")
-        connection.execute("DROP ROLE onlooker")
+    with psycopg.connect(url, autocommit=True) as store:
+        store.execute("DROP OWNED BY onlooker")
+        store.execute("DROP ROLE onlooker")
 
 
 def test_a_database_of_a_newer_version_is_refused(url: str) -> None:
-    with working_store(url) as store, store.writing() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with working_store(url) as database, database.writing() as store:
+        store.execute(text("UPDATE alembic_version SET version_num = '9999'"))
 
     with pytest.raises(Refused, match="made by a newer monitor"):
         open_store(url)

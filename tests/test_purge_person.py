@@ -18,10 +18,10 @@ from monitor.config.settings import load_config
 from monitor.errors import Problems, Refused, SourceError
 from monitor.record import purge_words, remove_person
 from monitor.record.purge import purge_store
-from monitor.record.remove_person import Account
+from monitor.record.remove_person import RemovalAccount
 from monitor.record.remove_traces import Trace
 from monitor.store import events
-from monitor.store.database import Store, open_store
+from monitor.store.database import Database, open_store
 from monitor.store.location import locate
 from monitor.store.tables import Flag, table_of
 
@@ -35,32 +35,32 @@ def council(three_nights: Path, tmp_path: Path) -> Council:
     return copied(three_nights, tmp_path)
 
 
-def opened(council: Council) -> Store:
+def opened(council: Council) -> Database:
     return open_store(locate(load_config(council.config_path), {}))
 
 
 def purge(
     council: Council, person: str = GONE, *, reason: str = "asked to be forgotten", dry_run: bool = False
-) -> Account:
-    store = opened(council)
+) -> RemovalAccount:
+    database = opened(council)
     try:
         return remove_person.remove(
-            store, load_config(council.config_path), person, by="A Example", reason=reason, today=day(8), now=NOW,
+            database, load_config(council.config_path), person, by="A Example", reason=reason, today=day(8), now=NOW,
             environ={}, dry_run=dry_run,
         )  # fmt: skip
     finally:
-        store.close()
+        database.close()
 
 
 def places_that_name(council: Council, person: str) -> list[str]:
     """Every table and column, whatever there are, and every file of the data folder by its bytes."""
     places = []
-    store = opened(council)
-    with store.reading() as connection:
+    database = opened(council)
+    with database.reading() as store:
         for table in SQLModel.metadata.sorted_tables:
-            for row in connection.execute(select(table)).mappings():
+            for row in store.execute(select(table)).mappings():
                 places += [f"{table.name}.{name}" for name, value in row.items() if person in str(value)]
-    store.close()
+    database.close()
     data = council.folder / "data"
     for path in (path for path in data.rglob("*") if path.is_file()):
         if path.suffix == ".parquet":
@@ -96,17 +96,17 @@ def test_every_table_that_can_name_a_person_is_emptied_of_them(council: Council)
 
 def fill_every_table(council: Council) -> None:
     """A row that names the person in every table and text column, so that a table added later cannot be forgotten."""
-    store = opened(council)
-    with store.writing() as connection:
+    database = opened(council)
+    with database.writing() as store:
         flag = table_of(Flag)
-        flag_id = connection.execute(select(flag.c.id).where(flag.c.person_id == GONE)).scalars().first()
+        flag_id = store.execute(select(flag.c.id).where(flag.c.person_id == GONE)).scalars().first()
         for table in SQLModel.metadata.sorted_tables:
             if table.name in ("removal", "removed_person", "run", "profile", "measure", "indicator", "seal"):
                 continue  # by what they hold, of nobody in particular
             if table.name in ("flag", "flag_event", "message", "message_flag", "person", "person_before"):
                 continue  # the nights have filled these
-            connection.execute(table.insert().values(dict(values_for(table, flag_id))))
-    store.close()
+            store.execute(table.insert().values(dict(values_for(table, flag_id))))
+    database.close()
 
 
 def values_for(table: Any, flag_id: int | None) -> Iterator[tuple[str, Any]]:
@@ -132,10 +132,10 @@ def test_the_chain_still_verifies_and_says_that_somebody_was_removed(council: Co
     purge_store(council)
 
     assert council.rows("SELECT count(*) FROM flag_event") == [(int(str(rows[0][0])) + 1,)]
-    store = opened(council)
-    with store.reading() as connection:
-        assert events.first_broken(events.walk(connection)) is None
-    store.close()
+    database = opened(council)
+    with database.reading() as store:
+        assert events.first_broken(events.walk(store)) is None
+    database.close()
     ((payload,),) = council.rows("SELECT payload FROM flag_event WHERE kind = 'person removed'")
     said = json.loads(str(payload))
     assert (said["by"], said["why"]) == ("A Example", "asked to be forgotten")
@@ -214,7 +214,7 @@ def test_a_removal_that_is_killed_is_completed_by_the_same_command(
         elif stage == "before the files":
             patched.setattr(remove_person, "_finish_files", die)
         else:
-            patched.setattr(Store, "compact", die)
+            patched.setattr(Database, "compact", die)
         with pytest.raises(Killed):
             purge_store(council)
 
@@ -224,18 +224,18 @@ def test_a_removal_that_is_killed_is_completed_by_the_same_command(
     assert places_that_name(council, GONE) == []
     assert council.rows("SELECT count(*) FROM removal WHERE finished_at IS NULL") == [(0,)]
     assert [name for (name,) in council.rows("SELECT kind FROM removal")].count("person") >= 1
-    store = opened(council)
-    with store.reading() as connection:
-        assert events.first_broken(events.walk(connection)) is None
-    store.close()
+    database = opened(council)
+    with database.reading() as store:
+        assert events.first_broken(events.walk(store)) is None
+    database.close()
 
 
 def test_a_message_that_waits_is_withdrawn_and_the_rest_of_it_told_the_next_night(council: Council) -> None:
     waiting = "UPDATE message SET state = 'created', accepted_at = NULL WHERE recipient = :lead"
-    store = opened(council)
-    with store.writing() as connection:
-        connection.execute(text(waiting), {"lead": NORTH})
-    store.close()
+    database = opened(council)
+    with database.writing() as store:
+        store.execute(text(waiting), {"lead": NORTH})
+    database.close()
 
     purge_store(council)
     council.night(day(3), everyone_else())
@@ -254,10 +254,10 @@ def everyone_else() -> list[dict[str, str]]:
 
 def test_a_flag_that_opens_after_a_removal_does_not_take_a_removed_flags_number(council: Council) -> None:
     purge_store(council)
-    store = opened(council)
-    with store.writing() as connection:
-        connection.execute(text("UPDATE flag_event SET flag_id = 9000 WHERE payload IS NULL"))
-    store.close()
+    database = opened(council)
+    with database.writing() as store:
+        store.execute(text("UPDATE flag_event SET flag_id = 9000 WHERE payload IS NULL"))
+    database.close()
 
     council.night(day(3), [*everyone_else(), homeless("P9")])
 
@@ -331,14 +331,12 @@ def test_a_kept_caseload_that_cannot_be_read_is_a_problem_and_the_rest_goes(coun
 
 
 def places_that_name_in_database(council: Council) -> list[str]:
-    store = opened(council)
-    with store.reading() as connection:
+    database = opened(council)
+    with database.reading() as store:
         found = [
-            table.name
-            for table in SQLModel.metadata.sorted_tables
-            if GONE in str(connection.execute(select(table)).all())
+            table.name for table in SQLModel.metadata.sorted_tables if GONE in str(store.execute(select(table)).all())
         ]
-    store.close()
+    database.close()
     return found
 
 
@@ -371,12 +369,12 @@ def test_an_id_is_found_whole_and_never_inside_another(words: str, named: bool) 
 
 def test_a_nightly_purge_and_a_removal_do_not_disturb_each_other(council: Council) -> None:
     purge_store(council)
-    store = opened(council)
+    database = opened(council)
     later = dt.date(2029, 1, 1)
 
-    purged = purge_store(store, load_config(council.config_path), later, NOW)
+    purged = purge_store(database, load_config(council.config_path), later, NOW)
 
     assert purged.problems == ()
-    with store.reading() as connection:
-        assert events.first_broken(events.walk(connection)) is None
-    store.close()
+    with database.reading() as store:
+        assert events.first_broken(events.walk(store)) is None
+    database.close()

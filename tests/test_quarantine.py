@@ -10,7 +10,7 @@ from support.running_service import NIGHT, Council, day, homeless, settled
 
 from monitor.config.settings import Quarantine
 from monitor.gate.surges import confirm_surge, judge_surges
-from monitor.night.run import Night
+from monitor.night.run import NightOutcome
 
 ANALYST, NORTH = "analyst@example.gov.uk", "north@example.gov.uk"
 LIMITS = Quarantine()
@@ -49,7 +49,7 @@ class Surge:
     """A first night and one with a surge, on which somebody else is homeless; to be copied and never changed."""
 
     council: Council
-    night: Night
+    night: NightOutcome
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +78,9 @@ def test_a_surge_is_open_but_told_to_the_analyst_alone(surge: Surge) -> None:
 def test_a_surge_that_is_confirmed_goes_out_the_next_night(surge: Surge, tmp_path: Path) -> None:
     council = surge.council.copy_to(tmp_path)
 
-    with council.store() as store:
-        said = confirm_surge(store, "not-in-touch", by="A Example", today=day(1), now=dt.datetime.now(dt.UTC))
-        none = confirm_surge(store, "homeless", by="A Example", today=day(1), now=dt.datetime.now(dt.UTC))
+    with council.open_database() as database:
+        said = confirm_surge(database, "not-in-touch", by="A Example", today=day(1), now=dt.datetime.now(dt.UTC))
+        none = confirm_surge(database, "homeless", by="A Example", today=day(1), now=dt.datetime.now(dt.UTC))
     council.night(day(2), SURGE)
 
     assert said is not None

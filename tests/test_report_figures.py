@@ -13,7 +13,7 @@ from support.running_service import Council, crowd, day, settled
 
 from monitor.config.settings import load_config
 from monitor.errors import Problems
-from monitor.night.run import Night
+from monitor.night.run import NightOutcome
 from monitor.report.contents import Contents, Sight
 from monitor.report.gather import gather_report
 from monitor.report.out_of_sight import KINDS
@@ -24,12 +24,12 @@ from monitor.store.location import locate
 
 def gather(council: Council, on: dt.date, **other: Any) -> Contents:
     config = load_config(council.config_path)
-    store = open_store(locate(config, {}))
+    database = open_store(locate(config, {}))
     try:
         rulebook = load_rulebook(config.rule_folders(), config.rule)
-        return gather_report(store, config, rulebook, made_on=on, **other)
+        return gather_report(database, config, rulebook, made_on=on, **other)
     finally:
-        store.close()
+        database.close()
 
 
 def sight(contents: Contents, name: str) -> Sight:
@@ -56,7 +56,7 @@ class Lost:
     """One night on which people are out of sight, for tests that only look at what it left."""
 
     council: Council
-    night: Night
+    night: NightOutcome
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from support.report_contents import Size, example
 from monitor.errors import Problems
 from monitor.messages.templates import open_templates
 from monitor.report.charts import WIDE, draw, name_days, pick_ticks
-from monitor.report.contents import HIDDEN, About, Contents, Counts, FlagList, Trend, Trends
+from monitor.report.contents import HIDDEN, About, Contents, FlagList, RuleCounts, Trend, Trends
 from monitor.report.page import share, show_number, write_page
 
 SIZES = get_args(Size)
@@ -238,7 +238,7 @@ def test_a_page_is_under_two_megabytes(size: Size) -> None:
 def test_a_council_of_the_largest_kind_still_gets_a_small_page() -> None:
     """Fifty rules, two hundred teams, two years of weeks, two thousand flags with long words."""
     whole = example("200 teams")
-    counts = Counts(1_000, 800, 150, 50, 10, 10)
+    counts = RuleCounts(1_000, 800, 150, 50, 10, 10)
     rules = tuple(
         replace(whole.rules[n % 6], rule=f"rule-{n}", teams=dict.fromkeys(whole.teams, counts)) for n in range(50)
     )

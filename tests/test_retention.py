@@ -13,7 +13,7 @@ from monitor.config.retention_settings import Retention, oldest_kept
 from monitor.config.settings import load_config
 from monitor.record.purge import Purged, purge_store
 from monitor.store import events
-from monitor.store.database import Store, open_store
+from monitor.store.database import Database, open_store
 from monitor.store.location import locate
 
 LATER = dt.date(2029, 1, 12)
@@ -25,7 +25,7 @@ def council(three_nights: Path, tmp_path: Path) -> Council:
     return copied(three_nights, tmp_path)
 
 
-def opened(council: Council) -> Store:
+def opened(council: Council) -> Database:
     return open_store(locate(load_config(council.config_path), {}))
 
 
@@ -34,10 +34,10 @@ def purge(council: Council, today: dt.date, settings: str = "", *, dry_run: bool
         with council.config_path.open("a", encoding="utf-8") as file:
             file.write(f"\n[retention]\n{settings}\n")
     config = load_config(council.config_path)
-    store = opened(council)
+    database = opened(council)
     now = dt.datetime.combine(today, dt.time(3), dt.UTC)
-    purged = purge_store(store, config, today, now, dry_run=dry_run)
-    store.close()
+    purged = purge_store(database, config, today, now, dry_run=dry_run)
+    database.close()
     return purged
 
 
@@ -115,10 +115,10 @@ def test_what_flags_and_messages_said_goes_and_their_dates_and_the_chain_stay(co
     said = "SELECT f.person_id, e.payload IS NULL, e.salt IS NULL FROM flag_event AS e JOIN flag AS f ON f.id = flag_id"
     assert set(council.rows(f"{said} WHERE {homeless}")) == {("P1", 1, 1), ("P2", 0, 0)}
     assert council.rows("SELECT DISTINCT text, html, people FROM message") == [("", "", "[]")]
-    store = opened(council)
-    with store.reading() as connection:
-        assert events.first_broken(events.walk(connection)) is None
-    store.close()
+    database = opened(council)
+    with database.reading() as store:
+        assert events.first_broken(events.walk(store)) is None
+    database.close()
 
 
 def test_what_was_removed_is_on_record_by_count_and_night(council: Council) -> None:
@@ -159,10 +159,10 @@ def test_forever_keeps_everything(council: Council) -> None:
 
 
 def test_a_message_that_still_waits_keeps_its_words(council: Council) -> None:
-    store = opened(council)
-    with store.writing() as connection:
-        connection.execute(text("UPDATE message SET state = 'temporary-failure' WHERE id = 1"))
-    store.close()
+    database = opened(council)
+    with database.writing() as store:
+        store.execute(text("UPDATE message SET state = 'temporary-failure' WHERE id = 1"))
+    database.close()
 
     purge_store(council, LATER)
 
@@ -186,10 +186,10 @@ def test_a_purge_that_was_killed_after_its_record_is_completed_by_the_next(counc
     purge_store(council, LATER)
     for path, content in kept.items():
         path.write_bytes(content)
-    store = opened(council)
-    with store.writing() as connection:
-        connection.execute(text("UPDATE removal SET finished_at = NULL"))
-    store.close()
+    database = opened(council)
+    with database.writing() as store:
+        store.execute(text("UPDATE removal SET finished_at = NULL"))
+    database.close()
 
     purged = purge_store(council, LATER)
 

@@ -12,7 +12,7 @@ from test_config import SMALLEST, problems_of
 from test_digests import BEFORE, compose, line, night, sections, told
 
 from monitor.config.delivery_settings import People, Team
-from monitor.config.escalation_settings import Escalation, latest
+from monitor.config.escalation_settings import EscalationSettings, latest
 from monitor.config.settings import load_config
 from monitor.messages.parts import render
 from monitor.messages.route_table import describe, trace
@@ -107,7 +107,7 @@ def test_check_says_who_would_hear_of_each_team_and_severity():
     people = People(analyst="analyst@example.gov.uk", head="head@example.gov.uk")
     routes = plan_routes(teams, people, as_at=dt.date(2026, 1, 12))
 
-    lines = describe(trace(routes, [team.name for team in teams], Escalation().steps))
+    lines = describe(trace(routes, [team.name for team in teams], EscalationSettings().steps))
 
     assert lines == (
         "Leaving Care North: cover@example.gov.uk (covering until 2026-01-31)",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.running_service import NIGHT, Council, Mail
 
-from monitor.night.run import Night
+from monitor.night.run import NightOutcome
 
 LEADS = 4
 FIRST_SCREEN = 40
@@ -15,7 +15,7 @@ FIRST_SCREEN = 40
 
 
 @pytest.fixture(scope="module")
-def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Council, Night]:
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Council, NightOutcome]:
     folder: Path = tmp_path_factory.mktemp("sample")
     council = Council(folder)
     example = (Path(__file__).parent.parent / "config.example.toml").read_text(encoding="utf-8")
@@ -25,7 +25,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Council, Night]:
 
 
 @pytest.fixture(scope="module")
-def council(first: tuple[Council, Night]) -> Council:
+def council(first: tuple[Council, NightOutcome]) -> Council:
     return first[0]
 
 
@@ -54,7 +54,7 @@ def test_the_first_night_of_the_sample_stays_sane(council: Council, capsys: pyte
     assert len(lines) == LEADS
 
 
-def test_the_example_config_asks_what_a_supplement_answers(first: tuple[Council, Night]) -> None:
+def test_the_example_config_asks_what_a_supplement_answers(first: tuple[Council, NightOutcome]) -> None:
     council, night = first
 
     assert {"risk-plan", "closed-vulnerable", "over-21-offer", "accommodation-visits"} <= {

@@ -21,7 +21,7 @@ from support.servers.notify import API_KEY, TEMPLATE, Knobs, notify_server
 
 from monitor.config.settings import Config
 from monitor.service import due
-from monitor.service.due import Done, Facts
+from monitor.service.due import DoneByProcess, Facts
 from monitor.service.steps import find_leaders
 
 LONDON = ZoneInfo("Europe/London")
@@ -57,16 +57,16 @@ def facts(**known: object) -> Facts:
 
 
 TODAY_DONE = facts(last_accepted=WEDNESDAY, lists=True)
-QUIET = Done(purged_on=WEDNESDAY, settled_on=WEDNESDAY)
+QUIET = DoneByProcess(purged_on=WEDNESDAY, settled_on=WEDNESDAY)
 
 
 @pytest.mark.parametrize(("hour", "steps"), [("02:29", ()), ("02:30", ("night",)), ("23:59", ("night",))])
 def test_the_night_is_due_once_its_hour_has_passed(hour: str, steps: tuple[str, ...]) -> None:
-    assert due.plan(USUAL, facts(), Done(), at(hour)) == steps
+    assert due.plan(USUAL, facts(), DoneByProcess(), at(hour)) == steps
 
 
 def test_the_first_night_of_all_is_due_like_any_other() -> None:
-    assert due.plan(USUAL, Facts(), Done(), at("02:30")) == ("night",)
+    assert due.plan(USUAL, Facts(), DoneByProcess(), at("02:30")) == ("night",)
 
 
 def test_a_night_that_was_accepted_is_not_due_again() -> None:
@@ -88,7 +88,7 @@ def test_a_night_when_the_clocks_change_is_run_once(change: dt.date, run_at: dt.
         now = start + look * TEN_MINUTES
         today = due.date_of(now)
         known = facts(last_accepted=known.last_accepted, lists=known.last_accepted == today)
-        if "night" in due.plan(config(run_at=run_at), known, Done(), now):
+        if "night" in due.plan(config(run_at=run_at), known, DoneByProcess(), now):
             run.append(now.astimezone(LONDON))
             known = facts(last_accepted=today, lists=True)
 
@@ -105,7 +105,7 @@ def test_an_hour_that_comes_twice_in_october_is_refused(hour: str) -> None:
 def test_after_days_of_standing_still_only_today_is_run() -> None:
     known = facts(last_accepted=WEDNESDAY - dt.timedelta(1))
 
-    assert due.plan(USUAL, known, Done(), at("15:00")) == ("night",)
+    assert due.plan(USUAL, known, DoneByProcess(), at("15:00")) == ("night",)
     assert due.plan(USUAL, TODAY_DONE, QUIET, at("15:01")) == ()
 
 
@@ -113,41 +113,41 @@ def test_a_clock_set_back_runs_no_night_again() -> None:
     tomorrow_done = facts(last_accepted=WEDNESDAY + dt.timedelta(1), lists=True)
 
     assert "night" not in due.plan(USUAL, TODAY_DONE, QUIET, at("02:31") - dt.timedelta(hours=1))
-    assert "night" not in due.plan(USUAL, tomorrow_done, Done(), at("12:00"))
+    assert "night" not in due.plan(USUAL, tomorrow_done, DoneByProcess(), at("12:00"))
 
 
 def test_a_night_that_failed_is_tried_again_after_a_while_and_only_so_often() -> None:
     settings = config(retry_after_minutes=60, retries=2)
     tries = [at("02:31"), at("03:32"), at("04:33")]
 
-    assert due.plan(settings, facts(failed_at=(tries[0],)), Done(), at("03:30")) == ()
-    assert due.plan(settings, facts(failed_at=(tries[0],)), Done(), at("03:31")) == ("night",)
-    assert due.plan(settings, facts(failed_at=tuple(tries[:2])), Done(), at("04:00")) == ()
-    assert due.plan(settings, facts(failed_at=tuple(tries[:2])), Done(), at("04:32")) == ("night",)
-    assert due.plan(settings, facts(failed_at=tuple(tries)), Done(), at("23:00")) == ()
+    assert due.plan(settings, facts(failed_at=(tries[0],)), DoneByProcess(), at("03:30")) == ()
+    assert due.plan(settings, facts(failed_at=(tries[0],)), DoneByProcess(), at("03:31")) == ("night",)
+    assert due.plan(settings, facts(failed_at=tuple(tries[:2])), DoneByProcess(), at("04:00")) == ()
+    assert due.plan(settings, facts(failed_at=tuple(tries[:2])), DoneByProcess(), at("04:32")) == ("night",)
+    assert due.plan(settings, facts(failed_at=tuple(tries)), DoneByProcess(), at("23:00")) == ()
 
 
 def test_a_try_the_database_knows_nothing_of_is_counted_for_its_own_date() -> None:
     settings = config(retries=1)
 
-    assert due.plan(settings, facts(), Done(failed_at=(at("02:30"),)), at("03:00")) == ()
-    assert due.plan(settings, facts(), Done(failed_at=(at("02:30"), at("03:30"))), at("09:00")) == ()
-    assert due.plan(settings, facts(), Done(failed_at=(at("23:50", YESTERDAY),)), at("02:30")) == ("night",)
+    assert due.plan(settings, facts(), DoneByProcess(failed_at=(at("02:30"),)), at("03:00")) == ()
+    assert due.plan(settings, facts(), DoneByProcess(failed_at=(at("02:30"), at("03:30"))), at("09:00")) == ()
+    assert due.plan(settings, facts(), DoneByProcess(failed_at=(at("23:50", YESTERDAY),)), at("02:30")) == ("night",)
 
 
 def test_a_retry_waits_no_longer_when_the_clock_was_set_back() -> None:
-    assert due.plan(USUAL, facts(failed_at=(at("03:50"),)), Done(), at("02:55")) == ("night",)
+    assert due.plan(USUAL, facts(failed_at=(at("03:50"),)), DoneByProcess(), at("02:55")) == ("night",)
 
 
 def test_a_night_that_was_cut_off_is_run_again_at_once_but_not_for_ever() -> None:
     cut = tuple(at("02:30") + dt.timedelta(minutes=n) for n in range(20))
     settings = config(retries=2)
 
-    assert due.plan(settings, facts(cut_off_at=cut[:1]), Done(), at("02:31")) == ("night",)
-    assert due.plan(settings, facts(cut_off_at=cut[:5]), Done(), at("02:35")) == ("night",)
-    assert due.plan(settings, facts(cut_off_at=cut[:6]), Done(), at("02:36")) == ()
-    assert due.plan(settings, facts(cut_off_at=cut[:6]), Done(), at("03:36")) == ("night",)
-    assert due.plan(settings, facts(cut_off_at=cut[:8]), Done(), at("12:00")) == ()
+    assert due.plan(settings, facts(cut_off_at=cut[:1]), DoneByProcess(), at("02:31")) == ("night",)
+    assert due.plan(settings, facts(cut_off_at=cut[:5]), DoneByProcess(), at("02:35")) == ("night",)
+    assert due.plan(settings, facts(cut_off_at=cut[:6]), DoneByProcess(), at("02:36")) == ()
+    assert due.plan(settings, facts(cut_off_at=cut[:6]), DoneByProcess(), at("03:36")) == ("night",)
+    assert due.plan(settings, facts(cut_off_at=cut[:8]), DoneByProcess(), at("12:00")) == ()
 
 
 FRIDAY, MONDAY = dt.date(2027, 6, 4), dt.date(2027, 6, 7)
@@ -181,7 +181,7 @@ def test_leads_are_told_on_a_working_day_after_three_without_a_night(
 ) -> None:
     known = Facts(last_accepted=last_accepted, failed_at=(now,))
 
-    assert ("outage" in due.plan(USUAL, known, Done(), now)) is told
+    assert ("outage" in due.plan(USUAL, known, DoneByProcess(), now)) is told
 
 
 @pytest.mark.parametrize(("days", "told"), [(0, False), (1, False), (6, False), (7, True), (9, True)])
@@ -189,8 +189,8 @@ def test_while_it_lasts_leads_are_told_once_a_week(days: int, told: bool) -> Non
     first_told = MONDAY + dt.timedelta(2)
     now = at("09:00", first_told + dt.timedelta(days))
 
-    in_database = due.plan(USUAL, Facts(last_accepted=FRIDAY, outage_told_on=first_told), Done(), now)
-    in_process = due.plan(USUAL, Facts(last_accepted=FRIDAY), Done(outage_on=first_told), now)
+    in_database = due.plan(USUAL, Facts(last_accepted=FRIDAY, outage_told_on=first_told), DoneByProcess(), now)
+    in_process = due.plan(USUAL, Facts(last_accepted=FRIDAY), DoneByProcess(outage_on=first_told), now)
 
     assert ("outage" in in_database) is ("outage" in in_process) is told
 
@@ -198,11 +198,11 @@ def test_while_it_lasts_leads_are_told_once_a_week(days: int, told: bool) -> Non
 def test_the_next_outage_is_told_whenever_the_last_was() -> None:
     known = Facts(last_accepted=FRIDAY, outage_told_on=FRIDAY - dt.timedelta(1))
 
-    assert "outage" in due.plan(USUAL, known, Done(), at("09:00", MONDAY + dt.timedelta(2)))
+    assert "outage" in due.plan(USUAL, known, DoneByProcess(), at("09:00", MONDAY + dt.timedelta(2)))
 
 
 def test_a_service_that_never_had_a_night_tells_leads_nothing() -> None:
-    assert "outage" not in due.plan(USUAL, Facts(failed_at=(at("02:31"),)), Done(), at("09:00"))
+    assert "outage" not in due.plan(USUAL, Facts(failed_at=(at("02:31"),)), DoneByProcess(), at("09:00"))
 
 
 def test_messages_go_when_they_are_due_and_the_last_delivery_is_long_enough_ago() -> None:
@@ -210,7 +210,7 @@ def test_messages_go_when_they_are_due_and_the_last_delivery_is_long_enough_ago(
     waiting = facts(last_accepted=WEDNESDAY, lists=True, waiting_from=at("08:00"))
 
     def steps(now: dt.datetime, delivered_at: dt.datetime | None = None) -> tuple[str, ...]:
-        done = Done(purged_on=WEDNESDAY, settled_on=WEDNESDAY, delivered_at=delivered_at)
+        done = DoneByProcess(purged_on=WEDNESDAY, settled_on=WEDNESDAY, delivered_at=delivered_at)
         return due.plan(settings, waiting, done, now)
 
     assert steps(at("07:59")) == ()
@@ -225,7 +225,9 @@ def test_receipts_are_asked_for_now_and_then_as_long_as_any_is_awaited() -> None
 
     def steps(now: dt.datetime, asked_at: dt.datetime | None, *, awaited: bool = True) -> tuple[str, ...]:
         known = facts(last_accepted=WEDNESDAY, lists=True, receipts=awaited)
-        return due.plan(settings, known, Done(purged_on=WEDNESDAY, settled_on=WEDNESDAY, receipts_at=asked_at), now)
+        return due.plan(
+            settings, known, DoneByProcess(purged_on=WEDNESDAY, settled_on=WEDNESDAY, receipts_at=asked_at), now
+        )
 
     assert steps(at("09:00"), None) == ("receipts",)
     assert steps(at("09:14"), at("09:00")) == ()
@@ -235,7 +237,7 @@ def test_receipts_are_asked_for_now_and_then_as_long_as_any_is_awaited() -> None
 
 def test_the_heartbeat_waits_for_every_message_of_the_day_but_not_for_ever() -> None:
     waiting = facts(last_accepted=WEDNESDAY, lists=True, unsettled_since=at("08:00"))
-    purged = Done(purged_on=WEDNESDAY)
+    purged = DoneByProcess(purged_on=WEDNESDAY)
 
     assert due.plan(USUAL, waiting, purged, at("02:35")) == ()
     assert due.plan(USUAL, waiting, purged, at("10:00")) == ()
@@ -245,8 +247,8 @@ def test_the_heartbeat_waits_for_every_message_of_the_day_but_not_for_ever() -> 
 
 
 def test_nothing_but_a_night_is_due_before_the_first_is_accepted() -> None:
-    assert due.plan(USUAL, facts(), Done(), at("12:00")) == ("night",)
-    assert due.plan(USUAL, facts(failed_at=(at("11:59"),)), Done(), at("12:00")) == ()
+    assert due.plan(USUAL, facts(), DoneByProcess(), at("12:00")) == ("night",)
+    assert due.plan(USUAL, facts(failed_at=(at("11:59"),)), DoneByProcess(), at("12:00")) == ()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from support.running_service import NIGHT, Council, crowd, day, settled
 
 from monitor.config.delivery_settings import People, Team
 from monitor.messages.lead import compose_lead
-from monitor.messages.parts import ComingDue, FlagLine, Message, Night, Told, render
+from monitor.messages.parts import ComingDue, FlagLine, MessageContext, Told, WrittenMessage, render
 from monitor.messages.routes import plan_routes
 from monitor.rulebook import evaluation, examples
 from monitor.rulebook.evaluation import Counts
@@ -37,15 +37,15 @@ GIVEAWAYS = (
 
 def flags_of_everyone() -> list[FlagLine]:
     """A flag for each breach that the examples of all the rules make between them, in the rule's real words."""
-    con = open_workspace()
+    workspace = open_workspace()
     in_breach = [one for rule in RULEBOOK.rules for one in rule.examples if one.expect == "breach"]
-    examples.build_caseload(con, in_breach)
-    evaluation.ask(con, RULEBOOK.rules)
-    found = fetch(con, """
+    examples.build_caseload(workspace, in_breach)
+    evaluation.ask(workspace, RULEBOOK.rules)
+    found = fetch(workspace, """
         SELECT person_id, rule, due_on, because, age, category, as_at FROM breach JOIN caseload USING (person_id)
         ORDER BY ALL
     """)  # fmt: skip
-    con.close()
+    workspace.close()
     usual: dict[str, Any] = {name: None for name in FlagLine.__dataclass_fields__ if name != "unconfirmed"}
     return [
         FlagLine(**usual | {
@@ -61,7 +61,7 @@ def flags_of_everyone() -> list[FlagLine]:
 FLAGS = flags_of_everyone()
 
 
-def night(**given: Any) -> Night:
+def night(**given: Any) -> MessageContext:
     routes = plan_routes([Team(name="North", lead=LEAD)], People(analyst="analyst@example.gov.uk"))
     usual: dict[str, Any] = {
         "as_at": NIGHT, "authority": "Exampleshire", "marking": "OFFICIAL-SENSITIVE", "rules": RULEBOOK.by_id,
@@ -70,10 +70,10 @@ def night(**given: Any) -> Night:
         "not_assessed": {rule.id: rule.needs for rule in SENSITIVE},
         "service_wide": {},
     }  # fmt: skip
-    return Night(**usual | given)
+    return MessageContext(**usual | given)
 
 
-def message(lines: Sequence[FlagLine], told: Sequence[Told] = (), **given: Any) -> Message:
+def message(lines: Sequence[FlagLine], told: Sequence[Told] = (), **given: Any) -> WrittenMessage:
     coming = given.pop("coming", ())
     digest = compose_lead(LEAD, ("North",), lines, told, night(**given), coming=coming)
     assert digest is not None
@@ -91,7 +91,7 @@ def everyones(rule: str) -> list[FlagLine]:
 
 
 @cache
-def messages(rule: str) -> list[Message]:
+def messages(rule: str) -> list[WrittenMessage]:
     """A rule in every kind of line: first night, new, back, held, cleared, coming due, said once for the service."""
     lines = everyones(rule)
     back = [replace(one, earlier_spells=1, last_cleared_on=NIGHT - dt.timedelta(9)) for one in lines]
@@ -109,7 +109,7 @@ def messages(rule: str) -> list[Message]:
     ]
 
 
-def read(one: Message) -> list[str]:
+def read(one: WrittenMessage) -> list[str]:
     """Subject, text and page as read, with tags, styles and wrapping taken away."""
     page = re.sub(r"<style.*?</style>|<[^>]*>", " ", one.html, flags=re.DOTALL)
     return [" ".join(unescape(part).split()) for part in (one.subject, one.text, page)]

@@ -93,14 +93,14 @@ def csv_text(rows: Sequence[Sequence[object]], delimiter: str = ",", end: str = 
 
 
 def read(path: Path, sheet: str | None = None) -> tuple[Extract, list[dict[str, Any]]]:
-    con = open_workspace()
+    workspace = open_workspace()
     extract = read_source(
         Source(name="caseload", kind="annex-a-list-9", path=path, sheet=sheet),
-        con,
+        workspace,
         as_at=AS_AT,
         data_folder=path.parent,
     )
-    return extract, fetch(con, f'SELECT * FROM "{extract.table}" ORDER BY "row"')
+    return extract, fetch(workspace, f'SELECT * FROM "{extract.table}" ORDER BY "row"')
 
 
 def refusal(path: Path, sheet: str | None = None) -> str:
@@ -678,16 +678,16 @@ def test_rows_formatted_to_the_end_of_the_sheet_are_nothing(tmp_path: Path) -> N
 
 
 def test_the_sample_is_written_for_the_night_and_read_like_any_workbook(tmp_path: Path) -> None:
-    con = open_workspace()
+    workspace = open_workspace()
 
     extract = read_source(
-        Source(name="sample", kind="sample", people=40, seed=7), con, as_at=AS_AT, data_folder=tmp_path
+        Source(name="sample", kind="sample", people=40, seed=7), workspace, as_at=AS_AT, data_folder=tmp_path
     )
 
     assert (tmp_path / "sample" / "list-9-2026-01-05.xlsx").is_file()
     assert extract.kind == "sample"
     assert extract.modified_on is not None
-    assert len(fetch(con, f'SELECT * FROM "{extract.table}"')) >= 35
+    assert len(fetch(workspace, f'SELECT * FROM "{extract.table}"')) >= 35
 
 
 def test_a_data_folder_that_is_a_file_is_said_so(tmp_path: Path) -> None:

@@ -22,11 +22,11 @@ SELECT = "SELECT person_id, date_of_birth FROM leaver"
 @pytest.fixture
 def database(postgres: str) -> str:
     """A PostgreSQL database with one table of two people."""
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA IF EXISTS public CASCADE")
-        connection.execute("CREATE SCHEMA public")
-        connection.execute("CREATE TABLE leaver (person_id text, date_of_birth date, team text)")
-        connection.execute("INSERT INTO leaver VALUES ('P2', '2006-06-02', 'North'), ('P1', '2006-06-01', 'South')")
+    with psycopg.connect(postgres, autocommit=True) as store:
+        store.execute("DROP SCHEMA IF EXISTS public CASCADE")
+        store.execute("CREATE SCHEMA public")
+        store.execute("CREATE TABLE leaver (person_id text, date_of_birth date, team text)")
+        store.execute("INSERT INTO leaver VALUES ('P2', '2006-06-02', 'North'), ('P1', '2006-06-01', 'South')")
     return postgres
 
 
@@ -36,9 +36,9 @@ def read(
     path = folder / "caseload.sql"
     path.write_text(query, encoding="utf-8")
     source = Source.model_validate({"name": "caseload", "kind": "sql", "url": url, "query_file": path, **other})
-    con = open_workspace()
-    extract = read_source(source, con, as_at=AS_AT, data_folder=folder, environ=environ or {})
-    return con.execute(f'SELECT * EXCLUDE (fault) FROM "{extract.table}" ORDER BY "row"').fetchall()
+    workspace = open_workspace()
+    extract = read_source(source, workspace, as_at=AS_AT, data_folder=folder, environ=environ or {})
+    return workspace.execute(f'SELECT * EXCLUDE (fault) FROM "{extract.table}" ORDER BY "row"').fetchall()
 
 
 def fault(folder: Path, url: str, query: str = SELECT, **other: Any) -> str:
@@ -50,10 +50,10 @@ def fault(folder: Path, url: str, query: str = SELECT, **other: Any) -> str:
 
 def small(folder: Path) -> str:
     path = folder / "small.db"
-    with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS leaver (person_id TEXT, date_of_birth TEXT)")
-        connection.execute("INSERT INTO leaver VALUES ('P1', '2006-06-01')")
-    connection.close()
+    with sqlite3.connect(path) as store:
+        store.execute("CREATE TABLE IF NOT EXISTS leaver (person_id TEXT, date_of_birth TEXT)")
+        store.execute("INSERT INTO leaver VALUES ('P1', '2006-06-01')")
+    store.close()
     return f"sqlite:///{path}"
 
 
@@ -115,8 +115,8 @@ def test_sqlite_is_read_too(tmp_path: Path) -> None:
     ],
 )
 def test_a_query_that_writes_is_refused_by_the_database_itself(tmp_path: Path, database: str, query: str) -> None:
-    with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute("""
+    with psycopg.connect(database, autocommit=True) as store:
+        store.execute("""
             CREATE FUNCTION drop_one() RETURNS SETOF leaver LANGUAGE sql AS $$
                 DELETE FROM leaver WHERE person_id = 'P1' RETURNING * $$
         """)
@@ -124,8 +124,8 @@ def test_a_query_that_writes_is_refused_by_the_database_itself(tmp_path: Path, d
     said = fault(tmp_path, database, query)
 
     assert said == 'source "caseload": the query would write, and nothing may be written; give a query that only reads'
-    with psycopg.connect(database) as connection:
-        assert connection.execute("SELECT count(*) FROM leaver").fetchone() == (2,)
+    with psycopg.connect(database) as store:
+        assert store.execute("SELECT count(*) FROM leaver").fetchone() == (2,)
 
 
 @pytest.mark.parametrize(
@@ -208,27 +208,27 @@ def test_a_database_that_is_not_there_is_said(tmp_path: Path) -> None:
 
 
 def test_a_password_comes_from_the_environment_and_is_never_shown(tmp_path: Path, database: str) -> None:
-    with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute("DROP ROLE IF EXISTS reader")
-        connection.execute("CREATE ROLE reader LOGIN PASSWORD 'right-secret'")
-        folder = connection.execute("SHOW data_directory").fetchone()[0]
+    with psycopg.connect(database, autocommit=True) as store:
+        store.execute("DROP ROLE IF EXISTS reader")
+        store.execute("CREATE ROLE reader LOGIN PASSWORD 'right-secret'")
+        folder = store.execute("SHOW data_directory").fetchone()[0]
         rules = Path(folder) / "pg_hba.conf"
         before = rules.read_text(encoding="utf-8")
         rules.write_text(f"local all reader scram-sha-256\n{before}", encoding="utf-8")
-        connection.execute("SELECT pg_reload_conf()")
+        store.execute("SELECT pg_reload_conf()")
     url = database.replace("postgres@", "reader@")
     try:
         unset = fault(tmp_path, url, password_env="SOURCE_PASSWORD")
         wrong = fault(tmp_path, url, password_env="SOURCE_PASSWORD", environ={"SOURCE_PASSWORD": "wrong-secret"})
         denied = fault(tmp_path, url, password_env="SOURCE_PASSWORD", environ={"SOURCE_PASSWORD": "right-secret"})
-        with psycopg.connect(database, autocommit=True) as connection:
-            connection.execute("GRANT USAGE ON SCHEMA public TO reader")
-            connection.execute("GRANT SELECT ON leaver TO reader")
+        with psycopg.connect(database, autocommit=True) as store:
+            store.execute("GRANT USAGE ON SCHEMA public TO reader")
+            store.execute("GRANT SELECT ON leaver TO reader")
         found = read_source(tmp_path, url, SELECT, {"SOURCE_PASSWORD": "right-secret"}, password_env="SOURCE_PASSWORD")
     finally:
         rules.write_text(before, encoding="utf-8")
-        with psycopg.connect(database, autocommit=True) as connection:
-            connection.execute("SELECT pg_reload_conf()")
+        with psycopg.connect(database, autocommit=True) as store:
+            store.execute("SELECT pg_reload_conf()")
 
     assert "the environment variable SOURCE_PASSWORD is not set" in unset
     assert "wrong user or password" in wrong

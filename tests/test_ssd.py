@@ -46,14 +46,14 @@ def extract_from(
 ) -> tuple[DuckDBPyConnection, Extract]:
     data.write(url, schema=schema)
     source = Source.model_validate({"name": "ssd", "kind": f"ssd-{kind}", "url": url, "schema": schema, **other})
-    con = open_workspace()
-    return con, read_source(source, con, as_at=AS_AT, data_folder=Path())
+    workspace = open_workspace()
+    return workspace, read_source(source, workspace, as_at=AS_AT, data_folder=Path())
 
 
 def read_from(url: str, data: Dataset, kind: str = "systemc", schema: str | None = None, **other: Any) -> Reading:
-    con, extract = extract_from(url, data, kind, schema, **other)
-    intake = type_rows(con, [extract], as_at=AS_AT, not_an_adviser=NOT_AN_ADVISER, team_names={})
-    rows = fetch(con, "SELECT * FROM tonight")
+    workspace, extract = extract_from(url, data, kind, schema, **other)
+    intake = type_rows(workspace, [extract], as_at=AS_AT, not_an_adviser=NOT_AN_ADVISER, team_names={})
+    rows = fetch(workspace, "SELECT * FROM tonight")
     assert len(rows) == len({row["person_id"] for row in rows}) == intake.rows
     return Reading(extract, {row["person_id"]: row for row in rows}, "\n".join(intake.notes))
 
@@ -741,7 +741,7 @@ def test_whatever_multiplies_one_person_is_one_row(
             data.add("ssd_professionals", prof_professional_id="7", prof_professional_name=f"Name {row}")
     folder = tmp_path_factory.mktemp("ssd")
 
-    con, extract = extract_from(f"sqlite:///{folder / 'ssd.db'}", data, kind)
+    workspace, extract = extract_from(f"sqlite:///{folder / 'ssd.db'}", data, kind)
 
-    rows = con.execute(f'SELECT c0 FROM "{extract.table}" ORDER BY 1').fetchall()
+    rows = workspace.execute(f'SELECT c0 FROM "{extract.table}" ORDER BY 1').fetchall()
     assert rows == [*((f"P{n}",) for n in range(len(people))), ("always",)]

@@ -17,7 +17,7 @@ from monitor.config.settings import Config, load_config
 from monitor.errors import MonitorError
 from monitor.service import status as standings
 from monitor.service.concerns import Concern, judge
-from monitor.service.status import Database, Night, Pile, Standing
+from monitor.service.status import DatabaseState, NightAttempt, Pile, ServiceStatus
 from monitor.service.status_words import describe
 from monitor.store.database import HEAD, working_store
 from monitor.store.location import locate
@@ -26,10 +26,10 @@ from monitor.store.tables import Message, Run, table_of
 NOW = dt.datetime(2026, 1, 13, 9, 0, tzinfo=dt.UTC)
 """A Tuesday."""
 HOUR = dt.timedelta(hours=1)
-TRUSTED = Night(dt.date(2026, 1, 13), "accepted", "trusted", NOW - 6 * HOUR, 40)
-WELL = Standing(
+TRUSTED = NightAttempt(dt.date(2026, 1, 13), "accepted", "trusted", NOW - 6 * HOUR, 40)
+WELL = ServiceStatus(
     at=NOW,
-    database=Database("SQLite", "/srv/monitor.db", HEAD, 4_000_000),
+    database=DatabaseState("SQLite", "/srv/monitor.db", HEAD, 4_000_000),
     next_night=NOW + 17 * HOUR,
     free_megabytes=50_000,
     nights=(TRUSTED,),
@@ -136,13 +136,13 @@ def test_a_night_that_was_not_whole_is_told():
     ("version", "words"), [("0001", "of an older version"), ("9999", "made by a newer monitor"), (None, "no night has")]
 )
 def test_a_database_of_another_version_is_told_and_nothing_is_guessed_from_it(version: str | None, words: str):
-    assert words in said(database=Database("SQLite", "/srv/monitor.db", version), nights=(), last_accepted=None)
+    assert words in said(database=DatabaseState("SQLite", "/srv/monitor.db", version), nights=(), last_accepted=None)
 
 
 # Found in a database
 
 
-def gathered(council: Council, now: dt.datetime) -> Standing:
+def gathered(council: Council, now: dt.datetime) -> ServiceStatus:
     config = load_config(council.config_path)
     return standings.gather(config, locate(config, {}), now, wait_seconds=1)
 
@@ -179,8 +179,8 @@ def test_a_whole_night_is_found_in_either_kind_of_database_while_another_run_is_
     next((tmp_path / "data" / "snapshots").iterdir()).unlink()
     with pytest.raises(MonitorError):
         council.night(NIGHT + dt.timedelta(1), [settled("P1")])
-    with working_store(locate(config, {})) as store, store.writing() as connection:
-        connection.exec_driver_sql("UPDATE flag SET quarantined_on = '2026-01-12' WHERE person_id = 'P1'")
+    with working_store(locate(config, {})) as database, database.writing() as store:
+        store.exec_driver_sql("UPDATE flag SET quarantined_on = '2026-01-12' WHERE person_id = 'P1'")
     later = gathered(council, dt.datetime(2026, 1, 16, 9, 0, tzinfo=dt.UTC))
     about = [one.about for one in judge(later, config)]
     assert (later.missed, later.missed_working_days) == (4, 4)
@@ -230,7 +230,7 @@ def test_a_server_that_is_away_is_told_without_its_password(tmp_path: Path, monk
 
 def test_an_older_database_is_left_as_it_is(tmp_path: Path):
     council = Council(tmp_path, few_rules(tmp_path))
-    with council.store():
+    with council.open_database():
         pass
     with sqlite3.connect(tmp_path / "data" / "monitor.db") as file:
         file.execute("UPDATE alembic_version SET version_num = '0001'")
@@ -247,16 +247,16 @@ def test_messages_are_piled_by_what_became_of_them_until_their_address_has_had_a
     with postroom(tmp_path) as room:
         room.post(written(NORTH), written(SOUTH))
         table = table_of(Message)
-        with room.store.writing() as connection:
+        with room.database.writing() as store:
             lost = {"state": "permanent-failure", "trouble": "refused"}
-            connection.execute(table.update().values(lost))
+            store.execute(table.update().values(lost))
         run = {"id": 1, "as_at": NIGHT, "state": "accepted", "started_at": room.now, "finished_at": room.now}
-        with room.store.writing() as connection:
-            connection.execute(table_of(Run).insert().values(run))
+        with room.database.writing() as store:
+            store.execute(table_of(Run).insert().values(run))
 
         room.post(written(NORTH), written(ANALYST))
-        with room.store.writing() as connection:
-            connection.execute(
+        with room.database.writing() as store:
+            store.execute(
                 table.update()
                 .where(table.c.recipient == NORTH, table.c.id > 2)
                 .values(state="delivered", accepted_at=room.now)

@@ -12,7 +12,7 @@ from sqlmodel import SQLModel
 
 import monitor.store
 from monitor.errors import LockHeld, MonitorError, Refused
-from monitor.store.database import HEAD, Store, open_store, working_store
+from monitor.store.database import HEAD, Database, open_store, working_store
 
 
 def url_in(folder: Path) -> str:
@@ -20,10 +20,10 @@ def url_in(folder: Path) -> str:
 
 
 def test_a_new_database_has_exactly_the_tables_the_code_describes(tmp_path: Path) -> None:
-    store = open_store(url_in(tmp_path))
+    database = open_store(url_in(tmp_path))
 
-    with store.reading() as connection:
-        differences = compare_metadata(MigrationContext.configure(connection), SQLModel.metadata)
+    with database.reading() as store:
+        differences = compare_metadata(MigrationContext.configure(store), SQLModel.metadata)
     assert differences == []
 
 
@@ -54,10 +54,10 @@ def test_a_second_holder_of_the_lock_is_refused_and_the_next_is_not(tmp_path: Pa
 
 
 def test_a_database_from_a_newer_version_is_refused(tmp_path: Path) -> None:
-    store = open_store(url_in(tmp_path))
-    with store.writing() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    store.close()
+    database = open_store(url_in(tmp_path))
+    with database.writing() as store:
+        store.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    database.close()
 
     with pytest.raises(Refused, match="made by a newer monitor"):
         open_store(url_in(tmp_path))
@@ -72,17 +72,17 @@ def test_a_file_that_is_no_database_is_a_clear_message(tmp_path: Path) -> None:
 
 
 def test_a_failed_step_saves_nothing(tmp_path: Path) -> None:
-    store = open_store(url_in(tmp_path))
+    database = open_store(url_in(tmp_path))
 
     with pytest.raises(MonitorError, match="no such table"):
-        write_twice(store)
+        write_twice(database)
 
-    with store.reading() as connection:
-        assert connection.execute(text("SELECT count(*) FROM measure")).scalar() == 0
+    with database.reading() as store:
+        assert store.execute(text("SELECT count(*) FROM measure")).scalar() == 0
 
 
-def write_twice(store: Store) -> None:
+def write_twice(database: Database) -> None:
     """One good row and one that cannot be written, in one transaction."""
-    with store.writing() as connection:
-        connection.execute(text("INSERT INTO measure VALUES (1, 'r', 't', '2026-01-05', 1, 1, 0, 0, 0, 0)"))
-        connection.execute(text("INSERT INTO no_such_table VALUES (1)"))
+    with database.writing() as store:
+        store.execute(text("INSERT INTO measure VALUES (1, 'r', 't', '2026-01-05', 1, 1, 0, 0, 0, 0)"))
+        store.execute(text("INSERT INTO no_such_table VALUES (1)"))

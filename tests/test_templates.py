@@ -14,10 +14,10 @@ from monitor.config.delivery_settings import People, Team
 from monitor.config.settings import shipped
 from monitor.errors import Problems
 from monitor.messages import samples
-from monitor.messages.analyst import Account, compose_analyst, compose_refused
+from monitor.messages.analyst import NightAccount, compose_analyst, compose_refused
 from monitor.messages.head import Week, compose_head
 from monitor.messages.lead import NoLead, compose_lead
-from monitor.messages.parts import FlagLine, Message, Night, Told, render, render_together
+from monitor.messages.parts import FlagLine, MessageContext, Told, WrittenMessage, render, render_together
 from monitor.messages.routes import plan_routes
 from monitor.messages.templates import MESSAGES, open_templates, wrap_text, write_count, write_date, write_long_date
 
@@ -66,7 +66,7 @@ RULES = {
 }
 
 
-def night(*teams: Team, restricted: frozenset[str] = frozenset(), **given: Any) -> Night:
+def night(*teams: Team, restricted: frozenset[str] = frozenset(), **given: Any) -> MessageContext:
     teams = teams or (Team(name="Leaving Care North", lead=LEAD),)
     people = People(analyst=ANALYST, fallback="care@example.gov.uk", head="head@example.gov.uk")
     usual: dict[str, Any] = {
@@ -77,7 +77,7 @@ def night(*teams: Team, restricted: frozenset[str] = frozenset(), **given: Any) 
         "routes": plan_routes(teams, people, restricted),
         "case_url": "https://cms.example.gov.uk/person/{person_id}",
     }
-    return Night(**(usual | given))
+    return MessageContext(**(usual | given))
 
 
 def line(flag_id: int, person_id: str, rule: str = "plan", severity: str = "high", **given: Any) -> FlagLine:
@@ -101,9 +101,9 @@ def lead_mail(
     *lines: FlagLine,
     known: list[Told] | None = None,
     recipient: str = LEAD,
-    the_night: Night | None = None,
+    the_night: MessageContext | None = None,
     **given: Any,
-) -> Message:
+) -> WrittenMessage:
     the_night = the_night or night()
     known = told(OLD) if known is None else known
     digest = compose_lead(recipient, the_night.routes.teams_of(recipient), lines, known, the_night, **given)
@@ -111,9 +111,9 @@ def lead_mail(
     return render(digest)
 
 
-def analyst_mail(*lines: FlagLine, the_night: Night | None = None, **given: Any) -> Message:
+def analyst_mail(*lines: FlagLine, the_night: MessageContext | None = None, **given: Any) -> WrittenMessage:
     usual: dict[str, Any] = {"intake": Intake(), "totals": {"plan": Counts(602, 500, 90, 12)}}
-    return render(compose_analyst(ANALYST, lines, [], the_night or night(), Account(**(usual | given))))
+    return render(compose_analyst(ANALYST, lines, [], the_night or night(), NightAccount(**(usual | given))))
 
 
 def squeeze(text: str) -> str:
@@ -405,7 +405,7 @@ def test_the_analyst_is_never_shown_a_restricted_id():
 
 def test_a_data_flag_the_analyst_knows_is_counted_and_not_named_again():
     flag = line(1, "P001", "in-touch-recorded", "data")
-    account = Account(intake=Intake(), totals={})
+    account = NightAccount(intake=Intake(), totals={})
 
     mail = render(compose_analyst(ANALYST, [flag], told(flag), night(), account))
 

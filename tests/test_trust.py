@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from monitor.config.settings import Gate
-from monitor.gate.verdict import Comparison, Dated, Movement, Taken, TeamThen, accept, judge
+from monitor.gate.verdict import Comparison, Dated, Movement, TakenColumn, TeamThen, accept, judge
 from monitor.workdays import working_days_between
 
 LAST, TONIGHT = dt.date(2026, 1, 5), dt.date(2026, 1, 6)
@@ -112,7 +112,7 @@ def test_a_team_of_four_may_empty_and_one_whose_people_are_elsewhere_is_only_not
         ({"supplied": frozenset({"latest_contact_date", "death_date"})}, "no source supplies it tonight (98% had it"),
         ({"unreadable": {"accommodation": 0.12}}, "accommodation: 12% of cells cannot be read, usually 1%"),
         ({"moved": {"accommodation": Movement(890, 446)}}, "other than on 5 January 2026 for 446 of 890"),
-        ({"taken": (Taken("accommodation", "activity", 500, 800),)}, "accommodation: holds what was in activity"),
+        ({"taken": (TakenColumn("accommodation", "activity", 500, 800),)}, "accommodation: holds what was in activity"),
     ],
 )
 def test_a_column_that_is_not_itself_is_named_and_the_rest_goes_on(differs: dict[str, object], words: str) -> None:
@@ -142,8 +142,8 @@ def test_dates_that_went_forward_are_an_ordinary_night_and_back_are_not() -> Non
 
 def test_two_swapped_columns_are_both_named() -> None:
     taken = (
-        Taken("latest_contact_date", "pathway_plan_review_date", 700, 780),
-        Taken("pathway_plan_review_date", "latest_contact_date", 690, 780),
+        TakenColumn("latest_contact_date", "pathway_plan_review_date", 700, 780),
+        TakenColumn("pathway_plan_review_date", "latest_contact_date", 690, 780),
     )
 
     verdict = judge(replace(USUAL, taken=taken), Gate(), TONIGHT)

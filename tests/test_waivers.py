@@ -22,7 +22,7 @@ from monitor.config.settings import load_config, read_restricted, shipped
 from monitor.durations import parse_duration
 from monitor.errors import Problems
 from monitor.flags import waiver_request
-from monitor.flags.waiver_request import Asked, last_day, read_day
+from monitor.flags.waiver_request import WaiverRequest, last_day, read_day
 from monitor.flags.waivers import ending, remind
 from monitor.rulebook.rulebook import Rulebook, load_rulebook
 from monitor.store.database import open_store, working_store
@@ -43,19 +43,19 @@ def rulebook() -> Rulebook:
     return load_rulebook((shipped("rules"),), {})
 
 
-def ask(council: Council, asked: Asked, *, on: dt.date) -> str:
+def ask(council: Council, asked: WaiverRequest, *, on: dt.date) -> str:
     """Waive as the command does."""
     config = load_config(council.config_path)
-    with council.store() as store:
+    with council.open_database() as database:
         return waiver_request.waive(
-            store, rulebook(), asked, reasons=config.waivers.reasons, restricted=read_restricted(config.restricted),
+            database, rulebook(), asked, reasons=config.waivers.reasons, restricted=read_restricted(config.restricted),
             today=on, now=council.clock,
         )  # fmt: skip
 
 
 def waive(council: Council, person_id: str, on: dt.date, until: dt.date) -> str:
     terms = (until.isoformat(), "under-way", "Room agreed with B Example", "A Lead")
-    return ask(council, Asked(person_id, "homeless", *terms), on=on)
+    return ask(council, WaiverRequest(person_id, "homeless", *terms), on=on)
 
 
 def states(council: Council, as_at: dt.date) -> dict[str, tuple[str, str]]:
@@ -215,10 +215,10 @@ def test_a_waiver_that_has_run_out_reopens_its_flag_on_that_night(
 def waive_first(nights: Nights, until: dt.date) -> None:
     """Waive the first flag on the first night."""
     flag = table_of(Flag)
-    with nights.store.writing() as connection:
-        found = connection.execute(select(flag).where(flag.c.id == 1)).one()
+    with nights.database.writing() as store:
+        found = store.execute(select(flag).where(flag.c.id == 1)).one()
         terms = waiver_request.Terms(until, "under-way", "Agreed", "A Lead")
-        waiver_request.record(connection, found, terms, today=DAY, now=dt.datetime.combine(DAY, dt.time(9), dt.UTC))
+        waiver_request.record(store, found, terms, today=DAY, now=dt.datetime.combine(DAY, dt.time(9), dt.UTC))
 
 
 def shown(lines: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
@@ -251,7 +251,7 @@ def test_a_waiver_ended_by_name_reopens_its_flag_on_the_next_night(tmp_path: Pat
     nights.night(after(1), {"P1": overdue()})
 
     now = dt.datetime.combine(after(1), dt.time(9), dt.UTC)
-    waiver_request.unwaive(nights.store, "P1", "contact-overdue", by="A Lead", note=None, today=after(1), now=now)
+    waiver_request.unwaive(nights.database, "P1", "contact-overdue", by="A Lead", note=None, today=after(1), now=now)
 
     assert shown(nights.night(after(2), {"P1": overdue()})) == [("open", "waiver ended", None, after(2))]
     assert [kind for kind, _ in nights.events()] == ["opened", "waived", "unwaived"]
@@ -304,16 +304,16 @@ def test_a_waived_flag_that_cannot_be_assessed_stays_waived_and_is_known_to_be_h
 
 
 def test_the_database_holds_one_waiver_in_force_for_a_person_and_rule(tmp_path: Path) -> None:
-    store = open_store(make_url(f"sqlite:///{tmp_path / 'monitor.db'}"))
+    database = open_store(make_url(f"sqlite:///{tmp_path / 'monitor.db'}"))
     add = text(
         "INSERT INTO waiver (flag_id, person_id, rule, reason, note, until_on, waived_on, waived_by, recorded_at) "
         "VALUES (1, 'P1', 'homeless', 'under-way', 'x', '2026-02-01', '2026-01-12', 'A', '2026-01-12')"
     )
 
-    with store.engine.begin() as connection:
-        connection.execute(add)
+    with database.engine.begin() as store:
+        store.execute(add)
         with pytest.raises(IntegrityError):
-            connection.execute(add)
+            store.execute(add)
 
 
 # The command
@@ -366,7 +366,7 @@ def test_everything_wrong_with_a_waiver_is_said_at_once(council: Council) -> Non
 def test_a_waiver_that_would_match_nothing_or_is_badly_made_is_refused(
     known: Council, given: dict[str, str], words: str
 ) -> None:
-    usual = Asked("P1", "homeless", day(7).isoformat(), "under-way", "Agreed", "A Lead")
+    usual = WaiverRequest("P1", "homeless", day(7).isoformat(), "under-way", "Agreed", "A Lead")
 
     with pytest.raises(Problems) as caught:
         ask(known, replace(usual, **given), on=NIGHT)
@@ -416,8 +416,8 @@ def test_waiving_during_a_run_exits_4(council: Council) -> None:
 
 
 def test_a_quarantined_flag_is_not_waived(council: Council) -> None:
-    with council.store() as store, store.writing() as connection:
-        connection.execute(text("UPDATE flag SET quarantined_on = '2026-01-12' WHERE person_id = 'P1'"))
+    with council.open_database() as database, database.writing() as store:
+        store.execute(text("UPDATE flag SET quarantined_on = '2026-01-12' WHERE person_id = 'P1'"))
 
     with pytest.raises(Problems, match="waits as a likely data fault"):
         waive(council, "P1", NIGHT, day(5))

@@ -55,7 +55,7 @@ def tidy(text: str) -> str:
 
 
 def read_cells(
-    con: "DuckDBPyConnection",
+    workspace: "DuckDBPyConnection",
     table: str,
     column: Column,
     texts: str,
@@ -70,9 +70,9 @@ def read_cells(
     ``placeholder`` that an adviser's name is not one.
     """
     if column.kind in ("code", "yes_no"):
-        _read_choices(con, table, column, texts)
+        _read_choices(workspace, table, column, texts)
     else:
-        con.execute(
+        workspace.execute(
             f"""
             CREATE OR REPLACE TEMP TABLE "{table}" AS
             WITH tidied AS (SELECT text, {tidy("text")} AS t FROM ({texts})),
@@ -191,14 +191,14 @@ def _parameters(column: Column, as_at: date, not_an_adviser: Sequence[str]) -> d
     return parameters
 
 
-def _read_choices(con: "DuckDBPyConnection", table: str, column: Column, texts: str) -> None:
-    distinct = con.execute(texts).fetchall()
+def _read_choices(workspace: "DuckDBPyConnection", table: str, column: Column, texts: str) -> None:
+    distinct = workspace.execute(texts).fetchall()
     value = "BOOLEAN" if column.kind == "yes_no" else "VARCHAR"
     kinds = {
         "text": "VARCHAR", "value": value, "fault": "VARCHAR", "shown": "VARCHAR",
         "suitable": "BOOLEAN", "died": "BOOLEAN", "placeholder": "BOOLEAN",
     }  # fmt: skip
-    load_rows(con, table, kinds, _choices(column, (text for (text,) in distinct)))
+    load_rows(workspace, table, kinds, _choices(column, (text for (text,) in distinct)))
 
 
 def _choices(column: Column, texts: Iterator[str]) -> Iterator[tuple[Any, ...]]:

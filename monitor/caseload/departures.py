@@ -71,14 +71,14 @@ def _last(old: str, merged: dict[str, str]) -> str:
     return old
 
 
-def load_merged(con: "DuckDBPyConnection", path: Path | None) -> None:
+def load_merged(workspace: "DuckDBPyConnection", path: Path | None) -> None:
     """Make ``merged`` of the analyst's list."""
-    load_rows(con, "merged", {"old_id": "VARCHAR", "new_id": "VARCHAR"}, read_merged(path).items())
+    load_rows(workspace, "merged", {"old_id": "VARCHAR", "new_id": "VARCHAR"}, read_merged(path).items())
 
 
-def leave_merged(con: "DuckDBPyConnection") -> None:
+def leave_merged(workspace: "DuckDBPyConnection") -> None:
     """Make ``merged_away``: who is absent because another record stands for them; no rule is asked of them."""
-    con.execute("""
+    workspace.execute("""
         CREATE OR REPLACE TABLE merged_away AS
         SELECT c.person_id, m.new_id
         FROM caseload AS c JOIN merged AS m ON m.old_id = c.person_id
@@ -87,16 +87,16 @@ def leave_merged(con: "DuckDBPyConnection") -> None:
             OR EXISTS (SELECT 1 FROM roster AS heir WHERE heir.person_id = m.new_id)
         )
     """)
-    con.execute("UPDATE caseload SET present = NULL WHERE person_id IN (SELECT person_id FROM merged_away)")
+    workspace.execute("UPDATE caseload SET present = NULL WHERE person_id IN (SELECT person_id FROM merged_away)")
 
 
-def decide(con: "DuckDBPyConnection", as_at: dt.date) -> None:
+def decide(workspace: "DuckDBPyConnection", as_at: dt.date) -> None:
     """Set ``left_reason`` in ``roster_tonight``; make ``leaver`` (person_id, reason) of those newly gone.
 
     Entitlement goes over to the record that stands for a merged one. A reason stays as it was given, but for
     *lost*, which a later line or closure may explain.
     """
-    con.execute(
+    workspace.execute(
         """
         UPDATE roster_tonight AS n SET
             absent_since = CASE WHEN m.new_id IS NOT NULL THEN coalesce(r.absent_since, $as_at) ELSE n.absent_since END,
@@ -116,7 +116,7 @@ def decide(con: "DuckDBPyConnection", as_at: dt.date) -> None:
         """,
         {"as_at": as_at},
     )
-    con.execute(f"""
+    workspace.execute(f"""
         UPDATE roster_tonight AS n SET strongest_category = old.strongest_category
         FROM merged_away AS m JOIN roster AS old USING (person_id)
         WHERE n.person_id = m.new_id
@@ -124,13 +124,13 @@ def decide(con: "DuckDBPyConnection", as_at: dt.date) -> None:
                 > coalesce(list_position({STRENGTHS}, n.strongest_category), 0)
     """)
     # Who had died or reached 25 is asked nothing and stands in no caseload: only that they went is noted.
-    con.execute("""
+    workspace.execute("""
         CREATE OR REPLACE TABLE gone_quietly AS
         SELECT person_id, CASE WHEN died_on IS NOT NULL THEN 'died' ELSE 'reached 25' END AS reason
         FROM roster ANTI JOIN tonight USING (person_id)
         WHERE absent_since IS NULL AND (died_on IS NOT NULL OR ended_on IS NOT NULL)
     """)
-    con.execute("""
+    workspace.execute("""
         CREATE OR REPLACE TABLE leaver AS
         SELECT n.person_id, n.left_reason AS reason
         FROM roster_tonight AS n JOIN roster AS r USING (person_id)
@@ -140,20 +140,22 @@ def decide(con: "DuckDBPyConnection", as_at: dt.date) -> None:
     """)
 
 
-def save(con: "DuckDBPyConnection", connection: Connection, as_at: dt.date) -> None:
+def save(workspace: "DuckDBPyConnection", store: Connection, as_at: dt.date) -> None:
     """Note since when those are gone whom nothing else is kept up for; the roster saves the rest."""
     person = table_of(Person)
-    for person_id, reason in con.execute("SELECT person_id, reason FROM gone_quietly").fetchall():
+    for person_id, reason in workspace.execute("SELECT person_id, reason FROM gone_quietly").fetchall():
         went = {"absent_since": as_at, "left_reason": reason}
-        connection.execute(person.update().where(person.c.person_id == person_id).values(went))
+        store.execute(person.update().where(person.c.person_id == person_id).values(went))
 
 
-def count(con: "DuckDBPyConnection") -> dict[str, int]:
+def count(workspace: "DuckDBPyConnection") -> dict[str, int]:
     """How many are newly gone, by reason, the most first."""
-    rows = con.execute("SELECT reason, count(*) AS people FROM leaver GROUP BY reason ORDER BY people DESC, reason")
+    rows = workspace.execute(
+        "SELECT reason, count(*) AS people FROM leaver GROUP BY reason ORDER BY people DESC, reason"
+    )
     return dict(rows.fetchall())
 
 
-def lost(con: "DuckDBPyConnection") -> tuple[str, ...]:
-    rows = con.execute("SELECT person_id FROM leaver WHERE reason = 'lost' ORDER BY person_id")
+def lost(workspace: "DuckDBPyConnection") -> tuple[str, ...]:
+    rows = workspace.execute("SELECT person_id FROM leaver WHERE reason = 'lost' ORDER BY person_id")
     return tuple(row[0] for row in rows.fetchall())

@@ -57,7 +57,7 @@ class Intake:
 
 
 def type_rows(
-    con: "DuckDBPyConnection",
+    workspace: "DuckDBPyConnection",
     extracts: Sequence[Extract],
     *,
     as_at: date,
@@ -71,7 +71,7 @@ def type_rows(
     the columns to take from it; whom it does not know is blank there. Raises ``SourceError`` where a source has no row
     with an id.
     """
-    con.execute(
+    workspace.execute(
         'CREATE OR REPLACE TABLE unreadable (source VARCHAR, file VARCHAR, sheet VARCHAR, "row" BIGINT, '
         '"column" VARCHAR, reason VARCHAR, value VARCHAR)'
     )
@@ -83,34 +83,34 @@ def type_rows(
     ]
     rows = unreadable_rows = duplicates = conflicts = 0
     for reading in readings:
-        read_texts(con, reading, as_at, placeholders)
+        read_texts(workspace, reading, as_at, placeholders)
         if "allocated_team" in reading.tables:
-            joining.spell_teams(con, reading.tables["allocated_team"], "value", team_names)
-        unusable = list_unusable_rows(con, reading)
-        usable = type_usable_rows(con, reading)
-        list_cells(con, reading)
-        con.execute(f'DROP VIEW "{reading.extract.table}"')
-        con.execute(f'DROP TABLE "{reading.extract.table}_rows"')
+            joining.spell_teams(workspace, reading.tables["allocated_team"], "value", team_names)
+        unusable = list_unusable_rows(workspace, reading)
+        usable = type_usable_rows(workspace, reading)
+        list_cells(workspace, reading)
+        workspace.execute(f'DROP VIEW "{reading.extract.table}"')
+        workspace.execute(f'DROP TABLE "{reading.extract.table}_rows"')
         for table in reading.tables.values():
-            con.execute(f'DROP TABLE "{table}"')
-        refuse_before_birth(con, reading)
-        equal, differing = collapse(con, reading)
+            workspace.execute(f'DROP TABLE "{table}"')
+        refuse_before_birth(workspace, reading)
+        equal, differing = collapse(workspace, reading)
         duplicates, conflicts = duplicates + equal, conflicts + differing
         unreadable_rows += unusable
         if reading.extract.role == "caseload":
             rows += usable + unusable
-    joined = joining.join_readings(con, readings)
+    joined = joining.join_readings(workspace, readings)
     unreadable_cells = number_of(
-        con, "SELECT count(*) FROM unreadable WHERE \"column\" <> '' AND reason <> ?", PLACEHOLDER
+        workspace, "SELECT count(*) FROM unreadable WHERE \"column\" <> '' AND reason <> ?", PLACEHOLDER
     )
-    advisers = number_of(con, "SELECT count(*) FROM unreadable WHERE reason = ?", PLACEHOLDER)
+    advisers = number_of(workspace, "SELECT count(*) FROM unreadable WHERE reason = ?", PLACEHOLDER)
     supplied = frozenset().union(*(reading.supplied for reading in readings))
     if beside:
-        _add_values(con, *beside)
+        _add_values(workspace, *beside)
         supplied |= frozenset(beside[1])
-    _show_tonight(con, "typed", readings, supplied)
+    _show_tonight(workspace, "typed", readings, supplied)
     return Intake(
-        people=number_of(con, "SELECT count(*) FROM typed"),
+        people=number_of(workspace, "SELECT count(*) FROM typed"),
         rows=rows,
         unreadable_rows=unreadable_rows,
         unreadable_cells=unreadable_cells,
@@ -128,23 +128,23 @@ def _print_of(extract: Extract) -> str:
     return f"{extract.fingerprint} {extract.role} {' '.join(sorted(extract.prefer))}"
 
 
-def _add_values(con: "DuckDBPyConnection", table: str, names: Sequence[str]) -> None:
-    present = columns_of(con, "typed")
+def _add_values(workspace: "DuckDBPyConnection", table: str, names: Sequence[str]) -> None:
+    present = columns_of(workspace, "typed")
     for name in names:
         if name not in present:
-            con.execute(f"ALTER TABLE typed ADD COLUMN {name} {BY_NAME[name].duckdb_type}")
+            workspace.execute(f"ALTER TABLE typed ADD COLUMN {name} {BY_NAME[name].duckdb_type}")
         known, gap = f"FROM {table} AS b WHERE b.person_id = typed.person_id", f"{name}_gap"
-        con.execute(f"UPDATE typed SET {name} = b.{name} {known}")
+        workspace.execute(f"UPDATE typed SET {name} = b.{name} {known}")
         if gap in present:
-            con.execute(f"UPDATE typed SET {gap} = NULL {known}")
-            con.execute(f"UPDATE typed SET {gap} = NULL WHERE {gap} = {NOT_SUPPLIED}")
+            workspace.execute(f"UPDATE typed SET {gap} = NULL {known}")
+            workspace.execute(f"UPDATE typed SET {gap} = NULL WHERE {gap} = {NOT_SUPPLIED}")
 
 
 def _show_tonight(
-    con: "DuckDBPyConnection", stored: str, readings: Sequence[Reading], supplied: frozenset[str]
+    workspace: "DuckDBPyConnection", stored: str, readings: Sequence[Reading], supplied: frozenset[str]
 ) -> None:
     """Make view ``tonight`` of every catalogue column over the table that holds only what varies."""
-    present = columns_of(con, stored)
+    present = columns_of(workspace, stored)
     selected = ["person_id"]
     for column in COLUMNS:
         name = column.name
@@ -152,8 +152,8 @@ def _show_tonight(
         selected.append(name if name in present else f"NULL::{column.duckdb_type} AS {name}")
         selected.append(f"{name}_gap" if f"{name}_gap" in present else f"{gap}::VARCHAR AS {name}_gap")
     selected += ["died", f"{by_extract(readings, 'source')} AS source"]
-    con.execute("DROP VIEW IF EXISTS tonight")
-    con.execute(f"CREATE VIEW tonight AS SELECT {', '.join(selected)} FROM {stored}")
+    workspace.execute("DROP VIEW IF EXISTS tonight")
+    workspace.execute(f"CREATE VIEW tonight AS SELECT {', '.join(selected)} FROM {stored}")
 
 
 def _notes(
@@ -191,14 +191,14 @@ def _notes(
 # The roster's people
 
 
-def create_empty(con: "DuckDBPyConnection") -> None:
+def create_empty(workspace: "DuckDBPyConnection") -> None:
     """Make ``tonight`` with nobody in it, for looking at the roster between nights."""
-    con.execute("CREATE OR REPLACE TABLE typed (person_id VARCHAR, died BOOLEAN)")
-    _show_tonight(con, "typed", [], frozenset())
+    workspace.execute("CREATE OR REPLACE TABLE typed (person_id VARCHAR, died BOOLEAN)")
+    _show_tonight(workspace, "typed", [], frozenset())
 
 
 def join_roster(
-    con: "DuckDBPyConnection",
+    workspace: "DuckDBPyConnection",
     intake: Intake | None,
     *,
     as_at: date,
@@ -212,22 +212,22 @@ def join_roster(
     the rest can be updated. ``accommodation_since`` is the roster's; where there is none, tonight.
     """
     supplied = intake.supplied if intake else frozenset()
-    absent = _read_absent(con, even_nobody=unlisted_from is not None)
+    absent = _read_absent(workspace, even_nobody=unlisted_from is not None)
     if unlisted_from is not None:
-        unlisted.add_unlisted(con, unlisted_from, as_at=as_at)
+        unlisted.add_unlisted(workspace, unlisted_from, as_at=as_at)
     if absent:
-        joining.update_absent(con)
-        joining.spell_teams(con, "absent", "allocated_team", team_names or {})
-    tonight = columns_of(con, "typed")
+        joining.update_absent(workspace)
+        joining.spell_teams(workspace, "absent", "allocated_team", team_names or {})
+    tonight = columns_of(workspace, "typed")
     kept = {"person_id": "VARCHAR"}
     generated: dict[str, str] = {}
     for column in COLUMNS:
         name, gap = column.name, f"{column.name}_gap"
-        if name in supplied or (absent and _says_anything(con, name)):
+        if name in supplied or (absent and _says_anything(workspace, name)):
             kept[name] = column.duckdb_type
         else:
             generated[name] = f"NULL::{column.duckdb_type}"
-        if gap in tonight or (absent and _gap_differs(con, gap, name in supplied)):
+        if gap in tonight or (absent and _gap_differs(workspace, gap, name in supplied)):
             kept[gap] = "VARCHAR"
         else:
             generated[gap] = "NULL::VARCHAR" if name in supplied else NOT_SUPPLIED
@@ -249,9 +249,9 @@ def join_roster(
         if absent
         else ""
     )
-    con.execute("DROP TABLE IF EXISTS caseload")
-    con.execute(f"CREATE TABLE caseload ({', '.join(declared)})")
-    con.execute(
+    workspace.execute("DROP TABLE IF EXISTS caseload")
+    workspace.execute(f"CREATE TABLE caseload ({', '.join(declared)})")
+    workspace.execute(
         f"""
         INSERT INTO caseload ({", ".join(kept)})
         SELECT {", ".join(kept)} FROM (
@@ -276,35 +276,35 @@ def join_roster(
         {"as_at": as_at},
     )
     # One copy is enough: from here ``tonight`` is what the caseload holds of those present.
-    con.execute("DROP VIEW tonight")
-    con.execute("DROP TABLE typed")
-    con.execute(
+    workspace.execute("DROP VIEW tonight")
+    workspace.execute("DROP TABLE typed")
+    workspace.execute(
         f"CREATE VIEW tonight AS SELECT person_id, {recorded}, said_died AS died, source FROM caseload WHERE present"
     )
-    con.execute("DROP TABLE IF EXISTS absent")
+    workspace.execute("DROP TABLE IF EXISTS absent")
 
 
 def _kind_of(name: str) -> str:
     return "VARCHAR" if name.endswith("_gap") else BY_NAME[name].duckdb_type
 
 
-def _read_absent(con: "DuckDBPyConnection", *, even_nobody: bool) -> bool:
+def _read_absent(workspace: "DuckDBPyConnection", *, even_nobody: bool) -> bool:
     """Make ``absent`` of the roster's people who are not in ``tonight``, if there is anyone; whether it was made."""
-    con.execute(
+    workspace.execute(
         """
         CREATE OR REPLACE TEMP TABLE left_out AS
         SELECT person_id, last_values FROM roster ANTI JOIN tonight USING (person_id)
         WHERE died_on IS NULL AND ended_on IS NULL
         """
     )
-    somebody = even_nobody or number_of(con, "SELECT count(*) FROM left_out") > 0
+    somebody = even_nobody or number_of(workspace, "SELECT count(*) FROM left_out") > 0
     if somebody:
-        spread_last_values(con, "left_out", into="absent")
-    con.execute("DROP TABLE left_out")
+        spread_last_values(workspace, "left_out", into="absent")
+    workspace.execute("DROP TABLE left_out")
     return somebody
 
 
-def spread_last_values(con: "DuckDBPyConnection", texts: str, *, into: str) -> None:
+def spread_last_values(workspace: "DuckDBPyConnection", texts: str, *, into: str) -> None:
     """Make ``into``, typed rows as of ``tonight``, of table ``texts`` (person_id, last_values)."""
     # One list of paths reads each person's text once, rather than once for every column.
     names = [name for column in COLUMNS for name in (column.name, f"{column.name}_gap")]
@@ -318,7 +318,7 @@ def spread_last_values(con: "DuckDBPyConnection", texts: str, *, into: str) -> N
             f"CASE WHEN NOT coalesce(list_contains(said, '{column.name}'), false) "
             f"THEN coalesce({gap}, {NOT_SUPPLIED}) END AS {column.name}_gap"
         )
-    con.execute(
+    workspace.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE {into} AS
         SELECT person_id, {", ".join(selected)}, coalesce(found[{len(names) + 1}] = 'true', false) AS died,
@@ -331,13 +331,13 @@ def spread_last_values(con: "DuckDBPyConnection", texts: str, *, into: str) -> N
     )
 
 
-def _says_anything(con: "DuckDBPyConnection", name: str) -> bool:
-    return number_of(con, f"SELECT count({name}) FROM absent") > 0
+def _says_anything(workspace: "DuckDBPyConnection", name: str) -> bool:
+    return number_of(workspace, f"SELECT count({name}) FROM absent") > 0
 
 
-def _gap_differs(con: "DuckDBPyConnection", gap: str, supplied: bool) -> bool:
+def _gap_differs(workspace: "DuckDBPyConnection", gap: str, supplied: bool) -> bool:
     expected = "NULL" if supplied else NOT_SUPPLIED
-    return number_of(con, f"SELECT count(*) FROM absent WHERE {gap} IS DISTINCT FROM {expected}") > 0
+    return number_of(workspace, f"SELECT count(*) FROM absent WHERE {gap} IS DISTINCT FROM {expected}") > 0
 
 
 def last_values_sql(alias: str) -> str:
@@ -362,8 +362,8 @@ def last_values_sql(alias: str) -> str:
     return f"'{{' || concat_ws(',', {', '.join(parts)}) || '}}'"
 
 
-def columns_with_gaps(con: "DuckDBPyConnection") -> frozenset[str]:
+def columns_with_gaps(workspace: "DuckDBPyConnection") -> frozenset[str]:
     """The catalogue columns that are unreadable or not supplied for anybody in ``caseload``."""
     asked = ", ".join(f"bool_or({column.name}_gap IS NOT NULL) AS {column.name}" for column in COLUMNS)
-    found = fetch(con, f"SELECT {asked} FROM caseload")[0]
+    found = fetch(workspace, f"SELECT {asked} FROM caseload")[0]
     return frozenset(name for name, has_gap in found.items() if has_gap)

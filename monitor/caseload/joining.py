@@ -28,48 +28,48 @@ WORDS = r"list_sort(regexp_extract_all(strip_accents(lower({})), '[\p{{L}}\p{{N}
 """A name as it is compared: "Example, Ann" is "Ann Example"."""
 
 
-def join_readings(con: "DuckDBPyConnection", readings: Sequence[Reading]) -> tuple[str, ...]:
+def join_readings(workspace: "DuckDBPyConnection", readings: Sequence[Reading]) -> tuple[str, ...]:
     """Make ``typed``, one row for each person of the caseload sources, from the readings' tables; what to say of it.
 
     From several sources also ``difference`` and, where one is a detail source, ``not_on_caseload`` and ``elsewhere``
     (what detail sources say of people who are not on tonight's caseload).
     """
-    con.execute("DROP TABLE IF EXISTS typed")
+    workspace.execute("DROP TABLE IF EXISTS typed")
     for table in ("difference", "not_on_caseload", "elsewhere"):
-        con.execute(f"DROP TABLE IF EXISTS {table}")
+        workspace.execute(f"DROP TABLE IF EXISTS {table}")
     if len(readings) == 1:
-        con.execute(f"ALTER TABLE {readings[0].typed} RENAME TO typed")
+        workspace.execute(f"ALTER TABLE {readings[0].typed} RENAME TO typed")
         return ()
     lists = [reading for reading in readings if reading.extract.role == "caseload"]
     details = [reading for reading in readings if reading.extract.role == "detail"]
-    con.execute(
+    workspace.execute(
         "CREATE OR REPLACE TEMP TABLE people AS SELECT person_id, min(extract) AS extract FROM ("
         + " UNION ALL ".join(f"SELECT person_id, extract FROM {reading.typed}" for reading in lists)
         + ") GROUP BY person_id"
     )
-    _refuse_before_joined_birth(con, readings)
-    con.execute(f"CREATE TABLE typed AS {_joined(con, 'people', readings)}")
-    _drop_empty_gaps(con)
-    notes = [*_compare(con, readings, lists)]
+    _refuse_before_joined_birth(workspace, readings)
+    workspace.execute(f"CREATE TABLE typed AS {_joined(workspace, 'people', readings)}")
+    _drop_empty_gaps(workspace)
+    notes = [*_compare(workspace, readings, lists)]
     if details:
-        notes += _set_aside(con, lists, details)
+        notes += _set_aside(workspace, lists, details)
     for reading in readings:
-        con.execute(f"DROP TABLE {reading.typed}")
-    con.execute("DROP TABLE people")
+        workspace.execute(f"DROP TABLE {reading.typed}")
+    workspace.execute("DROP TABLE people")
     return tuple(notes)
 
 
-def spell_teams(con: "DuckDBPyConnection", table: str, column: str, team_names: Mapping[str, str]) -> None:
+def spell_teams(workspace: "DuckDBPyConnection", table: str, column: str, team_names: Mapping[str, str]) -> None:
     """Give each team in ``column`` the name that the config gives it; a team the config does not know stays."""
-    rows = con.execute(f'SELECT DISTINCT "{column}" FROM "{table}" WHERE "{column}" IS NOT NULL').fetchall()
+    rows = workspace.execute(f'SELECT DISTINCT "{column}" FROM "{table}" WHERE "{column}" IS NOT NULL').fetchall()
     spelt = [(one, team_names[fold(one)]) for (one,) in rows if team_names.get(fold(one), one) != one]
     if spelt:
-        load_rows(con, "team_spelling", {"spelling": "VARCHAR", "name": "VARCHAR"}, spelt)
-        con.execute(
+        load_rows(workspace, "team_spelling", {"spelling": "VARCHAR", "name": "VARCHAR"}, spelt)
+        workspace.execute(
             f'UPDATE "{table}" SET "{column}" = team_spelling.name FROM team_spelling '
             f'WHERE team_spelling.spelling = "{table}"."{column}"'
         )
-        con.execute("DROP TABLE team_spelling")
+        workspace.execute("DROP TABLE team_spelling")
 
 
 # Whose cell stands
@@ -81,35 +81,35 @@ def _suppliers(readings: Sequence[Reading], name: str) -> list[Reading]:
     return sorted(having, key=lambda reading: name not in reading.extract.prefer)
 
 
-def _covers(con: "DuckDBPyConnection", reading: Reading, name: str) -> str:
+def _covers(workspace: "DuckDBPyConnection", reading: Reading, name: str) -> str:
     """SQL: whether the source has a cell of that column for the person."""
     covers = f"{reading.typed}.person_id IS NOT NULL"
-    if f"{name}_gap" in columns_of(con, reading.typed):
+    if f"{name}_gap" in columns_of(workspace, reading.typed):
         covers = f"({covers} AND {reading.typed}.{name}_gap IS DISTINCT FROM {NOT_SUPPLIED})"
     return covers
 
 
-def _stands(con: "DuckDBPyConnection", reading: Reading, name: str) -> str:
+def _stands(workspace: "DuckDBPyConnection", reading: Reading, name: str) -> str:
     """SQL: whether the source's cell is used whatever later sources say."""
     if name in reading.extract.prefer:
-        return _covers(con, reading, name)
+        return _covers(workspace, reading, name)
     said = f"{reading.typed}.{name} IS NOT NULL"
-    if f"{name}_gap" in columns_of(con, reading.typed):
+    if f"{name}_gap" in columns_of(workspace, reading.typed):
         said = f"({said} OR {reading.typed}.{name}_gap IS NOT DISTINCT FROM {UNREADABLE})"
     return said
 
 
-def _cell(con: "DuckDBPyConnection", suppliers: Sequence[Reading], name: str) -> tuple[str, str]:
+def _cell(workspace: "DuckDBPyConnection", suppliers: Sequence[Reading], name: str) -> tuple[str, str]:
     """SQL for the value that stands, and for its gap."""
     values, gaps = [], []
     for reading in suppliers:
-        stands = _stands(con, reading, name)
+        stands = _stands(workspace, reading, name)
         values.append(f"WHEN {stands} THEN {reading.typed}.{name}")
-        if f"{name}_gap" in columns_of(con, reading.typed):
+        if f"{name}_gap" in columns_of(workspace, reading.typed):
             gaps.append(f"WHEN {stands} THEN {reading.typed}.{name}_gap")
         else:
             gaps.append(f"WHEN {stands} THEN NULL")
-    covered = " OR ".join(_covers(con, reading, name) for reading in suppliers)
+    covered = " OR ".join(_covers(workspace, reading, name) for reading in suppliers)
     value = f"CASE {' '.join(values)} END"
     return value, f"CASE {' '.join(gaps)} WHEN {covered} THEN NULL ELSE {NOT_SUPPLIED} END"
 
@@ -119,56 +119,56 @@ def _beside(readings: Sequence[Reading], people: str) -> str:
     return f"FROM {people} {' '.join(joins)}"
 
 
-def _joined(con: "DuckDBPyConnection", people: str, readings: Sequence[Reading]) -> str:
+def _joined(workspace: "DuckDBPyConnection", people: str, readings: Sequence[Reading]) -> str:
     selected = []
     for name in (column.name for column in COLUMNS):
         if suppliers := _suppliers(readings, name):
-            value, gap = _cell(con, suppliers, name)
+            value, gap = _cell(workspace, suppliers, name)
             selected.append(f"{value} AS {name}, {gap} AS {name}_gap")
     died = " OR ".join(f"coalesce({reading.typed}.died, false)" for reading in readings)
     return f"SELECT {people}.*, {died} AS died, {', '.join(selected)} {_beside(readings, people)}"
 
 
-def _refuse_before_joined_birth(con: "DuckDBPyConnection", readings: Sequence[Reading]) -> None:
+def _refuse_before_joined_birth(workspace: "DuckDBPyConnection", readings: Sequence[Reading]) -> None:
     """A detail source need not have the birth date; its dates are held against the one that stands."""
     suppliers = _suppliers(readings, "date_of_birth")
     if suppliers:
-        value, _ = _cell(con, suppliers, "date_of_birth")
-        con.execute(
+        value, _ = _cell(workspace, suppliers, "date_of_birth")
+        workspace.execute(
             f"CREATE OR REPLACE TEMP TABLE births AS SELECT people.person_id, {value} AS date_of_birth "
             f"{_beside(suppliers, 'people')}"
         )
         for reading in readings:
-            refuse_before_birth(con, reading, births="births")
-        con.execute("DROP TABLE births")
+            refuse_before_birth(workspace, reading, births="births")
+        workspace.execute("DROP TABLE births")
 
 
-def _drop_empty_gaps(con: "DuckDBPyConnection") -> None:
+def _drop_empty_gaps(workspace: "DuckDBPyConnection") -> None:
     """A gap that nobody has costs a column of a million rows for nothing."""
-    gaps = sorted(name for name in columns_of(con, "typed") if name.endswith("_gap"))
-    found = con.execute(f"SELECT {', '.join(f'count({name})' for name in gaps)} FROM typed").fetchall()[0]
+    gaps = sorted(name for name in columns_of(workspace, "typed") if name.endswith("_gap"))
+    found = workspace.execute(f"SELECT {', '.join(f'count({name})' for name in gaps)} FROM typed").fetchall()[0]
     for name, count in zip(gaps, found, strict=True):
         if not count:
-            con.execute(f"ALTER TABLE typed DROP COLUMN {name}")
+            workspace.execute(f"ALTER TABLE typed DROP COLUMN {name}")
 
 
 # Where sources differ
 
 
-def _compare(con: "DuckDBPyConnection", readings: Sequence[Reading], lists: Sequence[Reading]) -> list[str]:
+def _compare(workspace: "DuckDBPyConnection", readings: Sequence[Reading], lists: Sequence[Reading]) -> list[str]:
     """Make ``difference``; how many there are of each kind, in words."""
-    con.execute(
+    workspace.execute(
         'CREATE TABLE difference (person_id VARCHAR, "column" VARCHAR, used_source VARCHAR, used_value VARCHAR, '
         "other_source VARCHAR, other_value VARCHAR)"
     )
     notes = []
     for other in lists if len(lists) > 1 else ():
-        con.execute(
+        workspace.execute(
             f"INSERT INTO difference SELECT person_id, 'present', {_named(lists, 'extract')}, 'yes', $other, 'no' "
             f"FROM people ANTI JOIN {other.typed} USING (person_id)",
             {"other": other.extract.source},
         )
-        missing = number_of(con, "SELECT count(*) FROM difference WHERE other_source = ?", other.extract.source)
+        missing = number_of(workspace, "SELECT count(*) FROM difference WHERE other_source = ?", other.extract.source)
         if missing:
             people = "1 person of the other lists is" if missing == 1 else f"{missing:,} people of the other lists are"
             notes.append(f"{people} not in {other.extract.source}; they are listed in differences.csv")
@@ -176,8 +176,8 @@ def _compare(con: "DuckDBPyConnection", readings: Sequence[Reading], lists: Sequ
     for name in COMPARED:
         suppliers = _suppliers(readings, name)
         if len(suppliers) > 1:
-            _compare_column(con, suppliers, name)
-            count = number_of(con, 'SELECT count(DISTINCT person_id) FROM difference WHERE "column" = ?', name)
+            _compare_column(workspace, suppliers, name)
+            count = number_of(workspace, 'SELECT count(DISTINCT person_id) FROM difference WHERE "column" = ?', name)
             if count:
                 disagree.append(f"{name} of {count:,}")
     if disagree:
@@ -185,26 +185,26 @@ def _compare(con: "DuckDBPyConnection", readings: Sequence[Reading], lists: Sequ
     return notes
 
 
-def _compare_column(con: "DuckDBPyConnection", suppliers: Sequence[Reading], name: str) -> None:
-    used = " ".join(f"WHEN {_stands(con, each, name)} THEN {each.number}" for each in suppliers)
+def _compare_column(workspace: "DuckDBPyConnection", suppliers: Sequence[Reading], name: str) -> None:
+    used = " ".join(f"WHEN {_stands(workspace, each, name)} THEN {each.number}" for each in suppliers)
     # Everything blank: whoever covers the person is as good as another.
-    covering = " ".join(f"WHEN {_covers(con, each, name)} THEN {each.number}" for each in suppliers)
+    covering = " ".join(f"WHEN {_covers(workspace, each, name)} THEN {each.number}" for each in suppliers)
     states = []
     for each in suppliers:
-        has_gap = f"{name}_gap" in columns_of(con, each.typed)
+        has_gap = f"{name}_gap" in columns_of(workspace, each.typed)
         readable = f"{each.typed}.{name}_gap IS NULL" if has_gap else "true"
         states.append(
             f"{each.typed}.{name} AS value_{each.number}, "
-            f"({_covers(con, each, name)} AND {readable}) AS readable_{each.number}"
+            f"({_covers(workspace, each, name)} AND {readable}) AS readable_{each.number}"
         )
-    con.execute(
+    workspace.execute(
         f"CREATE OR REPLACE TEMP TABLE beside AS SELECT people.person_id, CASE {used} {covering} END AS used, "
         f"{', '.join(states)} {_beside(suppliers, 'people')}"
     )
     standing = " ".join(f"WHEN {each.number} THEN value_{each.number}" for each in suppliers)
     readable = " ".join(f"WHEN {each.number} THEN readable_{each.number}" for each in suppliers)
     for other in suppliers:
-        con.execute(
+        workspace.execute(
             f"""
             INSERT INTO difference
             SELECT person_id, '{name}', {_named(suppliers, "used")}, {_shown(name, "standing")}, $other,
@@ -218,7 +218,7 @@ def _compare_column(con: "DuckDBPyConnection", suppliers: Sequence[Reading], nam
             """,
             {"other": other.extract.source},
         )
-    con.execute("DROP TABLE beside")
+    workspace.execute("DROP TABLE beside")
 
 
 def _named(readings: Sequence[Reading], number: str) -> str:
@@ -243,27 +243,27 @@ def _quoted(text: str) -> str:
 # Who is in a detail source and not on the caseload
 
 
-def _set_aside(con: "DuckDBPyConnection", lists: Sequence[Reading], details: Sequence[Reading]) -> list[str]:
+def _set_aside(workspace: "DuckDBPyConnection", lists: Sequence[Reading], details: Sequence[Reading]) -> list[str]:
     """Make ``not_on_caseload`` and ``elsewhere``; whom each detail source covers, in words."""
-    con.execute('CREATE TABLE not_on_caseload (source VARCHAR, file VARCHAR, "row" BIGINT, person_id VARCHAR)')
-    people = number_of(con, "SELECT count(*) FROM people")
+    workspace.execute('CREATE TABLE not_on_caseload (source VARCHAR, file VARCHAR, "row" BIGINT, person_id VARCHAR)')
+    people = number_of(workspace, "SELECT count(*) FROM people")
     notes = []
     for reading in details:
         extract = reading.extract
-        con.execute(
+        workspace.execute(
             f'INSERT INTO not_on_caseload SELECT $source, $file, "row", person_id '
             f"FROM {reading.typed} ANTI JOIN people USING (person_id)",
             {"source": extract.source, "file": extract.file},
         )
-        strangers = number_of(con, "SELECT count(*) FROM not_on_caseload WHERE source = ?", extract.source)
-        covered = number_of(con, f"SELECT count(*) FROM {reading.typed}") - strangers
+        strangers = number_of(workspace, "SELECT count(*) FROM not_on_caseload WHERE source = ?", extract.source)
+        covered = number_of(workspace, f"SELECT count(*) FROM {reading.typed}") - strangers
         notes.append(f"{extract.source} covers {covered:,} of the {people:,} people on the caseload")
         if strangers:
             many = "1 person" if strangers == 1 else f"{strangers:,} people"
             is_are = "is" if strangers == 1 else "are"
             notes.append(f"{many} in {extract.source} {is_are} not on the caseload: listed in not-on-caseload.csv")
         shortened = number_of(
-            con,
+            workspace,
             "SELECT count(*) FROM (SELECT ltrim(person_id, '0') AS bare FROM not_on_caseload WHERE source = ?) "
             "SEMI JOIN (SELECT ltrim(person_id, '0') AS bare FROM people) USING (bare)",
             extract.source,
@@ -272,35 +272,37 @@ def _set_aside(con: "DuckDBPyConnection", lists: Sequence[Reading], details: Seq
             notes.append(
                 f"of those, {shortened:,} would be on it but for zeros at the start of the id; export ids as text"
             )
-    con.execute("CREATE OR REPLACE TEMP TABLE strangers AS SELECT DISTINCT person_id FROM not_on_caseload")
-    con.execute(f"CREATE TABLE elsewhere AS {_joined(con, 'strangers', details)}")
-    con.execute("DROP TABLE strangers")
-    for name in {name for reading in lists for name in reading.supplied} & columns_of(con, "elsewhere"):
+    workspace.execute("CREATE OR REPLACE TEMP TABLE strangers AS SELECT DISTINCT person_id FROM not_on_caseload")
+    workspace.execute(f"CREATE TABLE elsewhere AS {_joined(workspace, 'strangers', details)}")
+    workspace.execute("DROP TABLE strangers")
+    for name in {name for reading in lists for name in reading.supplied} & columns_of(workspace, "elsewhere"):
         # A detail's blank hides no value that a caseload source once gave.
-        con.execute(f"UPDATE elsewhere SET {name}_gap = {NOT_SUPPLIED} WHERE {name} IS NULL AND {name}_gap IS NULL")
+        workspace.execute(
+            f"UPDATE elsewhere SET {name}_gap = {NOT_SUPPLIED} WHERE {name} IS NULL AND {name}_gap IS NULL"
+        )
     return notes
 
 
-def _has_elsewhere(con: "DuckDBPyConnection") -> bool:
-    return con.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'elsewhere'").fetchone() is not None
+def _has_elsewhere(workspace: "DuckDBPyConnection") -> bool:
+    return workspace.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'elsewhere'").fetchone() is not None
 
 
-def count_absent_deaths(con: "DuckDBPyConnection") -> int:
+def count_absent_deaths(workspace: "DuckDBPyConnection") -> int:
     """How many of the roster's living people who are missing tonight a detail source says have died."""
-    if not _has_elsewhere(con):
+    if not _has_elsewhere(workspace):
         return 0
     return number_of(
-        con,
+        workspace,
         "SELECT count(*) FROM elsewhere JOIN roster USING (person_id) "
         "WHERE elsewhere.died AND roster.died_on IS NULL AND roster.ended_on IS NULL",
     )
 
 
-def update_absent(con: "DuckDBPyConnection") -> None:
+def update_absent(workspace: "DuckDBPyConnection") -> None:
     """Lay over ``absent`` (the roster's people missing tonight) what detail sources still say of them tonight."""
-    if not _has_elsewhere(con):
+    if not _has_elsewhere(workspace):
         return
-    present = columns_of(con, "elsewhere")
+    present = columns_of(workspace, "elsewhere")
     said = [column.name for column in COLUMNS if column.name in present]
     silent = f"e.{{0}}_gap IS NOT DISTINCT FROM {NOT_SUPPLIED}"
     changes = [
@@ -308,7 +310,7 @@ def update_absent(con: "DuckDBPyConnection") -> None:
         for name in said
         for one in (name, f"{name}_gap")
     ]
-    con.execute(
+    workspace.execute(
         f"UPDATE absent SET {', '.join(changes)}, died = absent.died OR e.died "
         "FROM elsewhere AS e WHERE e.person_id = absent.person_id"
     )

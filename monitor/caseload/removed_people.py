@@ -44,16 +44,16 @@ def _mark(salt: str, person_id: str) -> str:
     return hashlib.sha256(f"{salt}{person_id}".encode()).hexdigest()
 
 
-def find(connection: Connection, person_id: str) -> list["Row[Any]"]:
+def find(store: Connection, person_id: str) -> list["Row[Any]"]:
     """Every earlier removal of this very person, oldest first."""
     table = table_of(RemovedPerson)
-    rows = connection.execute(select(table).order_by(table.c.removal_id))
+    rows = store.execute(select(table).order_by(table.c.removal_id))
     return [row for row in rows if secrets.compare_digest(_mark(row.salt, person_id), row.mark)]
 
 
 def note_returned(
-    con: "DuckDBPyConnection",
-    connection: Connection,
+    workspace: "DuckDBPyConnection",
+    store: Connection,
     *,
     run_id: int,
     as_at: dt.date,
@@ -67,14 +67,14 @@ def note_returned(
     table = table_of(RemovedPerson)
     if corrects:
         nobody = {"person_id": None, "back_on": None, "back_in": None}
-        connection.execute(table.update().where(table.c.back_on == as_at).values(nobody))
+        store.execute(table.update().where(table.c.back_on == as_at).values(nobody))
     wanted = select(table.c.removal_id, table.c.mark, table.c.salt).where(table.c.person_id.is_(None))
-    gone = connection.execute(wanted).all()
+    gone = store.execute(wanted).all()
     if not gone:
         return
     kinds = {"removal_id": "BIGINT", "mark": "VARCHAR", "salt": "VARCHAR"}
-    load_rows(con, "removed_mark", kinds, (tuple(row) for row in gone))
-    back = con.execute("""
+    load_rows(workspace, "removed_mark", kinds, (tuple(row) for row in gone))
+    back = workspace.execute("""
         SELECT m.removal_id, c.person_id, c.source
         FROM (SELECT person_id, source FROM caseload ANTI JOIN roster USING (person_id)) AS c
         JOIN removed_mark AS m ON m.mark = sha256(m.salt || c.person_id)
@@ -82,16 +82,16 @@ def note_returned(
     """).fetchall()
     for removal_id, person_id, source in back:
         values = {"person_id": person_id, "back_on": as_at, "back_in": source}
-        connection.execute(table.update().where(table.c.removal_id == removal_id).values(values))
+        store.execute(table.update().where(table.c.removal_id == removal_id).values(values))
     people = {person_id: source for _, person_id, source in back}
     returned = [Event("back after removal", person_id=one, why=source) for one, source in people.items()]
-    events.record(connection, returned, as_at=as_at, recorded_at=recorded_at, run_id=run_id)
+    events.record(store, returned, as_at=as_at, recorded_at=recorded_at, run_id=run_id)
 
 
-def list_back(connection: Connection, as_at: dt.date) -> tuple[Back, ...]:
+def list_back(store: Connection, as_at: dt.date) -> tuple[Back, ...]:
     """Who came back lately, each once, with the last day on which they were removed."""
     table = table_of(RemovedPerson)
     lately = select(table).where(table.c.person_id.is_not(None), table.c.back_on > as_at - dt.timedelta(TOLD_DAYS))
-    rows = connection.execute(lately.order_by(table.c.person_id, table.c.removed_on))
+    rows = store.execute(lately.order_by(table.c.person_id, table.c.removed_on))
     found = {row.person_id: Back(row.person_id, row.removed_on, row.back_on, row.back_in) for row in rows}
     return tuple(found.values())

@@ -37,33 +37,33 @@ TYPES = {
 """The columns of a roster row, ``last_values`` aside, with their DuckDB types."""
 
 
-def load(con: "DuckDBPyConnection", connection: Connection, *, corrects: int | None = None) -> None:
+def load(workspace: "DuckDBPyConnection", store: Connection, *, corrects: int | None = None) -> None:
     """Make workspace table ``roster``, as it stood before run ``corrects`` if that is being put right.
 
     ``last_values`` is fetched only for people who are not on tonight's caseload: nobody else's is needed.
     """
     person = table_of(Person)
-    stored = connection.execute(select(*(person.c[name] for name in TYPES)))
-    load_rows(con, "roster_stored", TYPES, (tuple(row) for row in stored))
+    stored = store.execute(select(*(person.c[name] for name in TYPES)))
+    load_rows(workspace, "roster_stored", TYPES, (tuple(row) for row in stored))
     before: list[tuple[Any, ...]] = []
     if corrects is not None:
         undo = table_of(PersonBefore)
-        rows = connection.execute(select(undo.c.person_id, undo.c.row).where(undo.c.run_id == corrects))
+        rows = store.execute(select(undo.c.person_id, undo.c.row).where(undo.c.run_id == corrects))
         before = [_read_before(person_id, row) for person_id, row in rows]
-    load_rows(con, "roster_undone", {**TYPES, "last_values": "VARCHAR", "is_new": "BOOLEAN"}, before)
-    con.execute("""
+    load_rows(workspace, "roster_undone", {**TYPES, "last_values": "VARCHAR", "is_new": "BOOLEAN"}, before)
+    workspace.execute("""
         CREATE OR REPLACE TABLE roster_people AS
         SELECT * FROM roster_stored ANTI JOIN roster_undone USING (person_id)
         UNION ALL BY NAME
         SELECT * EXCLUDE (last_values, is_new) FROM roster_undone WHERE NOT is_new
     """)
-    absent = con.execute("""
+    absent = workspace.execute("""
         SELECT person_id FROM roster_people ANTI JOIN tonight USING (person_id)
         WHERE died_on IS NULL AND ended_on IS NULL
     """).fetchall()
-    load_rows(con, "roster_values", {"person_id": "VARCHAR", "last_values": "VARCHAR"},
-              fetch_last_values(connection, [row[0] for row in absent]))  # fmt: skip
-    con.execute("""
+    load_rows(workspace, "roster_values", {"person_id": "VARCHAR", "last_values": "VARCHAR"},
+              fetch_last_values(store, [row[0] for row in absent]))  # fmt: skip
+    workspace.execute("""
         CREATE OR REPLACE TABLE roster AS
         SELECT people.*, coalesce(undone.last_values, "values".last_values) AS last_values
         FROM roster_people AS people
@@ -79,23 +79,23 @@ def _read_before(person_id: str, row: str | None) -> tuple[Any, ...]:
     return (*(said.get(name) for name in TYPES), said["last_values"], False)
 
 
-def fetch_last_values(connection: Connection, ids: list[str]) -> list[tuple[str, str]]:
+def fetch_last_values(store: Connection, ids: list[str]) -> list[tuple[str, str]]:
     person = table_of(Person)
     found: list[tuple[str, str]] = []
     for start in range(0, len(ids), WIDE_READ):
         wanted = person.c.person_id.in_(ids[start : start + WIDE_READ])
-        rows = connection.execute(select(person.c.person_id, person.c.last_values).where(wanted))
+        rows = store.execute(select(person.c.person_id, person.c.last_values).where(wanted))
         found.extend((row[0], row[1]) for row in rows)
     return found
 
 
-def place_accommodation(con: "DuckDBPyConnection", *, last_night: dt.date | None) -> None:
+def place_accommodation(workspace: "DuckDBPyConnection", *, last_night: dt.date | None) -> None:
     """Set ``caseload.accommodation_since``: since when each person's accommodation is what it is tonight.
 
     One odd night does not restart it: who is back where they were two nights ago never left. A cell that
     is blank or cannot be read tonight says nothing of a move.
     """
-    con.execute(
+    workspace.execute(
         """
         CREATE OR REPLACE TABLE stay AS
         SELECT
@@ -119,14 +119,14 @@ def place_accommodation(con: "DuckDBPyConnection", *, last_night: dt.date | None
     """,
         {"last_night": last_night},
     )
-    con.execute("UPDATE caseload SET accommodation_since = stay.since FROM stay "
+    workspace.execute("UPDATE caseload SET accommodation_since = stay.since FROM stay "
                 "WHERE stay.person_id = caseload.person_id "
                 "AND caseload.accommodation_since IS DISTINCT FROM stay.since")  # fmt: skip
 
 
-def decide(con: "DuckDBPyConnection", as_at: dt.date) -> None:
+def decide(workspace: "DuckDBPyConnection", as_at: dt.date) -> None:
     """Make ``roster_tonight`` (the roster as tonight leaves it) from ``caseload``, ``roster`` and ``stay``."""
-    con.execute(f"""
+    workspace.execute(f"""
         CREATE OR REPLACE TABLE roster_tonight AS
         WITH present AS (SELECT person_id, {last_values_sql("t")} AS last_values FROM tonight AS t)
         SELECT
@@ -161,41 +161,41 @@ def _rank(category: str) -> str:
     return f"CASE {category} WHEN 'former relevant' THEN 3 WHEN 'relevant' THEN 2 WHEN 'eligible' THEN 1 ELSE 0 END"
 
 
-def save(con: "DuckDBPyConnection", connection: Connection, *, run_id: int) -> None:
+def save(workspace: "DuckDBPyConnection", store: Connection, *, run_id: int) -> None:
     """Write the rows that differ from what is stored, and how each stood before, inside the transaction."""
-    before = _before(con, connection, run_id)
+    before = _before(workspace, store, run_id)
     columns = [*TYPES, "last_values"]
     listed = ", ".join(f"n.{name}" for name in columns)
-    new = con.execute(f"SELECT {listed} FROM roster_tonight AS n ANTI JOIN roster_stored USING (person_id)")
-    insert_rows(connection, Person, columns, new.fetchall())
-    changed = con.execute(f"""
+    new = workspace.execute(f"SELECT {listed} FROM roster_tonight AS n ANTI JOIN roster_stored USING (person_id)")
+    insert_rows(store, Person, columns, new.fetchall())
+    changed = workspace.execute(f"""
         SELECT {", ".join(f"n.{name}" for name in columns[1:])}, n.person_id
         FROM roster_tonight AS n JOIN roster_stored AS s USING (person_id) WHERE {_differs("s")}
     """)
-    update_rows(connection, Person, columns[1:], changed.fetchall())
+    update_rows(store, Person, columns[1:], changed.fetchall())
     # Someone whom only the run now being put right had ever seen.
-    withdrawn = con.execute("""
+    withdrawn = workspace.execute("""
         SELECT person_id FROM roster_stored ANTI JOIN roster_tonight USING (person_id)
         WHERE person_id IN (SELECT person_id FROM roster_undone WHERE is_new)
     """).fetchall()
-    delete_rows(connection, Person, (row[0] for row in withdrawn))
-    connection.execute(table_of(PersonBefore).delete())
-    insert_rows(connection, PersonBefore, ("person_id", "run_id", "row"), before)
+    delete_rows(store, Person, (row[0] for row in withdrawn))
+    store.execute(table_of(PersonBefore).delete())
+    insert_rows(store, PersonBefore, ("person_id", "run_id", "row"), before)
 
 
 def _differs(beside: str) -> str:
     return " OR ".join(f"n.{name} IS DISTINCT FROM {beside}.{name}" for name in TYPES if name != "person_id")
 
 
-def _before(con: "DuckDBPyConnection", connection: Connection, run_id: int) -> list[tuple[str, int, str | None]]:
+def _before(workspace: "DuckDBPyConnection", store: Connection, run_id: int) -> list[tuple[str, int, str | None]]:
     """How each person whom tonight changes stood before; NULL for who was not on the roster."""
-    rows = con.execute(f"""
+    rows = workspace.execute(f"""
         SELECT n.person_id, CASE WHEN r.person_id IS NOT NULL THEN to_json(r) END, r.last_values IS NULL
         FROM roster_tonight AS n LEFT JOIN roster AS r USING (person_id)
         WHERE r.person_id IS NULL OR {_differs("r")}
     """).fetchall()
     unread = [person_id for person_id, row, missing in rows if row is not None and missing]
-    stored = dict(fetch_last_values(connection, unread))
+    stored = dict(fetch_last_values(store, unread))
     return [
         (person_id, run_id, _with_values(row, stored[person_id]) if person_id in stored else row)
         for person_id, row, _ in rows

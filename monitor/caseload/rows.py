@@ -62,21 +62,21 @@ def fold(name: str) -> str:
     return " ".join(name.split()).lower()
 
 
-def number_of(con: "DuckDBPyConnection", query: str, *parameters: Any) -> int:
-    row = con.execute(query, list(parameters)).fetchone()
+def number_of(workspace: "DuckDBPyConnection", query: str, *parameters: Any) -> int:
+    row = workspace.execute(query, list(parameters)).fetchone()
     return int(row[0]) if row and row[0] is not None else 0
 
 
-def read_texts(con: "DuckDBPyConnection", reading: Reading, as_at: date, placeholders: Sequence[str]) -> None:
+def read_texts(workspace: "DuckDBPyConnection", reading: Reading, as_at: date, placeholders: Sequence[str]) -> None:
     for name, position in reading.positions.items():
         if name == PERSON_ID:
             continue
         table = f"read_{reading.number}_{name}"
         texts = f'SELECT DISTINCT c{position} AS text FROM "{reading.extract.table}" WHERE c{position} IS NOT NULL'
-        cells.read_cells(con, table, BY_NAME[name], texts, as_at=as_at, not_an_adviser=placeholders)
+        cells.read_cells(workspace, table, BY_NAME[name], texts, as_at=as_at, not_an_adviser=placeholders)
         reading.tables[name] = table
         found = fetch(
-            con,
+            workspace,
             "SELECT bool_or(fault IS NOT NULL) AS faulty, bool_or(died) AS died, "
             f'bool_or(suitable IS NOT NULL) AS split FROM "{table}"',
         )[0]
@@ -122,29 +122,29 @@ def _rows(reading: Reading) -> str:
         FROM (SELECT *, trim(c{position}, {WHITE}) AS t FROM "{reading.extract.table}")"""
 
 
-def has_person(con: "DuckDBPyConnection", reading: Reading, person_id: str) -> bool:
+def has_person(workspace: "DuckDBPyConnection", reading: Reading, person_id: str) -> bool:
     """Whether a row of the extract, as it was read, is this person's."""
     query = f"SELECT count(*) FROM ({_rows(reading)}) WHERE person_id = $person_id"
-    return con.execute(query, {"person_id": person_id, **_id_heading(reading)}).fetchall() != [(0,)]
+    return workspace.execute(query, {"person_id": person_id, **_id_heading(reading)}).fetchall() != [(0,)]
 
 
 def _id_heading(reading: Reading) -> dict[str, str]:
     return {"id_heading": reading.extract.headings[reading.positions[PERSON_ID]].strip().lower()}
 
 
-def list_unusable_rows(con: "DuckDBPyConnection", reading: Reading) -> int:
+def list_unusable_rows(workspace: "DuckDBPyConnection", reading: Reading) -> int:
     """List the rows that say something and cannot be used; how many."""
-    before = number_of(con, "SELECT count(*) FROM unreadable")
+    before = number_of(workspace, "SELECT count(*) FROM unreadable")
     listed = ", ".join(f"'{text}'" for text in FILLER)
     filler = " AND ".join(
         f"(c{n} IS NULL OR trim(c{n}, {WHITE}) IN ('', {listed}))" for n in sorted(reading.positions.values())
     )
     # Kept apart first: asked of every row together, the dearer test for filler would come first.
-    con.execute(
+    workspace.execute(
         f"CREATE OR REPLACE TEMP TABLE unusable AS SELECT * FROM ({_rows(reading)}) WHERE person_id IS NULL",
         _id_heading(reading),
     )
-    con.execute(
+    workspace.execute(
         f"""
         INSERT INTO unreadable
         SELECT $source, $file, $sheet, "row", '',
@@ -163,8 +163,8 @@ def list_unusable_rows(con: "DuckDBPyConnection", reading: Reading) -> int:
         | _id_heading(reading)
         | {"rounded": ROUNDED_ID, "again": HEADINGS_AGAIN, "remark": A_REMARK, "no_id": NO_ID},
     )
-    con.execute("DROP TABLE unusable")
-    return number_of(con, "SELECT count(*) FROM unreadable") - before
+    workspace.execute("DROP TABLE unusable")
+    return number_of(workspace, "SELECT count(*) FROM unreadable") - before
 
 
 def _place_of(reading: Reading) -> dict[str, str | None]:
@@ -172,17 +172,17 @@ def _place_of(reading: Reading) -> dict[str, str | None]:
     return {"source": extract.source, "file": extract.file, "sheet": extract.sheet}
 
 
-def type_usable_rows(con: "DuckDBPyConnection", reading: Reading) -> int:
+def type_usable_rows(workspace: "DuckDBPyConnection", reading: Reading) -> int:
     """Make the reading's ``typed`` table, a row for each usable row of the extract; how many."""
-    con.execute(f"CREATE OR REPLACE TABLE {reading.typed} AS {_typed(reading)}", _id_heading(reading))
-    count = number_of(con, f"SELECT count(*) FROM {reading.typed}")
+    workspace.execute(f"CREATE OR REPLACE TABLE {reading.typed} AS {_typed(reading)}", _id_heading(reading))
+    count = number_of(workspace, f"SELECT count(*) FROM {reading.typed}")
     if not count:
-        raise SourceError(_nobody(con, reading))
+        raise SourceError(_nobody(workspace, reading))
     return count
 
 
-def _nobody(con: "DuckDBPyConnection", reading: Reading) -> str:
-    listed = number_of(con, "SELECT count(*) FROM unreadable WHERE source = ?", reading.extract.source)
+def _nobody(workspace: "DuckDBPyConnection", reading: Reading) -> str:
+    listed = number_of(workspace, "SELECT count(*) FROM unreadable WHERE source = ?", reading.extract.source)
     if not listed:
         return f"{reading.place}: no rows beneath the headings; export the list again"
     heading = reading.extract.headings[reading.positions[PERSON_ID]]
@@ -231,20 +231,22 @@ def _suitability(reading: Reading) -> list[str]:
 # Cells that cannot be read
 
 
-def list_cells(con: "DuckDBPyConnection", reading: Reading) -> None:
+def list_cells(workspace: "DuckDBPyConnection", reading: Reading) -> None:
     for name, table in reading.tables.items():
         joins = f'JOIN "{table}" AS m ON m.text = {_cell(reading, name)}'
         if name in reading.faulty:
-            _list_cell(con, reading, name, "m.fault", "m.shown", joins, "m.fault IS NOT NULL")
+            _list_cell(workspace, reading, name, "m.fault", "m.shown", joins, "m.fault IS NOT NULL")
         if name == "personal_adviser":
-            _list_cell(con, reading, name, f"'{PLACEHOLDER}'", "''", joins, "m.placeholder")
+            _list_cell(workspace, reading, name, f"'{PLACEHOLDER}'", "''", joins, "m.placeholder")
     if reading.splits_accommodation and "accommodation_suitable" in reading.tables:
         joins = (
             f'JOIN "{reading.tables["accommodation_suitable"]}" AS m '
             f"ON m.text = {_cell(reading, 'accommodation_suitable')} "
             f'JOIN "{reading.tables["accommodation"]}" AS a ON a.text = {_cell(reading, "accommodation")}'
         )
-        _list_cell(con, reading, "accommodation_suitable", f"'{CONTRADICTION}'", "''", joins, "m.value <> a.suitable")
+        _list_cell(
+            workspace, reading, "accommodation_suitable", f"'{CONTRADICTION}'", "''", joins, "m.value <> a.suitable"
+        )
 
 
 def _cell(reading: Reading, name: str) -> str:
@@ -252,9 +254,9 @@ def _cell(reading: Reading, name: str) -> str:
 
 
 def _list_cell(
-    con: "DuckDBPyConnection", reading: Reading, name: str, reason: str, shown: str, joins: str, where: str
+    workspace: "DuckDBPyConnection", reading: Reading, name: str, reason: str, shown: str, joins: str, where: str
 ) -> None:
-    con.execute(
+    workspace.execute(
         f"""
         INSERT INTO unreadable
         SELECT $source, $file, $sheet, r."row", '{name}', {reason}, {shown}
@@ -266,13 +268,13 @@ def _list_cell(
     )
 
 
-def refuse_before_birth(con: "DuckDBPyConnection", reading: Reading, births: str | None = None) -> None:
+def refuse_before_birth(workspace: "DuckDBPyConnection", reading: Reading, births: str | None = None) -> None:
     """A date of something that happened cannot be earlier than the birth: such cells become unreadable.
 
     The birth date is the row's own, or where ``births`` is given, the person's in that table.
     """
     table = reading.typed
-    present = columns_of(con, table)
+    present = columns_of(workspace, table)
     dates = [one.name for one in COLUMNS if one.records_past and one.name in present and one.name != "date_of_birth"]
     if not dates or (births is None and "date_of_birth" not in present):
         return
@@ -280,10 +282,10 @@ def refuse_before_birth(con: "DuckDBPyConnection", reading: Reading, births: str
     if births is not None:
         born, joined = "b.date_of_birth", f"JOIN {births} AS b USING (person_id)"
     rows = f'SELECT t."row", {born} AS born, {", ".join(dates)} FROM {table} AS t {joined}'
-    found = fetch(con, f"SELECT {', '.join(f'bool_or({name} < born) AS {name}' for name in dates)} FROM ({rows})")
+    found = fetch(workspace, f"SELECT {', '.join(f'bool_or({name} < born) AS {name}' for name in dates)} FROM ({rows})")
     for name in (name for name, any_before in found[0].items() if any_before):
-        con.execute(f'CREATE OR REPLACE TEMP TABLE too_early AS SELECT "row" FROM ({rows}) WHERE {name} < born')
-        con.execute(
+        workspace.execute(f'CREATE OR REPLACE TEMP TABLE too_early AS SELECT "row" FROM ({rows}) WHERE {name} < born')
+        workspace.execute(
             f"""
             INSERT INTO unreadable
             SELECT $source, $file, $sheet, "row", '{name}', '{cells.BEFORE_BIRTH}', '' FROM too_early ORDER BY "row"
@@ -291,11 +293,11 @@ def refuse_before_birth(con: "DuckDBPyConnection", reading: Reading, births: str
             _place_of(reading),
         )
         if f"{name}_gap" not in present:
-            con.execute(f"ALTER TABLE {table} ADD COLUMN {name}_gap VARCHAR")
-        con.execute(
+            workspace.execute(f"ALTER TABLE {table} ADD COLUMN {name}_gap VARCHAR")
+        workspace.execute(
             f'UPDATE {table} SET {name} = NULL, {name}_gap = {UNREADABLE} WHERE "row" IN (SELECT "row" FROM too_early)'
         )
-        con.execute("DROP TABLE too_early")
+        workspace.execute("DROP TABLE too_early")
 
 
 def by_extract(readings: Sequence[Reading], attribute: str) -> str:
@@ -306,25 +308,25 @@ def by_extract(readings: Sequence[Reading], attribute: str) -> str:
     return f"CASE extract {' '.join(f'WHEN {n} THEN {text}' for n, text in enumerate(texts))} END"
 
 
-def columns_of(con: "DuckDBPyConnection", table: str) -> frozenset[str]:
-    return frozenset(row["column_name"] for row in fetch(con, f"DESCRIBE {table}"))
+def columns_of(workspace: "DuckDBPyConnection", table: str) -> frozenset[str]:
+    return frozenset(row["column_name"] for row in fetch(workspace, f"DESCRIBE {table}"))
 
 
 # Several rows for one person
 
 
-def collapse(con: "DuckDBPyConnection", reading: Reading) -> tuple[int, int]:
+def collapse(workspace: "DuckDBPyConnection", reading: Reading) -> tuple[int, int]:
     """Keep one row per person of the reading; how many equal rows were dropped, and how many that differ.
 
     A row that says died wins, else the newest contact, else the last row.
     """
     table = reading.typed
-    if number_of(con, f"SELECT count(*) - count(DISTINCT person_id) FROM {table}") == 0:
+    if number_of(workspace, f"SELECT count(*) - count(DISTINCT person_id) FROM {table}") == 0:
         return 0, 0
-    present = columns_of(con, table)
+    present = columns_of(workspace, table)
     compared = sorted(present - {"extract", "row", "person_id"})
     newest = "latest_contact_date DESC NULLS LAST," if "latest_contact_date" in present else ""
-    con.execute(
+    workspace.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE repeated AS
         SELECT *, row_number() OVER (PARTITION BY person_id ORDER BY died DESC, {newest} "row" DESC) AS place
@@ -333,7 +335,7 @@ def collapse(con: "DuckDBPyConnection", reading: Reading) -> tuple[int, int]:
     )
     alike = " AND ".join(f'u."{name}" IS NOT DISTINCT FROM d."{name}"' for name in compared)
     contact = "u.latest_contact_date IS DISTINCT FROM d.latest_contact_date" if newest else "false"
-    con.execute(
+    workspace.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE dropped AS
         SELECT d.person_id, d."row", {alike} AS alike, u."row" AS used_row,
@@ -346,7 +348,7 @@ def collapse(con: "DuckDBPyConnection", reading: Reading) -> tuple[int, int]:
         WHERE d.place > 1
         """
     )
-    con.execute(
+    workspace.execute(
         """
         INSERT INTO unreadable
         SELECT $source, $file, $sheet, "row", '',
@@ -355,9 +357,9 @@ def collapse(con: "DuckDBPyConnection", reading: Reading) -> tuple[int, int]:
         """,
         _place_of(reading),
     )
-    con.execute(f'DELETE FROM {table} USING dropped AS d WHERE {table}."row" = d."row"')
-    equal = number_of(con, "SELECT count(*) FROM dropped WHERE alike")
-    differing = number_of(con, "SELECT count(*) FROM dropped WHERE NOT alike")
-    con.execute("DROP TABLE repeated")
-    con.execute("DROP TABLE dropped")
+    workspace.execute(f'DELETE FROM {table} USING dropped AS d WHERE {table}."row" = d."row"')
+    equal = number_of(workspace, "SELECT count(*) FROM dropped WHERE alike")
+    differing = number_of(workspace, "SELECT count(*) FROM dropped WHERE NOT alike")
+    workspace.execute("DROP TABLE repeated")
+    workspace.execute("DROP TABLE dropped")
     return equal, differing

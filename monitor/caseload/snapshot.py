@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-def write(con: "DuckDBPyConnection", folder: Path, *, as_at: dt.date, run_id: int) -> Path:
+def write(workspace: "DuckDBPyConnection", folder: Path, *, as_at: dt.date, run_id: int) -> Path:
     """Write table ``caseload`` under a name of its own.
 
     Call it before ``workspace.lock_down``, which closes files to the connection.
@@ -31,24 +31,26 @@ def write(con: "DuckDBPyConnection", folder: Path, *, as_at: dt.date, run_id: in
         # Without a temporary file of DuckDB's own, which it would leave behind when the disk is full.
         options = "FORMAT parquet, USE_TMP_FILE false"
         try:
-            con.execute(f"COPY (SELECT * FROM caseload ORDER BY person_id) TO '{_quoted(unfinished)}' ({options})")
+            workspace.execute(
+                f"COPY (SELECT * FROM caseload ORDER BY person_id) TO '{_quoted(unfinished)}' ({options})"
+            )
         except duckdb.IOException:
             raise OSError(errno.EIO, "no room left, or the disk does not work") from None
     return path
 
 
-def read(con: "DuckDBPyConnection", path: Path) -> None:
+def read(workspace: "DuckDBPyConnection", path: Path) -> None:
     """Make table ``caseload`` of a kept night; a column the catalogue has gained since is *not supplied*.
 
     Call it before ``workspace.lock_down``.
     """
-    con.execute("CREATE OR REPLACE TABLE caseload AS SELECT * FROM read_parquet(?)", [str(path)])
-    kept = {row[0] for row in con.execute("DESCRIBE caseload").fetchall()}
+    workspace.execute("CREATE OR REPLACE TABLE caseload AS SELECT * FROM read_parquet(?)", [str(path)])
+    kept = {row[0] for row in workspace.execute("DESCRIBE caseload").fetchall()}
     for column in COLUMNS:
         if column.name not in kept:
-            con.execute(f'ALTER TABLE caseload ADD COLUMN "{column.name}" {column.duckdb_type}')
+            workspace.execute(f'ALTER TABLE caseload ADD COLUMN "{column.name}" {column.duckdb_type}')
         if f"{column.name}_gap" not in kept:
-            con.execute(f"ALTER TABLE caseload ADD COLUMN \"{column.name}_gap\" VARCHAR DEFAULT 'not supplied'")
+            workspace.execute(f"ALTER TABLE caseload ADD COLUMN \"{column.name}_gap\" VARCHAR DEFAULT 'not supplied'")
 
 
 def newest(folder: Path) -> Path | None:
@@ -60,24 +62,26 @@ def holds(path: Path, person_id: str) -> bool:
     """Whether a kept night has this person; ``MonitorError`` if it cannot be read."""
     import duckdb
 
-    con = open_workspace()
+    workspace = open_workspace()
     try:
-        return bool(con.execute("SELECT 1 FROM read_parquet(?) WHERE person_id = ?", [str(path), person_id]).fetchall())
+        return bool(
+            workspace.execute("SELECT 1 FROM read_parquet(?) WHERE person_id = ?", [str(path), person_id]).fetchall()
+        )
     except duckdb.Error:
         raise MonitorError(
             f"{path}: cannot be read, so nobody can tell whom it holds; remove it, or put back an unharmed copy"
         ) from None
     finally:
-        con.close()
+        workspace.close()
 
 
 def leave_out(path: Path, target: Path, person_id: str) -> None:
     """Write what ``path`` keeps to ``target``, without this person."""
-    con = open_workspace()
+    workspace = open_workspace()
     with written_whole(target) as unfinished:
         others = f"SELECT * FROM read_parquet('{_quoted(path)}') WHERE person_id <> '{_quoted(person_id)}'"
-        con.execute(f"COPY ({others} ORDER BY person_id) TO '{_quoted(unfinished)}' (FORMAT parquet)")
-    con.close()
+        workspace.execute(f"COPY ({others} ORDER BY person_id) TO '{_quoted(unfinished)}' (FORMAT parquet)")
+    workspace.close()
 
 
 def _quoted(value: Path | str) -> str:

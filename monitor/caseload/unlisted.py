@@ -88,7 +88,7 @@ class CareHistory:
 
 
 def read(
-    con: "DuckDBPyConnection",
+    workspace: "DuckDBPyConnection",
     source: "Source",
     environ: Mapping[str, str],
     *,
@@ -101,26 +101,26 @@ def read(
     """
     from monitor.sources.ssd import MACROS
 
-    con.execute(MACROS)
-    derived.create_macros(con)
+    workspace.execute(MACROS)
+    derived.create_macros(workspace)
     if source.url:
-        _copy_database(con, source, environ, say)
+        _copy_database(workspace, source, environ, say)
     else:
-        _copy_files(con, source)
-    _set_unreadable_aside(con, source)
+        _copy_files(workspace, source)
+    _set_unreadable_aside(workspace, source)
     for step in (PERSON, CARE, TEAM, HISTORY, AGELESS):
-        con.execute(step, {"as_at": as_at} if "$as_at" in step else None)
+        workspace.execute(step, {"as_at": as_at} if "$as_at" in step else None)
     for table in (*TABLES, "care_spell", "care_team"):
-        con.execute(f'DROP TABLE IF EXISTS "{table}"')
-    return CareHistory(source.name, _fingerprint(con))
+        workspace.execute(f'DROP TABLE IF EXISTS "{table}"')
+    return CareHistory(source.name, _fingerprint(workspace))
 
 
-def compare(con: "DuckDBPyConnection", care: CareHistory, intake: "Intake") -> "Intake":
+def compare(workspace: "DuckDBPyConnection", care: CareHistory, intake: "Intake") -> "Intake":
     """The intake with what is to be said of the care history beside it.
 
     Reads ``tonight`` and adds to ``unreadable``. Raises ``SourceError`` where the two hold nobody in common.
     """
-    people, known = con.execute(
+    people, known = workspace.execute(
         "SELECT count(*), count(care_person.person_id) FROM tonight LEFT JOIN care_person USING (person_id)"
     ).fetchall()[0]
     if people and not known:
@@ -128,10 +128,10 @@ def compare(con: "DuckDBPyConnection", care: CareHistory, intake: "Intake") -> "
             f'source "{care.source}": ssd_person: nobody on the caseload is in it; load both from the same system, '
             "with the same ids"
         )
-    notes = [f"{care.source}: {note}" for note in _notes(con, people, known)]
-    con.execute("INSERT INTO unreadable SELECT * FROM care_unreadable")
+    notes = [f"{care.source}: {note}" for note in _notes(workspace, people, known)]
+    workspace.execute("INSERT INTO unreadable SELECT * FROM care_unreadable")
     for table in ("care_person", "care_ageless", "care_unreadable"):
-        con.execute(f"DROP TABLE {table}")
+        workspace.execute(f"DROP TABLE {table}")
     both = hashlib.sha256(f"{intake.fingerprint} {care.fingerprint}".encode()).hexdigest()
     return replace(intake, notes=(*intake.notes, *notes), fingerprint=both)
 
@@ -140,7 +140,7 @@ def compare(con: "DuckDBPyConnection", care: CareHistory, intake: "Intake") -> "
 
 
 def _copy_database(
-    con: "DuckDBPyConnection", source: "Source", environ: Mapping[str, str], say: Callable[[str], None]
+    workspace: "DuckDBPyConnection", source: "Source", environ: Mapping[str, str], say: Callable[[str], None]
 ) -> None:
     from monitor.sources.sql import open_database
 
@@ -148,14 +148,14 @@ def _copy_database(
         found = database.find_tables(tuple(TABLES))
         for table in TABLES:
             if table not in found:
-                _do_without(con, f'source "{source.name}"', table, "no such table; correct url or schema")
+                _do_without(workspace, f'source "{source.name}"', table, "no such table; correct url or schema")
                 continue
             columns = _match(f'source "{source.name}": {table}', table, found[table].columns)
-            database.read_table(con, table, found[table], columns, where="true")
-            _complete(con, table, columns)
+            database.read_table(workspace, table, found[table], columns, where="true")
+            _complete(workspace, table, columns)
 
 
-def _copy_files(con: "DuckDBPyConnection", source: "Source") -> None:
+def _copy_files(workspace: "DuckDBPyConnection", source: "Source") -> None:
     folder = source.path
     assert folder is not None  # noqa: S101 - the config insists on it
     for table in TABLES:
@@ -167,14 +167,14 @@ def _copy_files(con: "DuckDBPyConnection", source: "Source") -> None:
                 columns = _match(path.name, table, headings)
                 places = [list(headings.values()).index(heading) for heading in columns.values()]
                 rows = _cells(path, reader, places, len(headings))
-                load_rows(con, table, dict.fromkeys(columns, "VARCHAR"), rows)
+                load_rows(workspace, table, dict.fromkeys(columns, "VARCHAR"), rows)
         except FileNotFoundError:
-            _do_without(con, path.name, table, f"no such file in {folder}; export the table there")
+            _do_without(workspace, path.name, table, f"no such file in {folder}; export the table there")
             continue
         except (OSError, UnicodeDecodeError) as fault:
             why = fault.strerror if isinstance(fault, OSError) else "not UTF-8 text"
             raise SourceError(f"{path.name}: cannot be read ({why}); export the table as CSV UTF-8") from None
-        _complete(con, table, columns)
+        _complete(workspace, table, columns)
 
 
 def _cells(path: Path, reader: Iterator[list[str]], places: list[int], width: int) -> Iterator[tuple[str, ...]]:
@@ -204,24 +204,24 @@ def _match(place: str, table: str, found: Mapping[str, str]) -> dict[str, str]:
     return columns
 
 
-def _do_without(con: "DuckDBPyConnection", place: str, table: str, why: str) -> None:
+def _do_without(workspace: "DuckDBPyConnection", place: str, table: str, why: str) -> None:
     if table not in OPTIONAL:
         raise SourceError(f"{place}: {table}: {why}" if table not in place else f"{place}: {why}")
-    make_table(con, table, dict.fromkeys(TABLES[table], "VARCHAR"))
+    make_table(workspace, table, dict.fromkeys(TABLES[table], "VARCHAR"))
 
 
-def _complete(con: "DuckDBPyConnection", table: str, columns: Mapping[str, str]) -> None:
+def _complete(workspace: "DuckDBPyConnection", table: str, columns: Mapping[str, str]) -> None:
     for column in TABLES[table].keys() - columns.keys():
-        con.execute(f'ALTER TABLE "{table}" ADD COLUMN {column} VARCHAR')
+        workspace.execute(f'ALTER TABLE "{table}" ADD COLUMN {column} VARCHAR')
 
 
-def _set_unreadable_aside(con: "DuckDBPyConnection", source: "Source") -> None:
+def _set_unreadable_aside(workspace: "DuckDBPyConnection", source: "Source") -> None:
     """Make ``care_unreadable`` of the episodes and legal statuses whose dates cannot be used, by table and row."""
     ending, first = (".csv", 2) if source.path else ("", 1)
     kinds = ("source", "file", "sheet", "row", "column", "reason", "value")
-    make_table(con, "care_unreadable", {name: "BIGINT" if name == "row" else "VARCHAR" for name in kinds})
+    make_table(workspace, "care_unreadable", {name: "BIGINT" if name == "row" else "VARCHAR" for name in kinds})
     for table in ("ssd_cla_episodes", "ssd_legal_status"):
-        con.execute(
+        workspace.execute(
             f"""
             INSERT INTO care_unreadable
             SELECT $source, $file, NULL, rowid + {first}, '', CASE
@@ -331,13 +331,13 @@ WHERE ssd_id(e.person) IS NOT NULL AND p.date_of_birth IS NULL
 """
 
 
-def _notes(con: "DuckDBPyConnection", people: int, known: int) -> Iterator[str]:
+def _notes(workspace: "DuckDBPyConnection", people: int, known: int) -> Iterator[str]:
     if 2 * known < people:
         yield (
             f"only {known:,} of the {people:,} people on the caseload are in ssd_person; check that both were loaded "
             "from the same system, with the same ids"
         )
-    ageless, unreadable = con.execute(
+    ageless, unreadable = workspace.execute(
         "SELECT (SELECT count(*) FROM care_ageless), (SELECT count(*) FROM care_unreadable)"
     ).fetchall()[0]
     if unreadable:
@@ -347,8 +347,8 @@ def _notes(con: "DuckDBPyConnection", people: int, known: int) -> Iterator[str]:
         yield f"{_people(ageless)} with care episodes and no birth date: whether they are entitled cannot be told"
 
 
-def _fingerprint(con: "DuckDBPyConnection") -> str:
-    row = con.execute(
+def _fingerprint(workspace: "DuckDBPyConnection") -> str:
+    row = workspace.execute(
         "SELECT count(*), bit_xor(md5_number(to_json(care_history)::VARCHAR)) FROM care_history"
     ).fetchone()
     return hashlib.sha256(repr(row).encode()).hexdigest()
@@ -357,7 +357,7 @@ def _fingerprint(con: "DuckDBPyConnection") -> str:
 # Beside the caseload
 
 
-def add_unlisted(con: "DuckDBPyConnection", source: str, *, as_at: date) -> None:
+def add_unlisted(workspace: "DuckDBPyConnection", source: str, *, as_at: date) -> None:
     """Add to ``absent`` everyone on neither the caseload nor the roster who is 16 to 24 and was in care at or after 16.
 
     So too whoever has an unresolved flag, so that it ends when they turn 25, die or prove not to be entitled.
@@ -371,7 +371,7 @@ def add_unlisted(con: "DuckDBPyConnection", source: str, *, as_at: date) -> None
         f"CASE WHEN NOT doubtful THEN {name} END AS {name}, CASE WHEN doubtful THEN 'unreadable' END AS {name}_gap"
         for name in COLUMNS_SUPPLIED
     )
-    con.execute(
+    workspace.execute(
         f"""
         INSERT INTO absent BY NAME
         SELECT person_id, date_of_birth, team AS allocated_team, died, $source AS source,

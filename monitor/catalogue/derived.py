@@ -69,9 +69,9 @@ DERIVED = f"""
 """
 
 
-def create_macros(con: "DuckDBPyConnection") -> None:
+def create_macros(workspace: "DuckDBPyConnection") -> None:
     """Make ``birthday(date_of_birth, n)``, the nth birthday as a DATE."""
-    con.execute(BIRTHDAY)
+    workspace.execute(BIRTHDAY)
 
 
 def derived_sql() -> str:
@@ -90,7 +90,7 @@ def strongest_known() -> str:
     END"""
 
 
-def create_working_days(con: "DuckDBPyConnection") -> None:
+def create_working_days(workspace: "DuckDBPyConnection") -> None:
     """Make ``plus_working_days(day, n)``: n days on, not counting weekends or England's bank holidays.
 
     NULL before 1990 and near the end of 2060, so a date nobody can vouch for is never a deadline. Reading the
@@ -101,7 +101,7 @@ def create_working_days(con: "DuckDBPyConnection") -> None:
     years = range(FIRST_WORKING_YEAR, LAST_WORKING_YEAR + 1)
     closed = list(holidays.country_holidays("GB", subdiv="ENG", years=years))
     first, end = date(FIRST_WORKING_YEAR, 1, 1), date(LAST_WORKING_YEAR + 1, 1, 1)
-    con.execute(
+    workspace.execute(
         """
         CREATE OR REPLACE TEMP TABLE working_calendar AS
         SELECT day, is_open, CAST(count(*) FILTER (is_open) OVER (ORDER BY day) AS INTEGER) AS worked
@@ -113,9 +113,11 @@ def create_working_days(con: "DuckDBPyConnection") -> None:
         [first, end, closed],
     )
     # Two lists rather than a join, so that a deadline in working days is an expression like any other.
-    con.execute("SET VARIABLE working_days_so_far = (SELECT list(worked ORDER BY day) FROM working_calendar)")
-    con.execute("SET VARIABLE working_dates = (SELECT list(day ORDER BY day) FROM working_calendar WHERE is_open)")
-    con.execute(
+    workspace.execute("SET VARIABLE working_days_so_far = (SELECT list(worked ORDER BY day) FROM working_calendar)")
+    workspace.execute(
+        "SET VARIABLE working_dates = (SELECT list(day ORDER BY day) FROM working_calendar WHERE is_open)"
+    )
+    workspace.execute(
         f"""
         CREATE OR REPLACE MACRO plus_working_days(day, n) AS
             CASE

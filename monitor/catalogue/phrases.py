@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 
-class Fault(enum.Enum):
+class CellFault(enum.Enum):
     UNREADABLE = "unreadable"
 
 
-UNREADABLE = Fault.UNREADABLE
+UNREADABLE = CellFault.UNREADABLE
 """The cell says something that is not one of the codes, or could be two of them."""
 
-Code = str | Literal[Fault.UNREADABLE] | None
-YesNo = bool | Literal[Fault.UNREADABLE] | None
+Code = str | Literal[CellFault.UNREADABLE] | None
+YesNo = bool | Literal[CellFault.UNREADABLE] | None
 
 BLANK_TEXTS = frozenset(
     {

@@ -24,7 +24,7 @@ OVERLONG_DAYS = 366
 
 
 @dataclass(frozen=True)
-class Report:
+class CheckReport:
     """What was looked at, in plain lines by section, and every problem found."""
 
     sections: tuple[tuple[str, tuple[str, ...]], ...]
@@ -42,7 +42,7 @@ class Report:
         }
 
 
-def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Report:
+def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> CheckReport:
     """Load the rules, read every source, work out every route and open the channel; the worst exit code wins."""
     sections: list[tuple[str, tuple[str, ...]]] = []
     problems: list[str] = []
@@ -79,21 +79,21 @@ def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Repo
         sections.append(("Delivery", (f"{config.delivery.channel}, marked {config.delivery.marking}",)))
     except MonitorError as fault:
         failed(fault)
-    return Report(tuple(sections), tuple(problems), max(codes), judged, hearings)
+    return CheckReport(tuple(sections), tuple(problems), max(codes), judged, hearings)
 
 
 def _read_sources(
     config: Config, as_at: dt.date, environ: Mapping[str, str]
 ) -> tuple[tuple[str, ...], frozenset[str], dict[str, int], tuple[source_fitness.Supply, ...]]:
-    con = open_workspace()
+    workspace = open_workspace()
     extracts = [
-        read_source(one, con, as_at=as_at, data_folder=config.data_folder, environ=environ)
+        read_source(one, workspace, as_at=as_at, data_folder=config.data_folder, environ=environ)
         for one in config.sources
         if one.kind != "care-history"
     ]
-    care = [unlisted.read(con, one, environ, as_at=as_at) for one in config.sources if one.kind == "care-history"]
+    care = [unlisted.read(workspace, one, environ, as_at=as_at) for one in config.sources if one.kind == "care-history"]
     intake = type_rows(
-        con,
+        workspace,
         extracts,
         as_at=as_at,
         not_an_adviser=config.not_an_adviser,
@@ -101,13 +101,13 @@ def _read_sources(
         beside=care[0].beside if care else None,
     )
     for one in care:
-        intake = unlisted.compare(con, one, intake)
+        intake = unlisted.compare(workspace, one, intake)
     lines = [f"{one.source}: {one.file}" + (f', sheet "{one.sheet}"' if one.sheet else "") for one in extracts]
     lines.append(
         f"{intake.people} people in {intake.rows} rows; {intake.unreadable_rows} rows and {intake.unreadable_cells} "
         "cells cannot be read"
     )
-    teams = con.execute("SELECT coalesce(allocated_team, ''), count(*) FROM tonight GROUP BY ALL ORDER BY ALL")
+    teams = workspace.execute("SELECT coalesce(allocated_team, ''), count(*) FROM tonight GROUP BY ALL ORDER BY ALL")
     supplies = source_fitness.find_supplies(extracts, intake.supplied)
     return (*lines, *intake.notes), intake.supplied, dict(teams.fetchall()), supplies
 

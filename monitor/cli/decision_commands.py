@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.options import CONFIG, AsJson, ConfigPath, database, load, now, today
+from monitor.cli.options import CONFIG, AsJson, ConfigPath, load, locate_database, now, today
 
 Person = Annotated[str, typer.Argument(metavar="PERSON", help="The young person's id.")]
 Rule = Annotated[str, typer.Argument(metavar="RULE", help="The rule's id.")]
@@ -30,11 +30,11 @@ def waive(
     from monitor.store.database import working_store
 
     rulebook = load_rulebook(settings.rule_folders(), settings.rule)
-    with working_store(database(settings), existing=True) as store:
+    with working_store(locate_database(settings), existing=True) as database:
         said = waiver_request.waive(
-            store,
+            database,
             rulebook,
-            waiver_request.Asked(person.strip(), rule.strip(), until, reason, note, by),
+            waiver_request.WaiverRequest(person.strip(), rule.strip(), until, reason, note, by),
             reasons=settings.waivers.reasons,
             restricted=read_restricted(settings.restricted),
             today=today(),
@@ -56,8 +56,10 @@ def unwaive(
     from monitor.flags import waiver_request
     from monitor.store.database import working_store
 
-    with working_store(database(settings), existing=True) as store:
-        said = waiver_request.unwaive(store, person.strip(), rule.strip(), by=by, note=note, today=today(), now=now())
+    with working_store(locate_database(settings), existing=True) as database:
+        said = waiver_request.unwaive(
+            database, person.strip(), rule.strip(), by=by, note=note, today=today(), now=now()
+        )
     typer.echo(said)
 
 
@@ -77,10 +79,12 @@ def answers(
     from monitor.store.database import reading_store, working_store
 
     sha256, givens = answer_sheet.read(file)
-    opened = reading_store(database(settings)) if dry_run else working_store(database(settings), existing=True)
-    with opened as store:
+    opened = (
+        reading_store(locate_database(settings)) if dry_run else working_store(locate_database(settings), existing=True)
+    )
+    with opened as database:
         taken = answer_file.take(
-            store,
+            database,
             f'{file.name}: sheet "{answer_sheet.SHEET}"',
             givens,
             sha256,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.options import CONFIG, WAIT, AsAt, AsJson, ConfigPath, Wait, database, load, now, today
+from monitor.cli.options import CONFIG, WAIT, AsAt, AsJson, ConfigPath, Wait, load, locate_database, now, today
 from monitor.errors import Problems
 
 
@@ -56,9 +56,9 @@ def deliver(
     from monitor.store.database import working_store
 
     channel = open_channel(settings.delivery, data_folder=settings.data_folder, environ=os.environ)
-    with working_store(database(settings), wait_seconds=wait) as store:
-        received = poll_receipts(store, channel, settings, clock=now)
-        delivered = deliver_due(store, channel, settings, clock=now, hurried=hurried)
+    with working_store(locate_database(settings), wait_seconds=wait) as database:
+        received = poll_receipts(database, channel, settings, clock=now)
+        delivered = deliver_due(database, channel, settings, clock=now, hurried=hurried)
     terminal.show_receipts(received)
     terminal.show_delivery(delivered)
     raise typer.Exit(0 if delivered.settled and not received.failed else 1)
@@ -89,7 +89,7 @@ def confirm(
     from monitor.record import last_night
     from monitor.store.database import working_store
 
-    with working_store(database(settings), existing=True) as store:
+    with working_store(locate_database(settings), existing=True) as database:
         day, moment = today(), now()
-        said = confirm_surge(store, what, by=by, today=day, now=moment)
-        typer.echo(said or last_night.confirm(store, what, by=by, today=day, now=moment))
+        said = confirm_surge(database, what, by=by, today=day, now=moment)
+        typer.echo(said or last_night.confirm(database, what, by=by, today=day, now=moment))

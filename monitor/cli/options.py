@@ -51,7 +51,7 @@ def today() -> dt.date:
     return now().astimezone(LONDON).date()
 
 
-def database(settings: "Config") -> "URL":
+def locate_database(settings: "Config") -> "URL":
     """Where the monitor's own database is, with the password it needs."""
     from monitor.store.location import locate
 

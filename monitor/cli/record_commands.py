@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from monitor.cli.options import CONFIG, AsAt, AsJson, ConfigPath, database, load, read_rulebook, today
+from monitor.cli.options import CONFIG, AsAt, AsJson, ConfigPath, load, locate_database, read_rulebook, today
 from monitor.errors import Problems
 
 
@@ -31,13 +31,13 @@ def export(
     rulebook = load_rulebook(settings.rule_folders(), settings.rule)
     if rule is not None:
         rulebook.find(rule)
-    with reading_store(database(settings)) as store:
-        con, as_at = last_night.recall(store)
-        with store.reading() as connection:
-            answering = allow_answers(settings, connection)
-    prepare(con, rulebook.rules, settings.teams, as_at=as_at)
+    with reading_store(locate_database(settings)) as database:
+        workspace, as_at = last_night.recall(database)
+        with database.reading() as store:
+            answering = allow_answers(settings, store)
+    prepare(workspace, rulebook.rules, settings.teams, as_at=as_at)
     count = export_flags(
-        con,
+        workspace,
         output,
         form=form,
         as_at=as_at,
@@ -59,8 +59,8 @@ def measures(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
     from monitor.figures import measures as figures
     from monitor.store.database import reading_store
 
-    with reading_store(database(settings)) as store:
-        nights, account = figures.read_last(store)
+    with reading_store(locate_database(settings)) as database:
+        nights, account = figures.read_last(database)
     if as_json:
         terminal.print_json(figures.as_dict(nights, account))
     else:
@@ -85,9 +85,9 @@ def explain(
     rulebook = read_rulebook(config)
     if rule is not None:
         rulebook.find(rule)
-    with reading_store(database(settings)) as store:
+    with reading_store(locate_database(settings)) as database:
         account = explain_person(
-            store, settings.data_folder / "snapshots", rulebook, person, as_at=as_at.date() if as_at else None
+            database, settings.data_folder / "snapshots", rulebook, person, as_at=as_at.date() if as_at else None
         )
     if rule is not None:
         account = narrow(account, rule)
@@ -121,8 +121,8 @@ def backtest(
 
     limits = dict(_named_value(one) for one in limit or ())
     rulebook, chosen = replaying.choose(read_rulebook(config), read_rulebook(config, adjusted=False), rule, limits)
-    with reading_store(database(settings)) as store:
-        nights = replaying.find_nights(store, settings.data_folder / "snapshots")
+    with reading_store(locate_database(settings)) as database:
+        nights = replaying.find_nights(database, settings.data_folder / "snapshots")
     routes = plan_routes(settings.teams, settings.people, read_restricted(settings.restricted))
     first, last = (one.date() if one else None for one in (since, until))
     with terminal.progress() as say:
@@ -159,9 +159,9 @@ def report(
     from monitor.store.database import reading_store
 
     rulebook = load_rulebook(settings.rule_folders(), settings.rule)
-    with reading_store(database(settings)) as store:
+    with reading_store(locate_database(settings)) as database:
         contents = gather_edition(
-            store,
+            database,
             settings,
             rulebook,
             made_on=today(),

@@ -4,13 +4,13 @@ import os
 
 import typer
 
-from monitor.cli.options import CONFIG, AsJson, ConfigPath, database, load, now
+from monitor.cli.options import CONFIG, AsJson, ConfigPath, load, locate_database, now
 
 
 def start(config: ConfigPath = CONFIG) -> None:
     """Run every night, deliver, and look after itself, until it is stopped; what it does is logged."""
     from monitor.log import open_log
-    from monitor.service.settings import Watch
+    from monitor.service.live_settings import Watch
     from monitor.service.start import serve
     from monitor.service.steps import Service
 
@@ -28,7 +28,7 @@ def status(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
     from monitor.cli import terminal
     from monitor.service import concerns, status, status_words
 
-    found = status.gather(settings, database(settings), now(), wait_seconds=2)
+    found = status.gather(settings, locate_database(settings), now(), wait_seconds=2)
     needed = concerns.judge(found, settings)
     if as_json:
         terminal.print_json(status_words.as_dict(found, needed))

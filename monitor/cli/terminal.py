@@ -12,14 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from monitor.cli.check import Report
+    from monitor.cli.check import CheckReport
     from monitor.config.settings import Config
-    from monitor.figures.measures import Account as Measures
-    from monitor.night.run import Night
+    from monitor.figures.measures import MeasuresAccount as Measures
+    from monitor.night.run import NightOutcome
     from monitor.outbox.receipts import Received
     from monitor.outbox.send import Delivered
     from monitor.record.backtest import Replay
-    from monitor.record.explain import Account
+    from monitor.record.explain import Explanation
     from monitor.rulebook.examples import Result
     from monitor.rulebook.mutants import Verdict
     from monitor.rulebook.report_map import Paragraph
@@ -73,7 +73,7 @@ def print_rows(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     _console().print(table)
 
 
-def show_night(night: "Night", config: "Config") -> None:
+def show_night(night: "NightOutcome", config: "Config") -> None:
     """The closing account: what was asked, what came of it, what could not be judged, where the files are."""
     console = _console()
     console.print(f"[bold]Night of {night.as_at.day} {night.as_at:%B %Y}[/bold]: {OUTCOMES[night.outcome]}")
@@ -87,7 +87,7 @@ def show_night(night: "Night", config: "Config") -> None:
     _print_messages(console, night, config)
 
 
-def _print_verdict(console: Console, night: "Night") -> None:
+def _print_verdict(console: Console, night: "NightOutcome") -> None:
     """What the gate did not believe, and what that means for the night."""
     verdict = night.verdict
     if verdict.doubts:
@@ -98,7 +98,7 @@ def _print_verdict(console: Console, night: "Night") -> None:
         console.print(Text(f"  asked of nobody, flags held: {', '.join(night.evaluation.doubted)}"))
 
 
-def _print_intake(console: Console, night: "Night") -> None:
+def _print_intake(console: Console, night: "NightOutcome") -> None:
     intake = night.intake
     console.print(f"{_people(night.people)} from {_count(intake.rows, 'row')}", end="")
     console.print(f"; {_people(night.absent)} of earlier nights missing from it" if night.absent else "")
@@ -111,7 +111,7 @@ def _print_intake(console: Console, night: "Night") -> None:
         console.print(f"  {_people(night.deaths)} newly recorded as having died: monitor confirm ID --by NAME")
 
 
-def _print_rules(console: Console, night: "Night") -> None:
+def _print_rules(console: Console, night: "NightOutcome") -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("Rule", overflow="fold")
     for heading in ("asked", "ok", "breach", "cannot assess", "new tonight"):
@@ -125,14 +125,14 @@ def _print_rules(console: Console, night: "Night") -> None:
     console.print(table)
 
 
-def _print_not_judged(console: Console, night: "Night") -> None:
+def _print_not_judged(console: Console, night: "NightOutcome") -> None:
     for rule, columns in night.evaluation.not_assessed.items():
         console.print(Text(f"Not assessed: {rule}: no source supplies {', '.join(columns)}"))
     for rule, why in night.evaluation.failed.items():
         console.print(Text(f"Failed: {rule}: {why}; its flags are held", style="red"))
 
 
-def _print_flags(console: Console, night: "Night") -> None:
+def _print_flags(console: Console, night: "NightOutcome") -> None:
     changes = {
         "opened": "new", "held": "newly held", "released": "released", "resolved": "resolved",
         "waiver ended": "back from a waiver",
@@ -149,7 +149,7 @@ def _print_flags(console: Console, night: "Night") -> None:
         console.print(Text(f"No lead to tell: {name}, {_people(people)}; the fallback address hears instead"))
 
 
-def _print_messages(console: Console, night: "Night", config: "Config") -> None:
+def _print_messages(console: Console, night: "NightOutcome", config: "Config") -> None:
     if night.outcome == "rehearsed":
         console.print(f"{_count(night.messages, 'message')} would be sent")
         return
@@ -188,7 +188,7 @@ def show_delivery(delivered: "Delivered") -> None:
         console.print(Text(f"  {problem}", style="red"))
 
 
-def show_check(report: "Report", *, as_json: bool) -> None:
+def show_check(report: "CheckReport", *, as_json: bool) -> None:
     if as_json:
         print_json(report.as_dict())
         return
@@ -355,7 +355,7 @@ def show_replay(replay: "Replay", *, as_json: bool) -> None:
         console.print(Text(f"  {one.address}: {team}: {_people(one.people)}, {_count(one.flags, 'flag')}"))
 
 
-def show_person(account: "Account", *, restricted: bool, as_json: bool) -> None:
+def show_person(account: "Explanation", *, restricted: bool, as_json: bool) -> None:
     """What the rules say of one person, and what is held about them."""
     if restricted:
         Console(stderr=True).print("On the restricted list: to be shown to nobody but the head of service")
@@ -382,7 +382,7 @@ def show_person(account: "Account", *, restricted: bool, as_json: bool) -> None:
     _print_held(console, account)
 
 
-def _print_held(console: Console, account: "Account") -> None:
+def _print_held(console: Console, account: "Explanation") -> None:
     console.print(Text("What has happened", style="bold"))
     for event in account.events or [{"as_at": "", "kind": "nothing yet"}]:
         about = ": ".join(str(event[key]) for key in ("rule", "why") if event.get(key))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.options import CONFIG, AsJson, ConfigPath, database, load, now, today
+from monitor.cli.options import CONFIG, AsJson, ConfigPath, load, locate_database, now, today
 from monitor.errors import Problems
 
 
@@ -31,16 +31,16 @@ def purge(
     from monitor.record.purge import purge_store
     from monitor.store.database import working_store
 
-    with working_store(database(settings), existing=True) as store:
+    with working_store(locate_database(settings), existing=True) as database:
         if person is None:
-            purged = purge_store(store, settings, today(), now(), dry_run=dry_run)
+            purged = purge_store(database, settings, today(), now(), dry_run=dry_run)
             lines, content, code = purge_words.purged(purged, dry_run=dry_run), purged.as_dict(), purged.exit_code
         else:
             from monitor.record import remove_person
 
             with terminal.progress() as say:
                 account = remove_person.remove(
-                    store, settings, person, by=by or "", reason=reason or "", today=today(), now=now(),
+                    database, settings, person, by=by or "", reason=reason or "", today=today(), now=now(),
                     environ=os.environ, say=say, dry_run=dry_run,
                 )  # fmt: skip
             lines, content, code = purge_words.person(account), account.as_dict(), account.exit_code
@@ -67,8 +67,8 @@ def audit(
     from monitor.record.purge_files import SNAPSHOTS
     from monitor.store.database import reading_store
 
-    with reading_store(database(settings)) as store, terminal.progress() as say:
-        found = auditing.audit(store, settings.data_folder / SNAPSHOTS, head=head, say=say)
+    with reading_store(locate_database(settings)) as database, terminal.progress() as say:
+        found = auditing.audit(database, settings.data_folder / SNAPSHOTS, head=head, say=say)
     if as_json:
         terminal.print_json(found.as_dict())
     else:

@@ -24,7 +24,7 @@ def _steps(value: tuple[int, ...]) -> tuple[int, ...]:
 Steps = Annotated[tuple[int, ...], AfterValidator(_steps)]
 
 
-class Escalation(Table):
+class EscalationSettings(Table):
     """After how many working days somebody above the lead hears of a flag, by its severity."""
 
     critical: Steps = (2, 5)

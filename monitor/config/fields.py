@@ -118,7 +118,7 @@ Located = Annotated[Path, AfterValidator(locate)]
 Folder = Annotated[Located, AfterValidator(_folder)]
 File = Annotated[Located, AfterValidator(_file)]
 
-Database = Annotated[str, AfterValidator(_database)]
+DatabaseUrl = Annotated[str, AfterValidator(_database)]
 WebAddress = Annotated[str, AfterValidator(check_web_address)]
 
 

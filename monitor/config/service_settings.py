@@ -17,7 +17,7 @@ def _not_when_clocks_change(hour: dt.time) -> dt.time:
     return hour
 
 
-class Service(Table):
+class ServiceSettings(Table):
     """When the service works, and how it tells of it.
 
     ``retries``: how often a night that was not accepted is tried again on its date, every ``retry_after_minutes``.
@@ -33,7 +33,7 @@ class Service(Table):
     least_free_megabytes: int = Field(default=1000, ge=0)
 
 
-class Heartbeat(Table):
+class HeartbeatSettings(Table):
     """An outside service that is pinged, and raises the alarm when no ping comes; its address is a secret."""
 
     url_env: Line | None = None
@@ -42,7 +42,7 @@ class Heartbeat(Table):
     retries: int = Field(default=3, ge=0, le=10)
 
     @model_validator(mode="after")
-    def _is_one_place(self) -> "Heartbeat":
+    def _is_one_place(self) -> "HeartbeatSettings":
         if (self.url_env is None) == (self.url_file is None):
             raise ValueError("url_env: name the variable that holds the address, or url_file, the file, and not both")
         return self

@@ -9,43 +9,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from monitor.config.delivery_settings import Delivery, Notify, People, Smtp, Team, teams_differ
-from monitor.config.escalation_settings import Digests, Escalation
-from monitor.config.fields import Database, File, Folder, Line, Located, Table, check_case_url, fold
+from monitor.config.delivery_settings import Delivery, People, Team, teams_differ
+from monitor.config.escalation_settings import Digests, EscalationSettings
+from monitor.config.fields import DatabaseUrl, File, Folder, Line, Located, Table, check_case_url, fold
 from monitor.config.retention_settings import Retention
-from monitor.config.service_settings import Heartbeat, Service
-from monitor.config.source_settings import Http, Source, sources_fit
-from monitor.config.waiver_settings import Answers, Reason, Waivers
+from monitor.config.service_settings import HeartbeatSettings, ServiceSettings
+from monitor.config.source_settings import Source, sources_fit
+from monitor.config.waiver_settings import Answers, WaiverSettings
 from monitor.errors import Problems
-
-__all__ = [
-    "Answers",
-    "Config",
-    "Delivery",
-    "Digests",
-    "Escalation",
-    "Gate",
-    "Heartbeat",
-    "Http",
-    "Lists",
-    "Measures",
-    "Notify",
-    "People",
-    "Quarantine",
-    "Reason",
-    "Report",
-    "Retention",
-    "RuleSettings",
-    "Service",
-    "Smtp",
-    "Source",
-    "Team",
-    "Waivers",
-    "fold",
-    "load_config",
-    "read_restricted",
-    "shipped",
-]  # fmt: skip
 
 SHIPPED = Path(__file__).parent.parent / "shipped"
 """Where the wheel keeps the rules and templates that stand at the top level of a checkout."""
@@ -68,7 +39,7 @@ class Lists(Table):
     lists_folder: Located | None = None
 
 
-class Report(Table):
+class ReportSettings(Table):
     """The oversight report."""
 
     every_night: bool = True
@@ -127,7 +98,7 @@ class Config(Table):
 
     authority: Line = "Your authority"
     data_folder: Located = Path("data")
-    database: Database | None = None
+    database: DatabaseUrl | None = None
     database_password_env: Line | None = None
     database_password_file: Located | None = None
     rules: tuple[Folder, ...] = ()
@@ -142,15 +113,15 @@ class Config(Table):
     teams: Annotated[tuple[Team, ...], AfterValidator(teams_differ)] = ()
     delivery: Delivery = Delivery()
     lists: Lists = Lists()
-    report: Report = Report()
+    report: ReportSettings = ReportSettings()
     digests: Digests = Digests()
-    escalation: Escalation = Escalation()
+    escalation: EscalationSettings = EscalationSettings()
     gate: Gate = Gate()
     measures: Measures = Measures()
     quarantine: Quarantine = Quarantine()
-    service: Service = Service()
-    heartbeat: Heartbeat | None = None
-    waivers: Waivers = Field(default_factory=Waivers)
+    service: ServiceSettings = ServiceSettings()
+    heartbeat: HeartbeatSettings | None = None
+    waivers: WaiverSettings = Field(default_factory=WaiverSettings)
     answers: Answers = Answers()
     retention: Retention = Retention()
     rule: Mapping[str, RuleSettings] = Field(default_factory=dict)

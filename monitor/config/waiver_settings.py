@@ -63,7 +63,7 @@ def _usual() -> Mapping[str, Reason]:
     })  # fmt: skip
 
 
-class Waivers(Table):
+class WaiverSettings(Table):
     """The reasons for which a flag may be waived, by code; a council's own take the place of the usual ones."""
 
     reasons: Annotated[Mapping[str, Reason], AfterValidator(_codes)] = Field(default_factory=_usual)

@@ -5,12 +5,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from monitor.delivery.envelope import Envelope, Receipt, build_mail
+from monitor.delivery.envelope import Envelope, Receipt
 
 if TYPE_CHECKING:
     from monitor.config.delivery_settings import Delivery
-
-__all__ = ["Channel", "Envelope", "Receipt", "Tracing", "build_mail", "open_channel"]
 
 
 class Tracing(Protocol):

@@ -13,7 +13,7 @@ from monitor.catalogue.columns import BY_NAME
 from monitor.errors import Refused
 from monitor.rulebook.evaluation import BREACH, CANNOT_ASSESS, OK, Counts
 from monitor.store.bulk import insert_rows
-from monitor.store.database import Store
+from monitor.store.database import Database
 from monitor.store.tables import Flag, Indicator, Run, table_of
 from monitor.workspace import load_rows
 
@@ -39,7 +39,7 @@ FILLED = "filled:"
 
 
 @dataclass(frozen=True)
-class Figures:
+class Proportion:
     """So many of so many; ``not_assessed``: those for whom it cannot be told."""
 
     numerator: int
@@ -50,25 +50,25 @@ class Figures:
     def share(self) -> float | None:
         return self.numerator / self.denominator if self.denominator else None
 
-    def __add__(self, other: "Figures") -> "Figures":
-        return Figures(
+    def __add__(self, other: "Proportion") -> "Proportion":
+        return Proportion(
             self.numerator + other.numerator,
             self.denominator + other.denominator,
             self.not_assessed + other.not_assessed,
         )
 
 
-NOTHING = Figures(0, 0, 0)
+NOTHING = Proportion(0, 0, 0)
 
 
 @dataclass(frozen=True)
-class Standing:
+class MeasureTonight:
     """One figure tonight, and its share on the accepted night nearest to four weeks before."""
 
     name: str
     label: str
-    tonight: Figures
-    before: Figures | None = None
+    tonight: Proportion
+    before: Proportion | None = None
     before_on: dt.date | None = None
 
 
@@ -83,11 +83,11 @@ class Clearing:
 
 
 @dataclass(frozen=True)
-class Account:
+class MeasuresAccount:
     """What the figures say tonight: all of them, the columns filled in less than they were, how long clearing took."""
 
-    standings: tuple[Standing, ...] = ()
-    fallen: tuple[Standing, ...] = ()
+    standings: tuple[MeasureTonight, ...] = ()
+    fallen: tuple[MeasureTonight, ...] = ()
     clearing: tuple[Clearing, ...] = ()
 
 
@@ -168,19 +168,19 @@ def _counted(asked: Collection[str], supplied: Collection[str]) -> dict[str, tup
     return found
 
 
-def take(con: "DuckDBPyConnection", supplied: Collection[str], *, adviser_cap: int) -> None:
+def take(workspace: "DuckDBPyConnection", supplied: Collection[str], *, adviser_cap: int) -> None:
     """Make ``indicator`` (name, team, numerator, denominator, not_assessed) of everyone present and alive, under 25.
 
     Reads ``caseload``, ``outcome`` and ``flag_line``.
     """
-    asked = {row[0] for row in con.execute("DESCRIBE outcome").fetchall()}
+    asked = {row[0] for row in workspace.execute("DESCRIBE outcome").fetchall()}
     figures = _counted(asked, supplied)
     sums = "".join(
         f", count(*) FILTER ({whom} AND {truth}), count(*) FILTER ({whom} AND ({truth}) IS NOT NULL), "
         f"count(*) FILTER ({whom} AND ({truth}) IS NULL)"
         for whom, truth in figures.values()
     )
-    teams = con.execute(f"""
+    teams = workspace.execute(f"""
         SELECT coalesce(c.allocated_team, ''){sums}
         FROM caseload AS c JOIN outcome AS o USING (person_id)
         LEFT JOIN (
@@ -194,9 +194,9 @@ def take(con: "DuckDBPyConnection", supplied: Collection[str], *, adviser_cap: i
         for place, name in enumerate(figures)
         if any(counts[place * 3 : place * 3 + 3])
     ]
-    rows += con.execute(ADVISERS, {"cap": adviser_cap}).fetchall()
+    rows += workspace.execute(ADVISERS, {"cap": adviser_cap}).fetchall()
     kinds = {"numerator": "BIGINT", "denominator": "BIGINT", "not_assessed": "BIGINT"}
-    load_rows(con, "indicator", {"name": "VARCHAR", "team": "VARCHAR", **kinds}, rows)
+    load_rows(workspace, "indicator", {"name": "VARCHAR", "team": "VARCHAR", **kinds}, rows)
 
 
 PRESENT = "c.present AND NOT c.died AND coalesce(c.age < 25, true)"
@@ -225,21 +225,21 @@ ADVISERS = f"""
 
 
 def save(
-    con: "DuckDBPyConnection", connection: Connection, *, run_id: int, as_at: dt.date, corrects: Sequence[int] = ()
+    workspace: "DuckDBPyConnection", store: Connection, *, run_id: int, as_at: dt.date, corrects: Sequence[int] = ()
 ) -> None:
     """Keep ``indicator`` for the night, in place of what an earlier run of its date kept."""
     table = table_of(Indicator)
-    connection.execute(table.delete().where(table.c.run_id.in_(corrects)))
-    rows = con.execute("SELECT name, team, numerator, denominator, not_assessed FROM indicator").fetchall()
+    store.execute(table.delete().where(table.c.run_id.in_(corrects)))
+    rows = workspace.execute("SELECT name, team, numerator, denominator, not_assessed FROM indicator").fetchall()
     columns = ("run_id", "as_at", "name", "team", "numerator", "denominator", "not_assessed")
-    insert_rows(connection, Indicator, columns, [(run_id, as_at, *row) for row in rows])
+    insert_rows(store, Indicator, columns, [(run_id, as_at, *row) for row in rows])
 
 
-Nights = dict[dt.date, dict[str, dict[str, Figures]]]
+Nights = dict[dt.date, dict[str, dict[str, Proportion]]]
 """By night, figure and team."""
 
 
-def read_nights(connection: Connection, *, until: dt.date, since: dt.date | None = None) -> Nights:
+def read_nights(store: Connection, *, until: dt.date, since: dt.date | None = None) -> Nights:
     """What earlier nights kept, up to and with ``until``."""
     table = table_of(Indicator)
     query = select(table.c.as_at, table.c.name, table.c.team, table.c.numerator, table.c.denominator,
@@ -247,26 +247,26 @@ def read_nights(connection: Connection, *, until: dt.date, since: dt.date | None
     if since is not None:
         query = query.where(table.c.as_at >= since)
     nights: Nights = defaultdict(lambda: defaultdict(dict))
-    for as_at, name, team, *figures in connection.execute(query.order_by(table.c.as_at)):
-        nights[as_at][name][team] = Figures(*figures)
+    for as_at, name, team, *figures in store.execute(query.order_by(table.c.as_at)):
+        nights[as_at][name][team] = Proportion(*figures)
     return nights
 
 
-def gather(con: "DuckDBPyConnection", connection: Connection, as_at: dt.date) -> Account:
+def gather(workspace: "DuckDBPyConnection", store: Connection, as_at: dt.date) -> MeasuresAccount:
     """What ``indicator`` and the nights before say, before tonight's is saved."""
     since = as_at - dt.timedelta(2 * LOOKED_BACK_DAYS)
-    nights = read_nights(connection, until=as_at - dt.timedelta(1), since=since)
-    for name, team, *figures in con.execute("SELECT * FROM indicator").fetchall():
-        nights[as_at][name][team] = Figures(*figures)
-    return account(nights, as_at, read_clearing(connection, as_at))
+    nights = read_nights(store, until=as_at - dt.timedelta(1), since=since)
+    for name, team, *figures in workspace.execute("SELECT * FROM indicator").fetchall():
+        nights[as_at][name][team] = Proportion(*figures)
+    return account(nights, as_at, read_clearing(store, as_at))
 
 
-def read_clearing(connection: Connection, as_at: dt.date) -> tuple[Clearing, ...]:
+def read_clearing(store: Connection, as_at: dt.date) -> tuple[Clearing, ...]:
     """Per rule, the flags cleared in the year up to ``as_at`` and how long each had been in breach; slowest first."""
     flag = table_of(Flag)
     since = as_at - dt.timedelta(CLEARED_WITHIN_DAYS)
     cleared: defaultdict[str, list[int]] = defaultdict(list)
-    rows = connection.execute(
+    rows = store.execute(
         select(flag.c.rule, flag.c.in_breach_since, flag.c.resolved_on).where(
             flag.c.resolved_reason == "cleared", flag.c.resolved_on > since, flag.c.resolved_on <= as_at
         )
@@ -274,13 +274,13 @@ def read_clearing(connection: Connection, as_at: dt.date) -> tuple[Clearing, ...
     for rule, in_breach_since, resolved_on in rows:
         cleared[rule].append((resolved_on - in_breach_since).days)
     standing: defaultdict[str, int] = defaultdict(int)
-    for (rule,) in connection.execute(select(flag.c.rule).where(flag.c.resolved_on.is_(None))):
+    for (rule,) in store.execute(select(flag.c.rule).where(flag.c.resolved_on.is_(None))):
         standing[rule] += 1
     found = [Clearing(rule, len(days), round(median(days)), standing[rule]) for rule, days in cleared.items()]
     return tuple(sorted(found, key=lambda each: (-each.median_days, each.rule)))
 
 
-def account(nights: Nights, as_at: dt.date, clearing: tuple[Clearing, ...] = ()) -> Account:
+def account(nights: Nights, as_at: dt.date, clearing: tuple[Clearing, ...] = ()) -> MeasuresAccount:
     """What the nights' figures say of the last of them, over all teams."""
     by_night = {
         night: {name: sum(teams.values(), NOTHING) for name, teams in names.items()} for night, names in nights.items()
@@ -290,7 +290,7 @@ def account(nights: Nights, as_at: dt.date, clearing: tuple[Clearing, ...] = ())
     back = as_at - dt.timedelta(LOOKED_BACK_DAYS)
     then = min(earlier, key=lambda night: abs(night - back), default=None)
     standings = tuple(
-        Standing(name, label(name), tonight[name], by_night[then].get(name) if then else None, then)
+        MeasureTonight(name, label(name), tonight[name], by_night[then].get(name) if then else None, then)
         for name in LABELS
         if name in tonight
     )
@@ -302,11 +302,11 @@ def account(nights: Nights, as_at: dt.date, clearing: tuple[Clearing, ...] = ())
         middle = sorted(usual, key=lambda one: one.share or 0)[len(usual) // 2]
         if (middle.share or 0) - (figures.share or 0) >= FELL_BY:
             night = next(night for night in earlier if by_night[night].get(name) is middle)
-            fallen.append(Standing(name, label(name), figures, middle, night))
-    return Account(standings, tuple(sorted(fallen, key=lambda one: one.name)), clearing)
+            fallen.append(MeasureTonight(name, label(name), figures, middle, night))
+    return MeasuresAccount(standings, tuple(sorted(fallen, key=lambda one: one.name)), clearing)
 
 
-def suppress(figures: Figures) -> tuple[int | None, int | None]:
+def suppress(figures: Proportion) -> tuple[int | None, int | None]:
     """The two numbers as they may leave the service: neither where either, or what is left of it, is 1 to 4."""
     small = range(1, SMALLEST)
     numbers = (figures.numerator, figures.denominator, figures.denominator - figures.numerator)
@@ -324,20 +324,20 @@ def find_service_wide(rules: Iterable["Rule"], totals: Mapping[str, Counts]) -> 
     return tuple(rule for rule, each in counts if each.breach * SERVICE_WIDE > each.asked)
 
 
-def by_team(con: "DuckDBPyConnection", rules: Iterable[str]) -> dict[str, dict[str, Counts]]:
+def by_team(workspace: "DuckDBPyConnection", rules: Iterable[str]) -> dict[str, dict[str, Counts]]:
     """Tonight's answers to these rules, team by team."""
     found: dict[str, dict[str, Counts]] = {rule: {} for rule in rules}
-    rows = con.execute("SELECT rule, team, asked, ok, breach, cannot_assess FROM measure").fetchall()
+    rows = workspace.execute("SELECT rule, team, asked, ok, breach, cannot_assess FROM measure").fetchall()
     for rule, team, *figures in rows:
         if rule in found:
             found[rule][team] = Counts(*figures)
     return found
 
 
-def as_dict(nights: Nights, account: Account) -> dict[str, object]:
+def as_dict(nights: Nights, account: MeasuresAccount) -> dict[str, object]:
     """Every figure of the last night by team, with its history, for a program to read."""
 
-    def said(figures: Figures) -> dict[str, int]:
+    def said(figures: Proportion) -> dict[str, int]:
         return {
             "numerator": figures.numerator,
             "denominator": figures.denominator,
@@ -365,13 +365,13 @@ def as_dict(nights: Nights, account: Account) -> dict[str, object]:
     }
 
 
-def read_last(store: Store) -> tuple[Nights, Account]:
+def read_last(database: Database) -> tuple[Nights, MeasuresAccount]:
     """All the nights' figures, and what they say of the last accepted one."""
     run = table_of(Run)
-    with store.reading() as connection:
-        as_at = connection.execute(select(func.max(run.c.as_at)).where(run.c.state == "accepted")).scalar()
+    with database.reading() as store:
+        as_at = store.execute(select(func.max(run.c.as_at)).where(run.c.state == "accepted")).scalar()
         if as_at is None:
             raise Refused("the database holds no accepted night yet; run one with: monitor run")
-        nights = read_nights(connection, until=as_at)
-        clearing = read_clearing(connection, as_at)
+        nights = read_nights(store, until=as_at)
+        clearing = read_clearing(store, as_at)
     return nights, account(nights, as_at, clearing)

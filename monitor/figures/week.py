@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 
 def gather(
-    con: "DuckDBPyConnection",
-    connection: Connection,
+    workspace: "DuckDBPyConnection",
+    store: Connection,
     as_at: dt.date,
     since: dt.date,
     teams: Collection[str] | None = None,
 ) -> Week:
     """What stands and what happened after ``since``; of ``teams`` only, where they are given. Reads ``flag_line``."""
     ways = [(number, label, rule) for number, (label, rules) in enumerate(OUT_OF_SIGHT.items()) for rule in rules]
-    load_rows(con, "way_out_of_sight", {"n": "INTEGER", "label": "VARCHAR", "rule": "VARCHAR"}, ways)
+    load_rows(workspace, "way_out_of_sight", {"n": "INTEGER", "label": "VARCHAR", "rule": "VARCHAR"}, ways)
     own = {"teams": list(teams or ()), "all_teams": teams is None}
-    sight = con.execute(SIGHT, {**own, "as_at": as_at}).fetchall()
-    standing = con.execute(TEAMS, {**own, "since": since}).fetchall()
+    sight = workspace.execute(SIGHT, {**own, "as_at": as_at}).fetchall()
+    standing = workspace.execute(TEAMS, {**own, "since": since}).fetchall()
     table = table_of(Escalation)
     steps = {
         (row[0] or "", row[1]): row[2]
-        for row in connection.execute(
+        for row in store.execute(
             select(table.c.team, table.c.step, func.count())
             .where(table.c.as_at > since, table.c.as_at <= as_at)
             .group_by(table.c.team, table.c.step)
@@ -40,7 +40,7 @@ def gather(
     }
     run = table_of(Run)
     within = (run.c.as_at > since, run.c.as_at <= as_at)
-    states = connection.execute(select(run.c.as_at, run.c.state).where(*within)).all()
+    states = store.execute(select(run.c.as_at, run.c.state).where(*within)).all()
     accepted = {row.as_at for row in states if row.state == "accepted"}
     return Week(
         since=since,

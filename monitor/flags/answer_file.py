@@ -19,7 +19,7 @@ from monitor.flags.answers import WORDS
 from monitor.flags.waiver_request import LONGEST_NOTE, Reasons, in_words, one_line
 from monitor.store import events
 from monitor.store.bulk import WIDE_READ, insert_rows, next_id
-from monitor.store.database import Store
+from monitor.store.database import Database
 from monitor.store.events import Event
 from monitor.store.tables import Answer, Flag, table_of
 from monitor.workdays import working_days_between
@@ -47,7 +47,7 @@ class Given:
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptAnswer:
     """An answer to keep. ``terms``: those of the waiver it makes, if it does."""
 
     row: int
@@ -60,7 +60,7 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownFlags:
     """What the store holds of the flags that a file answers. ``unwaivable``: why a flag cannot be waived now."""
 
     flags: Mapping[int, "Row[Any]"] = field(default_factory=dict)
@@ -69,16 +69,16 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedAnswers:
     """What is to be kept, what was kept before just so, and everything that is wrong."""
 
-    kept: tuple[Kept, ...]
+    kept: tuple[KeptAnswer, ...]
     repeated: int
     faults: tuple[Fault, ...]
 
 
 @dataclass(frozen=True)
-class Taken:
+class TakenAnswers:
     """What one file brought. ``counts``: answers by what they say; ``repeated``: those that were kept before."""
 
     counts: Mapping[str, int]
@@ -102,11 +102,17 @@ class Taken:
 
 
 def judge(
-    givens: Sequence[Given], known: Known, *, secret: bytes, today: dt.date, reasons: Reasons, list_working_days: int
-) -> Judged:
+    givens: Sequence[Given],
+    known: KnownFlags,
+    *,
+    secret: bytes,
+    today: dt.date,
+    reasons: Reasons,
+    list_working_days: int,
+) -> JudgedAnswers:
     """Each row on its own, then against what is known; the faults in the order of the rows."""
     faults: list[Fault] = []
-    kept: list[Kept] = []
+    kept: list[KeptAnswer] = []
     rows: dict[int, int] = {}
     ages: dict[dt.date, int] = {}
     repeated = 0
@@ -135,7 +141,7 @@ def judge(
             stale.append(("answer", why))
         faults += [(given.row, *fault) for fault in (*stale, *found)]
         kept.append(answer)
-    return Judged(() if faults else tuple(kept), repeated, tuple(faults))
+    return JudgedAnswers(() if faults else tuple(kept), repeated, tuple(faults))
 
 
 def _wrong_key(given: Given) -> tuple[str, str]:
@@ -171,7 +177,7 @@ def _check_words(given: Given, today: dt.date, reasons: Reasons) -> Iterator[tup
             yield f"answer_{part}", 'only goes with "waive until"; empty it, or choose that answer'
 
 
-def _check_flag(key: row_keys.Key, known: Known) -> Iterator[tuple[str, str]]:
+def _check_flag(key: row_keys.Key, known: KnownFlags) -> Iterator[tuple[str, str]]:
     """Whether the flag still stands as the list said."""
     flag = known.flags.get(key.flag_id)
     since = f"since the list of {in_words(key.list_as_at)}"
@@ -184,10 +190,10 @@ def _check_flag(key: row_keys.Key, known: Known) -> Iterator[tuple[str, str]]:
         yield "answer", f"what the list says of the flag has changed {since}; answer it on the newest list"
 
 
-def _read(given: Given, key: row_keys.Key) -> Kept:
+def _read(given: Given, key: row_keys.Key) -> KeptAnswer:
     said = _word(given.answer)
     waives = said == "waive until"
-    return Kept(
+    return KeptAnswer(
         row=given.row,
         flag_id=key.flag_id,
         list_as_at=key.list_as_at,
@@ -202,7 +208,7 @@ def _word(text: str) -> str:
     return one_line(text).casefold()
 
 
-def _is_same(recorded: "Row[Any]", given: Kept) -> bool:
+def _is_same(recorded: "Row[Any]", given: KeptAnswer) -> bool:
     names = ("list_as_at", "answer", "until_on", "reason", "note")
     return all(getattr(recorded, name) == getattr(given, name) for name in names)
 
@@ -216,7 +222,7 @@ def _answered(earlier: "Row[Any]") -> str:
 
 
 def take(
-    store: Store,
+    database: Database,
     place: str,
     givens: Sequence[Given],
     file_sha256: str,
@@ -227,14 +233,14 @@ def take(
     today: dt.date,
     now: dt.datetime,
     dry_run: bool = False,
-) -> Taken:
+) -> TakenAnswers:
     """Keep every answer in one transaction, or none: ``Problems`` names each fault by its row and column."""
     problems = [f"--by: {fault}" for fault in waiver_request.check_name(by)]
-    with store.reading() if dry_run else store.writing() as connection:
-        if whole := list(_check_file(connection, place, givens, file_sha256)):
+    with database.reading() if dry_run else database.writing() as store:
+        if whole := list(_check_file(store, place, givens, file_sha256)):
             raise Problems([*problems, *whole])
-        secret = row_keys.read_secret(connection)
-        known = _load(connection, givens, secret, today)
+        secret = row_keys.read_secret(store)
+        known = _load(store, givens, secret, today)
         judged = judge(
             givens, known, secret=secret, today=today, reasons=reasons, list_working_days=list_working_days
         )  # fmt: skip
@@ -244,22 +250,22 @@ def take(
         if problems:
             raise Problems(problems)
         if not dry_run:
-            _save(connection, judged.kept, known, file_sha256, one_line(by), today=today, now=now)
+            _save(store, judged.kept, known, file_sha256, one_line(by), today=today, now=now)
     counts = Counter(one.answer for one in judged.kept)
     ordered: dict[str, int] = {word: counts[word] for word in WORDS if counts[word]}
-    return Taken(ordered, judged.repeated, file_sha256, dry_run)
+    return TakenAnswers(ordered, judged.repeated, file_sha256, dry_run)
 
 
-def _check_file(connection: Connection, place: str, givens: Sequence[Given], file_sha256: str) -> Iterator[str]:
+def _check_file(store: Connection, place: str, givens: Sequence[Given], file_sha256: str) -> Iterator[str]:
     answer = table_of(Answer)
-    read = connection.execute(select(answer).where(answer.c.file_sha256 == file_sha256).limit(1)).first()
+    read = store.execute(select(answer).where(answer.c.file_sha256 == file_sha256).limit(1)).first()
     if read is not None:
         yield f"{place}: this very file was read on {in_words(read.answered_on)} by {read.answered_by}; nothing is new"
     elif not givens:
         yield f"{place}: holds no answer; fill in the column answer, save it and read it again"
 
 
-def _load(connection: Connection, givens: Sequence[Given], secret: bytes, today: dt.date) -> Known:
+def _load(store: Connection, givens: Sequence[Given], secret: bytes, today: dt.date) -> KnownFlags:
     keys = [row_keys.open_key(secret, one.key, person_id=one.person_id, rule=one.rule) for one in givens]
     ids = sorted({key.flag_id for key in keys if key is not None})
     flag, answer = table_of(Flag), table_of(Answer)
@@ -267,9 +273,9 @@ def _load(connection: Connection, givens: Sequence[Given], secret: bytes, today:
     answers: dict[int, list[Row[Any]]] = {}
     for start in range(0, len(ids), WIDE_READ):
         named = ids[start : start + WIDE_READ]
-        flags |= {row.id: row for row in connection.execute(select(flag).where(flag.c.id.in_(named)))}
+        flags |= {row.id: row for row in store.execute(select(flag).where(flag.c.id.in_(named)))}
         earlier = select(answer).where(answer.c.flag_id.in_(named)).order_by(answer.c.list_as_at, answer.c.id)
-        for row in connection.execute(earlier):
+        for row in store.execute(earlier):
             answers.setdefault(row.flag_id, []).append(row)
     waive = {
         key.flag_id for given, key in zip(givens, keys, strict=True) if key and _word(given.answer) == "waive until"
@@ -277,22 +283,22 @@ def _load(connection: Connection, givens: Sequence[Given], secret: bytes, today:
     unwaivable = {
         number: why[0]
         for number in sorted(waive & flags.keys())
-        if flags[number].resolved_on is None and (why := waiver_request.why_not(connection, flags[number], today))
+        if flags[number].resolved_on is None and (why := waiver_request.why_not(store, flags[number], today))
     }
-    return Known(flags, answers, unwaivable)
+    return KnownFlags(flags, answers, unwaivable)
 
 
 def _save(
-    connection: Connection,
-    kept: Sequence[Kept],
-    known: Known,
+    store: Connection,
+    kept: Sequence[KeptAnswer],
+    known: KnownFlags,
     file_sha256: str,
     by: str,
     *,
     today: dt.date,
     now: dt.datetime,
 ) -> None:
-    first = next_id(connection, Answer)
+    first = next_id(store, Answer)
     rows, happened = [], []
     for number, one in enumerate(kept, start=first):
         flag = known.flags[one.flag_id]
@@ -301,9 +307,9 @@ def _save(
         detail = {"answer_id": number, "answer": one.answer, "list_as_at": one.list_as_at, "file_sha256": file_sha256,
                   "file_row": one.row}  # fmt: skip
         happened.append(Event("answered", flag.id, flag.person_id, flag.rule, one.note, by=by, detail=detail))
-    insert_rows(connection, Answer, ANSWER_COLUMNS, rows)
-    events.record(connection, happened, as_at=today, recorded_at=now)
+    insert_rows(store, Answer, ANSWER_COLUMNS, rows)
+    events.record(store, happened, as_at=today, recorded_at=now)
     for number, one in enumerate(kept, start=first):
         if one.until_on is not None and one.reason is not None:
             terms = waiver_request.Terms(one.until_on, one.reason, one.note or "", by)
-            waiver_request.record(connection, known.flags[one.flag_id], terms, today=today, now=now, answer_id=number)
+            waiver_request.record(store, known.flags[one.flag_id], terms, today=today, now=now, answer_id=number)

@@ -59,22 +59,22 @@ LATEST = {
 }
 
 
-def load_latest(connection: Connection) -> Mapping[int, Latest]:
+def load_latest(store: Connection) -> Mapping[int, Latest]:
     """The newest answer of each unresolved flag that has one, by flag id: for digests and the report."""
     answer, flag = table_of(Answer), table_of(Flag)
     unresolved = select(flag.c.id).where(flag.c.resolved_on.is_(None))
     columns = [answer.c[name] for name in LATEST]
-    rows = connection.execute(select(*columns).where(answer.c.flag_id.in_(unresolved)).order_by(answer.c.id))
+    rows = store.execute(select(*columns).where(answer.c.flag_id.in_(unresolved)).order_by(answer.c.id))
     return {row.flag_id: Latest(*row) for row in rows}
 
 
-def load(con: "DuckDBPyConnection", connection: Connection) -> None:
+def load(workspace: "DuckDBPyConnection", store: Connection) -> None:
     """Make ``lead_answer``: the newest answer of each unresolved flag."""
-    latest = load_latest(connection).values()
-    load_rows(con, "lead_answer", LATEST, (tuple(getattr(one, name) for name in LATEST) for one in latest))
+    latest = load_latest(store).values()
+    load_rows(workspace, "lead_answer", LATEST, (tuple(getattr(one, name) for name in LATEST) for one in latest))
 
 
-def notice(connection: Connection, as_at: dt.date) -> None:
+def notice(store: Connection, as_at: dt.date) -> None:
     """Record that an accepted night now knows of every answer, inside the caller's transaction."""
     answer = table_of(Answer)
-    connection.execute(answer.update().where(answer.c.noticed_on.is_(None)).values(noticed_on=as_at))
+    store.execute(answer.update().where(answer.c.noticed_on.is_(None)).values(noticed_on=as_at))

@@ -41,7 +41,7 @@ CREATE OR REPLACE TABLE coming_due (
 
 
 def look_ahead(
-    con: "DuckDBPyConnection",
+    workspace: "DuckDBPyConnection",
     rulebook: "Rulebook",
     as_at: date,
     supplied: frozenset[str],
@@ -53,7 +53,7 @@ def look_ahead(
     folds this one, or that this one continues, has a flag tonight or comes due no later, so that a message need not
     say it again. Reads ``caseload``, ``breach``, ``decision`` and ``opening``; works on a closed connection.
     """
-    con.execute(COMING_DUE)
+    workspace.execute(COMING_DUE)
     rules = [
         rule
         for rule in rulebook.rules
@@ -61,32 +61,34 @@ def look_ahead(
         and supplied.issuperset(rule.needs)
         and any(rule.is_in_force(as_at + timedelta(days)) for days in range(1, DAYS[-1] + 1))
     ]
-    answered = _find_people(con, rules)
-    found = {row[0] for row in con.execute("SELECT DISTINCT rule FROM ahead").fetchall()}
-    _find_days(con, [rule for rule in answered if rule.id in found])
+    answered = _find_people(workspace, rules)
+    found = {row[0] for row in workspace.execute("SELECT DISTINCT rule FROM ahead").fetchall()}
+    _find_days(workspace, [rule for rule in answered if rule.id in found])
     load_rows(
-        con, "rule_ahead", {"rule": "VARCHAR", "severity": "VARCHAR"},
+        workspace, "rule_ahead", {"rule": "VARCHAR", "severity": "VARCHAR"},
         [(rule.id, rule.severity) for rule in answered],
     )  # fmt: skip
     said_by = [(rule.id, other) for rule in rulebook.rules for other in rule.folds]
     said_by += [(other, rule.id) for rule in rulebook.rules for other in rule.continues]
-    load_rows(con, "said_by", {"rule": "VARCHAR", "inside": "VARCHAR"}, said_by)
-    con.execute(FINISHED, {"as_at": as_at})
+    load_rows(workspace, "said_by", {"rule": "VARCHAR", "inside": "VARCHAR"}, said_by)
+    workspace.execute(FINISHED, {"as_at": as_at})
     for table in ("ahead", "outcome_ahead", "outcome_days", "opening_day", "rule_ahead", "said_by"):
-        con.execute(f"DROP TABLE IF EXISTS {table}")
-    con.execute("DROP VIEW IF EXISTS caseload_ahead")
+        workspace.execute(f"DROP TABLE IF EXISTS {table}")
+    workspace.execute("DROP VIEW IF EXISTS caseload_ahead")
 
 
-def _find_people(con: "DuckDBPyConnection", rules: Sequence["Rule"]) -> Sequence["Rule"]:
+def _find_people(workspace: "DuckDBPyConnection", rules: Sequence["Rule"]) -> Sequence["Rule"]:
     """Make ``ahead``: who is in breach of what on one of ``DAYS``; the rules that could be asked."""
-    con.execute("CREATE OR REPLACE TEMP TABLE ahead (person_id VARCHAR, rule VARCHAR, as_at DATE)")
-    (people,) = con.execute("SELECT count(*) FROM caseload").fetchall()[0]
+    workspace.execute("CREATE OR REPLACE TEMP TABLE ahead (person_id VARCHAR, rule VARCHAR, as_at DATE)")
+    (people,) = workspace.execute("SELECT count(*) FROM caseload").fetchall()[0]
     # A pass costs as much to plan as to run over some thousands of people; a table thrice a million takes memory.
     for days in [DAYS] if people <= SMALL else [(each,) for each in DAYS]:
-        con.execute(f"CREATE OR REPLACE TEMP VIEW caseload_ahead AS {_moved('caseload')} JOIN {_list(days)} ON true)")
+        workspace.execute(
+            f"CREATE OR REPLACE TEMP VIEW caseload_ahead AS {_moved('caseload')} JOIN {_list(days)} ON true)"
+        )
         keys = ("person_id", "as_at")
-        rules, _ = evaluation.answer(con, rules, people="caseload_ahead", into="outcome_ahead", keys=keys)
-        con.execute(f"""
+        rules, _ = evaluation.answer(workspace, rules, people="caseload_ahead", into="outcome_ahead", keys=keys)
+        workspace.execute(f"""
             INSERT INTO ahead SELECT person_id, rule, as_at FROM ({_breaches("outcome_ahead", rules)})
             ANTI JOIN breach USING (person_id, rule)
             ANTI JOIN (SELECT * FROM decision WHERE target IN ('hold', 'continue')) AS u USING (person_id, rule)
@@ -119,30 +121,30 @@ def _breaches(table: str, rules: Sequence["Rule"]) -> str:
     return " UNION ALL ".join(selects) or "SELECT '' AS person_id, '' AS rule, DATE '2000-01-01' AS as_at WHERE false"
 
 
-def _find_days(con: "DuckDBPyConnection", rules: Sequence["Rule"]) -> None:
+def _find_days(workspace: "DuckDBPyConnection", rules: Sequence["Rule"]) -> None:
     """Make ``opening_day``: the first day each of ``ahead`` is in breach, each day a row of one caseload."""
-    con.execute("CREATE OR REPLACE TEMP TABLE opening_day (person_id VARCHAR, rule VARCHAR, opens_on DATE)")
-    con.execute("""
+    workspace.execute("CREATE OR REPLACE TEMP TABLE opening_day (person_id VARCHAR, rule VARCHAR, opens_on DATE)")
+    workspace.execute("""
         CREATE OR REPLACE TEMP TABLE concerned AS
         SELECT person_id, max(as_at) AS until, CAST(row_number() OVER (ORDER BY person_id) - 1 AS INTEGER) AS place
         FROM ahead GROUP BY person_id
     """)
-    (people,) = con.execute("SELECT count(*) FROM concerned").fetchall()[0]
+    (people,) = workspace.execute("SELECT count(*) FROM concerned").fetchall()[0]
     for start in range(0, people, BATCH):
-        con.execute(f"""
+        workspace.execute(f"""
             CREATE OR REPLACE TEMP VIEW caseload_ahead AS {_moved("caseload")}
                 JOIN concerned ON concerned.person_id = c.person_id
                     AND concerned.place >= {start} AND concerned.place < {start + BATCH}
                 JOIN {_list(range(1, DAYS[-1] + 1))} ON c.as_at + days <= concerned.until
             )
         """)
-        evaluation.answer(con, rules, people="caseload_ahead", into="outcome_days", keys=("person_id", "as_at"))
-        con.execute(f"""
+        evaluation.answer(workspace, rules, people="caseload_ahead", into="outcome_days", keys=("person_id", "as_at"))
+        workspace.execute(f"""
             INSERT INTO opening_day
             SELECT person_id, rule, min(as_at) FROM ({_breaches("outcome_days", rules)})
             SEMI JOIN ahead USING (person_id, rule) GROUP BY ALL
         """)
-    con.execute("DROP TABLE concerned")
+    workspace.execute("DROP TABLE concerned")
 
 
 FINISHED = """
@@ -167,9 +169,9 @@ ORDER BY s.opens_on, s.person_id, s.rule
 """
 
 
-def prepare_list(con: "DuckDBPyConnection") -> None:
+def prepare_list(workspace: "DuckDBPyConnection") -> None:
     """Make ``coming_due_list`` in the words of the lists, after ``exceptions.prepare``."""
-    con.execute("""
+    workspace.execute("""
         CREATE OR REPLACE TABLE coming_due_list AS
         SELECT d.* EXCLUDE (team, on_birthday, inside), coalesce(n.name, d.team) AS team, w.title, w.action
         FROM coming_due AS d LEFT JOIN rule_words AS w USING (rule) LEFT JOIN team_name AS n USING (team)

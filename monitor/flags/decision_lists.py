@@ -31,13 +31,13 @@ UNMATCHED = {
 """Ways in which a waiver comes to match nothing, other than that the record was put right."""
 
 
-def prepare(con: "DuckDBPyConnection", as_at: date) -> None:
+def prepare(workspace: "DuckDBPyConnection", as_at: date) -> None:
     """Make ``waiver_list`` and ``answer_list``, where there is anything to list, after ``exceptions.prepare``.
 
     Of someone recorded as died nothing is listed.
     """
     unmatched = " ".join(f"WHEN '{why}' THEN 'matches nothing: {words}'" for why, words in UNMATCHED.items())
-    con.execute(
+    workspace.execute(
         f"""
         CREATE OR REPLACE TABLE waiver_list AS
         SELECT
@@ -60,7 +60,7 @@ def prepare(con: "DuckDBPyConnection", as_at: date) -> None:
         """,
         {"as_at": as_at},
     )
-    con.execute(f"""
+    workspace.execute(f"""
         CREATE OR REPLACE TABLE answer_list AS
         SELECT
             f.person_id, f.team, f.rule, f.title, a.answer, a.note, a.until_on, a.reason, a.answered_on, a.answered_by,
@@ -68,8 +68,8 @@ def prepare(con: "DuckDBPyConnection", as_at: date) -> None:
         FROM lead_answer AS a JOIN flag_list AS f USING (flag_id)
     """)
     for name in ("waiver_list", "answer_list"):
-        if con.execute(f"SELECT 1 FROM {name} LIMIT 1").fetchone() is None:
-            con.execute(f"DROP TABLE {name}")
+        if workspace.execute(f"SELECT 1 FROM {name} LIMIT 1").fetchone() is None:
+            workspace.execute(f"DROP TABLE {name}")
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,12 @@ class Decided:
     unmatched: int = 0
 
 
-def count(con: "DuckDBPyConnection", as_at: date) -> Decided:
+def count(workspace: "DuckDBPyConnection", as_at: date) -> Decided:
     """What ``flag_line`` and ``waiver_tonight`` hold of decisions; nothing of someone recorded as died."""
     standing = "SELECT answer, count(*) FROM flag_line WHERE answer IS NOT NULL AND state <> 'resolved'"
-    new = con.execute(f"{standing} AND answer_noticed_on = $as_at GROUP BY answer", {"as_at": as_at}).fetchall()
-    all_told = dict(con.execute(f"{standing} GROUP BY answer").fetchall())
-    ((in_force, near, unmatched),) = con.execute(
+    new = workspace.execute(f"{standing} AND answer_noticed_on = $as_at GROUP BY answer", {"as_at": as_at}).fetchall()
+    all_told = dict(workspace.execute(f"{standing} GROUP BY answer").fetchall())
+    ((in_force, near, unmatched),) = workspace.execute(
         f"""
         SELECT
             count(*) FILTER (target = 'in force'),

@@ -88,8 +88,8 @@ def latest_opening(days: int, as_at: dt.date) -> dt.date:
 
 
 def decide(
-    con: "DuckDBPyConnection",
-    connection: Connection,
+    workspace: "DuckDBPyConnection",
+    store: Connection,
     steps: Mapping[str, Sequence[int]],
     rules: Collection[str],
     as_at: dt.date,
@@ -102,10 +102,10 @@ def decide(
     ``steps``: working days by severity, for the manager and then the head. ``rules``: those that escalate. ``told``:
     escalations that a reader has had, which nothing takes back. Reads ``flag_line`` and ``settled``.
     """
-    due = _load_candidates(con, steps, rules, as_at)
-    before = _load_ancestry(connection, {row[0] for row in due})
-    taken = _load_taken(connection, {old for chain in before.values() for old in chain} | {row[0] for row in due})
-    pauses = _load_pauses(con, connection, before, as_at)
+    due = _load_candidates(workspace, steps, rules, as_at)
+    before = _load_ancestry(store, {row[0] for row in due})
+    taken = _load_taken(store, {old for chain in before.values() for old in chain} | {row[0] for row in due})
+    pauses = _load_pauses(workspace, store, before, as_at)
     reached: dict[tuple[int, str], Escalated] = {}
     for flag_id, step, days, opened_on, severity, person_id, rule, team in due:
         counted = count_working_days(opened_on, as_at, pauses.get(flag_id, ()))
@@ -117,12 +117,12 @@ def decide(
         for key, one in reached.items()
         if not any((old, one.step) in taken for old in (one.flag_id, *before.get(one.flag_id, ())))
     }
-    first = next_id(connection, Escalation)
+    first = next_id(store, Escalation)
     new = [replace(one, number=first + n) for n, one in enumerate(untaken.values())]
     back = []
     if corrects:
         table = table_of(Escalation)
-        rows = connection.execute(select(table).where(table.c.run_id.in_(corrects), table.c.id.not_in(list(told))))
+        rows = store.execute(select(table).where(table.c.run_id.in_(corrects), table.c.id.not_in(list(told))))
         back = [
             Escalated(row.id, row.flag_id, row.step, row.as_at, row.severity, row.working_days, team=row.team)
             for row in rows
@@ -132,7 +132,7 @@ def decide(
 
 
 def _load_candidates(
-    con: "DuckDBPyConnection", steps: Mapping[str, Sequence[int]], rules: Collection[str], as_at: dt.date
+    workspace: "DuckDBPyConnection", steps: Mapping[str, Sequence[int]], rules: Collection[str], as_at: dt.date
 ) -> list[tuple[int, Step, int, dt.date, str, str, str, str | None]]:
     """Every open flag that would have reached a step if it had never been paused."""
     limits = [
@@ -141,9 +141,9 @@ def _load_candidates(
         for step, days in zip(STEPS, all_days, strict=False)
     ]
     columns = {"severity": "VARCHAR", "step": "VARCHAR", "days": "INTEGER", "opened_by": "DATE"}
-    load_rows(con, "escalation_limit", columns, limits)
-    load_rows(con, "escalating_rule", {"rule": "VARCHAR"}, [(rule,) for rule in rules])
-    rows = con.execute("""
+    load_rows(workspace, "escalation_limit", columns, limits)
+    load_rows(workspace, "escalating_rule", {"rule": "VARCHAR"}, [(rule,) for rule in rules])
+    rows = workspace.execute("""
         SELECT line.flag_id, step, days, line.opened_on, line.severity, line.person_id, line.rule, line.team
         FROM flag_line AS line
         JOIN escalation_limit AS l ON l.severity = line.severity AND line.opened_on <= l.opened_by
@@ -154,7 +154,7 @@ def _load_candidates(
     return rows.fetchall()
 
 
-def _load_ancestry(connection: Connection, flag_ids: Iterable[int]) -> dict[int, tuple[int, ...]]:
+def _load_ancestry(store: Connection, flag_ids: Iterable[int]) -> dict[int, tuple[int, ...]]:
     """The earlier flags that each of these carries on, the nearest first."""
     flag = table_of(Flag)
     parents: dict[int, int] = {}
@@ -164,7 +164,7 @@ def _load_ancestry(connection: Connection, flag_ids: Iterable[int]) -> dict[int,
         asked = set()
         for start in range(0, len(wanted), WIDE_READ):
             those = flag.c.id.in_(wanted[start : start + WIDE_READ])
-            for child, parent in connection.execute(
+            for child, parent in store.execute(
                 select(flag.c.id, flag.c.continues_flag_id).where(those, flag.c.continues_flag_id.is_not(None))
             ):
                 parents[child] = parent
@@ -182,21 +182,21 @@ def _load_ancestry(connection: Connection, flag_ids: Iterable[int]) -> dict[int,
     return found
 
 
-def _load_taken(connection: Connection, flag_ids: Collection[int]) -> set[tuple[int, str]]:
+def _load_taken(store: Connection, flag_ids: Collection[int]) -> set[tuple[int, str]]:
     table = table_of(Escalation)
     wanted = sorted(flag_ids)
     taken: set[tuple[int, str]] = set()
     for start in range(0, len(wanted), WIDE_READ):
         those = table.c.flag_id.in_(wanted[start : start + WIDE_READ])
-        taken.update((row[0], row[1]) for row in connection.execute(select(table.c.flag_id, table.c.step).where(those)))
+        taken.update((row[0], row[1]) for row in store.execute(select(table.c.flag_id, table.c.step).where(those)))
     return taken
 
 
 def _load_pauses(
-    con: "DuckDBPyConnection", connection: Connection, before: Mapping[int, Sequence[int]], as_at: dt.date
+    workspace: "DuckDBPyConnection", store: Connection, before: Mapping[int, Sequence[int]], as_at: dt.date
 ) -> dict[int, list[Pause]]:
     """The pauses of every candidate that has any, those of the flags it carries on included."""
-    candidates = con.execute("""
+    candidates = workspace.execute("""
         SELECT DISTINCT s.flag_id, s.quarantined_on, s.released_on
         FROM settled AS s JOIN flag_line AS line USING (flag_id)
         JOIN escalation_limit AS l ON l.severity = line.severity AND line.opened_on <= l.opened_by
@@ -212,27 +212,27 @@ def _load_pauses(
     changes: defaultdict[int, list[tuple[str, dt.date]]] = defaultdict(list)
     for start in range(0, len(asked), WIDE_READ):
         those = event.c.flag_id.in_(asked[start : start + WIDE_READ])
-        rows = connection.execute(
+        rows = store.execute(
             select(event.c.flag_id, event.c.kind, event.c.as_at)
             .where(those, event.c.kind.in_(("held", "released", "resolved")))
             .order_by(event.c.id)
         )
         for flag_id, kind, day in rows:
             changes[flag_id].append((kind, day))
-    for heir, pause in _load_waived(connection, asked, as_at):
+    for heir, pause in _load_waived(store, asked, as_at):
         pauses[heirs.get(heir, heir)].append(pause)
     for flag_id, happened in changes.items():
         pauses[heirs.get(flag_id, flag_id)] += find_pauses(happened, as_at)
     return pauses
 
 
-def _load_waived(connection: Connection, flag_ids: Sequence[int], as_at: dt.date) -> list[tuple[int, Pause]]:
+def _load_waived(store: Connection, flag_ids: Sequence[int], as_at: dt.date) -> list[tuple[int, Pause]]:
     """The days on which each of these flags was waived."""
     waiver = table_of(Waiver)
     found = []
     for start in range(0, len(flag_ids), WIDE_READ):
         those = waiver.c.flag_id.in_(flag_ids[start : start + WIDE_READ])
-        for row in connection.execute(
+        for row in store.execute(
             select(waiver.c.flag_id, waiver.c.waived_on, waiver.c.until_on, waiver.c.ended_on).where(those)
         ):
             until = min(row.until_on + dt.timedelta(1), row.ended_on or dt.date.max, as_at + dt.timedelta(1))
@@ -242,7 +242,7 @@ def _load_waived(connection: Connection, flag_ids: Sequence[int], as_at: dt.date
 
 
 def save(
-    connection: Connection,
+    store: Connection,
     new: Sequence[Escalated],
     back: Sequence[Escalated],
     recipients: Mapping[int, tuple[str | None, str | None]],
@@ -255,7 +255,7 @@ def save(
 
     ``recipients``: by number, who is to hear and why it is somebody else than the step says.
     """
-    delete_rows(connection, Escalation, [one.number for one in back])
+    delete_rows(store, Escalation, [one.number for one in back])
     columns = ("id", "flag_id", "step", "as_at", "run_id", "team", "recipient", "instead", "severity", "working_days")
     rows = [
         (
@@ -271,7 +271,7 @@ def save(
         )
         for one in new
     ]
-    insert_rows(connection, Escalation, columns, rows)
+    insert_rows(store, Escalation, columns, rows)
     happened = [
         events.Event(
             "escalated",
@@ -288,13 +288,13 @@ def save(
         for one in back
     ]
     if happened:
-        events.record(connection, happened, as_at=as_at, recorded_at=recorded_at, run_id=run_id)
+        events.record(store, happened, as_at=as_at, recorded_at=recorded_at, run_id=run_id)
 
 
-def load_standing(connection: Connection, told: Collection[int]) -> list[Escalated]:
+def load_standing(store: Connection, told: Collection[int]) -> list[Escalated]:
     """Every step of an unresolved flag that no reader has had yet."""
     table, flag = table_of(Escalation), table_of(Flag)
-    rows = connection.execute(
+    rows = store.execute(
         select(table, flag.c.person_id, flag.c.rule)
         .join(flag, flag.c.id == table.c.flag_id)
         .where(flag.c.resolved_on.is_(None))

@@ -109,43 +109,43 @@ def gather_facts(
     return facts
 
 
-def load(con: "DuckDBPyConnection", connection: Connection, *, corrects: Sequence[int] = ()) -> None:
+def load(workspace: "DuckDBPyConnection", store: Connection, *, corrects: Sequence[int] = ()) -> None:
     """Make ``unresolved``: every unresolved flag, and those that the runs being put right resolved."""
     flag = table_of(Flag)
     columns = [flag.c.id if name == "flag_id" else flag.c[name] for name in UNRESOLVED]
     wanted = or_(flag.c.resolved_on.is_(None), flag.c.resolved_run_id.in_(corrects))
-    rows = connection.execute(select(*columns).where(wanted))
-    load_rows(con, "unresolved", UNRESOLVED, (tuple(row) for row in rows))
+    rows = store.execute(select(*columns).where(wanted))
+    load_rows(workspace, "unresolved", UNRESOLVED, (tuple(row) for row in rows))
 
 
 def decide(
-    con: "DuckDBPyConnection", rules: Sequence[RuleFacts], as_at: dt.date, *, corrects: Sequence[int] = ()
+    workspace: "DuckDBPyConnection", rules: Sequence[RuleFacts], as_at: dt.date, *, corrects: Sequence[int] = ()
 ) -> None:
     """Make ``decision``: one row per unresolved flag with its target, and ``opening``: the flags to open.
 
     Reads ``unresolved``, ``caseload``, ``roster``, ``answer``, ``breach`` and ``cannot_assess``.
     """
     load_rows(
-        con,
+        workspace,
         "rule_facts",
         {"rule": "VARCHAR", "rule_severity": "VARCHAR", "unanswered": "VARCHAR", "reworded": "BOOLEAN"},
         [(one.rule, one.severity, one.unanswered, one.reworded) for one in rules],
     )
     load_rows(
-        con,
+        workspace,
         "continuation",
         {"rule": "VARCHAR", "continued": "VARCHAR"},
         [(one.rule, old) for one in rules for old in one.continues],
     )
     load_rows(
-        con, "severity_rank", {"severity": "VARCHAR", "rank": "INTEGER"},
+        workspace, "severity_rank", {"severity": "VARCHAR", "rank": "INTEGER"},
         [(severity, rank) for rank, severity in enumerate(SEVERITIES)],
     )  # fmt: skip
-    con.execute("CREATE TABLE IF NOT EXISTS merged_away (person_id VARCHAR, new_id VARCHAR)")
-    con.execute("CREATE TABLE IF NOT EXISTS surging (rule VARCHAR)")
-    con.execute(DECISION, {"as_at": as_at, "corrects": list(corrects)})
-    con.execute(OPENING, {"as_at": as_at})
-    con.execute(HANDING_ON)
+    workspace.execute("CREATE TABLE IF NOT EXISTS merged_away (person_id VARCHAR, new_id VARCHAR)")
+    workspace.execute("CREATE TABLE IF NOT EXISTS surging (rule VARCHAR)")
+    workspace.execute(DECISION, {"as_at": as_at, "corrects": list(corrects)})
+    workspace.execute(OPENING, {"as_at": as_at})
+    workspace.execute(HANDING_ON)
 
 
 DECISION = """
@@ -243,7 +243,7 @@ WHERE target IN ('cleared', 'no longer asked') AND EXISTS (
 """
 
 
-def load_history(con: "DuckDBPyConnection", connection: Connection) -> None:
+def load_history(workspace: "DuckDBPyConnection", store: Connection) -> None:
     """Make ``history``: for each flag about to open, how many spells came before and when the last one ended."""
     flag = table_of(Flag)
     counted = flag.c.resolved_on.is_not(None) & flag.c.resolved_reason.not_in(NOT_A_SPELL)
@@ -252,26 +252,26 @@ def load_history(con: "DuckDBPyConnection", connection: Connection) -> None:
         .where(counted)
         .group_by(flag.c.person_id, flag.c.rule)
     )
-    people = {row[0] for row in con.execute("SELECT DISTINCT person_id FROM opening").fetchall()}
-    rows = (tuple(row) for row in connection.execute(query) if row[0] in people)
-    load_rows(con, "history", HISTORY, rows)
+    people = {row[0] for row in workspace.execute("SELECT DISTINCT person_id FROM opening").fetchall()}
+    rows = (tuple(row) for row in store.execute(query) if row[0] in people)
+    load_rows(workspace, "history", HISTORY, rows)
 
 
-def settle(con: "DuckDBPyConnection", connection: Connection, *, run_id: int, as_at: dt.date) -> None:
+def settle(workspace: "DuckDBPyConnection", store: Connection, *, run_id: int, as_at: dt.date) -> None:
     """Make ``settled``: every flag as tonight leaves it, with ids for the new, and ``change``: what happened to it."""
-    load_history(con, connection)
-    apply_decisions(con, run_id=run_id, as_at=as_at, first=_next_id(connection))
+    load_history(workspace, store)
+    apply_decisions(workspace, run_id=run_id, as_at=as_at, first=_next_id(store))
 
 
-def _next_id(connection: Connection) -> int:
+def _next_id(store: Connection) -> int:
     """The first id that no flag ever had: the events of one that was removed with its person still have its own."""
-    said = connection.execute(select(func.coalesce(func.max(table_of(FlagEvent).c.flag_id), 0))).scalar_one()
-    return max(next_id(connection, Flag), int(said) + 1)
+    said = store.execute(select(func.coalesce(func.max(table_of(FlagEvent).c.flag_id), 0))).scalar_one()
+    return max(next_id(store, Flag), int(said) + 1)
 
 
-def apply_decisions(con: "DuckDBPyConnection", *, run_id: int, as_at: dt.date, first: int) -> None:
+def apply_decisions(workspace: "DuckDBPyConnection", *, run_id: int, as_at: dt.date, first: int) -> None:
     """Make ``settled`` from ``decision``, ``opening`` and ``history``; ``first``: the id of the first new flag."""
-    con.execute(SETTLED, {
+    workspace.execute(SETTLED, {
         "as_at": as_at, "run_id": run_id, "first": first, "kept_until": as_at + dt.timedelta(KEPT_SEVERITY_DAYS),
     })  # fmt: skip
 
@@ -323,8 +323,8 @@ FROM opening AS o LEFT JOIN history AS h USING (person_id, rule)
 
 
 def save(
-    con: "DuckDBPyConnection",
-    connection: Connection,
+    workspace: "DuckDBPyConnection",
+    store: Connection,
     *,
     run_id: int,
     as_at: dt.date,
@@ -332,17 +332,17 @@ def save(
 ) -> None:
     """Write tonight's changes and an event for each, inside the caller's transaction."""
     new = [*UNRESOLVED, "continues_flag_id"]
-    opened = con.execute(f"SELECT {', '.join(new)} FROM settled WHERE change = 'opened'").fetchall()
-    insert_rows(connection, Flag, ["id" if name == "flag_id" else name for name in new], opened)
-    changed = con.execute(
+    opened = workspace.execute(f"SELECT {', '.join(new)} FROM settled WHERE change = 'opened'").fetchall()
+    insert_rows(store, Flag, ["id" if name == "flag_id" else name for name in new], opened)
+    changed = workspace.execute(
         f"SELECT {', '.join(CHANGING)}, flag_id FROM settled "
         "WHERE change <> 'opened' OR (change IS NULL AND resolved_on IS NOT NULL)").fetchall()  # fmt: skip
-    update_rows(connection, Flag, CHANGING, changed)
-    events.record(connection, _events(con), as_at=as_at, recorded_at=recorded_at, run_id=run_id)
+    update_rows(store, Flag, CHANGING, changed)
+    events.record(store, _events(workspace), as_at=as_at, recorded_at=recorded_at, run_id=run_id)
 
 
-def _events(con: "DuckDBPyConnection") -> Iterator[Event]:
-    rows = fetch(con, "SELECT * FROM settled WHERE change <> 'reworded' ORDER BY flag_id")
+def _events(workspace: "DuckDBPyConnection") -> Iterator[Event]:
+    rows = fetch(workspace, "SELECT * FROM settled WHERE change <> 'reworded' ORDER BY flag_id")
     for row in rows:
         why = row["resolved_reason"] or row["held_why"] or row["because"]
         detail = {
@@ -358,27 +358,27 @@ def _events(con: "DuckDBPyConnection") -> Iterator[Event]:
         yield Event(row["change"], row["flag_id"], row["person_id"], row["rule"], why, detail=detail)
 
 
-def stand(con: "DuckDBPyConnection") -> None:
+def stand(workspace: "DuckDBPyConnection") -> None:
     """Make ``settled`` of the flags just as they are stored: a night on which nothing changes."""
-    con.execute("""
+    workspace.execute("""
         CREATE OR REPLACE TABLE settled AS
         SELECT *, CAST(NULL AS BIGINT) AS continues_flag_id, CAST(NULL AS VARCHAR) AS change FROM unresolved
     """)
 
 
-def show(con: "DuckDBPyConnection", connection: Connection, as_at: dt.date, *, corrects: Sequence[int] = ()) -> None:
+def show(workspace: "DuckDBPyConnection", store: Connection, as_at: dt.date, *, corrects: Sequence[int] = ()) -> None:
     """Make ``flag_line``: every unresolved flag after tonight and those resolved lately, as readers see them.
 
     A waiver hides that its flag is held from ``state``, and not from ``held_since``.
     """
-    waivers.settle(con, connection, as_at, corrects=corrects)
-    answers.load(con, connection)
+    waivers.settle(workspace, store, as_at, corrects=corrects)
+    answers.load(workspace, store)
     flag = table_of(Flag)
     lately = as_at - dt.timedelta(RECENT_DAYS)
     columns = [flag.c.id if name == "flag_id" else flag.c[name] for name in UNRESOLVED]
-    rows = connection.execute(select(*columns).where(flag.c.resolved_on >= lately))
-    load_rows(con, "resolved_lately", UNRESOLVED, (tuple(row) for row in rows))
-    con.execute(
+    rows = store.execute(select(*columns).where(flag.c.resolved_on >= lately))
+    load_rows(workspace, "resolved_lately", UNRESOLVED, (tuple(row) for row in rows))
+    workspace.execute(
         """
         CREATE OR REPLACE TABLE flag_line AS
         WITH flags AS (

@@ -25,9 +25,9 @@ class Key:
     standing: str
 
 
-def read_secret(connection: Connection) -> bytes:
+def read_secret(store: Connection) -> bytes:
     seal = table_of(Seal)
-    return bytes.fromhex(connection.execute(select(seal.c.secret).where(seal.c.name == "lists")).scalar_one())
+    return bytes.fromhex(store.execute(select(seal.c.secret).where(seal.c.name == "lists")).scalar_one())
 
 
 def standing(severity: str, in_breach_since: dt.date | None, because: str | None) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, select
 from monitor.errors import Problems
 from monitor.store import events
 from monitor.store.bulk import insert_rows, next_id
-from monitor.store.database import Store
+from monitor.store.database import Database
 from monitor.store.events import Event
 from monitor.store.tables import Flag, Person, Waiver, table_of
 
@@ -33,7 +33,7 @@ Reasons = Mapping[str, "Reason"]
 
 
 @dataclass(frozen=True)
-class Asked:
+class WaiverRequest:
     """A waiver as somebody asks for it. ``until``: a date as they wrote it."""
 
     person_id: str
@@ -138,9 +138,9 @@ def read_terms(until: str, reason: str, note: str, by: str) -> Terms:
 
 
 def waive(
-    store: Store,
+    database: Database,
     rulebook: "Rulebook",
-    asked: Asked,
+    asked: WaiverRequest,
     *,
     reasons: Reasons,
     restricted: frozenset[str],
@@ -151,14 +151,14 @@ def waive(
     problems = [f"--by: {fault}" for fault in check_name(asked.by)]
     terms = check_terms(asked.until, asked.reason, asked.note, today=today, reasons=reasons)
     problems += [f"--{part}: {fault}" for part, fault in terms]
-    with store.writing() as connection:
-        flag = _find_flag(connection, rulebook, asked.person_id, asked.rule, restricted, problems)
+    with database.writing() as store:
+        flag = _find_flag(store, rulebook, asked.person_id, asked.rule, restricted, problems)
         if flag is not None:
-            problems += [f"{asked.person_id} {asked.rule}: {fault}" for fault in why_not(connection, flag, today)]
+            problems += [f"{asked.person_id} {asked.rule}: {fault}" for fault in why_not(store, flag, today)]
         if problems or flag is None:
             raise Problems(problems)
         agreed = read_terms(asked.until or "", asked.reason or "", asked.note or "", asked.by or "")
-        record(connection, flag, agreed, today=today, now=now)
+        record(store, flag, agreed, today=today, now=now)
     meaning = reasons[agreed.reason].meaning
     return (
         f"waived until {in_words(agreed.until_on)}: {flag.rule} for {flag.person_id} ({agreed.reason}: {meaning}); "
@@ -166,9 +166,9 @@ def waive(
     )
 
 
-def why_not(connection: Connection, flag: "Row[Any]", today: dt.date) -> list[str]:
+def why_not(store: Connection, flag: "Row[Any]", today: dt.date) -> list[str]:
     """Why this unresolved flag cannot be waived now."""
-    waiver = _in_force(connection, flag.person_id, flag.rule)
+    waiver = _in_force(store, flag.person_id, flag.rule)
     if waiver is not None and waiver.until_on >= today:
         until = f"waived already until {in_words(waiver.until_on)} ({waiver.reason}) by {waiver.waived_by}"
         return [f"{until}; to change that, end it first with: monitor unwaive"]
@@ -178,7 +178,7 @@ def why_not(connection: Connection, flag: "Row[Any]", today: dt.date) -> list[st
 
 
 def record(
-    connection: Connection,
+    store: Connection,
     flag: "Row[Any]",
     terms: Terms,
     *,
@@ -189,44 +189,44 @@ def record(
     """Save a waiver of ``flag`` with its event, inside the caller's transaction; its id."""
     table = table_of(Waiver)
     happened = []
-    over = _in_force(connection, flag.person_id, flag.rule)
+    over = _in_force(store, flag.person_id, flag.rule)
     if over is not None:  # past its last day, and no night has ended it yet
         ended = {"ended_on": today, "ended_why": "ran out"}
-        connection.execute(table.update().where(table.c.id == over.id).values(ended))
+        store.execute(table.update().where(table.c.id == over.id).values(ended))
         happened.append(Event("waiver ended", flag.id, flag.person_id, flag.rule, "ran out"))
-    number = next_id(connection, Waiver)
+    number = next_id(store, Waiver)
     row = (number, flag.id, flag.person_id, flag.rule, terms.reason, terms.note, terms.until_on, today, terms.by, now,
            answer_id)  # fmt: skip
-    insert_rows(connection, Waiver, WAIVER_COLUMNS, [row])
+    insert_rows(store, Waiver, WAIVER_COLUMNS, [row])
     detail = {"waiver_id": number, "until_on": terms.until_on, "reason": terms.reason}
     happened.append(Event("waived", flag.id, flag.person_id, flag.rule, terms.note, by=terms.by, detail=detail))
-    events.record(connection, happened, as_at=today, recorded_at=now)
+    events.record(store, happened, as_at=today, recorded_at=now)
     return number
 
 
 def unwaive(
-    store: Store, person_id: str, rule: str, *, by: str | None, note: str | None, today: dt.date, now: dt.datetime
+    database: Database, person_id: str, rule: str, *, by: str | None, note: str | None, today: dt.date, now: dt.datetime
 ) -> str:
     """End the waiver in force for one rule and one person; what was done. ``Problems`` lists all that is wrong."""
     problems = [f"--by: {fault}" for fault in check_name(by)]
     if len(one_line(note)) > LONGEST_NOTE:
         problems.append(f"--note: {len(one_line(note))} characters; {LONGEST_NOTE} at most")
     table = table_of(Waiver)
-    with store.writing() as connection:
-        waiver = _in_force(connection, person_id, rule)
+    with database.writing() as store:
+        waiver = _in_force(store, person_id, rule)
         if waiver is None:
-            problems.append(_no_waiver(connection, person_id, rule))
+            problems.append(_no_waiver(store, person_id, rule))
         elif waiver.until_on < today:
             problems.append(f"{person_id} {rule}: its waiver ran out on {in_words(waiver.until_on)}; nothing to end")
         if problems or waiver is None:
             raise Problems(problems)
         ended = {"ended_on": today, "ended_why": "unwaived", "ended_by": one_line(by), "ended_note": one_line(note)}
-        connection.execute(table.update().where(table.c.id == waiver.id).values(ended))
+        store.execute(table.update().where(table.c.id == waiver.id).values(ended))
         happened = Event(
             "unwaived", waiver.flag_id, person_id, rule, one_line(note) or None, by=one_line(by),
             detail={"waiver_id": waiver.id},
         )  # fmt: skip
-        events.record(connection, [happened], as_at=today, recorded_at=now)
+        events.record(store, [happened], as_at=today, recorded_at=now)
     return f"the waiver of {rule} for {person_id} has ended: while the flag stands, the next night tells it again"
 
 
@@ -234,7 +234,7 @@ def unwaive(
 
 
 def _find_flag(
-    connection: Connection,
+    store: Connection,
     rulebook: "Rulebook",
     person_id: str,
     rule: str,
@@ -242,7 +242,7 @@ def _find_flag(
     problems: list[str],
 ) -> "Row[Any] | None":
     """The unresolved flag, or None with the reason added to ``problems``."""
-    known = _check_person(connection, person_id, restricted, problems)
+    known = _check_person(store, person_id, restricted, problems)
     try:
         rulebook.find(rule)
     except Problems as faults:
@@ -252,20 +252,20 @@ def _find_flag(
         return None
     flag = table_of(Flag)
     theirs = flag.c.person_id == person_id
-    found = connection.execute(select(flag).where(theirs, flag.c.rule == rule, flag.c.resolved_on.is_(None))).first()
+    found = store.execute(select(flag).where(theirs, flag.c.rule == rule, flag.c.resolved_on.is_(None))).first()
     if found is None:
-        problems.append(_no_flag(connection, person_id, rule))
+        problems.append(_no_flag(store, person_id, rule))
     return found
 
 
-def _check_person(connection: Connection, person_id: str, restricted: Iterable[str], problems: list[str]) -> bool:
+def _check_person(store: Connection, person_id: str, restricted: Iterable[str], problems: list[str]) -> bool:
     person = table_of(Person)
     if any(mark in person_id for mark in "*?%,"):
         problems.append(f"{person_id[:60]}: not the id of one person; a waiver is for one person and one rule")
         return False
-    found = connection.execute(select(person).where(person.c.person_id == person_id)).first()
+    found = store.execute(select(person).where(person.c.person_id == person_id)).first()
     if found is None:
-        others = {row[0] for row in connection.execute(select(person.c.person_id))} - set(restricted)
+        others = {row[0] for row in store.execute(select(person.c.person_id))} - set(restricted)
         close = get_close_matches(person_id, others, n=3, cutoff=0.7)
         remedy = f"did you mean {' or '.join(close)}?" if close else "check it, leading zeros and all"
         problems.append(f"{person_id[:60]}: nobody of that id has been on an accepted night; {remedy}")
@@ -274,10 +274,10 @@ def _check_person(connection: Connection, person_id: str, restricted: Iterable[s
     return found is not None and found.died_on is None
 
 
-def _no_flag(connection: Connection, person_id: str, rule: str) -> str:
+def _no_flag(store: Connection, person_id: str, rule: str) -> str:
     """What there is of this person instead of an unresolved flag of the rule."""
     flag = table_of(Flag)
-    rows = connection.execute(select(flag).where(flag.c.person_id == person_id).order_by(flag.c.id)).all()
+    rows = store.execute(select(flag).where(flag.c.person_id == person_id).order_by(flag.c.id)).all()
     past = [row for row in rows if row.rule == rule]
     said = (
         f"its last flag was resolved on {in_words(past[-1].resolved_on)}: {past[-1].resolved_reason}"
@@ -289,9 +289,9 @@ def _no_flag(connection: Connection, person_id: str, rule: str) -> str:
     return f"{person_id} {rule}: {said}, so there is nothing to waive; {remedy}"
 
 
-def _no_waiver(connection: Connection, person_id: str, rule: str) -> str:
+def _no_waiver(store: Connection, person_id: str, rule: str) -> str:
     waiver = table_of(Waiver)
-    rows = connection.execute(select(waiver).where(waiver.c.person_id == person_id).order_by(waiver.c.id)).all()
+    rows = store.execute(select(waiver).where(waiver.c.person_id == person_id).order_by(waiver.c.id)).all()
     past = [row for row in rows if row.rule == rule]
     in_force = ", ".join(f"{row.rule} until {in_words(row.until_on)}" for row in rows if row.ended_on is None)
     said = f"ended on {in_words(past[-1].ended_on)} ({past[-1].ended_why})" if past else "never was waived"
@@ -299,8 +299,8 @@ def _no_waiver(connection: Connection, person_id: str, rule: str) -> str:
     return f"{person_id[:60]} {rule[:80]}: {said}; {remedy}"
 
 
-def _in_force(connection: Connection, person_id: str, rule: str) -> "Row[Any] | None":
+def _in_force(store: Connection, person_id: str, rule: str) -> "Row[Any] | None":
     """The waiver that nothing has ended yet."""
     waiver = table_of(Waiver)
     wanted = (waiver.c.person_id == person_id, waiver.c.rule == rule, waiver.c.ended_on.is_(None))
-    return connection.execute(select(waiver).where(*wanted)).first()
+    return store.execute(select(waiver).where(*wanted)).first()

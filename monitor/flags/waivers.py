@@ -72,7 +72,7 @@ def remind(*, until_on: dt.date, waived_on: dt.date, as_at: dt.date, told_on: dt
     return stands if stands is not None and known_on < as_at and ending(until_on, known_on) != stands else None
 
 
-def settle(con: "DuckDBPyConnection", connection: Connection, as_at: dt.date, *, corrects: Sequence[int] = ()) -> None:
+def settle(workspace: "DuckDBPyConnection", store: Connection, as_at: dt.date, *, corrects: Sequence[int] = ()) -> None:
     """Make ``waiver_tonight``: each waiver that may still matter, with what tonight makes of it, after ``settled``.
 
     ``target``: in force, ran out, flag ... (how its flag was resolved), or ended (earlier, or by hand); ``stands``:
@@ -87,9 +87,9 @@ def settle(con: "DuckDBPyConnection", connection: Connection, as_at: dt.date, *,
         waiver.c.ended_run_id.in_(list(corrects)),
     )
     columns = [waiver.c.id if name == "waiver_id" else waiver.c[name] for name in LOADED]
-    rows = connection.execute(select(*columns).where(wanted))
-    load_rows(con, "waiver", LOADED, (tuple(row) for row in rows))
-    con.execute(TONIGHT, {"as_at": as_at, "corrects": list(corrects)})
+    rows = store.execute(select(*columns).where(wanted))
+    load_rows(workspace, "waiver", LOADED, (tuple(row) for row in rows))
+    workspace.execute(TONIGHT, {"as_at": as_at, "corrects": list(corrects)})
 
 
 TONIGHT = """
@@ -128,8 +128,8 @@ FROM aimed
 
 
 def close(
-    con: "DuckDBPyConnection",
-    connection: Connection,
+    workspace: "DuckDBPyConnection",
+    store: Connection,
     *,
     run_id: int,
     as_at: dt.date,
@@ -137,8 +137,8 @@ def close(
     corrects: Sequence[int] = (),
 ) -> None:
     """End the waivers that tonight ends, with an event each, inside the caller's transaction and after the flags'."""
-    settle(con, connection, as_at, corrects=corrects)
-    rows = fetch(con, """
+    settle(workspace, store, as_at, corrects=corrects)
+    rows = fetch(workspace, """
         SELECT * FROM waiver_tonight
         WHERE (target NOT IN ('ended', 'in force') AND ended_why IS DISTINCT FROM target)
             OR (target = 'in force' AND ended_on IS NOT NULL)
@@ -159,5 +159,5 @@ def close(
             kind = {"in force": "waiver restored", "ran out": "waiver ended"}.get(row["target"], "waiver closed")
             detail = {"waiver_id": row["waiver_id"], "until_on": row["until_on"]}
             happened.append(Event(kind, row["flag_id"], row["person_id"], row["rule"], ended[1], detail=detail))
-    update_rows(connection, Waiver, CHANGING, changed)
-    events.record(connection, happened, as_at=as_at, recorded_at=recorded_at, run_id=run_id)
+    update_rows(store, Waiver, CHANGING, changed)
+    events.record(store, happened, as_at=as_at, recorded_at=recorded_at, run_id=run_id)

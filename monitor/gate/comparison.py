@@ -17,7 +17,7 @@ from monitor.caseload.intake import Intake, spread_last_values
 from monitor.caseload.roster import fetch_last_values
 from monitor.catalogue.columns import COLUMNS
 from monitor.gate.source_fitness import EXTRACTED_ON, SUPPLIED_BY, find_supplies
-from monitor.gate.verdict import DECLARED, Comparison, Dated, Movement, Taken, TeamThen
+from monitor.gate.verdict import DECLARED, Comparison, Dated, Movement, TakenColumn, TeamThen
 from monitor.store.bulk import insert_rows
 from monitor.store.tables import Profile, table_of
 from monitor.workspace import load_rows
@@ -41,8 +41,8 @@ PAST_DATES = tuple(column.name for column in COLUMNS if column.records_past and 
 
 
 def compare(
-    con: "DuckDBPyConnection",
-    connection: Connection,
+    workspace: "DuckDBPyConnection",
+    store: Connection,
     intake: Intake,
     extracts: Sequence["Extract"],
     sources: Sequence["Source"],
@@ -54,39 +54,39 @@ def compare(
 
     Reads ``tonight``, ``roster`` and ``merged``. ``before`` is the last accepted run.
     """
-    past = read_profile(connection, as_at)
+    past = read_profile(store, as_at)
     last_night = before.as_at if before else None
-    _expect(con)
-    (expected, present, teams_changed, births_changed) = con.execute("""
+    _expect(workspace)
+    (expected, present, teams_changed, births_changed) = workspace.execute("""
         SELECT count(*), count(*) FILTER (present), count(*) FILTER (team_tonight <> team),
             count(*) FILTER (born_tonight <> date_of_birth)
         FROM expected
     """).fetchall()[0]
-    filled, unreadable = _fill(con, intake.people)
-    moved, taken = _movements(con, connection, intake.supplied) if last_night else ({}, ())
+    filled, unreadable = _fill(workspace, intake.people)
+    moved, taken = _movements(workspace, store, intake.supplied) if last_night else ({}, ())
     return Comparison(
         last_night=last_night,
         expected=expected,
         present=present,
         people=intake.people,
-        joined=_number(con, "SELECT count(*) FROM joined"),
+        joined=_number(workspace, "SELECT count(*) FROM joined"),
         new_deaths=_number(
-            con,
+            workspace,
             "SELECT count(*) FROM tonight LEFT JOIN roster USING (person_id) "
             "WHERE tonight.died AND roster.died_on IS NULL",
         )
-        + joining.count_absent_deaths(con),
+        + joining.count_absent_deaths(workspace),
         ids_changed=_number(
-            con,
+            workspace,
             "SELECT count(*) FROM expected SEMI JOIN joined "
             "ON ltrim(expected.person_id, '0') = ltrim(joined.person_id, '0') WHERE NOT present",
         ),
         birth_dates_changed=births_changed,
-        birth_dates_by_years=_years_moved(con, births_changed),
+        birth_dates_by_years=_years_moved(workspace, births_changed),
         teams_changed=teams_changed,
         disagreeing=intake.conflicts / max(intake.people, 1),
         usual_disagreeing=_usual(past, "disagreeing", max).get(""),
-        teams=_teams(con),
+        teams=_teams(workspace),
         filled=filled,
         usual_filled=_usual(past, "filled", min),
         unreadable=unreadable,
@@ -94,7 +94,7 @@ def compare(
         supplied=intake.supplied,
         moved=moved,
         taken=taken,
-        sources=_dated(con, extracts, sources, past, intake.supplied, as_at),
+        sources=_dated(workspace, extracts, sources, past, intake.supplied, as_at),
         asked_before=frozenset(past.get("asked", {})),
         opened_before=past.get("opened", {}),
         last_extracted_on=before.extracted_on if before else None,
@@ -102,10 +102,10 @@ def compare(
     )
 
 
-def _expect(con: "DuckDBPyConnection") -> None:
+def _expect(workspace: "DuckDBPyConnection") -> None:
     """Make ``expected`` (the people of the last night, and where they are tonight) and ``joined`` (the newcomers)."""
-    con.execute("CREATE TABLE IF NOT EXISTS merged (old_id VARCHAR, new_id VARCHAR)")
-    con.execute("""
+    workspace.execute("CREATE TABLE IF NOT EXISTS merged (old_id VARCHAR, new_id VARCHAR)")
+    workspace.execute("""
         CREATE OR REPLACE TABLE expected AS
         SELECT
             roster.person_id, roster.team, roster.date_of_birth,
@@ -117,15 +117,15 @@ def _expect(con: "DuckDBPyConnection") -> None:
             ON merged.old_id = roster.person_id
         WHERE roster.absent_since IS NULL AND roster.died_on IS NULL AND roster.ended_on IS NULL
     """)
-    con.execute("""
+    workspace.execute("""
         CREATE OR REPLACE TABLE joined AS
         SELECT person_id FROM tonight ANTI JOIN roster USING (person_id)
         WHERE person_id NOT IN (SELECT new_id FROM merged)
     """)
 
 
-def _teams(con: "DuckDBPyConnection") -> dict[str, TeamThen]:
-    rows = con.execute("""
+def _teams(workspace: "DuckDBPyConnection") -> dict[str, TeamThen]:
+    rows = workspace.execute("""
         SELECT team, count(*), count(*) FILTER (present), count(*) FILTER (team_tonight = team),
             mode(team_tonight) FILTER (team_tonight <> team)
         FROM expected WHERE team IS NOT NULL GROUP BY team ORDER BY team
@@ -133,9 +133,9 @@ def _teams(con: "DuckDBPyConnection") -> dict[str, TeamThen]:
     return {team: TeamThen(*counts) for team, *counts in rows}
 
 
-def _years_moved(con: "DuckDBPyConnection", changed: int) -> int | None:
+def _years_moved(workspace: "DuckDBPyConnection", changed: int) -> int | None:
     """By how many whole years most of the changed birth dates have moved, if most have by the same."""
-    rows = con.execute("""
+    rows = workspace.execute("""
         SELECT year(born_tonight) - year(date_of_birth) AS years, count(*) AS people FROM expected
         WHERE born_tonight <> date_of_birth AND month(born_tonight) = month(date_of_birth)
             AND day(born_tonight) = day(date_of_birth)
@@ -144,22 +144,22 @@ def _years_moved(con: "DuckDBPyConnection", changed: int) -> int | None:
     return rows[0][0] if rows and 2 * rows[0][1] > changed else None
 
 
-def _fill(con: "DuckDBPyConnection", people: int) -> tuple[dict[str, float], dict[str, float]]:
+def _fill(workspace: "DuckDBPyConnection", people: int) -> tuple[dict[str, float], dict[str, float]]:
     """The share of people with a value, and with a cell that cannot be read, by column."""
     counted = ", ".join(
         f"count({column.name}), count(*) FILTER ({column.name}_gap = 'unreadable')" for column in COLUMNS
     )
-    (figures,) = con.execute(f"SELECT {counted} FROM tonight").fetchall()
+    (figures,) = workspace.execute(f"SELECT {counted} FROM tonight").fetchall()
     shares = [figure / max(people, 1) for figure in figures]
     names = [column.name for column in COLUMNS]
     return dict(zip(names, shares[::2], strict=True)), dict(zip(names, shares[1::2], strict=True))
 
 
 def _movements(
-    con: "DuckDBPyConnection", connection: Connection, supplied: frozenset[str]
-) -> tuple[dict[str, Movement], tuple[Taken, ...]]:
+    workspace: "DuckDBPyConnection", store: Connection, supplied: frozenset[str]
+) -> tuple[dict[str, Movement], tuple[TakenColumn, ...]]:
     """What became of each column's values since the last night, for a sample of the people who were in it."""
-    _recall(con, connection, f"SELECT person_id FROM expected SEMI JOIN tonight USING (person_id) "
+    _recall(workspace, store, f"SELECT person_id FROM expected SEMI JOIN tonight USING (person_id) "
                              f"ORDER BY hash(person_id) LIMIT {SAMPLE}")  # fmt: skip
     asked = [column for column in COLUMNS if column.name in supplied and column.kind != "number"]
     cells = ", ".join(
@@ -167,13 +167,13 @@ def _movements(
         f"'was': CAST(was.{column.name} AS VARCHAR), 'now': CAST(now.{column.name} AS VARCHAR)}}"
         for column in asked
     )
-    con.execute(f"""
+    workspace.execute(f"""
         CREATE OR REPLACE TEMP TABLE cell AS
         SELECT person_id, unnest([{cells}], recursive := true)
         FROM last_known AS was JOIN tonight AS now USING (person_id)
     """)
     # Dates are written year first, so that text sorts as they do.
-    counted = con.execute("""
+    counted = workspace.execute("""
         SELECT name, count(*) FILTER (was IS NOT NULL AND now IS NOT NULL), count(*) FILTER (was <> now),
             count(*) FILTER (kind = 'date' AND now < was), count(*) FILTER (kind = 'date' AND now > was)
         FROM cell GROUP BY name
@@ -181,56 +181,56 @@ def _movements(
     judged = {column.name for column in asked if column.kind in ("code", "yes_no") or column.name in PAST_DATES}
     found = {name: Movement(*counts) for name, *counts in counted}
     moved = {name: found.get(name, Movement(0, 0)) for name in sorted(judged)}
-    taken = con.execute("""
+    taken = workspace.execute("""
         SELECT one.name, other.name, count(*) FILTER (one.now = other.was) AS people, count(*)
         FROM cell AS one JOIN cell AS other USING (person_id, kind)
         WHERE one.kind <> 'code' AND one.name <> other.name AND one.was <> other.was
         GROUP BY ALL HAVING people > 0 ORDER BY ALL
     """).fetchall()
-    return moved, tuple(Taken(*row) for row in taken)
+    return moved, tuple(TakenColumn(*row) for row in taken)
 
 
-def _recall(con: "DuckDBPyConnection", connection: Connection, people: str) -> None:
+def _recall(workspace: "DuckDBPyConnection", store: Connection, people: str) -> None:
     """Make ``last_known``: the typed rows the last night accepted of the people that the query names."""
-    con.execute(f"CREATE OR REPLACE TEMP TABLE recalled AS {people}")
-    unread = con.execute("SELECT person_id FROM recalled JOIN roster USING (person_id) WHERE last_values IS NULL")
-    fetched = fetch_last_values(connection, [row[0] for row in unread.fetchall()])
-    load_rows(con, "recalled_values", {"person_id": "VARCHAR", "last_values": "VARCHAR"}, fetched)
-    con.execute("""
+    workspace.execute(f"CREATE OR REPLACE TEMP TABLE recalled AS {people}")
+    unread = workspace.execute("SELECT person_id FROM recalled JOIN roster USING (person_id) WHERE last_values IS NULL")
+    fetched = fetch_last_values(store, [row[0] for row in unread.fetchall()])
+    load_rows(workspace, "recalled_values", {"person_id": "VARCHAR", "last_values": "VARCHAR"}, fetched)
+    workspace.execute("""
         CREATE OR REPLACE TEMP TABLE recalled_texts AS
         SELECT person_id, coalesce(roster.last_values, fetched.last_values) AS last_values
         FROM recalled JOIN roster USING (person_id) LEFT JOIN recalled_values AS fetched USING (person_id)
     """)
-    spread_last_values(con, "recalled_texts", into="last_known")
+    spread_last_values(workspace, "recalled_texts", into="last_known")
 
 
-def put_back(con: "DuckDBPyConnection", connection: Connection, columns: Sequence[str]) -> None:
+def put_back(workspace: "DuckDBPyConnection", store: Connection, columns: Sequence[str]) -> None:
     """Give everyone in ``tonight`` the last value believed in each of these columns; a newcomer's cannot be read.
 
     So that tomorrow is compared with what was believed, and lists show it; no rule is asked about these columns.
     """
     if not columns:
         return
-    _recall(con, connection, "SELECT person_id FROM tonight SEMI JOIN roster USING (person_id)")
+    _recall(workspace, store, "SELECT person_id FROM tonight SEMI JOIN roster USING (person_id)")
     replaced = ", ".join(
         f"was.{name} AS {name}, CASE WHEN was.person_id IS NULL THEN 'unreadable' ELSE was.{name}_gap END AS {name}_gap"
         for name in columns
     )
-    con.execute(f"""
+    workspace.execute(f"""
         CREATE OR REPLACE TABLE believed AS
         SELECT now.* REPLACE ({replaced}) FROM tonight AS now LEFT JOIN last_known AS was USING (person_id)
     """)
-    con.execute("DROP VIEW tonight")
-    con.execute("DROP TABLE typed")
-    con.execute("ALTER TABLE believed RENAME TO typed")
-    con.execute("CREATE VIEW tonight AS SELECT * FROM typed")
+    workspace.execute("DROP VIEW tonight")
+    workspace.execute("DROP TABLE typed")
+    workspace.execute("ALTER TABLE believed RENAME TO typed")
+    workspace.execute("CREATE VIEW tonight AS SELECT * FROM typed")
 
 
 # How old the sources are
 
 
 def _dated(
-    con: "DuckDBPyConnection",
+    workspace: "DuckDBPyConnection",
     extracts: Sequence["Extract"],
     sources: Sequence["Source"],
     past: Mapping[str, Mapping[str, Sequence[float]]],
@@ -243,7 +243,7 @@ def _dated(
     people for somebody to have been seen in three days.
     """
     greatest = f"greatest({', '.join(PAST_DATES)})"
-    rows = con.execute(f"""
+    rows = workspace.execute(f"""
         SELECT source, count(newest), list_extract(max(newest, 2), -1)
         FROM (SELECT source, {greatest} AS newest FROM tonight)
         WHERE newest IS NOT NULL GROUP BY source
@@ -268,11 +268,11 @@ def _dated(
 # What is kept of a night
 
 
-def read_profile(connection: Connection, as_at: dt.date) -> dict[str, dict[str, list[float]]]:
+def read_profile(store: Connection, as_at: dt.date) -> dict[str, dict[str, list[float]]]:
     """The figures of the last accepted nights before ``as_at``, by name and key, the newest first."""
     table = table_of(Profile)
     nights = select(table.c.as_at).where(table.c.as_at < as_at).distinct().order_by(table.c.as_at.desc()).limit(NIGHTS)
-    rows = connection.execute(
+    rows = store.execute(
         select(table.c.name, table.c.key, table.c.value)
         .where(table.c.as_at.in_(nights.scalar_subquery()))
         .order_by(table.c.as_at.desc())
@@ -291,7 +291,7 @@ def _usual(
 
 
 def save(
-    connection: Connection,
+    store: Connection,
     seen: Comparison,
     asked: Mapping[str, int],
     opened: Mapping[str, int],
@@ -303,7 +303,7 @@ def save(
 ) -> None:
     """Keep tonight's figures, those of columns that were not believed aside; ``asked`` and ``opened`` are by rule."""
     table = table_of(Profile)
-    connection.execute(table.delete().where(table.c.run_id.in_(corrects)))
+    store.execute(table.delete().where(table.c.run_id.in_(corrects)))
     believed = sorted(seen.supplied - doubtful)
     figures = [
         ("people", "", seen.people),
@@ -318,8 +318,8 @@ def save(
         *(("opened", rule, number) for rule, number in opened.items()),
     ]
     rows = [(run_id, name, key, as_at, float(value)) for name, key, value in figures]
-    insert_rows(connection, Profile, ("run_id", "name", "key", "as_at", "value"), rows)
+    insert_rows(store, Profile, ("run_id", "name", "key", "as_at", "value"), rows)
 
 
-def _number(con: "DuckDBPyConnection", query: str) -> int:
-    return int(con.execute(query).fetchall()[0][0])
+def _number(workspace: "DuckDBPyConnection", query: str) -> int:
+    return int(workspace.execute(query).fetchall()[0][0])

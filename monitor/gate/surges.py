@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from monitor.store import events
-from monitor.store.database import Store
+from monitor.store.database import Database
 from monitor.store.tables import Flag, table_of
 from monitor.workdays import working_days_between
 from monitor.workspace import load_rows
@@ -62,9 +62,9 @@ def judge_surges(
     return tuple(surges)
 
 
-def count_new(con: "DuckDBPyConnection", rules: Iterable[str], corrects: Sequence[int]) -> dict[str, int]:
+def count_new(workspace: "DuckDBPyConnection", rules: Iterable[str], corrects: Sequence[int]) -> dict[str, int]:
     """How many flags each of ``rules`` opens tonight, those of an attempt being put right included."""
-    rows = con.execute(
+    rows = workspace.execute(
         """
         SELECT rule, count(*) FROM (
             SELECT rule FROM opening WHERE continues_flag_id IS NULL
@@ -78,15 +78,15 @@ def count_new(con: "DuckDBPyConnection", rules: Iterable[str], corrects: Sequenc
     return dict(rows.fetchall())
 
 
-def decide(con: "DuckDBPyConnection", surges: Sequence[Surge], limits: "Quarantine", as_at: dt.date) -> None:
+def decide(workspace: "DuckDBPyConnection", surges: Sequence[Surge], limits: "Quarantine", as_at: dt.date) -> None:
     """Make ``surging``, the rules whose new flags wait; in ``decision``, let those go that have waited long enough."""
-    load_rows(con, "surging", {"rule": "VARCHAR"}, [(one.rule,) for one in surges])
-    waiting = con.execute(
+    load_rows(workspace, "surging", {"rule": "VARCHAR"}, [(one.rule,) for one in surges])
+    waiting = workspace.execute(
         "SELECT DISTINCT quarantined_on FROM decision WHERE quarantined_on IS NOT NULL AND released_on IS NULL"
     ).fetchall()
     over = [since for (since,) in waiting if working_days_between(since, as_at) >= limits.wait_working_days]
     if over:
-        con.execute(
+        workspace.execute(
             """
             UPDATE decision SET released_on = $as_at
             WHERE released_on IS NULL AND list_contains($over::DATE[], quarantined_on)
@@ -95,16 +95,16 @@ def decide(con: "DuckDBPyConnection", surges: Sequence[Surge], limits: "Quaranti
         )
 
 
-def count_waiting(con: "DuckDBPyConnection") -> dict[str, int]:
+def count_waiting(workspace: "DuckDBPyConnection") -> dict[str, int]:
     """How many flags still wait since an earlier night, by rule."""
-    rows = con.execute("""
+    rows = workspace.execute("""
         SELECT rule, count(*) FROM flag_line WHERE state = 'quarantined' AND change IS DISTINCT FROM 'opened'
         GROUP BY rule ORDER BY rule
     """)
     return dict(rows.fetchall())
 
 
-def confirm_surge(store: Store, rule: str, *, by: str, today: dt.date, now: dt.datetime) -> str | None:
+def confirm_surge(database: Database, rule: str, *, by: str, today: dt.date, now: dt.datetime) -> str | None:
     """Let a rule's waiting flags go out with the next night; what was done, or None where none waits."""
     flag = table_of(Flag)
     waiting = (
@@ -113,12 +113,12 @@ def confirm_surge(store: Store, rule: str, *, by: str, today: dt.date, now: dt.d
         & flag.c.released_on.is_(None)
         & flag.c.resolved_on.is_(None)
     )
-    with store.writing() as connection:
-        rows = connection.execute(select(flag.c.id, flag.c.person_id).where(waiting).order_by(flag.c.id)).all()
+    with database.writing() as store:
+        rows = store.execute(select(flag.c.id, flag.c.person_id).where(waiting).order_by(flag.c.id)).all()
         if not rows:
             return None
-        connection.execute(flag.update().where(waiting).values(released_on=today, released_by=by))
+        store.execute(flag.update().where(waiting).values(released_on=today, released_by=by))
         released = [events.Event("confirmed", number, person_id, rule, by=by) for number, person_id in rows]
-        events.record(connection, released, as_at=today, recorded_at=now)
+        events.record(store, released, as_at=today, recorded_at=now)
     flags = "1 flag" if len(rows) == 1 else f"{len(rows)} flags"
     return f"confirmed: {flags} of {rule} will be in the digests of the next night"

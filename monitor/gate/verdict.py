@@ -56,7 +56,7 @@ class Movement:
 
 
 @dataclass(frozen=True)
-class Taken:
+class TakenColumn:
     """A column that holds tonight what another held: for how many, of those in whom the two differed."""
 
     column: str
@@ -106,7 +106,7 @@ class Comparison:
     usual_unreadable: Shares = field(default_factory=dict)
     supplied: frozenset[str] = frozenset()
     moved: Mapping[str, Movement] = field(default_factory=dict)
-    taken: tuple[Taken, ...] = ()
+    taken: tuple[TakenColumn, ...] = ()
     sources: tuple[Dated, ...] = ()
     asked_before: frozenset[str] = frozenset()
     opened_before: Mapping[str, Sequence[float]] = field(default_factory=dict)
@@ -193,10 +193,10 @@ def find_doubted(rules: Iterable["Rule"], columns: Iterable[str]) -> dict[str, t
     return {rule: names for rule, names in found.items() if names}
 
 
-def leave_unjudged(con: "DuckDBPyConnection", verdict: Verdict) -> None:
+def leave_unjudged(workspace: "DuckDBPyConnection", verdict: Verdict) -> None:
     """Make it unknown in ``caseload`` whether absent people of a team that is not believed are here."""
     if verdict.teams and not verdict.accepted:
-        con.execute(
+        workspace.execute(
             """
             UPDATE caseload SET present = NULL
             WHERE NOT present AND person_id IN (

@@ -43,8 +43,8 @@ class Answering:
     list_working_days: int
 
 
-def allow_answers(config: "Config", connection: "Connection") -> Answering:
-    return Answering(row_keys.read_secret(connection), config.waivers.reasons, config.answers.list_working_days)
+def allow_answers(config: "Config", store: "Connection") -> Answering:
+    return Answering(row_keys.read_secret(store), config.waivers.reasons, config.answers.list_working_days)
 
 
 # Writing

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monitor.lists import answer_sheet
-from monitor.lists.workbook import STATES, ListSheet, Tally, write_workbook
+from monitor.lists.workbook import STATES, ListSheet, RuleTally, write_workbook
 from monitor.messages.templates import write_count, write_date
 from monitor.rulebook.severity import SEVERITIES
 from monitor.workspace import in_chunks
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def write_flag_workbook(
-    con: "DuckDBPyConnection",
+    workspace: "DuckDBPyConnection",
     path: Path,
     kinds: Mapping[str, str],
     scope: str,
@@ -29,13 +29,15 @@ def write_flag_workbook(
     answering: answer_sheet.Answering | None = None,
 ) -> None:
     """The flags of ``listed`` within ``scope``: all of them in the summary, ``most_rows`` at most in the list."""
-    tallies = _tally(con, scope)
+    tallies = _tally(workspace, scope)
     states = {state: sum(tally.states.get(state, 0) for tally in tallies) for state in STATES}
     flags = sum(states.values())
     shown = min(flags, most_rows)
     lengths = (f'max(length("{c}"))' if kind == "VARCHAR" else "10" for c, kind in kinds.items())
     people, *longest = (
-        con.execute(f"SELECT count(DISTINCT person_id), {', '.join(lengths)} FROM listed WHERE {scope}").fetchone()
+        workspace.execute(
+            f"SELECT count(DISTINCT person_id), {', '.join(lengths)} FROM listed WHERE {scope}"
+        ).fetchone()
         or ()
     )
     lines = [
@@ -52,9 +54,9 @@ def write_flag_workbook(
     widths = {name: length or 0 for name, length in zip(kinds, longest, strict=True)}
     order = f"WHERE {scope} ORDER BY n LIMIT {most_rows}"
     if answering is None:
-        columns, rows = kinds, _rows(con, kinds, order)
+        columns, rows = kinds, _rows(workspace, kinds, order)
     else:
-        columns, rows = {**kinds, **answer_sheet.KINDS}, _answerable_rows(con, kinds, order, answering, as_at)
+        columns, rows = {**kinds, **answer_sheet.KINDS}, _answerable_rows(workspace, kinds, order, answering, as_at)
         widths |= answer_sheet.LONGEST
     write_workbook(
         path,
@@ -70,25 +72,29 @@ def write_flag_workbook(
     )
 
 
-def _rows(con: "DuckDBPyConnection", columns: Iterable[str], order: str) -> Iterator[tuple[Any, ...]]:
+def _rows(workspace: "DuckDBPyConnection", columns: Iterable[str], order: str) -> Iterator[tuple[Any, ...]]:
     named = ", ".join(f'"{column}"' for column in columns)
-    for chunk in in_chunks(con, f"SELECT {named} FROM listed {order}"):
+    for chunk in in_chunks(workspace, f"SELECT {named} FROM listed {order}"):
         yield from chunk
 
 
 def _answerable_rows(
-    con: "DuckDBPyConnection", kinds: Mapping[str, str], order: str, answering: answer_sheet.Answering, as_at: date
+    workspace: "DuckDBPyConnection",
+    kinds: Mapping[str, str],
+    order: str,
+    answering: answer_sheet.Answering,
+    as_at: date,
 ) -> Iterator[tuple[Any, ...]]:
     """Each row with the cells behind it that its reader fills in."""
     names = [*kinds, "answered", "flag_id"]
-    for row in _rows(con, names, order):
+    for row in _rows(workspace, names, order):
         yield (*row[: len(kinds)], *answer_sheet.fill_row(dict(zip(names, row, strict=True)), answering, as_at))
 
 
-def _tally(con: "DuckDBPyConnection", scope: str) -> list[Tally]:
+def _tally(workspace: "DuckDBPyConnection", scope: str) -> list[RuleTally]:
     """One tally a rule, the most severe first."""
-    tallies: dict[str, Tally] = {}
-    for rule, title, severity, state, team, count in con.execute(
+    tallies: dict[str, RuleTally] = {}
+    for rule, title, severity, state, team, count in workspace.execute(
         f"""
         SELECT rule, min(title), min_by(severity, list_position({list(SEVERITIES)}, severity)), state,
             coalesce(team, ''), count(*)
@@ -96,7 +102,7 @@ def _tally(con: "DuckDBPyConnection", scope: str) -> list[Tally]:
         ORDER BY rule, state, coalesce(team, '')
         """
     ).fetchall():
-        tally = tallies.setdefault(rule, Tally(rule, title, severity, {}, {}))
+        tally = tallies.setdefault(rule, RuleTally(rule, title, severity, {}, {}))
         tally.states[state] = tally.states.get(state, 0) + count
         tally.teams[team] = tally.teams.get(team, 0) + count
     return sorted(tallies.values(), key=lambda tally: (SEVERITIES.index(tally.severity), tally.rule))

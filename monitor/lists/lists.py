@@ -62,31 +62,31 @@ MOST_OTHER_TEAMS = 100
 LONGEST_NAME = 80
 
 
-def prepare(con: "DuckDBPyConnection", rules: Iterable["Rule"], teams: Iterable["Team"], *, as_at: date) -> None:
+def prepare(workspace: "DuckDBPyConnection", rules: Iterable["Rule"], teams: Iterable["Team"], *, as_at: date) -> None:
     """Make ``flag_list`` of ``flag_line``; teams have the names of the config where it knows them under another.
 
     Flags in quarantine wait for the analyst: they are in ``quarantined_list`` alone, and in no list of a lead.
     """
     rules = tuple(rules)
     load_rows(
-        con,
+        workspace,
         "rule_words",
         {"rule": "VARCHAR", "title": "VARCHAR", "basis": "VARCHAR", "action": "VARCHAR", "report": "VARCHAR"},
         [(rule.id, rule.title, rule.basis, _what_to_do(rule), ", ".join(map(str, rule.report))) for rule in rules],
     )
     folding = [(rule.id, folded) for rule in rules for folded in rule.folds]
-    load_rows(con, "folding", {"rule": "VARCHAR", "folded": "VARCHAR"}, folding)
+    load_rows(workspace, "folding", {"rule": "VARCHAR", "folded": "VARCHAR"}, folding)
     needed = [(rule.id, column) for rule in rules for column in rule.needs]
-    load_rows(con, "needed", {"rule": "VARCHAR", "column": "VARCHAR"}, needed)
+    load_rows(workspace, "needed", {"rule": "VARCHAR", "column": "VARCHAR"}, needed)
     known = {fold(spelling): team.name for team in teams for spelling in (team.name, *team.also_known_as)}
-    spelt = [row[0] for row in con.execute("SELECT DISTINCT allocated_team FROM caseload").fetchall() if row[0]]
+    spelt = [row[0] for row in workspace.execute("SELECT DISTINCT allocated_team FROM caseload").fetchall() if row[0]]
     named = [(spelling, known.get(fold(spelling), spelling)) for spelling in spelt]
-    load_rows(con, "team_name", {"team": "VARCHAR", "name": "VARCHAR"}, named)
-    con.execute(FLAG_LIST, {"as_at": as_at})
-    con.execute("DROP TABLE IF EXISTS quarantined_list")
-    if _count(con, "state = 'quarantined'", "flag_list"):
-        con.execute("CREATE TABLE quarantined_list AS SELECT * FROM flag_list WHERE state = 'quarantined'")
-        con.execute("DELETE FROM flag_list WHERE state = 'quarantined'")
+    load_rows(workspace, "team_name", {"team": "VARCHAR", "name": "VARCHAR"}, named)
+    workspace.execute(FLAG_LIST, {"as_at": as_at})
+    workspace.execute("DROP TABLE IF EXISTS quarantined_list")
+    if _count(workspace, "state = 'quarantined'", "flag_list"):
+        workspace.execute("CREATE TABLE quarantined_list AS SELECT * FROM flag_list WHERE state = 'quarantined'")
+        workspace.execute("DELETE FROM flag_list WHERE state = 'quarantined'")
 
 
 def _what_to_do(rule: "Rule") -> str:
@@ -95,12 +95,12 @@ def _what_to_do(rule: "Rule") -> str:
     return f"{rule.action} To clear it: {until}." if rule.cleared_by else f"{rule.action} {until}"
 
 
-def prepare_unassessed(con: "DuckDBPyConnection") -> None:
+def prepare_unassessed(workspace: "DuckDBPyConnection") -> None:
     """Make ``cannot_assess_list`` of tonight's answers, after ``prepare``.
 
     A blank that a rule flags for someone is not listed again as what could not be assessed.
     """
-    con.execute(CANNOT_ASSESS_LIST)
+    workspace.execute(CANNOT_ASSESS_LIST)
 
 
 FLAG_LIST = """
@@ -137,7 +137,7 @@ GROUP BY ALL
 
 
 def write_night(
-    con: "DuckDBPyConnection",
+    workspace: "DuckDBPyConnection",
     folder: Path,
     *,
     as_at: date,
@@ -158,24 +158,24 @@ def write_night(
     how many files are done, and of how many. ``answering``: what the workbooks need so that they can be answered.
     Returns the paths written.
     """
-    others = _other_teams(con, teams, restricted)
+    others = _other_teams(workspace, teams, restricted)
     files = file_names([*teams, *(others if len(others) <= MOST_OTHER_TEAMS else ())])
-    kinds = _arrange(con, files, restricted)
+    kinds = _arrange(workspace, files, restricted)
     lists = {"all": "Every team", **{file: team for team, file in files.items()}}
-    if _count(con, f"NOT aside AND file = '{OTHER_TEAMS}'"):
+    if _count(workspace, f"NOT aside AND file = '{OTHER_TEAMS}'"):
         lists[OTHER_TEAMS] = "Other teams, and young people with no team"
-    total = len(lists) * (1 + workbooks) + len(_beside(con))
+    total = len(lists) * (1 + workbooks) + len(_beside(workspace))
     night = folder / as_at.isoformat()
     with folder_written_whole(night) as unfinished:
         done = 0
-        for _ in _write_lists(con, unfinished, lists, kinds):
+        for _ in _write_lists(workspace, unfinished, lists, kinds):
             done += 1
             if progress is not None:
                 progress(done, total)
         for file, subject in lists.items() if workbooks else ():
             scope = "NOT aside" if file == "all" else f"NOT aside AND file = '{file}'"
             write_flag_workbook(
-                con, unfinished / f"{file}.xlsx", kinds, scope, subject=subject,
+                workspace, unfinished / f"{file}.xlsx", kinds, scope, subject=subject,
                 complete=f"{file}.csv has them all", as_at=as_at, marking=marking, most_rows=most_rows,
                 answering=answering,
             )  # fmt: skip
@@ -186,7 +186,7 @@ def write_night(
 
 
 def export_flags(
-    con: "DuckDBPyConnection",
+    workspace: "DuckDBPyConnection",
     output: Path,
     *,
     form: Literal["csv", "xlsx", "json"],
@@ -200,22 +200,22 @@ def export_flags(
     answering: "Answering | None" = None,
 ) -> int:
     """Write the flags asked for to ``output``, whole or not at all; returns how many there are."""
-    kinds = _arrange(con, {}, restricted)
+    kinds = _arrange(workspace, {}, restricted)
     asked = {"team": team, "rule": rule, "state": state}
     wanted = {column: value for column, value in asked.items() if value is not None}
     scope = " AND ".join(["NOT aside", *(f'"{column}" = {_literal(value)}' for column, value in wanted.items())])
     with written_whole(output) as unfinished:
         if form == "xlsx":
             write_flag_workbook(
-                con, unfinished, kinds, scope, subject=", ".join(wanted.values()) or "Every team",
+                workspace, unfinished, kinds, scope, subject=", ".join(wanted.values()) or "Every team",
                 complete="a csv or json export has them all", as_at=as_at, marking=marking, most_rows=most_rows,
                 answering=answering,
             )  # fmt: skip
         elif form == "csv":
-            _write_csv(con, unfinished, "listed", kinds, where=scope, order="n")
+            _write_csv(workspace, unfinished, "listed", kinds, where=scope, order="n")
         else:
-            _write_json(con, unfinished, scope)
-    return _count(con, scope)
+            _write_json(workspace, unfinished, scope)
+    return _count(workspace, scope)
 
 
 def publish(night: Path, folder: Path) -> list[Path]:
@@ -254,28 +254,28 @@ def _slug(team: str) -> str:
 # Arranging.
 
 
-def _other_teams(con: "DuckDBPyConnection", teams: Sequence[str], restricted: frozenset[str]) -> list[str]:
+def _other_teams(workspace: "DuckDBPyConnection", teams: Sequence[str], restricted: frozenset[str]) -> list[str]:
     """The teams of unresolved flags that are not among ``teams``."""
-    rows = con.execute(
+    rows = workspace.execute(
         "SELECT DISTINCT team FROM flag_list WHERE trim(team) <> '' AND NOT list_contains($restricted, person_id)",
         {"restricted": sorted(restricted)},
     ).fetchall()
     return sorted({team for (team,) in rows} - set(teams))
 
 
-def _arrange(con: "DuckDBPyConnection", files: Mapping[str, str], restricted: frozenset[str]) -> dict[str, str]:
+def _arrange(workspace: "DuckDBPyConnection", files: Mapping[str, str], restricted: frozenset[str]) -> dict[str, str]:
     """Make ``listed``: the flags of ``flag_list`` in the order of every list; returns its columns' types.
 
     Beside them: ``n`` (the place in that order), ``file`` (the team's) and ``aside`` (a restricted person's).
     """
-    load_rows(con, "list_file", {"team": "VARCHAR", "file": "VARCHAR"}, files.items())
-    load_rows(con, "restricted_person", {"person_id": "VARCHAR"}, ((each,) for each in restricted))
-    types = _types(con, "flag_list")
+    load_rows(workspace, "list_file", {"team": "VARCHAR", "file": "VARCHAR"}, files.items())
+    load_rows(workspace, "restricted_person", {"person_id": "VARCHAR"}, ((each,) for each in restricted))
+    types = _types(workspace, "flag_list")
     columns = ", ".join(f'{_plain(column, types[column])} AS "{column}"' for column in FLAG_COLUMNS)
     columns += "".join(f", {name}" for name in ("flag_id", "answered") if name in types)
     weights = " ".join(f"WHEN '{severity}' THEN {weight}" for severity, weight in WEIGHTS.items())
     adds = "NOT coalesce(folded, false)" if "folded" in types else "true"
-    con.execute(f"""
+    workspace.execute(f"""
         CREATE OR REPLACE TEMP TABLE listed AS
         WITH weighed AS (
             SELECT {columns}, list_position({list(WEIGHTS)}, severity) AS grade,
@@ -299,8 +299,8 @@ def _arrange(con: "DuckDBPyConnection", files: Mapping[str, str], restricted: fr
     return {column: _kind(types[column]) for column in FLAG_COLUMNS}
 
 
-def _types(con: "DuckDBPyConnection", table: str) -> dict[str, str]:
-    return {name: kind for name, kind, *_ in con.execute(f"DESCRIBE {table}").fetchall()}
+def _types(workspace: "DuckDBPyConnection", table: str) -> dict[str, str]:
+    return {name: kind for name, kind, *_ in workspace.execute(f"DESCRIBE {table}").fetchall()}
 
 
 def _kind(duckdb_type: str) -> str:
@@ -317,8 +317,8 @@ def _plain(column: str, duckdb_type: str) -> str:
     return f'CAST("{column}" AS {_kind(duckdb_type)})'
 
 
-def _count(con: "DuckDBPyConnection", scope: str, table: str = "listed") -> int:
-    (count,) = con.execute(f"SELECT count(*) FROM {table} WHERE {scope}").fetchone() or (0,)
+def _count(workspace: "DuckDBPyConnection", scope: str, table: str = "listed") -> int:
+    (count,) = workspace.execute(f"SELECT count(*) FROM {table} WHERE {scope}").fetchone() or (0,)
     return int(count)
 
 
@@ -330,12 +330,12 @@ def _literal(value: str) -> str:
 
 
 def _write_lists(
-    con: "DuckDBPyConnection", folder: Path, lists: Iterable[str], kinds: Mapping[str, str]
+    workspace: "DuckDBPyConnection", folder: Path, lists: Iterable[str], kinds: Mapping[str, str]
 ) -> Iterator[Path]:
     """Every CSV file of the night, each as it is done."""
     for file in lists:
         append_privately(folder / f"{file}.csv", csv_heading(FLAG_COLUMNS))
-    for rows in in_chunks(con, f"SELECT file, {csv_line(kinds)} FROM listed WHERE NOT aside ORDER BY n"):
+    for rows in in_chunks(workspace, f"SELECT file, {csv_line(kinds)} FROM listed WHERE NOT aside ORDER BY n"):
         # Each line is rendered once, for the whole list and for its team's.
         by_file: dict[str, list[str]] = {}
         for file, line in rows:
@@ -345,40 +345,40 @@ def _write_lists(
             append_privately(folder / f"{file}.csv", "".join(lines))
     yield from (folder / f"{file}.csv" for file in lists)
 
-    if _count(con, "aside"):
-        _write_csv(con, folder / "restricted.csv", "listed", kinds, where="aside", order="n")
+    if _count(workspace, "aside"):
+        _write_csv(workspace, folder / "restricted.csv", "listed", kinds, where="aside", order="n")
     aside = "person_id IN (SELECT person_id FROM restricted_person)"
-    for name, table, columns, order in _beside(con):
-        types = _types(con, table)
+    for name, table, columns, order in _beside(workspace):
+        types = _types(workspace, table)
         beside = {column: _kind(types[column]) for column in columns}
         path = folder / f"{name}.csv"
         if "person_id" not in columns:
-            _write_csv(con, path, table, beside, where="true", order=order)
+            _write_csv(workspace, path, table, beside, where="true", order=order)
         else:
-            _write_csv(con, path, table, beside, where=f"NOT {aside}", order=order)
-            if con.execute(f"SELECT 1 FROM {table} WHERE {aside} LIMIT 1").fetchone():
+            _write_csv(workspace, path, table, beside, where=f"NOT {aside}", order=order)
+            if workspace.execute(f"SELECT 1 FROM {table} WHERE {aside} LIMIT 1").fetchone():
                 path = folder / f"restricted-{name}.csv"
-                _write_csv(con, path, table, beside, where=aside, order=order)
+                _write_csv(workspace, path, table, beside, where=aside, order=order)
         yield path
 
 
-def _beside(con: "DuckDBPyConnection") -> list[tuple[str, str, tuple[str, ...], str]]:
-    found = {name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+def _beside(workspace: "DuckDBPyConnection") -> list[tuple[str, str, tuple[str, ...], str]]:
+    found = {name for (name,) in workspace.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
     return [each for each in BESIDE if each[1] in found or each[1] not in NOT_EVERY_NIGHT]
 
 
 def _write_csv(
-    con: "DuckDBPyConnection", path: Path, table: str, kinds: Mapping[str, str], *, where: str, order: str
+    workspace: "DuckDBPyConnection", path: Path, table: str, kinds: Mapping[str, str], *, where: str, order: str
 ) -> None:
     append_privately(path, csv_heading(kinds))
-    for rows in in_chunks(con, f"SELECT {csv_line(kinds)} FROM {table} WHERE {where} ORDER BY {order}"):
+    for rows in in_chunks(workspace, f"SELECT {csv_line(kinds)} FROM {table} WHERE {where} ORDER BY {order}"):
         append_privately(path, "".join(line for (line,) in rows))
 
 
-def _write_json(con: "DuckDBPyConnection", path: Path, scope: str) -> None:
+def _write_json(workspace: "DuckDBPyConnection", path: Path, scope: str) -> None:
     fields = ", ".join(f"'{column}': \"{column}\"" for column in FLAG_COLUMNS)
     before = "[\n"
-    for rows in in_chunks(con, f"SELECT to_json({{{fields}}}) FROM listed WHERE {scope} ORDER BY n"):
+    for rows in in_chunks(workspace, f"SELECT to_json({{{fields}}}) FROM listed WHERE {scope} ORDER BY n"):
         append_privately(path, before + ",\n".join(row for (row,) in rows))
         before = ",\n"
     append_privately(path, "[]\n" if before == "[\n" else "\n]\n")

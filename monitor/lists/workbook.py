@@ -31,7 +31,7 @@ STATES = ("open", "held", "waived")
 
 
 @dataclass(frozen=True)
-class Tally:
+class RuleTally:
     """How many flags of one rule a list holds, by state and by team."""
 
     rule: str
@@ -61,7 +61,7 @@ def write_workbook(
     *,
     title: str,
     lines: Sequence[str],
-    tallies: Sequence[Tally],
+    tallies: Sequence[RuleTally],
     teams: Sequence[str],
     flags: ListSheet,
     rows: Iterable[Sequence[Any]],
@@ -138,7 +138,7 @@ def _write_list(
 def _write_summary(
     book: "Workbook",
     lines: Sequence[str],
-    tallies: Sequence[Tally],
+    tallies: Sequence[RuleTally],
     teams: Sequence[str],
     marking: str | None,
 ) -> None:

@@ -7,12 +7,12 @@ from datetime import date
 from typing import TYPE_CHECKING, Literal
 
 from monitor.messages.lead import NoLead
-from monitor.messages.parts import FlagLine, Night, Told
+from monitor.messages.parts import FlagLine, MessageContext, Told
 
 if TYPE_CHECKING:
     from monitor.caseload.intake import Intake
     from monitor.caseload.removed_people import Back
-    from monitor.figures.measures import Account as MeasuresAccount
+    from monitor.figures.measures import MeasuresAccount as MeasuresAccount
     from monitor.flags.decision_lists import Decided
     from monitor.gate.surges import Surge
     from monitor.rulebook.evaluation import Counts
@@ -21,7 +21,7 @@ IDS_LISTED = 20
 
 
 @dataclass(frozen=True)
-class Account:
+class NightAccount:
     """What one night did, counted.
 
     ``opened``: flags by rule. ``unreadable``: cells by column. ``cannot_assess``: people by column.
@@ -126,8 +126,8 @@ class AnalystDigest:
     """The analyst's account of one accepted night."""
 
     recipient: str
-    night: Night
-    account: Account
+    night: MessageContext
+    account: NightAccount
     data_rules: tuple[DataRule, ...]
     rules: tuple[RuleRow, ...]
     not_assessed: tuple[NotRun, ...]
@@ -185,7 +185,7 @@ class RefusedDigest:
     """Why a night was not believed, or could not be finished; nothing has changed and no lead is told."""
 
     recipient: str
-    night: Night
+    night: MessageContext
     why: Literal["refused", "unreadable", "failed"]
     reasons: tuple[str, ...]
     flag_ids: tuple[int, ...] = ()
@@ -196,7 +196,7 @@ class RefusedDigest:
 
 
 def compose_analyst(
-    recipient: str, lines: Iterable[FlagLine], told: Iterable[Told], night: Night, account: Account
+    recipient: str, lines: Iterable[FlagLine], told: Iterable[Told], night: MessageContext, account: NightAccount
 ) -> AnalystDigest:
     """The analyst's message: one on every accepted night. Of ``lines`` it takes the data flags only."""
     known = {each.flag_id for each in told}
@@ -248,13 +248,15 @@ def compose_analyst(
 
 
 def compose_refused(
-    recipient: str, night: Night, why: Literal["refused", "unreadable", "failed"], reasons: Sequence[str]
+    recipient: str, night: MessageContext, why: Literal["refused", "unreadable", "failed"], reasons: Sequence[str]
 ) -> RefusedDigest:
     """What the analyst is told of a night the gate refused, whose source was unreadable, or that failed."""
     return RefusedDigest(recipient, night, why, tuple(reasons))
 
 
-def _data_rule(rule: str, about: Sequence[FlagLine], known: set[int], night: Night, recipient: str) -> DataRule:
+def _data_rule(
+    rule: str, about: Sequence[FlagLine], known: set[int], night: MessageContext, recipient: str
+) -> DataRule:
     states = Counter(line.state for line in about)
     new = sorted(line.person_id for line in about if line.state == "open" and line.flag_id not in known)
     return DataRule(
@@ -267,7 +269,7 @@ def _data_rule(rule: str, about: Sequence[FlagLine], known: set[int], night: Nig
     )
 
 
-def _name(people: Iterable[str], night: Night, recipient: str) -> Named:
+def _name(people: Iterable[str], night: MessageContext, recipient: str) -> Named:
     """The first 20 by id; nobody on the restricted list, unless this is the head of service."""
     people = tuple(people)
     hidden = night.routes.restricted if recipient != night.routes.head else frozenset()
@@ -276,7 +278,7 @@ def _name(people: Iterable[str], night: Night, recipient: str) -> Named:
     return Named(listed, len(shown) - len(listed), len(people) - len(shown))
 
 
-def _back(account: Account, night: Night, recipient: str) -> tuple[tuple[Returned, ...], int]:
+def _back(account: NightAccount, night: MessageContext, recipient: str) -> tuple[tuple[Returned, ...], int]:
     """Whoever is back, and how many more only the head of service may see."""
     hidden = night.routes.restricted if recipient != night.routes.head else frozenset()
     shown = tuple(
@@ -287,7 +289,7 @@ def _back(account: Account, night: Night, recipient: str) -> tuple[tuple[Returne
     return shown, len(account.back) - len(shown)
 
 
-def _rows(night: Night, account: Account) -> tuple[RuleRow, ...]:
+def _rows(night: MessageContext, account: NightAccount) -> tuple[RuleRow, ...]:
     """Every rule that was asked, most breaches first."""
     rows = [
         RuleRow(
@@ -306,7 +308,7 @@ def _rows(night: Night, account: Account) -> tuple[RuleRow, ...]:
     return tuple(sorted(rows, key=lambda row: (-row.breach, -row.cannot_assess, row.rule)))
 
 
-def _caveats(account: Account) -> tuple[str, ...]:
+def _caveats(account: NightAccount) -> tuple[str, ...]:
     """What to know of the sources behind tonight's breaches, each thing once."""
     found = [one for rule, each in account.totals.items() if each.breach for one in account.caveats.get(rule, ())]
     return tuple(dict.fromkeys(found))

@@ -9,7 +9,7 @@ from monitor.workspace import load_rows
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from monitor.messages.parts import FlagLine, Night
+    from monitor.messages.parts import FlagLine, MessageContext
 
 COLUMNS = {
     "person_id": "VARCHAR", "team": "VARCHAR", "personal_adviser": "VARCHAR", "title": "VARCHAR", "due_on": "DATE",
@@ -19,7 +19,7 @@ COLUMNS = {
 
 
 def write_travelling(
-    con: "DuckDBPyConnection", lines: Sequence["FlagLine"], night: "Night"
+    workspace: "DuckDBPyConnection", lines: Sequence["FlagLine"], night: "MessageContext"
 ) -> tuple[str, tuple[str, ...]]:
     """Every unresolved flag of ``lines`` as CSV, by person; and who is in it.
 
@@ -36,7 +36,7 @@ def write_travelling(
         else:
             told = (line.severity, line.state, line.opened_on, line.because, rule.action, line.waived_until)
             rows.append((*start, *told))
-    load_rows(con, "travelling", COLUMNS, rows)
-    written = con.execute(f"SELECT {csv_line(COLUMNS)} FROM travelling ORDER BY person_id, title").fetchall()
+    load_rows(workspace, "travelling", COLUMNS, rows)
+    written = workspace.execute(f"SELECT {csv_line(COLUMNS)} FROM travelling ORDER BY person_id, title").fetchall()
     text = csv_heading(COLUMNS).lstrip("\ufeff") + "".join(row[0] for row in written)
     return text, tuple(dict.fromkeys(line.person_id for line in listed))

@@ -18,12 +18,12 @@ from monitor.figures import measures
 from monitor.figures.week import gather
 from monitor.flags import coming_due, decision_lists, life
 from monitor.gate.surges import count_waiting
-from monitor.messages.analyst import Account, compose_analyst, compose_refused
+from monitor.messages.analyst import NightAccount, compose_analyst, compose_refused
 from monitor.messages.attachment import write_travelling
 from monitor.messages.head import compose_head
 from monitor.messages.lead import NoLead, compose_lead
 from monitor.messages.manager import Raised, compose_manager
-from monitor.messages.parts import LINE_FIELDS, ComingDue, Digest, FlagLine, Night, render, render_together
+from monitor.messages.parts import LINE_FIELDS, ComingDue, Digest, FlagLine, MessageContext, render, render_together
 from monitor.messages.routes import Routes, plan_routes
 from monitor.messages.templates import Templates
 from monitor.outbox.queue import Posting, tell
@@ -58,11 +58,11 @@ def describe_night(
     evaluated: "Evaluation | None" = None,
     verdict: "Verdict | None" = None,
     chain_head: str | None = None,
-) -> Night:
+) -> MessageContext:
     """What every message of the night needs to know."""
     meanings = json.loads(ledger.before.rule_meanings or "{}") if ledger.before else {}
     changed = [rule.id for rule in rulebook.in_force(as_at) if meanings.get(rule.id, rule.meaning) != rule.meaning]
-    return Night(
+    return MessageContext(
         as_at=as_at,
         authority=config.authority,
         marking=config.delivery.marking,
@@ -93,9 +93,9 @@ def describe_night(
 
 
 def write_all(
-    con: "DuckDBPyConnection",
-    connection: Connection,
-    night: Night,
+    workspace: "DuckDBPyConnection",
+    store: Connection,
+    night: MessageContext,
     templates: Templates,
     *,
     intake: "Intake",
@@ -107,35 +107,35 @@ def write_all(
     attach_lists: bool = False,
 ) -> Post:
     """One message for each address with something to hear, all its parts in one, from ``flag_line`` and the outbox."""
-    memory = load_memory(connection, since=night.as_at - dt.timedelta(life.RECENT_DAYS))
+    memory = load_memory(store, since=night.as_at - dt.timedelta(life.RECENT_DAYS))
     night = replace(
-        night, baseline=night.baseline or not memory, service_wide=measures.by_team(con, night.service_wide)
+        night, baseline=night.baseline or not memory, service_wide=measures.by_team(workspace, night.service_wide)
     )
     drafts: defaultdict[str, Draft] = defaultdict(Draft)
-    untold = _draft_leads(con, night, memory, drafts, attach_lists=attach_lists)
+    untold = _draft_leads(workspace, night, memory, drafts, attach_lists=attach_lists)
     for address in {night.routes.escalate(one.step, one.line.team, one.line.person_id)[0] for one in raised}:
         if address is not None:
             had = memory.get(address, NOTHING_TOLD).perhaps_had
             digest = compose_manager(address, raised, night, perhaps_had=had)
             if digest is not None:
                 drafts[address].add(digest, escalations=digest.told)
-    _draft_summaries(con, connection, night, memory, drafts)
+    _draft_summaries(workspace, store, night, memory, drafts)
     leads_told = len(drafts)
     analyst = night.routes.analyst
     known = memory.get(analyst, NOTHING_TOLD)
-    news = _unheard(_data_lines(con), known)
-    unrouted = _unrouted(con, night.routes)
-    deaths = _untold_deaths(con, known.last.get("analyst"), deaths)
-    account = _account(con, intake, evaluated, unrouted, untold, deaths, leads_told, lists_folder)
+    news = _unheard(_data_lines(workspace), known)
+    unrouted = _unrouted(workspace, night.routes)
+    deaths = _untold_deaths(workspace, known.last.get("analyst"), deaths)
+    account = _account(workspace, intake, evaluated, unrouted, untold, deaths, leads_told, lists_folder)
     account = replace(
         account,
-        measures=measures.gather(con, connection, night.as_at),
+        measures=measures.gather(workspace, store, night.as_at),
         surges=tuple(surges),
-        waiting=count_waiting(con),
-        left=departures.count(con),
-        lost=departures.lost(con),
-        decided=decision_lists.count(con, night.as_at),
-        back=removed_people.list_back(connection, night.as_at),
+        waiting=count_waiting(workspace),
+        left=departures.count(workspace),
+        lost=departures.lost(workspace),
+        decided=decision_lists.count(workspace, night.as_at),
+        back=removed_people.list_back(store, night.as_at),
     )
     drafts[analyst].add(compose_analyst(analyst, news, known.told(), night, account), lines=news)
     postings = [
@@ -184,8 +184,8 @@ class Draft:
 
 
 def _draft_leads(
-    con: "DuckDBPyConnection",
-    night: Night,
+    workspace: "DuckDBPyConnection",
+    night: MessageContext,
     memory: Mapping[str, Memory],
     drafts: Mapping[str, Draft],
     *,
@@ -193,8 +193,8 @@ def _draft_leads(
 ) -> int:
     """Draft every lead's part; how many people nobody may be told of."""
     untold: set[str] = set()
-    coming = _coming_by_address(con, night.routes)
-    for address, lines in _lines_by_address(con, night, {*coming, *night.routes.names}):
+    coming = _coming_by_address(workspace, night.routes)
+    for address, lines in _lines_by_address(workspace, night, {*coming, *night.routes.names}):
         if address is None:
             untold.update(line.person_id for line in lines)
             continue
@@ -223,14 +223,14 @@ def _draft_leads(
             ]
             drafts[address].add(digest, lines=shown, coming=digest.coming_told)
             if attach_lists:
-                drafts[address].attached, drafts[address].listed = write_travelling(con, lines, night)
+                drafts[address].attached, drafts[address].listed = write_travelling(workspace, lines, night)
     return len(untold)
 
 
 def _draft_summaries(
-    con: "DuckDBPyConnection",
-    connection: Connection,
-    night: Night,
+    workspace: "DuckDBPyConnection",
+    store: Connection,
+    night: MessageContext,
     memory: Mapping[str, Memory],
     drafts: Mapping[str, Draft],
 ) -> None:
@@ -241,7 +241,7 @@ def _draft_summaries(
         had_on = known.last.get("summary")
         if _is_due(had_on, night.summary_from):
             since = had_on or night.as_at - dt.timedelta(7)
-            week = gather(con, connection, night.as_at, since, teams or None)
+            week = gather(workspace, store, night.as_at, since, teams or None)
             drafts[address].add(compose_head(address, teams, week, night, perhaps_had=known.perhaps_had))
 
 
@@ -251,7 +251,7 @@ def _is_due(had_on: dt.date | None, since: dt.date | None) -> bool:
 
 
 def write_refusal(
-    night: Night, templates: Templates, why: Literal["refused", "unreadable", "failed"], reasons: Sequence[str]
+    night: MessageContext, templates: Templates, why: Literal["refused", "unreadable", "failed"], reasons: Sequence[str]
 ) -> Posting:
     """What the analyst alone is told of a night that was not accepted."""
     digest = compose_refused(night.routes.analyst, night, why, reasons)
@@ -263,10 +263,10 @@ def _unheard(lines: Sequence[FlagLine], known: Memory) -> list[FlagLine]:
     return [line for line in lines if line.state != "resolved" or not known.knows_resolved(line.flag_id)]
 
 
-def _coming_by_address(con: "DuckDBPyConnection", routes: Routes) -> dict[str | None, list[ComingDue]]:
+def _coming_by_address(workspace: "DuckDBPyConnection", routes: Routes) -> dict[str | None, list[ComingDue]]:
     """What comes due within days and is not said in another's line, by the address that may hear of it."""
     fields = ", ".join(ComingDue.__dataclass_fields__)
-    rows = con.execute(f"""
+    rows = workspace.execute(f"""
         SELECT {fields} FROM coming_due
         WHERE days_until <= {coming_due.SOON} AND severity <> 'data' AND NOT inside ORDER BY ALL
     """)
@@ -277,19 +277,21 @@ def _coming_by_address(con: "DuckDBPyConnection", routes: Routes) -> dict[str | 
 
 
 def _lines_by_address(
-    con: "DuckDBPyConnection", night: Night, others: Iterable[str | None]
+    workspace: "DuckDBPyConnection", night: MessageContext, others: Iterable[str | None]
 ) -> Iterator[tuple[str | None, list[FlagLine]]]:
     """Each address with the lines that go there; restricted people's to the head of service, or to nobody.
 
     ``others``: addresses that have something else to hear, if no lines.
     """
     routes = night.routes
-    teams = [row[0] for row in con.execute("SELECT DISTINCT team FROM flag_line").fetchall()]
-    load_rows(con, "route", {"team": "VARCHAR", "address": "VARCHAR"}, routes.addresses(teams))
-    load_rows(con, "restricted", {"person_id": "VARCHAR"}, [(person,) for person in sorted(routes.restricted)])
-    load_rows(con, "not_a_spell", {"reason": "VARCHAR"}, [(reason,) for reason in (*life.NOT_A_SPELL, "handed on")])
+    teams = [row[0] for row in workspace.execute("SELECT DISTINCT team FROM flag_line").fetchall()]
+    load_rows(workspace, "route", {"team": "VARCHAR", "address": "VARCHAR"}, routes.addresses(teams))
+    load_rows(workspace, "restricted", {"person_id": "VARCHAR"}, [(person,) for person in sorted(routes.restricted)])
+    load_rows(
+        workspace, "not_a_spell", {"reason": "VARCHAR"}, [(reason,) for reason in (*life.NOT_A_SPELL, "handed on")]
+    )
     heard = set()
-    rows = con.execute(
+    rows = workspace.execute(
         f"""
         SELECT CASE WHEN restricted.person_id IS NULL THEN route.address ELSE $head END AS address,
                {", ".join(f"line.{name}" for name in LINE_FIELDS)},
@@ -312,15 +314,15 @@ def _lines_by_address(
             yield address, []
 
 
-def _data_lines(con: "DuckDBPyConnection") -> list[FlagLine]:
+def _data_lines(workspace: "DuckDBPyConnection") -> list[FlagLine]:
     fields = ", ".join(LINE_FIELDS)
     query = f"SELECT {fields} FROM flag_line WHERE severity = 'data' ORDER BY person_id, rule"
-    return [FlagLine(*row) for row in con.execute(query).fetchall()]
+    return [FlagLine(*row) for row in workspace.execute(query).fetchall()]
 
 
-def _unrouted(con: "DuckDBPyConnection", routes: Routes) -> list[NoLead]:
+def _unrouted(workspace: "DuckDBPyConnection", routes: Routes) -> list[NoLead]:
     """People on tonight's caseload by team, where the team has nobody to tell."""
-    rows = con.execute(
+    rows = workspace.execute(
         "SELECT coalesce(allocated_team, ''), count(*) FROM caseload "
         "WHERE NOT died AND first_seen_on IS NOT NULL GROUP BY ALL"
     )
@@ -333,7 +335,7 @@ def _unrouted(con: "DuckDBPyConnection", routes: Routes) -> list[NoLead]:
 
 
 def _account(
-    con: "DuckDBPyConnection",
+    workspace: "DuckDBPyConnection",
     intake: "Intake",
     evaluated: "Evaluation",
     unrouted: Sequence[NoLead],
@@ -341,11 +343,11 @@ def _account(
     deaths: Sequence[str],
     leads_told: int,
     lists_folder: str,
-) -> Account:
+) -> NightAccount:
     def counted(query: str) -> dict[str, int]:
-        return {str(row[0]): row[1] for row in con.execute(query).fetchall()}
+        return {str(row[0]): row[1] for row in workspace.execute(query).fetchall()}
 
-    return Account(
+    return NightAccount(
         intake=intake,
         totals=evaluated.totals,
         cannot_fire=evaluated.cannot_fire,
@@ -357,22 +359,22 @@ def _account(
         no_lead=tuple(unrouted),
         untold=untold,
         deaths=tuple(deaths),
-        alive_again=_alive_again(con),
+        alive_again=_alive_again(workspace),
         leads_told=leads_told,
         lists_folder=lists_folder,
     )
 
 
-def _untold_deaths(con: "DuckDBPyConnection", last: dt.date | None, tonight: Sequence[str]) -> list[str]:
+def _untold_deaths(workspace: "DuckDBPyConnection", last: dt.date | None, tonight: Sequence[str]) -> list[str]:
     """Tonight's new deaths, and those of nights since ``last``, whose message to the analyst never went."""
-    rows = con.execute(
+    rows = workspace.execute(
         "SELECT person_id FROM roster_tonight WHERE died_on IS NOT NULL AND ($last IS NULL OR died_on > $last)",
         {"last": last},
     )
     return sorted({*tonight, *(row[0] for row in rows.fetchall())})
 
 
-def _alive_again(con: "DuckDBPyConnection") -> tuple[str, ...]:
+def _alive_again(workspace: "DuckDBPyConnection") -> tuple[str, ...]:
     """People recorded as died whom tonight's records say are alive, until somebody confirms it."""
-    rows = con.execute("SELECT person_id FROM roster_tonight WHERE alive_again_on IS NOT NULL ORDER BY person_id")
+    rows = workspace.execute("SELECT person_id FROM roster_tonight WHERE alive_again_on IS NOT NULL ORDER BY person_id")
     return tuple(row[0] for row in rows.fetchall())

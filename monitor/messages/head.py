@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from monitor.messages.parts import Night
+from monitor.messages.parts import MessageContext
 
 SINCE = ("under 1 month", "1 to 3 months", "3 to 12 months", "over 1 year")
 """How long people have been out of sight, in order."""
@@ -76,7 +76,7 @@ class HeadDigest:
     """The weekly summary for one head of service: counts only."""
 
     recipient: str
-    night: Night
+    night: MessageContext
     teams: tuple[str, ...]
     """The teams it is about; none means the whole service."""
     week: Week
@@ -92,7 +92,7 @@ class HeadDigest:
 
 
 def compose_head(
-    recipient: str, teams: Sequence[str], week: Week, night: Night, *, perhaps_had: Sequence[date] = ()
+    recipient: str, teams: Sequence[str], week: Week, night: MessageContext, *, perhaps_had: Sequence[date] = ()
 ) -> HeadDigest:
     """The summary of a week; a team that had something to clear and cleared nothing is named."""
     rules = sorted({*night.not_assessed, *night.failed, *night.doubted})

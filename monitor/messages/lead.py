@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from datetime import date
 
 from monitor.flags.waivers import Ending, remind
-from monitor.messages.news import NEWS, OPEN, Kind, Standing, gather, remember, stand
-from monitor.messages.parts import ComingDue, FlagLine, Night, Told, one_line
+from monitor.messages.news import NEWS, OPEN, Kind, PersonNews, gather, remember, stand
+from monitor.messages.parts import ComingDue, FlagLine, MessageContext, Told, one_line
 from monitor.messages.routes import Cover, Routes, Unrouted
-from monitor.messages.sections import LISTED, PersonLine, Rota, Section, rotas, section
+from monitor.messages.sections import LISTED, Rota, Section, rotas, section
 from monitor.rulebook.severity import SEVERITIES
-
-__all__ = ["LeadDigest", "NoLead", "PersonLine", "compose_lead"]
-
 
 CRITICAL_NAMED = 6
 """Young people with a critical flag whom every digest names again; the baseline and the weekly list name them all."""
@@ -80,7 +77,7 @@ class LeadDigest:
     """
 
     recipient: str
-    night: Night
+    night: MessageContext
     teams: tuple[str, ...]
     sections: tuple[Section, ...]
     counts: Mapping[str, int]
@@ -133,7 +130,7 @@ def compose_lead(
     teams: Sequence[str],
     lines: Iterable[FlagLine],
     told: Iterable[Told],
-    night: Night,
+    night: MessageContext,
     *,
     last_digest: date | None = None,
     perhaps_had: Sequence[date] = (),
@@ -156,7 +153,7 @@ def compose_lead(
     told_on = last_digest or memory.told_on
     baseline = night.baseline and told_on is None
     people = [stand(about, memory, night, baseline=baseline) for about in gather(recipient, lines, night.routes)]
-    by_kind: defaultdict[Kind, list[Standing]] = defaultdict(list)
+    by_kind: defaultdict[Kind, list[PersonNews]] = defaultdict(list)
     for person in people:
         if person.kind:
             by_kind[person.kind].append(person)
@@ -225,7 +222,7 @@ def compose_lead(
     )
 
 
-def _glance(people: Iterable[Standing], night: Night) -> tuple[Glance, ...]:
+def _glance(people: Iterable[PersonNews], night: MessageContext) -> tuple[Glance, ...]:
     """Every critical flag that stands, folded ones too, by what a message calls it; the commonest last."""
     found: defaultdict[str | None, list[str]] = defaultdict(list)
     for person in sorted(people, key=lambda each: each.person_id):
@@ -236,7 +233,7 @@ def _glance(people: Iterable[Standing], night: Night) -> tuple[Glance, ...]:
     return tuple(Glance(title, tuple((each, night.link(each)) for each in ids)) for title, ids in ordered)
 
 
-def _gather_coming(recipient: str, coming: Iterable[ComingDue], night: Night) -> list[ComingDue]:
+def _gather_coming(recipient: str, coming: Iterable[ComingDue], night: MessageContext) -> list[ComingDue]:
     """What this address may be told of, soonest first; a rule it hears of once for the service is left out."""
     return sorted(
         (
@@ -248,7 +245,7 @@ def _gather_coming(recipient: str, coming: Iterable[ComingDue], night: Night) ->
     )
 
 
-def _coming_line(each: ComingDue, night: Night) -> ComingLine:
+def _coming_line(each: ComingDue, night: MessageContext) -> ComingLine:
     return ComingLine(
         each.person_id,
         night.link(each.person_id),
@@ -259,7 +256,7 @@ def _coming_line(each: ComingDue, night: Night) -> ComingLine:
     )
 
 
-def _gather_ending(people: Iterable[Standing], told_on: date | None, night: Night) -> tuple[EndingLine, ...]:
+def _gather_ending(people: Iterable[PersonNews], told_on: date | None, night: MessageContext) -> tuple[EndingLine, ...]:
     """The waivers whose end this address is to be reminded of tonight, the first to end first."""
     found = []
     for person in people:
@@ -274,7 +271,7 @@ def _gather_ending(people: Iterable[Standing], told_on: date | None, night: Nigh
     return tuple(sorted(found, key=lambda each: (each.until_on, each.person_id)))
 
 
-def _count_answers(people: Iterable[Standing], told_on: date | None) -> tuple[tuple[str, int], ...]:
+def _count_answers(people: Iterable[PersonNews], told_on: date | None) -> tuple[tuple[str, int], ...]:
     """The answers that have come in since the last digest about flags that still stand, by what they say."""
     found: Counter[str] = Counter()
     for person in people:
@@ -284,7 +281,7 @@ def _count_answers(people: Iterable[Standing], told_on: date | None) -> tuple[tu
     return tuple(found.most_common())
 
 
-def _sum_service(recipient: str, night: Night) -> tuple[ServiceLine, ...]:
+def _sum_service(recipient: str, night: MessageContext) -> tuple[ServiceLine, ...]:
     """Each rule that is said of the service, over the teams this address hears about."""
     found = []
     for rule, by_team in night.service_wide.items():
@@ -296,7 +293,7 @@ def _sum_service(recipient: str, night: Night) -> tuple[ServiceLine, ...]:
     return tuple(sorted(found, key=lambda line: (-line.breach, line.title or "")))
 
 
-def _count_without_lead(people: Iterable[Standing], routes: Routes) -> tuple[NoLead, ...]:
+def _count_without_lead(people: Iterable[PersonNews], routes: Routes) -> tuple[NoLead, ...]:
     counts: Counter[tuple[str, Unrouted]] = Counter()
     for person in people:
         why = routes.unrouted(person.team)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from monitor.messages.parts import FlagLine, Night, one_line, rank
+from monitor.messages.parts import FlagLine, MessageContext, one_line, rank
 from monitor.messages.routes import Instead
 
 FIRST_NIGHT_LISTED = 5
@@ -74,7 +74,7 @@ class ManagerDigest:
     """The flags newly escalated to one address, the worst listed and the others counted."""
 
     recipient: str
-    night: Night
+    night: MessageContext
     teams: tuple[TeamRaised, ...]
     flags: int
     by_severity: Mapping[str, int]
@@ -89,7 +89,7 @@ class ManagerDigest:
 
 
 def compose_manager(
-    recipient: str, raised: Iterable[Raised], night: Night, *, perhaps_had: Sequence[date] = ()
+    recipient: str, raised: Iterable[Raised], night: MessageContext, *, perhaps_had: Sequence[date] = ()
 ) -> ManagerDigest | None:
     """What this address is told of flags above the lead, or None when nothing newly came to it.
 
@@ -122,7 +122,7 @@ def compose_manager(
 
 
 def _team(
-    team: str, all_of_it: Sequence[tuple[Raised, Instead | None]], night: Night, *, restricted: bool
+    team: str, all_of_it: Sequence[tuple[Raised, Instead | None]], night: MessageContext, *, restricted: bool
 ) -> TeamRaised:
     """One team: of what stood on the first night, and of rules said once for the service, only the worst are named."""
     latest = {one.line.flag_id: one for one, _ in sorted(all_of_it, key=lambda entry: entry[0].step == "head")}
@@ -159,7 +159,7 @@ def _seriousness(about: Sequence[Raised]) -> tuple[int, bool, int, str]:
     return (worst, standing, -max(one.working_days for one in about), about[0].line.person_id)
 
 
-def _person(about: Sequence[Raised], night: Night) -> RaisedPerson:
+def _person(about: Sequence[Raised], night: MessageContext) -> RaisedPerson:
     ordered = sorted(about, key=lambda one: (rank(one.line.severity), one.line.rule))
     line = ordered[0].line
     return RaisedPerson(
@@ -171,7 +171,7 @@ def _person(about: Sequence[Raised], night: Night) -> RaisedPerson:
     )
 
 
-def _item(one: Raised, night: Night) -> RaisedItem:
+def _item(one: Raised, night: MessageContext) -> RaisedItem:
     line, rule = one.line, night.rules.get(one.line.rule)
     told_all = rule is not None and not rule.sensitive
     return RaisedItem(

@@ -17,14 +17,14 @@ from monitor.workspace import load_rows
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from monitor.config.escalation_settings import Escalation
+    from monitor.config.escalation_settings import EscalationSettings
     from monitor.rulebook.rulebook import Rulebook
 
 
 def settle(
-    con: "DuckDBPyConnection",
-    connection: Connection,
-    settings: "Escalation",
+    workspace: "DuckDBPyConnection",
+    store: Connection,
+    settings: "EscalationSettings",
     rulebook: "Rulebook",
     routes: Routes,
     as_at: dt.date,
@@ -37,33 +37,33 @@ def settle(
 
     With a ``run_id``, tonight's are saved inside the caller's transaction.
     """
-    told = load_told_escalations(connection)
+    told = load_told_escalations(store)
     rules = [rule.id for rule in rulebook.rules if rule.escalate]
-    new, back = escalation.decide(con, connection, settings.steps, rules, as_at, corrects=corrects, told=told)
-    standing = escalation.load_standing(connection, told)
+    new, back = escalation.decide(workspace, store, settings.steps, rules, as_at, corrects=corrects, told=told)
+    standing = escalation.load_standing(store, told)
     if run_id is not None and recorded_at is not None and (new or back):
         recipients = {one.number: routes.escalate(one.step, one.team, one.person_id) for one in new}
-        escalation.save(connection, new, back, recipients, run_id=run_id, as_at=as_at, recorded_at=recorded_at)
+        escalation.save(store, new, back, recipients, run_id=run_id, as_at=as_at, recorded_at=recorded_at)
     gone = {one.number for one in back}
     waiting = [one for one in standing if one.number not in gone] + new
-    return _lay_out(con, waiting, _first_night(connection) or as_at)
+    return _lay_out(workspace, waiting, _first_night(store) or as_at)
 
 
-def _first_night(connection: Connection) -> dt.date | None:
+def _first_night(store: Connection) -> dt.date | None:
     run = table_of(Run)
-    first: dt.date | None = connection.execute(
+    first: dt.date | None = store.execute(
         select(func.min(run.c.as_at)).where(run.c.state.in_(("accepted", "superseded")))
     ).scalar()
     return first
 
 
 def _lay_out(
-    con: "DuckDBPyConnection", waiting: Collection[escalation.Escalated], first_night: dt.date
+    workspace: "DuckDBPyConnection", waiting: Collection[escalation.Escalated], first_night: dt.date
 ) -> tuple[Raised, ...]:
     columns = {"number": "BIGINT", "flag_id": "BIGINT", "step": "VARCHAR", "working_days": "INTEGER"}
     rows = [(one.number, one.flag_id, one.step, one.working_days) for one in waiting]
-    load_rows(con, "raised", columns, rows)
-    found = con.execute(f"""
+    load_rows(workspace, "raised", columns, rows)
+    found = workspace.execute(f"""
         SELECT number, step, working_days, {", ".join(f"line.{name}" for name in LINE_FIELDS)}
         FROM raised JOIN flag_line AS line USING (flag_id) WHERE line.state = 'open' ORDER BY number
     """).fetchall()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
 
-from monitor.messages.parts import FlagLine, Night, RuleWords, Told, rank
+from monitor.messages.parts import FlagLine, MessageContext, RuleWords, Told, rank
 from monitor.messages.routes import Routes
 from monitor.rulebook.severity import SEVERITIES, WEIGHTS
 
@@ -39,7 +39,7 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PersonNews:
     """How one young person stands tonight towards one address."""
 
     person_id: str
@@ -105,7 +105,7 @@ def gather(recipient: str, lines: Iterable[FlagLine], routes: Routes) -> list[li
     return [about for about in by_person.values() if all(line.resolved_reason != "died" for line in about)]
 
 
-def stand(about: Sequence[FlagLine], memory: Memory, night: Night, *, baseline: bool) -> Standing:
+def stand(about: Sequence[FlagLine], memory: Memory, night: MessageContext, *, baseline: bool) -> PersonNews:
     """How the young person whom these lines are about stands tonight."""
     current = [line for line in about if line.state in OPEN]
     told_flipping = {line.rule for line in about if line.flag_id in memory.flipping}
@@ -125,7 +125,7 @@ def stand(about: Sequence[FlagLine], memory: Memory, night: Night, *, baseline: 
     ]
     severity = min((line.severity for line in current), key=rank, default=None)
     person_id = about[0].person_id
-    return Standing(
+    return PersonNews(
         person_id=person_id,
         team=about[0].team,
         adviser=about[0].personal_adviser,

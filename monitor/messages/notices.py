@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from monitor.messages.parts import Night
+from monitor.messages.parts import MessageContext
 
 Matter = Literal["database", "defect", "unfinished", "settings", "outage"]
 
@@ -18,7 +18,7 @@ class Notice:
     """
 
     recipient: str
-    night: Night
+    night: MessageContext
     matter: Matter
     reasons: tuple[str, ...] = ()
     since: dt.date | None = None
@@ -34,12 +34,12 @@ class Notice:
 
 
 def compose_alarm(
-    analyst: str, night: Night, matter: Matter, reasons: Sequence[str], *, repeat: bool = False
+    analyst: str, night: MessageContext, matter: Matter, reasons: Sequence[str], *, repeat: bool = False
 ) -> Notice:
     """What the analyst is told when the database cannot be used to tell it, or when the service itself is amiss."""
     return Notice(analyst, night, matter, tuple(reasons), repeat=repeat)
 
 
-def compose_outage(recipients: Sequence[str], night: Night, since: dt.date) -> list[Notice]:
+def compose_outage(recipients: Sequence[str], night: MessageContext, since: dt.date) -> list[Notice]:
     """The one line to everyone who leads or heads a team, that no night has been accepted since a date."""
     return [Notice(recipient, night, "outage", since=since) for recipient in recipients]

@@ -92,7 +92,7 @@ class ComingDue:
     on_birthday: bool = False
 
 
-class Figures(Protocol):
+class RuleFigures(Protocol):
     """How a rule was answered: of how many, and how many could not be assessed."""
 
     @property
@@ -115,7 +115,7 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Night:
+class MessageContext:
     """What every message of one night needs: the date, the marking, the rules, who may be told.
 
     ``service_wide``: rules in breach for so many that it says something of the service, with each team's figures.
@@ -142,7 +142,7 @@ class Night:
     """What the gate believed of the night; None where it never came to that."""
     doubted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Rules asked of nobody, with the columns they rest on that are not believed."""
-    service_wide: Mapping[str, Mapping[str, Figures]] = field(default_factory=dict)
+    service_wide: Mapping[str, Mapping[str, RuleFigures]] = field(default_factory=dict)
 
     flips: int = 3
     """A flag that opened so often within the nights that the settings say keeps changing."""
@@ -176,7 +176,7 @@ class Digest(Protocol):
     @property
     def recipient(self) -> str: ...
     @property
-    def night(self) -> Night: ...
+    def night(self) -> MessageContext: ...
     @property
     def flag_ids(self) -> tuple[int, ...]: ...
     @property
@@ -184,7 +184,7 @@ class Digest(Protocol):
 
 
 @dataclass(frozen=True)
-class Message:
+class WrittenMessage:
     """A message for the outbox.
 
     ``flag_ids``: every unresolved flag it reports, by line or by count. ``people``: everyone it names, for
@@ -211,12 +211,12 @@ def one_line(value: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in value).split())
 
 
-def render(digest: Digest, templates: "Templates | None" = None) -> Message:
+def render(digest: Digest, templates: "Templates | None" = None) -> WrittenMessage:
     """One digest in words, by ``templates`` or the shipped ones."""
     return render_together((digest,), templates)
 
 
-def render_together(parts: Sequence[Digest], templates: "Templates | None" = None) -> Message:
+def render_together(parts: Sequence[Digest], templates: "Templates | None" = None) -> WrittenMessage:
     """All that one address is told tonight as one message, its parts in the order given."""
     if templates is None:
         from monitor.messages.templates import open_templates
@@ -226,7 +226,7 @@ def render_together(parts: Sequence[Digest], templates: "Templates | None" = Non
     words = templates.fill(parts)
     marking = clean_subject(first.night.marking)
     subject = clean_subject(words["subject.txt"])
-    return Message(
+    return WrittenMessage(
         recipient=first.recipient,
         kind=first.kind,
         subject=subject if subject.startswith(marking) else f"{marking} {subject}",

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from monitor.config.delivery_settings import People, Team
 from monitor.errors import Problems
-from monitor.messages.analyst import Account, compose_analyst, compose_refused
+from monitor.messages.analyst import NightAccount, compose_analyst, compose_refused
 from monitor.messages.head import SightRow, TeamWeek, Week, compose_head
 from monitor.messages.lead import NoLead, compose_lead
 from monitor.messages.manager import Raised, compose_manager
 from monitor.messages.notices import Matter, Notice
-from monitor.messages.parts import ComingDue, Digest, FlagLine, Night, Told, render_together
+from monitor.messages.parts import ComingDue, Digest, FlagLine, MessageContext, Told, render_together
 from monitor.messages.routes import plan_routes
 from monitor.messages.undelivered import FATES, Trouble, compose_undelivered
 
@@ -47,7 +47,7 @@ RULES = {
 }
 
 
-def _night(**given: Any) -> Night:
+def _night(**given: Any) -> MessageContext:
     team = Team(name="North", lead="other@example.gov.uk", cover=LEAD, cover_until=AS_AT)
     people = People(analyst="analyst@example.gov.uk", head="head@example.gov.uk")
     usual: dict[str, Any] = {
@@ -58,7 +58,7 @@ def _night(**given: Any) -> Night:
         "failed": {"three": "it stopped"}, "previous_accepted_on": BEFORE, "chain_head": "0" * 64,
         "lists_folder": "lists", "service_wide": {}, "doubted": {"two": ("plan_date",)},
     }  # fmt: skip
-    return Night(**(usual | given))
+    return MessageContext(**(usual | given))
 
 
 def _line(flag_id: int, rule: str = "one", severity: str = "high", **given: Any) -> FlagLine:
@@ -134,7 +134,7 @@ def _others() -> Iterator[Digest]:
     surge: Any = SimpleNamespace(rule="one", new=12, share=0.2, usual=3, wait=2)
     back: Any = SimpleNamespace(person_id="P4", removed_on=LONG_AGO, back_on=AS_AT, source="caseload")
     hidden: Any = SimpleNamespace(person_id="P9", removed_on=LONG_AGO, back_on=AS_AT, source=None)
-    account = Account(
+    account = NightAccount(
         intake, {"one": counts}, opened={"one": 2}, unreadable={"plan_date": 2}, cannot_assess={"plan_date": 1},
         changes={"opened": 2}, untold=1, deaths=("P1",), alive_again=("P2",), leads_told=2, lists_folder="lists",
         left={"lost": 1}, lost=("P3",), waiting={"one": 3}, caveats={"one": ("Dates are of the last return.",)},

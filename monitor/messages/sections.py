@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 
-from monitor.messages.news import IN_FULL, Kind, Standing, Status
-from monitor.messages.parts import FlagLine, Night, one_line, rank
+from monitor.messages.news import IN_FULL, Kind, PersonNews, Status
+from monitor.messages.parts import FlagLine, MessageContext, one_line, rank
 
 LISTED = 20
 """People listed in a section beside the critical ones, who are always listed when they are news."""
@@ -101,7 +101,7 @@ class Rota:
         return sum(people for _, people in self.counted)
 
 
-def section(kind: Kind, people: Iterable[Standing], night: Night, *, several_teams: bool) -> Section:
+def section(kind: Kind, people: Iterable[PersonNews], night: MessageContext, *, several_teams: bool) -> Section:
     """The people to list: every critical one and up to 20 more, the rest counted; grouped by adviser.
 
     Of a clearing that was neither critical nor high the id says enough.
@@ -117,7 +117,7 @@ def section(kind: Kind, people: Iterable[Standing], night: Night, *, several_tea
     return Section(kind, tuple(lines), len(everyone), ids)
 
 
-def by_adviser(people: Sequence[Standing]) -> list[Standing]:
+def by_adviser(people: Sequence[PersonNews]) -> list[PersonNews]:
     """The people by adviser, the adviser with the most serious of them first."""
     places: dict[str, int] = {}
     for person in people:
@@ -125,7 +125,7 @@ def by_adviser(people: Sequence[Standing]) -> list[Standing]:
     return sorted(people, key=lambda person: places[person.adviser or ""])
 
 
-def _line(person: Standing, night: Night, several_teams: bool, kind: Kind, said: set[str]) -> PersonLine:
+def _line(person: PersonNews, night: MessageContext, several_teams: bool, kind: Kind, said: set[str]) -> PersonLine:
     show_team = several_teams or night.routes.unrouted(person.team) is not None
     shown, also = [], []
     for line, inside in person.roots:
@@ -151,7 +151,7 @@ def _line(person: Standing, night: Night, several_teams: bool, kind: Kind, said:
 
 
 def _item(
-    line: FlagLine, inside: Sequence[FlagLine], statuses: Mapping[int, Status], night: Night, said: set[str]
+    line: FlagLine, inside: Sequence[FlagLine], statuses: Mapping[int, Status], night: MessageContext, said: set[str]
 ) -> Item:
     """``said``: the rules whose next step the section has given already, which need not stand there again."""
     rule = night.rules.get(line.rule)
@@ -180,15 +180,15 @@ def _item(
     )
 
 
-def rotas(people: Iterable[Standing], night: Night) -> tuple[Rota, ...]:
+def rotas(people: Iterable[PersonNews], night: MessageContext) -> tuple[Rota, ...]:
     """The whole list, adviser by adviser: the one with the most serious first, nobody recorded last."""
-    by_name: defaultdict[str | None, list[Standing]] = defaultdict(list)
+    by_name: defaultdict[str | None, list[PersonNews]] = defaultdict(list)
     for person in sorted(people, key=lambda each: each.rank):
         by_name[one_line(person.adviser) if person.adviser else None].append(person)
     ordered = sorted(by_name.items(), key=lambda entry: (entry[0] is None, -len(entry[1]), entry[0] or ""))
     found = []
     for adviser, all_of_them in ordered:
-        by_severity: defaultdict[str, list[Standing]] = defaultdict(list)
+        by_severity: defaultdict[str, list[PersonNews]] = defaultdict(list)
         for person in all_of_them:
             by_severity[person.severity or ""].append(person)
         named = tuple(

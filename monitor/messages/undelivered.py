@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from monitor.messages.parts import DIGESTS, Night
+from monitor.messages.parts import DIGESTS, MessageContext
 
 Fate = Literal["given up", "in doubt", "withheld"]
 FATES: tuple[Fate, ...] = ("given up", "in doubt", "withheld")
@@ -33,7 +33,7 @@ class UndeliveredDigest:
     """What one reader is told of messages that did not arrive; it names no young person."""
 
     recipient: str
-    night: Night
+    night: MessageContext
     troubles: tuple[Trouble, ...]
     flag_ids: tuple[int, ...] = ()
     people: tuple[str, ...] = ()
@@ -45,6 +45,6 @@ class UndeliveredDigest:
         return tuple(each for each in self.troubles if each.fate == fate)
 
 
-def compose_undelivered(recipient: str, troubles: Sequence[Trouble], night: Night) -> UndeliveredDigest:
+def compose_undelivered(recipient: str, troubles: Sequence[Trouble], night: MessageContext) -> UndeliveredDigest:
     ordered = sorted(troubles, key=lambda each: (FATES.index(each.fate), each.recipient, each.as_at))
     return UndeliveredDigest(recipient, night, tuple(ordered))

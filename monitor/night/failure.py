@@ -127,19 +127,19 @@ def describe(fault: Exception) -> tuple[Matter, tuple[str, ...]]:
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownOfDate:
     """What the database, if it can be read, says of a date: a failure was told by the outbox; it is accepted."""
 
     told: bool = False
     accepted: bool = False
 
 
-def _look_up(database: URL, as_at: dt.date) -> Known:
+def _look_up(where: URL, as_at: dt.date) -> KnownOfDate:
     message, run = table_of(Message), table_of(Run)
     told = select(message.c.id).where(message.c.kind == "refused", message.c.as_at == as_at).limit(1)
     accepted = select(run.c.id).where(run.c.state == "accepted", run.c.as_at == as_at).limit(1)
     try:
-        with reading_store(database, wait_seconds=0) as store, store.reading() as connection:
-            return Known(*(connection.execute(query).first() is not None for query in (told, accepted)))
+        with reading_store(where, wait_seconds=0) as database, database.reading() as store:
+            return KnownOfDate(*(store.execute(query).first() is not None for query in (told, accepted)))
     except MonitorError:
-        return Known()
+        return KnownOfDate()

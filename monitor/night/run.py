@@ -44,7 +44,7 @@ from monitor.rulebook.rulebook import Rulebook, load_rulebook
 from monitor.sources.read import read_source
 from monitor.store import events, nights
 from monitor.store.bulk import insert_rows
-from monitor.store.database import WAIT_SECONDS, Store, is_there, reading_store, working_store
+from monitor.store.database import WAIT_SECONDS, Database, is_there, reading_store, working_store
 from monitor.store.location import locate, name_place
 from monitor.store.nights import Ledger, Request
 from monitor.store.tables import Measure, Run, table_of
@@ -85,7 +85,7 @@ class Tools:
 
 
 @dataclass(frozen=True)
-class Night:
+class NightOutcome:
     """What one night did, for the terminal: counts, and no person.
 
     ``verdict``: what the gate said; ``believed``: False for a rehearsal that a real run would refuse.
@@ -125,7 +125,7 @@ class Night:
 class Judged:
     """The night as decided, before anything is saved; the rest is in the workspace's tables."""
 
-    con: "DuckDBPyConnection"
+    workspace: "DuckDBPyConnection"
     intake: Intake
     evaluation: evaluation.Evaluation
     seen: Comparison
@@ -142,7 +142,7 @@ def run_night(
     rulebook: Rulebook | None = None,
     templates: Templates | None = None,
     wait_seconds: float = WAIT_SECONDS,
-) -> Night:
+) -> NightOutcome:
     """Run the night; raises ``MonitorError`` with nothing changed where it cannot be believed.
 
     ``rulebook``, ``templates``: those already read and found sound, by a caller who does not want what the files
@@ -160,38 +160,38 @@ def run_night(
     teller = failure.Teller(config, where, rulebook, templates, channel, told, tools.clock)
     with (
         failure.told_of_failure(teller, request),
-        _open_store(config, where, wait_seconds) as store,
+        _open_store(config, where, wait_seconds) as database,
     ):
-        past = nights.read_ledger(store, request.as_at)
+        past = nights.read_ledger(database, request.as_at)
         nights.check_date(request, past)
-        with _recorded(config, request, rulebook, templates, store, past, channel, tools) as run_id:
-            judged = _judge(config, request, rulebook, store, past, tools, run_id=run_id)
+        with _recorded(config, request, rulebook, templates, database, past, channel, tools) as run_id:
+            judged = _judge(config, request, rulebook, database, past, tools, run_id=run_id)
             if _is_unchanged(request, past, judged, rulebook):
-                night = _repeat(request, store, past, judged, run_id, tools)
+                night = _repeat(request, database, past, judged, run_id, tools)
             else:
-                night = _accept(config, request, rulebook, templates, store, past, judged, run_id, tools)
+                night = _accept(config, request, rulebook, templates, database, past, judged, run_id, tools)
         lists: tuple[Path, ...] = ()
         unwritten: MonitorError | None = None
         try:
-            lists = _write_lists(config, rulebook, store, judged.con, request.as_at, tools.say)
+            lists = _write_lists(config, rulebook, database, judged.workspace, request.as_at, tools.say)
             tools.note("lists written", run=run_id, files=len(lists))
         except MonitorError as wrong:  # a full disk keeps no message from its reader
             unwritten = wrong
         tools.say("Delivering messages")
-        delivered = deliver_due(store, channel, config, clock=tools.clock)
+        delivered = deliver_due(database, channel, config, clock=tools.clock)
         tools.note("messages delivered", run=run_id, **delivered.counts)
         if unwritten:
             raise unwritten
-        written, fault = _write_report(config, request, rulebook, templates, store, tools, run_id)
+        written, fault = _write_report(config, request, rulebook, templates, database, tools, run_id)
         return replace(night, lists=lists, report=written, report_fault=fault, delivered=delivered)
 
 
 @contextmanager
-def _open_store(config: Config, where: URL, wait_seconds: float) -> Iterator[Store]:
+def _open_store(config: Config, where: URL, wait_seconds: float) -> Iterator[Database]:
     """The store and the right to write to it, made first if no night has been run here."""
     _insist_on_history(config, where, wait_seconds)
-    with working_store(where, wait_seconds=wait_seconds) as store:
-        yield store
+    with working_store(where, wait_seconds=wait_seconds) as database:
+        yield database
 
 
 def _insist_on_history(config: Config, where: URL, wait_seconds: float) -> None:
@@ -209,7 +209,7 @@ def _write_report(
     request: Request,
     rulebook: Rulebook,
     templates: Templates,
-    store: Store,
+    database: Database,
     tools: Tools,
     run_id: int,
 ) -> tuple[tuple[Path, ...], str | None]:
@@ -218,7 +218,7 @@ def _write_report(
         return (), None
     tools.say("Writing the oversight report")
     try:
-        paths = write_latest_report(config, rulebook, templates, store, made_on=request.today)
+        paths = write_latest_report(config, rulebook, templates, database, made_on=request.today)
     except MonitorError as fault:
         tools.note("report failed", run=run_id, fault=type(fault).__name__)
         return (), str(fault)
@@ -235,13 +235,13 @@ def _recorded(
     request: Request,
     rulebook: Rulebook,
     templates: Templates,
-    store: Store,
+    database: Database,
     past: Ledger,
     channel: Channel,
     tools: Tools,
 ) -> Iterator[int]:
     """A row of the ledger for this attempt, however it ends; the analyst is told of a night that was not accepted."""
-    run_id = nights.begin(store, request, tools.clock())
+    run_id = nights.begin(database, request, tools.clock())
     tools.note("night begun", run=run_id, as_at=request.as_at.isoformat())
     try:
         yield run_id
@@ -250,19 +250,19 @@ def _recorded(
         verdict = "refused" if isinstance(fault, NotBelieved) else None
         tools.note("night not accepted", run=run_id, state=state, why=_why(fault))
         with suppress(StoreError, LockHeld):  # what cannot be recorded now, the next run finds unfinished
-            nights.close(store, run_id, state, str(fault), tools.clock(), verdict=verdict)
-            if not isinstance(fault, nights.RequestRefused) and not nights.was_said(store, run_id):
-                with store.writing() as connection:
-                    head = events.head(connection)
+            nights.close(database, run_id, state, str(fault), tools.clock(), verdict=verdict)
+            if not isinstance(fault, nights.RequestRefused) and not nights.was_said(database, run_id):
+                with database.writing() as store:
+                    head = events.head(store)
                     night = compose.describe_night(config, rulebook, past, request.as_at, chain_head=head)
                     told = compose.write_refusal(night, templates, _why(fault), str(fault).splitlines())
-                    _post(config, connection, [told], request, run_id, tools.clock())
-                deliver_due(store, channel, config, clock=tools.clock)
-                _write_report(config, request, rulebook, templates, store, tools, run_id)
+                    _post(config, store, [told], request, run_id, tools.clock())
+                deliver_due(database, channel, config, clock=tools.clock)
+                _write_report(config, request, rulebook, templates, database, tools, run_id)
         raise
     except BaseException:
         with suppress(StoreError, LockHeld):
-            nights.close(store, run_id, "failed", "stopped before it was finished", tools.clock())
+            nights.close(database, run_id, "failed", "stopped before it was finished", tools.clock())
         raise
 
 
@@ -276,28 +276,28 @@ def _judge(
     config: Config,
     request: Request,
     rulebook: Rulebook,
-    store: Store,
+    database: Database,
     past: Ledger,
     tools: Tools,
     *,
     run_id: int | None,
 ) -> Judged:
     """Everything up to the decisions on flags; nothing is saved but the snapshot file, if there is a run."""
-    con, as_at = open_workspace(), request.as_at
+    workspace, as_at = open_workspace(), request.as_at
     extracts, care = [], None
     for source in config.sources:
         tools.say(f"Reading {source.name}")
         if source.kind == "care-history":
-            care = unlisted.read(con, source, tools.environ, as_at=as_at, say=tools.say)
+            care = unlisted.read(workspace, source, tools.environ, as_at=as_at, say=tools.say)
             continue
         extract = read_source(
-            source, con, as_at=as_at, data_folder=config.data_folder, environ=tools.environ, say=tools.say
+            source, workspace, as_at=as_at, data_folder=config.data_folder, environ=tools.environ, say=tools.say
         )
         extracts.append(extract)
-    suit(con, [extract.table for extract in extracts])
+    suit(workspace, [extract.table for extract in extracts])
     tools.say("Checking every cell")
     intake = type_rows(
-        con,
+        workspace,
         extracts,
         as_at=as_at,
         not_an_adviser=config.not_an_adviser,
@@ -305,16 +305,16 @@ def _judge(
         beside=care.beside if care else None,
     )
     if care:
-        intake = unlisted.compare(con, care, intake)
+        intake = unlisted.compare(workspace, care, intake)
     read = {name: getattr(intake, name) for name in ("rows", "people", "unreadable_rows", "unreadable_cells")}
     tools.note("sources read", run=run_id, sources=len(config.sources), **read)
     last_night = past.before.as_at if past.before else None
-    departures.load_merged(con, config.merged_ids)
-    with store.reading() as connection:
-        roster.load(con, connection, corrects=max(past.same_date, default=None))
-        life.load(con, connection, corrects=past.same_date)
-        joining.spell_teams(con, "roster", "team", config.team_names)
-        seen = comparison.compare(con, connection, intake, extracts, config.sources, before=past.before, as_at=as_at)
+    departures.load_merged(workspace, config.merged_ids)
+    with database.reading() as store:
+        roster.load(workspace, store, corrects=max(past.same_date, default=None))
+        life.load(workspace, store, corrects=past.same_date)
+        joining.spell_teams(workspace, "roster", "team", config.team_names)
+        seen = comparison.compare(workspace, store, intake, extracts, config.sources, before=past.before, as_at=as_at)
         verdict = judge(seen, config.gate, as_at)
         tools.note("gate passed judgment", run=run_id, verdict=verdict.word, doubts=len(verdict.doubts))
         if request.accept is not None or nights.was_accepted_anyway(past, intake.fingerprint):
@@ -322,38 +322,38 @@ def _judge(
         elif verdict.refusals and not request.dry_run:
             raise NotBelieved(verdict)
         doubtful = frozenset() if verdict.accepted else frozenset(verdict.columns)
-        comparison.put_back(con, connection, sorted(doubtful))
+        comparison.put_back(workspace, store, sorted(doubtful))
     asked_on, known = verdict.asked_on, replace(intake, supplied=intake.supplied | doubtful)
     unlisted_from = care.source if care else None
-    join_roster(con, known, as_at=asked_on, team_names=config.team_names, unlisted_from=unlisted_from)
-    leave_unjudged(con, verdict)
-    departures.leave_merged(con)
-    roster.place_accommodation(con, last_night=last_night)
-    kept = snapshot.write(con, config.data_folder / "snapshots", as_at=as_at, run_id=run_id) if run_id else None
-    lock_down(con)
+    join_roster(workspace, known, as_at=asked_on, team_names=config.team_names, unlisted_from=unlisted_from)
+    leave_unjudged(workspace, verdict)
+    departures.leave_merged(workspace)
+    roster.place_accommodation(workspace, last_night=last_night)
+    kept = snapshot.write(workspace, config.data_folder / "snapshots", as_at=as_at, run_id=run_id) if run_id else None
+    lock_down(workspace)
     tools.say("Asking every rule of every person")
     doubted = find_doubted(rulebook.in_force(asked_on), doubtful)
-    evaluated = evaluation.evaluate(con, rulebook, asked_on, intake.supplied, doubted)
+    evaluated = evaluation.evaluate(workspace, rulebook, asked_on, intake.supplied, doubted)
     evaluated = source_fitness.annotate(evaluated, rulebook.in_force(asked_on), extracts, intake.supplied)
     if care:
         intake = unlisted.describe(care, intake, evaluated)
     reworded = nights.find_reworded(past, {rule.id: rule.because.text for rule in rulebook.rules})
-    roster.decide(con, as_at)
-    departures.decide(con, as_at)
-    life.decide(con, life.gather_facts(rulebook, evaluated, asked_on, reworded), as_at, corrects=past.same_date)
-    surges = _find_surges(con, config, rulebook, past, seen, verdict, as_at)
-    decide(con, surges, config.quarantine, as_at)
+    roster.decide(workspace, as_at)
+    departures.decide(workspace, as_at)
+    life.decide(workspace, life.gather_facts(rulebook, evaluated, asked_on, reworded), as_at, corrects=past.same_date)
+    surges = _find_surges(workspace, config, rulebook, past, seen, verdict, as_at)
+    decide(workspace, surges, config.quarantine, as_at)
     counted = evaluated.totals.values()
     totals = {"breach": sum(one.breach for one in counted), "cannot_assess": sum(one.cannot_assess for one in counted)}
     unasked = {"not_assessed": len(evaluated.not_assessed), "failed": len(evaluated.failed)}
     tools.note("rules asked", run=run_id, rules=len(evaluated.totals), **totals, **unasked)
     unanswered = evaluated.failed.keys() | evaluated.doubted.keys()
-    coming_due.look_ahead(con, rulebook, asked_on, intake.supplied, unanswered)
-    return Judged(con, intake, evaluated, seen, verdict, surges, kept)
+    coming_due.look_ahead(workspace, rulebook, asked_on, intake.supplied, unanswered)
+    return Judged(workspace, intake, evaluated, seen, verdict, surges, kept)
 
 
 def _find_surges(
-    con: "DuckDBPyConnection",
+    workspace: "DuckDBPyConnection",
     config: Config,
     rulebook: Rulebook,
     past: Ledger,
@@ -370,7 +370,7 @@ def _find_surges(
         for rule in rulebook.in_force(verdict.asked_on)
         if rule.severity != "data" and rule.id in seen.asked_before and meanings.get(rule.id) == rule.meaning
     ]
-    new = count_new(con, asked, past.same_date)
+    new = count_new(workspace, asked, past.same_date)
     days = (as_at - past.before.as_at).days
     return judge_surges(new, seen.opened_before, seen.people, config.quarantine, days_since=days)
 
@@ -398,35 +398,35 @@ def _accept(
     request: Request,
     rulebook: Rulebook,
     templates: Templates,
-    store: Store,
+    database: Database,
     past: Ledger,
     judged: Judged,
     run_id: int,
     tools: Tools,
-) -> Night:
+) -> NightOutcome:
     """Save the night and its messages in one transaction."""
-    con, as_at, now = judged.con, request.as_at, tools.clock()
+    workspace, as_at, now = judged.workspace, request.as_at, tools.clock()
     tools.say("Saving")
     try:
-        with store.writing() as connection:
-            life.settle(con, connection, run_id=run_id, as_at=as_at)
-            life.save(con, connection, run_id=run_id, as_at=as_at, recorded_at=now)
-            waivers.close(con, connection, run_id=run_id, as_at=as_at, recorded_at=now, corrects=past.same_date)
-            answers.notice(connection, as_at)
-            _record_night(con, connection, request, judged, run_id, now)
-            life.show(con, connection, as_at)
-            roster.save(con, connection, run_id=run_id)
-            departures.save(con, connection, as_at)
+        with database.writing() as store:
+            life.settle(workspace, store, run_id=run_id, as_at=as_at)
+            life.save(workspace, store, run_id=run_id, as_at=as_at, recorded_at=now)
+            waivers.close(workspace, store, run_id=run_id, as_at=as_at, recorded_at=now, corrects=past.same_date)
+            answers.notice(store, as_at)
+            _record_night(workspace, store, request, judged, run_id, now)
+            life.show(workspace, store, as_at)
+            roster.save(workspace, store, run_id=run_id)
+            departures.save(workspace, store, as_at)
             removed_people.note_returned(
-                con, connection, run_id=run_id, as_at=as_at, recorded_at=now, corrects=past.tonight is not None
+                workspace, store, run_id=run_id, as_at=as_at, recorded_at=now, corrects=past.tonight is not None
             )
-            _save_measures(con, connection, past, run_id, as_at)
-            _save_run(con, connection, rulebook, past, judged, request, run_id, now)
-            _save_profile(con, connection, past, judged, run_id, as_at)
-            raised = _escalate(config, rulebook, connection, past, judged, as_at, run_id=run_id, recorded_at=now)
-            post = _write_letters(config, rulebook, templates, connection, past, judged, as_at, raised)
-            measures.save(con, connection, run_id=run_id, as_at=as_at, corrects=past.same_date)
-            _post(config, connection, post.postings, request, run_id, now)
+            _save_measures(workspace, store, past, run_id, as_at)
+            _save_run(workspace, store, rulebook, past, judged, request, run_id, now)
+            _save_profile(workspace, store, past, judged, run_id, as_at)
+            raised = _escalate(config, rulebook, store, past, judged, as_at, run_id=run_id, recorded_at=now)
+            post = _write_letters(config, rulebook, templates, store, past, judged, as_at, raised)
+            measures.save(workspace, store, run_id=run_id, as_at=as_at, corrects=past.same_date)
+            _post(config, store, post.postings, request, run_id, now)
     except BaseException:
         _discard(judged)
         raise
@@ -437,38 +437,40 @@ def _accept(
 
 def _post(
     config: Config,
-    connection: Connection,
+    store: Connection,
     postings: Sequence[Posting],
     request: Request,
     run_id: int,
     now: dt.datetime,
 ) -> None:
     due_at = find_due(now, unattended=request.unattended, send_hour=config.delivery.send_hour)
-    post(connection, postings, run_id=run_id, as_at=request.as_at, created_at=now, due_at=due_at)
+    post(store, postings, run_id=run_id, as_at=request.as_at, created_at=now, due_at=due_at)
 
 
-def _repeat(request: Request, store: Store, past: Ledger, judged: Judged, run_id: int, tools: Tools) -> Night:
+def _repeat(
+    request: Request, database: Database, past: Ledger, judged: Judged, run_id: int, tools: Tools
+) -> NightOutcome:
     """A date that was accepted from this very input: nothing changes; the tables for the lists are made again."""
-    with store.reading() as connection:
-        life.load(judged.con, connection)
-        life.stand(judged.con)
-        life.show(judged.con, connection, request.as_at)
-    nights.close(store, run_id, "unchanged", "accepted already from the same input", tools.clock())
+    with database.reading() as store:
+        life.load(judged.workspace, store)
+        life.stand(judged.workspace)
+        life.show(judged.workspace, store, request.as_at)
+    nights.close(database, run_id, "unchanged", "accepted already from the same input", tools.clock())
     return _account(judged, request.as_at, "unchanged", past, compose.Post((), {}))
 
 
-def _rehearse(config: Config, request: Request, rulebook: Rulebook, templates: Templates, tools: Tools) -> Night:
+def _rehearse(config: Config, request: Request, rulebook: Rulebook, templates: Templates, tools: Tools) -> NightOutcome:
     """Everything but saving and sending: the database is only read, or not there yet."""
     where = locate(config, tools.environ)
     _insist_on_history(config, where, WAIT_SECONDS)
-    with reading_store(where) if is_there(where) else working_store(NOWHERE) as store:
-        past = nights.read_ledger(store, request.as_at)
-        judged = _judge(config, request, rulebook, store, past, tools, run_id=None)
-        with store.reading() as connection:
-            life.settle(judged.con, connection, run_id=0, as_at=request.as_at)
-            life.show(judged.con, connection, request.as_at, corrects=past.same_date)
-            raised = _escalate(config, rulebook, connection, past, judged, request.as_at)
-            post = _write_letters(config, rulebook, templates, connection, past, judged, request.as_at, raised)
+    with reading_store(where) if is_there(where) else working_store(NOWHERE) as database:
+        past = nights.read_ledger(database, request.as_at)
+        judged = _judge(config, request, rulebook, database, past, tools, run_id=None)
+        with database.reading() as store:
+            life.settle(judged.workspace, store, run_id=0, as_at=request.as_at)
+            life.show(judged.workspace, store, request.as_at, corrects=past.same_date)
+            raised = _escalate(config, rulebook, store, past, judged, request.as_at)
+            post = _write_letters(config, rulebook, templates, store, past, judged, request.as_at, raised)
     night = _account(judged, request.as_at, "rehearsed", past, post)
     return replace(night, believed=judged.verdict.word != "refused" or judged.verdict.accepted)
 
@@ -476,7 +478,7 @@ def _rehearse(config: Config, request: Request, rulebook: Rulebook, templates: T
 def _escalate(
     config: Config,
     rulebook: Rulebook,
-    connection: Connection,
+    store: Connection,
     past: Ledger,
     judged: Judged,
     as_at: dt.date,
@@ -487,8 +489,8 @@ def _escalate(
     """What goes above the leads tonight; saved where there is a run."""
     routes = plan_routes(config.teams, config.people, read_restricted(config.restricted), as_at=as_at)
     return manager_flags.settle(
-        judged.con,
-        connection,
+        judged.workspace,
+        store,
         config.escalation,
         rulebook,
         routes,
@@ -503,14 +505,14 @@ def _write_letters(
     config: Config,
     rulebook: Rulebook,
     templates: Templates,
-    connection: Connection,
+    store: Connection,
     past: Ledger,
     judged: Judged,
     as_at: dt.date,
     raised: Sequence[Raised],
 ) -> compose.Post:
-    _prepare_lists(config, rulebook, judged.con, as_at)
-    measures.take(judged.con, judged.intake.supplied, adviser_cap=config.measures.adviser_cap)
+    _prepare_lists(config, rulebook, judged.workspace, as_at)
+    measures.take(judged.workspace, judged.intake.supplied, adviser_cap=config.measures.adviser_cap)
     night = compose.describe_night(
         config,
         rulebook,
@@ -518,16 +520,16 @@ def _write_letters(
         as_at,
         evaluated=judged.evaluation,
         verdict=judged.verdict,
-        chain_head=events.head(connection),
+        chain_head=events.head(store),
     )
     return compose.write_all(
-        judged.con,
-        connection,
+        judged.workspace,
+        store,
         night,
         templates,
         intake=judged.intake,
         evaluated=judged.evaluation,
-        deaths=_new_deaths(judged.con),
+        deaths=_new_deaths(judged.workspace),
         surges=judged.surges,
         lists_folder=str(config.data_folder / "exceptions" / as_at.isoformat()),
         raised=raised,
@@ -535,23 +537,23 @@ def _write_letters(
     )
 
 
-def _prepare_lists(config: Config, rulebook: Rulebook, con: "DuckDBPyConnection", as_at: dt.date) -> None:
-    exception_lists.prepare(con, rulebook.rules, config.teams, as_at=as_at)
-    exception_lists.prepare_unassessed(con)
-    decision_lists.prepare(con, as_at)
-    coming_due.prepare_list(con)
+def _prepare_lists(config: Config, rulebook: Rulebook, workspace: "DuckDBPyConnection", as_at: dt.date) -> None:
+    exception_lists.prepare(workspace, rulebook.rules, config.teams, as_at=as_at)
+    exception_lists.prepare_unassessed(workspace)
+    decision_lists.prepare(workspace, as_at)
+    coming_due.prepare_list(workspace)
 
 
 def _write_lists(
-    config: Config, rulebook: Rulebook, store: Store, con: "DuckDBPyConnection", as_at: dt.date, say: Say
+    config: Config, rulebook: Rulebook, database: Database, workspace: "DuckDBPyConnection", as_at: dt.date, say: Say
 ) -> tuple[Path, ...]:
     say("Writing exception lists")
-    _prepare_lists(config, rulebook, con, as_at)
-    with store.reading() as connection:
-        answering = answer_sheet.allow_answers(config, connection)
+    _prepare_lists(config, rulebook, workspace, as_at)
+    with database.reading() as store:
+        answering = answer_sheet.allow_answers(config, store)
     folder = config.data_folder / "exceptions"
     paths = exception_lists.write_night(
-        con,
+        workspace,
         folder,
         as_at=as_at,
         teams=[team.name for team in config.teams],
@@ -566,25 +568,25 @@ def _write_lists(
 
 
 def _record_night(
-    con: "DuckDBPyConnection",
-    connection: Connection,
+    workspace: "DuckDBPyConnection",
+    store: Connection,
     request: Request,
     judged: Judged,
     run_id: int,
     now: dt.datetime,
 ) -> None:
     """Events about people and the night itself, beside those of flags."""
-    happened = [events.Event("death recorded", person_id=person) for person in _new_deaths(con)]
+    happened = [events.Event("death recorded", person_id=person) for person in _new_deaths(workspace)]
     if judged.verdict.accepted:
         why = f"{request.accept}: {'; '.join(judged.verdict.doubts)}"
         happened.append(events.Event("night accepted anyway", why=why, by=request.by))
     if request.again:
         happened.append(events.Event("night put right", by=request.by))
-    events.record(connection, happened, as_at=request.as_at, recorded_at=now, run_id=run_id)
+    events.record(store, happened, as_at=request.as_at, recorded_at=now, run_id=run_id)
 
 
-def _new_deaths(con: "DuckDBPyConnection") -> list[str]:
-    rows = con.execute("""
+def _new_deaths(workspace: "DuckDBPyConnection") -> list[str]:
+    rows = workspace.execute("""
         SELECT person_id FROM roster_tonight AS tonight LEFT JOIN roster AS before USING (person_id)
         WHERE tonight.died_on IS NOT NULL AND before.died_on IS NULL ORDER BY person_id
     """).fetchall()
@@ -592,11 +594,11 @@ def _new_deaths(con: "DuckDBPyConnection") -> list[str]:
 
 
 def _save_measures(
-    con: "DuckDBPyConnection", connection: Connection, past: Ledger, run_id: int, as_at: dt.date
+    workspace: "DuckDBPyConnection", store: Connection, past: Ledger, run_id: int, as_at: dt.date
 ) -> None:
     table = table_of(Measure)
-    connection.execute(table.delete().where(table.c.run_id.in_(past.same_date)))
-    rows = con.execute(
+    store.execute(table.delete().where(table.c.run_id.in_(past.same_date)))
+    rows = workspace.execute(
         """
         WITH aside AS (
             SELECT rule, coalesce(team, '') AS team, count(*) FILTER (state = 'held') AS held,
@@ -610,12 +612,12 @@ def _save_measures(
         {"run_id": run_id, "as_at": as_at},
     ).fetchall()
     columns = ("run_id", "rule", "team", "as_at", "asked", "ok", "breach", "cannot_assess", "held", "waived")
-    insert_rows(connection, Measure, columns, rows)
+    insert_rows(store, Measure, columns, rows)
 
 
 def _save_run(
-    con: "DuckDBPyConnection",
-    connection: Connection,
+    workspace: "DuckDBPyConnection",
+    store: Connection,
     rulebook: Rulebook,
     past: Ledger,
     judged: Judged,
@@ -625,8 +627,8 @@ def _save_run(
 ) -> None:
     table = table_of(Run)
     if past.tonight:
-        connection.execute(table.update().where(table.c.id == past.tonight.id).values(state="superseded"))
-    people, absent = _people(con)
+        store.execute(table.update().where(table.c.id == past.tonight.id).values(state="superseded"))
+    people, absent = _people(workspace)
     in_force = rulebook.in_force(judged.verdict.asked_on)
     values = {
         "state": "accepted",
@@ -649,44 +651,44 @@ def _save_run(
         "failed_rules": json.dumps(sorted(judged.evaluation.failed)),
         "corrects": past.tonight.id if past.tonight else None,
     }
-    connection.execute(table.update().where(table.c.id == run_id).values(values))
+    store.execute(table.update().where(table.c.id == run_id).values(values))
 
 
 def _save_profile(
-    con: "DuckDBPyConnection", connection: Connection, past: Ledger, judged: Judged, run_id: int, as_at: dt.date
+    workspace: "DuckDBPyConnection", store: Connection, past: Ledger, judged: Judged, run_id: int, as_at: dt.date
 ) -> None:
-    rows = con.execute(
+    rows = workspace.execute(
         "SELECT rule, count(*) FROM flag_line WHERE change = 'opened' AND state <> 'quarantined' GROUP BY rule"
     ).fetchall()
     asked = {rule: counts.asked for rule, counts in judged.evaluation.totals.items()}
     # The first night finds what has stood for years: it says nothing of what one night brings.
     opened = {rule: dict(rows).get(rule, 0) for rule in asked} if past.before else {}
     doubtful = frozenset() if judged.verdict.accepted else frozenset(judged.verdict.columns)
-    comparison.save(
-        connection, judged.seen, asked, opened, doubtful, run_id=run_id, as_at=as_at, corrects=past.same_date
-    )
+    comparison.save(store, judged.seen, asked, opened, doubtful, run_id=run_id, as_at=as_at, corrects=past.same_date)
 
 
-def _people(con: "DuckDBPyConnection") -> tuple[int, int]:
-    rows = con.execute(
+def _people(workspace: "DuckDBPyConnection") -> tuple[int, int]:
+    rows = workspace.execute(
         "SELECT count(*) FILTER (present), count(*) FILTER (NOT present AND first_seen_on IS NOT NULL) FROM caseload"
     ).fetchall()
     return rows[0][0], rows[0][1]
 
 
-def _account(judged: Judged, as_at: dt.date, outcome: Outcome, past: Ledger, post: compose.Post) -> Night:
+def _account(judged: Judged, as_at: dt.date, outcome: Outcome, past: Ledger, post: compose.Post) -> NightOutcome:
     def counted(column: str, where: str = "true") -> dict[str, int]:
-        rows = judged.con.execute(f"SELECT {column}, count(*) FROM flag_line WHERE {where} GROUP BY ALL ORDER BY ALL")
+        rows = judged.workspace.execute(
+            f"SELECT {column}, count(*) FROM flag_line WHERE {where} GROUP BY ALL ORDER BY ALL"
+        )
         return {row[0]: row[1] for row in rows.fetchall()}
 
-    people, absent = _people(judged.con)
-    return Night(
+    people, absent = _people(judged.workspace)
+    return NightOutcome(
         as_at=as_at,
         outcome=outcome,
         baseline=past.before is None,
         people=people,
         absent=absent,
-        deaths=len(_new_deaths(judged.con)),
+        deaths=len(_new_deaths(judged.workspace)),
         intake=judged.intake,
         evaluation=judged.evaluation,
         changes=counted("change", "change IS NOT NULL"),
@@ -696,5 +698,5 @@ def _account(judged: Judged, as_at: dt.date, outcome: Outcome, past: Ledger, pos
         unrouted=post.unrouted,
         verdict=judged.verdict,
         surges=judged.surges,
-        left=departures.count(judged.con),
+        left=departures.count(judged.workspace),
     )

@@ -27,43 +27,43 @@ def next_wait(failures: int, *, longest: dt.timedelta = dt.timedelta(hours=4)) -
     return dt.timedelta(seconds=wait_exponential(multiplier=60, exp_base=3, max=longest.total_seconds())(state))
 
 
-def move(connection: Connection, message_id: int, state: str, **changes: Any) -> None:
-    connection.execute(_message.update().where(_message.c.id == message_id).values(state=state, **changes))
+def move(store: Connection, message_id: int, state: str, **changes: Any) -> None:
+    store.execute(_message.update().where(_message.c.id == message_id).values(state=state, **changes))
 
 
-def begin_attempt(connection: Connection, message_id: int, channel: str, now: dt.datetime) -> int:
-    number = next_id(connection, Attempt)
+def begin_attempt(store: Connection, message_id: int, channel: str, now: dt.datetime) -> int:
+    number = next_id(store, Attempt)
     row = (number, message_id, channel, now)
-    insert_rows(connection, Attempt, ("id", "message_id", "channel", "started_at"), [row])
+    insert_rows(store, Attempt, ("id", "message_id", "channel", "started_at"), [row])
     return number
 
 
-def finish_attempt(connection: Connection, number: int, outcome: str, detail: str | None, now: dt.datetime) -> None:
+def finish_attempt(store: Connection, number: int, outcome: str, detail: str | None, now: dt.datetime) -> None:
     done = {"outcome": outcome, "detail": detail, "finished_at": now}
-    connection.execute(_attempt.update().where(_attempt.c.id == number).values(done))
+    store.execute(_attempt.update().where(_attempt.c.id == number).values(done))
 
 
-def last_attempt(connection: Connection, message_id: int) -> Any | None:
+def last_attempt(store: Connection, message_id: int) -> Any | None:
     of_message = select(_attempt).where(_attempt.c.message_id == message_id)
-    return connection.execute(of_message.order_by(_attempt.c.id.desc()).limit(1)).first()
+    return store.execute(of_message.order_by(_attempt.c.id.desc()).limit(1)).first()
 
 
-def count_attempts(connection: Connection, message_id: int, outcome: str) -> int:
+def count_attempts(store: Connection, message_id: int, outcome: str) -> int:
     counted = select(func.count()).where(_attempt.c.message_id == message_id, _attempt.c.outcome == outcome)
-    return int(connection.execute(counted).scalar_one())
+    return int(store.execute(counted).scalar_one())
 
 
 def accept(
-    connection: Connection, one: Any, *, state: str, receipt: str | None, detail: str | None, now: dt.datetime
+    store: Connection, one: Any, *, state: str, receipt: str | None, detail: str | None, now: dt.datetime
 ) -> None:
     """The transport has taken the message; ``state`` says whether more will be heard of it."""
-    move(connection, one.id, state, accepted_at=now, receipt=receipt, next_attempt_at=None)
-    if last := last_attempt(connection, one.id):
-        finish_attempt(connection, last.id, state, detail, now)
+    move(store, one.id, state, accepted_at=now, receipt=receipt, next_attempt_at=None)
+    if last := last_attempt(store, one.id):
+        finish_attempt(store, last.id, state, detail, now)
 
 
 def put_off(
-    connection: Connection,
+    store: Connection,
     one: Any,
     why: str,
     *,
@@ -72,47 +72,45 @@ def put_off(
     not_before: dt.datetime | None = None,
 ) -> bool:
     """Leave the message for a later attempt, or give it up after ``most_attempts``; whether it is left."""
-    failures = count_attempts(connection, one.id, "temporary-failure")
+    failures = count_attempts(store, one.id, "temporary-failure")
     if failures >= most_attempts:
-        give_up(connection, one, f"given up after {failures} attempts; the last: {why}", now)
+        give_up(store, one, f"given up after {failures} attempts; the last: {why}", now)
         return False
     later = max(now + next_wait(failures), not_before or now)
-    move(connection, one.id, "temporary-failure", next_attempt_at=later, accepted_at=None, receipt=None)
+    move(store, one.id, "temporary-failure", next_attempt_at=later, accepted_at=None, receipt=None)
     return True
 
 
-def give_up(connection: Connection, one: Any, why: str, now: dt.datetime) -> None:
+def give_up(store: Connection, one: Any, why: str, now: dt.datetime) -> None:
     """The message will not arrive: its flags count as untold, and somebody is told of that."""
-    _trouble(connection, one, "permanent-failure", "delivery given up", why, now)
+    _trouble(store, one, "permanent-failure", "delivery given up", why, now)
 
 
-def hold(connection: Connection, one: Any, why: str, now: dt.datetime) -> None:
+def hold(store: Connection, one: Any, why: str, now: dt.datetime) -> None:
     """Nobody knows whether the message went: it is never sent again, and the next digest says so."""
     since = one.doubtful_since or now
-    _trouble(connection, one, "technical-failure", "delivery in doubt", why, now, doubtful_since=since)
+    _trouble(store, one, "technical-failure", "delivery in doubt", why, now, doubtful_since=since)
 
 
-def withhold(connection: Connection, one: Any, why: str, now: dt.datetime) -> None:
+def withhold(store: Connection, one: Any, why: str, now: dt.datetime) -> None:
     """The message must not go any more; what it told of stays untold."""
-    _trouble(connection, one, "replaced", "message withheld", why, now)
+    _trouble(store, one, "replaced", "message withheld", why, now)
 
 
-def _trouble(
-    connection: Connection, one: Any, state: str, kind: str, why: str, now: dt.datetime, **changes: Any
-) -> None:
+def _trouble(store: Connection, one: Any, state: str, kind: str, why: str, now: dt.datetime, **changes: Any) -> None:
     told = now if one.kind == NOTICE else None
-    move(connection, one.id, state, trouble=why, reported_at=told, next_attempt_at=None, **changes)
-    record(connection, kind, why, now, {"message": one.key})
+    move(store, one.id, state, trouble=why, reported_at=told, next_attempt_at=None, **changes)
+    record(store, kind, why, now, {"message": one.key})
 
 
-def record(connection: Connection, kind: str, why: str, now: dt.datetime, detail: dict[str, Any]) -> None:
+def record(store: Connection, kind: str, why: str, now: dt.datetime, detail: dict[str, Any]) -> None:
     """An event that is about no young person."""
     day = now.astimezone(LONDON).date()
-    events.record(connection, [events.Event(kind, why=why, detail=detail)], as_at=day, recorded_at=now)
+    events.record(store, [events.Event(kind, why=why, detail=detail)], as_at=day, recorded_at=now)
 
 
-def record_once_a_day(connection: Connection, kind: str, why: str, now: dt.datetime) -> None:
+def record_once_a_day(store: Connection, kind: str, why: str, now: dt.datetime) -> None:
     happened, day = table_of(FlagEvent), now.astimezone(LONDON).date()
     known = select(happened.c.id).where(happened.c.kind == kind, happened.c.as_at == day).limit(1)
-    if connection.execute(known).first() is None:
-        record(connection, kind, why, now, {})
+    if store.execute(known).first() is None:
+        record(store, kind, why, now, {})

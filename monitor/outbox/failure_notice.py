@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from monitor.messages.parts import Night, render
+from monitor.messages.parts import MessageContext, render
 from monitor.messages.routes import plan_routes
 from monitor.messages.templates import open_templates
 from monitor.messages.undelivered import Fate, Trouble, compose_undelivered
 from monitor.outbox import attempts
 from monitor.outbox.queue import Posting, post
-from monitor.store.database import Store
+from monitor.store.database import Database
 from monitor.store.tables import Message, table_of
 
 if TYPE_CHECKING:
@@ -23,19 +23,19 @@ _message = table_of(Message)
 WHAT: Mapping[str, Fate] = {"permanent-failure": "given up", "technical-failure": "in doubt", "replaced": "withheld"}
 
 
-def report_troubles(store: Store, config: "Config", now: dt.datetime) -> int:
+def report_troubles(database: Database, config: "Config", now: dt.datetime) -> int:
     """Write the notices for whatever has not been told of yet, due at once; how many.
 
     Notices and the mark that nothing is left to tell are saved together, so that a killed process tells once.
     """
     unreported = select(_message).where(_message.c.trouble.is_not(None), _message.c.reported_at.is_(None))
-    with store.reading() as connection:
-        rows = connection.execute(unreported.order_by(_message.c.id)).all()
+    with database.reading() as store:
+        rows = store.execute(unreported.order_by(_message.c.id)).all()
     if not rows:
         return 0
     day = now.astimezone(attempts.LONDON).date()
     routes = plan_routes(config.teams, config.people)
-    night = Night(
+    night = MessageContext(
         as_at=day,
         authority=config.authority,
         marking=config.delivery.marking,
@@ -51,10 +51,10 @@ def report_troubles(store: Store, config: "Config", now: dt.datetime) -> int:
             for one in about
         ]
         postings.append(Posting(render(compose_undelivered(reader, troubles, night), templates)))
-    with store.writing() as connection:
-        post(connection, postings, run_id=rows[-1].run_id, as_at=day, created_at=now, due_at=now)
+    with database.writing() as store:
+        post(store, postings, run_id=rows[-1].run_id, as_at=day, created_at=now, due_at=now)
         told = _message.c.id.in_([one.id for one in rows])
-        connection.execute(_message.update().where(told).values(reported_at=now))
+        store.execute(_message.update().where(told).values(reported_at=now))
     return len(postings)
 
 

@@ -15,7 +15,7 @@ from monitor.delivery.channel import Channel, Tracing
 from monitor.delivery.envelope import Receipt
 from monitor.errors import DeliveryError
 from monitor.outbox import attempts, receipts
-from monitor.store.database import Store
+from monitor.store.database import Database
 from monitor.store.tables import Message, table_of
 
 MOST_REPEATS = 2
@@ -36,37 +36,37 @@ class Settled:
 
 
 def settle(
-    store: Store, channel: Channel, *, clock: Callable[[], dt.datetime], most_repeats: int = MOST_REPEATS
+    database: Database, channel: Channel, *, clock: Callable[[], dt.datetime], most_repeats: int = MOST_REPEATS
 ) -> Settled:
     settled = Settled()
     open_ones = select(_message).where(_message.c.state == "sending", _message.c.accepted_at.is_(None))
-    with store.reading() as connection:
-        left = connection.execute(open_ones.order_by(_message.c.id)).all()
+    with database.reading() as store:
+        left = store.execute(open_ones.order_by(_message.c.id)).all()
     for one in left:
         now = clock()
-        with store.writing() as connection:
-            last = attempts.last_attempt(connection, one.id)
+        with database.writing() as store:
+            last = attempts.last_attempt(store, one.id)
             if last is not None and last.finished_at is None:
                 words = "the process ended before it knew what came of it"
-                attempts.finish_attempt(connection, last.id, "technical-failure", words, now)
+                attempts.finish_attempt(store, last.id, "technical-failure", words, now)
             same = last is not None and last.channel == channel.name
             if same and channel.idempotent:
-                attempts.move(connection, one.id, "created", next_attempt_at=None)
+                attempts.move(store, one.id, "created", next_attempt_at=None)
                 continue
             tracing = channel.tracing
             if tracing is None or not same:
-                attempts.hold(connection, one, "nobody knows whether it went; it is not sent again", now)
+                attempts.hold(store, one, "nobody knows whether it went; it is not sent again", now)
                 settled.doubtful += 1
                 continue
         since = one.doubtful_since or (last.started_at if last else now)
-        _ask(store, tracing, one, since, now, most_repeats, settled)
+        _ask(database, tracing, one, since, now, most_repeats, settled)
         if settled.stopped:
             break
     return settled
 
 
 def _ask(
-    store: Store,
+    database: Database,
     tracing: Tracing,
     one: Any,
     since: dt.datetime,
@@ -83,22 +83,22 @@ def _ask(
     except DeliveryError as fault:
         settled.doubtful += 1
         settled.problems.append(f"message {one.key}: {fault}")
-        with store.writing() as connection:
+        with database.writing() as store:
             if now - since > ASKED_FOR_AT_MOST:
-                attempts.hold(connection, one, "nobody knows whether it went, and the service could not be asked", now)
+                attempts.hold(store, one, "nobody knows whether it went, and the service could not be asked", now)
             else:
                 later = max(now + attempts.next_wait(1), fault.not_before or now)
-                attempts.move(connection, one.id, "sending", next_attempt_at=later, doubtful_since=since)
+                attempts.move(store, one.id, "sending", next_attempt_at=later, doubtful_since=since)
             if fault.stops:
                 settled.stopped = str(fault)
-                attempts.record_once_a_day(connection, "delivery stopped", str(fault), now)
+                attempts.record_once_a_day(store, "delivery stopped", str(fault), now)
         return
-    with store.writing() as connection:
-        _believe(connection, one, found, since, now, most_repeats, settled)
+    with database.writing() as store:
+        _believe(store, one, found, since, now, most_repeats, settled)
 
 
 def _believe(
-    connection: Connection,
+    store: Connection,
     one: Any,
     found: Receipt | None,
     since: dt.datetime,
@@ -107,14 +107,14 @@ def _believe(
     settled: Settled,
 ) -> None:
     if found is not None:
-        attempts.accept(connection, one, state="sending", receipt=found.id, detail=found.words, now=now)
-        receipts.take(connection, one, found.state, now)
+        attempts.accept(store, one, state="sending", receipt=found.id, detail=found.words, now=now)
+        receipts.take(store, one, found.state, now)
         settled.accepted += 1
-    elif attempts.count_attempts(connection, one.id, "technical-failure") > most_repeats:
-        attempts.hold(connection, one, "nobody knows whether it went, after several attempts", now)
+    elif attempts.count_attempts(store, one.id, "technical-failure") > most_repeats:
+        attempts.hold(store, one, "nobody knows whether it went, after several attempts", now)
         settled.doubtful += 1
-    elif receipts.find_newer(connection, one):
+    elif receipts.find_newer(store, one):
         # Its news is in the newer one, which says that the reader may have had some of it.
-        attempts.move(connection, one.id, "replaced", next_attempt_at=None, doubtful_since=since)
+        attempts.move(store, one.id, "replaced", next_attempt_at=None, doubtful_since=since)
     else:
-        attempts.move(connection, one.id, "created", next_attempt_at=None, doubtful_since=since)
+        attempts.move(store, one.id, "created", next_attempt_at=None, doubtful_since=since)

@@ -31,9 +31,9 @@ class Readers:
         return recipient in self._of_all or recipient == usual or recipient in self._of_team.get(fold(team or ""), ())
 
 
-def find_objection(connection: Connection, one: Any, readers: Readers) -> str | None:
+def find_objection(store: Connection, one: Any, readers: Readers) -> str | None:
     """Why a message written earlier must not go any more; None if it may."""
-    for person in _people(connection, json.loads(one.people)):
+    for person in _people(store, json.loads(one.people)):
         # The analyst alone is told of deaths, once, on the night they are recorded.
         if person.died_on and (one.kind != "analyst" or person.died_on > one.as_at):
             return "someone it names has been recorded as died since it was written"
@@ -41,19 +41,19 @@ def find_objection(connection: Connection, one: Any, readers: Readers) -> str | 
             return "someone it names is on the restricted list since it was written"
         if not readers.may_hear(one.recipient, person.team, person.person_id):
             return "someone it names is with another team since it was written, or the team with another lead"
-    if _tells_what_has_passed(connection, one):
+    if _tells_what_has_passed(store, one):
         return "what it calls open has been resolved since it was written"
     return None
 
 
-def _people(connection: Connection, ids: Sequence[str]) -> Iterator[Any]:
+def _people(store: Connection, ids: Sequence[str]) -> Iterator[Any]:
     person = table_of(Person)
     for start in range(0, len(ids), WIDE_READ):
         named = person.c.person_id.in_(ids[start : start + WIDE_READ])
-        yield from connection.execute(select(person.c.person_id, person.c.team, person.c.died_on).where(named))
+        yield from store.execute(select(person.c.person_id, person.c.team, person.c.died_on).where(named))
 
 
-def _tells_what_has_passed(connection: Connection, one: Any) -> bool:
+def _tells_what_has_passed(store: Connection, one: Any) -> bool:
     """Whether a later night resolved a flag that this message has as news."""
     flag, news = table_of(Flag), table_of(MessageFlag)
     passed = (
@@ -62,4 +62,4 @@ def _tells_what_has_passed(connection: Connection, one: Any) -> bool:
         .where(news.c.message_id == one.id, news.c.state != "resolved", flag.c.resolved_run_id > one.run_id)
         .limit(1)
     )
-    return connection.execute(passed).first() is not None
+    return store.execute(passed).first() is not None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, and_
 
 from monitor.messages.parts import DIGESTS, ComingDue, FlagLine
-from monitor.messages.parts import Message as Written
+from monitor.messages.parts import WrittenMessage as Written
 from monitor.outbox.told import Memory
 from monitor.store.bulk import insert_rows, next_id
 from monitor.store.tables import Message, MessageComing, MessageEscalation, MessageFlag, table_of
@@ -46,7 +46,7 @@ def tell(message: Written, lines: Iterable[FlagLine], memory: Memory) -> Posting
 
 
 def post(
-    connection: Connection,
+    store: Connection,
     postings: Sequence[Posting],
     *,
     run_id: int,
@@ -65,8 +65,8 @@ def post(
     replaced = (*DIGESTS, "refused") if kinds.intersection(DIGESTS) else tuple(kinds & {"refused"})
     if replaced:
         waiting = and_(message.c.state.in_(PENDING), message.c.kind.in_(replaced))
-        connection.execute(message.update().where(waiting).values(state="replaced"))
-    first = next_id(connection, Message)
+        store.execute(message.update().where(waiting).values(state="replaced"))
+    first = next_id(store, Message)
     numbered = list(enumerate(postings, start=first))
     columns = ("id", "key", "run_id", "as_at", "created_at", "due_at", "state", "recipient", "kind", "subject", "text",
                "html", "people", "attached", "holds")  # fmt: skip
@@ -91,21 +91,21 @@ def post(
                 " ".join(written.holds),
             )
         )
-    insert_rows(connection, Message, columns, rows)
+    insert_rows(store, Message, columns, rows)
     insert_rows(
-        connection,
+        store,
         MessageFlag,
         ("message_id", "flag_id", "severity", "state"),
         [(number, *news) for number, one in numbered for news in one.news],
     )
     insert_rows(
-        connection,
+        store,
         MessageComing,
         ("message_id", "person_id", "rule", "opens_on"),
         [(number, each.person_id, each.rule, each.opens_on) for number, one in numbered for each in one.coming],
     )
     insert_rows(
-        connection,
+        store,
         MessageEscalation,
         ("message_id", "escalation_id"),
         [(number, told) for number, one in numbered for told in one.escalations],

@@ -11,7 +11,7 @@ from monitor.delivery.channel import Channel
 from monitor.errors import DeliveryError
 from monitor.messages.parts import DIGESTS
 from monitor.outbox import attempts
-from monitor.store.database import Store
+from monitor.store.database import Database
 from monitor.store.tables import Message, table_of
 
 if TYPE_CHECKING:
@@ -39,13 +39,15 @@ class Received:
         return {name: number for name, number in vars(self).items() if isinstance(number, int)}
 
 
-def poll_receipts(store: Store, channel: Channel, config: "Config", *, clock: Callable[[], dt.datetime]) -> Received:
+def poll_receipts(
+    database: Database, channel: Channel, config: "Config", *, clock: Callable[[], dt.datetime]
+) -> Received:
     """Ask about every message that was taken and has no final state; what failed is told of at the next delivery."""
     counts = {"delivered": 0, "failed": 0, "awaited": 0}
     problems: list[str] = []
     taken = select(_message).where(_message.c.state == "sending", _message.c.accepted_at.is_not(None))
-    with store.reading() as connection:
-        waiting = connection.execute(taken.order_by(_message.c.id)).all()
+    with database.reading() as store:
+        waiting = store.execute(taken.order_by(_message.c.id)).all()
     reachable = channel.tracing is not None
     for one in waiting:
         state = None
@@ -55,41 +57,41 @@ def poll_receipts(store: Store, channel: Channel, config: "Config", *, clock: Ca
             except DeliveryError as fault:
                 problems.append(str(fault))
                 reachable = not fault.stops
-        with store.writing() as connection:
-            counts[take(connection, one, state, clock(), accepted_at=one.accepted_at)] += 1
+        with database.writing() as store:
+            counts[take(store, one, state, clock(), accepted_at=one.accepted_at)] += 1
     channel.close()
     return Received(**counts, problems=tuple(dict.fromkeys(problems)))
 
 
 def take(
-    connection: Connection, one: Any, state: str | None, now: dt.datetime, *, accepted_at: dt.datetime | None = None
+    store: Connection, one: Any, state: str | None, now: dt.datetime, *, accepted_at: dt.datetime | None = None
 ) -> str:
     """Record what is known of a message that was taken: delivered, failed, or awaited."""
-    last = attempts.last_attempt(connection, one.id)
+    last = attempts.last_attempt(store, one.id)
     if state == "delivered":
-        attempts.move(connection, one.id, "delivered")
-        _note(connection, last, "delivered", now)
+        attempts.move(store, one.id, "delivered")
+        _note(store, last, "delivered", now)
         return "delivered"
     if state == "permanent-failure":
-        _note(connection, last, "permanent-failure", now)
-        attempts.give_up(connection, one, "it could not be delivered (permanent-failure); check the address", now)
+        _note(store, last, "permanent-failure", now)
+        attempts.give_up(store, one, "it could not be delivered (permanent-failure); check the address", now)
         return "failed"
     if state in ("temporary-failure", "technical-failure"):
-        _note(connection, last, "temporary-failure", now)
+        _note(store, last, "temporary-failure", now)
         why = f"it was taken and could not be delivered for now ({state})"
-        if find_newer(connection, one):
+        if find_newer(store, one):
             # Sending it after a newer one would only confuse; its news is untold again, and goes in the next.
-            attempts.withhold(connection, one, f"{why}, and a newer one has been written since", now)
+            attempts.withhold(store, one, f"{why}, and a newer one has been written since", now)
         else:
-            attempts.put_off(connection, one, why, most_attempts=MOST_ATTEMPTS, now=now)
+            attempts.put_off(store, one, why, most_attempts=MOST_ATTEMPTS, now=now)
         return "failed"
     if accepted_at is not None and now - accepted_at > LONGEST_WAIT:
-        attempts.hold(connection, one, "it was taken, and for 72 hours nobody said that it arrived", now)
+        attempts.hold(store, one, "it was taken, and for 72 hours nobody said that it arrived", now)
         return "failed"
     return "awaited"
 
 
-def find_newer(connection: Connection, one: Any) -> bool:
+def find_newer(store: Connection, one: Any) -> bool:
     """Whether the same reader has been written a later digest of the same kind."""
     if one.kind not in DIGESTS:
         return False
@@ -97,9 +99,9 @@ def find_newer(connection: Connection, one: Any) -> bool:
         _message.c.recipient == one.recipient, _message.c.kind == one.kind, _message.c.id > one.id,
         _message.c.state != "replaced",
     )  # fmt: skip
-    return connection.execute(newer.limit(1)).first() is not None
+    return store.execute(newer.limit(1)).first() is not None
 
 
-def _note(connection: Connection, last: Any | None, outcome: str, now: dt.datetime) -> None:
+def _note(store: Connection, last: Any | None, outcome: str, now: dt.datetime) -> None:
     if last is not None:
-        attempts.finish_attempt(connection, last.id, outcome, last.detail, now)
+        attempts.finish_attempt(store, last.id, outcome, last.detail, now)

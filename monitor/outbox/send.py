@@ -16,7 +16,7 @@ from monitor.messages.templates import write_date
 from monitor.outbox import attempts, failure_notice, in_doubt
 from monitor.outbox.last_check import Readers, find_objection
 from monitor.outbox.queue import PENDING
-from monitor.store.database import Store
+from monitor.store.database import Database
 from monitor.store.tables import Message, table_of
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Delivered:
 class Round:
     """One delivery under way."""
 
-    store: Store
+    database: Database
     channel: Channel
     config: "Config"
     clock: Clock
@@ -79,22 +79,24 @@ class Round:
         )  # fmt: skip
 
 
-def deliver_due(store: Store, channel: Channel, config: "Config", *, clock: Clock, hurried: bool = False) -> Delivered:
+def deliver_due(
+    database: Database, channel: Channel, config: "Config", *, clock: Clock, hurried: bool = False
+) -> Delivered:
     """Send every message that is due, once each; what an earlier delivery left open is settled first.
 
     ``hurried``: do not wait for the time at which a failed one would be tried again. One message's failure leaves the
     others alone; where the channel itself cannot be used, the rest stay as they are.
     """
-    this = Round(store, channel, config, clock, Readers(config))
+    this = Round(database, channel, config, clock, Readers(config))
     tried: set[int] = set()
     try:
-        settled = in_doubt.settle(store, channel, most_repeats=in_doubt.MOST_REPEATS, clock=clock)
+        settled = in_doubt.settle(database, channel, most_repeats=in_doubt.MOST_REPEATS, clock=clock)
         this.delivered, this.doubtful, this.stopped = settled.accepted, settled.doubtful, settled.stopped
         this.problems += settled.problems
         while not this.stopped:
-            failure_notice.report_troubles(store, config, clock())
-            with store.reading() as connection:
-                found = connection.execute(_due(clock(), hurried=hurried)).scalars().all()
+            failure_notice.report_troubles(database, config, clock())
+            with database.reading() as store:
+                found = store.execute(_due(clock(), hurried=hurried)).scalars().all()
             due = [number for number in found if number not in tried]
             if not due:
                 break
@@ -106,7 +108,7 @@ def deliver_due(store: Store, channel: Channel, config: "Config", *, clock: Cloc
             _blame(this)
     finally:
         channel.close()
-    failure_notice.report_troubles(store, config, clock())
+    failure_notice.report_troubles(database, config, clock())
     return this.account()
 
 
@@ -118,95 +120,93 @@ def _due(now: dt.datetime, *, hurried: bool) -> Select[Any]:
 
 def _deliver(this: Round, number: int) -> None:
     """One message: looked at for the last time, recorded as on its way, sent, and what came of it recorded."""
-    with this.store.writing() as connection:
-        one = connection.execute(select(_message).where(_message.c.id == number)).one()
+    with this.database.writing() as store:
+        one = store.execute(select(_message).where(_message.c.id == number)).one()
         if not this.config.delivery.allows(one.recipient):
             why = "its address is outside delivery.allowed_domains"
-            attempts.give_up(connection, one, why, this.clock())
+            attempts.give_up(store, one, why, this.clock())
             this.given_up += 1
             this.problems.append(f"message {one.key}: {why}")
             return
-        if objection := find_objection(connection, one, this.readers):
-            attempts.withhold(connection, one, objection, this.clock())
+        if objection := find_objection(store, one, this.readers):
+            attempts.withhold(store, one, objection, this.clock())
             this.withheld += 1
             return
         now = this.clock()
         tracing = this.channel.tracing
         asked_at = now + tracing.settled_after if tracing else None
-        attempts.move(connection, one.id, "sending", next_attempt_at=asked_at, accepted_at=None, receipt=None)
-        attempt = attempts.begin_attempt(connection, one.id, this.channel.name, now)
+        attempts.move(store, one.id, "sending", next_attempt_at=asked_at, accepted_at=None, receipt=None)
+        attempt = attempts.begin_attempt(store, one.id, this.channel.name, now)
     try:
         receipt = this.channel.send(_address(one, this.config.delivery.sender))
     except DeliveryError as fault:
-        with this.store.writing() as connection:
-            _record_fault(this, connection, one, attempt, fault)
+        with this.database.writing() as store:
+            _record_fault(this, store, one, attempt, fault)
         return
-    with this.store.writing() as connection:
+    with this.database.writing() as store:
         now = this.clock()
-        attempts.accept(connection, one, state=receipt.state, receipt=receipt.id, detail=receipt.words, now=now)
+        attempts.accept(store, one, state=receipt.state, receipt=receipt.id, detail=receipt.words, now=now)
     this.delivered += 1
     this.in_a_row = 0
 
 
-def _record_fault(this: Round, connection: Connection, one: Any, attempt: int, fault: DeliveryError) -> None:
+def _record_fault(this: Round, store: Connection, one: Any, attempt: int, fault: DeliveryError) -> None:
     now, why = this.clock(), str(fault)
     this.problems.append(f"message {one.key}: {fault}")
     if fault.ambiguous:
-        attempts.finish_attempt(connection, attempt, "technical-failure", why, now)
+        attempts.finish_attempt(store, attempt, "technical-failure", why, now)
         if this.channel.tracing:
             asked_at = now + this.channel.tracing.settled_after
             since = one.doubtful_since or now
-            attempts.move(connection, one.id, "sending", next_attempt_at=asked_at, doubtful_since=since)
+            attempts.move(store, one.id, "sending", next_attempt_at=asked_at, doubtful_since=since)
         else:
-            attempts.hold(connection, one, why, now)
+            attempts.hold(store, one, why, now)
         this.doubtful += 1
         this.in_a_row += 1
         if this.in_a_row >= IN_A_ROW:
-            _stop(this, connection, why, now)
+            _stop(this, store, why, now)
     elif fault.stops:
-        attempts.finish_attempt(connection, attempt, "stopped", why, now)
-        attempts.move(connection, one.id, one.state, next_attempt_at=one.next_attempt_at)
-        stops = attempts.count_attempts(connection, one.id, "stopped")
+        attempts.finish_attempt(store, attempt, "stopped", why, now)
+        attempts.move(store, one.id, one.state, next_attempt_at=one.next_attempt_at)
+        stops = attempts.count_attempts(store, one.id, "stopped")
         later = max(now + attempts.next_wait(stops, longest=LONGEST_STOP), fault.not_before or now)
-        _stop(this, connection, why, now, not_before=later)
+        _stop(this, store, why, now, not_before=later)
     elif fault.permanent and not fault.perhaps_all:
-        attempts.finish_attempt(connection, attempt, "permanent-failure", why, now)
-        attempts.give_up(connection, one, why, now)
+        attempts.finish_attempt(store, attempt, "permanent-failure", why, now)
+        attempts.give_up(store, one, why, now)
         this.given_up += 1
     elif fault.permanent:
-        attempts.finish_attempt(connection, attempt, "stopped", why, now)
-        attempts.move(connection, one.id, one.state, next_attempt_at=now + attempts.next_wait(1))
+        attempts.finish_attempt(store, attempt, "stopped", why, now)
+        attempts.move(store, one.id, one.state, next_attempt_at=now + attempts.next_wait(1))
         this.rejected.append((one, why))
         if not this.delivered and len({refused.recipient for refused, _ in this.rejected}) > 1:
-            _stop(this, connection, why, now)
+            _stop(this, store, why, now)
     else:
-        attempts.finish_attempt(connection, attempt, "temporary-failure", why, now)
+        attempts.finish_attempt(store, attempt, "temporary-failure", why, now)
         limit = this.config.delivery.most_attempts
-        left = attempts.put_off(connection, one, why, most_attempts=limit, now=now, not_before=fault.not_before)
+        left = attempts.put_off(store, one, why, most_attempts=limit, now=now, not_before=fault.not_before)
         this.to_retry += left
         this.given_up += not left
 
 
-def _stop(
-    this: Round, connection: Connection, why: str, now: dt.datetime, *, not_before: dt.datetime | None = None
-) -> None:
+def _stop(this: Round, store: Connection, why: str, now: dt.datetime, *, not_before: dt.datetime | None = None) -> None:
     """Nothing more is tried in this delivery, and none of the rest is blamed; an event says so, once a day."""
     this.stopped = why
-    waiting = connection.execute(_due(now, hurried=True)).scalars().all()
+    waiting = store.execute(_due(now, hurried=True)).scalars().all()
     this.to_retry += len(waiting)
     if not_before:
         for number in waiting:
-            connection.execute(_message.update().where(_message.c.id == number).values(next_attempt_at=not_before))
-    attempts.record_once_a_day(connection, "delivery stopped", why, now)
+            store.execute(_message.update().where(_message.c.id == number).values(next_attempt_at=not_before))
+    attempts.record_once_a_day(store, "delivery stopped", why, now)
 
 
 def _blame(this: Round) -> None:
     """Messages refused for what may be any message's fault: their own, unless two were and no other went."""
     if not this.rejected or this.stopped:
         return
-    with this.store.writing() as connection:
+    with this.database.writing() as store:
         for one, why in this.rejected:
-            attempts.give_up(connection, one, why, this.clock())
+            attempts.give_up(store, one, why, this.clock())
             this.given_up += 1
     this.rejected.clear()
 

@@ -55,7 +55,7 @@ class Memory:
 NOTHING_TOLD = Memory({}, None)
 
 
-def load_memory(connection: Connection, *, since: dt.date) -> dict[str, Memory]:
+def load_memory(store: Connection, *, since: dt.date) -> dict[str, Memory]:
     """What each address was told of flags that are unresolved, or were resolved on or after ``since``."""
     message, reported, flag = table_of(Message), table_of(MessageFlag), table_of(Flag)
     digests = message.c.kind.in_(DIGESTS)
@@ -72,17 +72,17 @@ def load_memory(connection: Connection, *, since: dt.date) -> dict[str, Memory]:
         .subquery()
     )
     flags: defaultdict[str, dict[int, tuple[str, str, str]]] = defaultdict(dict)
-    for row in connection.execute(select(history).where(history.c.newest == 1)):
+    for row in store.execute(select(history).where(history.c.newest == 1)):
         flags[row.recipient][row.flag_id] = (row.person_id, row.severity, row.state)
     accepted = select(message.c.recipient, func.max(message.c.as_at)).where(TOLD, digests).group_by(message.c.recipient)
-    last: dict[str, dt.date] = {row[0]: row[1] for row in connection.execute(accepted)}
-    parts = _load_parts(connection)
+    last: dict[str, dt.date] = {row[0]: row[1] for row in store.execute(accepted)}
+    parts = _load_parts(store)
     doubtful = select(message.c.recipient, message.c.as_at).where(DOUBTFUL, digests).order_by(message.c.as_at)
     perhaps: defaultdict[str, list[dt.date]] = defaultdict(list)
-    for recipient, as_at in connection.execute(doubtful):
+    for recipient, as_at in store.execute(doubtful):
         if recipient not in last or as_at >= last[recipient]:
             perhaps[recipient].append(as_at)
-    coming = _load_coming(connection, since)
+    coming = _load_coming(store, since)
     return {
         recipient: Memory(
             flags[recipient],
@@ -95,11 +95,11 @@ def load_memory(connection: Connection, *, since: dt.date) -> dict[str, Memory]:
     }
 
 
-def load_told_escalations(connection: Connection) -> frozenset[int]:
+def load_told_escalations(store: Connection) -> frozenset[int]:
     """The escalations of unresolved flags that a reader has had."""
     message, said = table_of(Message), table_of(MessageEscalation)
     step, flag = table_of(Escalation), table_of(Flag)
-    rows = connection.execute(
+    rows = store.execute(
         select(said.c.escalation_id)
         .join(message, message.c.id == said.c.message_id)
         .join(step, step.c.id == said.c.escalation_id)
@@ -109,10 +109,10 @@ def load_told_escalations(connection: Connection) -> frozenset[int]:
     return frozenset(row[0] for row in rows)
 
 
-def _load_parts(connection: Connection) -> dict[str, dict[str, dt.date]]:
+def _load_parts(store: Connection) -> dict[str, dict[str, dt.date]]:
     """By recipient, when each part was last accepted there."""
     message = table_of(Message)
-    rows = connection.execute(
+    rows = store.execute(
         select(message.c.recipient, message.c.holds, func.max(message.c.as_at))
         .where(TOLD, message.c.holds.is_not(None))
         .group_by(message.c.recipient, message.c.holds)
@@ -124,9 +124,9 @@ def _load_parts(connection: Connection) -> dict[str, dict[str, dt.date]]:
     return found
 
 
-def _load_coming(connection: Connection, since: dt.date) -> dict[str, set[tuple[str, str, dt.date]]]:
+def _load_coming(store: Connection, since: dt.date) -> dict[str, set[tuple[str, str, dt.date]]]:
     message, said = table_of(Message), table_of(MessageComing)
-    rows = connection.execute(
+    rows = store.execute(
         select(message.c.recipient, said.c.person_id, said.c.rule, said.c.opens_on)
         .join(message, message.c.id == said.c.message_id)
         .where(TOLD, said.c.opens_on >= since)

@@ -16,7 +16,7 @@ from monitor.caseload import snapshot
 from monitor.errors import Problems
 from monitor.record.purge import EMPTIED
 from monitor.store import events
-from monitor.store.database import Store
+from monitor.store.database import Database
 from monitor.store.tables import Flag, FlagEvent, Run, table_of
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class _Walk:
 
 
 def audit(
-    store: Store, folder: Path, *, head: str | None = None, say: Callable[[str], None] = lambda step: None
+    database: Database, folder: Path, *, head: str | None = None, say: Callable[[str], None] = lambda step: None
 ) -> Audit:
     """Verify everything; ``head``: one printed on a digest or a report, or its first characters, to look for.
 
@@ -94,25 +94,25 @@ def audit(
         raise Problems(
             [f"--head: not a head; give at least its first {SHORTEST_HEAD} characters, which are 0-9 and a-f"]
         )
-    with store.reading() as connection:
+    with database.reading() as store:
         say("Walking along the chain of events")
-        walk = _walk(connection, head.lower() if head else None)
+        walk = _walk(store, head.lower() if head else None)
         say("Comparing the kept caseloads")
-        kept, lost = _check_snapshots(connection, folder)
+        kept, lost = _check_snapshots(store, folder)
         say("Comparing the flags with their events")
-        flags, differing = _check_flags(connection)
+        flags, differing = _check_flags(store)
     problems = [*_say_chain(walk), *lost, *differing]
     return Audit(
         walk.rows, walk.emptied, walk.head, walk.broken, walk.sought, kept, flags, tuple(problems)
     )  # fmt: skip
 
 
-def _walk(connection: Connection, sought: str | None) -> _Walk:
+def _walk(store: Connection, sought: str | None) -> _Walk:
     """The whole chain, also past a row that does not hold, so that everything else is still said."""
     walk = _Walk(sought=Head(sought, None, None, 0) if sought else None)
 
     def seen() -> Iterator[Any]:
-        for row in events.walk(connection):
+        for row in events.walk(store):
             walk.rows += 1
             walk.head = row.hash
             walk.emptied += row.payload is None
@@ -132,7 +132,7 @@ def _walk(connection: Connection, sought: str | None) -> _Walk:
         pass
     if walk.sought and walk.sought.id is not None:
         event = table_of(FlagEvent)
-        later = connection.execute(select(func.count()).where(event.c.id > walk.sought.id)).scalar_one()
+        later = store.execute(select(func.count()).where(event.c.id > walk.sought.id)).scalar_one()
         walk.sought = Head(walk.sought.printed, walk.sought.id, walk.sought.recorded_at, later)
     return walk
 
@@ -186,7 +186,7 @@ def describe(found: Audit) -> list[str]:
 # Kept caseloads
 
 
-def _check_snapshots(connection: Connection, folder: Path) -> tuple[int, list[str]]:
+def _check_snapshots(store: Connection, folder: Path) -> tuple[int, list[str]]:
     run = table_of(Run)
     wanted = (
         select(run.c.as_at, run.c.snapshot, run.c.snapshot_sha256)
@@ -194,7 +194,7 @@ def _check_snapshots(connection: Connection, folder: Path) -> tuple[int, list[st
         .order_by(run.c.as_at)
     )
     count, problems = 0, []
-    for as_at, name, sha in connection.execute(wanted).all():
+    for as_at, name, sha in store.execute(wanted).all():
         count += 1
         path = folder / name
         if not path.is_file():
@@ -207,7 +207,7 @@ def _check_snapshots(connection: Connection, folder: Path) -> tuple[int, list[st
 # Flags
 
 
-def _check_flags(connection: Connection) -> tuple[int, list[str]]:
+def _check_flags(store: Connection) -> tuple[int, list[str]]:
     """Each flag's dates against the last event that says how it stands."""
     flag, event = table_of(Flag), table_of(FlagEvent)
     telling = event.c.kind.in_(("opened", "resolved", "restored", "held", "released"))
@@ -215,12 +215,12 @@ def _check_flags(connection: Connection) -> tuple[int, list[str]]:
     standing = select(
         flag.c.id, flag.c.rule, flag.c.resolved_on, flag.c.held_since, event.c.kind, event.c.as_at
     ).select_from(flag.outerjoin(last, last.c.flag_id == flag.c.id).outerjoin(event, event.c.id == last.c.id))
-    total = connection.execute(select(func.count()).select_from(flag)).scalar_one()
-    wrong = connection.execute(standing.where(_disagrees()).order_by(flag.c.id).limit(MOST_LISTED + 1)).all()
+    total = store.execute(select(func.count()).select_from(flag)).scalar_one()
+    wrong = store.execute(standing.where(_disagrees()).order_by(flag.c.id).limit(MOST_LISTED + 1)).all()
     problems = [_say_flag(row) for row in wrong[:MOST_LISTED]]
     if len(wrong) > MOST_LISTED:
         problems.append(f"and more flags than these {MOST_LISTED} disagree with their events")
-    first = connection.execute(
+    first = store.execute(
         select(func.count(event.c.flag_id.distinct())).where(
             event.c.payload.is_not(None), event.c.flag_id.is_not(None), event.c.flag_id.not_in(select(flag.c.id))
         )

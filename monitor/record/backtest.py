@@ -23,7 +23,7 @@ from monitor.gate.verdict import find_doubted
 from monitor.rulebook import evaluation
 from monitor.rulebook.rule_file import Rule
 from monitor.rulebook.rulebook import Rulebook, add_file, change_limits
-from monitor.store.database import Store
+from monitor.store.database import Database
 from monitor.store.tables import Run, table_of
 from monitor.workspace import fetch, load_rows, lock_down, open_workspace
 
@@ -37,7 +37,7 @@ ROSTER = {"person_id": "VARCHAR", "died_on": "DATE", "ended_on": "DATE"}
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptNight:
     """One accepted night as the ledger has it; ``why_not``: why its caseload cannot be replayed."""
 
     run_id: int
@@ -149,18 +149,18 @@ def _typed(old: Limit | None, text: str) -> Any:
     return text
 
 
-def find_nights(store: Store, folder: Path) -> list[Kept]:
+def find_nights(database: Database, folder: Path) -> list[KeptNight]:
     """Every accepted night, oldest first, each with whether its kept caseload is there and unaltered."""
     run = table_of(Run)
-    with store.reading() as connection:
-        rows = connection.execute(select(run).where(run.c.state == "accepted").order_by(run.c.as_at)).all()
+    with database.reading() as store:
+        rows = store.execute(select(run).where(run.c.state == "accepted").order_by(run.c.as_at)).all()
     nights = []
     for row in rows:
         path = folder / (row.snapshot or "")
         supplied = frozenset(json.loads(row.supplied)) if row.supplied else None
         why_not = _why_not(row.snapshot, path, row.snapshot_sha256)
         doubtful = frozenset(json.loads(row.not_believed or "[]"))
-        nights.append(Kept(row.id, row.as_at, row.asked_on or row.as_at, path, supplied, doubtful, why_not))
+        nights.append(KeptNight(row.id, row.as_at, row.asked_on or row.as_at, path, supplied, doubtful, why_not))
     return nights
 
 
@@ -177,7 +177,7 @@ def _why_not(name: str | None, path: Path, fingerprint: str | None) -> str | Non
 def replay(
     rulebook: Rulebook,
     rule: Rule,
-    nights: Sequence[Kept],
+    nights: Sequence[KeptNight],
     routes: "Routes",
     *,
     since: dt.date | None = None,
@@ -234,41 +234,41 @@ class _Life:
         self.people: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         self.new: Counter[tuple[str, str]] = Counter()
 
-    def live(self, kept: Kept, *, tell: bool) -> NightReplayed | None:
+    def live(self, kept: KeptNight, *, tell: bool) -> NightReplayed | None:
         """One night on; what it did, if it is to be told of."""
         if kept.why_not:
             return NightReplayed(kept.as_at, why_not=kept.why_not) if tell else None
-        con = open_workspace()
-        snapshot.read(con, kept.path)
-        lock_down(con)
-        supplied = supplied_columns(con) if kept.supplied is None else kept.supplied
+        workspace = open_workspace()
+        snapshot.read(workspace, kept.path)
+        lock_down(workspace)
+        supplied = supplied_columns(workspace) if kept.supplied is None else kept.supplied
         doubted = find_doubted(self.book.in_force(kept.asked_on), kept.not_believed)
-        evaluated = evaluation.evaluate(con, self.book, kept.asked_on, supplied, doubted)
-        self._lay_out(con)
-        decide(con, gather_facts(self.book, evaluated, kept.asked_on), kept.as_at)
-        apply_decisions(con, run_id=kept.run_id, as_at=kept.as_at, first=self.next_id)
+        evaluated = evaluation.evaluate(workspace, self.book, kept.asked_on, supplied, doubted)
+        self._lay_out(workspace)
+        decide(workspace, gather_facts(self.book, evaluated, kept.asked_on), kept.as_at)
+        apply_decisions(workspace, run_id=kept.run_id, as_at=kept.as_at, first=self.next_id)
         if tell:
-            self._hear(con)
-        night = _tell(con, kept, self.rule, evaluated) if tell else None
-        self._carry(con)
-        con.close()
+            self._hear(workspace)
+        night = _tell(workspace, kept, self.rule, evaluated) if tell else None
+        self._carry(workspace)
+        workspace.close()
         return night
 
-    def _lay_out(self, con: "DuckDBPyConnection") -> None:
-        load_rows(con, "unresolved", UNRESOLVED, self.unresolved)
+    def _lay_out(self, workspace: "DuckDBPyConnection") -> None:
+        load_rows(workspace, "unresolved", UNRESOLVED, self.unresolved)
         # Who died or turned 25 is known from the kept caseload itself.
-        load_rows(con, "roster", ROSTER, ())
-        load_rows(con, "merged", {"old_id": "VARCHAR", "new_id": "VARCHAR"}, self.merged.items())
-        con.execute("""
+        load_rows(workspace, "roster", ROSTER, ())
+        load_rows(workspace, "merged", {"old_id": "VARCHAR", "new_id": "VARCHAR"}, self.merged.items())
+        workspace.execute("""
             CREATE OR REPLACE TABLE merged_away AS
             SELECT person_id, new_id FROM caseload JOIN merged ON old_id = person_id WHERE present IS NULL
         """)
         past = ((*key, number, last) for key, (number, last) in self.spells.items())
-        load_rows(con, "history", HISTORY, past)
+        load_rows(workspace, "history", HISTORY, past)
 
-    def _carry(self, con: "DuckDBPyConnection") -> None:
+    def _carry(self, workspace: "DuckDBPyConnection") -> None:
         names = list(UNRESOLVED)
-        rows = con.execute(f"SELECT {', '.join(names)} FROM settled ORDER BY flag_id").fetchall()
+        rows = workspace.execute(f"SELECT {', '.join(names)} FROM settled ORDER BY flag_id").fetchall()
         at = {name: place for place, name in enumerate(names)}
         self.unresolved = [row for row in rows if row[at["resolved_on"]] is None]
         for row in rows:
@@ -280,8 +280,8 @@ class _Life:
                 self.spells[key] = (self.spells.get(key, (0,))[0] + 1, row[at["resolved_on"]])
         self.next_id = 1 + max((row[at["flag_id"]] for row in rows), default=self.next_id - 1)
 
-    def _hear(self, con: "DuckDBPyConnection") -> None:
-        rows = con.execute(
+    def _hear(self, workspace: "DuckDBPyConnection") -> None:
+        rows = workspace.execute(
             """
             SELECT person_id, coalesce(c.allocated_team, ''), severity
             FROM settled JOIN caseload AS c USING (person_id) WHERE rule = ? AND change = 'opened'
@@ -306,9 +306,11 @@ class _Life:
         return tuple(one for one in named if one["rule"] == self.rule.id)
 
 
-def _tell(con: "DuckDBPyConnection", kept: Kept, rule: Rule, evaluated: evaluation.Evaluation) -> NightReplayed:
+def _tell(
+    workspace: "DuckDBPyConnection", kept: KeptNight, rule: Rule, evaluated: evaluation.Evaluation
+) -> NightReplayed:
     rows = fetch(
-        con,
+        workspace,
         """
         SELECT change, resolved_reason, resolved_on IS NOT NULL AS ended, held_since IS NOT NULL AS held,
                count(*) AS flags
@@ -341,10 +343,10 @@ def _tell(con: "DuckDBPyConnection", kept: Kept, rule: Rule, evaluated: evaluati
     )
 
 
-def supplied_columns(con: "DuckDBPyConnection") -> frozenset[str]:
+def supplied_columns(workspace: "DuckDBPyConnection") -> frozenset[str]:
     """The columns some source gave to anyone present, for a night whose run did not say."""
     tests = ", ".join(
         f"count(*) FILTER (\"{column.name}_gap\" IS DISTINCT FROM 'not supplied')" for column in columns.COLUMNS
     )
-    counts = con.execute(f"SELECT {tests} FROM caseload WHERE present").fetchone() or ()
+    counts = workspace.execute(f"SELECT {tests} FROM caseload WHERE present").fetchone() or ()
     return frozenset(column.name for column, count in zip(columns.COLUMNS, counts, strict=True) if count)

@@ -23,7 +23,7 @@ from monitor.rulebook.conditions import compile_condition
 from monitor.rulebook.rule_file import Rule
 from monitor.rulebook.rulebook import Rulebook
 from monitor.rulebook.vocabulary import CODES, TYPES
-from monitor.store.database import Store
+from monitor.store.database import Database
 from monitor.store.tables import Flag, FlagEvent, Message, Run, table_of
 from monitor.workspace import fetch, lock_down, open_workspace
 
@@ -46,7 +46,7 @@ class Value:
 
 
 @dataclass(frozen=True)
-class Answer:
+class RuleAnswer:
     """One rule's outcome. ``why``: why it was not asked or cannot be assessed; ``clears``: what would end a breach."""
 
     rule: str
@@ -62,14 +62,14 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Account:
+class Explanation:
     """Everything about one person. ``held``: the rows of each table that are theirs; ``kept_nights``: the nights whose
     kept caseload has them."""
 
     person_id: str
     as_at: dt.date
     source: str
-    answers: tuple[Answer, ...]
+    answers: tuple[RuleAnswer, ...]
     events: tuple[Mapping[str, Any], ...]
     messages: tuple[Mapping[str, Any], ...]
     held: Mapping[str, tuple[Mapping[str, Any], ...]]
@@ -99,34 +99,34 @@ class Account:
 
 
 def explain_person(
-    store: Store, folder: Path, rulebook: Rulebook, person_id: str, *, as_at: dt.date | None = None
-) -> Account:
+    database: Database, folder: Path, rulebook: Rulebook, person_id: str, *, as_at: dt.date | None = None
+) -> Explanation:
     """The account of one person as at a night, else the last accepted; ``folder`` holds the kept caseloads.
 
     ``Problems`` if nobody of that id was ever accepted.
     """
-    with store.reading() as connection:
-        run = _find_run(connection, as_at)
-        held = _held(connection, person_id)
-        events = _events(connection, person_id, [row["id"] for row in held["flag"]])
-        messages = _messages(connection, person_id)
-    nights = backtest.find_nights(store, folder)
+    with database.reading() as store:
+        run = _find_run(store, as_at)
+        held = _held(store, person_id)
+        events = _events(store, person_id, [row["id"] for row in held["flag"]])
+        messages = _messages(store, person_id)
+    nights = backtest.find_nights(database, folder)
     kept_on = _kept_on(nights, person_id)
     if not (any(held.values()) or events or kept_on):
         raise Problems([
             f"{person_id[:60]}: nobody of that id has been on an accepted night; check it, leading zeros and all"
         ])  # fmt: skip
     (kept,) = [night for night in nights if night.run_id == run.id]
-    answers, source = _ask(store, kept, rulebook, person_id, json.loads(run.rule_meanings or "{}"))
-    return Account(person_id, run.as_at, source, answers, events, messages, held, kept_on)
+    answers, source = _ask(database, kept, rulebook, person_id, json.loads(run.rule_meanings or "{}"))
+    return Explanation(person_id, run.as_at, source, answers, events, messages, held, kept_on)
 
 
-def _find_run(connection: Connection, as_at: dt.date | None) -> "Row[Any]":
+def _find_run(store: Connection, as_at: dt.date | None) -> "Row[Any]":
     run = table_of(Run)
     wanted = select(run).where(run.c.state == "accepted").order_by(run.c.as_at.desc()).limit(1)
     if as_at is not None:
         wanted = wanted.where(run.c.as_at == as_at)
-    found = connection.execute(wanted).first()
+    found = store.execute(wanted).first()
     if found is None:
         night = f"--as-at {as_at}: no night of that date was accepted" if as_at else "no night has been accepted yet"
         raise Refused(f"{night}; nobody can be explained from it")
@@ -137,52 +137,52 @@ def _find_run(connection: Connection, as_at: dt.date | None) -> "Row[Any]":
 
 
 def _ask(
-    store: Store, kept: backtest.Kept, rulebook: Rulebook, person_id: str, meanings: Mapping[str, str]
-) -> tuple[tuple[Answer, ...], str]:
+    database: Database, kept: backtest.KeptNight, rulebook: Rulebook, person_id: str, meanings: Mapping[str, str]
+) -> tuple[tuple[RuleAnswer, ...], str]:
     """Every rule's answer, and what it was asked of."""
     if kept.why_not is None:
-        con, source = open_workspace(), f"the caseload kept of {kept.as_at}"
-        snapshot.read(con, kept.path)
+        workspace, source = open_workspace(), f"the caseload kept of {kept.as_at}"
+        snapshot.read(workspace, kept.path)
     else:
-        con, last = last_night.recall(store)
+        workspace, last = last_night.recall(database)
         source = f"what the roster last knew, as at {last}, because {kept.why_not}"
         # Recalled between nights, nobody has a row of tonight: whoever was not missing on the last one counts as here.
-        con.execute(
+        workspace.execute(
             "UPDATE caseload SET present = absent_since IS NULL FROM roster WHERE roster.person_id = caseload.person_id"
         )
-    con.execute("DELETE FROM caseload WHERE person_id <> ?", [person_id])
-    lock_down(con)
-    if con.execute("SELECT count(*) FROM caseload").fetchall() == [(0,)]:
-        con.close()
+    workspace.execute("DELETE FROM caseload WHERE person_id <> ?", [person_id])
+    lock_down(workspace)
+    if workspace.execute("SELECT count(*) FROM caseload").fetchall() == [(0,)]:
+        workspace.close()
         return (), f"{source}, which does not have this person: dead or 25 by then, or not yet known"
-    supplied = backtest.supplied_columns(con) if kept.supplied is None else kept.supplied
+    supplied = backtest.supplied_columns(workspace) if kept.supplied is None else kept.supplied
     doubted = find_doubted(rulebook.in_force(kept.asked_on), kept.not_believed)
-    evaluated = evaluation.evaluate(con, rulebook, kept.asked_on, supplied, doubted)
-    answers = tuple(_answers(con, rulebook.rules, evaluated, kept.asked_on, meanings))
-    con.close()
+    evaluated = evaluation.evaluate(workspace, rulebook, kept.asked_on, supplied, doubted)
+    answers = tuple(_answers(workspace, rulebook.rules, evaluated, kept.asked_on, meanings))
+    workspace.close()
     return answers, source
 
 
 def _answers(
-    con: "DuckDBPyConnection",
+    workspace: "DuckDBPyConnection",
     rules: Sequence[Rule],
     evaluated: evaluation.Evaluation,
     as_at: dt.date,
     meanings: Mapping[str, str],
-) -> list[Answer]:
-    (row,) = fetch(con, "SELECT * FROM caseload")
-    outcomes = dict(con.execute("SELECT rule, outcome FROM answer").fetchall())
-    breaches = {one["rule"]: one for one in fetch(con, "SELECT * FROM breach")}
+) -> list[RuleAnswer]:
+    (row,) = fetch(workspace, "SELECT * FROM caseload")
+    outcomes = dict(workspace.execute("SELECT rule, outcome FROM answer").fetchall())
+    breaches = {one["rule"]: one for one in fetch(workspace, "SELECT * FROM breach")}
     missing: dict[str, list[str]] = {}
-    for one in fetch(con, 'SELECT rule, "column", why FROM cannot_assess ORDER BY ALL'):
+    for one in fetch(workspace, 'SELECT rule, "column", why FROM cannot_assess ORDER BY ALL'):
         missing.setdefault(one["rule"], []).append(f"{_words(one['column'])} {one['why']}")
-    due = _due_dates(con, [rule for rule in rules if rule.id in outcomes])
+    due = _due_dates(workspace, [rule for rule in rules if rule.id in outcomes])
     answers = []
     for rule in rules:
         outcome = outcomes.get(rule.id, NOT_ASKED)
         breach = breaches.get(rule.id)
         answers.append(
-            Answer(
+            RuleAnswer(
                 rule=rule.id,
                 title=rule.title,
                 severity=rule.severity,
@@ -200,12 +200,12 @@ def _answers(
     return sorted(answers, key=lambda one: ORDER.index(one.outcome))
 
 
-def _due_dates(con: "DuckDBPyConnection", rules: Sequence[Rule]) -> dict[str, dt.date]:
+def _due_dates(workspace: "DuckDBPyConnection", rules: Sequence[Rule]) -> dict[str, dt.date]:
     timed = [(rule, rule.due_on) for rule in rules if rule.due_on is not None]
     if not timed:
         return {}
     listed = ", ".join(f"({compile_condition(due_on, rule.limits)})" for rule, due_on in timed)
-    (dates,) = con.execute(f"SELECT {listed} FROM caseload").fetchall()
+    (dates,) = workspace.execute(f"SELECT {listed} FROM caseload").fetchall()
     return {rule.id: due for (rule, _), due in zip(timed, dates, strict=True) if due is not None}
 
 
@@ -255,7 +255,7 @@ def _shown(name: str, row: Mapping[str, Any]) -> str:
 # What is held
 
 
-def _held(connection: Connection, person_id: str) -> dict[str, tuple[Mapping[str, Any], ...]]:
+def _held(store: Connection, person_id: str) -> dict[str, tuple[Mapping[str, Any], ...]]:
     """The rows of every table that names the person, or one of their flags, whatever tables there are."""
     flag = table_of(Flag)
     theirs = select(flag.c.id).where(flag.c.person_id == person_id)
@@ -267,7 +267,7 @@ def _held(connection: Connection, person_id: str) -> dict[str, tuple[Mapping[str
             wanted = table.c.flag_id.in_(theirs)
         else:
             continue
-        rows = connection.execute(select(table).where(wanted).order_by(*table.primary_key.columns))
+        rows = store.execute(select(table).where(wanted).order_by(*table.primary_key.columns))
         held[table.name] = tuple(_plain(table, row) for row in rows)
     return held
 
@@ -281,23 +281,21 @@ def _plain(table: "Table", row: "Row[Any]") -> dict[str, Any]:
     return shown
 
 
-def _events(connection: Connection, person_id: str, flags: Sequence[int]) -> tuple[Mapping[str, Any], ...]:
+def _events(store: Connection, person_id: str, flags: Sequence[int]) -> tuple[Mapping[str, Any], ...]:
     """What was recorded of the person and their flags, in order, from the payloads of the chain."""
     event = table_of(FlagEvent)
     named = and_(event.c.flag_id.is_(None), event.c.payload.contains(json.dumps(person_id), autoescape=True))
-    rows = connection.execute(
-        select(event.c.payload).where(or_(event.c.flag_id.in_(flags), named)).order_by(event.c.id)
-    )
+    rows = store.execute(select(event.c.payload).where(or_(event.c.flag_id.in_(flags), named)).order_by(event.c.id))
     said = [json.loads(row.payload) for row in rows if row.payload is not None]
     return tuple(one for one in said if one.get("person_id") == person_id)
 
 
-def _messages(connection: Connection, person_id: str) -> tuple[Mapping[str, Any], ...]:
+def _messages(store: Connection, person_id: str) -> tuple[Mapping[str, Any], ...]:
     """When, to whom and of what kind, for every message that names the person; not what it says of others."""
     message = table_of(Message)
     listed = [message.c[name] for name in ("key", "as_at", "created_at", "recipient", "kind", "state", "people")]
     named = message.c.people.contains(json.dumps(person_id), autoescape=True)
-    rows = connection.execute(select(*listed).where(named).order_by(message.c.id))
+    rows = store.execute(select(*listed).where(named).order_by(message.c.id))
     return tuple(
         {name: value for name, value in row._mapping.items() if name != "people"}
         for row in rows
@@ -305,21 +303,21 @@ def _messages(connection: Connection, person_id: str) -> tuple[Mapping[str, Any]
     )
 
 
-def _kept_on(nights: Sequence[backtest.Kept], person_id: str) -> tuple[dt.date, ...]:
+def _kept_on(nights: Sequence[backtest.KeptNight], person_id: str) -> tuple[dt.date, ...]:
     there = {str(night.path): night.as_at for night in nights if night.why_not is None}
     if not there:
         return ()
-    con = open_workspace()
-    rows = con.execute(
+    workspace = open_workspace()
+    rows = workspace.execute(
         "SELECT DISTINCT filename FROM read_parquet($files, filename = true, union_by_name = true) "
         "WHERE person_id = $id",
         {"files": list(there), "id": person_id},
     ).fetchall()
-    con.close()
+    workspace.close()
     return tuple(sorted(there[row[0]] for row in rows))
 
 
-def narrow(account: Account, rule: str) -> Account:
+def narrow(account: Explanation, rule: str) -> Explanation:
     """The account with one rule's answer and events; what is held stays whole."""
     return replace(
         account,

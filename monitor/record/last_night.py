@@ -10,7 +10,7 @@ from monitor.caseload.intake import create_empty, join_roster
 from monitor.errors import Problems, Refused
 from monitor.flags import life
 from monitor.store import events
-from monitor.store.database import Store
+from monitor.store.database import Database
 from monitor.store.tables import Person, Run, table_of
 from monitor.workspace import open_workspace
 
@@ -18,37 +18,37 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-def recall(store: Store) -> tuple["DuckDBPyConnection", dt.date]:
+def recall(database: Database) -> tuple["DuckDBPyConnection", dt.date]:
     """A workspace with ``caseload`` and ``flag_line`` as the last accepted night left them, and that date."""
-    con = open_workspace()
+    workspace = open_workspace()
     table = table_of(Run)
-    with store.reading() as connection:
+    with database.reading() as store:
         accepted = select(table.c.as_at).where(table.c.state == "accepted").order_by(table.c.as_at.desc()).limit(1)
-        as_at = connection.execute(accepted).scalar()
+        as_at = store.execute(accepted).scalar()
         if as_at is None:
             raise Refused("the database holds no accepted night yet; run one with: monitor run")
-        create_empty(con)
-        roster.load(con, connection)
-        life.load(con, connection)
-        join_roster(con, None, as_at=as_at)
-        life.stand(con)
-        life.show(con, connection, as_at)
-    return con, as_at
+        create_empty(workspace)
+        roster.load(workspace, store)
+        life.load(workspace, store)
+        join_roster(workspace, None, as_at=as_at)
+        life.stand(workspace)
+        life.show(workspace, store, as_at)
+    return workspace, as_at
 
 
-def confirm(store: Store, person_id: str, *, by: str, today: dt.date, now: dt.datetime) -> str:
+def confirm(database: Database, person_id: str, *, by: str, today: dt.date, now: dt.datetime) -> str:
     """Record that what the records now say of someone recorded as died has been confirmed; what was confirmed."""
     person = table_of(Person)
-    with store.writing() as connection:
-        found = connection.execute(select(person).where(person.c.person_id == person_id)).first()
+    with database.writing() as store:
+        found = store.execute(select(person).where(person.c.person_id == person_id)).first()
         if found is None or found.died_on is None:
             raise Problems([f"{person_id}: is not recorded as having died; nothing waits to be confirmed"])
         alive = found.alive_again_on is not None
         if alive:
             back = {"died_on": None, "alive_again_on": None}
-            connection.execute(person.update().where(person.c.person_id == person_id).values(back))
+            store.execute(person.update().where(person.c.person_id == person_id).values(back))
         kind = "alive confirmed" if alive else "death confirmed"
-        events.record(connection, [events.Event(kind, person_id=person_id, by=by)], as_at=today, recorded_at=now)
+        events.record(store, [events.Event(kind, person_id=person_id, by=by)], as_at=today, recorded_at=now)
     if alive:
         return "confirmed alive: the rules are asked again from the next night"
     return "confirmed: nothing is asked or sent about this person"

@@ -24,7 +24,7 @@ from monitor.outbox.queue import PENDING
 from monitor.record import purge_files
 from monitor.store import events
 from monitor.store.bulk import next_id
-from monitor.store.database import Store
+from monitor.store.database import Database
 from monitor.store.events import Event
 from monitor.store.tables import (
     Answer,
@@ -80,37 +80,39 @@ def limits(keep: Retention, today: dt.date) -> Limits:
     return Limits(**{thing: oldest_kept(getattr(keep, thing), today) for thing in Limits.__dataclass_fields__})
 
 
-def purge_store(store: Store, config: Config, today: dt.date, now: dt.datetime, *, dry_run: bool = False) -> Purged:
+def purge_store(
+    database: Database, config: Config, today: dt.date, now: dt.datetime, *, dry_run: bool = False
+) -> Purged:
     """Remove what ``config.retention`` no longer keeps on ``today``; the caller holds the lock.
 
     With ``dry_run`` it only counts.
     """
     oldest = limits(config.retention, today)
     if dry_run:
-        with store.reading() as connection:
-            found = _find_files(connection, config, oldest)
-            return _account(_count_rows(connection, oldest), found, _nights_of_rows(connection, oldest))
-    with store.writing() as connection:
-        forget_for_good(connection)
-        nights = _nights_of_rows(connection, oldest)
-        rows = _empty_rows(connection, oldest)
-        found = _find_files(connection, config, oldest)
+        with database.reading() as store:
+            found = _find_files(store, config, oldest)
+            return _account(_count_rows(store, oldest), found, _nights_of_rows(store, oldest))
+    with database.writing() as store:
+        forget_for_good(store)
+        nights = _nights_of_rows(store, oldest)
+        rows = _empty_rows(store, oldest)
+        found = _find_files(store, config, oldest)
         purged = _account(rows, found, nights)
         if purged.removed:
-            _record(connection, purged, today, now)
+            _record(store, purged, today, now)
     problems = purge_files.remove(found)
-    with store.writing() as connection:
+    with database.writing() as store:
         removal = table_of(Removal)
         unfinished = and_(removal.c.kind == KIND, removal.c.finished_at.is_(None))
-        if not problems and connection.execute(select(removal.c.id).where(unfinished)).first():
-            connection.execute(removal.update().where(unfinished).values(finished_at=now))
+        if not problems and store.execute(select(removal.c.id).where(unfinished)).first():
+            store.execute(removal.update().where(unfinished).values(finished_at=now))
     return Purged(purged.removed, purged.nights, problems)
 
 
-def forget_for_good(connection: Connection) -> None:
+def forget_for_good(store: Connection) -> None:
     """From here on, what this connection deletes is overwritten in the file of an SQLite database."""
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("PRAGMA secure_delete = ON")
+    if store.dialect.name == "sqlite":
+        store.exec_driver_sql("PRAGMA secure_delete = ON")
 
 
 def _account(rows: Mapping[str, int], found: "purge_files.Spent", nights: Mapping[str, tuple[dt.date, ...]]) -> Purged:
@@ -119,47 +121,47 @@ def _account(rows: Mapping[str, int], found: "purge_files.Spent", nights: Mappin
     return Purged({t: n for t, n in removed.items() if n}, {t: days for t, days in known.items() if days})
 
 
-def _record(connection: Connection, purged: Purged, today: dt.date, now: dt.datetime) -> None:
+def _record(store: Connection, purged: Purged, today: dt.date, now: dt.datetime) -> None:
     nights = {thing: [day.isoformat() for day in days] for thing, days in purged.nights.items()}
     row = {
-        "id": next_id(connection, Removal),
+        "id": next_id(store, Removal),
         "as_at": today,
         "recorded_at": now,
         "kind": KIND,
         "removed": json.dumps(purged.removed),
         "nights": json.dumps(nights),
     }
-    connection.execute(table_of(Removal).insert().values(row))
+    store.execute(table_of(Removal).insert().values(row))
     detail = {"removed": dict(purged.removed), EMPTIED: purged.removed.get("events", 0)}
-    events.record(connection, [Event("removed, past its time", detail=detail)], as_at=today, recorded_at=now)
+    events.record(store, [Event("removed, past its time", detail=detail)], as_at=today, recorded_at=now)
 
 
-def _find_files(connection: Connection, config: Config, oldest: Limits) -> purge_files.Spent:
-    kept = _kept(connection, oldest)
+def _find_files(store: Connection, config: Config, oldest: Limits) -> purge_files.Spent:
+    kept = _kept(store, oldest)
     return purge_files.find_spent(
-        config.data_folder, oldest, newest=_newest(connection), named=kept, log_file=config.service.log_file
+        config.data_folder, oldest, newest=_newest(store), named=kept, log_file=config.service.log_file
     )
 
 
 # Rows
 
 
-def _newest(connection: Connection) -> dt.date | None:
+def _newest(store: Connection) -> dt.date | None:
     """The last accepted night."""
     run = table_of(Run)
-    return connection.execute(select(func.max(run.c.as_at)).where(run.c.state == "accepted")).scalar()
+    return store.execute(select(func.max(run.c.as_at)).where(run.c.state == "accepted")).scalar()
 
 
-def _kept(connection: Connection, oldest: Limits) -> frozenset[str]:
+def _kept(store: Connection, oldest: Limits) -> frozenset[str]:
     """The names of the caseloads that stay."""
     run = table_of(Run)
-    staying = and_(run.c.snapshot.is_not(None), not_(_spent_runs(connection, oldest)))
-    return frozenset(connection.execute(select(run.c.snapshot).where(staying)).scalars())
+    staying = and_(run.c.snapshot.is_not(None), not_(_spent_runs(store, oldest)))
+    return frozenset(store.execute(select(run.c.snapshot).where(staying)).scalars())
 
 
-def _spent_runs(connection: Connection, oldest: Limits) -> ColumnElement[bool]:
+def _spent_runs(store: Connection, oldest: Limits) -> ColumnElement[bool]:
     run = table_of(Run)
-    newest = _newest(connection)
+    newest = _newest(store)
     if oldest.snapshots is None or newest is None:
         return run.c.id.is_(None)
     return and_(run.c.snapshot.is_not(None), run.c.as_at < min(oldest.snapshots, newest))
@@ -185,49 +187,49 @@ def _spent_events(oldest: Limits) -> ColumnElement[bool]:
     return and_(event.c.payload.is_not(None), event.c.flag_id.in_(spent))
 
 
-def _count_rows(connection: Connection, oldest: Limits) -> dict[str, int]:
+def _count_rows(store: Connection, oldest: Limits) -> dict[str, int]:
     wanted = {
         "events": (table_of(FlagEvent), _spent_events(oldest)),
         "resolved_flags": (table_of(Flag), _spent_flags(oldest)),
         "messages": (table_of(Message), _spent_messages(oldest)),
     }
     return {
-        thing: connection.execute(select(func.count()).select_from(table).where(spent)).scalar_one()
+        thing: store.execute(select(func.count()).select_from(table).where(spent)).scalar_one()
         for thing, (table, spent) in wanted.items()
     }
 
 
-def _nights_of_rows(connection: Connection, oldest: Limits) -> dict[str, tuple[dt.date, ...]]:
+def _nights_of_rows(store: Connection, oldest: Limits) -> dict[str, tuple[dt.date, ...]]:
     message, run = table_of(Message), table_of(Run)
     said = select(message.c.as_at).distinct().where(_spent_messages(oldest)).order_by(message.c.as_at)
-    kept = select(run.c.as_at).distinct().where(_spent_runs(connection, oldest)).order_by(run.c.as_at)
+    kept = select(run.c.as_at).distinct().where(_spent_runs(store, oldest)).order_by(run.c.as_at)
     return {
-        "messages": tuple(connection.execute(said).scalars()),
-        "snapshots": tuple(connection.execute(kept).scalars()),
+        "messages": tuple(store.execute(said).scalars()),
+        "snapshots": tuple(store.execute(kept).scalars()),
     }
 
 
-def _empty_rows(connection: Connection, oldest: Limits) -> dict[str, int]:
+def _empty_rows(store: Connection, oldest: Limits) -> dict[str, int]:
     """Empty what is past its time; how many rows of each."""
     event, flag, message, run = table_of(FlagEvent), table_of(Flag), table_of(Message), table_of(Run)
-    spent = _spent_runs(connection, oldest)
-    connection.execute(run.update().where(spent).values(snapshot=None, snapshot_sha256=None))
+    spent = _spent_runs(store, oldest)
+    store.execute(run.update().where(spent).values(snapshot=None, snapshot_sha256=None))
     over = select(flag.c.id).where(_spent_flags(oldest))
     for noted in (table_of(Waiver), table_of(Answer)):
-        connection.execute(noted.update().where(noted.c.flag_id.in_(over)).values(note=""))
+        store.execute(noted.update().where(noted.c.flag_id.in_(over)).values(note=""))
     waiver = table_of(Waiver)
-    connection.execute(waiver.update().where(waiver.c.flag_id.in_(over)).values(ended_note=None))
-    emptied = connection.execute(event.update().where(_spent_events(oldest)).values(payload=None, salt=None)).rowcount
-    flags = connection.execute(flag.update().where(_spent_flags(oldest)).values(because="", held_why=None)).rowcount
+    store.execute(waiver.update().where(waiver.c.flag_id.in_(over)).values(ended_note=None))
+    emptied = store.execute(event.update().where(_spent_events(oldest)).values(payload=None, salt=None)).rowcount
+    flags = store.execute(flag.update().where(_spent_flags(oldest)).values(because="", held_why=None)).rowcount
     coming = table_of(MessageComing)
     forgotten = select(message.c.id).where(_spent_messages(oldest))
-    connection.execute(coming.delete().where(coming.c.message_id.in_(forgotten)))
+    store.execute(coming.delete().where(coming.c.message_id.in_(forgotten)))
     # That an address was told of a flag matters as long as the flag may be told of again.
     if oldest.messages is not None and oldest.resolved_flags is not None:
         reported = table_of(MessageFlag)
         past = select(flag.c.id).where(flag.c.resolved_on < oldest.resolved_flags)
         old = select(message.c.id).where(message.c.as_at < oldest.messages)
-        connection.execute(reported.delete().where(reported.c.flag_id.in_(past), reported.c.message_id.in_(old)))
+        store.execute(reported.delete().where(reported.c.flag_id.in_(past), reported.c.message_id.in_(old)))
     words = {"text": "", "html": "", "people": "[]", "attached": None}
-    messages = connection.execute(message.update().where(_spent_messages(oldest)).values(words)).rowcount
+    messages = store.execute(message.update().where(_spent_messages(oldest)).values(words)).rowcount
     return {"events": emptied, "resolved_flags": flags, "messages": messages}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from monitor.record.purge import Purged
 
 if TYPE_CHECKING:
-    from monitor.record.remove_person import Account
+    from monitor.record.remove_person import RemovalAccount
 
 THINGS = {
     "snapshots": "kept caseloads",
@@ -45,7 +45,7 @@ def purged(account: Purged, *, dry_run: bool) -> list[str]:
     return [*lines, *_problems(account.problems)]
 
 
-def person(account: "Account") -> list[str]:
+def person(account: "RemovalAccount") -> list[str]:
     lines = ["Would be removed:" if account.rehearsed else "Removed:"]
     if account.completed and not account.rehearsed:
         lines = ["Removed before; looked through everything once more:"]

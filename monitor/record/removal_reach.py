@@ -12,8 +12,8 @@ from monitor.record.remove_traces import Trace
 from monitor.store.tables import Message, table_of
 
 
-def describe(connection: Connection, config: Config, trace: Trace) -> tuple[str, ...]:
-    lines = [_say_sent(connection, trace)]
+def describe(store: Connection, config: Config, trace: Trace) -> tuple[str, ...]:
+    lines = [_say_sent(store, trace)]
     folder = config.lists.lists_folder
     if folder:
         copies = remove_traces.find_copies(folder, trace) if folder.is_dir() else []
@@ -30,16 +30,16 @@ def describe(connection: Connection, config: Config, trace: Trace) -> tuple[str,
         "Backups of the data folder and the database from before today still hold this person: let them run out "
         "on their own date or remove them; after putting one back, give this command again"
     )
-    if connection.dialect.name != "sqlite":
+    if store.dialect.name != "sqlite":
         lines.append("PostgreSQL's write-ahead log, its archives and replicas hold it until they are recycled")
     lines.append("The heartbeat service was told counts only: nothing to do")
     lines.extend(_say_named_in_files(config, trace))
     return tuple(lines)
 
 
-def _say_sent(connection: Connection, trace: Trace) -> str:
+def _say_sent(store: Connection, trace: Trace) -> str:
     message = table_of(Message)
-    rows = connection.execute(
+    rows = store.execute(
         select(message.c.recipient, message.c.as_at, message.c.people).where(
             message.c.accepted_at.is_not(None),
             message.c.people.contains(in_json(trace.person_id), autoescape=True),

@@ -26,11 +26,11 @@ from monitor.errors import MonitorError, Problems, Refused
 from monitor.record import removal_reach, remove_rows, remove_traces
 from monitor.record.purge import EMPTIED, forget_for_good
 from monitor.record.purge_files import SNAPSHOTS, remove_paths
-from monitor.record.remove_traces import Change, Trace
+from monitor.record.remove_traces import FileChange, Trace
 from monitor.sources.read import read_source
 from monitor.store import events
 from monitor.store.bulk import next_id
-from monitor.store.database import Store
+from monitor.store.database import Database
 from monitor.store.events import Event
 from monitor.store.tables import Removal, RemovedPerson, Run, table_of
 from monitor.workspace import open_workspace
@@ -42,14 +42,14 @@ KIND = "person"
 
 
 @dataclass(frozen=True)
-class Account:
+class RemovalAccount:
     """What was removed, or would be. ``rows``: by table, how many went or were emptied; ``outside``: what is beyond the
     monitor's reach, and what to do about it; ``completed``: an earlier removal of the same person was taken up.
     """
 
     rows: Mapping[str, int]
     nights: tuple[dt.date, ...]
-    files: tuple[Change, ...]
+    files: tuple[FileChange, ...]
     outside: tuple[str, ...]
     problems: tuple[str, ...] = ()
     completed: bool = False
@@ -64,7 +64,7 @@ class Account:
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptCaseload:
     """One kept caseload that has the person, and what takes its place; nothing where no run knows the file."""
 
     path: Path
@@ -76,8 +76,8 @@ class Kept:
 class Found:
     """What is to be done to files; ``problems``: those about which nobody can tell."""
 
-    kept: list[Kept] = field(default_factory=list)
-    changes: list[Change] = field(default_factory=list)
+    kept: list[KeptCaseload] = field(default_factory=list)
+    changes: list[FileChange] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
@@ -92,21 +92,23 @@ def find_in_sources(
 
     A care history keeps everyone who was ever in care: it only counts for those of whom it could tell the monitor.
     """
-    con = open_workspace()
+    workspace = open_workspace()
     having = []
     for source in config.sources:
         say(f"Reading {source.name}")
         if source.kind == "care-history":
-            unlisted.read(con, source, environ, as_at=as_at, say=say)
+            unlisted.read(workspace, source, environ, as_at=as_at, say=say)
             asked = "SELECT 1 FROM care_history WHERE person_id = ? AND NOT died AND birthday(date_of_birth, 25) > ?"
-            there = con.execute(asked, [person_id, as_at]).fetchall() != []
+            there = workspace.execute(asked, [person_id, as_at]).fetchall() != []
         else:
-            extract = read_source(source, con, as_at=as_at, data_folder=config.data_folder, environ=environ, say=say)
+            extract = read_source(
+                source, workspace, as_at=as_at, data_folder=config.data_folder, environ=environ, say=say
+            )
             matched = match_headings(extract.headings)
-            there = has_person(con, Reading(0, extract, dict(matched.positions), matched.extra), person_id)
+            there = has_person(workspace, Reading(0, extract, dict(matched.positions), matched.extra), person_id)
         if there:
             having.append(source.name)
-    con.close()
+    workspace.close()
     return tuple(having)
 
 
@@ -128,7 +130,7 @@ def check_request(person_id: str, by: str, reason: str) -> None:
 
 
 def remove(
-    store: Store,
+    database: Database,
     config: Config,
     person_id: str,
     *,
@@ -139,7 +141,7 @@ def remove(
     environ: Mapping[str, str],
     say: Callable[[str], None] = lambda step: None,
     dry_run: bool = False,
-) -> Account:
+) -> RemovalAccount:
     """Remove a person, or complete a removal that was interrupted; the caller holds the lock.
 
     ``Refused`` while a source has them; ``Problems`` if nothing here is about anybody of that id.
@@ -153,19 +155,19 @@ def remove(
             "out there first. Nothing has been removed"
         )
     trace = Trace(person_id)
-    with store.reading() as connection:
-        number = next_id(connection, Removal)
-        before = removed_people.find(connection, person_id)
+    with database.reading() as store:
+        number = next_id(store, Removal)
+        before = removed_people.find(store, person_id)
         say("Looking through the kept caseloads and lists")
-        found = _find_files(connection, config, trace, number)
-        beyond = removal_reach.describe(connection, config, trace)
+        found = _find_files(store, config, trace, number)
+        beyond = removal_reach.describe(store, config, trace)
     if not dry_run:
         for one in found.kept:
             if one.replacement:
                 snapshot.leave_out(one.path, one.path.with_name(one.replacement), person_id)
     say("Removing")
     removed = _remove_or_rehearse(
-        store, config, trace, found, number, by=by, reason=reason, today=today, now=now, dry_run=dry_run
+        database, config, trace, found, number, by=by, reason=reason, today=today, now=now, dry_run=dry_run
     )
     files = tuple(found.changes)
     if not (removed or found.kept or files or before or found.problems):
@@ -173,29 +175,29 @@ def remove(
     nights = tuple(sorted({one.run.as_at for one in found.kept if one.run is not None}))
     if found.kept:
         removed = {**removed, "snapshots": len(found.kept)}
-    account = Account(removed, nights, files, beyond, tuple(found.problems), bool(before), dry_run)
+    account = RemovalAccount(removed, nights, files, beyond, tuple(found.problems), bool(before), dry_run)
     if dry_run:
         return account
     problems = [*found.problems, *_finish_files(found, trace)]
     say("Writing the database anew")
     try:
-        store.compact()
+        database.compact()
     except MonitorError as fault:
         problems.append(str(fault))
     if not problems:
-        _mark_finished(store, person_id, now)
-    return Account(removed, nights, files, beyond, tuple(problems), bool(before))
+        _mark_finished(database, person_id, now)
+    return RemovalAccount(removed, nights, files, beyond, tuple(problems), bool(before))
 
 
 # Files
 
 
-def _find_files(connection: Connection, config: Config, trace: Trace, number: int) -> Found:
+def _find_files(store: Connection, config: Config, trace: Trace, number: int) -> Found:
     found = Found()
     run = table_of(Run)
     known = {
         row.snapshot: row
-        for row in connection.execute(
+        for row in store.execute(
             select(run.c.id, run.c.as_at, run.c.snapshot, run.c.snapshot_sha256).where(run.c.snapshot.is_not(None))
         )
     }
@@ -208,9 +210,9 @@ def _find_files(connection: Connection, config: Config, trace: Trace, number: in
             found.problems.append(str(fault))
             continue
         row = known.get(path.name)
-        found.kept.append(Kept(path, row, f"{path.name.split('-without')[0].removesuffix('.parquet')}-without-{number}"
-                                          ".parquet" if row else None))  # fmt: skip
-    changes, unknown = remove_traces.find(config.data_folder, trace, leave=frozenset(_database_files(connection)))
+        stem = path.name.split("-without")[0].removesuffix(".parquet")
+        found.kept.append(KeptCaseload(path, row, f"{stem}-without-{number}.parquet" if row else None))
+    changes, unknown = remove_traces.find(config.data_folder, trace, leave=frozenset(_database_files(store)))
     found.changes.extend(changes)
     found.problems.extend(
         f"{path}: names this person and is of a kind that the monitor does not make; remove it or them from it"
@@ -219,11 +221,11 @@ def _find_files(connection: Connection, config: Config, trace: Trace, number: in
     return found
 
 
-def _database_files(connection: Connection) -> list[Path]:
+def _database_files(store: Connection) -> list[Path]:
     """The database and what stands beside it, if it is a file."""
-    if connection.dialect.name != "sqlite" or not connection.engine.url.database:
+    if store.dialect.name != "sqlite" or not store.engine.url.database:
         return []
-    path = Path(connection.engine.url.database)
+    path = Path(store.engine.url.database)
     return list(path.parent.glob(f"{path.name}*"))
 
 
@@ -244,7 +246,7 @@ def _finish_files(found: Found, trace: Trace) -> list[str]:
 
 
 def _remove_or_rehearse(
-    store: Store,
+    database: Database,
     config: Config,
     trace: Trace,
     found: Found,
@@ -259,20 +261,20 @@ def _remove_or_rehearse(
     """What goes from each table, all in one transaction, which is taken back again if nothing is to happen."""
     counts: dict[str, int] = {}
     try:
-        with store.writing() as connection:
-            forget_for_good(connection)
-            counts.update(remove_rows.remove(connection, trace))
-            snapshots = _swap_snapshots(connection, config, found)
+        with database.writing() as store:
+            forget_for_good(store)
+            counts.update(remove_rows.remove(store, trace))
+            snapshots = _swap_snapshots(store, config, found)
             if dry_run:
                 raise _Rehearsed
             if counts or found.kept or found.changes:
-                _record(connection, trace, counts, snapshots, number, by=by, reason=reason, today=today, now=now)
+                _record(store, trace, counts, snapshots, number, by=by, reason=reason, today=today, now=now)
     except _Rehearsed:
         pass
     return counts
 
 
-def _swap_snapshots(connection: Connection, config: Config, found: Found) -> dict[str, Any]:
+def _swap_snapshots(store: Connection, config: Config, found: Found) -> dict[str, Any]:
     """Let the ledger know the files written anew; what each was and is.
 
     One that had been altered keeps the hash it had, so that the audit goes on naming it.
@@ -286,15 +288,13 @@ def _swap_snapshots(connection: Connection, config: Config, found: Found) -> dic
         was = one.run.snapshot_sha256
         unaltered = path.is_file() and snapshot.fingerprint(one.path) == was
         now = snapshot.fingerprint(path) if unaltered else was
-        connection.execute(
-            run.update().where(run.c.id == one.run.id).values(snapshot=one.replacement, snapshot_sha256=now)
-        )
+        store.execute(run.update().where(run.c.id == one.run.id).values(snapshot=one.replacement, snapshot_sha256=now))
         swapped[one.replacement] = {"was": was, "is": now}
     return swapped
 
 
 def _record(
-    connection: Connection,
+    store: Connection,
     trace: Trace,
     removed: Mapping[str, int],
     snapshots: Mapping[str, Any],
@@ -307,23 +307,21 @@ def _record(
 ) -> None:
     counts = {**removed, "snapshots": len(snapshots)}
     nights = sorted({name[:10] for name in snapshots})
-    connection.execute(
+    store.execute(
         table_of(Removal).insert().values(
             id=number, as_at=today, recorded_at=now, kind=KIND, by=by, reason=reason, removed=json.dumps(counts),
             nights=json.dumps({"snapshots": nights}),
         )
     )  # fmt: skip
     mark, salt = removed_people.make(trace.person_id)
-    connection.execute(
-        table_of(RemovedPerson).insert().values(removal_id=number, mark=mark, salt=salt, removed_on=today)
-    )
+    store.execute(table_of(RemovedPerson).insert().values(removal_id=number, mark=mark, salt=salt, removed_on=today))
     detail = {"removal": number, "removed": counts, "snapshots": snapshots, EMPTIED: removed.get("flag_event", 0)}
-    events.record(connection, [Event("person removed", by=by, why=reason, detail=detail)], as_at=today, recorded_at=now)
+    events.record(store, [Event("person removed", by=by, why=reason, detail=detail)], as_at=today, recorded_at=now)
 
 
-def _mark_finished(store: Store, person_id: str, now: dt.datetime) -> None:
+def _mark_finished(database: Database, person_id: str, now: dt.datetime) -> None:
     removal = table_of(Removal)
-    with store.writing() as connection:
-        numbers = [row.removal_id for row in removed_people.find(connection, person_id)]
+    with database.writing() as store:
+        numbers = [row.removal_id for row in removed_people.find(store, person_id)]
         unfinished = removal.c.finished_at.is_(None) & removal.c.id.in_(numbers)
-        connection.execute(removal.update().where(unfinished).values(finished_at=now))
+        store.execute(removal.update().where(unfinished).values(finished_at=now))

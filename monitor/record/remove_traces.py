@@ -26,7 +26,7 @@ Action = Literal["rewritten", "removed"]
 
 
 @dataclass(frozen=True)
-class Change:
+class FileChange:
     """What is done to one file that names the person."""
 
     path: Path
@@ -52,7 +52,7 @@ class Trace:
         return self._word.sub(REMOVED, text) if self.is_telling else text
 
 
-def find(data: Path, trace: Trace, *, leave: frozenset[Path]) -> tuple[list[Change], list[Path]]:
+def find(data: Path, trace: Trace, *, leave: frozenset[Path]) -> tuple[list[FileChange], list[Path]]:
     """The files under ``data`` that name the person, and those of a kind that is not known here.
 
     Kept caseloads and samples (of invented people) aside, and whatever is in ``leave``.
@@ -66,7 +66,7 @@ def find(data: Path, trace: Trace, *, leave: frozenset[Path]) -> tuple[list[Chan
         if action == "unknown":
             unknown.append(path)
         elif action is not None:
-            changes.append(Change(path, action))
+            changes.append(FileChange(path, action))
     return changes, unknown
 
 
@@ -102,7 +102,7 @@ def _judge(path: Path, trace: Trace) -> Action | Literal["unknown"] | None:
     return "unknown" if "\0" in text else "rewritten"
 
 
-def apply(change: Change, trace: Trace) -> None:
+def apply(change: FileChange, trace: Trace) -> None:
     """Do it, whole or not at all."""
     if change.action == "removed":
         change.path.unlink(missing_ok=True)

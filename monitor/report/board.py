@@ -25,16 +25,16 @@ from monitor.report.contents import (
     About,
     Caseloads,
     Change,
-    Clearing,
+    ClearingDays,
     Contents,
-    Counts,
     FlagList,
     Header,
     HowLong,
-    Measure,
+    MeasureFigure,
     Number,
     OutOfSight,
     ParagraphRule,
+    RuleCounts,
     RuleFigures,
     Sight,
     Tally,
@@ -42,7 +42,7 @@ from monitor.report.contents import (
     TeamSight,
     Trend,
     Trends,
-    Waivers,
+    WaiverFigures,
 )
 from monitor.report.rounding import SMALLEST, cover, divide, is_small, near, near_all, plain, value
 
@@ -84,7 +84,7 @@ def suppress(contents: Contents) -> Contents:
             opened=near(contents.done.opened), cleared=near(contents.done.cleared),
             no_longer_asked=near(contents.done.no_longer_asked),
         ),
-        waivers=Waivers(
+        waivers=WaiverFigures(
             near(contents.waivers.in_force), near(contents.waivers.ending_soon), near(contents.waivers.ended),
             _tallies(contents.waivers.reasons),
         ),
@@ -316,7 +316,7 @@ def _rule(rule: RuleFigures, loose: bool, teams: Mapping[str, str], shown: Seque
     columns = {name: divide(merged(name), totals[name]) for name in COUNTED}
     if _waived_shows(columns, merged("waived")):
         totals["waived"], columns["waived"] = HIDDEN, [HIDDEN] * len(shown)
-    rows = [Counts(**{name: columns[name][n] for name in COUNTED}) for n in range(len(shown))]
+    rows = [RuleCounts(**{name: columns[name][n] for name in COUNTED}) for n in range(len(shown))]
     # Without what was asked of its row, a withheld number can be exchanged with another's and nothing shown changes.
     asked = near_all([
         1 if HIDDEN in (row.breach, row.cannot_assess) else number
@@ -327,7 +327,7 @@ def _rule(rule: RuleFigures, loose: bool, teams: Mapping[str, str], shown: Seque
         for team, row, whole, passed in zip(shown, rows, asked, near_all(merged("met")), strict=True)
         if whole is not None or any(number for number in vars(row).values())
     }
-    total, passed = Counts(**totals), near(rule.total.met)
+    total, passed = RuleCounts(**totals), near(rule.total.met)
     whole = HIDDEN if _is_tight(total, rule.total.asked, passed) else near(rule.total.asked)
     return replace(rule, total=_complete(total, whole, passed), teams=found)
 
@@ -348,13 +348,13 @@ def _room(breach: Number, held: Number, whole: int) -> int:
     return whole if HIDDEN in (breach, held) else value(breach) + value(held)
 
 
-def _complete(row: Counts, asked: Number, met: Number) -> Counts:
+def _complete(row: RuleCounts, asked: Number, met: Number) -> RuleCounts:
     """Where a number of a row is withheld, so is how many met it: it would be the difference."""
     shy = asked is HIDDEN or any(getattr(row, name) is HIDDEN for name in COUNTED)
     return replace(row, asked=asked, met=HIDDEN if shy and met is not None else met)
 
 
-def _is_tight(row: Counts, asked: Number, met: Number) -> bool:
+def _is_tight(row: RuleCounts, asked: Number, met: Number) -> bool:
     """Whether the number asked, even to the nearest ten, leaves what is withheld of a row fewer than five ways."""
     about = near(asked)
     if not isinstance(about, About) or not (met is HIDDEN or any(number is HIDDEN for number in vars(row).values())):
@@ -372,9 +372,9 @@ def _beside(one: ParagraphRule, rule: RuleFigures | None) -> ParagraphRule:
 # What was done, and the service.
 
 
-def _clearing(lines: Sequence[Clearing], loose: frozenset[str]) -> tuple[Clearing, ...]:
+def _clearing(lines: Sequence[ClearingDays], loose: frozenset[str]) -> tuple[ClearingDays, ...]:
     """Each severity beside its rules."""
-    found: dict[int, Clearing] = {}
+    found: dict[int, ClearingDays] = {}
     groups: dict[tuple[str, bool], list[int]] = {}
     for place, line in enumerate(lines):
         groups.setdefault((line.severity, not line.rule), []).append(place)
@@ -408,7 +408,7 @@ def _caseloads(caseloads: Caseloads, teams: Mapping[str, str], shown: Sequence[s
     return Caseloads(caseloads.cap, tuple(rows))
 
 
-def _measures(measures: Sequence[Measure]) -> tuple[Measure, ...]:
+def _measures(measures: Sequence[MeasureFigure]) -> tuple[MeasureFigure, ...]:
     """Shares of the numbers as shown; none where either part of the group is small."""
     numerators = {one.name: HIDDEN if _is_shy(one) else near(one.numerator) for one in measures}
     for names in PARTITIONS:
@@ -430,6 +430,6 @@ def _measures(measures: Sequence[Measure]) -> tuple[Measure, ...]:
     return tuple(found)
 
 
-def _is_shy(one: Measure) -> bool:
+def _is_shy(one: MeasureFigure) -> bool:
     small = (one.numerator, one.denominator, value(one.denominator) - value(one.numerator))
     return any(is_small(number) for number in small)

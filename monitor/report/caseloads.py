@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, func, select
 
 from monitor.figures import measures
-from monitor.report.contents import AdviserRow, Caseloads, Measure, TeamCaseload
+from monitor.report.contents import AdviserRow, Caseloads, MeasureFigure, TeamCaseload
 from monitor.store.tables import Indicator, table_of
 
 if TYPE_CHECKING:
@@ -22,15 +22,15 @@ HERE = """
 """
 
 
-def count_people(con: "DuckDBPyConnection", as_at: dt.date) -> dict[str, int]:
+def count_people(workspace: "DuckDBPyConnection", as_at: dt.date) -> dict[str, int]:
     """How many are on the caseload, by team."""
     query = f"SELECT team, count(*) FROM known_person WHERE {HERE} GROUP BY team"
-    return dict(con.execute(query, {"as_at": as_at}).fetchall())
+    return dict(workspace.execute(query, {"as_at": as_at}).fetchall())
 
 
-def tell_caseloads(con: "DuckDBPyConnection", as_at: dt.date, cap: int) -> Caseloads:
+def tell_caseloads(workspace: "DuckDBPyConnection", as_at: dt.date, cap: int) -> Caseloads:
     """Each adviser counts in the team most of their young people are in; the longest caseload first."""
-    advisers = con.execute(
+    advisers = workspace.execute(
         f"""
         SELECT any_value(adviser), mode(team ORDER BY team), count(*) AS people, count(f.person_id)
         FROM known_person LEFT JOIN (
@@ -42,7 +42,7 @@ def tell_caseloads(con: "DuckDBPyConnection", as_at: dt.date, cap: int) -> Casel
         {"as_at": as_at},
     ).fetchall()
     query = f"SELECT team, count(*) FILTER (adviser IS NULL) FROM known_person WHERE {HERE} GROUP BY team"
-    without = dict(con.execute(query, {"as_at": as_at}).fetchall())
+    without = dict(workspace.execute(query, {"as_at": as_at}).fetchall())
     of_team: defaultdict[str, list[int]] = defaultdict(list)
     for _, team, people, _ in advisers:
         of_team[team].append(people)
@@ -57,22 +57,22 @@ def tell_caseloads(con: "DuckDBPyConnection", as_at: dt.date, cap: int) -> Casel
 
 
 def tell_measures(
-    connection: Connection, as_at: dt.date, name_team: Callable[[str | None], str], team: str | None
-) -> tuple[Measure, ...]:
+    store: Connection, as_at: dt.date, name_team: Callable[[str | None], str], team: str | None
+) -> tuple[MeasureFigure, ...]:
     """The night's figures beside those of the night nearest to four weeks before."""
     table = table_of(Indicator)
     back = as_at - dt.timedelta(measures.LOOKED_BACK_DAYS)
-    earlier = connection.execute(
+    earlier = store.execute(
         select(func.max(table.c.as_at)).where(table.c.as_at <= back, table.c.as_at > back - dt.timedelta(28))
     ).scalar()
     nights: measures.Nights = defaultdict(lambda: defaultdict(dict))
     columns = (table.c.numerator, table.c.denominator, table.c.not_assessed)
-    rows = connection.execute(
+    rows = store.execute(
         select(table.c.as_at, table.c.name, table.c.team, *columns).where(table.c.as_at.in_((as_at, earlier)))
     )
     for night, name, spelt, *figures in rows:
         if team is None or name_team(spelt) == team:
-            nights[night][name][spelt] = measures.Figures(*figures)
+            nights[night][name][spelt] = measures.Proportion(*figures)
     if as_at not in nights:
         return ()
     sums = {
@@ -81,7 +81,7 @@ def tell_measures(
     }
     then = sums.get(earlier, {}) if earlier is not None else {}
     return tuple(
-        Measure(
+        MeasureFigure(
             name, measures.label(name), now.numerator, now.denominator, now.not_assessed, _percent(now),
             _percent(then[name]) if name in then else None, earlier if name in then else None,
         )
@@ -90,5 +90,5 @@ def tell_measures(
     )  # fmt: skip
 
 
-def _percent(figures: measures.Figures) -> int | None:
+def _percent(figures: measures.Proportion) -> int | None:
     return None if figures.share is None else round(100 * figures.share)

@@ -194,7 +194,7 @@ class OutOfSight:
 
 
 @dataclass(frozen=True)
-class Counts:
+class RuleCounts:
     """What one rule's asking gave: ``asked`` = ``met`` + ``breach`` + ``cannot_assess``.
 
     ``waived`` (some of those in breach, or held) and ``held`` (flags that the night could neither confirm nor
@@ -222,8 +222,8 @@ class RuleFigures:
     severity: str
     basis: str
     paragraphs: tuple[int, ...]
-    total: Counts
-    teams: Mapping[str, Counts] = field(default_factory=dict)
+    total: RuleCounts
+    teams: Mapping[str, RuleCounts] = field(default_factory=dict)
     standing: str | None = None
     caveats: tuple[str, ...] = ()
 
@@ -251,7 +251,7 @@ class Trends:
 
 
 @dataclass(frozen=True)
-class Clearing:
+class ClearingDays:
     """Days from breach to clearing in the period, of one rule or one severity (``rule`` is then empty).
 
     ``standing``: not cleared yet. Quartiles are of those cleared; None where there are too few.
@@ -294,7 +294,7 @@ class WaiverRow:
 
 
 @dataclass(frozen=True)
-class Waivers:
+class WaiverFigures:
     """``ending_soon``: those in force that end within 14 days, of ``in_force``."""
 
     in_force: Number = 0
@@ -306,7 +306,7 @@ class Waivers:
 
 
 @dataclass(frozen=True)
-class Done:
+class WhatWasDone:
     """What people did in the period: escalations by step, answers of leads by kind."""
 
     escalations: tuple[Tally, ...] = ()
@@ -350,7 +350,7 @@ class Caseloads:
 
 
 @dataclass(frozen=True)
-class Measure:
+class MeasureFigure:
     """One figure of the service: ``numerator`` of ``denominator``, and how many could not be counted either way.
 
     ``percent`` is of the numbers as shown; ``percent_before`` four weeks earlier (``before_on``).
@@ -379,7 +379,7 @@ class ParagraphRule:
 
 
 @dataclass(frozen=True)
-class Paragraph:
+class ReportParagraph:
     """A paragraph of the inspection report: its rules, or why it has none, and the parts that no rule asks."""
 
     number: int
@@ -442,12 +442,12 @@ class Contents:
     week_starts: tuple[dt.date, ...] = ()
     weeks: tuple[dt.date | None, ...] = ()
     trends: Trends = Trends()
-    clearing: tuple[Clearing, ...] = ()
-    done: Done = Done()
-    waivers: Waivers = Waivers()
+    clearing: tuple[ClearingDays, ...] = ()
+    done: WhatWasDone = WhatWasDone()
+    waivers: WaiverFigures = WaiverFigures()
     caseloads: Caseloads = Caseloads(cap=25)
-    measures: tuple[Measure, ...] = ()
-    paragraphs: tuple[Paragraph, ...] = ()
+    measures: tuple[MeasureFigure, ...] = ()
+    paragraphs: tuple[ReportParagraph, ...] = ()
     flags: FlagList = FlagList()
 
     @property

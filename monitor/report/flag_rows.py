@@ -26,8 +26,8 @@ LOOK = "Look at the record: what this is about stands there alone."
 
 
 def list_flags(
-    con: "DuckDBPyConnection",
-    connection: Connection,
+    workspace: "DuckDBPyConnection",
+    store: Connection,
     rulebook: "Rulebook",
     restricted: Collection[str],
     as_at: dt.date,
@@ -35,14 +35,14 @@ def list_flags(
 ) -> FlagList:
     """The worst flags of ``standing``, the worst person first, as the exception lists order them."""
     folding = [(rule.id, folded) for rule in rulebook.rules for folded in rule.folds]
-    load_rows(con, "report_folding", {"rule": "VARCHAR", "folded": "VARCHAR"}, folding)
-    load_rows(con, "report_restricted", {"person_id": "VARCHAR"}, [(each,) for each in sorted(restricted)])
-    rows = con.execute(ORDERED).fetchall()
-    (counted,) = con.execute("""
+    load_rows(workspace, "report_folding", {"rule": "VARCHAR", "folded": "VARCHAR"}, folding)
+    load_rows(workspace, "report_restricted", {"person_id": "VARCHAR"}, [(each,) for each in sorted(restricted)])
+    rows = workspace.execute(ORDERED).fetchall()
+    (counted,) = workspace.execute("""
         SELECT count(*) FILTER (r.person_id IS NULL), count(DISTINCT r.person_id)
         FROM standing LEFT JOIN report_restricted AS r USING (person_id)
     """).fetchall()
-    why = _sentences(connection, [row[0] for row in rows])
+    why = _sentences(store, [row[0] for row in rows])
     shown = tuple(_row(row, why, rulebook, as_at, link) for row in rows)
     return FlagList(shown, total=counted[0], restricted=counted[1])
 
@@ -67,11 +67,11 @@ ORDERED = f"""
 """
 
 
-def _sentences(connection: Connection, flags: list[int]) -> Mapping[int, str]:
+def _sentences(store: Connection, flags: list[int]) -> Mapping[int, str]:
     flag, found = table_of(Flag), {}
     for start in range(0, len(flags), WIDE_READ):
         wanted = select(flag.c.id, flag.c.because, flag.c.due_on).where(flag.c.id.in_(flags[start : start + WIDE_READ]))
-        found.update({number: because for number, because, _ in connection.execute(wanted)})
+        found.update({number: because for number, because, _ in store.execute(wanted)})
     return found
 
 

@@ -11,10 +11,10 @@ from monitor.config.fields import fold
 from monitor.config.settings import read_restricted
 from monitor.errors import Problems
 from monitor.gate import source_fitness
-from monitor.report import caseloads, flag_rows, out_of_sight, report_nights, rule_figures, tables, what_was_done
+from monitor.report import caseloads, flag_rows, out_of_sight, report_nights, rule_figures, spells, what_was_done
 from monitor.report.contents import NO_TEAM, Contents, Header, OutOfSight, Sight, SourceStanding, Trend, Trends, Trust
 from monitor.store import events
-from monitor.store.database import Store
+from monitor.store.database import Database
 from monitor.store.tables import Profile, table_of
 from monitor.workdays import working_days_between
 from monitor.workspace import open_workspace
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def gather_report(
-    store: Store,
+    database: Database,
     config: "Config",
     rulebook: "Rulebook",
     *,
@@ -40,20 +40,20 @@ def gather_report(
     if since is not None and until is not None and since > until:
         raise Problems([f"--from {since}: is after --to {until}; give the earlier date first"])
     names = Names(config)
-    con = open_workspace()
-    with store.reading() as connection:
-        told = report_nights.find(connection, made_on=made_on, since=since, until=until)
+    workspace = open_workspace()
+    with database.reading() as store:
+        told = report_nights.find(store, made_on=made_on, since=since, until=until)
         wanted = names(team) if team is not None else None
-        tables.lay_out(con, connection, told, names, wanted)
+        spells.lay_out(workspace, store, told, names, wanted)
         if wanted is not None:
-            _check_team(con, connection, config, told, wanted, team, names)
-        header = _head(connection, config, rulebook, told, made_on, wanted)
+            _check_team(workspace, store, config, told, wanted, team, names)
+        header = _head(store, config, rulebook, told, made_on, wanted)
         if told.last is None:
             why = "no accepted night yet" if told.first_on is None else "no accepted night in this period"
             return Contents(
                 header, OutOfSight(Sight(out_of_sight.EVERYONE, out_of_sight.EVERYONE_LABEL, asked=False, why_not=why))
             )
-        return _gather(con, connection, config, rulebook, told, header, names, wanted)
+        return _gather(workspace, store, config, rulebook, told, header, names, wanted)
 
 
 class Names:
@@ -67,8 +67,8 @@ class Names:
 
 
 def _check_team(
-    con: "DuckDBPyConnection",
-    connection: Connection,
+    workspace: "DuckDBPyConnection",
+    store: Connection,
     config: "Config",
     told: report_nights.Nights,
     wanted: str,
@@ -76,17 +76,17 @@ def _check_team(
     names: Names,
 ) -> None:
     """A team without anybody is a team if the config has it; any other name is a slip of the pen."""
-    if wanted in config.team_names.values() or con.execute("SELECT 1 FROM known_person LIMIT 1").fetchall():
+    if wanted in config.team_names.values() or workspace.execute("SELECT 1 FROM known_person LIMIT 1").fetchall():
         return
-    counted = rule_figures.read_counts(connection, told.last, names, wanted) if told.last is not None else {}
+    counted = rule_figures.read_counts(store, told.last, names, wanted) if told.last is not None else {}
     if not counted:
         known = ", ".join(f'"{name}"' for name in dict.fromkeys(config.team_names.values())) or "none"
         raise Problems([f'--team {asked}: no such team; the config names {known}, and "{NO_TEAM}" is who has none'])
 
 
 def _gather(
-    con: "DuckDBPyConnection",
-    connection: Connection,
+    workspace: "DuckDBPyConnection",
+    store: Connection,
     config: "Config",
     rulebook: "Rulebook",
     told: report_nights.Nights,
@@ -96,23 +96,23 @@ def _gather(
 ) -> Contents:
     run: Any = told.last
     as_at, rules = run.as_at, rulebook.rules
-    counts = rule_figures.read_counts(connection, run, names, team)
-    unanswered = rule_figures.find_unanswered(connection, run, rules)
+    counts = rule_figures.read_counts(store, run, names, team)
+    unanswered = rule_figures.find_unanswered(store, run, rules)
     off = {rule: "not in force" for kind in out_of_sight.KINDS for rule in kind.rules if rule not in rulebook.by_id}
     cannot = {rule: rule_figures.add_up(teams.values()).cannot_assess for rule, teams in counts.items()}
     kinds = {source.name: source.kind for source in config.sources}
-    figures = rule_figures.show(rules, counts, unanswered, rule_figures.read_supplies(connection, run, kinds))
-    asked = out_of_sight.Asked({**off, **unanswered}, cannot, rule_figures.find_asked(connection, told, rules))  # type: ignore[arg-type]
-    out_of_sight.lay_out(con, told)
-    sizes = caseloads.count_people(con, as_at)
-    seen = out_of_sight.show(con, told, asked, sizes, NO_TEAM)
+    figures = rule_figures.show(rules, counts, unanswered, rule_figures.read_supplies(store, run, kinds))
+    asked = out_of_sight.AskedNights({**off, **unanswered}, cannot, rule_figures.find_asked(store, told, rules))  # type: ignore[arg-type]
+    out_of_sight.lay_out(workspace, told)
+    sizes = caseloads.count_people(workspace, as_at)
+    seen = out_of_sight.show(workspace, told, asked, sizes, NO_TEAM)
     teams = tuple(each.team for each in seen.teams)
     restricted = read_restricted(config.restricted)
 
     def link(person_id: str) -> str | None:
         return flag_rows.make_link(config.case_url, person_id)
 
-    by_kind, by_team = out_of_sight.draw_trends(con, told, teams, NO_TEAM, asked)
+    by_kind, by_team = out_of_sight.draw_trends(workspace, told, teams, NO_TEAM, asked)
     return Contents(
         header=header if team is None else _narrow(header, sizes.get(team, 0)),
         sight=seen,
@@ -120,14 +120,14 @@ def _gather(
         rules=figures,
         week_starts=tuple(monday for monday, _ in told.weeks),
         weeks=tuple(night.as_at if night is not None else None for _, night in told.weeks),
-        trends=Trends(by_kind, by_team, _rule_trends(con, told, rulebook, asked)),
-        clearing=what_was_done.tell_clearing(con, told, rulebook, as_at),
-        done=what_was_done.tell_done(con, connection, told, as_at),
-        waivers=what_was_done.tell_waivers(con, connection, told, as_at, config, rulebook, restricted, link),
-        caseloads=caseloads.tell_caseloads(con, as_at, config.measures.adviser_cap),
-        measures=caseloads.tell_measures(connection, as_at, names, team),
+        trends=Trends(by_kind, by_team, _rule_trends(workspace, told, rulebook, asked)),
+        clearing=what_was_done.tell_clearing(workspace, told, rulebook, as_at),
+        done=what_was_done.tell_done(workspace, store, told, as_at),
+        waivers=what_was_done.tell_waivers(workspace, store, told, as_at, config, rulebook, restricted, link),
+        caseloads=caseloads.tell_caseloads(workspace, as_at, config.measures.adviser_cap),
+        measures=caseloads.tell_measures(store, as_at, names, team),
         paragraphs=rule_figures.map_paragraphs(rule_figures.draw_map(rulebook, config), figures),
-        flags=flag_rows.list_flags(con, connection, rulebook, restricted, as_at, link),
+        flags=flag_rows.list_flags(workspace, store, rulebook, restricted, as_at, link),
     )
 
 
@@ -136,7 +136,7 @@ def _narrow(header: Header, people: int) -> Header:
 
 
 def _head(
-    connection: Connection,
+    store: Connection,
     config: "Config",
     rulebook: "Rulebook",
     told: report_nights.Nights,
@@ -156,10 +156,10 @@ def _head(
         people=run.people if run is not None else None,
         absent=run.absent if run is not None else None,
         trust=_trust(run) if run is not None else Trust(),
-        sources=_sources(connection, config, run),
+        sources=_sources(store, config, run),
         not_accepted=told.not_accepted,
         adjustments=tuple(rulebook.adjustments),
-        chain_head=events.head(connection),
+        chain_head=events.head(store),
         first_night_on=told.first_on,
         nights=told.count,
     )
@@ -175,14 +175,14 @@ def _trust(run: Any) -> Trust:
     )
 
 
-def _sources(connection: Connection, config: "Config", run: Any | None) -> tuple[SourceStanding, ...]:
+def _sources(store: Connection, config: "Config", run: Any | None) -> tuple[SourceStanding, ...]:
     profile = table_of(Profile)
     dated: dict[str, dt.date] = {}
     if run is not None:
         rows = select(profile.c.key, profile.c.value).where(
             profile.c.run_id == run.id, profile.c.name == source_fitness.EXTRACTED_ON
         )
-        dated = {name: dt.date.fromordinal(int(value)) for name, value in connection.execute(rows)}
+        dated = {name: dt.date.fromordinal(int(value)) for name, value in store.execute(rows)}
     return tuple(
         SourceStanding(
             source.name,
@@ -196,11 +196,11 @@ def _sources(connection: Connection, config: "Config", run: Any | None) -> tuple
 
 
 def _rule_trends(
-    con: "DuckDBPyConnection", told: report_nights.Nights, rulebook: "Rulebook", asked: out_of_sight.Asked
+    workspace: "DuckDBPyConnection", told: report_nights.Nights, rulebook: "Rulebook", asked: out_of_sight.AskedNights
 ) -> tuple[Trend, ...]:
     """Flags standing by rule, night by night: open, held or waived."""
-    rows = con.execute(f"""
-        SELECT m.as_at, s.rule, count(*) FROM spell AS s JOIN moment AS m ON {tables.STANDS.format(day="m.as_at")}
+    rows = workspace.execute(f"""
+        SELECT m.as_at, s.rule, count(*) FROM spell AS s JOIN moment AS m ON {spells.STANDS.format(day="m.as_at")}
         GROUP BY ALL
     """).fetchall()
     found: dict[tuple[dt.date, str], int] = {(as_at, rule): number for as_at, rule, number in rows}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from monitor.report.contents import BANDS, SINCE, Change, HowLong, OutOfSight, Sight, TeamSight, Trend
 from monitor.report.report_nights import Nights
-from monitor.report.tables import AGE, BAND, STANDS
+from monitor.report.spells import AGE, BAND, STANDS
 from monitor.workspace import load_rows
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ MONTH_STEPS = (30, 91, 182, 365)
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedNights:
     """What is known of the asking beside the flags: which rules could be asked, why not the others.
 
     ``cannot_assess``: checks that could not be made, by rule. ``asked_then``: the rules with answers on an earlier
@@ -67,14 +67,14 @@ class Asked:
         return not self.asked_then.get(as_at, frozenset()).isdisjoint(rules)
 
 
-def lay_out(con: "DuckDBPyConnection", nights: Nights) -> None:
+def lay_out(workspace: "DuckDBPyConnection", nights: Nights) -> None:
     """Make ``seen``: per night told of, and kind, everyone and team, how many are out of sight; after ``ground``."""
     rows = [(kind.name, rule) for kind in KINDS for rule in kind.rules]
-    load_rows(con, "kind_rule", {"kind": "VARCHAR", "rule": "VARCHAR"}, rows)
+    load_rows(workspace, "kind_rule", {"kind": "VARCHAR", "rule": "VARCHAR"}, rows)
     told = {one.as_at for _, one in nights.weeks if one is not None}
     told |= {one.as_at for one in (nights.last, nights.week_ago, nights.month_ago) if one is not None}
-    load_rows(con, "moment", {"as_at": "DATE"}, [(day,) for day in sorted(told)])
-    con.execute(f"""
+    load_rows(workspace, "moment", {"as_at": "DATE"}, [(day,) for day in sorted(told)])
+    workspace.execute(f"""
         CREATE OR REPLACE TABLE seen AS
         WITH sighting AS (
             SELECT DISTINCT m.as_at, k.kind, coalesce(p.team, '') AS team, s.person_id
@@ -88,20 +88,24 @@ def lay_out(con: "DuckDBPyConnection", nights: Nights) -> None:
     """)
 
 
-def show(con: "DuckDBPyConnection", nights: Nights, asked: Asked, sizes: Mapping[str, int], nobody: str) -> OutOfSight:
+def show(
+    workspace: "DuckDBPyConnection", nights: Nights, asked: AskedNights, sizes: Mapping[str, int], nobody: str
+) -> OutOfSight:
     """The first screen of the last night; ``sizes``: people by team."""
     if nights.last is None:
         return OutOfSight(Sight(EVERYONE, EVERYONE_LABEL, asked=False, why_not="no accepted night yet"))
-    counted = _count_now(con, nights.last.as_at)
+    counted = _count_now(workspace, nights.last.as_at)
     by_night = {
         (as_at, kind or EVERYONE): people
-        for as_at, kind, people in con.execute("SELECT as_at, kind, people FROM seen WHERE team IS NULL").fetchall()
+        for as_at, kind, people in workspace.execute(
+            "SELECT as_at, kind, people FROM seen WHERE team IS NULL"
+        ).fetchall()
     }
     kinds = tuple(_sight(kind, counted, by_night, nights, asked) for kind in KINDS)
     whole = Kind(EVERYONE, EVERYONE_LABEL, tuple(rule for kind in KINDS for rule in kind.rules))
     everyone = _sight(whole, counted, by_night, nights, asked)
     query = "SELECT coalesce(nullif(team, ''), $nobody), people FROM seen WHERE as_at = $as_at AND team IS NOT NULL"
-    found = dict(con.execute(query, {"as_at": nights.last.as_at, "nobody": nobody}).fetchall())
+    found = dict(workspace.execute(query, {"as_at": nights.last.as_at, "nobody": nobody}).fetchall())
     teams = tuple(
         TeamSight(team, sizes.get(team, 0), found.get(team, 0))
         for team in sorted({*sizes, *found}, key=lambda name: (name == nobody, name.casefold()))
@@ -109,11 +113,11 @@ def show(con: "DuckDBPyConnection", nights: Nights, asked: Asked, sizes: Mapping
     return OutOfSight(everyone, kinds, teams)
 
 
-def draw_trends(con: "DuckDBPyConnection", nights: Nights, teams: Sequence[str], nobody: str,
-                asked: Asked) -> tuple[tuple[Trend, ...], tuple[Trend, ...]]:  # fmt: skip
+def draw_trends(workspace: "DuckDBPyConnection", nights: Nights, teams: Sequence[str], nobody: str,
+                asked: AskedNights) -> tuple[tuple[Trend, ...], tuple[Trend, ...]]:  # fmt: skip
     """People out of sight, night by night: everyone and each kind; and by team."""
     lines: defaultdict[tuple[str, str], dict[dt.date, int]] = defaultdict(dict)
-    for as_at, kind, team, people in con.execute("SELECT as_at, kind, team, people FROM seen").fetchall():
+    for as_at, kind, team, people in workspace.execute("SELECT as_at, kind, team, people FROM seen").fetchall():
         place = ("team", team or nobody) if team is not None else ("kind", kind or EVERYONE)
         lines[place][as_at] = people
 
@@ -129,7 +133,7 @@ def draw_trends(con: "DuckDBPyConnection", nights: Nights, teams: Sequence[str],
     return (whole, *kinds), tuple(line(("team", team), team) for team in teams)
 
 
-def _count_now(con: "DuckDBPyConnection", as_at: dt.date) -> dict[str, dict[str, Any]]:
+def _count_now(workspace: "DuckDBPyConnection", as_at: dt.date) -> dict[str, dict[str, Any]]:
     """By kind, and everyone: people on the last night by band, by how long, and those all held or all waived."""
     steps = " ".join(f"WHEN days <= {last} THEN {place}" for place, last in enumerate(MONTH_STEPS))
     band = BAND.replace(AGE.format(day="{day}"), "age")
@@ -137,7 +141,7 @@ def _count_now(con: "DuckDBPyConnection", as_at: dt.date) -> dict[str, dict[str,
         [f"count(*) FILTER (band = {n})" for n in range(len(BANDS))]
         + [f"count(*) FILTER (step = {n})" for n in range(len(SINCE))]
     )
-    rows = con.execute(
+    rows = workspace.execute(
         f"""
         WITH person AS (
             SELECT k.kind, s.person_id, any_value({band}) AS band, bool_and(s.state = 'waived') AS waived,
@@ -170,7 +174,7 @@ def _sight(
     counted: Mapping[str, Mapping[str, Any]],
     by_night: Mapping[tuple[dt.date, str], int],
     nights: Nights,
-    asked: Asked,
+    asked: AskedNights,
 ) -> Sight:
     answered = [rule for rule in kind.rules if rule not in asked.why_not]
     found = counted.get(kind.name)
@@ -197,7 +201,7 @@ def _change(
     now: int,
     then: Any | None,
     by_night: Mapping[tuple[dt.date, str], int],
-    asked: Asked,
+    asked: AskedNights,
     answered: Sequence[str],
 ) -> Change:
     """None where a rule that is asked now was not asked then: more being found is not more being lost."""

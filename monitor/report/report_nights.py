@@ -36,17 +36,17 @@ class Nights:
     count: int = 0
 
 
-def find(connection: Connection, *, made_on: dt.date, since: dt.date | None, until: dt.date | None) -> Nights:
+def find(store: Connection, *, made_on: dt.date, since: dt.date | None, until: dt.date | None) -> Nights:
     """The nights from ``since`` to ``until``; to today, and fifty-two weeks long, where nobody says."""
     run = table_of(Run)
     narrow = select(run.c.id, run.c.as_at).where(run.c.state == "accepted").order_by(run.c.as_at)
-    accepted = connection.execute(narrow).all()
+    accepted = store.execute(narrow).all()
     until = until or made_on
     known = [one for one in accepted if one.as_at <= until]
     told_of = known[-1].as_at if known else until
     since = since or told_of - dt.timedelta(USUAL_DAYS)
     within = [one for one in known if one.as_at >= since]
-    last = connection.execute(select(run).where(run.c.id == within[-1].id)).one() if within else None
+    last = store.execute(select(run).where(run.c.id == within[-1].id)).one() if within else None
     return Nights(
         since,
         until,
@@ -55,7 +55,7 @@ def find(connection: Connection, *, made_on: dt.date, since: dt.date | None, unt
         weeks=_weeks(within, max(since, within[0].as_at) if within else since),
         week_ago=last and _nearest(known, last.as_at - dt.timedelta(7)),
         month_ago=last and _nearest(known, month_before(last.as_at)),
-        not_accepted=_not_accepted(connection, last, until),
+        not_accepted=_not_accepted(store, last, until),
         first_on=accepted[0].as_at if accepted else None,
         count=len(within),
     )
@@ -85,7 +85,7 @@ def _nearest(nights: Sequence[Any], day: dt.date) -> Any | None:
     return found[-1] if found else None
 
 
-def _not_accepted(connection: Connection, last: Any | None, until: dt.date) -> tuple[NotAccepted, ...]:
+def _not_accepted(store: Connection, last: Any | None, until: dt.date) -> tuple[NotAccepted, ...]:
     """The nights after the last accepted one that were tried: how the last try of each ended."""
     run = table_of(Run)
     tried = select(run.c.as_at, run.c.state, run.c.reason).where(
@@ -93,7 +93,7 @@ def _not_accepted(connection: Connection, last: Any | None, until: dt.date) -> t
     )
     if last is not None:
         tried = tried.where(run.c.as_at > last.as_at)
-    ended = {one.as_at: one for one in connection.execute(tried.order_by(run.c.id))}
+    ended = {one.as_at: one for one in store.execute(tried.order_by(run.c.id))}
     return tuple(
         NotAccepted(day, one.state, tuple((one.reason or "").splitlines())) for day, one in sorted(ended.items())
     )

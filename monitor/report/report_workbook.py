@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from monitor.files import open_privately, written_whole
 from monitor.lists.workbook import HEADING, LINE_HEIGHT, LONGEST_CELL, MOST_LINES, NARROWEST, distinct
 from monitor.messages.templates import write_date
-from monitor.report.contents import BANDS, HIDDEN, SINCE, About, Contents, Counts, Hidden, Sight
+from monitor.report.contents import BANDS, HIDDEN, SINCE, About, Contents, Hidden, RuleCounts, Sight
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook  # type: ignore[import-untyped]
@@ -228,7 +228,7 @@ def _teams(contents: Contents) -> Sheet:
     return Sheet("Teams", (), ("Team", "Young people", "Out of sight"), rows, "No figures by team")
 
 
-def _counts(counts: Counts) -> tuple[Any, ...]:
+def _counts(counts: RuleCounts) -> tuple[Any, ...]:
     return counts.asked, counts.met, counts.breach, counts.cannot_assess, counts.waived, counts.held
 
 

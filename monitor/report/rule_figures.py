@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, select
 
 from monitor.gate import source_fitness
-from monitor.report.contents import Counts, Paragraph, ParagraphRule, RuleFigures
+from monitor.report.contents import ParagraphRule, ReportParagraph, RuleCounts, RuleFigures
 from monitor.report.report_nights import Nights
 from monitor.store.tables import Measure, Profile, Run, table_of
 
@@ -22,11 +22,11 @@ NAMES = ("asked", "ok", "breach", "cannot_assess", "waived", "held")
 
 
 def read_counts(
-    connection: Connection, run: Any, name_team: Callable[[str | None], str], team: str | None
-) -> dict[str, dict[str, Counts]]:
+    store: Connection, run: Any, name_team: Callable[[str | None], str], team: str | None
+) -> dict[str, dict[str, RuleCounts]]:
     """Of each rule, its figures by team that night; spellings of one team are one team."""
     table = table_of(Measure)
-    rows = connection.execute(
+    rows = store.execute(
         select(table.c.rule, table.c.team, *(table.c[name] for name in NAMES)).where(table.c.run_id == run.id)
     )
     summed: defaultdict[str, dict[str, list[int]]] = defaultdict(dict)
@@ -35,14 +35,14 @@ def read_counts(
         if team is None or name == team:
             before = summed[rule].get(name, [0] * len(NAMES))
             summed[rule][name] = [one + other for one, other in zip(before, figures, strict=True)]
-    return {rule: {name: Counts(*sums) for name, sums in teams.items()} for rule, teams in summed.items()}
+    return {rule: {name: RuleCounts(*sums) for name, sums in teams.items()} for rule, teams in summed.items()}
 
 
-def find_unanswered(connection: Connection, run: Any, rules: Iterable["Rule"]) -> dict[str, str]:
+def find_unanswered(store: Connection, run: Any, rules: Iterable["Rule"]) -> dict[str, str]:
     """The rules that had no answers that night, each with the reason."""
     profile = table_of(Profile)
     asked = select(profile.c.key).where(profile.c.run_id == run.id, profile.c.name == "asked")
-    answered = {key for (key,) in connection.execute(asked)}
+    answered = {key for (key,) in store.execute(asked)}
     supplied, doubtful = (frozenset(json.loads(text or "[]")) for text in (run.supplied, run.not_believed))
     in_force = json.loads(run.rule_meanings or "{}").keys()
     found = {}
@@ -60,7 +60,7 @@ def find_unanswered(connection: Connection, run: Any, rules: Iterable["Rule"]) -
     return found
 
 
-def find_asked(connection: Connection, nights: Nights, rules: Sequence["Rule"]) -> dict[dt.date, frozenset[str]]:
+def find_asked(store: Connection, nights: Nights, rules: Sequence["Rule"]) -> dict[dt.date, frozenset[str]]:
     """The rules that could be asked on each night told of."""
     told = {one.id for _, one in nights.weeks if one is not None}
     told |= {one.id for one in (nights.last, nights.week_ago, nights.month_ago) if one is not None}
@@ -68,19 +68,19 @@ def find_asked(connection: Connection, nights: Nights, rules: Sequence["Rule"]) 
     wanted = select(run.c.as_at, run.c.rule_meanings, run.c.supplied).where(run.c.id.in_(sorted(told)))
     needs = {rule.id: frozenset(rule.needs) for rule in rules}
     found: dict[dt.date, frozenset[str]] = {}
-    for as_at, meanings, supplied in connection.execute(wanted):
+    for as_at, meanings, supplied in store.execute(wanted):
         columns = frozenset(json.loads(supplied or "[]"))
         in_force = json.loads(meanings or "{}").keys()
         found[as_at] = frozenset(rule for rule, needed in needs.items() if rule in in_force and needed <= columns)
     return found
 
 
-def read_supplies(connection: Connection, run: Any, kinds: Mapping[str, str]) -> tuple[source_fitness.Supply, ...]:
+def read_supplies(store: Connection, run: Any, kinds: Mapping[str, str]) -> tuple[source_fitness.Supply, ...]:
     """What each source supplied that night; ``kinds``: the kind of each source, by name."""
     profile = table_of(Profile)
     columns: defaultdict[str, set[str]] = defaultdict(set)
     starts = f"{source_fitness.SUPPLIED_BY}"
-    rows = connection.execute(
+    rows = store.execute(
         select(profile.c.name, profile.c.key).where(profile.c.run_id == run.id, profile.c.name.startswith(starts))
     )
     for name, column in rows:
@@ -90,7 +90,7 @@ def read_supplies(connection: Connection, run: Any, kinds: Mapping[str, str]) ->
 
 def show(
     rules: Sequence["Rule"],
-    counts: Mapping[str, Mapping[str, Counts]],
+    counts: Mapping[str, Mapping[str, RuleCounts]],
     unanswered: Mapping[str, str],
     supplies: Sequence[source_fitness.Supply],
 ) -> tuple[RuleFigures, ...]:
@@ -100,7 +100,7 @@ def show(
 
 
 def _figures(
-    rule: "Rule", teams: Mapping[str, Counts], standing: str | None, known: source_fitness.Fitness | None
+    rule: "Rule", teams: Mapping[str, RuleCounts], standing: str | None, known: source_fitness.Fitness | None
 ) -> RuleFigures:
     if standing is None and known is not None and known.verdict == "cannot fire":
         standing = f"can never be in breach here: {known.why[0]}"
@@ -110,24 +110,24 @@ def _figures(
         rule.severity,
         rule.basis,
         tuple(rule.report),
-        total=add_up(teams.values()) if teams or standing is None else Counts(),
+        total=add_up(teams.values()) if teams or standing is None else RuleCounts(),
         teams={name: teams[name] for name in sorted(teams, key=str.casefold)},
         standing=standing,
         caveats=known.why if known is not None and known.verdict == "sound with a caveat" else (),
     )
 
 
-def add_up(teams: Iterable[Counts]) -> Counts:
+def add_up(teams: Iterable[RuleCounts]) -> RuleCounts:
     """All teams together, of figures of which none is withheld."""
-    rows = [[int(getattr(each, name)) for name in Counts.__dataclass_fields__] for each in teams]
-    return Counts(*(sum(column) for column in zip(*rows, strict=True))) if rows else Counts(0, 0, 0, 0, 0, 0)
+    rows = [[int(getattr(each, name)) for name in RuleCounts.__dataclass_fields__] for each in teams]
+    return RuleCounts(*(sum(column) for column in zip(*rows, strict=True))) if rows else RuleCounts(0, 0, 0, 0, 0, 0)
 
 
-def map_paragraphs(mapped: Iterable["Mapped"], figures: Sequence[RuleFigures]) -> tuple[Paragraph, ...]:
+def map_paragraphs(mapped: Iterable["Mapped"], figures: Sequence[RuleFigures]) -> tuple[ReportParagraph, ...]:
     """Each paragraph of the inspection report with what its rules found."""
     by_id = {each.rule: each for each in figures}
     return tuple(
-        Paragraph(
+        ReportParagraph(
             one.number,
             tuple(_beside(asked.rule, asked.title, asked.standing, by_id.get(asked.rule)) for asked in one.rules),
             one.why_none,

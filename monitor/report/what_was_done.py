@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, or_, select
 
-from monitor.report.contents import Clearing, Done, Tally, WaiverRow, Waivers
+from monitor.report.contents import ClearingDays, Tally, WaiverFigures, WaiverRow, WhatWasDone
 from monitor.report.report_nights import Nights
-from monitor.report.tables import in_force
+from monitor.report.spells import in_force
 from monitor.rulebook.severity import SEVERITIES
 from monitor.store.tables import Answer, Escalation, Waiver, table_of
 
@@ -26,10 +26,10 @@ STEPS = {"manager": "To the manager", "head": "To the head of service"}
 
 
 def tell_clearing(
-    con: "DuckDBPyConnection", nights: Nights, rulebook: "Rulebook", as_at: dt.date
-) -> tuple[Clearing, ...]:
+    workspace: "DuckDBPyConnection", nights: Nights, rulebook: "Rulebook", as_at: dt.date
+) -> tuple[ClearingDays, ...]:
     """By severity, then by rule: days from breach to clearing of the flags cleared in the period."""
-    rows = con.execute(
+    rows = workspace.execute(
         f"""
         WITH cleared AS (
             SELECT severity, rule, greatest(resolved_on - in_breach_since, 0) AS days FROM spell
@@ -55,12 +55,12 @@ def tell_clearing(
         lower, median, upper = (round(each) for each in quarters) if quarters else (None, None, None)
         if cleared < FEWEST_FOR_QUARTILES:
             lower = upper = None
-        found.append(Clearing(rule, label, severity, cleared, standing, lower, median, upper))
+        found.append(ClearingDays(rule, label, severity, cleared, standing, lower, median, upper))
     return tuple(found)
 
 
-def tell_done(con: "DuckDBPyConnection", connection: Connection, nights: Nights, as_at: dt.date) -> Done:
-    (counted,) = con.execute(
+def tell_done(workspace: "DuckDBPyConnection", store: Connection, nights: Nights, as_at: dt.date) -> WhatWasDone:
+    (counted,) = workspace.execute(
         """
         SELECT count(*) FILTER (stood_from BETWEEN $since AND $as_at AND coalesce(released_on, quarantined_on) IS NOT
                                 DISTINCT FROM released_on),
@@ -70,13 +70,13 @@ def tell_done(con: "DuckDBPyConnection", connection: Connection, nights: Nights,
         """,
         {"since": nights.since, "as_at": as_at},
     ).fetchall()
-    about = {flag for (flag,) in con.execute("SELECT flag_id FROM spell").fetchall()}
+    about = {flag for (flag,) in workspace.execute("SELECT flag_id FROM spell").fetchall()}
     escalation, answer = table_of(Escalation), table_of(Answer)
     raised = select(escalation.c.flag_id, escalation.c.step).where(escalation.c.as_at.between(nights.since, as_at))
     said = select(answer.c.flag_id, answer.c.answer).where(answer.c.answered_on.between(nights.since, as_at))
-    steps = Counter(step for flag, step in connection.execute(raised) if flag in about)
-    answers = Counter(word for flag, word in connection.execute(said) if flag in about)
-    return Done(
+    steps = Counter(step for flag, step in store.execute(raised) if flag in about)
+    answers = Counter(word for flag, word in store.execute(said) if flag in about)
+    return WhatWasDone(
         tuple(Tally(STEPS.get(step, step), steps[step]) for step in (*STEPS, *sorted(steps.keys() - STEPS.keys()))),
         tuple(Tally(word.capitalize(), number) for word, number in sorted(answers.items())),
         *counted,
@@ -84,29 +84,29 @@ def tell_done(con: "DuckDBPyConnection", connection: Connection, nights: Nights,
 
 
 def tell_waivers(
-    con: "DuckDBPyConnection",
-    connection: Connection,
+    workspace: "DuckDBPyConnection",
+    store: Connection,
     nights: Nights,
     as_at: dt.date,
     config: "Config",
     rulebook: "Rulebook",
     restricted: Collection[str],
     link: Callable[[str], str | None],
-) -> Waivers:
+) -> WaiverFigures:
     """Those in force, soonest to end first; and those that ended in the period."""
     waiver = table_of(Waiver)
     ended_then = waiver.c.ended_on.between(nights.since, as_at)
-    rows = connection.execute(
+    rows = store.execute(
         select(waiver).where(or_(in_force(as_at), ended_then)).order_by(waiver.c.until_on, waiver.c.id)
     ).all()
-    teams = _teams(con)
+    teams = _teams(workspace)
     rows = [row for row in rows if row.person_id in teams]
     stand = [row for row in rows if row.until_on >= as_at and (row.ended_on is None or row.ended_on > as_at)]
     gone = [row for row in rows if row not in stand]
     meanings = {code: reason.meaning for code, reason in config.waivers.reasons.items()}
     reasons = Counter(meanings.get(row.reason, row.reason) for row in stand)
     shown = [row for row in (*stand, *gone) if row.person_id not in restricted]
-    return Waivers(
+    return WaiverFigures(
         len(stand),
         sum((row.until_on - as_at).days <= ENDING_WITHIN for row in stand),
         len(gone),
@@ -116,9 +116,9 @@ def tell_waivers(
     )
 
 
-def _teams(con: "DuckDBPyConnection") -> dict[str, str]:
+def _teams(workspace: "DuckDBPyConnection") -> dict[str, str]:
     rows: defaultdict[str, str] = defaultdict(str)
-    rows.update(con.execute("SELECT person_id, team FROM known_person").fetchall())
+    rows.update(workspace.execute("SELECT person_id, team FROM known_person").fetchall())
     return rows
 
 

@@ -15,14 +15,14 @@ from monitor.report.gather import gather_report
 if TYPE_CHECKING:
     from monitor.config.settings import Config
     from monitor.rulebook.rulebook import Rulebook
-    from monitor.store.database import Store
+    from monitor.store.database import Database
 
 FOLDER = "report"
 """Where the latest stands, under the data folder."""
 
 
 def gather_edition(
-    store: "Store",
+    database: "Database",
     config: "Config",
     rulebook: "Rulebook",
     *,
@@ -35,7 +35,7 @@ def gather_edition(
     """The service's edition, or the board's, which is about every team: one team's figures could be subtracted."""
     if board and team is not None:
         raise Problems(["--board: is about every team, for one team's figures could be subtracted; leave out --team"])
-    contents = gather_report(store, config, rulebook, made_on=made_on, since=since, until=until, team=team)
+    contents = gather_report(database, config, rulebook, made_on=made_on, since=since, until=until, team=team)
     return suppress(contents) if board else contents
 
 
@@ -54,7 +54,9 @@ def write_report(contents: Contents, folder: Path, templates: Templates) -> tupl
 
 
 def write_latest_report(
-    config: "Config", rulebook: "Rulebook", templates: Templates, store: "Store", *, made_on: dt.date
+    config: "Config", rulebook: "Rulebook", templates: Templates, database: "Database", *, made_on: dt.date
 ) -> tuple[Path, ...]:
     """The service's edition as at the last accepted night, in place of the one before."""
-    return write_report(gather_report(store, config, rulebook, made_on=made_on), config.data_folder / FOLDER, templates)
+    return write_report(
+        gather_report(database, config, rulebook, made_on=made_on), config.data_folder / FOLDER, templates
+    )

@@ -51,7 +51,9 @@ def _value(column: str, to: "Condition") -> str:
     return f"the {text} worked out from age and status" if text in columns.DERIVED else text
 
 
-def apply_changes(con: "DuckDBPyConnection", rule: Rule, *, people: str = "caseload", into: str = "changed") -> None:
+def apply_changes(
+    workspace: "DuckDBPyConnection", rule: Rule, *, people: str = "caseload", into: str = "changed"
+) -> None:
     """Make ``into``: everyone in breach of the rule tonight as they would be recorded after ``cleared_by``.
 
     Reads ``people`` and ``breach``; what is worked out from a changed column is worked out again.
@@ -61,7 +63,7 @@ def apply_changes(con: "DuckDBPyConnection", rule: Rule, *, people: str = "casel
         f'({sql}) AS "{column}", CAST(NULL AS VARCHAR) AS "{column}_gap"' for column, sql in changes.items()
     )
     left_out = ", ".join(f'"{column}", "{column}_gap"' for column in changes)
-    con.execute(f"""
+    workspace.execute(f"""
         CREATE OR REPLACE TEMP TABLE "{into}" AS
         SELECT * EXCLUDE (strongest_category), {derived.derived_sql()} FROM (
             SELECT * EXCLUDE (age, category, declined, once_entitled, {left_out}), {replaced},
@@ -71,7 +73,7 @@ def apply_changes(con: "DuckDBPyConnection", rule: Rule, *, people: str = "casel
     """)
 
 
-def find_unproved(con: "DuckDBPyConnection", rules: Iterable[Rule]) -> Sequence[tuple[str, str, str]]:
+def find_unproved(workspace: "DuckDBPyConnection", rules: Iterable[Rule]) -> Sequence[tuple[str, str, str]]:
     """Every breach of tonight's ``caseload`` that its rule's ``cleared_by`` would not clear.
 
     As (rule, person_id, the outcome after the change): anything but *ok* and *not applicable*. Reads what
@@ -81,10 +83,10 @@ def find_unproved(con: "DuckDBPyConnection", rules: Iterable[Rule]) -> Sequence[
     for rule in rules:
         if not rule.cleared_by:
             continue
-        apply_changes(con, rule)
-        evaluation.answer(con, [rule], people="changed", into="changed_outcome")
+        apply_changes(workspace, rule)
+        evaluation.answer(workspace, [rule], people="changed", into="changed_outcome")
         names = " ".join(f"WHEN {n} THEN '{name}'" for n, name in enumerate(evaluation.OUTCOMES, start=1))
-        rows = con.execute(f"""
+        rows = workspace.execute(f"""
             SELECT '{rule.id}', person_id, coalesce(CASE "{rule.id}" {names} END, 'not asked')
             FROM changed_outcome
             WHERE "{rule.id}" IS NULL OR "{rule.id}" NOT IN ({evaluation.OK}, {evaluation.NOT_APPLICABLE})
@@ -92,5 +94,5 @@ def find_unproved(con: "DuckDBPyConnection", rules: Iterable[Rule]) -> Sequence[
         """).fetchall()
         unproved.extend((row[0], row[1], row[2]) for row in rows)
     for table in ("changed", "changed_outcome"):
-        con.execute(f"DROP TABLE IF EXISTS {table}")
+        workspace.execute(f"DROP TABLE IF EXISTS {table}")
     return unproved

@@ -69,7 +69,7 @@ class Evaluation:
 
 
 def evaluate(
-    con: "DuckDBPyConnection",
+    workspace: "DuckDBPyConnection",
     rulebook: Rulebook,
     as_at: date,
     supplied: frozenset[str],
@@ -85,44 +85,46 @@ def evaluate(
         rule.id: missing for rule in in_force if (missing := tuple(n for n in rule.needs if n not in supplied))
     }
     unasked = {rule: columns for rule, columns in (doubted or {}).items() if rule not in not_assessed}
-    answered, failed = ask(con, [rule for rule in in_force if rule.id not in not_assessed and rule.id not in unasked])
-    totals = _measure(con, answered)
+    answered, failed = ask(
+        workspace, [rule for rule in in_force if rule.id not in not_assessed and rule.id not in unasked]
+    )
+    totals = _measure(workspace, answered)
     return Evaluation(totals, not_assessed, failed, unasked)
 
 
-def ask(con: "DuckDBPyConnection", rules: Sequence[Rule]) -> tuple[list[Rule], dict[str, str]]:
+def ask(workspace: "DuckDBPyConnection", rules: Sequence[Rule]) -> tuple[list[Rule], dict[str, str]]:
     """Make ``answer``, ``breach`` and ``cannot_assess`` for these rules; those answered, and those that failed."""
-    answered, failed = answer(con, rules)
-    con.execute(BREACH_TABLE)
-    con.execute(CANNOT_ASSESS_TABLE)
-    breached, doubtful = _given(con, answered, BREACH), _given(con, answered, CANNOT_ASSESS)
-    con.execute(_in_doubt([rule for rule in answered if rule.id in doubtful]))
+    answered, failed = answer(workspace, rules)
+    workspace.execute(BREACH_TABLE)
+    workspace.execute(CANNOT_ASSESS_TABLE)
+    breached, doubtful = _given(workspace, answered, BREACH), _given(workspace, answered, CANNOT_ASSESS)
+    workspace.execute(_in_doubt([rule for rule in answered if rule.id in doubtful]))
     for rule in list(answered):
         try:
             if rule.id in breached:
-                con.execute(_breaches(rule))
+                workspace.execute(_breaches(rule))
             if rule.id in doubtful:
-                con.execute(_reasons(rule))
+                workspace.execute(_reasons(rule))
         except duckdb.Error as fault:
             failed[rule.id] = _why(fault)
             answered.remove(rule)
     for name in failed:
-        con.execute("DELETE FROM breach WHERE rule = ?", [name])
-        con.execute("DELETE FROM cannot_assess WHERE rule = ?", [name])
-    con.execute("DROP TABLE in_doubt")
-    con.execute(f"CREATE OR REPLACE VIEW answer AS {_answers(answered)}")
+        workspace.execute("DELETE FROM breach WHERE rule = ?", [name])
+        workspace.execute("DELETE FROM cannot_assess WHERE rule = ?", [name])
+    workspace.execute("DROP TABLE in_doubt")
+    workspace.execute(f"CREATE OR REPLACE VIEW answer AS {_answers(answered)}")
     return answered, failed
 
 
-def create_functions(con: "DuckDBPyConnection", rules: Sequence[Rule]) -> None:
+def create_functions(workspace: "DuckDBPyConnection", rules: Sequence[Rule]) -> None:
     """What the conditions of these rules call on the connection."""
-    derived.create_macros(con)
+    derived.create_macros(workspace)
     if any(_counts_working_days(rule) for rule in rules):
-        derived.create_working_days(con)
+        derived.create_working_days(workspace)
 
 
 def answer(
-    con: "DuckDBPyConnection",
+    workspace: "DuckDBPyConnection",
     rules: Sequence[Rule],
     *,
     people: str = "caseload",
@@ -134,9 +136,9 @@ def answer(
     ``people`` is any relation with the caseload's columns: the same people on another date, or after a change.
     ``keys``: its columns that go with the numbers.
     """
-    create_functions(con, rules)
+    create_functions(workspace, rules)
     start = f'CREATE OR REPLACE TABLE "{into}" AS SELECT {", ".join(keys)}'
-    return _answer(con, rules, _gapped(con, rules, people), people, start)
+    return _answer(workspace, rules, _gapped(workspace, rules, people), people, start)
 
 
 def _counts_working_days(rule: Rule) -> bool:
@@ -144,13 +146,13 @@ def _counts_working_days(rule: Rule) -> bool:
     return any(counts_working_days(one, rule.limits) for one in conditions if one is not None)
 
 
-def _gapped(con: "DuckDBPyConnection", rules: Iterable[Rule], people: str) -> frozenset[str]:
+def _gapped(workspace: "DuckDBPyConnection", rules: Iterable[Rule], people: str) -> frozenset[str]:
     """The needed columns in which any cell is unreadable or not supplied tonight."""
     needed = sorted({name for rule in rules for name in rule.needs})
     if not needed:
         return frozenset()
     counted = ", ".join(f'count("{name}_gap")' for name in needed)
-    counts = con.execute(f'SELECT {counted} FROM "{people}"').fetchone()
+    counts = workspace.execute(f'SELECT {counted} FROM "{people}"').fetchone()
     return frozenset(name for name, count in zip(needed, counts or (), strict=True) if count)
 
 
@@ -158,28 +160,28 @@ def _gapped(con: "DuckDBPyConnection", rules: Iterable[Rule], people: str) -> fr
 
 
 def _answer(
-    con: "DuckDBPyConnection", rules: Sequence[Rule], gapped: frozenset[str], people: str, start: str
+    workspace: "DuckDBPyConnection", rules: Sequence[Rule], gapped: frozenset[str], people: str, start: str
 ) -> tuple[list[Rule], dict[str, str]]:
     """Make the table of outcomes; when the one pass fails, each rule is tried alone and the ones at fault left out."""
     outcomes = {rule.id: outcome_sql(rule, gapped) for rule in rules}
     failed: dict[str, str] = {}
     try:
-        _make_outcomes(con, outcomes, people, start)
+        _make_outcomes(workspace, outcomes, people, start)
     except duckdb.Error:
         for name, sql in outcomes.items():
             try:
-                con.execute(f'SELECT count({sql}) FROM "{people}"').fetchall()
+                workspace.execute(f'SELECT count({sql}) FROM "{people}"').fetchall()
             except duckdb.Error as fault:
                 failed[name] = _why(fault)
         if not failed:
             raise
-        _make_outcomes(con, {name: sql for name, sql in outcomes.items() if name not in failed}, people, start)
+        _make_outcomes(workspace, {name: sql for name, sql in outcomes.items() if name not in failed}, people, start)
     return [rule for rule in rules if rule.id not in failed], failed
 
 
-def _make_outcomes(con: "DuckDBPyConnection", outcomes: Mapping[str, str], people: str, start: str) -> None:
+def _make_outcomes(workspace: "DuckDBPyConnection", outcomes: Mapping[str, str], people: str, start: str) -> None:
     answers = "".join(f', {sql} AS "{name}"' for name, sql in outcomes.items())
-    con.execute(f'{start}{answers} FROM "{people}"')
+    workspace.execute(f'{start}{answers} FROM "{people}"')
 
 
 def outcome_sql(rule: Rule, gapped: frozenset[str]) -> str:
@@ -216,10 +218,10 @@ def _answers(rules: Sequence[Rule]) -> str:
     return " UNION ALL ".join(selects) or nothing
 
 
-def _given(con: "DuckDBPyConnection", rules: Sequence[Rule], number: int) -> frozenset[str]:
+def _given(workspace: "DuckDBPyConnection", rules: Sequence[Rule], number: int) -> frozenset[str]:
     """The rules that gave anybody this answer."""
     given = ", ".join(f'bool_or("{rule.id}" = {number})' for rule in rules)
-    row = con.execute(f"SELECT {given} FROM outcome").fetchone() if rules else None
+    row = workspace.execute(f"SELECT {given} FROM outcome").fetchone() if rules else None
     return frozenset(rule.id for rule, anybody in zip(rules, row or (), strict=True) if anybody)
 
 
@@ -299,14 +301,16 @@ def _why(fault: Exception) -> str:
 # Figures
 
 
-def _measure(con: "DuckDBPyConnection", rules: Sequence[Rule]) -> dict[str, Counts]:
+def _measure(workspace: "DuckDBPyConnection", rules: Sequence[Rule]) -> dict[str, Counts]:
     """Make ``measure``: per rule and team, how many were asked and what came of it; the totals by rule."""
     sums = "".join(
         f', CAST(sum(CAST("{rule.id}" = {number} AS INTEGER)) AS BIGINT)'
         for rule in rules
         for number in (OK, BREACH, CANNOT_ASSESS)
     )
-    teams = con.execute(f"SELECT coalesce(allocated_team, ''){sums} FROM outcome GROUP BY 1 ORDER BY 1").fetchall()
+    teams = workspace.execute(
+        f"SELECT coalesce(allocated_team, ''){sums} FROM outcome GROUP BY 1 ORDER BY 1"
+    ).fetchall()
     rows: list[tuple[str, str, int, int, int, int]] = []
     totals: dict[str, Counts] = {}
     for place, rule in enumerate(rules):
@@ -317,5 +321,5 @@ def _measure(con: "DuckDBPyConnection", rules: Sequence[Rule]) -> dict[str, Coun
             if asked := ok + breach + cannot_assess:
                 rows.append((rule.id, team, asked, ok, breach, cannot_assess))
         totals[rule.id] = Counts(sum(total), *total)
-    load_rows(con, "measure", MEASURE_TABLE, rows)
+    load_rows(workspace, "measure", MEASURE_TABLE, rows)
     return totals

@@ -44,15 +44,15 @@ class Result:
         return self.expected == self.got
 
 
-def build_caseload(con: "DuckDBPyConnection", examples: Iterable[Example]) -> None:
+def build_caseload(workspace: "DuckDBPyConnection", examples: Iterable[Example]) -> None:
     """Make ``caseload`` from examples; ``person_id`` is E and the example's place, from 1."""
-    derived.create_macros(con)
+    derived.create_macros(workspace)
     rows = (_row(f"E{place}", example) for place, example in enumerate(examples, start=1))
-    load_rows(con, "given", GIVEN_TYPES, (tuple(row[name] for name in GIVEN_TYPES) for row in rows))
-    con.execute(
+    load_rows(workspace, "given", GIVEN_TYPES, (tuple(row[name] for name in GIVEN_TYPES) for row in rows))
+    workspace.execute(
         f"CREATE OR REPLACE TABLE caseload AS SELECT * EXCLUDE (strongest_category), {derived.derived_sql()} FROM given"
     )
-    con.execute("DROP TABLE given")
+    workspace.execute("DROP TABLE given")
 
 
 def _row(person_id: str, example: Example) -> dict[str, Any]:
@@ -83,22 +83,24 @@ def run(rulebook: Rulebook) -> list[Result]:
 def run_rules(rules: Sequence[Rule]) -> list[Result]:
     """As ``run``, for these rules."""
     cases = [(rule, example) for rule in rules for example in rule.examples]
-    con = open_workspace()
-    build_caseload(con, (example for _, example in cases))
-    lock_down(con)
-    _, failed = ask(con, rules)
+    workspace = open_workspace()
+    build_caseload(workspace, (example for _, example in cases))
+    lock_down(workspace)
+    _, failed = ask(workspace, rules)
     load_rows(
-        con,
+        workspace,
         "expected",
         {"person_id": "VARCHAR", "rule": "VARCHAR"},
         ((f"E{place}", rule.id) for place, (rule, _) in enumerate(cases, start=1)),
     )
-    got = dict(con.execute("SELECT person_id, outcome FROM answer JOIN expected USING (person_id, rule)").fetchall())
+    got = dict(
+        workspace.execute("SELECT person_id, outcome FROM answer JOIN expected USING (person_id, rule)").fetchall()
+    )
     worked_out = {
         person_id: facts
-        for person_id, *facts in con.execute("SELECT person_id, age, category, declined FROM caseload").fetchall()
+        for person_id, *facts in workspace.execute("SELECT person_id, age, category, declined FROM caseload").fetchall()
     }
-    con.close()
+    workspace.close()
     results = []
     for place, (rule, example) in enumerate(cases, start=1):
         person_id = f"E{place}"
@@ -135,15 +137,15 @@ def _find_untested_days(rules: Sequence[Rule]) -> Iterable[str]:
     """A deadline is proved by two examples a day apart: the last day that is ok, and the first that is not."""
     timed = [rule for rule in rules if rule.due_on is not None]
     cases = [(rule, example) for rule in timed for example in rule.examples]
-    con = open_workspace()
-    build_caseload(con, (example for _, example in cases))
+    workspace = open_workspace()
+    build_caseload(workspace, (example for _, example in cases))
     if any(counts_working_days(rule.due_on, rule.limits) for rule in timed if rule.due_on is not None):
-        derived.create_working_days(con)
+        derived.create_working_days(workspace)
     for rule in timed:
         if rule.due_on is None:
             continue
         due_on = compile_condition(rule.due_on, rule.limits)
-        days = dict(con.execute(f"SELECT person_id, as_at - ({due_on}) FROM caseload").fetchall())
+        days = dict(workspace.execute(f"SELECT person_id, as_at - ({due_on}) FROM caseload").fetchall())
         tried = {
             (example.expect, days[f"E{place}"])
             for place, (owner, example) in enumerate(cases, start=1)
@@ -151,4 +153,4 @@ def _find_untested_days(rules: Sequence[Rule]) -> Iterable[str]:
         }
         if not any(expect == "ok" and ("breach", late + 1) in tried for expect, late in tried):
             yield f"{rule.file}: examples: none stand a day apart on each side of due_on; add the two"
-    con.close()
+    workspace.close()

@@ -76,22 +76,22 @@ class Verdict:
 
 def judge(rules: Sequence[Rule]) -> list[Verdict]:
     """Ask every mutant of every rule of the rule's own examples: one pass per rule, a column per mutant."""
-    con = open_workspace()
+    workspace = open_workspace()
     cases = [(rule, example) for rule in rules for example in rule.examples]
-    build_caseload(con, (example for _, example in cases))
+    build_caseload(workspace, (example for _, example in cases))
     places: dict[str, list[str]] = {rule.id: [] for rule in rules}
     for place, (rule, _) in enumerate(cases, start=1):
         places[rule.id].append(f"E{place}")
-    create_functions(con, rules)
-    lock_down(con)
-    verdicts = [_judge(con, rule, places[rule.id]) for rule in rules]
-    con.close()
+    create_functions(workspace, rules)
+    lock_down(workspace)
+    verdicts = [_judge(workspace, rule, places[rule.id]) for rule in rules]
+    workspace.close()
     return verdicts
 
 
-def _judge(con: "DuckDBPyConnection", rule: Rule, people: Sequence[str]) -> Verdict:
+def _judge(workspace: "DuckDBPyConnection", rule: Rule, people: Sequence[str]) -> Verdict:
     mutants = list(mutate(rule))
-    own, *others = _answers(con, [_outcome(rule), *(mutant.outcome for mutant in mutants)], people)
+    own, *others = _answers(workspace, [_outcome(rule), *(mutant.outcome for mutant in mutants)], people)
     survivors = [mutant.change for mutant, answers in zip(mutants, others, strict=True) if answers == own]
     reasons = {_folded(change): why for change, why in rule.weak_mutants.items()}
     explained = {change: reasons[_folded(change)] for change in survivors if _folded(change) in reasons}
@@ -113,23 +113,25 @@ def _folded(change: str) -> str:
     return " ".join(change.split())
 
 
-def _answers(con: "DuckDBPyConnection", columns: Sequence[str], people: Sequence[str]) -> list[tuple[object, ...]]:
+def _answers(
+    workspace: "DuckDBPyConnection", columns: Sequence[str], people: Sequence[str]
+) -> list[tuple[object, ...]]:
     """What each column answers for each person; a column that cannot be run answers as nothing else does."""
     try:
-        return _ask(con, columns, people)
+        return _ask(workspace, columns, people)
     except duckdb.Error:
         answers: list[tuple[object, ...]] = []
         for column in columns:
             try:
-                answers += _ask(con, [column], people)
+                answers += _ask(workspace, [column], people)
             except duckdb.Error as fault:
                 answers.append((type(fault),))
         return answers
 
 
-def _ask(con: "DuckDBPyConnection", columns: Sequence[str], people: Sequence[str]) -> list[tuple[object, ...]]:
+def _ask(workspace: "DuckDBPyConnection", columns: Sequence[str], people: Sequence[str]) -> list[tuple[object, ...]]:
     listed = ", ".join(columns)
-    rows = con.execute(
+    rows = workspace.execute(
         f"SELECT {listed} FROM caseload WHERE list_contains($people::VARCHAR[], person_id) ORDER BY person_id",
         {"people": list(people)},
     ).fetchall()

@@ -20,7 +20,7 @@ KEYS: Mapping[str, frozenset[str]] = {
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedRule:
     """One rule that asks about a paragraph; ``standing`` says if it is not asked here (a draft, switched off)."""
 
     rule: str
@@ -33,7 +33,7 @@ class Paragraph:
     """One paragraph: its rules; why it has none; and the parts of it that no rule asks, each with its reason."""
 
     number: int
-    rules: tuple[Asked, ...]
+    rules: tuple[AskedRule, ...]
     why_none: str | None
     parts: tuple[tuple[str, str], ...]
 
@@ -71,12 +71,14 @@ def draw(rulebook: Rulebook, folders: Sequence[Path], switched_off: Collection[s
     )
 
 
-def _asked(rulebook: Rulebook, number: int, switched_off: Collection[str]) -> tuple[Asked, ...]:
+def _asked(rulebook: Rulebook, number: int, switched_off: Collection[str]) -> tuple[AskedRule, ...]:
     def standing(rule: str, status: str) -> str | None:
         return "switched off" if rule in switched_off else None if status == "live" else status
 
     return tuple(
-        Asked(rule.id, rule.title, standing(rule.id, rule.status)) for rule in rulebook.rules if number in rule.report
+        AskedRule(rule.id, rule.title, standing(rule.id, rule.status))
+        for rule in rulebook.rules
+        if number in rule.report
     )
 
 

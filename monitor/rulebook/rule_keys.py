@@ -21,31 +21,31 @@ LARGEST_FILE = 200_000
 # A check returns the value to keep, or raises with the fault and the remedy.
 
 
-class Fault(ValueError):
+class KeyFault(ValueError):
     """What is wrong with one key's value and what would be right, without its place."""
 
 
 def _line(value: Any) -> str:
     text = _text(value)
     if len(text) > 300:
-        raise Fault(f"{len(text)} characters long; at most 300")
+        raise KeyFault(f"{len(text)} characters long; at most 300")
     return text
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise Fault(f"{kind_of(value)}; write text between quotation marks")
+        raise KeyFault(f"{kind_of(value)}; write text between quotation marks")
     text = " ".join(value.split())
     if not text:
-        raise Fault("empty; write a line of text")
+        raise KeyFault("empty; write a line of text")
     if any(ord(character) < 32 for character in text):
-        raise Fault("holds a control character; write plain text")
+        raise KeyFault("holds a control character; write plain text")
     return text
 
 
 def _flag(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise Fault(f"{kind_of(value)}; write true or false, without quotation marks")
+        raise KeyFault(f"{kind_of(value)}; write true or false, without quotation marks")
     return value
 
 
@@ -54,7 +54,7 @@ def _one_of(*known: str) -> Callable[[Any], str]:
         if value not in known:
             shown = f'"{value[:40]}"' if isinstance(value, str) else kind_of(value)
             close = nearest(value, known) if isinstance(value, str) else ""
-            raise Fault(f"{shown} is not one of {', '.join(known)}{close}")
+            raise KeyFault(f"{shown} is not one of {', '.join(known)}{close}")
         return str(value)
 
     return check
@@ -62,9 +62,9 @@ def _one_of(*known: str) -> Callable[[Any], str]:
 
 def _list(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise Fault(f'{kind_of(value)}; write a list of names, like ["neet"]')
+        raise KeyFault(f'{kind_of(value)}; write a list of names, like ["neet"]')
     if twice := sorted({item for item in value if value.count(item) > 1}):
-        raise Fault(f'"{twice[0]}" stands there twice; leave one out')
+        raise KeyFault(f'"{twice[0]}" stands there twice; leave one out')
     return tuple(value)
 
 
@@ -81,15 +81,15 @@ def no_column(name: str) -> str:
 
 def _paragraphs(value: Any) -> tuple[int, ...]:
     if not isinstance(value, list) or not all(type(number) is int for number in value):
-        raise Fault(f"{kind_of(value)}; write a list of paragraph numbers, like [32, 50]")
+        raise KeyFault(f"{kind_of(value)}; write a list of paragraph numbers, like [32, 50]")
     if beyond := [number for number in value if not 1 <= number <= 54]:
-        raise Fault(f"{beyond[0]} is not a paragraph of the report; they run from 1 to 54")
+        raise KeyFault(f"{beyond[0]} is not a paragraph of the report; they run from 1 to 54")
     return tuple(value)
 
 
 def _date(value: Any) -> date:
     if type(value) is not date:
-        raise Fault(f"{kind_of(value)}; write a date without quotation marks, like 2026-01-31")
+        raise KeyFault(f"{kind_of(value)}; write a date without quotation marks, like 2026-01-31")
     return value
 
 
@@ -103,19 +103,19 @@ def _reasons(value: Any) -> Mapping[str, str]:
 def _weak_mutants(value: Any) -> Mapping[str, str]:
     tables: list[Any] = value if isinstance(value, list) else [None]
     if not all(isinstance(one, dict) and one.keys() == {"mutant", "reason"} for one in tables):
-        raise Fault("not a list of mutants; write [[weak_mutants]] with mutant and reason")
+        raise KeyFault("not a list of mutants; write [[weak_mutants]] with mutant and reason")
     return {_text(one["mutant"]): _text(one["reason"]) for one in tables}
 
 
 def _table(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise Fault(f'{kind_of(value)}; write a table, like {{ name = "value" }}')
+        raise KeyFault(f'{kind_of(value)}; write a table, like {{ name = "value" }}')
     return value
 
 
 def _tables(value: Any) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise Fault(f"{kind_of(value)}; write each one under [[examples]]")
+        raise KeyFault(f"{kind_of(value)}; write each one under [[examples]]")
     return value
 
 
@@ -206,7 +206,7 @@ class Reader:
             return work(*given, **named)
         except Problems as faults:
             self.complain(key, faults.problems)
-        except (Fault, LimitFault) as fault:
+        except (KeyFault, LimitFault) as fault:
             self.complain(key, [str(fault)])
         return None
 

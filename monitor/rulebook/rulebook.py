@@ -14,12 +14,10 @@ from monitor.config.settings import RuleSettings
 from monitor.durations import Duration, Limit, LimitFault, kind, may_loosen, parse_limit, words
 from monitor.errors import Problems
 from monitor.rulebook.conditions import Condition, parse_condition
-from monitor.rulebook.rule_file import Example, Rule, read_rule
+from monitor.rulebook.rule_file import Rule, read_rule
 from monitor.rulebook.severity import SEVERITIES
 from monitor.rulebook.type_check import Binder, open_binder
 from monitor.rulebook.vocabulary import nearest
-
-__all__ = ["Example", "Rule", "Rulebook", "load_rulebook"]
 
 
 @dataclass(frozen=True)

@@ -36,17 +36,17 @@ class Binder:
     """A closed database holding one person with everything recorded and one with nothing."""
 
     def __init__(self) -> None:
-        self.con = open_workspace()
-        derived.create_macros(self.con)
+        self.workspace = open_workspace()
+        derived.create_macros(self.workspace)
         # Only the types matter here, and the calendar takes a quarter of a second to read.
-        self.con.execute("CREATE MACRO plus_working_days(day, n) AS CAST(day + INTERVAL 1 DAY AS DATE) + n")
+        self.workspace.execute("CREATE MACRO plus_working_days(day, n) AS CAST(day + INTERVAL 1 DAY AS DATE) + n")
         kinds = {**TYPES, "due_on": "DATE", **{f"{column.name}_gap": "VARCHAR" for column in columns.COLUMNS}}
         full = ", ".join(f'{SAMPLES[kind]} AS "{name}"' for name, kind in kinds.items())
         empty = ", ".join(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in kinds.items())
-        self.con.execute(f"CREATE TABLE caseload AS SELECT {full} UNION ALL SELECT {empty}")
+        self.workspace.execute(f"CREATE TABLE caseload AS SELECT {full} UNION ALL SELECT {empty}")
         # Two rows are asked faster by one thread than by many.
-        self.con.execute("SET threads = 1")
-        lock_down(self.con)
+        self.workspace.execute("SET threads = 1")
+        lock_down(self.workspace)
 
     def check(self, condition: Condition, limits: Mapping[str, Limit], *, kind: str = "BOOLEAN") -> Iterable[str]:
         """What is wrong with its types, without its place."""
@@ -57,13 +57,13 @@ class Binder:
         question = f"SELECT {listed} FROM caseload"
         fault: duckdb.Error | None = None
         try:
-            described = self.con.execute(question).description
-            self.con.fetchall()
+            described = self.workspace.execute(question).description
+            self.workspace.fetchall()
         except duckdb.Error as failed:
             # Asked of nobody it may still be bound, and the types then say more than the value that failed.
             fault = failed
             try:
-                described = self.con.execute(f"{question} LIMIT 0").description
+                described = self.workspace.execute(f"{question} LIMIT 0").description
             except duckdb.Error as refused:
                 return [_does_not_fit(refused)]
         found = [str(column[1]) for column in described or []]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from monitor.config.settings import Config
 from monitor.messages.templates import write_date
 from monitor.service.due import SETTLED_WITHIN
-from monitor.service.status import Standing
+from monitor.service.status import ServiceStatus
 from monitor.store.database import HEAD
 
 LONGEST_NIGHT = dt.timedelta(hours=3)
@@ -22,7 +22,7 @@ class Concern:
     do: str
 
 
-def judge(standing: Standing, config: Config) -> tuple[Concern, ...]:
+def judge(standing: ServiceStatus, config: Config) -> tuple[Concern, ...]:
     """The gravest first; none if the monitor can be left alone."""
     return (
         *_judge_database(standing.database.fault, standing.database.version, standing),
@@ -34,7 +34,7 @@ def judge(standing: Standing, config: Config) -> tuple[Concern, ...]:
     )
 
 
-def _judge_database(fault: str | None, version: str | None, standing: Standing) -> list[Concern]:
+def _judge_database(fault: str | None, version: str | None, standing: ServiceStatus) -> list[Concern]:
     if fault is not None:
         return [Concern("database", fault, "until then no night can be run, nor anything more be said here")]
     if version is None:
@@ -50,7 +50,7 @@ def _judge_database(fault: str | None, version: str | None, standing: Standing) 
     return []
 
 
-def _judge_nights(standing: Standing) -> list[Concern]:
+def _judge_nights(standing: ServiceStatus) -> list[Concern]:
     if not standing.database.is_current:
         return []
     found = []
@@ -76,7 +76,7 @@ def _ended(state: str) -> str:
     return "was refused" if state == "refused" else "failed"
 
 
-def _judge_last_night(standing: Standing, config: Config) -> list[Concern]:
+def _judge_last_night(standing: ServiceStatus, config: Config) -> list[Concern]:
     found = []
     if standing.failed_rules:
         rules = ", ".join(standing.failed_rules)
@@ -97,7 +97,7 @@ def _judge_last_night(standing: Standing, config: Config) -> list[Concern]:
     return found
 
 
-def _judge_messages(standing: Standing) -> list[Concern]:
+def _judge_messages(standing: ServiceStatus) -> list[Concern]:
     piles, found = standing.piles, []
     fates = {
         "given up": ("given up", "correct the address in the config; the next digest has all that it said"),
@@ -116,7 +116,7 @@ def _judge_messages(standing: Standing) -> list[Concern]:
     return found
 
 
-def _judge_what_waits(standing: Standing) -> list[Concern]:
+def _judge_what_waits(standing: ServiceStatus) -> list[Concern]:
     found = []
     for rule, number in standing.quarantined.items():
         what = f"{count(number, 'flag')} of {rule} waiting as a likely fault of the data"
@@ -135,7 +135,7 @@ def _judge_what_waits(standing: Standing) -> list[Concern]:
     return found
 
 
-def _judge_disk(standing: Standing, least: int) -> list[Concern]:
+def _judge_disk(standing: ServiceStatus, least: int) -> list[Concern]:
     if standing.free_megabytes >= least:
         return []
     what = f"{standing.free_megabytes:,} MB free on the disk; less than {least:,} MB is too little"

@@ -45,7 +45,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Done:
+class DoneByProcess:
     """What this process has done, as far as the database does not say, or cannot while it is out of reach.
 
     ``failed_at``: tries at a night that the ledger knows nothing of.
@@ -59,7 +59,7 @@ class Done:
     settled_on: dt.date | None = None
     outage_on: dt.date | None = None
 
-    def after(self, **changes: dt.date | tuple[dt.datetime, ...]) -> "Done":
+    def after(self, **changes: dt.date | tuple[dt.datetime, ...]) -> "DoneByProcess":
         return replace(self, **changes)  # type: ignore[arg-type]
 
 
@@ -68,7 +68,7 @@ def date_of(now: dt.datetime) -> dt.date:
     return now.astimezone(LONDON).date()
 
 
-def plan(config: Config, facts: Facts, done: Done, now: dt.datetime) -> tuple[Step, ...]:
+def plan(config: Config, facts: Facts, done: DoneByProcess, now: dt.datetime) -> tuple[Step, ...]:
     """What is due now, in the order in which it is to be done."""
     there = now.astimezone(LONDON)
     today = there.date()
@@ -90,7 +90,9 @@ def plan(config: Config, facts: Facts, done: Done, now: dt.datetime) -> tuple[St
     return tuple(steps)
 
 
-def _is_night_due(config: Config, facts: Facts, done: Done, now: dt.datetime, accepted: dt.date | None) -> bool:
+def _is_night_due(
+    config: Config, facts: Facts, done: DoneByProcess, now: dt.datetime, accepted: dt.date | None
+) -> bool:
     """The hour has passed, and the date is not done; one that failed is tried again after a while, some times."""
     there = now.astimezone(LONDON)
     today, service = there.date(), config.service
@@ -106,7 +108,9 @@ def _is_night_due(config: Config, facts: Facts, done: Done, now: dt.datetime, ac
     return not failed or _is_time(failed[-1], service.retry_after_minutes, now)
 
 
-def _is_outage_told_of(config: Config, facts: Facts, done: Done, there: dt.datetime, accepted: dt.date | None) -> bool:
+def _is_outage_told_of(
+    config: Config, facts: Facts, done: DoneByProcess, there: dt.datetime, accepted: dt.date | None
+) -> bool:
     """At the send hour of a working day, when nights of three working days were not accepted; then weekly."""
     today = there.date()
     told = _last(facts.outage_told_on, done.outage_on)
@@ -137,7 +141,7 @@ def next_night(config: Config, facts: Facts, now: dt.datetime) -> dt.datetime:
     today = dt.datetime.combine(there.date(), config.service.run_at, LONDON)
     if now < today:
         return today
-    if _is_night_due(config, facts, Done(), now, facts.last_accepted):
+    if _is_night_due(config, facts, DoneByProcess(), now, facts.last_accepted):
         return there
     tries = len(facts.failed_at)
     if facts.last_accepted != there.date() and 0 < tries <= config.service.retries:

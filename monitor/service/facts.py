@@ -10,7 +10,7 @@ from monitor.config.settings import Config
 from monitor.outbox.queue import PENDING
 from monitor.service.due import LONDON, Facts
 from monitor.store import nights
-from monitor.store.database import Store
+from monitor.store.database import Database
 from monitor.store.tables import Flag, Measure, Message, Run, table_of
 
 
@@ -19,18 +19,18 @@ def read_folder(config: Config, today: dt.date) -> Facts:
     return Facts(lists=(config.data_folder / "exceptions" / today.isoformat()).is_dir())
 
 
-def read(config: Config, store: Store, today: dt.date) -> Facts:
+def read(config: Config, database: Database, today: dt.date) -> Facts:
     run, message = table_of(Run), table_of(Message)
     midnight = dt.datetime.combine(today + dt.timedelta(1), dt.time(), LONDON)
-    with store.reading() as connection:
-        last_accepted = connection.execute(select(func.max(run.c.as_at)).where(run.c.state == "accepted")).scalar()
-        tries = connection.execute(
+    with database.reading() as store:
+        last_accepted = store.execute(select(func.max(run.c.as_at)).where(run.c.state == "accepted")).scalar()
+        tries = store.execute(
             select(run.c.finished_at, run.c.reason)
             .where(run.c.as_at == today, run.c.state.in_(("refused", "failed")), run.c.finished_at.is_not(None))
             .order_by(run.c.finished_at)
         ).all()
         ready_at = func.coalesce(message.c.next_attempt_at, message.c.due_at)
-        waiting_from = connection.execute(select(func.min(ready_at)).where(_is_unsettled())).scalar()
+        waiting_from = store.execute(select(func.min(ready_at)).where(_is_unsettled())).scalar()
         receipts = select(message.c.id).where(_awaits_receipt()).limit(1)
         unsettled = select(func.min(message.c.due_at)).where(_is_unsettled(), message.c.due_at < midnight)
         outage = select(func.max(message.c.as_at)).where(message.c.kind == "outage")
@@ -40,9 +40,9 @@ def read(config: Config, store: Store, today: dt.date) -> Facts:
             failed_at=tuple(one.finished_at for one in tries if one.reason != nights.CUT_OFF),
             cut_off_at=tuple(one.finished_at for one in tries if one.reason == nights.CUT_OFF),
             waiting_from=waiting_from,
-            receipts=connection.execute(receipts).first() is not None,
-            unsettled_since=connection.execute(unsettled).scalar(),
-            outage_told_on=connection.execute(outage).scalar(),
+            receipts=store.execute(receipts).first() is not None,
+            unsettled_since=store.execute(unsettled).scalar(),
+            outage_told_on=store.execute(outage).scalar(),
         )
 
 
@@ -67,19 +67,19 @@ class Outcome:
     counts: Mapping[str, int | str | None]
 
 
-def read_outcome(store: Store, as_at: dt.date) -> Outcome:
+def read_outcome(database: Database, as_at: dt.date) -> Outcome:
     """Of the accepted night of a date, as it stands now, its messages included."""
     run, message, measure, flag = table_of(Run), table_of(Message), table_of(Measure), table_of(Flag)
-    with store.reading() as connection:
-        night = connection.execute(select(run).where(run.c.state == "accepted", run.c.as_at == as_at)).one()
+    with database.reading() as store:
+        night = store.execute(select(run).where(run.c.state == "accepted", run.c.as_at == as_at)).one()
         answered = func.sum(measure.c.ok + measure.c.breach)
-        judged = connection.execute(select(answered).where(measure.c.run_id == night.id)).scalar() or 0
+        judged = store.execute(select(answered).where(measure.c.run_id == night.id)).scalar() or 0
         waiting = and_(flag.c.resolved_on.is_(None), flag.c.quarantined_on.is_not(None), flag.c.released_on.is_(None))
-        quarantined = connection.execute(select(func.count()).where(waiting)).scalar() or 0
+        quarantined = store.execute(select(func.count()).where(waiting)).scalar() or 0
         start, end = (dt.datetime.combine(as_at + dt.timedelta(n), dt.time(), LONDON) for n in (0, 1))
         lost = and_(message.c.state.in_(("permanent-failure", "technical-failure")), message.c.due_at >= start)
         failed, unsettled = (
-            connection.execute(select(func.count()).where(which, message.c.due_at < end)).scalar() or 0
+            store.execute(select(func.count()).where(which, message.c.due_at < end)).scalar() or 0
             for which in (lost, _is_unsettled())
         )
     in_doubt = night.verdict not in ("trusted", None) and night.reason is None

@@ -20,7 +20,7 @@ from monitor.errors import Problems
 if TYPE_CHECKING:
     import datetime as dt
 
-    from monitor.config.service_settings import Heartbeat as Settings
+    from monitor.config.service_settings import HeartbeatSettings as Settings
 
 Signal = Literal["start", "success", "fail"] | int
 RUNS = uuid.UUID("6c0b7f0e-3d4f-4f63-9a8e-3c1d0a7a55d2")

@@ -17,8 +17,6 @@ from monitor.log import Log
 from monitor.service.due import LONDON
 from monitor.service.steps import Service
 
-__all__ = ["Service", "serve"]
-
 MISFIRE_SECONDS = 6 * 3600
 """A look that is late by less is made all the same; later than that, the next minute's does its work."""
 STOP = tuple(number for name in ("SIGINT", "SIGTERM", "SIGBREAK") if (number := getattr(signal, name, None)))

@@ -19,7 +19,7 @@ from monitor.outbox.queue import PENDING
 from monitor.record.purge_files import SNAPSHOTS
 from monitor.record.remove_person import KIND
 from monitor.service import due, facts
-from monitor.store.database import HEAD, Store, find_version, open_store
+from monitor.store.database import HEAD, Database, find_version, open_store
 from monitor.store.location import name_place
 from monitor.store.tables import Flag, Message, Person, Removal, Run, Waiver, table_of
 from monitor.workdays import working_days_between
@@ -34,7 +34,7 @@ FATES = {"permanent-failure": "given up", "technical-failure": "in doubt", "repl
 
 
 @dataclass(frozen=True)
-class Night:
+class NightAttempt:
     """One attempt at a date. ``reason``: why it was not accepted."""
 
     as_at: dt.date
@@ -54,7 +54,7 @@ class Pile:
 
 
 @dataclass(frozen=True)
-class Database:
+class DatabaseState:
     """``version``: the migration it is at, ``None`` where there is none yet; ``fault``: why it cannot be read."""
 
     kind: str
@@ -69,7 +69,7 @@ class Database:
 
 
 @dataclass(frozen=True)
-class Standing:
+class ServiceStatus:
     """Everything ``monitor status`` knows. ``nights``: the latest attempts, the newest first.
 
     ``missed``: dates since the last accepted night, of which ``missed_working_days`` are working days. ``source_age``:
@@ -78,10 +78,10 @@ class Standing:
     """
 
     at: dt.datetime
-    database: Database
+    database: DatabaseState
     next_night: dt.datetime
     free_megabytes: int
-    nights: tuple[Night, ...] = ()
+    nights: tuple[NightAttempt, ...] = ()
     last_accepted: dt.date | None = None
     missed: int = 0
     missed_working_days: int = 0
@@ -100,44 +100,44 @@ class Standing:
     unfinished_removals: int = 0
 
 
-def gather(config: Config, where: URL, now: dt.datetime, *, wait_seconds: float) -> Standing:
+def gather(config: Config, where: URL, now: dt.datetime, *, wait_seconds: float) -> ServiceStatus:
     """How things stand; a database that is not there, of another version or out of reach is said, not raised."""
     today = due.date_of(now)
-    database = _look_at(where, wait_seconds)
+    state = _look_at(where, wait_seconds)
     known: dict[str, Any] = {"free_megabytes": _count_free(config, where)}
     basis = facts.read_folder(config, today)
-    if database.is_current:
+    if state.is_current:
         try:
-            store = open_store(where, wait_seconds=wait_seconds)
+            database = open_store(where, wait_seconds=wait_seconds)
             try:
-                basis = facts.read(config, store, today)
-                known |= _read(config, store, now, basis.last_accepted)
-                if database.size_bytes is None:
-                    database = replace(database, size_bytes=_ask_size(store))
+                basis = facts.read(config, database, today)
+                known |= _read(config, database, now, basis.last_accepted)
+                if state.size_bytes is None:
+                    state = replace(state, size_bytes=_ask_size(database))
             finally:
-                store.close()
+                database.close()
         except MonitorError as fault:
-            database = replace(database, fault=str(fault))
-    return Standing(at=now, database=database, next_night=due.next_night(config, basis, now), **known)
+            state = replace(state, fault=str(fault))
+    return ServiceStatus(at=now, database=state, next_night=due.next_night(config, basis, now), **known)
 
 
-def _look_at(where: URL, wait_seconds: float) -> Database:
+def _look_at(where: URL, wait_seconds: float) -> DatabaseState:
     kind = "SQLite" if where.get_backend_name() == "sqlite" else "PostgreSQL"
     place = name_place(where).removeprefix("database ")
     try:
         version = find_version(where, wait_seconds=wait_seconds)
     except MonitorError as fault:
-        return Database(kind, place, fault=str(fault))
+        return DatabaseState(kind, place, fault=str(fault))
     size = None
     if kind == "SQLite" and where.database:
         beside = (Path(where.database + ending) for ending in ("", "-wal"))
         size = sum(path.stat().st_size for path in beside if path.is_file())
-    return Database(kind, place, version, size if version else None)
+    return DatabaseState(kind, place, version, size if version else None)
 
 
-def _ask_size(store: Store) -> int:
-    with store.reading() as connection:
-        return int(connection.execute(select(func.pg_database_size(func.current_database()))).scalar_one())
+def _ask_size(database: Database) -> int:
+    with database.reading() as store:
+        return int(store.execute(select(func.pg_database_size(func.current_database()))).scalar_one())
 
 
 def _count_free(config: Config, where: URL) -> int:
@@ -152,24 +152,24 @@ def _count_free(config: Config, where: URL) -> int:
     return min(free) // 1_000_000
 
 
-def _read(config: Config, store: Store, now: dt.datetime, accepted: dt.date | None) -> dict[str, Any]:
+def _read(config: Config, database: Database, now: dt.datetime, accepted: dt.date | None) -> dict[str, Any]:
     today = due.date_of(now)
     run = table_of(Run)
-    with store.reading() as connection:
-        attempts = connection.execute(
+    with database.reading() as store:
+        attempts = store.execute(
             select(run).where(run.c.state != "unchanged").order_by(run.c.id.desc()).limit(LISTED_NIGHTS)
         ).all()
-        night = connection.execute(select(run).where(run.c.state == "accepted", run.c.as_at == accepted)).first()
-        waiting = _count_quarantined(connection)
+        night = store.execute(select(run).where(run.c.state == "accepted", run.c.as_at == accepted)).first()
+        waiting = _count_quarantined(store)
         known: dict[str, Any] = {
             "nights": tuple(_describe(one) for one in attempts),
             "last_accepted": accepted,
-            "flags": _count_flags(connection, today),
+            "flags": _count_flags(store, today),
             "quarantined": waiting,
-            "waivers_ending": _count_waivers_ending(connection, today),
-            "piles": _pile_up(connection, now),
-            "back_after_removal": len(removed_people.list_back(connection, today)),
-            **_count_undecided(connection),
+            "waivers_ending": _count_waivers_ending(store, today),
+            "piles": _pile_up(store, now),
+            "back_after_removal": len(removed_people.list_back(store, today)),
+            **_count_undecided(store),
         }
     if night is not None:
         known |= _describe_last(config, night, today)
@@ -185,10 +185,10 @@ def _count_missed(config: Config, accepted: dt.date, now: dt.datetime) -> int:
     return max((newest - accepted).days, 0)
 
 
-def _describe(one: Any) -> Night:
+def _describe(one: Any) -> NightAttempt:
     took = round((one.finished_at - one.started_at).total_seconds()) if one.finished_at else None
     reason = one.reason if one.state in ("refused", "failed") else None
-    return Night(one.as_at, one.state, one.verdict, one.started_at, took, reason)
+    return NightAttempt(one.as_at, one.state, one.verdict, one.started_at, took, reason)
 
 
 def _describe_last(config: Config, night: Any, today: dt.date) -> dict[str, Any]:
@@ -208,7 +208,7 @@ def _is_quarantined() -> ColumnElement[bool]:
     return and_(flag.c.resolved_on.is_(None), flag.c.quarantined_on.is_not(None), flag.c.released_on.is_(None))
 
 
-def _count_flags(connection: Connection, today: dt.date) -> dict[str, int]:
+def _count_flags(store: Connection, today: dt.date) -> dict[str, int]:
     """Unresolved flags, and those of them that are not pressed; a waived one is not also counted as held."""
     flag, waiver = table_of(Flag), table_of(Waiver)
     in_force = select(waiver.c.flag_id).where(waiver.c.ended_on.is_(None), waiver.c.until_on >= today)
@@ -220,25 +220,25 @@ def _count_flags(connection: Connection, today: dt.date) -> dict[str, int]:
         "waived": waived,
     }
     counted = [func.count().filter(which).label(name) for name, which in states.items()]
-    row = connection.execute(select(*counted).where(flag.c.resolved_on.is_(None))).one()
+    row = store.execute(select(*counted).where(flag.c.resolved_on.is_(None))).one()
     return dict(row._mapping)
 
 
-def _count_quarantined(connection: Connection) -> dict[str, int]:
+def _count_quarantined(store: Connection) -> dict[str, int]:
     """By rule."""
     flag = table_of(Flag)
     counted = select(flag.c.rule, func.count()).where(_is_quarantined()).group_by(flag.c.rule).order_by(flag.c.rule)
-    return {row[0]: row[1] for row in connection.execute(counted)}
+    return {row[0]: row[1] for row in store.execute(counted)}
 
 
-def _count_waivers_ending(connection: Connection, today: dt.date) -> int:
+def _count_waivers_ending(store: Connection, today: dt.date) -> int:
     waiver = table_of(Waiver)
     soon = waiver.c.until_on.between(today, today + dt.timedelta(ENDING_DAYS))
     ending = select(func.count()).where(waiver.c.ended_on.is_(None), soon)
-    return int(connection.execute(ending).scalar_one())
+    return int(store.execute(ending).scalar_one())
 
 
-def _pile_up(connection: Connection, now: dt.datetime) -> dict[str, Pile]:
+def _pile_up(store: Connection, now: dt.datetime) -> dict[str, Pile]:
     """Messages that have not arrived, by how they stand: those not due yet apart from those that are.
 
     One that did not arrive is counted until its address has had another, and for ``TROUBLE_DAYS`` at most.
@@ -275,16 +275,16 @@ def _pile_up(connection: Connection, now: dt.datetime) -> dict[str, Pile]:
             func.count().filter(which),
             func.min(func.coalesce(message.c.due_at, message.c.created_at)).filter(which),
         ]
-    row = connection.execute(select(*columns).where(undelivered)).one()
+    row = store.execute(select(*columns).where(undelivered)).one()
     piles = zip(kinds, row[::2], row[1::2], strict=True)
     return {name: Pile(number, oldest) for name, number, oldest in piles if number}
 
 
-def _count_undecided(connection: Connection) -> dict[str, int]:
+def _count_undecided(store: Connection) -> dict[str, int]:
     person, removal = table_of(Person), table_of(Removal)
     alive = select(func.count()).where(person.c.alive_again_on.is_not(None))
     unfinished = select(func.count()).where(removal.c.kind == KIND, removal.c.finished_at.is_(None))
     return {
-        "alive_again": int(connection.execute(alive).scalar_one()),
-        "unfinished_removals": int(connection.execute(unfinished).scalar_one()),
+        "alive_again": int(store.execute(alive).scalar_one()),
+        "unfinished_removals": int(store.execute(unfinished).scalar_one()),
     }

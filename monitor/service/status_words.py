@@ -7,12 +7,12 @@ from typing import Any
 from monitor.messages.templates import write_date
 from monitor.service.concerns import Concern, ago, count
 from monitor.service.due import LONDON
-from monitor.service.status import ENDING_DAYS, Night, Standing
+from monitor.service.status import ENDING_DAYS, NightAttempt, ServiceStatus
 
 WIDTH = 12
 
 
-def describe(standing: Standing, concerns: Sequence[Concern]) -> list[str]:
+def describe(standing: ServiceStatus, concerns: Sequence[Concern]) -> list[str]:
     """What needs a person first, then how things are."""
     lines = ["Needs a person:" if concerns else "Nothing needs a person."]
     for one in concerns:
@@ -24,7 +24,7 @@ def _line(name: str, words: str) -> str:
     return f"{name:<{WIDTH}}{words}"
 
 
-def _facts(standing: Standing) -> list[tuple[str, str]]:
+def _facts(standing: ServiceStatus) -> list[tuple[str, str]]:
     found = [("Nights" if n == 0 else "", _write_night(one)) for n, one in enumerate(standing.nights)]
     found.append(("Next night", f"{_write_moment(standing.next_night)}, if the service is running"))
     if standing.database.is_current:
@@ -47,13 +47,13 @@ def _facts(standing: Standing) -> list[tuple[str, str]]:
     return found
 
 
-def _write_night(night: Night) -> str:
+def _write_night(night: NightAttempt) -> str:
     verdict = f" ({night.verdict})" if night.verdict and night.verdict != night.state else ""
     took = f", took {_write_seconds(night.took_seconds)}" if night.took_seconds is not None else ""
     return f"{write_date(night.as_at)}: {night.state}{verdict}, begun {_write_moment(night.began_at)}{took}"
 
 
-def _write_database(standing: Standing) -> str:
+def _write_database(standing: ServiceStatus) -> str:
     one = standing.database
     if one.fault is not None:
         return f"{one.kind}, {one.place}: cannot be read"
@@ -72,7 +72,7 @@ def _write_moment(moment: dt.datetime) -> str:
     return f"{write_date(there.date())} {there:%H:%M}"
 
 
-def as_dict(standing: Standing, concerns: Sequence[Concern]) -> dict[str, Any]:
+def as_dict(standing: ServiceStatus, concerns: Sequence[Concern]) -> dict[str, Any]:
     """For ``--json``; moments in UTC."""
     database = standing.database
     return {

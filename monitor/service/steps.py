@@ -20,9 +20,9 @@ from monitor.outbox.receipts import poll_receipts
 from monitor.outbox.send import deliver_due
 from monitor.record.purge import purge_store
 from monitor.service import due, facts
-from monitor.service.due import Done, Facts, Step
+from monitor.service.due import DoneByProcess, Facts, Step
 from monitor.service.heartbeat import Heartbeat, Signal, describe
-from monitor.service.settings import Settings, Watch
+from monitor.service.live_settings import Settings, Watch
 from monitor.store import nights
 from monitor.store.database import reading_store, working_store
 from monitor.store.location import locate
@@ -40,7 +40,7 @@ class Service:
         self._environ = environ
         self._clock = clock
         self._log = log
-        self._done = Done()
+        self._done = DoneByProcess()
         self._told: set[str] = set()
         self._waiting = False
         self.stopping = threading.Event()
@@ -70,8 +70,8 @@ class Service:
     def _read_facts(self, today: dt.date) -> Facts:
         """What the database says; nothing, if there is none or it cannot be read, which the night will find out."""
         try:
-            with reading_store(self._database, wait_seconds=0) as store:
-                return facts.read(self.config, store, today)
+            with reading_store(self._database, wait_seconds=0) as database:
+                return facts.read(self.config, database, today)
         except MonitorError:
             return facts.read_folder(self.config, today)
 
@@ -137,8 +137,8 @@ class Service:
         config = self.config
         self._done = self._done.after(delivered_at=self._clock())
         channel = open_channel(config.delivery, data_folder=config.data_folder, environ=self._environ)
-        with working_store(self._database, existing=True) as store:
-            delivered = deliver_due(store, channel, config, clock=self._clock)
+        with working_store(self._database, existing=True) as database:
+            delivered = deliver_due(database, channel, config, clock=self._clock)
         if any(delivered.counts.values()):
             self._log.info("messages delivered", **delivered.counts)
 
@@ -147,8 +147,8 @@ class Service:
         config = self.config
         self._done = self._done.after(receipts_at=self._clock())
         channel = open_channel(config.delivery, data_folder=config.data_folder, environ=self._environ)
-        with working_store(self._database, existing=True) as store:
-            received = poll_receipts(store, channel, config, clock=self._clock)
+        with working_store(self._database, existing=True) as database:
+            received = poll_receipts(database, channel, config, clock=self._clock)
         if received.delivered or received.failed:
             self._log.info("receipts", **received.counts)
         if received.failed:
@@ -158,27 +158,27 @@ class Service:
         """One line to every lead and head, through the outbox; for want of it, nobody could be sure to be told once."""
         config, now = self.config, self._clock()
         today = due.date_of(now)
-        with working_store(self._database, existing=True) as store:
+        with working_store(self._database, existing=True) as database:
             run = table_of(Run)
-            past = nights.read_ledger(store, today)
+            past = nights.read_ledger(database, today)
             if past.last is None or past.last == today:
                 return
-            with store.reading() as connection:
-                newest = connection.execute(run.select().order_by(run.c.id.desc()).limit(1)).one()
+            with database.reading() as store:
+                newest = store.execute(run.select().order_by(run.c.id.desc()).limit(1)).one()
             night = compose.describe_night(config, self._watch.settings.rulebook, past, today)
             notices = compose_outage(find_leaders(config, today), night, past.last)
             written = [Posting(render(each, self._watch.settings.templates)) for each in notices]
-            with store.writing() as connection:
-                post(connection, written, run_id=newest.id, as_at=today, created_at=now, due_at=now)
+            with database.writing() as store:
+                post(store, written, run_id=newest.id, as_at=today, created_at=now, due_at=now)
         self._done = self._done.after(outage_on=today)
         self._log.warning("outage told", messages=len(written), since=past.last.isoformat())
 
     def _purge(self) -> None:
         now = self._clock()
         today = due.date_of(now)
-        with working_store(self._database, existing=True) as store:
+        with working_store(self._database, existing=True) as database:
             self._done = self._done.after(purged_on=today)  # what it could not remove, it finds again tomorrow
-            purged = purge_store(store, self.config, today, now)
+            purged = purge_store(database, self.config, today, now)
         if purged.removed or purged.problems:
             self._log.info("past its time", removed=sum(purged.removed.values()), left=len(purged.problems))
 
@@ -188,8 +188,8 @@ class Service:
         self._done = self._done.after(settled_on=today)
         if not self.config.heartbeat:
             return
-        with reading_store(self._database) as store:
-            outcome = facts.read_outcome(store, today)
+        with reading_store(self._database) as database:
+            outcome = facts.read_outcome(database, today)
         signal: Signal = "fail" if not outcome.judged else outcome.exit_code or "success"
         self._ping(signal, today, describe(outcome.counts))
 

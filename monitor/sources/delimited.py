@@ -39,11 +39,11 @@ class Layout:
     lines: int
 
 
-def load(con: "DuckDBPyConnection", table: str, path: Path, form: Form = LIST_9) -> tuple[str, ...]:
+def load(workspace: "DuckDBPyConnection", table: str, path: Path, form: Form = LIST_9) -> tuple[str, ...]:
     """Make view ``table`` of the file's rows; the headings."""
     layout = _find_layout(path, _guess_encoding(path), form)
     positions = check_headings(layout.headings, path.name, form).positions
-    if not _load_regular(con, table, path, layout, positions):
+    if not _load_regular(workspace, table, path, layout, positions):
         layout = _find_layout(path, _find_encoding(path), form)
         positions = check_headings(layout.headings, path.name, form).positions
         columns = {
@@ -51,8 +51,8 @@ def load(con: "DuckDBPyConnection", table: str, path: Path, form: Form = LIST_9)
             "fault": "VARCHAR",
             **{f"c{n}": "VARCHAR" for n in sorted(positions.values())},
         }
-        load_rows(con, f"{table}_rows", columns, _rows(path, layout, sorted(positions.values())))
-        con.execute(f'CREATE OR REPLACE VIEW "{table}" AS SELECT * FROM "{table}_rows"')
+        load_rows(workspace, f"{table}_rows", columns, _rows(path, layout, sorted(positions.values())))
+        workspace.execute(f'CREATE OR REPLACE VIEW "{table}" AS SELECT * FROM "{table}_rows"')
     return layout.headings
 
 
@@ -117,7 +117,7 @@ def _find_encoding(path: Path) -> str:
 
 
 def _load_regular(
-    con: "DuckDBPyConnection", table: str, path: Path, layout: Layout, positions: Mapping[str, int]
+    workspace: "DuckDBPyConnection", table: str, path: Path, layout: Layout, positions: Mapping[str, int]
 ) -> bool:
     """Read with DuckDB; False, leaving nothing, unless every line of the file became one row."""
     import duckdb
@@ -131,7 +131,7 @@ def _load_regular(
     columns = {f"c{n}": "VARCHAR" for n in range(len(layout.headings))}
     wanted = ", ".join(f"c{n}" for n in sorted(positions.values()))
     try:
-        con.execute(
+        workspace.execute(
             f"""
             CREATE OR REPLACE TABLE "{table}_rows" AS SELECT {wanted} FROM read_csv(
                 $path, auto_detect = false, header = false, skip = {layout.lines}, columns = {columns},
@@ -141,13 +141,13 @@ def _load_regular(
             {"path": str(path.absolute()), "delimiter": layout.delimiter},
         )
     except duckdb.Error:
-        con.execute(f'DROP TABLE IF EXISTS "{table}_rows"')
+        workspace.execute(f'DROP TABLE IF EXISTS "{table}_rows"')
         return False
-    counted = con.execute(f'SELECT count(*) FROM "{table}_rows"').fetchone()
+    counted = workspace.execute(f'SELECT count(*) FROM "{table}_rows"').fetchone()
     if counted is None or counted[0] != lines - layout.lines:
-        con.execute(f'DROP TABLE "{table}_rows"')
+        workspace.execute(f'DROP TABLE "{table}_rows"')
         return False
-    con.execute(
+    workspace.execute(
         f"""
         CREATE OR REPLACE VIEW "{table}" AS
         SELECT rowid + {layout.records + 1} AS "row", NULL::VARCHAR AS fault, * FROM "{table}_rows"

@@ -13,7 +13,7 @@ import httpx
 
 from monitor.catalogue.headings import LIST_9, Form, check_headings, match_headings
 from monitor.errors import SourceError
-from monitor.http_client import Service, open_client
+from monitor.http_client import WebService, open_client
 from monitor.sources.http_json import LONGEST_VALUE, Document, NotReadable
 from monitor.sources.sql import number_rows
 from monitor.workspace import append_columns, make_table
@@ -33,7 +33,7 @@ MOST_KEYS = 500
 
 
 def load(
-    con: "DuckDBPyConnection",
+    workspace: "DuckDBPyConnection",
     table: str,
     source: "Source",
     environ: Mapping[str, str],
@@ -48,20 +48,20 @@ def load(
     """
     settings = source.http
     assert settings is not None  # noqa: S101 - the config insists on it
-    rows = _Rows(con, f"{table}_read", source, say)
+    rows = _Rows(workspace, f"{table}_read", source, say)
     with open_client(source, settings, environ) as client:
-        service = Service(client, source, settings, environ, sleep)
+        service = WebService(client, source, settings, environ, sleep)
         pages, named = _read_pages(service, rows)
     if not rows.stored:
         raise SourceError(f"{service.place}: no items; check the address, and what the account may see")
     headings = rows.headings()
     check_headings(headings, service.place, form)
     rows.finish()
-    number_rows(con, table, headings, form)
+    number_rows(workspace, table, headings, form)
     return service.host, headings, tuple(_notes(service, rows, pages, named))
 
 
-def _notes(service: Service, rows: "_Rows", pages: int, named: bool) -> Iterator[str]:
+def _notes(service: WebService, rows: "_Rows", pages: int, named: bool) -> Iterator[str]:
     key = service.settings.next
     if key and not named:
         where = "no Link header" if key == "header" else f'no key "{key}"'
@@ -73,7 +73,7 @@ def _notes(service: Service, rows: "_Rows", pages: int, named: bool) -> Iterator
         yield f'{missing:,} of {rows.stored:,} items have no "{name[:40]}"; read as blank'
 
 
-def _read_pages(service: Service, rows: "_Rows") -> tuple[int, bool]:
+def _read_pages(service: WebService, rows: "_Rows") -> tuple[int, bool]:
     """Every page into ``rows``; how many, and whether any of them named a next one."""
     seen: set[httpx.URL] = set()
     named = False
@@ -101,7 +101,7 @@ def _read_pages(service: Service, rows: "_Rows") -> tuple[int, bool]:
 class _Rows:
     """Rows so far: the keys seen, those of them that mean a column, and what the items lacked."""
 
-    con: "DuckDBPyConnection"
+    workspace: "DuckDBPyConnection"
     table: str
     source: "Source"
     say: Callable[[str], None]
@@ -112,7 +112,7 @@ class _Rows:
     nested: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        make_table(self.con, self.table, {"item": "BIGINT"})
+        make_table(self.workspace, self.table, {"item": "BIGINT"})
 
     def store(self, items: list[dict[str, Any]]) -> None:
         if not items:
@@ -126,7 +126,7 @@ class _Rows:
             cells = [item.get(key, MISSING) for item in items]
             self.held[key] += len(cells) - cells.count(MISSING)
             values.append([cell if type(cell) is str and cell.isascii() else self._text(key, cell) for cell in cells])
-        append_columns(self.con, self.table, columns, values)
+        append_columns(self.workspace, self.table, columns, values)
         self.stored += len(items)
         self.say(f"Reading {self.source.name}: {self.stored:,} rows")
 
@@ -143,7 +143,7 @@ class _Rows:
             if match_headings([key]).positions:
                 self.wanted[key] = self.keys[key]
                 self.held[key] = 0
-                self.con.execute(f'ALTER TABLE "{self.table}" ADD COLUMN c{self.keys[key]} VARCHAR')
+                self.workspace.execute(f'ALTER TABLE "{self.table}" ADD COLUMN c{self.keys[key]} VARCHAR')
             elif isinstance(item[key], dict | list):
                 self.nested.add(key)
 
@@ -161,7 +161,7 @@ class _Rows:
     def go_back(self, stored: int, held: Mapping[str, int]) -> None:
         """Drop the rows of a page that broke off."""
         if self.stored > stored:
-            self.con.execute(f'DELETE FROM "{self.table}" WHERE item >= ?', [stored])
+            self.workspace.execute(f'DELETE FROM "{self.table}" WHERE item >= ?', [stored])
             self.stored = stored
             self.held = {key: held.get(key, 0) for key in self.held}
 
@@ -175,13 +175,13 @@ class _Rows:
         return tuple("" if key in self.nested and key in self.wanted else key for key in self.keys)
 
     def finish(self) -> None:
-        self.con.execute(f'ALTER TABLE "{self.table}" DROP COLUMN item')
+        self.workspace.execute(f'ALTER TABLE "{self.table}" DROP COLUMN item')
 
 
 # Pages
 
 
-def _read_page(service: Service, url: httpx.URL, page: int, rows: "_Rows") -> httpx.URL | None:
+def _read_page(service: WebService, url: httpx.URL, page: int, rows: "_Rows") -> httpx.URL | None:
     """One page into ``rows``, and nothing of an attempt at it that broke off; the next page's address."""
     stored, held = rows.stored, dict(rows.held)
 
@@ -192,7 +192,7 @@ def _read_page(service: Service, url: httpx.URL, page: int, rows: "_Rows") -> ht
     return service.try_page(url, page, take)
 
 
-def _take(service: Service, response: httpx.Response, rows: _Rows) -> httpx.URL | None:
+def _take(service: WebService, response: httpx.Response, rows: _Rows) -> httpx.URL | None:
     text = service.text(response)
     beside: dict[str, Any] = {}
     if service.settings.format == "csv":
@@ -207,7 +207,7 @@ def _take(service: Service, response: httpx.Response, rows: _Rows) -> httpx.URL 
     return _next(service, response, beside)
 
 
-def _next(service: Service, response: httpx.Response, beside: dict[str, Any]) -> httpx.URL | None:
+def _next(service: WebService, response: httpx.Response, beside: dict[str, Any]) -> httpx.URL | None:
     found: Any = None
     if service.settings.next == "header":
         links = response.links.values()

@@ -42,7 +42,7 @@ CHECKS: tuple[tuple[str, str], ...] = (
 
 
 def load(
-    con: "DuckDBPyConnection", table: str, path: Path, *, as_at: dt.date, return_year: int | None
+    workspace: "DuckDBPyConnection", table: str, path: Path, *, as_at: dt.date, return_year: int | None
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Make view ``table`` of the file's rows and a column of birthdays in touch; the headings, and notes on the rows.
 
@@ -50,43 +50,43 @@ def load(
     """
     if return_year is not None and dt.date(return_year - 1, 4, 1) > as_at:
         raise SourceError(f"{path.name}: return_year: {return_year} had not begun by the night's date; correct it")
-    headings = delimited.load(con, table, path, OC3)
+    headings = delimited.load(workspace, table, path, OC3)
     year = return_year or (as_at.year if as_at >= dt.date(as_at.year, 3, 31) else as_at.year - 1)
     end = min(dt.date(year, 3, 31), as_at)
-    _read(con, table, headings, as_at)
-    _add_birthdays(con, table, len(headings), end)
-    notes = list(_notes(con, year))
+    _read(workspace, table, headings, as_at)
+    _add_birthdays(workspace, table, len(headings), end)
+    notes = list(_notes(workspace, year))
     if return_year is None:
         notes.insert(
             0, f"{path.name}: taken for the return that ended on 31 March {year}; set return_year if it is another"
         )
-    con.execute("DROP TABLE oc3")
+    workspace.execute("DROP TABLE oc3")
     return (*headings, IN_TOUCH_DATE), tuple(notes)
 
 
-def _read(con: "DuckDBPyConnection", table: str, headings: tuple[str, ...], as_at: dt.date) -> None:
+def _read(workspace: "DuckDBPyConnection", table: str, headings: tuple[str, ...], as_at: dt.date) -> None:
     """Make ``oc3``: what each row's cells mean, by its row number."""
     positions = match_headings(headings).positions
     names = ("date_of_birth", "in_touch", "activity", "accommodation")
     for name in names:
         texts = f'SELECT DISTINCT c{positions[name]} AS text FROM "{table}" WHERE c{positions[name]} IS NOT NULL'
-        cells.read_cells(con, f"oc3_{name}", BY_NAME[name], texts, as_at=as_at)
+        cells.read_cells(workspace, f"oc3_{name}", BY_NAME[name], texts, as_at=as_at)
     values = ", ".join(f"{name}.value AS {name}" for name in names)
     joins = " ".join(f"LEFT JOIN oc3_{name} AS {name} ON {name}.text = r.c{positions[name]}" for name in names)
-    con.execute(
+    workspace.execute(
         f'CREATE OR REPLACE TEMP TABLE oc3 AS SELECT "row", {values}, accommodation.suitable '
         f'FROM "{table}" AS r {joins}'
     )
     for name in names:
-        con.execute(f"DROP TABLE oc3_{name}")
+        workspace.execute(f"DROP TABLE oc3_{name}")
 
 
-def _add_birthdays(con: "DuckDBPyConnection", table: str, position: int, end: dt.date) -> None:
+def _add_birthdays(workspace: "DuckDBPyConnection", table: str, position: int, end: dt.date) -> None:
     """Add the last birthday up to ``end`` of everyone recorded in touch, as the column after the file's own."""
-    derived.create_macros(con)
-    con.execute("ALTER TABLE oc3 ADD COLUMN birthday DATE")
-    con.execute("ALTER TABLE oc3 ADD COLUMN turned INTEGER")
-    con.execute(
+    derived.create_macros(workspace)
+    workspace.execute("ALTER TABLE oc3 ADD COLUMN birthday DATE")
+    workspace.execute("ALTER TABLE oc3 ADD COLUMN turned INTEGER")
+    workspace.execute(
         """
         UPDATE oc3 SET turned = year($end) - year(date_of_birth)
             - CASE WHEN birthday(date_of_birth, year($end) - year(date_of_birth)) > $end THEN 1 ELSE 0 END
@@ -94,27 +94,27 @@ def _add_birthdays(con: "DuckDBPyConnection", table: str, position: int, end: dt
         """,
         {"end": end},
     )
-    con.execute("UPDATE oc3 SET birthday = birthday(date_of_birth, turned) WHERE turned > 0")
-    con.execute(
+    workspace.execute("UPDATE oc3 SET birthday = birthday(date_of_birth, turned) WHERE turned > 0")
+    workspace.execute(
         f"""
         CREATE OR REPLACE TABLE "{table}_dated" AS
         SELECT r.*, CASE WHEN in_touch = 'YES' THEN birthday::VARCHAR END AS c{position}
         FROM "{table}" AS r LEFT JOIN oc3 USING ("row") ORDER BY "row"
         """
     )
-    con.execute(f'DROP VIEW "{table}"')
-    con.execute(f'DROP TABLE "{table}_rows"')
-    con.execute(f'ALTER TABLE "{table}_dated" RENAME TO "{table}_rows"')
-    con.execute(f'CREATE VIEW "{table}" AS SELECT * FROM "{table}_rows"')
+    workspace.execute(f'DROP VIEW "{table}"')
+    workspace.execute(f'DROP TABLE "{table}_rows"')
+    workspace.execute(f'ALTER TABLE "{table}_dated" RENAME TO "{table}_rows"')
+    workspace.execute(f'CREATE VIEW "{table}" AS SELECT * FROM "{table}_rows"')
 
 
-def _notes(con: "DuckDBPyConnection", year: int) -> Iterator[str]:
+def _notes(workspace: "DuckDBPyConnection", year: int) -> Iterator[str]:
     yield (
         "an OC3 return holds no eligibility: rules that ask for it cannot assess anyone whom no other source, "
         "and no earlier night, knows to be entitled"
     )
     counted = ", ".join(f"count(*) FILTER ({test}) AS n{place}" for place, (test, _) in enumerate(CHECKS))
-    found = fetch(con, f"SELECT {counted} FROM (SELECT *, {year} AS year FROM oc3)")[0]
+    found = fetch(workspace, f"SELECT {counted} FROM (SELECT *, {year} AS year FROM oc3)")[0]
     for place, (_, words) in enumerate(CHECKS):
         if number := found[f"n{place}"]:
             yield f"{'1 person' if number == 1 else f'{number:,} people'} {words}"

@@ -61,7 +61,7 @@ class Extract:
 
 def read_source(
     source: "Source",
-    con: "DuckDBPyConnection",
+    workspace: "DuckDBPyConnection",
     *,
     as_at: date,
     data_folder: Path,
@@ -74,7 +74,7 @@ def read_source(
     """
     table = "extract_" + hashlib.blake2s(source.name.encode(), digest_size=6).hexdigest()
     if source.is_database or source.kind == "http":
-        return _read_remote(source, con, table, as_at, environ, say)
+        return _read_remote(source, workspace, table, as_at, environ, say)
     path = _sample(source, as_at, data_folder) if source.kind == "sample" else source.path
     if path is None:
         raise SourceError(f'source "{source.name}": path: missing; name the file to read')
@@ -86,15 +86,15 @@ def read_source(
             from monitor.sources import oc3
 
             sheet = None
-            headings, notes = oc3.load(con, table, path, as_at=as_at, return_year=source.return_year)
+            headings, notes = oc3.load(workspace, table, path, as_at=as_at, return_year=source.return_year)
         elif _is_workbook(path):
             from monitor.sources import spreadsheet
 
-            sheet, headings = spreadsheet.load(con, table, path, wanted=source.sheet, form=form)
+            sheet, headings = spreadsheet.load(workspace, table, path, wanted=source.sheet, form=form)
         else:
             from monitor.sources import delimited
 
-            sheet, headings = None, delimited.load(con, table, path, form)
+            sheet, headings = None, delimited.load(workspace, table, path, form)
     except OSError as fault:
         raise _unopened(path, fault) from None
     return Extract(
@@ -104,7 +104,7 @@ def read_source(
         sheet=sheet,
         table=table,
         headings=headings,
-        fingerprint=_fingerprint(con, table, headings),
+        fingerprint=_fingerprint(workspace, table, headings),
         modified_on=modified_on,
         role=source.role_played,
         prefer=source.prefer,
@@ -114,7 +114,7 @@ def read_source(
 
 def _read_remote(
     source: "Source",
-    con: "DuckDBPyConnection",
+    workspace: "DuckDBPyConnection",
     table: str,
     as_at: date,
     environ: Mapping[str, str],
@@ -125,16 +125,16 @@ def _read_remote(
     if source.kind == "http":
         from monitor.sources import http
 
-        file, headings, notes = http.load(con, table, source, environ, form=form, say=say)
+        file, headings, notes = http.load(workspace, table, source, environ, form=form, say=say)
     elif source.kind == "sql":
         from monitor.sources import sql
 
-        file, headings = sql.load(con, table, source, environ, form, say)
+        file, headings = sql.load(workspace, table, source, environ, form, say)
     else:
         from monitor.sources import ssd
 
         file = "ssd_care_leavers"
-        headings, notes = ssd.load(con, table, source, environ, as_at=as_at, say=say)
+        headings, notes = ssd.load(workspace, table, source, environ, as_at=as_at, say=say)
     return Extract(
         source=source.name,
         kind=source.kind,
@@ -142,7 +142,7 @@ def _read_remote(
         sheet=None,
         table=table,
         headings=headings,
-        fingerprint=_fingerprint(con, table, headings),
+        fingerprint=_fingerprint(workspace, table, headings),
         modified_on=None,
         role=source.role_played,
         prefer=source.prefer,
@@ -211,11 +211,11 @@ def _refuse_ole(path: Path, content: bytes) -> None:
     raise SourceError(f"{path.name}: an old .xls workbook; open it in Excel and save it as .xlsx")
 
 
-def _fingerprint(con: "DuckDBPyConnection", table: str, headings: tuple[str, ...]) -> str:
+def _fingerprint(workspace: "DuckDBPyConnection", table: str, headings: tuple[str, ...]) -> str:
     positions = sorted(match_headings(headings).positions.values())
     # The row number is in each row's hash, so that two equal rows do not cancel out and order counts.
     cells = ", ".join(f"chr(31), c{position}" for position in positions)
-    row = con.execute(
+    row = workspace.execute(
         f'SELECT count(*), bit_xor(md5_number(concat("row", chr(31), fault, {cells}))) FROM "{table}"'
     ).fetchone()
     assert row is not None  # noqa: S101 - an aggregate without groups has one row

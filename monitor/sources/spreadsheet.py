@@ -22,7 +22,7 @@ from monitor.catalogue.headings import (
     match_headings,
 )
 from monitor.errors import SourceError
-from monitor.sources.workbook_limits import Contents, measure
+from monitor.sources.workbook_limits import WorkbookContents, measure
 from monitor.workspace import load_rows
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ DAYS_1900_TO_1904 = 1462
 
 
 def load(
-    con: "DuckDBPyConnection", table: str, path: Path, *, wanted: str | None, form: Form = LIST_9
+    workspace: "DuckDBPyConnection", table: str, path: Path, *, wanted: str | None, form: Form = LIST_9
 ) -> tuple[str, tuple[str, ...]]:
     """Make view ``table`` of the sheet's rows; the sheet's name and its headings."""
     contents = measure(path)
@@ -52,8 +52,8 @@ def load(
         names = {position: name for name, position in positions.items()}
         columns = {"row": "BIGINT", "fault": "VARCHAR", **{f"c{n}": "VARCHAR" for n in sorted(names)}}
         rows = _rows(sheet, found, names, contents)
-        load_rows(con, f"{table}_rows", columns, rows)
-    con.execute(f'CREATE OR REPLACE VIEW "{table}" AS SELECT * FROM "{table}_rows"')
+        load_rows(workspace, f"{table}_rows", columns, rows)
+    workspace.execute(f'CREATE OR REPLACE VIEW "{table}" AS SELECT * FROM "{table}_rows"')
     return sheet.name, headings
 
 
@@ -91,7 +91,7 @@ def _opened(path: Path) -> Iterator["CalamineWorkbook"]:
 
 
 def _choose_sheet(
-    path: Path, workbook: "CalamineWorkbook", contents: Contents, wanted: str | None, form: Form
+    path: Path, workbook: "CalamineWorkbook", contents: WorkbookContents, wanted: str | None, form: Form
 ) -> "CalamineSheet":
     from python_calamine import SheetVisibleEnum
 
@@ -128,7 +128,7 @@ def _choose_sheet(
     )
 
 
-def _sheet(path: Path, workbook: "CalamineWorkbook", contents: Contents, name: str) -> "CalamineSheet":
+def _sheet(path: Path, workbook: "CalamineWorkbook", contents: WorkbookContents, name: str) -> "CalamineSheet":
     contents.check(path, name)
     return workbook.get_sheet_by_name(name)
 
@@ -151,7 +151,7 @@ def _first_rows(sheet: "CalamineSheet") -> list[list[str]]:
 
 
 def _rows(
-    sheet: "CalamineSheet", heading_row: int, names: Mapping[int, str], contents: Contents
+    sheet: "CalamineSheet", heading_row: int, names: Mapping[int, str], contents: WorkbookContents
 ) -> Iterator[tuple[str | int | None, ...]]:
     """The rows beneath the headings that say anything, each with its number in the sheet."""
     positions = sorted(names)

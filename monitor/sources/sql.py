@@ -40,7 +40,7 @@ DRIVERS = {
 
 
 @dataclass(frozen=True)
-class Database:
+class SourceDatabase:
     """An open database: read-only, and given up at ``deadline``."""
 
     connection: Connection
@@ -48,20 +48,28 @@ class Database:
     deadline: float
     say: Callable[[str], None]
 
-    def read_query(self, con: "DuckDBPyConnection", table: str, query: str, *, form: Form = LIST_9) -> tuple[str, ...]:
+    def read_query(
+        self, workspace: "DuckDBPyConnection", table: str, query: str, *, form: Form = LIST_9
+    ) -> tuple[str, ...]:
         """Make ``table`` of c0, c1 ... for the query's columns that mean something; the query's headings."""
         with self._results(query) as result:
             headings = tuple(map(str, result.keys()))
             positions = sorted(check_headings(headings, self.place, form).positions.values())
             kinds = {f"c{position}": "VARCHAR" for position in positions}
-            make_table(con, table, kinds)
+            make_table(workspace, table, kinds)
             for columns in self._chunks(result, "the query"):
                 texts = [self._texts(columns[position], headings[position]) for position in positions]
-                append_columns(con, table, kinds, texts)
+                append_columns(workspace, table, kinds, texts)
         return headings
 
     def read_table(
-        self, con: "DuckDBPyConnection", table: str, found: "TableFound", columns: Mapping[str, str], *, where: str
+        self,
+        workspace: "DuckDBPyConnection",
+        table: str,
+        found: "TableFound",
+        columns: Mapping[str, str],
+        *,
+        where: str,
     ) -> int:
         """Make ``table`` of the columns (ours to theirs) of one of the database's; how many rows it held.
 
@@ -71,7 +79,7 @@ class Database:
         schema = f"{quote(self.source.db_schema)}." if self.source.db_schema else ""
         listed = ", ".join(quote(name) for name in columns.values())
         kinds = dict.fromkeys(columns, "VARCHAR")
-        make_table(con, table, kinds)
+        make_table(workspace, table, kinds)
         rows = 0
         with self._results(f"SELECT {listed} FROM {schema}{quote(found.name)}") as result:
             for values in self._chunks(result, found.name):
@@ -80,7 +88,7 @@ class Database:
                     self._texts(cells, f"{found.name}.{name}")
                     for cells, name in zip(values, columns.values(), strict=True)
                 ]
-                append_columns(con, table, kinds, texts, where=where)
+                append_columns(workspace, table, kinds, texts, where=where)
         return rows
 
     def find_tables(self, names: Sequence[str]) -> dict[str, "TableFound"]:
@@ -176,7 +184,7 @@ WRITERS: Mapping[type, Any] = {
 @contextmanager
 def open_database(
     source: "Source", environ: Mapping[str, str], say: Callable[[str], None] = lambda step: None
-) -> Iterator[Database]:
+) -> Iterator[SourceDatabase]:
     """The source's database in one read-only transaction; raises ``SourceError`` with the remedy."""
     url = _url(source, environ)
     kind = url.get_backend_name()
@@ -192,7 +200,7 @@ def open_database(
     try:
         with _explained(source), engine.connect() as connection:
             _restrict(connection, kind, source, deadline)
-            yield Database(connection, source, deadline, say)
+            yield SourceDatabase(connection, source, deadline, say)
     finally:
         engine.dispose()
 
@@ -349,7 +357,7 @@ FAULTS: tuple[tuple[str, str], ...] = (
 
 
 def load(
-    con: "DuckDBPyConnection",
+    workspace: "DuckDBPyConnection",
     table: str,
     source: "Source",
     environ: Mapping[str, str],
@@ -361,8 +369,8 @@ def load(
     assert path is not None  # noqa: S101 - the config insists on it
     query = _read_query(source, path)
     with open_database(source, environ, say) as database:
-        headings = database.read_query(con, f"{table}_read", query, form=form)
-    if not number_rows(con, table, headings, form):
+        headings = database.read_query(workspace, f"{table}_read", query, form=form)
+    if not number_rows(workspace, table, headings, form):
         raise SourceError(
             f"{_place(source)}: {path.name}: the query gives no row; try it with the database's own tools"
         )
@@ -390,7 +398,7 @@ QUOTED = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\[[^
 """What a semicolon may stand in without ending a statement."""
 
 
-def number_rows(con: "DuckDBPyConnection", table: str, headings: Sequence[str], form: Form = LIST_9) -> int:
+def number_rows(workspace: "DuckDBPyConnection", table: str, headings: Sequence[str], form: Form = LIST_9) -> int:
     """Make ``table`` of ``table``_read with a number for each row; how many.
 
     A database gives rows in whatever order it likes: numbered by person, the same rows always give the same night.
@@ -398,13 +406,13 @@ def number_rows(con: "DuckDBPyConnection", table: str, headings: Sequence[str], 
     positions = check_headings(headings, table, form).positions
     others = sorted(position for name, position in positions.items() if name != PERSON_ID)
     order = ", ".join(f"c{position}" for position in (positions[PERSON_ID], *others))
-    con.execute(
+    workspace.execute(
         f"""
         CREATE OR REPLACE TABLE "{table}_rows" AS
         SELECT row_number() OVER (ORDER BY {order}) AS "row", NULL::VARCHAR AS fault, * FROM "{table}_read" ORDER BY 1
         """
     )
-    con.execute(f'DROP TABLE "{table}_read"')
-    con.execute(f'CREATE OR REPLACE VIEW "{table}" AS SELECT * FROM "{table}_rows"')
-    counted = con.execute(f'SELECT count(*) FROM "{table}_rows"').fetchone()
+    workspace.execute(f'DROP TABLE "{table}_read"')
+    workspace.execute(f'CREATE OR REPLACE VIEW "{table}" AS SELECT * FROM "{table}_rows"')
+    counted = workspace.execute(f'SELECT count(*) FROM "{table}_rows"').fetchone()
     return int(counted[0]) if counted else 0

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from monitor.catalogue.codes import read_code, read_yes_no, says_died
 from monitor.catalogue.phrases import UNREADABLE, fold_phrase
 from monitor.errors import SourceError
-from monitor.sources.sql import Database, TableFound, number_rows, open_database
+from monitor.sources.sql import SourceDatabase, TableFound, number_rows, open_database
 from monitor.workspace import fetch, load_rows, make_table
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ STEPS = (
 
 
 @dataclass(frozen=True)
-class Profile:
+class SystemProfile:
     """How one system fills the dataset.
 
     ``contact``: the catalogue's column for the date beside the in-touch status, which in most systems is that of the
@@ -118,15 +118,15 @@ class Profile:
     plan_needs_contact: bool
 
 
-PROFILES: Mapping[str, Profile] = {
-    "ssd-systemc": Profile("last_recorded_in_touch_date", named=False, plan_needs_contact=True),
-    "ssd-mosaic": Profile("last_recorded_in_touch_date", named=True, plan_needs_contact=False),
-    "ssd-eclipse": Profile("latest_contact_date", named=False, plan_needs_contact=False),
+PROFILES: Mapping[str, SystemProfile] = {
+    "ssd-systemc": SystemProfile("last_recorded_in_touch_date", named=False, plan_needs_contact=True),
+    "ssd-mosaic": SystemProfile("last_recorded_in_touch_date", named=True, plan_needs_contact=False),
+    "ssd-eclipse": SystemProfile("latest_contact_date", named=False, plan_needs_contact=False),
 }
 
 
 def load(
-    con: "DuckDBPyConnection",
+    workspace: "DuckDBPyConnection",
     table: str,
     source: "Source",
     environ: Mapping[str, str],
@@ -135,39 +135,39 @@ def load(
     say: Callable[[str], None] = lambda step: None,
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Make view ``table`` of one row per person; the headings, and what had to be decided on the way."""
-    with _tidied(con):
-        con.execute(MACROS)
+    with _tidied(workspace):
+        workspace.execute(MACROS)
         with open_database(source, environ, say) as database:
-            held = _copy(con, source, database)
-        _check_dates(con, source, held)
+            held = _copy(workspace, source, database)
+        _check_dates(workspace, source, held)
         profile = PROFILES[source.kind]
-        facts = _set_facts(con, source, profile, held, as_at)
+        facts = _set_facts(workspace, source, profile, held, as_at)
         for step in STEPS:
-            con.execute(f"CREATE OR REPLACE TEMP TABLE ssd_{step}_step AS {_query(step)}")
-        con.execute(f"CREATE OR REPLACE TEMP TABLE ssd_caseload_step AS {_query('caseload')}")
-        _check_people(con, source)
-        headings, left_out = _choose_columns(con, profile, held, facts, source)
+            workspace.execute(f"CREATE OR REPLACE TEMP TABLE ssd_{step}_step AS {_query(step)}")
+        workspace.execute(f"CREATE OR REPLACE TEMP TABLE ssd_caseload_step AS {_query('caseload')}")
+        _check_people(workspace, source)
+        headings, left_out = _choose_columns(workspace, profile, held, facts, source)
         selected = ", ".join(f"{_expression(name, profile)} AS c{n}" for n, name in enumerate(headings))
-        con.execute(
+        workspace.execute(
             f'CREATE OR REPLACE TABLE "{table}_read" AS SELECT {selected} FROM ssd_caseload_step '
             f"WHERE coalesce(age <= {OLDEST}, true)"
         )
-        notes = (*held.notes, *left_out, *_notes(con, profile, facts, headings))
-    if not number_rows(con, table, headings):
+        notes = (*held.notes, *left_out, *_notes(workspace, profile, facts, headings))
+    if not number_rows(workspace, table, headings):
         raise SourceError(f'source "{source.name}": ssd_care_leavers: nobody under 25; load the dataset again')
     return headings, tuple(notes)
 
 
 @contextmanager
-def _tidied(con: "DuckDBPyConnection") -> Iterator[None]:
+def _tidied(workspace: "DuckDBPyConnection") -> Iterator[None]:
     """Without the dataset's tables afterwards, which hold more than the night needs."""
     try:
         yield
     finally:
         for name in (*TABLES, "ssd_people", "ssd_meaning", "ssd_disability_meaning"):
-            con.execute(f'DROP TABLE IF EXISTS "{name}"')
+            workspace.execute(f'DROP TABLE IF EXISTS "{name}"')
         for step in (*STEPS, "caseload"):
-            con.execute(f"DROP TABLE IF EXISTS ssd_{step}_step")
+            workspace.execute(f"DROP TABLE IF EXISTS ssd_{step}_step")
 
 
 def _query(step: str) -> str:
@@ -190,7 +190,7 @@ class Held:
         return column in self.columns.get(table, frozenset())
 
 
-def _copy(con: "DuckDBPyConnection", source: "Source", database: Database) -> Held:
+def _copy(workspace: "DuckDBPyConnection", source: "Source", database: SourceDatabase) -> Held:
     """Make a workspace table of each of the dataset's, with the rows about people on the care leavers' table."""
     place = f'source "{source.name}"'
     found = database.find_tables(tuple(TABLES))
@@ -200,7 +200,7 @@ def _copy(con: "DuckDBPyConnection", source: "Source", database: Database) -> He
             if table in NEEDED:
                 where = f' in schema "{source.db_schema}"' if source.db_schema else ""
                 raise SourceError(f"{place}: no table {table}{where}; correct url or schema, or load the dataset")
-            make_table(con, table, dict.fromkeys(wanted, "VARCHAR"))
+            make_table(workspace, table, dict.fromkeys(wanted, "VARCHAR"))
             notes.append(f"{table} is not there")
             continue
         present = _match(found[table], wanted)
@@ -212,22 +212,22 @@ def _copy(con: "DuckDBPyConnection", source: "Source", database: Database) -> He
         where = "ssd_id(person) IN (SELECT person_id FROM ssd_people)" if "person" in wanted else "true"
         first = table == "ssd_care_leavers"
         rows[table] = database.read_table(
-            con, table, found[table], present, where="ssd_id(person) IS NOT NULL" if first else where
+            workspace, table, found[table], present, where="ssd_id(person) IS NOT NULL" if first else where
         )
         for column in wanted.keys() - present.keys():
-            con.execute(f'ALTER TABLE "{table}" ADD COLUMN {column} VARCHAR')
+            workspace.execute(f'ALTER TABLE "{table}" ADD COLUMN {column} VARCHAR')
         columns[table] = frozenset(present)
-        if table not in NEEDED and not _number(con, f'SELECT count(*) FROM "{table}"'):
+        if table not in NEEDED and not _number(workspace, f'SELECT count(*) FROM "{table}"'):
             notes.append(f"{table} has no row about these people")
         if first:
             if not rows[table]:
                 raise SourceError(f"{place}: ssd_care_leavers: no rows; load the dataset again")
-            con.execute(
+            workspace.execute(
                 "CREATE OR REPLACE TABLE ssd_people AS "
                 "SELECT DISTINCT ssd_id(person) AS person_id FROM ssd_care_leavers"
             )
     old = "pers_common_child_id" in found["ssd_person"].columns or "pers_forename" not in found["ssd_person"].columns
-    kept = {table: _number(con, f'SELECT count(*) FROM "{table}"') for table in rows}
+    kept = {table: _number(workspace, f'SELECT count(*) FROM "{table}"') for table in rows}
     return Held(columns, kept, tuple(notes), is_old_release=old and source.kind == "ssd-systemc")
 
 
@@ -240,11 +240,11 @@ def _match(found: TableFound, wanted: Mapping[str, tuple[str, ...]]) -> dict[str
     return present
 
 
-def _check_dates(con: "DuckDBPyConnection", source: "Source", held: Held) -> None:
+def _check_dates(workspace: "DuckDBPyConnection", source: "Source", held: Held) -> None:
     """A column of another type than a date's would be read as blank for everyone."""
     for table, columns in held.columns.items():
         for column in sorted(columns.intersection(DATES)):
-            filled, dates = con.execute(
+            filled, dates = workspace.execute(
                 f'SELECT count(ssd_text({column})), count(ssd_day({column})) FROM "{table}"'
             ).fetchall()[0]
             if filled and not dates:
@@ -258,7 +258,7 @@ def _check_dates(con: "DuckDBPyConnection", source: "Source", held: Held) -> Non
 
 
 @dataclass(frozen=True)
-class Facts:
+class SsdFacts:
     """What was found out before the steps: how an adviser is confirmed, and texts that mean no code."""
 
     confirmed_by: str
@@ -267,8 +267,10 @@ class Facts:
     has_areas: bool
 
 
-def _set_facts(con: "DuckDBPyConnection", source: "Source", profile: Profile, held: Held, as_at: date) -> Facts:
-    roles = [role for role in _texts(con, "ssd_involvements", "role") if _is_advisers(role, source.adviser_roles)]
+def _set_facts(
+    workspace: "DuckDBPyConnection", source: "Source", profile: SystemProfile, held: Held, as_at: date
+) -> SsdFacts:
+    roles = [role for role in _texts(workspace, "ssd_involvements", "role") if _is_advisers(role, source.adviser_roles)]
     if roles or profile.named:
         confirmed_by = "role"
     elif held.rows.get("ssd_involvements") and not held.is_old_release:
@@ -276,7 +278,7 @@ def _set_facts(con: "DuckDBPyConnection", source: "Source", profile: Profile, he
     else:
         confirmed_by = "nothing"
     areas = sorted({re.sub(r"[^A-Z0-9]", "", area.upper()) for area in source.area_postcodes})
-    died = [text for text in _texts(con, "ssd_care_leavers", "in_touch") if _says_died(text)]
+    died = [text for text in _texts(workspace, "ssd_care_leavers", "in_touch") if _says_died(text)]
     for name, value in (
         ("as_at", as_at),
         ("confirmed_by", confirmed_by),
@@ -288,23 +290,23 @@ def _set_facts(con: "DuckDBPyConnection", source: "Source", profile: Profile, he
         ("team_is_named", profile.named),
     ):
         kind = {date: "DATE", str: "VARCHAR", bool: "BOOLEAN"}.get(type(value), "VARCHAR[]")
-        con.execute(f"SET VARIABLE ssd_{name} = $1::{kind}", [value])
+        workspace.execute(f"SET VARIABLE ssd_{name} = $1::{kind}", [value])
     meanings = {"text": "VARCHAR", "category": "VARCHAR"}
-    load_rows(con, "ssd_meaning", meanings, _read(con, "ssd_care_leavers", "eligibility", _category))
+    load_rows(workspace, "ssd_meaning", meanings, _read(workspace, "ssd_care_leavers", "eligibility", _category))
     meanings = {"text": "VARCHAR", "disabled": "BOOLEAN"}
-    load_rows(con, "ssd_disability_meaning", meanings, _read(con, "ssd_disability", "code", _disabled))
-    return Facts(confirmed_by, bool(roles), held.is_old_release, bool(areas))
+    load_rows(workspace, "ssd_disability_meaning", meanings, _read(workspace, "ssd_disability", "code", _disabled))
+    return SsdFacts(confirmed_by, bool(roles), held.is_old_release, bool(areas))
 
 
-def _texts(con: "DuckDBPyConnection", table: str, column: str) -> list[str]:
+def _texts(workspace: "DuckDBPyConnection", table: str, column: str) -> list[str]:
     query = f'SELECT DISTINCT ssd_text({column}) FROM "{table}" WHERE ssd_text({column}) IS NOT NULL ORDER BY 1'
-    return [row[0] for row in con.execute(query).fetchall()]
+    return [row[0] for row in workspace.execute(query).fetchall()]
 
 
 def _read(
-    con: "DuckDBPyConnection", table: str, column: str, meaning: Callable[[str], object]
+    workspace: "DuckDBPyConnection", table: str, column: str, meaning: Callable[[str], object]
 ) -> list[tuple[str, object]]:
-    return [(text, meaning(text)) for text in _texts(con, table, column)]
+    return [(text, meaning(text)) for text in _texts(workspace, table, column)]
 
 
 def _category(text: str) -> str | None:
@@ -338,12 +340,12 @@ def _is_advisers(role: str, named: tuple[str, ...]) -> bool:
 # Which columns are supplied
 
 
-def _expression(name: str, profile: Profile) -> str:
+def _expression(name: str, profile: SystemProfile) -> str:
     return "contact" if name == profile.contact else name
 
 
 def _choose_columns(
-    con: "DuckDBPyConnection", profile: Profile, held: Held, facts: Facts, source: "Source"
+    workspace: "DuckDBPyConnection", profile: SystemProfile, held: Held, facts: SsdFacts, source: "Source"
 ) -> tuple[tuple[str, ...], list[str]]:
     """The catalogue's columns that this release supplies; a line for each that it should and does not."""
     leavers = {
@@ -372,7 +374,7 @@ def _choose_columns(
     if facts.has_areas and held.has("ssd_address", "postcode"):
         supplied.append("out_of_area")
     notes = []
-    people = _number(con, "SELECT count(*) FROM ssd_caseload_step")
+    people = _number(workspace, "SELECT count(*) FROM ssd_caseload_step")
     if facts.confirmed_by == "nothing" and facts.is_old_release and "personal_adviser" in supplied:
         supplied.remove("personal_adviser")
         notes.append(
@@ -380,10 +382,10 @@ def _choose_columns(
             "involvement reads as an adviser's; name the roles with adviser_roles"
         )
     for name in [name for name in supplied if name in leavers]:
-        filled = _number(con, f"SELECT count({_expression(name, profile)}) FROM ssd_caseload_step")
+        filled = _number(workspace, f"SELECT count({_expression(name, profile)}) FROM ssd_caseload_step")
         if name == "pathway_plan_review_date":
             filled -= _number(
-                con, "SELECT count(*) FROM ssd_caseload_step WHERE pathway_plan_review_date LIKE 'not evidenced%'"
+                workspace, "SELECT count(*) FROM ssd_caseload_step WHERE pathway_plan_review_date LIKE 'not evidenced%'"
             )
         share = MOST_WITHOUT_ADVISER if name == "personal_adviser" else 1
         if people >= ENOUGH_PEOPLE and people - filled >= share * people:
@@ -396,9 +398,9 @@ def _choose_columns(
     return ("person_id", "date_of_birth", *supplied), notes
 
 
-def _check_people(con: "DuckDBPyConnection", source: "Source") -> None:
-    people = _number(con, "SELECT count(*) FROM ssd_caseload_step")
-    if not _number(con, "SELECT count(*) FROM ssd_caseload_step WHERE date_of_birth IS NOT NULL"):
+def _check_people(workspace: "DuckDBPyConnection", source: "Source") -> None:
+    people = _number(workspace, "SELECT count(*) FROM ssd_caseload_step")
+    if not _number(workspace, "SELECT count(*) FROM ssd_caseload_step WHERE date_of_birth IS NOT NULL"):
         raise SourceError(
             f'source "{source.name}": ssd_person: no birth date for any of {people:,} people on ssd_care_leavers; '
             "check that both tables were loaded, and hold the same ids"
@@ -408,9 +410,11 @@ def _check_people(con: "DuckDBPyConnection", source: "Source") -> None:
 # What had to be decided
 
 
-def _notes(con: "DuckDBPyConnection", profile: Profile, facts: Facts, headings: tuple[str, ...]) -> Iterator[str]:
+def _notes(
+    workspace: "DuckDBPyConnection", profile: SystemProfile, facts: SsdFacts, headings: tuple[str, ...]
+) -> Iterator[str]:
     counted = fetch(
-        con,
+        workspace,
         f"""
         SELECT
             count(*) FILTER (age > {OLDEST}) AS too_old,
@@ -431,7 +435,7 @@ def _notes(con: "DuckDBPyConnection", profile: Profile, facts: Facts, headings: 
     if counted["too_old"]:
         yield f"{_people(counted['too_old'])} aged 25 or over left out"
     counted |= fetch(
-        con,
+        workspace,
         "SELECT count(*) AS rows, count(DISTINCT ssd_id(person)) AS people FROM ssd_care_leavers",
     )[0]
     if counted["rows"] > counted["people"]:
@@ -467,6 +471,6 @@ def _people(number: int) -> str:
     return "1 person" if number == 1 else f"{number:,} people"
 
 
-def _number(con: "DuckDBPyConnection", query: str) -> int:
-    row = con.execute(query).fetchone()
+def _number(workspace: "DuckDBPyConnection", query: str) -> int:
+    row = workspace.execute(query).fetchone()
     return int(row[0]) if row else 0

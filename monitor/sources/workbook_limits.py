@@ -43,7 +43,7 @@ class Measured:
 
 
 @dataclass
-class Contents:
+class WorkbookContents:
     """The sheets of one workbook, each measured when it is first asked about."""
 
     path: Path
@@ -75,7 +75,7 @@ class Contents:
         return self.measured[sheet]
 
 
-def measure(path: Path) -> Contents:
+def measure(path: Path) -> WorkbookContents:
     """Look inside ``path``; raises ``SourceError`` unless it is a workbook that can be opened safely."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -105,7 +105,7 @@ def _too_many_bytes(place: str, size: int) -> SourceError:
 # Excel
 
 
-def _contents_of_xlsx(path: Path, archive: zipfile.ZipFile) -> Contents:
+def _contents_of_xlsx(path: Path, archive: zipfile.ZipFile) -> WorkbookContents:
     workbook = archive.read("xl/workbook.xml").decode("utf-8")
     related = (
         archive.read("xl/_rels/workbook.xml.rels").decode("utf-8")
@@ -122,7 +122,7 @@ def _contents_of_xlsx(path: Path, archive: zipfile.ZipFile) -> Contents:
     }
     counts_from_1904 = bool(re.search(r"<(?:\w+:)?workbookPr\s[^>]*\bdate1904=\"(1|true)\"", workbook))
     present = set(archive.namelist())
-    return Contents(path, {name: part for name, part in parts.items() if part in present}, counts_from_1904)
+    return WorkbookContents(path, {name: part for name, part in parts.items() if part in present}, counts_from_1904)
 
 
 def _attribute(tag: str, name: str) -> str:
@@ -221,7 +221,7 @@ _REPEATED = re.compile(rb"number-(?:rows|columns)-repeated=\"0*(\d{1,12})")
 _NAME = re.compile(rb"table:name=\"([^\"]*)\"")
 
 
-def _contents_of_ods(path: Path, archive: zipfile.ZipFile) -> Contents:
+def _contents_of_ods(path: Path, archive: zipfile.ZipFile) -> WorkbookContents:
     if b"encryption-data" in archive.read("META-INF/manifest.xml"):
         raise SourceError(f"{path.name}: protected by a password; save a copy without one where only the monitor reads")
     size = archive.getinfo("content.xml").file_size
@@ -230,7 +230,7 @@ def _contents_of_ods(path: Path, archive: zipfile.ZipFile) -> Contents:
     rows = columns = row = column = at = 0
     row_repeats = 1
     failed: FailedCells = {}
-    contents = Contents(path, {}, measured=measured)
+    contents = WorkbookContents(path, {}, measured=measured)
     for piece in _pieces(archive, "content.xml", b"<table:table-row", b"<table:table "):
         for token in _ODS_TOKEN.findall(piece):
             if token.startswith(b"<table:table-row"):

@@ -16,60 +16,60 @@ WIDE_READ = 500
 """How many ids one statement names."""
 
 
-def next_id(connection: Connection, model: type[SQLModel]) -> int:
+def next_id(store: Connection, model: type[SQLModel]) -> int:
     """The first free id; safe because only the holder of the lock writes."""
-    return int(connection.execute(select(func.coalesce(func.max(table_of(model).c.id), 0))).scalar_one()) + 1
+    return int(store.execute(select(func.coalesce(func.max(table_of(model).c.id), 0))).scalar_one()) + 1
 
 
 def insert_rows(
-    connection: Connection, model: type[SQLModel], columns: Sequence[str], rows: Iterable[Sequence[Any]]
+    store: Connection, model: type[SQLModel], columns: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> None:
     """Insert many rows through the driver itself, several times faster than through the ORM."""
     table = table_of(model)
-    named, bound = _quoted(connection, columns), _bound(connection, table, columns, rows)
-    if connection.dialect.name == "postgresql":
-        _copy(connection, f"COPY {table.name} ({named}) FROM STDIN", bound)
+    named, bound = _quoted(store, columns), _bound(store, table, columns, rows)
+    if store.dialect.name == "postgresql":
+        _copy(store, f"COPY {table.name} ({named}) FROM STDIN", bound)
     else:
         marks = ", ".join("?" * len(columns))
-        _run(connection, f"INSERT INTO {table.name} ({named}) VALUES ({marks})", bound)
+        _run(store, f"INSERT INTO {table.name} ({named}) VALUES ({marks})", bound)
 
 
-def delete_rows(connection: Connection, model: type[SQLModel], ids: Iterable[Any]) -> None:
+def delete_rows(store: Connection, model: type[SQLModel], ids: Iterable[Any]) -> None:
     """Delete by primary key."""
     table = table_of(model)
     (key,) = table.primary_key.columns
-    condition = f"DELETE FROM {table.name} WHERE {_quoted(connection, [key.name])} = "
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"{condition}ANY(%s)", (list(ids),))
+    condition = f"DELETE FROM {table.name} WHERE {_quoted(store, [key.name])} = "
+    if store.dialect.name == "postgresql":
+        store.exec_driver_sql(f"{condition}ANY(%s)", (list(ids),))
     else:
-        _run(connection, f"{condition}?", [(one,) for one in ids])
+        _run(store, f"{condition}?", [(one,) for one in ids])
 
 
 def update_rows(
-    connection: Connection, model: type[SQLModel], columns: Sequence[str], rows: Iterable[Sequence[Any]]
+    store: Connection, model: type[SQLModel], columns: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> None:
     """Update many rows by primary key, which is the last value of each row."""
     table = table_of(model)
     (key,) = table.primary_key.columns
-    named = {name: _quoted(connection, [name]) for name in [*columns, key.name]}
-    bound = _bound(connection, table, [*named], rows)
-    if connection.dialect.name != "postgresql":
+    named = {name: _quoted(store, [name]) for name in [*columns, key.name]}
+    bound = _bound(store, table, [*named], rows)
+    if store.dialect.name != "postgresql":
         assignments = ", ".join(f"{named[name]} = ?" for name in columns)
-        _run(connection, f"UPDATE {table.name} SET {assignments} WHERE {named[key.name]} = ?", bound)
+        _run(store, f"UPDATE {table.name} SET {assignments} WHERE {named[key.name]} = ?", bound)
     elif bound:
         listed, id_ = ", ".join(named.values()), named[key.name]
         assignments = ", ".join(f"{named[name]} = incoming.{named[name]}" for name in columns)
-        connection.exec_driver_sql(f"CREATE TEMPORARY TABLE incoming AS SELECT {listed} FROM {table.name} LIMIT 0")
-        _copy(connection, f"COPY incoming ({listed}) FROM STDIN", bound)
-        connection.exec_driver_sql(
+        store.exec_driver_sql(f"CREATE TEMPORARY TABLE incoming AS SELECT {listed} FROM {table.name} LIMIT 0")
+        _copy(store, f"COPY incoming ({listed}) FROM STDIN", bound)
+        store.exec_driver_sql(
             f"UPDATE {table.name} SET {assignments} FROM incoming WHERE {table.name}.{id_} = incoming.{id_}"
         )
-        connection.exec_driver_sql("DROP TABLE incoming")
+        store.exec_driver_sql("DROP TABLE incoming")
 
 
-def _copy(connection: Connection, statement: str, rows: list[tuple[Any, ...]]) -> None:
+def _copy(store: Connection, statement: str, rows: list[tuple[Any, ...]]) -> None:
     """PostgreSQL's own way in for many rows; what it says is raised as SQLAlchemy would raise it."""
-    dialect, driver = connection.dialect, connection.connection.driver_connection
+    dialect, driver = store.dialect, store.connection.driver_connection
     assert driver is not None  # noqa: S101 - only a detached connection has none
     try:
         with driver.cursor() as cursor, cursor.copy(statement) as copy:
@@ -79,21 +79,21 @@ def _copy(connection: Connection, statement: str, rows: list[tuple[Any, ...]]) -
         raise DBAPIError.instance(statement, None, fault, dialect.loaded_dbapi.Error, dialect=dialect) from fault
 
 
-def _run(connection: Connection, statement: str, rows: list[tuple[Any, ...]]) -> None:
+def _run(store: Connection, statement: str, rows: list[tuple[Any, ...]]) -> None:
     if rows:
-        connection.exec_driver_sql(statement, rows)
+        store.exec_driver_sql(statement, rows)
 
 
-def _quoted(connection: Connection, names: Sequence[str]) -> str:
-    quote = connection.dialect.identifier_preparer.quote
+def _quoted(store: Connection, names: Sequence[str]) -> str:
+    quote = store.dialect.identifier_preparer.quote
     return ", ".join(quote(name) for name in names)
 
 
 def _bound(
-    connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+    store: Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> list[tuple[Any, ...]]:
     """Rows with each value in the form the driver stores (dates as ISO text on SQLite, and so on)."""
-    dialect = connection.dialect
+    dialect = store.dialect
     values: list[Sequence[Any]] = list(zip(*rows, strict=True))
     for n, name in enumerate(columns[: len(values)]):
         convert = table.c[name].type.dialect_impl(dialect).bind_processor(dialect)

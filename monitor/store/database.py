@@ -13,20 +13,7 @@ from sqlmodel import create_engine
 from monitor.errors import Problems, Refused, StoreError
 from monitor.files import make_private_file
 from monitor.store import database_faults, lock
-from monitor.store.location import locate, name_place, refuse_share
-
-__all__ = [
-    "HEAD",
-    "WAIT_SECONDS",
-    "Store",
-    "find_version",
-    "is_there",
-    "locate",
-    "migrate",
-    "open_store",
-    "reading_store",
-    "working_store",
-]
+from monitor.store.location import name_place, refuse_share
 
 HEAD = "0007"
 """The newest migration; a test compares it with ``migrations/versions``."""
@@ -39,7 +26,7 @@ KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_coun
 """Seconds until a silent connection is tried, between tries, and tries; by libpq's and the server's names."""
 
 
-class Store:
+class Database:
     """An open database, migrated to ``HEAD``.
 
     ``token``: of the lock this process holds; without one, each writing transaction takes the lock for itself.
@@ -97,7 +84,7 @@ class Store:
 
 
 @contextmanager
-def working_store(where: URL, *, wait_seconds: float = WAIT_SECONDS, existing: bool = False) -> Iterator[Store]:
+def working_store(where: URL, *, wait_seconds: float = WAIT_SECONDS, existing: bool = False) -> Iterator[Database]:
     """The store, and the right to write to it, until the block ends; made or migrated first where needed.
 
     Raises ``LockHeld`` when another process is still at work after ``wait_seconds``. ``existing``: a database that
@@ -108,12 +95,12 @@ def working_store(where: URL, *, wait_seconds: float = WAIT_SECONDS, existing: b
     engine = _open_engine(where, wait_seconds)
     try:
         with _explained(engine), _at_work(engine, wait_seconds) as token:
-            yield Store(engine, wait_seconds=wait_seconds, token=token)
+            yield Database(engine, wait_seconds=wait_seconds, token=token)
     finally:
         engine.dispose()
 
 
-def open_store(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> Store:
+def open_store(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> Database:
     """Open the database, making it (owner-only) or migrating it first where that is needed."""
     engine = _open_engine(where, wait_seconds)
     try:
@@ -126,11 +113,11 @@ def open_store(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> Store:
     except BaseException:
         engine.dispose()
         raise
-    return Store(engine, wait_seconds=wait_seconds)
+    return Database(engine, wait_seconds=wait_seconds)
 
 
 @contextmanager
-def reading_store(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> Iterator[Store]:
+def reading_store(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> Iterator[Database]:
     """The store of an existing database, closed afterwards; it needs no lock, whoever is at work."""
     _insist(where, wait_seconds)
     store = open_store(where, wait_seconds=wait_seconds)

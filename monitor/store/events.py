@@ -57,15 +57,15 @@ def chain(previous: str, commitment: str) -> str:
     return hashlib.sha256(f"{previous}{commitment}".encode()).hexdigest()
 
 
-def head(connection: Connection) -> str:
+def head(store: Connection) -> str:
     """The hash of the newest event."""
     events = table_of(FlagEvent)
     newest = select(events.c.hash).order_by(events.c.id.desc()).limit(1)
-    return connection.execute(newest).scalar() or GENESIS
+    return store.execute(newest).scalar() or GENESIS
 
 
 def record(
-    connection: Connection,
+    store: Connection,
     events: Iterable[Event],
     *,
     as_at: dt.date,
@@ -73,8 +73,8 @@ def record(
     run_id: int | None = None,
 ) -> None:
     """Append ``events`` to the chain, inside the caller's transaction."""
-    number = next_id(connection, FlagEvent)
-    previous = head(connection)
+    number = next_id(store, FlagEvent)
+    previous = head(store)
     rows = []
     for one in events:
         payload = _payload(one, as_at, recorded_at, run_id)
@@ -83,14 +83,14 @@ def record(
         previous = chain(previous, commitment)
         rows.append((number, one.flag_id, run_id, one.kind, as_at, recorded_at, payload, salt, commitment, previous))
         number += 1
-    insert_rows(connection, FlagEvent, COLUMNS, rows)
+    insert_rows(store, FlagEvent, COLUMNS, rows)
 
 
-def walk(connection: Connection) -> Iterator[Row[Any]]:
+def walk(store: Connection) -> Iterator[Row[Any]]:
     """Every row of the chain in order, as ``COLUMNS``, never more than a thousand at a time in memory."""
     table = table_of(FlagEvent)
     wanted = select(*(table.c[name] for name in COLUMNS)).order_by(table.c.id)
-    yield from connection.execution_options(yield_per=CHUNK).execute(wanted)
+    yield from store.execution_options(yield_per=CHUNK).execute(wanted)
 
 
 def _payload(one: Event, as_at: dt.date, recorded_at: dt.datetime, run_id: int | None) -> str:

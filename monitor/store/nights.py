@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from monitor.errors import Refused
 from monitor.store.bulk import next_id
-from monitor.store.database import Store
+from monitor.store.database import Database
 from monitor.store.tables import Run, table_of
 
 
@@ -52,11 +52,11 @@ class RequestRefused(Refused):
     """The request itself is refused: the analyst who typed it is the one who reads why."""
 
 
-def read_ledger(store: Store, as_at: dt.date) -> Ledger:
+def read_ledger(database: Database, as_at: dt.date) -> Ledger:
     table = table_of(Run)
-    with store.reading() as connection:
-        accepted = connection.execute(select(table).where(table.c.state == "accepted").order_by(table.c.as_at)).all()
-        same = connection.execute(
+    with database.reading() as store:
+        accepted = store.execute(select(table).where(table.c.state == "accepted").order_by(table.c.as_at)).all()
+        same = store.execute(
             select(table.c.id).where(table.c.as_at == as_at, table.c.state.in_(("accepted", "superseded")))
         )
         same_date = tuple(row[0] for row in same)
@@ -114,13 +114,13 @@ def find_withdrawn(ledger: Ledger, in_force: Iterable[str]) -> tuple[str, ...]:
     return tuple(said[rule][0] for rule in sorted(said.keys() - set(in_force)))
 
 
-def begin(store: Store, request: Request, now: dt.datetime) -> int:
+def begin(database: Database, request: Request, now: dt.datetime) -> int:
     table = table_of(Run)
-    with store.writing() as connection:
+    with database.writing() as store:
         interrupted = {"state": "failed", "reason": CUT_OFF, "finished_at": now}
-        connection.execute(table.update().where(table.c.state == "running").values(interrupted))
-        run_id = next_id(connection, Run)
-        connection.execute(
+        store.execute(table.update().where(table.c.state == "running").values(interrupted))
+        run_id = next_id(store, Run)
+        store.execute(
             table.insert().values(id=run_id, as_at=request.as_at, state="running", started_at=now, by=request.by)
         )
     return run_id
@@ -132,18 +132,20 @@ def was_accepted_anyway(ledger: Ledger, source_fingerprint: str) -> bool:
     return tonight is not None and tonight.reason is not None and tonight.source_fingerprint == source_fingerprint
 
 
-def was_said(store: Store, run_id: int) -> bool:
+def was_said(database: Database, run_id: int) -> bool:
     """Whether an earlier try at the same date ended for the very same reason, which the analyst knows then."""
     run = table_of(Run)
-    with store.reading() as connection:
-        this = connection.execute(select(run.c.as_at, run.c.reason).where(run.c.id == run_id)).one()
+    with database.reading() as store:
+        this = store.execute(select(run.c.as_at, run.c.reason).where(run.c.id == run_id)).one()
         same = (run.c.as_at == this.as_at, run.c.reason == this.reason, run.c.id < run_id)
         ended = run.c.state.in_(("refused", "failed"))
-        return connection.execute(select(run.c.id).where(*same, ended).limit(1)).first() is not None
+        return store.execute(select(run.c.id).where(*same, ended).limit(1)).first() is not None
 
 
-def close(store: Store, run_id: int, state: str, reason: str, now: dt.datetime, *, verdict: str | None = None) -> None:
+def close(
+    database: Database, run_id: int, state: str, reason: str, now: dt.datetime, *, verdict: str | None = None
+) -> None:
     table = table_of(Run)
-    with store.writing() as connection:
+    with database.writing() as store:
         changes = {"state": state, "reason": reason, "finished_at": now, "verdict": verdict}
-        connection.execute(table.update().where(table.c.id == run_id, table.c.state == "running").values(changes))
+        store.execute(table.update().where(table.c.id == run_id, table.c.state == "running").values(changes))

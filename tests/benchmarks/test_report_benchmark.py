@@ -19,7 +19,7 @@ from monitor.report.gather import gather_report
 from monitor.report.write import write_report
 from monitor.rulebook.rulebook import Rulebook, load_rulebook
 from monitor.store.bulk import insert_rows
-from monitor.store.database import Store, open_store
+from monitor.store.database import Database, open_store
 from monitor.store.location import locate
 from monitor.store.nights import Request
 from monitor.store.tables import Flag, Indicator, Measure, Run
@@ -46,7 +46,7 @@ every_night = false
 """
 
 
-def remember(store: Store, rulebook: Rulebook, people: int) -> None:
+def remember(database: Database, rulebook: Rulebook, people: int) -> None:
     """Two years of nights: their runs, measures, figures and cleared flags, as if they had been."""
     rng, first = Random(1), NIGHT - dt.timedelta(NIGHTS_BEFORE)
     rules = [rule.id for rule in rulebook.rules]
@@ -54,16 +54,16 @@ def remember(store: Store, rulebook: Rulebook, people: int) -> None:
     columns = json.dumps(sorted({name for rule in rulebook.rules for name in rule.columns}))
     start = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
     days = [(n, first + dt.timedelta(n)) for n in range(NIGHTS_BEFORE)]
-    with store.writing() as connection:
+    with database.writing() as store:
         runs = [(1000 + n, day, "accepted", start, meanings, columns, people, "trusted") for n, day in days]
-        insert_rows(connection, Run, ("id", "as_at", "state", "started_at", "rule_meanings", "supplied", "people",
+        insert_rows(store, Run, ("id", "as_at", "state", "started_at", "rule_meanings", "supplied", "people",
                                       "verdict"), runs)  # fmt: skip
         for n, day in days:
             each = [(1000 + n, rule, team, day, 300, 250, 40, 10, 2, 1) for rule in rules for team in TEAMS]
-            insert_rows(connection, Measure, ("run_id", "rule", "team", "as_at", "asked", "ok", "breach",
+            insert_rows(store, Measure, ("run_id", "rule", "team", "as_at", "asked", "ok", "breach",
                                               "cannot_assess", "held", "waived"), each)  # fmt: skip
             kept = [(1000 + n, f"figure-{k}", team, day, 5, 10, 1) for k in range(40) for team in TEAMS]
-            insert_rows(connection, Indicator, ("run_id", "name", "team", "as_at", "numerator", "denominator",
+            insert_rows(store, Indicator, ("run_id", "name", "team", "as_at", "numerator", "denominator",
                                                 "not_assessed"), kept)  # fmt: skip
         spells = []
         for number in range(people * 8):
@@ -77,7 +77,7 @@ def remember(store: Store, rulebook: Rulebook, people: int) -> None:
             "id", "person_id", "rule", "severity", "opened_on", "opened_run_id", "in_breach_since", "because",
             "resolved_on", "resolved_reason", "earlier_spells",
         )  # fmt: skip
-        insert_rows(connection, Flag, columns_kept, spells)
+        insert_rows(store, Flag, columns_kept, spells)
 
 
 @pytest.mark.parametrize("people", [1_500, 80_000])
@@ -86,8 +86,8 @@ def test_the_report_takes_less_than_twice_the_night(tmp_path: Path, people: int)
     council.config_path.write_text(CONFIG.format(people=people), encoding="utf-8")
     config = load_config(council.config_path)
     rulebook, templates = load_rulebook(config.rule_folders(), config.rule), open_templates(None)
-    store = open_store(locate(config, {}))
-    remember(store, rulebook, people)
+    database = open_store(locate(config, {}))
+    remember(database, rulebook, people)
     tools = Tools(lambda: council.clock, {}, lambda step: None)
 
     run_night(config, Request(NIGHT, NIGHT, accept="a benchmark", by="A Example"), tools)
@@ -97,11 +97,11 @@ def test_the_report_takes_less_than_twice_the_night(tmp_path: Path, people: int)
     run_night(config, Request(after, after, accept="a benchmark", by="A Example"), tools)
     night = time.perf_counter() - started
     started = time.perf_counter()
-    contents = gather_report(store, config, rulebook, made_on=after, since=NIGHT - dt.timedelta(NIGHTS_BEFORE))
+    contents = gather_report(database, config, rulebook, made_on=after, since=NIGHT - dt.timedelta(NIGHTS_BEFORE))
     gathered = time.perf_counter() - started
     page, _ = write_report(contents, tmp_path / "out", templates)
     whole = time.perf_counter() - started
-    store.close()
+    database.close()
 
     print(f"\n{people:,} people, {NIGHTS_BEFORE} nights: report {whole / night:.2f}x the night ({night:.1f} s), "
           f"figures alone {gathered / night:.2f}x; page {page.stat().st_size / 1e6:.2f} MB, "

@@ -104,8 +104,8 @@ def run(code: str, *arguments: object) -> dict[str, float]:
 
 
 def test_people_through_postgresql(postgres: str, tmp_path: Path) -> None:
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(MAKE.format(people=PEOPLE))
+    with psycopg.connect(postgres, autocommit=True) as store:
+        store.execute(MAKE.format(people=PEOPLE))
     query = tmp_path / "query.sql"
     query.write_text(SQL, encoding="utf-8")
 

@@ -197,10 +197,10 @@ def test_no_cell_of_a_download_runs_in_a_spreadsheet_as_in_the_lists(show: Show)
 
     lines = downloaded(page).removeprefix("\ufeff").split("\r\n")[1:-1]
 
-    con = duckdb.connect()
-    con.execute("CREATE TABLE cell (n INTEGER, because VARCHAR)")
-    con.executemany("INSERT INTO cell VALUES (?, ?)", [(n, text.strip()) for n, text in enumerate(cells)])
-    expected = con.execute(f"SELECT {csv_line({'because': 'VARCHAR'})} FROM cell ORDER BY n").fetchall()
+    workspace = duckdb.connect()
+    workspace.execute("CREATE TABLE cell (n INTEGER, because VARCHAR)")
+    workspace.executemany("INSERT INTO cell VALUES (?, ?)", [(n, text.strip()) for n, text in enumerate(cells)])
+    expected = workspace.execute(f"SELECT {csv_line({'because': 'VARCHAR'})} FROM cell ORDER BY n").fetchall()
     assert len(lines) == len(cells)
     for line, (in_list,) in zip(lines, expected, strict=True):
         assert f',{in_list.removesuffix(chr(13) + chr(10))},"Make contact."' in line

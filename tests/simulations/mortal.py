@@ -41,9 +41,9 @@ def work(order: dict[str, Any]) -> None:
             Request(as_at, as_at, unattended=order["unattended"]),
             Tools(clock, environ, lambda step: None),
         )
-    with working_store(locate(config, environ)) as store:
+    with working_store(locate(config, environ)) as database:
         for act in (poll_receipts, deliver_due):
-            act(store, open_channel(config.delivery, config.data_folder, environ), config, clock=clock)
+            act(database, open_channel(config.delivery, config.data_folder, environ), config, clock=clock)
 
 
 def learn(names: list[str]) -> None:

@@ -223,11 +223,11 @@ class Slow(Mailbox):
 
 def read_store(config: Path) -> tuple[list[Any], str]:
     """Every message, and all events as one text."""
-    store = open_store(locate(load_config(config), {}))
-    with store.reading() as connection:
-        messages = connection.execute(text("SELECT key, kind, state, accepted_at FROM message ORDER BY id")).all()
-        events = connection.execute(text("SELECT payload FROM flag_event WHERE flag_id IS NULL")).scalars().all()
-    store.close()
+    database = open_store(locate(load_config(config), {}))
+    with database.reading() as store:
+        messages = store.execute(text("SELECT key, kind, state, accepted_at FROM message ORDER BY id")).all()
+        events = store.execute(text("SELECT payload FROM flag_event WHERE flag_id IS NULL")).scalars().all()
+    database.close()
     return list(messages), "\n".join(events)
 
 

@@ -200,8 +200,8 @@ class Pair:
         return bool(self.ask("SELECT 1 FROM message WHERE state = ANY(%s)", list(unsettled)))
 
     def ask(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        with suppress(psycopg.errors.UndefinedTable), psycopg.connect(self.url) as connection:
-            return connection.execute(query, values).fetchall()  # type: ignore[arg-type]
+        with suppress(psycopg.errors.UndefinedTable), psycopg.connect(self.url) as store:
+            return store.execute(query, values).fetchall()  # type: ignore[arg-type]
         return [(0,)]
 
 
@@ -240,12 +240,12 @@ def live_through(folder: Path, url: str, *, seconds: float, kills: int) -> None:
     assert set(postbox.copies.values()) == {1}
     assert keys - postbox.copies.keys() <= doubtful | replaced  # what never went is on record, or a later one did
     assert "Traceback" not in logs
-    store = open_store(locate(load_config(folder / "north" / "monitor.toml"), {}))
+    database = open_store(locate(load_config(folder / "north" / "monitor.toml"), {}))
     events = table_of(FlagEvent)
-    with store.reading() as connection:
-        rows = connection.execute(select(*(events.c[name] for name in COLUMNS)).order_by(events.c.id)).all()
-        assert connection.execute(text("SELECT count(*) FROM run WHERE state = 'running'")).scalar() in (0, 1)
-    store.close()
+    with database.reading() as store:
+        rows = store.execute(select(*(events.c[name] for name in COLUMNS)).order_by(events.c.id)).all()
+        assert store.execute(text("SELECT count(*) FROM run WHERE state = 'running'")).scalar() in (0, 1)
+    database.close()
     assert first_broken(rows) is None
 
 

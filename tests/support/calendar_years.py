@@ -18,7 +18,7 @@ from sqlalchemy import text
 from monitor.config.settings import shipped
 from monitor.log import open_log
 from monitor.sample.list_9 import write_sample
-from monitor.service.settings import Watch
+from monitor.service.live_settings import Watch
 from monitor.service.steps import Service
 from monitor.store.database import open_store
 
@@ -93,10 +93,10 @@ class Timed:
         return [(str(one["To"]), str(one["Subject"])) for one in read]
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
-        store = open_store(f"sqlite:///{self.folder / 'data' / 'monitor.db'}")
-        with store.reading() as connection:
-            rows = [tuple(row) for row in connection.execute(text(query))]
-        store.close()
+        database = open_store(f"sqlite:///{self.folder / 'data' / 'monitor.db'}")
+        with database.reading() as store:
+            rows = [tuple(row) for row in store.execute(text(query))]
+        database.close()
         return rows
 
     def accepted(self) -> list[dt.date]:

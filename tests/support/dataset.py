@@ -132,14 +132,14 @@ class Dataset:
                     if name not in self.without
                 ),
             )
-        with engine.begin() as connection:
+        with engine.begin() as store:
             if schema:
-                connection.exec_driver_sql(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
-                connection.exec_driver_sql(f"CREATE SCHEMA {schema}")
-            metadata.create_all(connection)
+                store.exec_driver_sql(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+                store.exec_driver_sql(f"CREATE SCHEMA {schema}")
+            metadata.create_all(store)
             for name, table in tables.items():
                 rows = self.rows.get(name, [])
                 keys = {key for row in rows for key in row}
                 if rows:
-                    connection.execute(table.insert(), [{key: row.get(key) for key in keys} for row in rows])
+                    store.execute(table.insert(), [{key: row.get(key) for key in keys} for row in rows])
         engine.dispose()

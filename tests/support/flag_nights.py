@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from monitor.flags import escalation, life, waivers
 from monitor.flags.life import RuleFacts
-from monitor.store.database import Store, open_store
+from monitor.store.database import Database, open_store
 from monitor.store.tables import FlagEvent, table_of
 from monitor.workspace import fetch, load_rows, open_workspace
 
@@ -46,7 +46,7 @@ class Nights:
     """A store through several nights, each deciding and saving as the real one does."""
 
     def __init__(self, folder: Path, steps: Mapping[str, Sequence[int]] | None = None) -> None:
-        self.store: Store = open_store(f"sqlite:///{folder / 'monitor.db'}")
+        self.database: Database = open_store(f"sqlite:///{folder / 'monitor.db'}")
         self.run_id = 0
         self.steps = steps or {}
         self.raised: list[tuple[dt.date, str, str, str, int]] = []
@@ -61,56 +61,56 @@ class Nights:
         corrects: Sequence[int] = (),
     ) -> list[dict[str, Any]]:
         self.run_id += 1
-        con = open_workspace()
+        workspace = open_workspace()
         answers = {
             (person_id, rule): answer if isinstance(answer, Answer) else Answer(answer)
             for person_id, person in people.items()
             for rule, answer in person.answers.items()
         }
         load_rows(
-            con, "caseload",
+            workspace, "caseload",
             {"person_id": "VARCHAR", "allocated_team": "VARCHAR", "personal_adviser": "VARCHAR", "age": "INTEGER",
              "category": "VARCHAR", "present": "BOOLEAN", "died": "BOOLEAN"},
             [(key, "North", None, one.age, "relevant", one.present, one.died) for key, one in people.items()],
         )  # fmt: skip
-        load_rows(con, "roster", {"person_id": "VARCHAR", "died_on": "DATE", "ended_on": "DATE"}, [])
+        load_rows(workspace, "roster", {"person_id": "VARCHAR", "died_on": "DATE", "ended_on": "DATE"}, [])
         load_rows(
-            con, "answer", {"person_id": "VARCHAR", "rule": "VARCHAR", "outcome": "VARCHAR"},
+            workspace, "answer", {"person_id": "VARCHAR", "rule": "VARCHAR", "outcome": "VARCHAR"},
             [(*key, one.outcome) for key, one in answers.items()],
         )  # fmt: skip
         load_rows(
-            con, "breach",
+            workspace, "breach",
             {"person_id": "VARCHAR", "rule": "VARCHAR", "due_on": "DATE", "in_breach_since": "DATE",
              "because": "VARCHAR"},
             [(*key, one.due_on, one.due_on and one.due_on + dt.timedelta(1), one.because)
              for key, one in answers.items() if one.outcome == "breach"],
         )  # fmt: skip
         load_rows(
-            con, "cannot_assess",
+            workspace, "cannot_assess",
             {"person_id": "VARCHAR", "rule": "VARCHAR", "column": "VARCHAR", "why": "VARCHAR"},
             [(*key, "latest_contact_date", "unreadable") for key, one in answers.items()
              if one.outcome == "cannot assess"],
         )  # fmt: skip
-        with self.store.reading() as connection:
-            life.load(con, connection, corrects=corrects)
-        life.decide(con, rules, as_at, corrects=corrects)
+        with self.database.reading() as store:
+            life.load(workspace, store, corrects=corrects)
+        life.decide(workspace, rules, as_at, corrects=corrects)
         now = dt.datetime.combine(as_at, dt.time(2, 30), dt.UTC)
-        with self.store.writing() as connection:
-            life.settle(con, connection, run_id=self.run_id, as_at=as_at)
-            life.save(con, connection, run_id=self.run_id, as_at=as_at, recorded_at=now)
-            waivers.close(con, connection, run_id=self.run_id, as_at=as_at, recorded_at=now, corrects=corrects)
-            life.show(con, connection, as_at)
+        with self.database.writing() as store:
+            life.settle(workspace, store, run_id=self.run_id, as_at=as_at)
+            life.save(workspace, store, run_id=self.run_id, as_at=as_at, recorded_at=now)
+            waivers.close(workspace, store, run_id=self.run_id, as_at=as_at, recorded_at=now, corrects=corrects)
+            life.show(workspace, store, as_at)
             if self.steps:
                 names = [one.rule for one in rules]
-                new, back = escalation.decide(con, connection, self.steps, names, as_at, corrects=corrects)
-                escalation.save(connection, new, back, {}, run_id=self.run_id, as_at=as_at, recorded_at=now)
+                new, back = escalation.decide(workspace, store, self.steps, names, as_at, corrects=corrects)
+                escalation.save(store, new, back, {}, run_id=self.run_id, as_at=as_at, recorded_at=now)
                 self.raised += [(as_at, one.person_id, one.rule, one.step, one.working_days) for one in new]
-        return fetch(con, "SELECT * FROM flag_line ORDER BY flag_id")
+        return fetch(workspace, "SELECT * FROM flag_line ORDER BY flag_id")
 
     def events(self) -> list[tuple[str, int]]:
         table = table_of(FlagEvent)
-        with self.store.reading() as connection:
-            rows = connection.execute(select(table.c.kind, table.c.flag_id).order_by(table.c.id))
+        with self.database.reading() as store:
+            rows = store.execute(select(table.c.kind, table.c.flag_id).order_by(table.c.id))
             return [(row[0], row[1]) for row in rows]
 
 

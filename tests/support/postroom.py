@@ -13,11 +13,11 @@ from monitor.config.settings import Config
 from monitor.delivery.channel import Channel, Tracing
 from monitor.delivery.envelope import Envelope, Receipt
 from monitor.errors import DeliveryError
-from monitor.messages.parts import Message as Written
+from monitor.messages.parts import WrittenMessage as Written
 from monitor.outbox.queue import Posting, post
 from monitor.outbox.receipts import Received, poll_receipts
 from monitor.outbox.send import Delivered, deliver_due
-from monitor.store.database import Store, working_store
+from monitor.store.database import Database, working_store
 from monitor.store.location import locate
 
 START = dt.datetime(2026, 1, 12, 9, 0, tzinfo=dt.UTC)
@@ -61,27 +61,27 @@ class Script:
 class Postroom:
     """A store, a config, a clock; ``post`` writes messages, ``deliver`` sends what is due."""
 
-    store: Store
+    database: Database
     config: Config
     now: dt.datetime = START
 
     def post(self, *messages: Written | Posting, as_at: dt.date | None = None, run_id: int = 1) -> None:
         postings = [one if isinstance(one, Posting) else Posting(one) for one in messages]
         day = as_at or self.now.date()
-        with self.store.writing() as connection:
-            post(connection, postings, run_id=run_id, as_at=day, created_at=self.now, due_at=self.now)
+        with self.database.writing() as store:
+            post(store, postings, run_id=run_id, as_at=day, created_at=self.now, due_at=self.now)
 
     def deliver(self, channel: Channel, *, later: dt.timedelta = dt.timedelta(), hurried: bool = False) -> Delivered:
         self.now += later
-        return deliver_due(self.store, channel, self.config, clock=lambda: self.now, hurried=hurried)
+        return deliver_due(self.database, channel, self.config, clock=lambda: self.now, hurried=hurried)
 
     def poll(self, channel: Channel, *, later: dt.timedelta = dt.timedelta()) -> Received:
         self.now += later
-        return poll_receipts(self.store, channel, self.config, clock=lambda: self.now)
+        return poll_receipts(self.database, channel, self.config, clock=lambda: self.now)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        with self.store.reading() as connection:
-            return [tuple(row) for row in connection.execute(text(query))]
+        with self.database.reading() as store:
+            return [tuple(row) for row in store.execute(text(query))]
 
     def states(self, kind: str = "lead") -> dict[str, str]:
         """By address, of one kind of message."""
@@ -110,5 +110,5 @@ def postroom(folder: Path, **settings: Any) -> Iterator[Postroom]:
         },
         context={"folder": folder},
     )
-    with working_store(locate(config, {})) as store:
-        yield Postroom(store, config)
+    with working_store(locate(config, {})) as database:
+        yield Postroom(database, config)

@@ -13,19 +13,18 @@ from monitor.report.contents import (
     AdviserRow,
     Caseloads,
     Change,
-    Clearing,
+    ClearingDays,
     Contents,
-    Counts,
-    Done,
     FlagList,
     FlagRow,
     Header,
     HowLong,
-    Measure,
+    MeasureFigure,
     NotAccepted,
     OutOfSight,
-    Paragraph,
     ParagraphRule,
+    ReportParagraph,
+    RuleCounts,
     RuleFigures,
     Sight,
     SourceStanding,
@@ -35,8 +34,9 @@ from monitor.report.contents import (
     Trend,
     Trends,
     Trust,
+    WaiverFigures,
     WaiverRow,
-    Waivers,
+    WhatWasDone,
 )
 
 NIGHT = dt.date(2026, 1, 12)
@@ -93,11 +93,11 @@ def example(size: Size = "small", *, team: str | None = None) -> Contents:
             rules=tuple(_trend(rng, rule.rule, rule.title, weeks, people // 8) for rule in rules),
         ),
         clearing=(
-            Clearing("", "High", "high", 40, 12, 6, 14, 33),
-            Clearing("contact-overdue", "Contact overdue", "medium", 31, 8, 3, 9, 21),
-            Clearing("homeless", "No fixed abode", "critical", 2, 3),
+            ClearingDays("", "High", "high", 40, 12, 6, 14, 33),
+            ClearingDays("contact-overdue", "Contact overdue", "medium", 31, 8, 3, 9, 21),
+            ClearingDays("homeless", "No fixed abode", "critical", 2, 3),
         ),
-        done=Done(
+        done=WhatWasDone(
             escalations=(Tally("To the manager", 12), Tally("To the head of service", 3)),
             answers=(Tally("Done", 20), Tally("Wait until a date", 4), Tally("The record is wrong", 2)),
             opened=88, cleared=61, no_longer_asked=9,
@@ -109,8 +109,8 @@ def example(size: Size = "small", *, team: str | None = None) -> Contents:
             tuple(AdviserRow(f"A Example {n}", teams[n % len(teams)], 20 + n, n, n > 5) for n in range(8)),
         ),
         measures=(
-            Measure("over-21-reached", "Aged 21 or over: in touch", 140, 200, 11, 70, 74, dt.date(2025, 12, 15)),
-            Measure("plan-current:disabled", "Plan current: disabled", 0, 0, 30),
+            MeasureFigure("over-21-reached", "Aged 21 or over: in touch", 140, 200, 11, 70, 74, dt.date(2025, 12, 15)),
+            MeasureFigure("plan-current:disabled", "Plan current: disabled", 0, 0, 30),
         ),
         paragraphs=_paragraphs(rules),
         flags=_flags(rng, teams, people),
@@ -173,9 +173,11 @@ def _rule(
     for team in teams:
         breach, cannot = rng.randrange(people // len(teams) // 4 + 2), rng.randrange(4)
         met = people // len(teams)
-        found[team] = Counts(met + breach + cannot, met, breach, cannot, rng.randrange(breach + 1), rng.randrange(3))
+        found[team] = RuleCounts(
+            met + breach + cannot, met, breach, cannot, rng.randrange(breach + 1), rng.randrange(3)
+        )
     names = ("asked", "met", "breach", "cannot_assess", "waived", "held")
-    total = Counts(*(sum(getattr(each, name) for each in found.values()) for name in names))
+    total = RuleCounts(*(sum(getattr(each, name) for each in found.values()) for name in names))
     return RuleFigures(*rule, total=total, teams=found, caveats=("Refusals are not told apart.",) * (rule[0] == "neet"))
 
 
@@ -187,25 +189,25 @@ def _trend(rng: Random, name: str, label: str, weeks: int, start: int) -> Trend:
     return Trend(name, label, tuple(None if n == 3 else value for n, value in enumerate(values)))
 
 
-def _waivers() -> Waivers:
+def _waivers() -> WaiverFigures:
     rows = tuple(
         WaiverRow(f"W{n:03}", TEAMS[n % 4], "neet", "Not in education, employment or training", "agreed plan",
                   "M Manager", NIGHT + dt.timedelta(n), link=f"https://cms.example.gov.uk/person/W{n:03}")
         for n in range(5)
     )  # fmt: skip
-    return Waivers(5, 2, 1, (Tally("agreed plan", 4), Tally("refused", 1)), rows)
+    return WaiverFigures(5, 2, 1, (Tally("agreed plan", 4), Tally("refused", 1)), rows)
 
 
-def _paragraphs(rules: tuple[RuleFigures, ...]) -> tuple[Paragraph, ...]:
-    def about(number: int) -> Paragraph:
+def _paragraphs(rules: tuple[RuleFigures, ...]) -> tuple[ReportParagraph, ...]:
+    def about(number: int) -> ReportParagraph:
         asked = tuple(
             ParagraphRule(r.rule, r.title, r.total.asked, r.total.breach, r.total.cannot_assess)
             for r in rules
             if number in r.paragraphs
         )
         if asked:
-            return Paragraph(number, asked, not_asked=(("pride in the service", "No field shows it."),))
-        return Paragraph(number, why_none="About the service. No record of a young person shows it.")
+            return ReportParagraph(number, asked, not_asked=(("pride in the service", "No field shows it."),))
+        return ReportParagraph(number, why_none="About the service. No record of a young person shows it.")
 
     return tuple(about(number) for number in range(28, 55))
 
@@ -238,8 +240,8 @@ def _withheld(whole: Contents) -> Contents:
     rules = tuple(
         replace(
             rule, total=replace(rule.total, asked=About(1500), met=About(1400), waived=HIDDEN),
-            teams={"Leaving Care North": Counts(About(400), HIDDEN, HIDDEN, 12, HIDDEN, 0),
-                   "Other teams": Counts(About(300), About(280), 17, HIDDEN, 0, 0)},
+            teams={"Leaving Care North": RuleCounts(About(400), HIDDEN, HIDDEN, 12, HIDDEN, 0),
+                   "Other teams": RuleCounts(About(300), About(280), 17, HIDDEN, 0, 0)},
         )
         for rule in whole.rules
     )  # fmt: skip
@@ -257,10 +259,12 @@ def _withheld(whole: Contents) -> Contents:
         teams=("Leaving Care North", "Other teams"),
         rules=rules,
         trends=trends,
-        clearing=(Clearing("homeless", "No fixed abode", "critical", HIDDEN, HIDDEN),),
-        done=Done((Tally("To the manager", About(10)),), (Tally("Done", HIDDEN),), About(90), About(60), About(10)),
-        waivers=Waivers(About(10), HIDDEN, HIDDEN, (Tally("agreed plan", HIDDEN),)),
+        clearing=(ClearingDays("homeless", "No fixed abode", "critical", HIDDEN, HIDDEN),),
+        done=WhatWasDone(
+            (Tally("To the manager", About(10)),), (Tally("Done", HIDDEN),), About(90), About(60), About(10)
+        ),
+        waivers=WaiverFigures(About(10), HIDDEN, HIDDEN, (Tally("agreed plan", HIDDEN),)),
         caseloads=Caseloads(25, (TeamCaseload("Leaving Care North", About(10), HIDDEN, HIDDEN),)),
-        measures=(Measure("over-21-reached", "Aged 21 or over: in touch", 140, About(200), About(10), 70),),
+        measures=(MeasureFigure("over-21-reached", "Aged 21 or over: in touch", 140, About(200), About(10), 70),),
         flags=FlagList(),
     )  # fmt: skip

@@ -16,9 +16,9 @@ from support.calendar_years import few_rules
 
 from monitor.config.settings import load_config
 from monitor.delivery.channel import open_channel
-from monitor.night.run import Night, Tools, run_night
+from monitor.night.run import NightOutcome, Tools, run_night
 from monitor.outbox.send import Delivered, deliver_due
-from monitor.store.database import Store, open_store, working_store
+from monitor.store.database import Database, open_store, working_store
 from monitor.store.location import locate
 from monitor.store.nights import Request
 
@@ -141,7 +141,7 @@ class Council:
         by: str | None = None,
         accept: str | None = None,
         unattended: bool = False,
-    ) -> Night:
+    ) -> NightOutcome:
         if people is not None:
             self.write(people, leave_out=leave_out)
         self.clock += dt.timedelta(days=1)
@@ -154,8 +154,8 @@ class Council:
         self.clock = at
         config = load_config(self.config_path)
         channel = open_channel(config.delivery, data_folder=config.data_folder, environ={})
-        with working_store(locate(config, {})) as store:
-            return deliver_due(store, channel, config, clock=lambda: self.clock)
+        with working_store(locate(config, {})) as database:
+            return deliver_due(database, channel, config, clock=lambda: self.clock)
 
     def mail(self, as_at: dt.date | None = None) -> list[Mail]:
         """Every e-mail so far, or those of one night, in the order they were written."""
@@ -169,16 +169,16 @@ class Council:
         return [mail for mail in self.mail(as_at) if mail.to == recipient]
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
-        with self.store() as store, store.reading() as connection:
-            return [tuple(row) for row in connection.execute(text(query))]
+        with self.open_database() as database, database.reading() as store:
+            return [tuple(row) for row in store.execute(text(query))]
 
     @contextmanager
-    def store(self) -> Iterator[Store]:
-        store = open_store(locate(load_config(self.config_path), {}))
+    def open_database(self) -> Iterator[Database]:
+        database = open_store(locate(load_config(self.config_path), {}))
         try:
-            yield store
+            yield database
         finally:
-            store.close()
+            database.close()
 
     def flags(self) -> dict[tuple[str, str], str]:
         """Every flag by person and rule: open, held, or why it was resolved."""

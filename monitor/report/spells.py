@@ -39,22 +39,22 @@ BAND = f"CASE WHEN {AGE} BETWEEN 16 AND 17 THEN 0 WHEN {AGE} BETWEEN 18 AND 20 T
 
 
 def lay_out(
-    con: "DuckDBPyConnection",
-    connection: Connection,
+    workspace: "DuckDBPyConnection",
+    store: Connection,
     nights: Nights,
     name_team: Callable[[str | None], str],
     team: str | None,
 ) -> None:
     """Make ``spell``, ``known_person`` and ``standing`` (the flags of the last night), for one team if it is named."""
     as_at = nights.last.as_at if nights.last is not None else nights.until
-    _load_people(con, connection, name_team)
-    _load_spells(con, connection, nights)
+    _load_people(workspace, store, name_team)
+    _load_spells(workspace, store, nights)
     if team is not None:
-        con.execute("DELETE FROM known_person WHERE team <> $team", {"team": team})
-        con.execute("DELETE FROM spell WHERE person_id NOT IN (SELECT person_id FROM known_person)")
-    _load_held(con, connection, nights, as_at)
-    _load_waived(con, connection, as_at)
-    con.execute(
+        workspace.execute("DELETE FROM known_person WHERE team <> $team", {"team": team})
+        workspace.execute("DELETE FROM spell WHERE person_id NOT IN (SELECT person_id FROM known_person)")
+    _load_held(workspace, store, nights, as_at)
+    _load_waived(workspace, store, as_at)
+    workspace.execute(
         f"""
         CREATE OR REPLACE TABLE standing AS
         SELECT
@@ -71,23 +71,23 @@ def lay_out(
     )
 
 
-def _load_people(con: "DuckDBPyConnection", connection: Connection, name_team: Callable[[str | None], str]) -> None:
+def _load_people(workspace: "DuckDBPyConnection", store: Connection, name_team: Callable[[str | None], str]) -> None:
     person = table_of(Person)
     # SQLite reads JSON out of text as it is; PostgreSQL wants to be told what it is.
-    as_json: Any = cast if connection.dialect.name == "postgresql" else type_coerce
+    as_json: Any = cast if store.dialect.name == "postgresql" else type_coerce
     adviser = as_json(person.c.last_values, JSON)["personal_adviser"].as_string()
     columns = [adviser if name == "adviser" else person.c[name] for name in PERSON]
-    rows = ((*row[:2], name_team(row[2]), *row[3:]) for row in connection.execute(select(*columns)))
-    load_rows(con, "known_person", PERSON, rows)
+    rows = ((*row[:2], name_team(row[2]), *row[3:]) for row in store.execute(select(*columns)))
+    load_rows(workspace, "known_person", PERSON, rows)
 
 
-def _load_spells(con: "DuckDBPyConnection", connection: Connection, nights: Nights) -> None:
+def _load_spells(workspace: "DuckDBPyConnection", store: Connection, nights: Nights) -> None:
     """A spell stands from the night it was opened, even where it carries on another's date."""
     flag, run = table_of(Flag), table_of(Run)
     earliest = nights.since - dt.timedelta(31)
     given: dict[str, Any] = {"flag_id": flag.c.id, "stood_from": func.coalesce(run.c.as_at, flag.c.opened_on)}
     columns = [given[name] if name in given else flag.c[name] for name in SPELL]
-    rows = connection.execute(
+    rows = store.execute(
         select(*columns)
         .select_from(flag.outerjoin(run, run.c.id == flag.c.opened_run_id))
         .where(
@@ -95,27 +95,29 @@ def _load_spells(con: "DuckDBPyConnection", connection: Connection, nights: Nigh
             or_(flag.c.resolved_reason.is_(None), flag.c.resolved_reason != "corrected"),
         )
     )
-    load_rows(con, "spell", SPELL, (tuple(row) for row in rows))
+    load_rows(workspace, "spell", SPELL, (tuple(row) for row in rows))
 
 
-def _load_held(con: "DuckDBPyConnection", connection: Connection, nights: Nights, as_at: dt.date) -> None:
+def _load_held(workspace: "DuckDBPyConnection", store: Connection, nights: Nights, as_at: dt.date) -> None:
     """Make ``held_spell``: from the flags themselves on the newest night, from their events on an earlier one."""
     if nights.latest:
-        con.execute("CREATE OR REPLACE TABLE held_spell AS SELECT flag_id FROM spell WHERE held_since IS NOT NULL")
+        workspace.execute(
+            "CREATE OR REPLACE TABLE held_spell AS SELECT flag_id FROM spell WHERE held_since IS NOT NULL"
+        )
         return
     event = table_of(FlagEvent)
     told = select(event.c.flag_id, event.c.kind).where(
         and_(event.c.kind.in_(("held", "released")), event.c.as_at <= as_at)
     )
-    last: dict[int, str] = {row[0]: row[1] for row in connection.execute(told.order_by(event.c.id))}
+    last: dict[int, str] = {row[0]: row[1] for row in store.execute(told.order_by(event.c.id))}
     held: Iterable[tuple[int]] = ((flag,) for flag, kind in last.items() if kind == "held")
-    load_rows(con, "held_spell", {"flag_id": "BIGINT"}, held)
+    load_rows(workspace, "held_spell", {"flag_id": "BIGINT"}, held)
 
 
-def _load_waived(con: "DuckDBPyConnection", connection: Connection, as_at: dt.date) -> None:
+def _load_waived(workspace: "DuckDBPyConnection", store: Connection, as_at: dt.date) -> None:
     waiver = table_of(Waiver)
-    rows = connection.execute(select(waiver.c.flag_id).where(in_force(as_at)).distinct())
-    load_rows(con, "waived_spell", {"flag_id": "BIGINT"}, (tuple(row) for row in rows))
+    rows = store.execute(select(waiver.c.flag_id).where(in_force(as_at)).distinct())
+    load_rows(workspace, "waived_spell", {"flag_id": "BIGINT"}, (tuple(row) for row in rows))
 
 
 def in_force(as_at: dt.date) -> Any:
