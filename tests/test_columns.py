@@ -124,7 +124,7 @@ def test_a_template_that_was_filled_in_is_read_back_without_complaint(template, 
     book.save(tmp_path / "filled.xlsx")
     (tmp_path / "list.csv").write_text("Child Unique ID,Date of Birth,LA in Touch\n0000007,01/03/2004,YES\n")
 
-    intake, people, unreadable = read_source(
+    intake, people, unreadable = read(
         Source(name="list", kind="annex-a-list-9", path=tmp_path / "list.csv"),
         Source(name="extra", kind="supplement", path=tmp_path / "filled.xlsx"),
     )
@@ -154,7 +154,7 @@ def sample(tmp_path_factory):
 
 
 def test_the_invented_supplement_covers_part_of_its_people_and_a_few_others(sample):
-    intake, people, unreadable = read_source(
+    intake, people, unreadable = read(
         Source(name="list", kind="annex-a-list-9", path=sample / "list-9.csv"),
         Source(name="extra", kind="supplement", path=sample / "supplement.xlsx"),
     )

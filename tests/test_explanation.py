@@ -47,7 +47,7 @@ def answer(account: Explanation, rule: str) -> RuleAnswer:
 
 
 def test_a_breach_says_its_values_why_and_what_would_clear_it(council: Council) -> None:
-    account = explain_person(council, "P1")
+    account = explain(council, "P1")
 
     homeless = answer(account, "homeless")
     assert (account.as_at, homeless.outcome) == (day(3), "breach")
@@ -64,7 +64,7 @@ def test_a_breach_says_its_values_why_and_what_would_clear_it(council: Council) 
 def test_every_rule_is_answered(council: Council) -> None:
     config = load_config(council.config_path)
 
-    account = explain_person(council, "P1")
+    account = explain(council, "P1")
 
     rules = {rule.id for rule in load_rulebook(config.rule_folders(), config.rule).rules}
     assert {one.rule for one in account.answers} == rules
@@ -72,13 +72,13 @@ def test_every_rule_is_answered(council: Council) -> None:
 
 
 def test_a_due_date_is_said_before_it_is_passed(council: Council) -> None:
-    contact = answer(explain_person(council, "P1"), "contact-overdue")
+    contact = answer(explain(council, "P1"), "contact-overdue")
 
     assert (contact.outcome, contact.due_on) == ("ok", dt.date(2026, 3, 5))
 
 
 def test_a_cell_that_cannot_be_read_is_shown_as_that_and_why_it_matters(council: Council) -> None:
-    contact = answer(explain_person(council, "P2", NIGHT), "contact-overdue")
+    contact = answer(explain(council, "P2", NIGHT), "contact-overdue")
 
     assert (contact.outcome, contact.why) == ("cannot assess", "latest contact date unreadable")
     assert ("latest_contact_date", "unreadable") in [(value.name, value.shown) for value in contact.values]
@@ -86,27 +86,27 @@ def test_a_cell_that_cannot_be_read_is_shown_as_that_and_why_it_matters(council:
 
 
 def test_a_rule_nobody_could_be_asked_says_what_no_source_supplies(council: Council) -> None:
-    risk = answer(explain_person(council, "P1"), "risk-plan")
+    risk = answer(explain(council, "P1"), "risk-plan")
 
     assert (risk.outcome, risk.why) == ("not asked", "no source supplies risk open, risk plan review date")
 
 
 def test_an_earlier_night_is_explained_from_what_was_kept_of_it(council: Council) -> None:
-    account = explain_person(council, "P1", day(1))
+    account = explain(council, "P1", day(1))
 
     assert account.source == f"the caseload kept of {day(1)}"
     assert answer(account, "homeless").outcome == "cannot assess"
 
 
 def test_someone_absent_is_explained_from_what_was_last_known(council: Council) -> None:
-    account = explain_person(council, "P2", day(1))
+    account = explain(council, "P2", day(1))
 
     assert answer(account, "left-caseload").outcome == "breach"
     assert answer(account, "contact-overdue").why == "not on this night's caseload"
 
 
 def test_nothing_is_asked_about_someone_who_died_and_what_is_held_is_still_shown(council: Council) -> None:
-    on_the_night, since = explain_person(council, "P5", day(2)), explain_person(council, "P5", day(1))
+    on_the_night, since = explain(council, "P5", day(2)), explain(council, "P5", day(1))
 
     assert answer(on_the_night, "homeless").why == "nothing is asked about someone recorded as died"
     assert answer(since, "homeless").outcome == "breach"
@@ -114,7 +114,7 @@ def test_nothing_is_asked_about_someone_who_died_and_what_is_held_is_still_shown
 
 
 def test_events_flags_and_messages_are_theirs_alone(council: Council) -> None:
-    account = explain_person(council, "P1")
+    account = explain(council, "P1")
 
     assert [(event["kind"], event["rule"]) for event in account.events][:2] == [
         ("opened", "homeless"),
@@ -130,7 +130,7 @@ def test_events_flags_and_messages_are_theirs_alone(council: Council) -> None:
 
 
 def test_everything_the_database_holds_of_them_is_listed(council: Council) -> None:
-    account = explain_person(council, "P1")
+    account = explain(council, "P1")
 
     found = set()
     for (table,) in council.rows("SELECT name FROM sqlite_master WHERE type = 'table'"):
@@ -158,16 +158,16 @@ def test_a_missing_snapshot_is_said_and_the_roster_stands_in(council: Council, t
 
 
 def test_one_rule_can_be_asked_for(council: Council) -> None:
-    account = narrow(explain_person(council, "P1"), "homeless")
+    account = narrow(explain(council, "P1"), "homeless")
 
     assert [one.rule for one in account.answers] == ["homeless"]
 
 
 def test_someone_unknown_and_a_night_unknown_are_said(council: Council) -> None:
     with pytest.raises(Problems, match="P99: nobody of that id") as caught:
-        explain_person(council, "P99")
+        explain(council, "P99")
     with pytest.raises(Refused, match="2025-01-01: no night of that date was accepted"):
-        explain_person(council, "P1", dt.date(2025, 1, 1))
+        explain(council, "P1", dt.date(2025, 1, 1))
 
     assert caught.value.exit_code == 2
 

@@ -25,7 +25,7 @@ from monitor.store.location import find_share, refuse_share
 
 HOLDING = """
 import sys, time
-from monitor.store import working_store
+from monitor.store.database import working_store
 with working_store(sys.argv[1]):
     print("held", flush=True)
     time.sleep(60)

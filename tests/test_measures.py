@@ -24,7 +24,7 @@ SUPPLIED = frozenset({"disability", "in_touch", "personal_adviser", "activity", 
 
 
 @pytest.fixture
-def con() -> Iterator["DuckDBPyConnection"]:
+def workspace() -> Iterator["DuckDBPyConnection"]:
     workspace = open_workspace()
     yield workspace
     workspace.close()

@@ -45,7 +45,7 @@ def read(chosen: Source, as_at: dt.date = AS_AT) -> tuple[dict[str, dict[str, An
 def test_codes_of_every_year_are_read(
     tmp_path: Path, activ: str, accom: str, activity: str | None, accommodation: str | None, suitable: bool | None
 ) -> None:
-    people, intake = read_source(source(tmp_path, "001,05/03/2005,YES,G5,U1", f"002,05/03/2005,NO,{activ},{accom}"))
+    people, intake = read(source(tmp_path, "001,05/03/2005,YES,G5,U1", f"002,05/03/2005,NO,{activ},{accom}"))
 
     row = people["002"]
     assert (row["activity"], row["accommodation"], row["accommodation_suitable"]) == (activity, accommodation, suitable)
@@ -70,7 +70,7 @@ def test_codes_of_every_year_are_read(
 def test_in_touch_is_recorded_at_the_birthday_in_the_returns_year_and_is_never_a_contact(
     tmp_path: Path, born: str, in_touch: str, recorded: dt.date | None
 ) -> None:
-    people, intake = read_source(source(tmp_path, f"001,{born},{in_touch},F2,U1", "002,01/01/2006,YES,F2,U1"))
+    people, intake = read(source(tmp_path, f"001,{born},{in_touch},F2,U1", "002,01/01/2006,YES,F2,U1"))
 
     assert people["001"]["last_recorded_in_touch_date"] == recorded
     assert people["001"]["latest_contact_date"] is None
@@ -79,7 +79,7 @@ def test_in_touch_is_recorded_at_the_birthday_in_the_returns_year_and_is_never_a
 
 
 def test_a_birthday_still_to_come_in_the_returns_year_is_not_recorded_yet(tmp_path: Path) -> None:
-    people, _ = read_source(source(tmp_path, "001,06/01/2005,YES,F2,U1", "002,05/01/2005,YES,F2,U1", year=2026))
+    people, _ = read(source(tmp_path, "001,06/01/2005,YES,F2,U1", "002,05/01/2005,YES,F2,U1", year=2026))
 
     assert people["001"]["last_recorded_in_touch_date"] == dt.date(2025, 1, 6)
     assert people["002"]["last_recorded_in_touch_date"] == dt.date(2026, 1, 5)
@@ -91,14 +91,14 @@ def test_a_birthday_still_to_come_in_the_returns_year_is_not_recorded_yet(tmp_pa
 def test_without_its_year_it_is_taken_for_the_last_return_that_has_ended(
     tmp_path: Path, as_at: dt.date, year: int
 ) -> None:
-    people, intake = read_source(source(tmp_path, "001,05/03/2005,YES,F2,U1", year=None), as_at)
+    people, intake = read(source(tmp_path, "001,05/03/2005,YES,F2,U1", year=None), as_at)
 
     assert people["001"]["last_recorded_in_touch_date"] == dt.date(year, 3, 5)
     assert f"taken for the return that ended on 31 March {year}" in "\n".join(intake.notes)
 
 
 def test_eligibility_is_not_in_it_and_the_night_says_what_that_means(tmp_path: Path) -> None:
-    people, intake = read_source(source(tmp_path, "001,05/03/2005,YES,F2,U1"))
+    people, intake = read(source(tmp_path, "001,05/03/2005,YES,F2,U1"))
 
     assert people["001"]["eligibility_gap"] == "not supplied"
     assert "holds no eligibility: rules that ask for it cannot assess anyone" in "\n".join(intake.notes)
@@ -121,8 +121,8 @@ def test_eligibility_is_not_in_it_and_the_night_says_what_that_means(tmp_path: P
 def test_what_the_returns_own_checks_would_find_is_counted(tmp_path: Path, line: str, year: int, words: str) -> None:
     sound = "002,05/03/2002,NO,G5,U2"
 
-    _, bad = read_source(source(tmp_path, f"001,{line}", sound, year=year))
-    _, good = read_source(source(tmp_path, sound, year=year))
+    _, bad = read(source(tmp_path, f"001,{line}", sound, year=year))
+    _, good = read(source(tmp_path, sound, year=year))
 
     assert [note for note in bad.notes if "1 person" in note and words in note]
     assert words not in "\n".join(good.notes)
@@ -140,14 +140,14 @@ def test_a_file_that_is_no_oc3_is_refused(tmp_path: Path, headings: str, words: 
     chosen = source(tmp_path, "001,05/03/2005,F2,U1", headings=headings)
 
     with pytest.raises(SourceError) as refused:
-        read_source(chosen)
+        read(chosen)
 
     assert words in str(refused.value)
 
 
 def test_a_return_that_has_not_begun_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="return_year: 2027 had not begun"):
-        read_source(source(tmp_path, "001,05/03/2005,YES,F2,U1", year=2027))
+        read(source(tmp_path, "001,05/03/2005,YES,F2,U1", year=2027))
 
 
 def test_a_night_beside_a_list_9_takes_the_birthday_record_from_the_return(tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ from monitor.caseload import snapshot
 from monitor.config.settings import load_config
 from monitor.errors import Problems, Refused, SourceError
 from monitor.record import purge_words, remove_person
-from monitor.record.purge import purge_store
 from monitor.record.remove_person import RemovalAccount
 from monitor.record.remove_traces import Trace
 from monitor.store import events
@@ -78,7 +77,7 @@ def test_a_purge_leaves_the_person_in_no_table_column_or_file(council: Council) 
     assert {"person.person_id", "flag.person_id", "flag_event.payload", "message.people", "message.text"} <= set(before)
     assert {"monitor.db", f"exceptions/{NIGHT}/all.csv", f"snapshots/{NIGHT}-run-1.parquet"} <= set(before)
 
-    account = purge_store(council)
+    account = purge(council)
 
     assert places_that_name(council, GONE) == []
     assert account.problems == ()
@@ -89,7 +88,7 @@ def test_a_purge_leaves_the_person_in_no_table_column_or_file(council: Council) 
 def test_every_table_that_can_name_a_person_is_emptied_of_them(council: Council) -> None:
     fill_every_table(council)
 
-    purge_store(council)
+    purge(council)
 
     assert places_that_name(council, GONE) == []
 
@@ -129,7 +128,7 @@ def values_for(table: Any, flag_id: int | None) -> Iterator[tuple[str, Any]]:
 def test_the_chain_still_verifies_and_says_that_somebody_was_removed(council: Council) -> None:
     rows = council.rows("SELECT count(*) FROM flag_event")
 
-    purge_store(council)
+    purge(council)
 
     assert council.rows("SELECT count(*) FROM flag_event") == [(int(str(rows[0][0])) + 1,)]
     database = opened(council)
@@ -143,7 +142,7 @@ def test_the_chain_still_verifies_and_says_that_somebody_was_removed(council: Co
 
 
 def test_kept_caseloads_are_written_anew_and_the_ledger_knows_their_new_hash(council: Council) -> None:
-    account = purge_store(council)
+    account = purge(council)
 
     folder = council.folder / "data" / "snapshots"
     runs = council.rows("SELECT snapshot, snapshot_sha256 FROM run ORDER BY id")
@@ -157,7 +156,7 @@ def test_lists_keep_every_other_row_to_the_byte(council: Council) -> None:
     path = council.folder / "data" / "exceptions" / NIGHT.isoformat() / "all.csv"
     others = [line for line in path.read_bytes().splitlines(keepends=True) if GONE.encode() not in line]
 
-    account = purge_store(council)
+    account = purge(council)
 
     assert path.read_bytes() == b"".join(others)
     actions = {change.path.name: change.action for change in account.files if NIGHT.isoformat() in str(change.path)}
@@ -166,7 +165,7 @@ def test_lists_keep_every_other_row_to_the_byte(council: Council) -> None:
 
 def test_nobody_is_removed_while_a_source_still_has_them(council: Council) -> None:
     with pytest.raises(Refused, match=r'Q-7732: still in source "caseload".*taken out there first'):
-        purge_store(council, OTHER)
+        purge(council, OTHER)
 
     assert "person.person_id" in places_that_name(council, OTHER)
 
@@ -175,26 +174,26 @@ def test_nobody_is_removed_while_a_source_cannot_be_read(council: Council) -> No
     (council.folder / "list-9.csv").unlink()
 
     with pytest.raises(SourceError, match=r"list-9\.csv"):
-        purge_store(council)
+        purge(council)
 
 
 def test_an_id_that_nothing_is_held_about_is_said(council: Council) -> None:
     with pytest.raises(Problems, match=r"nothing is held about anybody of that id.*leading zeros"):
-        purge_store(council, "Q-0000")
+        purge(council, "Q-0000")
 
 
 def test_who_and_why_stay_on_record_and_may_not_hold_the_id(council: Council) -> None:
     with pytest.raises(Problems, match="--reason: holds the id"):
-        purge_store(council, reason=f"{GONE} asked for it")
+        purge(council, reason=f"{GONE} asked for it")
 
 
 def test_a_rehearsal_counts_the_same_and_changes_nothing(council: Council) -> None:
     before = places_that_name(council, GONE)
 
-    rehearsed = purge_store(council, dry_run=True)
+    rehearsed = purge(council, dry_run=True)
 
     assert places_that_name(council, GONE) == before
-    account = purge_store(council)
+    account = purge(council)
     assert (rehearsed.rows, rehearsed.files, rehearsed.nights) == (account.rows, account.files, account.nights)
 
 
@@ -216,9 +215,9 @@ def test_a_removal_that_is_killed_is_completed_by_the_same_command(
         else:
             patched.setattr(Database, "compact", die)
         with pytest.raises(Killed):
-            purge_store(council)
+            purge(council)
 
-    account = purge_store(council)
+    account = purge(council)
 
     assert account.completed == (stage != "before the transaction")
     assert places_that_name(council, GONE) == []
@@ -237,7 +236,7 @@ def test_a_message_that_waits_is_withdrawn_and_the_rest_of_it_told_the_next_nigh
         store.execute(text(waiting), {"lead": NORTH})
     database.close()
 
-    purge_store(council)
+    purge(council)
     council.night(day(3), everyone_else())
 
     (told,) = council.mail_to(NORTH, day(3))
@@ -253,7 +252,7 @@ def everyone_else() -> list[dict[str, str]]:
 
 
 def test_a_flag_that_opens_after_a_removal_does_not_take_a_removed_flags_number(council: Council) -> None:
-    purge_store(council)
+    purge(council)
     database = opened(council)
     with database.writing() as store:
         store.execute(text("UPDATE flag_event SET flag_id = 9000 WHERE payload IS NULL"))
@@ -265,8 +264,8 @@ def test_a_flag_that_opens_after_a_removal_does_not_take_a_removed_flags_number(
 
 
 def test_whoever_comes_back_is_watched_again_and_named_to_the_analyst_unless_restricted(council: Council) -> None:
-    purge_store(council)
-    purge_store(council, AWAY)
+    purge(council)
+    purge(council, AWAY)
     (council.folder / "restricted.txt").write_text(f"{AWAY}\n", encoding="utf-8")
 
     council.night(day(9), [homeless(GONE), homeless(AWAY), *everyone_else()])
@@ -283,13 +282,13 @@ def test_whoever_comes_back_is_watched_again_and_named_to_the_analyst_unless_res
 
 
 def test_a_night_put_right_takes_a_return_back_and_they_can_be_removed_again(council: Council) -> None:
-    purge_store(council)
+    purge(council)
     council.night(day(9), [homeless(GONE), *everyone_else()])
 
     council.night(day(9), everyone_else(), again=True, by="A Example")
 
     assert council.rows("SELECT person_id, back_on FROM removed_person") == [(None, None)]
-    purge_store(council)
+    purge(council)
     assert places_that_name(council, GONE) == []
     assert council.rows("SELECT count(*) FROM removed_person") == [(2,)]
 
@@ -305,7 +304,7 @@ def test_what_is_beyond_reach_is_said_with_what_to_do(council: Council) -> None:
         config.replace("workbooks = true", 'workbooks = true\nlists_folder = "shared"'), encoding="utf-8"
     )
 
-    said = "\n".join(purge_words.person(purge_store(council)))
+    said = "\n".join(purge_words.person(purge(council)))
 
     assert f"went to {ANALYST}, {NORTH} between" in said
     assert "1 lists in" in said
@@ -320,14 +319,14 @@ def test_a_kept_caseload_that_cannot_be_read_is_a_problem_and_the_rest_goes(coun
     damaged = council.folder / "data" / "snapshots" / f"{NIGHT}-run-1.parquet"
     damaged.write_bytes(b"not a caseload at all")
 
-    account = purge_store(council)
+    account = purge(council)
 
     assert account.exit_code == 1
     assert "cannot be read, so nobody can tell whom it holds" in account.problems[0]
     assert places_that_name_in_database(council) == []
     assert council.rows("SELECT count(*) FROM removal WHERE finished_at IS NULL") == [(1,)]
     damaged.unlink()
-    assert purge_store(council).exit_code == 0
+    assert purge(council).exit_code == 0
 
 
 def places_that_name_in_database(council: Council) -> list[str]:
@@ -347,7 +346,7 @@ def test_a_caseload_that_had_been_altered_is_still_named_as_altered_afterwards(c
     )
     os.replace(f"{path}.new", path)
 
-    purge_store(council)
+    purge(council)
 
     (name, sha) = council.rows("SELECT snapshot, snapshot_sha256 FROM run WHERE id = 1")[0]
     assert snapshot.fingerprint(path.parent / str(name)) != sha
@@ -368,7 +367,7 @@ def test_an_id_is_found_whole_and_never_inside_another(words: str, named: bool) 
 
 
 def test_a_nightly_purge_and_a_removal_do_not_disturb_each_other(council: Council) -> None:
-    purge_store(council)
+    purge(council)
     database = opened(council)
     later = dt.date(2029, 1, 1)
 

@@ -69,7 +69,7 @@ def test_first_screen_agrees_with_lists_and_flags_of_the_night(lost: Lost, tmp_p
     council = lost.council.copy_to(tmp_path)
     council.night(day(1), [*LOST[1:], *crowd(20)])
 
-    told = gather_report(council, day(1))
+    told = gather(council, day(1))
 
     listed = council.listed(day(1), "all.csv")
     for kind in KINDS:
@@ -95,7 +95,7 @@ def test_since_when_is_since_the_breach_and_changes_are_beside_a_week_before(tmp
     council.night(day(0), [*LOST[1:], *crowd(20)])
     council.night(day(7), [LOST[0], *LOST[2:], *crowd(20), settled("P2")])
 
-    told = gather_report(council, day(7))
+    told = gather(council, day(7))
 
     no_adviser, no_contact = sight(told, "no-adviser"), sight(told, "no-contact")
     assert (no_adviser.people, no_adviser.last_week.since, no_adviser.last_week.by) == (2, day(0), 0)
@@ -110,7 +110,7 @@ def test_a_kind_that_nobody_could_be_asked_about_has_no_number_and_says_why(tmp_
     council = Council(tmp_path)
     council.night(day(0), crowd(8), leave_out=["adviser"])
 
-    told = gather_report(council, day(0))
+    told = gather(council, day(0))
 
     no_adviser = sight(told, "no-adviser")
     assert (no_adviser.asked, no_adviser.people) == (False, None)
@@ -125,7 +125,7 @@ def test_an_empty_store_makes_a_report_that_says_so(tmp_path: Path) -> None:
     config = load_config(council.config_path)
     open_store(locate(config, {})).close()
 
-    told = gather_report(council, day(0))
+    told = gather(council, day(0))
 
     assert told.is_empty
     assert told.sight.everyone.why_not == "no accepted night yet"
@@ -148,7 +148,7 @@ def test_after_a_refused_night_the_page_says_so(lost: Lost, tmp_path: Path) -> N
     with pytest.raises(Exception, match="are present"):
         council.night(day(1), crowd(3))
 
-    told = gather_report(council, day(1))
+    told = gather(council, day(1))
 
     assert told.header.as_at == day(0)
     (refused,) = told.header.not_accepted
@@ -175,18 +175,18 @@ def test_a_renamed_team_is_one_team_and_a_team_can_be_asked_for_in_any_spelling(
     council.night(day(0), [settled("P1", team="North", adviser=""), *crowd(9)])
     council.night(day(1), [settled("P1", team="LC North", adviser=""), *crowd(9, team="LC North")])
 
-    whole, north = gather_report(council, day(1)), gather_report(council, day(1), team="lc north")
+    whole, north = gather(council, day(1)), gather(council, day(1), team="lc north")
 
     assert [each.team for each in whole.sight.teams] == ["North"]
     assert list(next(rule for rule in whole.rules if rule.rule == "pa-allocated").teams) == ["North"]
     assert north.header.team == "North"
     assert north.sight.everyone.people == 1
     with pytest.raises(Problems, match="no such team"):
-        gather_report(council, day(1), team="Nroth")
+        gather(council, day(1), team="Nroth")
 
 
 def test_one_team_holds_nobody_of_another(lost: Lost) -> None:
-    south = gather_report(lost.council, day(0), team="South")
+    south = gather(lost.council, day(0), team="South")
 
     assert {row.person_id for row in south.flags.rows} == {"P3", "P4"}
     assert south.header.people == 2
@@ -198,7 +198,7 @@ def test_two_hundred_teams_and_one_that_is_markup_are_all_there(tmp_path: Path) 
     names = [*(f"Team {n:03}" for n in range(199)), "<script>alert(1)</script>"]
     council.night(day(0), [settled(f"P{n:03}", team=name, adviser="") for n, name in enumerate(names)])
 
-    told = gather_report(council, day(0))
+    told = gather(council, day(0))
 
     assert sorted(told.teams) == sorted(names)
     page = (tmp_path / "data" / "report" / "report.html").read_text(encoding="utf-8")
@@ -214,7 +214,7 @@ def test_restricted_people_are_counted_and_not_listed_and_sensitive_rules_are_th
     custody = settled("P9", accommodation="X: In custody", contact="01/06/2025")
     council.night(day(0), [LOST[0], custody, *crowd(20)])
 
-    told = gather_report(council, day(0))
+    told = gather(council, day(0))
 
     assert sight(told, "no-adviser").people == 1
     assert told.flags.restricted == 1
@@ -229,12 +229,12 @@ def test_an_earlier_night_is_told_as_it_was(tmp_path: Path) -> None:
     council.night(day(0), [*people, *crowd(30)])
     council.night(day(1), [*people[:1], settled("P1"), *crowd(30)])
 
-    then, now = gather_report(council, day(1), until=day(0)), gather_report(council, day(1))
+    then, now = gather(council, day(1), until=day(0)), gather(council, day(1))
 
     assert (sight(then, "no-adviser").people, sight(now, "no-adviser").people) == (2, 1)
     assert then.header.as_at == day(0)
     with pytest.raises(Problems, match="--from"):
-        gather_report(council, day(2), since=day(2), until=day(1))
+        gather(council, day(2), since=day(2), until=day(1))
 
 
 def test_the_command_writes_both_files_and_keeps_the_editions_apart(lost: Lost, tmp_path: Path) -> None:

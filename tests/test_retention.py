@@ -71,14 +71,14 @@ def test_resolved_flags_keep_their_words_while_they_are_still_told_of() -> None:
 
 
 def test_nothing_goes_before_its_time(council: Council) -> None:
-    purged = purge_store(council, day(20))
+    purged = purge(council, day(20))
 
     assert purged.removed == {}
     assert council.rows("SELECT count(*) FROM removal") == [(0,)]
 
 
 def test_each_thing_goes_at_its_own_time(council: Council) -> None:
-    purged = purge_store(council, day(40), 'outbox = "1 month"\nexports = "3 months"\nmessages = "5 weeks"')
+    purged = purge(council, day(40), 'outbox = "1 month"\nexports = "3 months"\nmessages = "5 weeks"')
 
     assert set(purged.removed) == {"outbox", "messages"}
     assert purged.nights["messages"] == (NIGHT, day(1), day(2))
@@ -90,7 +90,7 @@ def test_files_past_their_time_go_and_the_newest_night_stays(council: Council) -
     log.write_text("a line\n", encoding="utf-8")
     os.utime(log, (0, 0))
 
-    purged = purge_store(council, LATER)
+    purged = purge(council, LATER)
 
     data = council.folder / "data"
     assert purged.nights["snapshots"] == purged.nights["exports"] == (NIGHT, day(1))
@@ -106,7 +106,7 @@ def test_what_flags_and_messages_said_goes_and_their_dates_and_the_chain_stay(co
     counts = "SELECT * FROM measure ORDER BY 1, 2, 3"
     before = (council.rows(dates), council.rows(counts), council.rows("SELECT key, recipient, state FROM message"))
 
-    purge_store(council, LATER)
+    purge(council, LATER)
 
     after = (council.rows(dates), council.rows(counts), council.rows("SELECT key, recipient, state FROM message"))
     assert after == before
@@ -124,7 +124,7 @@ def test_what_flags_and_messages_said_goes_and_their_dates_and_the_chain_stay(co
 def test_what_was_removed_is_on_record_by_count_and_night(council: Council) -> None:
     ((messages,),) = council.rows("SELECT count(*) FROM message")
 
-    purge_store(council, LATER)
+    purge(council, LATER)
 
     ((kind, removed, nights, finished),) = council.rows("SELECT kind, removed, nights, finished_at FROM removal")
     assert (kind, json.loads(str(removed))["messages"]) == ("past its time", messages)
@@ -136,26 +136,26 @@ def test_what_was_removed_is_on_record_by_count_and_night(council: Council) -> N
 
 
 def test_a_second_purge_of_the_same_day_finds_nothing(council: Council) -> None:
-    purge_store(council, LATER)
+    purge(council, LATER)
 
-    assert purge_store(council, LATER).removed == {}
+    assert purge(council, LATER).removed == {}
     assert council.rows("SELECT count(*) FROM removal") == [(1,)]
 
 
 def test_a_rehearsed_purge_counts_the_same_and_removes_nothing(council: Council) -> None:
     before = names(council.folder / "data" / "snapshots")
 
-    rehearsed = purge_store(council, LATER, dry_run=True)
+    rehearsed = purge(council, LATER, dry_run=True)
 
     assert names(council.folder / "data" / "snapshots") == before
     assert council.rows("SELECT count(*) FROM message WHERE text = ''") == [(0,)]
-    assert rehearsed == purge_store(council, LATER)
+    assert rehearsed == purge(council, LATER)
 
 
 def test_forever_keeps_everything(council: Council) -> None:
     things = ("snapshots", "resolved_flags", "messages", "exports", "outbox", "logs")
 
-    assert purge_store(council, LATER, "\n".join(f'{thing} = "forever"' for thing in things)).removed == {}
+    assert purge(council, LATER, "\n".join(f'{thing} = "forever"' for thing in things)).removed == {}
 
 
 def test_a_message_that_still_waits_keeps_its_words(council: Council) -> None:
@@ -164,13 +164,13 @@ def test_a_message_that_still_waits_keeps_its_words(council: Council) -> None:
         store.execute(text("UPDATE message SET state = 'temporary-failure' WHERE id = 1"))
     database.close()
 
-    purge_store(council, LATER)
+    purge(council, LATER)
 
     assert council.rows("SELECT id FROM message WHERE text <> ''") == [(1,)]
 
 
 def test_nobody_is_told_again_of_a_flag_because_an_old_message_was_emptied(council: Council) -> None:
-    purge_store(council, day(12), 'messages = "1 week"')
+    purge(council, day(12), 'messages = "1 week"')
 
     lately = "23/01/2026"
     people = [settled("P1"), homeless("P2"), homeless(OTHER), *crowd(20)]
@@ -183,7 +183,7 @@ def test_nobody_is_told_again_of_a_flag_because_an_old_message_was_emptied(counc
 
 def test_a_purge_that_was_killed_after_its_record_is_completed_by_the_next(council: Council) -> None:
     kept = {path: path.read_bytes() for path in (council.folder / "data" / "snapshots").iterdir()}
-    purge_store(council, LATER)
+    purge(council, LATER)
     for path, content in kept.items():
         path.write_bytes(content)
     database = opened(council)
@@ -191,7 +191,7 @@ def test_a_purge_that_was_killed_after_its_record_is_completed_by_the_next(counc
         store.execute(text("UPDATE removal SET finished_at = NULL"))
     database.close()
 
-    purged = purge_store(council, LATER)
+    purged = purge(council, LATER)
 
     assert purged.removed == {"snapshots": 2}
     assert council.rows("SELECT count(*) FROM removal WHERE finished_at IS NULL") == [(0,)]
@@ -202,7 +202,7 @@ def test_the_words_are_gone_from_the_database_file(council: Council) -> None:
     file = council.folder / "data" / "monitor.db"
     assert b"Cleared" in file.read_bytes()
 
-    purge_store(council, LATER)
+    purge(council, LATER)
 
     left = b"".join(path.read_bytes() for path in file.parent.glob("monitor.db*"))
     assert b"Cleared" not in left
@@ -216,7 +216,7 @@ def test_old_logs_beside_the_one_in_use_go_and_it_stays(council: Council) -> Non
     with council.config_path.open("a", encoding="utf-8") as file:
         file.write('\n[service]\nlog_file = "monitor.log"\n')
 
-    purged = purge_store(council, day(20))
+    purged = purge(council, day(20))
 
     assert purged.removed == {"logs": 1}
     assert not (council.folder / "monitor.log.2").exists()

@@ -105,7 +105,7 @@ def read(path: Path, sheet: str | None = None) -> tuple[Extract, list[dict[str, 
 
 def refusal(path: Path, sheet: str | None = None) -> str:
     with pytest.raises(SourceError) as caught:
-        read_source(path, sheet)
+        read(path, sheet)
     message = str(caught.value)
     assert path.name in message
     assert not message.endswith(".")
@@ -122,7 +122,7 @@ def ids(rows: list[dict[str, Any]], column: str = "c0") -> list[tuple[int, str]]
 def test_a_workbook_is_read_with_dates_as_iso_text(tmp_path: Path) -> None:
     path = write_workbook(tmp_path / "list.xlsx", {"List 9": [LIST_9, row_of("0012"), row_of("P2")]})
 
-    extract, rows = read_source(path)
+    extract, rows = read(path)
 
     assert extract.sheet == "List 9"
     assert extract.file == "list.xlsx"
@@ -134,7 +134,7 @@ def test_a_workbook_is_read_with_dates_as_iso_text(tmp_path: Path) -> None:
 def test_columns_that_no_rule_needs_are_never_loaded(tmp_path: Path) -> None:
     path = write_workbook(tmp_path / "list.xlsx", {"List 9": [(*LIST_9, "Address"), (*row_of("P1"), "1 Any Street")]})
 
-    _, rows = read_source(path)
+    _, rows = read(path)
 
     assert "1 Any Street" not in rows[0].values()
     assert not {"c1", "c2", "c4", "c17"} & rows[0].keys()
@@ -143,7 +143,7 @@ def test_columns_that_no_rule_needs_are_never_loaded(tmp_path: Path) -> None:
 def test_an_ods_sheet_is_read_like_a_workbook(tmp_path: Path) -> None:
     path = write_ods(tmp_path / "list.ods", [LIST_9, row_of("P1"), row_of(12345)])
 
-    extract, rows = read_source(path)
+    extract, rows = read(path)
 
     assert extract.sheet == "List 9"
     assert ids(rows) == [(2, "P1"), (3, "12345")]
@@ -168,7 +168,7 @@ def test_csv_is_read_as_excel_writes_it(tmp_path: Path, encoding: str, delimiter
     path = tmp_path / "list.csv"
     path.write_bytes(csv_text(rows, delimiter, end).encode(encoding))
 
-    extract, found = read_source(path)
+    extract, found = read(path)
 
     assert extract.sheet is None
     assert ids(found) == [(2, "0012"), (3, "P2")]
@@ -180,7 +180,7 @@ def test_a_csv_cell_may_hold_delimiters_quotation_marks_and_line_breaks(tmp_path
     path = tmp_path / "list.csv"
     path.write_text(csv_text([LIST_9, (*row_of("P1")[:7], team, *ROW[8:]), row_of("P2")]), "utf-8", newline="")
 
-    _, rows = read_source(path)
+    _, rows = read(path)
 
     assert rows[0]["c7"] == team
     assert ids(rows) == [(2, "P1"), (3, "P2")]
@@ -191,7 +191,7 @@ def test_blank_lines_in_a_csv_keep_the_row_numbers_of_the_file(tmp_path: Path) -
     path = tmp_path / "list.csv"
     path.write_text("".join([lines[0], lines[1], "\r\n", lines[2], "\r\n", "\r\n"]), "utf-8", newline="")
 
-    _, rows = read_source(path)
+    _, rows = read(path)
 
     assert ids(rows) == [(2, "P1"), (4, "P2")]
 
@@ -201,7 +201,7 @@ def test_a_csv_row_with_too_many_cells_is_marked_and_the_rest_are_read(tmp_path:
     path = tmp_path / "list.csv"
     path.write_text(lines[0] + lines[1].replace("North", "North, East") + lines[2], "utf-8", newline="")
 
-    _, rows = read_source(path)
+    _, rows = read(path)
 
     assert [row["fault"] for row in rows] == ["18 cells under 17 headings", None]
     assert ids(rows) == [(2, None), (3, "P2")]
@@ -211,7 +211,7 @@ def test_a_csv_cut_off_in_its_last_row_marks_that_row(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     path.write_text(csv_text([LIST_9, row_of("P1"), row_of("P2")])[:-40], "utf-8", newline="")
 
-    _, rows = read_source(path)
+    _, rows = read(path)
 
     assert [row["fault"] for row in rows] == [None, "the file stops in the middle of this row"]
 
@@ -220,7 +220,7 @@ def test_excel_may_leave_out_the_last_blank_cells_of_a_csv_row(tmp_path: Path) -
     path = tmp_path / "list.csv"
     path.write_text(csv_text([LIST_9, row_of("P1")[:-2], row_of("P2")]), "utf-8", newline="")
 
-    _, rows = read_source(path)
+    _, rows = read(path)
 
     assert rows[0]["c16"] is None
     assert [row["fault"] for row in rows] == [None, None]
@@ -231,7 +231,7 @@ def test_a_csv_name_with_characters_of_a_pattern_is_one_file(tmp_path: Path) -> 
     path = tmp_path / "list[9]*.csv"
     path.write_text(csv_text([LIST_9, row_of("P1")]), "utf-8", newline="")
 
-    _, rows = read_source(path)
+    _, rows = read(path)
 
     assert ids(rows) == [(2, "P1")]
 
@@ -245,15 +245,15 @@ def test_headings_are_found_beneath_notes_and_blank_rows(tmp_path: Path) -> None
     text = tmp_path / "list.csv"
     text.write_text(csv_text(rows), "utf-8", newline="")
 
-    assert ids(read_source(workbook)[1]) == [(6, "P1")]
-    assert ids(read_source(text)[1]) == [(6, "P1")]
+    assert ids(read(workbook)[1]) == [(6, "P1")]
+    assert ids(read(text)[1]) == [(6, "P1")]
 
 
 def test_a_sheet_that_does_not_start_at_its_first_cell_is_read(tmp_path: Path) -> None:
     shifted = [(), *[(None, None, *row) for row in (LIST_9, row_of("P1"))]]
     path = write_workbook(tmp_path / "list.xlsx", {"List 9": shifted})
 
-    extract, rows = read_source(path)
+    extract, rows = read(path)
 
     position = extract.headings.index("Child Unique ID")
     assert ids(rows, f"c{position}") == [(3, "P1")]
@@ -265,7 +265,7 @@ def test_the_sheet_is_known_by_its_name_or_its_headings(tmp_path: Path, name: st
     sheets = {"List 6": [looked_after, ("P9", dt.date(2012, 1, 1), "M", "A")], name: [LIST_9, row_of("P1")]}
     path = write_workbook(tmp_path / "annex.xlsx", sheets)
 
-    extract, rows = read_source(path)
+    extract, rows = read(path)
 
     assert extract.sheet == name
     assert ids(rows) == [(2, "P1")]
@@ -279,7 +279,7 @@ def test_ssd_spellings_and_a_layout_of_thirteen_columns_are_known(tmp_path: Path
     )  # fmt: skip
     path = write_workbook(tmp_path / "list.xlsx", {"List 9": [headings, tuple(f"v{n}" for n in range(13))]})
 
-    extract, rows = read_source(path)
+    extract, rows = read(path)
 
     assert extract.headings == headings
     assert {n for n in range(13) if f"c{n}" in rows[0]} == set(range(13)) - {2, 3, 5}
@@ -295,7 +295,7 @@ def test_a_column_may_be_headed_by_its_catalogue_name(tmp_path: Path) -> None:
     )
     path = write_workbook(tmp_path / "list.xlsx", {"List 9": [headings, ("P1", "2006-03-01", "", "2025-01-01", 28)]})
 
-    _, rows = read_source(path)
+    _, rows = read(path)
 
     assert (rows[0]["c3"], rows[0]["c4"]) == ("2025-01-01", "28")
 
@@ -315,7 +315,7 @@ def test_messy_headings_in_any_order_give_the_same_columns(
     path = tmp_path_factory.mktemp("messy") / "list.xlsx"
     write_workbook(path, {"Sheet1": [*[()] * lead, headings, [row_of("0012")[n] for n in order]]})
 
-    extract, rows = read_source(path)
+    extract, rows = read(path)
 
     where = {n: f"c{position}" for position, n in enumerate(order)}
     assert [rows[0].get(where[n]) for n in (0, 3, 5, 7, 9, 11, 14)] == ["0012", *LOADED]
@@ -341,7 +341,7 @@ def test_numbers_are_written_out_whole(tmp_path: Path) -> None:
         },
     )
 
-    _, rows = read_source(path)
+    _, rows = read(path)
 
     assert [row["c0"] for row in rows] == ["12345", "123456789012345", "00123", "true", "1.5"]
 
@@ -359,7 +359,7 @@ def test_a_formula_that_failed_is_not_taken_for_a_blank(tmp_path: Path) -> None:
     sheet["J3"].data_type = "e"
     book.save(path)
 
-    _, rows = read_source(path)
+    _, rows = read(path)
 
     assert [row["c9"] for row in rows] == ["Adviser 1", "#N/A"]
 
@@ -369,7 +369,7 @@ def test_dates_counted_from_1904_are_not_four_years_early(tmp_path: Path) -> Non
     rows = [LIST_9, (*row_of("P1")[:13], serial, *ROW[14:])]
     path = write_workbook(tmp_path / "list.xlsx", {"List 9": rows}, date_1904=True)
 
-    _, found = read_source(path)
+    _, found = read(path)
 
     assert found[0]["c3"] == "2006-03-01"
     assert found[0]["c13"] == str((dt.date(2025, 12, 1) - dt.date(1899, 12, 30)).days)
@@ -387,16 +387,16 @@ def test_saving_again_leaves_the_fingerprint_and_a_changed_cell_does_not(tmp_pat
     older = [LIST_9, (*row_of("P1")[:4], 99, *ROW[5:]), row_of("P2")]
 
     prints = {
-        "first": read_source(first)[0].fingerprint,
-        "again": read_source(again)[0].fingerprint,
-        "older": read_source(write_workbook(tmp_path / "3.xlsx", {"List 9": older}))[0].fingerprint,
-        "changed": read_source(write_workbook(tmp_path / "4.xlsx", {"List 9": [LIST_9, row_of("P1"), row_of("P3")]}))[
+        "first": read(first)[0].fingerprint,
+        "again": read(again)[0].fingerprint,
+        "older": read(write_workbook(tmp_path / "3.xlsx", {"List 9": older}))[0].fingerprint,
+        "changed": read(write_workbook(tmp_path / "4.xlsx", {"List 9": [LIST_9, row_of("P1"), row_of("P3")]}))[
             0
         ].fingerprint,
-        "order": read_source(write_workbook(tmp_path / "5.xlsx", {"List 9": [LIST_9, row_of("P2"), row_of("P1")]}))[
+        "order": read(write_workbook(tmp_path / "5.xlsx", {"List 9": [LIST_9, row_of("P2"), row_of("P1")]}))[
             0
         ].fingerprint,
-        "twice": read_source(write_workbook(tmp_path / "6.xlsx", {"List 9": [*rows, row_of("P2"), row_of("P2")]}))[
+        "twice": read(write_workbook(tmp_path / "6.xlsx", {"List 9": [*rows, row_of("P2"), row_of("P2")]}))[
             0
         ].fingerprint,
     }
@@ -409,7 +409,7 @@ def test_a_value_in_the_next_column_is_another_fingerprint(tmp_path: Path) -> No
     left = write_workbook(tmp_path / "a.xlsx", {"List 9": [LIST_9, (*row_of("P1")[:7], "North", None, *ROW[9:])]})
     right = write_workbook(tmp_path / "b.xlsx", {"List 9": [LIST_9, (*row_of("P1")[:7], None, "North", *ROW[9:])]})
 
-    assert read_source(left)[0].fingerprint != read_source(right)[0].fingerprint
+    assert read(left)[0].fingerprint != read(right)[0].fingerprint
 
 
 # Refusals
@@ -525,7 +525,7 @@ def test_two_sheets_that_match_are_named_and_one_can_be_set(tmp_path: Path) -> N
     path = write_workbook(tmp_path / "annex.xlsx", sheets)
 
     message = refusal(path)
-    extract, rows = read_source(path, sheet="last year")
+    extract, rows = read(path, sheet="last year")
 
     assert '"This year" and "Last year"' in message
     assert 'set sheet = "..."' in message
@@ -539,7 +539,7 @@ def test_a_hidden_copy_does_not_compete_with_the_sheet_that_is_seen(tmp_path: Pa
     book["Old"].sheet_state = "hidden"
     book.save(path)
 
-    assert read_source(path)[0].sheet == "Now"
+    assert read(path)[0].sheet == "Now"
 
 
 def test_a_sheet_that_is_not_there_is_refused(tmp_path: Path) -> None:
@@ -669,7 +669,7 @@ def test_rows_formatted_to_the_end_of_the_sheet_are_nothing(tmp_path: Path) -> N
         sheet.write_blank(number, 0, None, grey)
     book.close()
 
-    _, rows = read_source(path)
+    _, rows = read(path)
 
     assert ids(rows) == [(2, "P1")]
 

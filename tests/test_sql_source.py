@@ -43,7 +43,7 @@ def read(
 
 def fault(folder: Path, url: str, query: str = SELECT, **other: Any) -> str:
     with pytest.raises(SourceError) as raised:
-        read_source(folder, url, query, **other)
+        read(folder, url, query, **other)
     assert raised.value.exit_code == 3
     return str(raised.value)
 
@@ -58,7 +58,7 @@ def small(folder: Path) -> str:
 
 
 def test_a_query_gives_its_rows_in_order_of_person(tmp_path: Path, database: str) -> None:
-    found = read_source(
+    found = read(
         tmp_path, database, 'SELECT team AS "Allocated Team", date_of_birth AS "DOB", person_id FROM leaver;\n'
     )
 
@@ -73,7 +73,7 @@ def test_values_of_every_kind_become_plain_text(tmp_path: Path, database: str) -
             timestamp '2025-05-05 14:30' AS pathway_plan_review_date, 12 AS allocated_worker
     """
 
-    (row,) = read_source(tmp_path, database, query)
+    (row,) = read(tmp_path, database, query)
 
     assert row[1:] == (
         "12345", "2006-07-01", "true", "false", "56", "2025-05-05", None, "2025-05-05 14:30:00", "12",
@@ -81,7 +81,7 @@ def test_values_of_every_kind_become_plain_text(tmp_path: Path, database: str) -
 
 
 def test_columns_that_mean_nothing_are_never_loaded(tmp_path: Path, database: str) -> None:
-    found = read_source(tmp_path, database, "SELECT person_id, 'Surname' AS surname, date_of_birth FROM leaver")
+    found = read(tmp_path, database, "SELECT person_id, 'Surname' AS surname, date_of_birth FROM leaver")
 
     assert "Surname" not in str(found)
 
@@ -100,11 +100,11 @@ def test_the_same_rows_in_another_order_are_the_same_input(tmp_path: Path, datab
 def test_colons_percent_signs_and_semicolons_inside_a_query_are_its_own(tmp_path: Path, database: str) -> None:
     query = f"{SELECT} -- 100%; of :them\nWHERE team LIKE '%;%' OR team <> ':x' /* ; */;"
 
-    assert len(read_source(tmp_path, database, query)) == 2
+    assert len(read(tmp_path, database, query)) == 2
 
 
 def test_sqlite_is_read_too(tmp_path: Path) -> None:
-    assert read_source(tmp_path, small(tmp_path), SELECT) == [(1, "P1", "2006-06-01")]
+    assert read(tmp_path, small(tmp_path), SELECT) == [(1, "P1", "2006-06-01")]
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_a_password_comes_from_the_environment_and_is_never_shown(tmp_path: Path
         with psycopg.connect(database, autocommit=True) as store:
             store.execute("GRANT USAGE ON SCHEMA public TO reader")
             store.execute("GRANT SELECT ON leaver TO reader")
-        found = read_source(tmp_path, url, SELECT, {"SOURCE_PASSWORD": "right-secret"}, password_env="SOURCE_PASSWORD")
+        found = read(tmp_path, url, SELECT, {"SOURCE_PASSWORD": "right-secret"}, password_env="SOURCE_PASSWORD")
     finally:
         rules.write_text(before, encoding="utf-8")
         with psycopg.connect(database, autocommit=True) as store:

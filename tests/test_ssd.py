@@ -93,7 +93,7 @@ def open_case(person_id: str = "1", **cells: Any) -> Dataset:
 
 
 def test_a_plan_dated_1900_is_no_plan(read: Read) -> None:
-    found = read_source(open_case(plan="1900-01-01"))
+    found = read(open_case(plan="1900-01-01"))
 
     assert found.of("1", "pathway_plan_review_date") is None
 
@@ -102,7 +102,7 @@ def test_a_plan_that_could_not_show_without_a_contact_record_is_not_evidenced(re
     data = Dataset().person("1").leaver("1", plan="1900-01-01")
     data.person("2", born="2009-01-01").leaver("2", plan="1900-01-01", eligibility="Eligible")
 
-    found = read_source(data)
+    found = read(data)
 
     assert found.of("1", "pathway_plan_review_date") == "[unreadable]"
     assert found.of("2", "pathway_plan_review_date") is None
@@ -110,7 +110,7 @@ def test_a_plan_that_could_not_show_without_a_contact_record_is_not_evidenced(re
 
 
 def test_a_plan_last_edited_is_read_as_its_day(read: Read) -> None:
-    found = read_source(open_case(plan="2025-12-01 16:45:10"))
+    found = read(open_case(plan="2025-12-01 16:45:10"))
 
     assert found.of("1", "pathway_plan_review_date") == dt.date(2025, 12, 1)
 
@@ -125,7 +125,7 @@ def test_eligibility_history_times_contact_history_is_one_person(read: Read) -> 
         ):
             data.leaver("1", eligibility=eligibility, contact=contact, in_touch=in_touch, accommodation=accommodation)
 
-    found = read_source(data)
+    found = read(data)
 
     assert found.of("1", "eligibility") == "former relevant"
     assert found.of("1", "in_touch") == "NO"
@@ -149,7 +149,7 @@ def test_the_eligibility_that_fits_the_age_is_used(read: Read) -> None:
         )
     data.leaver("3", eligibility="Former Relevant")
 
-    found = read_source(data)
+    found = read(data)
 
     assert [found.of(person, "eligibility") for person in "123"] == ["eligible", "relevant", "former relevant"]
 
@@ -169,7 +169,7 @@ def test_no_current_eligibility_stays_and_whoever_is_25_goes(read: Read) -> None
     data = Dataset().person("1", born="2003-01-13").leaver("1", eligibility="No Current Eligibility")
     data.person("2", born="2001-01-12").leaver("2").person("3", born="2001-01-13").leaver("3")
 
-    found = read_source(data)
+    found = read(data)
 
     assert set(found.people) == {"1", "3"}
     assert found.of("1", "eligibility") == "no current eligibility"
@@ -189,7 +189,7 @@ def test_codes_and_descriptions_are_both_read_and_a_leading_letter_is_not_a_code
     for person, (accommodation, activity, suitable) in cells.items():
         data.person(person).leaver(person, accommodation=accommodation, activity=activity, suitable=suitable)
 
-    found = read_source(data)
+    found = read(data)
 
     columns = ("accommodation", "activity", "accommodation_suitable")
     assert {person: tuple(found.of(person, column) for column in columns) for person in cells} == {
@@ -211,7 +211,7 @@ def test_row_ids_that_change_every_night_change_nothing(read: Read) -> None:
             row["clea_table_id"] = table_id
         if order == ["y", "x"]:
             data.rows["ssd_care_leavers"].reverse()
-        prints.add(read_source(data).extract.fingerprint)
+        prints.add(read(data).extract.fingerprint)
 
     assert len(prints) == 1
 
@@ -222,7 +222,7 @@ def test_an_adviser_whose_involvement_has_ended_is_no_adviser(read: Read) -> Non
     data.person("3").leaver("3", adviser="7").involvement("3", "7", end="2026-01-12")
     data.person("4").leaver("4", adviser="7").involvement("4", "7", end="2026-01-13")
 
-    found = read_source(data)
+    found = read(data)
 
     advisers = {person: found.of(person, "personal_adviser") for person in found.people}
     assert advisers == {"1": "A Example", "2": None, "3": None, "4": "A Example"}
@@ -233,7 +233,7 @@ def test_an_open_social_worker_is_not_an_adviser(read: Read) -> None:
     data = open_case()
     data.person("2").leaver("2", adviser="9").involvement("2", "9", role="Case Worker")
 
-    assert read_source(data).of("2", "personal_adviser") is None
+    assert read(data).of("2", "personal_adviser") is None
 
 
 def test_nobody_having_an_adviser_is_a_fault_of_the_role_codes(read: Read) -> None:
@@ -241,8 +241,8 @@ def test_nobody_having_an_adviser_is_a_fault_of_the_role_codes(read: Read) -> No
     for n in range(20):
         data.person(f"P{n}").leaver(f"P{n}").involvement(f"P{n}", "9", role="LC TEAM WORKER")
 
-    found = read_source(data)
-    named = read_source(data, adviser_roles=["LC team worker"])
+    found = read(data)
+    named = read(data, adviser_roles=["LC team worker"])
 
     assert found.of("P1", "personal_adviser") == "[not supplied]"
     assert "personal_adviser is left out: 20 of 20" in found.notes
@@ -255,7 +255,7 @@ def test_local_roles_still_confirm_the_adviser_by_worker(read: Read) -> None:
     data.person("1").leaver("1", adviser="7").involvement("1", "7", role="LC1")
     data.person("2").leaver("2", adviser="7").involvement("2", "7", role="LC1", end="2025-01-01")
 
-    found = read_source(data)
+    found = read(data)
 
     assert (found.of("1", "personal_adviser"), found.of("2", "personal_adviser")) == ("7", None)
 
@@ -266,7 +266,7 @@ def test_the_team_is_the_advisers_then_the_department_then_the_social_workers(re
     data.person("2").leaver("2", team="12", worker="9", adviser="8").involvement("2", "8")
     data.person("3").leaver("3", team="12")
 
-    found = read_source(data)
+    found = read(data)
 
     teams = {person: found.of(person, "allocated_team") for person in found.people}
     assert teams == {"1": "Leaving Care North", "2": "Leaving Care South", "3": "Children in Care"}
@@ -274,7 +274,7 @@ def test_the_team_is_the_advisers_then_the_department_then_the_social_workers(re
 
 
 def test_the_date_of_the_return_is_not_a_contact(read: Read) -> None:
-    found = read_source(open_case(contact="2025-06-01"))
+    found = read(open_case(contact="2025-06-01"))
 
     assert found.of("1", "last_recorded_in_touch_date") == dt.date(2025, 6, 1)
     assert found.of("1", "latest_contact_date") == "[not supplied]"
@@ -287,8 +287,8 @@ def test_an_old_release_names_the_highest_worker_ever_and_is_not_believed(read: 
     unmapped = Dataset(without={"pers_forename", "pers_surname", "pers_upn"})
     unmapped.person("1").leaver("1", adviser="999").involvement("1", "999", role="LC1")
 
-    assert read_source(data).of("1", "personal_adviser") == "A Example"
-    assert read_source(unmapped).of("1", "personal_adviser") == "[not supplied]"
+    assert read(data).of("1", "personal_adviser") == "A Example"
+    assert read(unmapped).of("1", "personal_adviser") == "[not supplied]"
 
 
 def test_an_estimated_birth_date_is_used_unless_still_to_come(read: Read) -> None:
@@ -296,7 +296,7 @@ def test_an_estimated_birth_date_is_used_unless_still_to_come(read: Read) -> Non
     data.person("2", born=None, pers_expected_dob=day("2026-03-01")).leaver("2")
     data.person("3", born="2007-05-05", pers_expected_dob=day("2001-01-01")).leaver("3")
 
-    found = read_source(data)
+    found = read(data)
 
     births = {person: found.of(person, "date_of_birth") for person in found.people}
     assert births == {"1": dt.date(2007, 1, 1), "2": None, "3": dt.date(2007, 5, 5)}
@@ -307,7 +307,7 @@ def test_ids_are_compared_as_trimmed_text(read: Read) -> None:
     data = Dataset().person("00123").leaver(" 00123 ", adviser="7.0").involvement("00123", "7")
     data.person("L-45a").leaver("L-45a").person("77").leaver("77.0")
 
-    found = read_source(data)
+    found = read(data)
 
     assert set(found.people) == {"00123", "L-45a", "77"}
     assert found.of("00123", "personal_adviser") == "7"
@@ -318,14 +318,14 @@ def test_numeric_ids_are_the_same_ids(read: Read) -> None:
     data = Dataset(types={"clea_person_id": Integer()}).person("123")
     data.add("ssd_care_leavers", clea_person_id=123, clea_care_leaver_eligibility="Former Relevant")
 
-    assert read_source(data).of("123", "date_of_birth") == dt.date(2006, 6, 1)
+    assert read(data).of("123", "date_of_birth") == dt.date(2006, 6, 1)
 
 
 def test_an_adviser_without_a_name_is_still_an_adviser(read: Read) -> None:
     data = open_case()
     data.person("2").leaver("2").involvement("2", "71")
 
-    found = read_source(data)
+    found = read(data)
 
     assert found.of("2", "personal_adviser") == "71"
     assert "1 person with an adviser whom ssd_professionals does not name" in found.notes
@@ -335,7 +335,7 @@ def test_a_teams_parent_is_never_the_team(read: Read) -> None:
     data = open_case()
     data.rows["ssd_department"] = [{"dept_team_id": "33", "dept_team_parent_id": "12", "dept_team_parent_name": "Team"}]
 
-    assert read_source(data).of("1", "allocated_team") == "33"
+    assert read(data).of("1", "allocated_team") == "33"
 
 
 def test_unaccompanied_children_are_found_in_any_wording(read: Read) -> None:
@@ -356,7 +356,7 @@ def test_unaccompanied_children_are_found_in_any_wording(read: Read) -> None:
                 immi_immigration_status_end_date=ended,
             )
 
-    found = read_source(data)
+    found = read(data)
 
     said = {person: found.of(person, "uasc") for person in statuses}
     assert said == dict.fromkeys("ABCD", True) | dict.fromkeys("EFG", False) | dict.fromkeys("HI")
@@ -370,13 +370,13 @@ def test_postcodes_with_spaces_and_placeholders_are_normalised(read: Read) -> No
         start = day("2025-10-01")
         data.add("ssd_address", addr_person_id=person, addr_address_start_date=start, addr_address_postcode=postcode)
 
-    found = read_source(data, area_postcodes=["CW", "SK10"])
+    found = read(data, area_postcodes=["CW", "SK10"])
 
     assert {person: found.of(person, "out_of_area") for person in postcodes} == {
         "1": False, "2": False, "3": True, "4": None, "5": None, "6": False,
     }  # fmt: skip
     assert found.of("1", "accommodation_start_date") == dt.date(2025, 10, 1)
-    assert read_source(data).of("1", "out_of_area") == "[not supplied]"
+    assert read(data).of("1", "out_of_area") == "[not supplied]"
 
 
 def test_placeholders_are_blank_everywhere(read: Read) -> None:
@@ -384,7 +384,7 @@ def test_placeholders_are_blank_everywhere(read: Read) -> None:
     data.rows["ssd_professionals"][0]["prof_professional_name"] = "SSD_PH"
     data.rows["ssd_person"][0]["pers_death_date"] = day("1900-01-01")
 
-    found = read_source(data)
+    found = read(data)
 
     for column in ("in_touch", "accommodation", "allocated_worker", "last_recorded_in_touch_date", "death_date"):
         assert found.of("1", column) is None
@@ -396,7 +396,7 @@ def test_a_closed_involvement_ended_in_1900_is_open(read: Read) -> None:
     data = open_case()
     data.rows["ssd_involvements"][0]["invo_involvement_end_date"] = day("1900-01-01")
 
-    assert read_source(data).of("1", "personal_adviser") == "A Example"
+    assert read(data).of("1", "personal_adviser") == "A Example"
 
 
 def test_times_of_day_are_dropped_in_english_time(read: Read) -> None:
@@ -406,14 +406,14 @@ def test_times_of_day_are_dropped_in_english_time(read: Read) -> None:
     data.types["pers_dob"] = DateTime(timezone=True)
     data.rows["ssd_person"][0]["pers_dob"] = dt.datetime(2006, 6, 30, 23, 0, tzinfo=dt.UTC)
 
-    assert read_source(data).of("1", "date_of_birth") == dt.date(2006, 7, 1)
+    assert read(data).of("1", "date_of_birth") == dt.date(2006, 7, 1)
 
 
 def test_a_death_in_any_row_or_column_is_a_death(read: Read) -> None:
     data = open_case(contact="2025-06-01").leaver("1", in_touch="Died", contact="2024-01-01")
     data.person("2", pers_death_date=day("2025-05-05")).leaver("2", in_touch="YES", contact="2025-06-01")
 
-    found = read_source(data)
+    found = read(data)
 
     assert found.people["1"]["died"]
     assert found.people["2"]["died"]
@@ -427,7 +427,7 @@ def test_a_disability_of_any_row_counts(read: Read) -> None:
         for code in each:
             data.add("ssd_disability", disa_person_id=person, disa_disability_code=code)
 
-    found = read_source(data)
+    found = read(data)
 
     said = {person: found.of(person, "disability") for person in codes}
     assert said == {"A": False, "B": True, "C": True, "D": True, "E": None}
@@ -443,7 +443,7 @@ def test_changes_of_adviser_are_of_person_and_not_of_paperwork(read: Read) -> No
     data.involvement("1", "4", start="2025-09-01", end="2025-12-01")
     data.involvement("1", "4", start="2025-12-01")
 
-    found = read_source(data)
+    found = read(data)
 
     assert found.of("1", "pa_changes_12_months") == 2
     assert found.of("1", "pa_start_date") == dt.date(2025, 9, 1)
@@ -455,7 +455,7 @@ def test_being_no_mother_is_never_claimed(read: Read) -> None:
     for person, mother in (("1", "Y"), ("2", "N"), ("3", None)):
         data.person(person, pers_is_mother=mother).leaver(person)
 
-    found = read_source(data)
+    found = read(data)
 
     assert [found.of(person, "is_parent") for person in "123"] == [True, None, None]
 
@@ -472,7 +472,7 @@ def mosaic_case(**cells: Any) -> Dataset:
 
 
 def test_mosaic_names_adviser_team_and_worker(read: Read) -> None:
-    found = read_source(mosaic_case(), "mosaic")
+    found = read(mosaic_case(), "mosaic")
 
     assert found.of("1", "personal_adviser") == "A Example"
     assert found.of("1", "allocated_team") == "Leaving Care"
@@ -486,14 +486,14 @@ def test_mosaic_eligibility_in_ofsted_form_is_read(read: Read) -> None:
     for text in ("a) Relevant child", "b) Former relevant child", "c) Qualifying care leaver", "d) Eligible"):
         data.person(text[0]).leaver(text[0], eligibility=text)
 
-    found = read_source(data, "mosaic")
+    found = read(data, "mosaic")
 
     said = [found.of(person, "eligibility") for person in "abcd"]
     assert said == ["relevant", "former relevant", "qualifying", "eligible"]
 
 
 def test_mosaic_without_an_eligibility_is_blank_and_said(read: Read) -> None:
-    found = read_source(mosaic_case().person("2").leaver("2", eligibility=None), "mosaic")
+    found = read(mosaic_case().person("2").leaver("2", eligibility=None), "mosaic")
 
     assert found.of("2", "eligibility") is None
     assert "1 person without an eligibility" in found.notes
@@ -502,20 +502,20 @@ def test_mosaic_without_an_eligibility_is_blank_and_said(read: Read) -> None:
 def test_mosaic_aged_25_is_no_longer_former_relevant(read: Read) -> None:
     data = mosaic_case().person("2", born="2000-06-01").leaver("2", eligibility="b) Former relevant child")
 
-    assert set(read_source(data, "mosaic").people) == {"1"}
+    assert set(read(data, "mosaic").people) == {"1"}
 
 
 def test_mosaic_advisers_missing_from_involvements_are_still_advisers(read: Read) -> None:
     data = mosaic_case().involvement("1", "55", role="ALLWKR")
 
-    assert read_source(data, "mosaic").of("1", "personal_adviser") == "A Example"
+    assert read(data, "mosaic").of("1", "personal_adviser") == "A Example"
 
 
 def test_a_mosaic_adviser_all_of_whose_relationships_ended_is_none(read: Read) -> None:
     data = mosaic_case().involvement("1", "55", role="REL.PERSONALADVISOR", end="2025-01-01")
     data.person("2").leaver("2", adviser="B Example", eligibility="b) Former relevant child")
 
-    found = read_source(data, "mosaic")
+    found = read(data, "mosaic")
 
     assert (found.of("1", "personal_adviser"), found.of("2", "personal_adviser")) == (None, "B Example")
 
@@ -525,7 +525,7 @@ def test_mosaic_team_ids_that_nothing_names_do_not_route(read: Read) -> None:
     data.add("ssd_department")
     data.add("ssd_professionals", prof_staff_id="55")
 
-    assert read_source(data, "mosaic").of("1", "allocated_team") == "Leaving Care"
+    assert read(data, "mosaic").of("1", "allocated_team") == "Leaving Care"
 
 
 def test_mosaic_columns_under_other_names_are_found(read: Read) -> None:
@@ -538,7 +538,7 @@ def test_mosaic_columns_under_other_names_are_found(read: Read) -> None:
         "clea_table_id": "clea_care_table_id",
     }
 
-    found = read_source(data, "mosaic")
+    found = read(data, "mosaic")
 
     assert found.of("1", "eligibility") == "former relevant"
     assert found.of("1", "accommodation_suitable") is True
@@ -561,7 +561,7 @@ def test_eclipse_records_without_a_contact_date_never_win(read: Read) -> None:
     data = Dataset().person("1").leaver("1", contact=None, in_touch="NO", plan=None)
     data.leaver("1", contact="2025-11-01", in_touch="YES", plan="2025-10-01")
 
-    found = read_source(data, "eclipse")
+    found = read(data, "eclipse")
 
     assert found.of("1", "in_touch") == "YES"
     assert found.of("1", "latest_contact_date") == dt.date(2025, 11, 1)
@@ -576,7 +576,7 @@ def test_eclipse_ties_and_several_allocations_are_one_person(read: Read) -> None
     data.add("ssd_professionals", prof_professional_id="7", prof_professional_name="A Example")
     data.add("ssd_professionals", prof_professional_id="7", prof_professional_name="A Example")
 
-    found = read_source(data, "eclipse")
+    found = read(data, "eclipse")
 
     assert list(found.people) == ["1"]
     assert found.of("1", "personal_adviser") == "A Example"
@@ -587,7 +587,7 @@ def test_an_eclipse_adviser_is_todays_and_not_that_of_the_last_contact(read: Rea
     data.involvement("1", "7", end="2024-06-01").involvement("1", "8", start="2024-06-01", team="Leaving Care South")
     data.person("2").leaver("2", contact=None, adviser=None).involvement("2", "8")
 
-    found = read_source(data, "eclipse")
+    found = read(data, "eclipse")
 
     assert (found.of("1", "personal_adviser"), found.of("1", "allocated_team")) == ("8", "Leaving Care South")
     assert found.of("2", "personal_adviser") == "8"
@@ -598,7 +598,7 @@ def test_eclipse_plans_of_another_councils_form_are_a_fault_and_no_breach(read: 
     for n in range(20):
         data.person(f"P{n}").leaver(f"P{n}", contact="2025-11-01", suitable=None)
 
-    found = read_source(data, "eclipse")
+    found = read(data, "eclipse")
 
     assert found.of("P1", "pathway_plan_review_date") == "[not supplied]"
     assert "pathway_plan_review_date is left out: 20 of 20" in found.notes
@@ -607,7 +607,7 @@ def test_eclipse_plans_of_another_councils_form_are_a_fault_and_no_breach(read: 
 def test_people_missing_from_ssd_person_are_kept_and_said(read: Read) -> None:
     data = Dataset().person("1").leaver("1").leaver("2")
 
-    found = read_source(data, "eclipse")
+    found = read(data, "eclipse")
 
     assert found.of("2", "date_of_birth") is None
     assert "1 person not in ssd_person" in found.notes
@@ -616,7 +616,7 @@ def test_people_missing_from_ssd_person_are_kept_and_said(read: Read) -> None:
 def test_a_birth_date_still_to_come_is_unreadable(read: Read) -> None:
     data = Dataset().person("1").leaver("1").person("2", born="2026-05-01").leaver("2")
 
-    assert read_source(data, "eclipse").of("2", "date_of_birth") == "[unreadable]"
+    assert read(data, "eclipse").of("2", "date_of_birth") == "[unreadable]"
 
 
 # What a release lacks
@@ -629,7 +629,7 @@ def test_tables_and_columns_a_release_lacks_are_said_and_not_crashed_on(read: Re
         "ssd_address", "ssd_cla_episodes", "pers_expected_dob", "clea_care_leaver_activity",
     }  # fmt: skip
 
-    found = read_source(data)
+    found = read(data)
 
     assert "ssd_involvements is not there" in found.notes
     assert "ssd_person has no pers_expected_dob" in found.notes
@@ -647,7 +647,7 @@ def test_a_table_nothing_can_do_without_is_named(read: Read, table: str) -> None
     with pytest.raises(
         SourceError, match=f'source "ssd": no table {table} in schema "ssd_test"; correct url or schema'
     ):
-        read_source(data)
+        read(data)
 
 
 def test_a_column_nothing_can_do_without_is_named(read: Read) -> None:
@@ -655,19 +655,19 @@ def test_a_column_nothing_can_do_without_is_named(read: Read) -> None:
     data.without = {"pers_dob"}
 
     with pytest.raises(SourceError, match="ssd_person: no column pers_dob"):
-        read_source(data)
+        read(data)
 
 
 def test_names_in_capitals_are_the_same_tables(read: Read) -> None:
     data = open_case()
     data.renamed = {name: name.upper() for name in ("ssd_person", "ssd_care_leavers", "pers_dob", "clea_person_id")}
 
-    assert read_source(data).of("1", "date_of_birth") == dt.date(2006, 6, 1)
+    assert read(data).of("1", "date_of_birth") == dt.date(2006, 6, 1)
 
 
 def test_a_dataset_that_was_not_loaded_is_said(read: Read) -> None:
     with pytest.raises(SourceError, match="ssd_care_leavers: no rows; load the dataset again"):
-        read_source(Dataset())
+        read(Dataset())
 
 
 def test_a_column_of_the_wrong_type_is_named(read: Read) -> None:
@@ -676,7 +676,7 @@ def test_a_column_of_the_wrong_type_is_named(read: Read) -> None:
     data.rows["ssd_person"][0]["pers_dob"] = True
 
     with pytest.raises(SourceError, match=r"ssd_person\.pers_dob: none of its 1 values is a date"):
-        read_source(data)
+        read(data)
 
 
 def test_one_date_that_cannot_be_read_is_that_persons_alone(read: Read) -> None:
@@ -685,7 +685,7 @@ def test_one_date_that_cannot_be_read_is_that_persons_alone(read: Read) -> None:
     data.rows["ssd_care_leavers"][0]["clea_pathway_plan_review_date"] = "31/11/2025"
     data.person("2").leaver("2", in_touch="YES", contact="2025-06-01", plan="05/12/2025")
 
-    found = read_source(data)
+    found = read(data)
 
     assert found.of("1", "pathway_plan_review_date") == "[unreadable]"
     assert found.of("2", "pathway_plan_review_date") == dt.date(2025, 12, 5)
@@ -693,7 +693,7 @@ def test_one_date_that_cannot_be_read_is_that_persons_alone(read: Read) -> None:
 
 def test_tables_without_any_birth_date_do_not_belong_together(read: Read) -> None:
     with pytest.raises(SourceError, match="ssd_person: no birth date for any of 1 people"):
-        read_source(Dataset().person("9").leaver("1"))
+        read(Dataset().person("9").leaver("1"))
 
 
 counts = st.integers(0, 3)

@@ -46,7 +46,7 @@ duckdb.sql(f"COPY (SELECT {listed} FROM range({people}) AS numbers(n)) TO '{path
 COMMON = """
 import datetime as dt, json, resource, sys, time
 from pathlib import Path
-from monitor import caseload, derived, evaluation, sources
+from monitor.caseload.intake import type_rows, join_roster
 from monitor.config import Source, shipped
 from monitor.rulebook import load_rulebook
 from monitor.workspace import open_workspace

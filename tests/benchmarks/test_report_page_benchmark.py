@@ -27,10 +27,10 @@ FRESH = """
 import sys, time
 started = time.perf_counter()
 from monitor.report.page import write_page
-from monitor.templating import open_templates
+from monitor.messages.templates import open_templates
 imported = time.perf_counter() - started
 sys.path.insert(0, sys.argv[1])
-from report_contents import example
+from support.report_contents import example
 contents = example(sys.argv[2])
 started = time.perf_counter()
 write_page(contents, open_templates())

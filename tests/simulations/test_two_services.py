@@ -44,11 +44,10 @@ PEOPLE = 12
 SERVICE = """
 import datetime as dt, os, sys, time
 from pathlib import Path
-from monitor import nightly
-from monitor.config import load_config
+from monitor.config.settings import load_config
 from monitor.errors import MonitorError
-from monitor.nightly import Tools
-from monitor.store.ledger import Request
+from monitor.night.run import Tools, run_night
+from monitor.store.nights import Request
 
 folder = Path(sys.argv[1])
 while True:
@@ -56,7 +55,7 @@ while True:
     moment = dt.datetime.combine(as_at, dt.time(9), dt.UTC)
     tools = Tools(lambda: moment, os.environ, lambda step: None)
     try:
-        night = nightly.run(load_config(folder / "monitor.toml"), Request(as_at, as_at), tools, wait_seconds=1)
+        night = run_night(load_config(folder / "monitor.toml"), Request(as_at, as_at), tools, wait_seconds=1)
         print(night.outcome, flush=True)
     except MonitorError as fault:
         print(type(fault).__name__, fault, flush=True)

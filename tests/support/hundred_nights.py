@@ -15,7 +15,7 @@ from monitor.rulebook.rulebook import load_rulebook
 from monitor.workdays import is_working_day
 
 LONDON = ZoneInfo("Europe/London")
-EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
+EXAMPLE = Path(__file__).parent.parent.parent / "config.example.toml"
 OPENING_LINES = 3
 """What has changed since when, how many have something open, who is critical."""
 
