@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from duckdb import DuckDBPyConnection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +17,7 @@ from monitor.rulebook.evaluation import Counts, Evaluation
 from monitor.rulebook.examples import build_caseload
 from monitor.rulebook.rule_file import Example
 from monitor.rulebook.rulebook import load_rulebook
-from monitor.workspace import fetch, lock_down, open_workspace
+from monitor.workspace import Workspace, fetch, lock_down, open_workspace
 
 AS_AT = date(2026, 1, 5)
 SUPPLIED = frozenset(columns.BY_NAME)
@@ -53,7 +52,7 @@ def person(*, unreadable: tuple[str, ...] = (), not_supplied: tuple[str, ...] = 
 
 @dataclass
 class Asked:
-    workspace: DuckDBPyConnection
+    workspace: Workspace
     found: Evaluation
     outcomes: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
 

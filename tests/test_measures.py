@@ -3,7 +3,6 @@
 import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from support.council import shipped_rules
@@ -13,10 +12,7 @@ from monitor.figures import measures
 from monitor.figures.measures import Proportion
 from monitor.rulebook import evaluation, examples
 from monitor.rulebook.rule_file import Example
-from monitor.workspace import open_workspace
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from monitor.workspace import Workspace, open_workspace
 
 PLANS = [shipped_rules().by_id[rule] for rule in ("pathway-plan-missing", "pathway-plan-current")]
 ANALYST, NORTH = "analyst@example.gov.uk", "north@example.gov.uk"
@@ -24,7 +20,7 @@ SUPPLIED = frozenset({"disability", "in_touch", "personal_adviser", "activity", 
 
 
 @pytest.fixture
-def workspace() -> Iterator["DuckDBPyConnection"]:
+def workspace() -> Iterator[Workspace]:
     workspace = open_workspace()
     yield workspace
     workspace.close()
@@ -40,9 +36,7 @@ def young(*, unreadable: tuple[str, ...] = (), flagged: bool = False, **given: o
     return Example("someone", NIGHT, "ok", kept, unreadable=unreadable), flagged
 
 
-def take(
-    workspace: "DuckDBPyConnection", *people: tuple[Example, bool], cap: int = 25
-) -> dict[str, dict[str, Proportion]]:
+def take(workspace: Workspace, *people: tuple[Example, bool], cap: int = 25) -> dict[str, dict[str, Proportion]]:
     examples.build_caseload(workspace, [one for one, _ in people])
     evaluation.ask(workspace, PLANS)
     workspace.execute("CREATE TABLE flag_line (person_id VARCHAR, state VARCHAR, severity VARCHAR)")
@@ -57,7 +51,7 @@ def take(
 
 
 def test_an_adviser_over_the_cap_counts_once_in_the_team_most_of_their_people_are_in(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
 ) -> None:
     people = [young(personal_adviser="B Example", allocated_team="South") for _ in range(3)]
     people += [young(personal_adviser="b example "), young(), young(personal_adviser=None)]
@@ -68,7 +62,7 @@ def test_an_adviser_over_the_cap_counts_once_in_the_team_most_of_their_people_ar
 
 
 def test_out_of_work_for_health_or_caring_leaves_out_whom_the_record_does_not_say(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
 ) -> None:
     found = take(
         workspace, young(activity="G4"), young(activity="G6"), young(activity="G5"), young(activity=None),
@@ -78,7 +72,7 @@ def test_out_of_work_for_health_or_caring_leaves_out_whom_the_record_does_not_sa
     assert found["neet-health-or-caring"] == {"North": Proportion(2, 3, 2)}
 
 
-def test_a_plan_is_current_when_it_is_there_and_not_overdue_by_group(workspace: "DuckDBPyConnection") -> None:
+def test_a_plan_is_current_when_it_is_there_and_not_overdue_by_group(workspace: Workspace) -> None:
     found = take(
         workspace,
         young(disability=True),
@@ -92,7 +86,7 @@ def test_a_plan_is_current_when_it_is_there_and_not_overdue_by_group(workspace: 
     assert found["plan-current:not-disabled"] == {"North": Proportion(1, 1, 1)}
 
 
-def test_something_open_is_counted_by_group(workspace: "DuckDBPyConnection") -> None:
+def test_something_open_is_counted_by_group(workspace: Workspace) -> None:
     found = take(workspace, young(disability=True, flagged=True), young(disability=True), young(flagged=True))
 
     assert found["flagged:disabled"] == {"North": Proportion(1, 2, 0)}
@@ -100,7 +94,7 @@ def test_something_open_is_counted_by_group(workspace: "DuckDBPyConnection") -> 
 
 
 def test_those_of_21_and_over_are_reached_refused_or_not_and_touched_within_thirty_days(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
 ) -> None:
     grown = {"date_of_birth": dt.date(2003, 6, 1)}
     found = take(
@@ -119,7 +113,7 @@ def test_those_of_21_and_over_are_reached_refused_or_not_and_touched_within_thir
     assert found["over-21-untouched"] == {"North": Proportion(2, 5, 0)}
 
 
-def test_an_adviser_before_18_is_asked_of_the_eligible_and_relevant_only(workspace: "DuckDBPyConnection") -> None:
+def test_an_adviser_before_18_is_asked_of_the_eligible_and_relevant_only(workspace: Workspace) -> None:
     seventeen = {"date_of_birth": dt.date(2008, 6, 1)}
     found = take(
         workspace,
@@ -132,7 +126,7 @@ def test_an_adviser_before_18_is_asked_of_the_eligible_and_relevant_only(workspa
     assert found["adviser-before-18"] == {"North": Proportion(1, 2, 0)}
 
 
-def test_how_far_a_column_is_filled_in_leaves_out_cells_that_cannot_be_read(workspace: "DuckDBPyConnection") -> None:
+def test_how_far_a_column_is_filled_in_leaves_out_cells_that_cannot_be_read(workspace: Workspace) -> None:
     found = take(workspace, young(), young(activity=None), young(unreadable=("activity",)), young(in_touch="DIED"))
 
     assert found["filled:activity"] == {"North": Proportion(1, 2, 1)}

@@ -17,6 +17,7 @@ from monitor.caseload import snapshot
 from monitor.config.settings import load_config
 from monitor.errors import Problems, Refused, SourceError
 from monitor.record import purge_words, remove_person
+from monitor.record.purge import purge_store
 from monitor.record.remove_person import RemovalAccount
 from monitor.record.remove_traces import Trace
 from monitor.store import events

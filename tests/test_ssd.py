@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from duckdb import DuckDBPyConnection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Boolean, Integer, String
@@ -18,7 +17,7 @@ from monitor.config.settings import NOT_AN_ADVISER
 from monitor.config.source_settings import Source
 from monitor.errors import SourceError
 from monitor.sources.read import Extract, read_source
-from monitor.workspace import fetch, open_workspace
+from monitor.workspace import Workspace, fetch, open_workspace
 
 AS_AT = dt.date(2026, 1, 12)
 
@@ -43,7 +42,7 @@ Read = Callable[..., Reading]
 
 def extract_from(
     url: str, data: Dataset, kind: str, schema: str | None = None, **other: Any
-) -> tuple[DuckDBPyConnection, Extract]:
+) -> tuple[Workspace, Extract]:
     data.write(url, schema=schema)
     source = Source.model_validate({"name": "ssd", "kind": f"ssd-{kind}", "url": url, "schema": schema, **other})
     workspace = open_workspace()

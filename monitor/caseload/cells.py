@@ -5,15 +5,12 @@ Reading each distinct text once keeps a million rows cheap: dates, codes and tea
 
 from collections.abc import Iterator, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from monitor.catalogue.codes import read_accommodation, read_code, read_yes_no, says_died, showable
 from monitor.catalogue.columns import Column
 from monitor.catalogue.phrases import BLANK_TEXTS, UNREADABLE
-from monitor.workspace import load_rows
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from monitor.workspace import Workspace, load_rows
 
 WHITE = r"[\s\x00\x{00a0}\x{2007}\x{202f}\x{feff}]+"
 """White space with the non-breaking kinds that workbooks hold, and the NUL that PostgreSQL cannot keep; for DuckDB."""
@@ -55,7 +52,7 @@ def tidy(text: str) -> str:
 
 
 def read_cells(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     table: str,
     column: Column,
     texts: str,
@@ -191,7 +188,7 @@ def _parameters(column: Column, as_at: date, not_an_adviser: Sequence[str]) -> d
     return parameters
 
 
-def _read_choices(workspace: "DuckDBPyConnection", table: str, column: Column, texts: str) -> None:
+def _read_choices(workspace: Workspace, table: str, column: Column, texts: str) -> None:
     distinct = workspace.execute(texts).fetchall()
     value = "BOOLEAN" if column.kind == "yes_no" else "VARCHAR"
     kinds = {

@@ -12,16 +12,12 @@ A birth date alone never makes two records one person.
 import csv
 import datetime as dt
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
 from monitor.errors import Problems
 from monitor.store.tables import Person, table_of
-from monitor.workspace import load_rows
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from monitor.workspace import Workspace, load_rows
 
 HEADINGS = ["old_id", "new_id"]
 STRENGTHS = "['eligible', 'relevant', 'former relevant']"
@@ -71,12 +67,12 @@ def _last(old: str, merged: dict[str, str]) -> str:
     return old
 
 
-def load_merged(workspace: "DuckDBPyConnection", path: Path | None) -> None:
+def load_merged(workspace: Workspace, path: Path | None) -> None:
     """Make ``merged`` of the analyst's list."""
     load_rows(workspace, "merged", {"old_id": "VARCHAR", "new_id": "VARCHAR"}, read_merged(path).items())
 
 
-def leave_merged(workspace: "DuckDBPyConnection") -> None:
+def leave_merged(workspace: Workspace) -> None:
     """Make ``merged_away``: who is absent because another record stands for them; no rule is asked of them."""
     workspace.execute("""
         CREATE OR REPLACE TABLE merged_away AS
@@ -90,7 +86,7 @@ def leave_merged(workspace: "DuckDBPyConnection") -> None:
     workspace.execute("UPDATE caseload SET present = NULL WHERE person_id IN (SELECT person_id FROM merged_away)")
 
 
-def decide(workspace: "DuckDBPyConnection", as_at: dt.date) -> None:
+def decide(workspace: Workspace, as_at: dt.date) -> None:
     """Set ``left_reason`` in ``roster_tonight``; make ``leaver`` (person_id, reason) of those newly gone.
 
     Entitlement goes over to the record that stands for a merged one. A reason stays as it was given, but for
@@ -140,7 +136,7 @@ def decide(workspace: "DuckDBPyConnection", as_at: dt.date) -> None:
     """)
 
 
-def save(workspace: "DuckDBPyConnection", store: Connection, as_at: dt.date) -> None:
+def save(workspace: Workspace, store: Connection, as_at: dt.date) -> None:
     """Note since when those are gone whom nothing else is kept up for; the roster saves the rest."""
     person = table_of(Person)
     for person_id, reason in workspace.execute("SELECT person_id, reason FROM gone_quietly").fetchall():
@@ -148,7 +144,7 @@ def save(workspace: "DuckDBPyConnection", store: Connection, as_at: dt.date) -> 
         store.execute(person.update().where(person.c.person_id == person_id).values(went))
 
 
-def count(workspace: "DuckDBPyConnection") -> dict[str, int]:
+def count(workspace: Workspace) -> dict[str, int]:
     """How many are newly gone, by reason, the most first."""
     rows = workspace.execute(
         "SELECT reason, count(*) AS people FROM leaver GROUP BY reason ORDER BY people DESC, reason"
@@ -156,6 +152,6 @@ def count(workspace: "DuckDBPyConnection") -> dict[str, int]:
     return dict(rows.fetchall())
 
 
-def lost(workspace: "DuckDBPyConnection") -> tuple[str, ...]:
+def lost(workspace: Workspace) -> tuple[str, ...]:
     rows = workspace.execute("SELECT person_id FROM leaver WHERE reason = 'lost' ORDER BY person_id")
     return tuple(row[0] for row in rows.fetchall())

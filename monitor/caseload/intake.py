@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
 
 from monitor.caseload import joining, unlisted
 from monitor.caseload.rows import (
@@ -32,10 +31,7 @@ from monitor.catalogue.columns import BY_NAME, COLUMNS
 from monitor.catalogue.derived import derived_sql
 from monitor.catalogue.headings import match_headings
 from monitor.sources.read import Extract
-from monitor.workspace import fetch
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from monitor.workspace import Workspace, fetch
 
 NOTED_HEADINGS = 20
 
@@ -57,7 +53,7 @@ class Intake:
 
 
 def type_rows(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     extracts: Sequence[Extract],
     *,
     as_at: date,
@@ -128,7 +124,7 @@ def _print_of(extract: Extract) -> str:
     return f"{extract.fingerprint} {extract.role} {' '.join(sorted(extract.prefer))}"
 
 
-def _add_values(workspace: "DuckDBPyConnection", table: str, names: Sequence[str]) -> None:
+def _add_values(workspace: Workspace, table: str, names: Sequence[str]) -> None:
     present = columns_of(workspace, "typed")
     for name in names:
         if name not in present:
@@ -140,9 +136,7 @@ def _add_values(workspace: "DuckDBPyConnection", table: str, names: Sequence[str
             workspace.execute(f"UPDATE typed SET {gap} = NULL WHERE {gap} = {NOT_SUPPLIED}")
 
 
-def _show_tonight(
-    workspace: "DuckDBPyConnection", stored: str, readings: Sequence[Reading], supplied: frozenset[str]
-) -> None:
+def _show_tonight(workspace: Workspace, stored: str, readings: Sequence[Reading], supplied: frozenset[str]) -> None:
     """Make view ``tonight`` of every catalogue column over the table that holds only what varies."""
     present = columns_of(workspace, stored)
     selected = ["person_id"]
@@ -191,14 +185,14 @@ def _notes(
 # The roster's people
 
 
-def create_empty(workspace: "DuckDBPyConnection") -> None:
+def create_empty(workspace: Workspace) -> None:
     """Make ``tonight`` with nobody in it, for looking at the roster between nights."""
     workspace.execute("CREATE OR REPLACE TABLE typed (person_id VARCHAR, died BOOLEAN)")
     _show_tonight(workspace, "typed", [], frozenset())
 
 
 def join_roster(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     intake: Intake | None,
     *,
     as_at: date,
@@ -288,7 +282,7 @@ def _kind_of(name: str) -> str:
     return "VARCHAR" if name.endswith("_gap") else BY_NAME[name].duckdb_type
 
 
-def _read_absent(workspace: "DuckDBPyConnection", *, even_nobody: bool) -> bool:
+def _read_absent(workspace: Workspace, *, even_nobody: bool) -> bool:
     """Make ``absent`` of the roster's people who are not in ``tonight``, if there is anyone; whether it was made."""
     workspace.execute(
         """
@@ -304,7 +298,7 @@ def _read_absent(workspace: "DuckDBPyConnection", *, even_nobody: bool) -> bool:
     return somebody
 
 
-def spread_last_values(workspace: "DuckDBPyConnection", texts: str, *, into: str) -> None:
+def spread_last_values(workspace: Workspace, texts: str, *, into: str) -> None:
     """Make ``into``, typed rows as of ``tonight``, of table ``texts`` (person_id, last_values)."""
     # One list of paths reads each person's text once, rather than once for every column.
     names = [name for column in COLUMNS for name in (column.name, f"{column.name}_gap")]
@@ -331,11 +325,11 @@ def spread_last_values(workspace: "DuckDBPyConnection", texts: str, *, into: str
     )
 
 
-def _says_anything(workspace: "DuckDBPyConnection", name: str) -> bool:
+def _says_anything(workspace: Workspace, name: str) -> bool:
     return number_of(workspace, f"SELECT count({name}) FROM absent") > 0
 
 
-def _gap_differs(workspace: "DuckDBPyConnection", gap: str, supplied: bool) -> bool:
+def _gap_differs(workspace: Workspace, gap: str, supplied: bool) -> bool:
     expected = "NULL" if supplied else NOT_SUPPLIED
     return number_of(workspace, f"SELECT count(*) FROM absent WHERE {gap} IS DISTINCT FROM {expected}") > 0
 
@@ -362,7 +356,7 @@ def last_values_sql(alias: str) -> str:
     return f"'{{' || concat_ws(',', {', '.join(parts)}) || '}}'"
 
 
-def columns_with_gaps(workspace: "DuckDBPyConnection") -> frozenset[str]:
+def columns_with_gaps(workspace: Workspace) -> frozenset[str]:
     """The catalogue columns that are unreadable or not supplied for anybody in ``caseload``."""
     asked = ", ".join(f"bool_or({column.name}_gap IS NOT NULL) AS {column.name}" for column in COLUMNS)
     found = fetch(workspace, f"SELECT {asked} FROM caseload")[0]

@@ -6,15 +6,11 @@ unreadable) is used. A blank gives way to a later source, unless its source is p
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from monitor.caseload.rows import NOT_SUPPLIED, UNREADABLE, Reading, columns_of, number_of, refuse_before_birth
 from monitor.catalogue.columns import BY_NAME, COLUMNS
 from monitor.config.fields import fold
-from monitor.workspace import load_rows
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from monitor.workspace import Workspace, load_rows
 
 COMPARED = ("personal_adviser", "allocated_team", "date_of_birth", "pathway_plan_review_date")
 """The columns in which sources that disagree are listed."""
@@ -28,7 +24,7 @@ WORDS = r"list_sort(regexp_extract_all(strip_accents(lower({})), '[\p{{L}}\p{{N}
 """A name as it is compared: "Example, Ann" is "Ann Example"."""
 
 
-def join_readings(workspace: "DuckDBPyConnection", readings: Sequence[Reading]) -> tuple[str, ...]:
+def join_readings(workspace: Workspace, readings: Sequence[Reading]) -> tuple[str, ...]:
     """Make ``typed``, one row for each person of the caseload sources, from the readings' tables; what to say of it.
 
     From several sources also ``difference`` and, where one is a detail source, ``not_on_caseload`` and ``elsewhere``
@@ -59,7 +55,7 @@ def join_readings(workspace: "DuckDBPyConnection", readings: Sequence[Reading]) 
     return tuple(notes)
 
 
-def spell_teams(workspace: "DuckDBPyConnection", table: str, column: str, team_names: Mapping[str, str]) -> None:
+def spell_teams(workspace: Workspace, table: str, column: str, team_names: Mapping[str, str]) -> None:
     """Give each team in ``column`` the name that the config gives it; a team the config does not know stays."""
     rows = workspace.execute(f'SELECT DISTINCT "{column}" FROM "{table}" WHERE "{column}" IS NOT NULL').fetchall()
     spelt = [(one, team_names[fold(one)]) for (one,) in rows if team_names.get(fold(one), one) != one]
@@ -81,7 +77,7 @@ def _suppliers(readings: Sequence[Reading], name: str) -> list[Reading]:
     return sorted(having, key=lambda reading: name not in reading.extract.prefer)
 
 
-def _covers(workspace: "DuckDBPyConnection", reading: Reading, name: str) -> str:
+def _covers(workspace: Workspace, reading: Reading, name: str) -> str:
     """SQL: whether the source has a cell of that column for the person."""
     covers = f"{reading.typed}.person_id IS NOT NULL"
     if f"{name}_gap" in columns_of(workspace, reading.typed):
@@ -89,7 +85,7 @@ def _covers(workspace: "DuckDBPyConnection", reading: Reading, name: str) -> str
     return covers
 
 
-def _stands(workspace: "DuckDBPyConnection", reading: Reading, name: str) -> str:
+def _stands(workspace: Workspace, reading: Reading, name: str) -> str:
     """SQL: whether the source's cell is used whatever later sources say."""
     if name in reading.extract.prefer:
         return _covers(workspace, reading, name)
@@ -99,7 +95,7 @@ def _stands(workspace: "DuckDBPyConnection", reading: Reading, name: str) -> str
     return said
 
 
-def _cell(workspace: "DuckDBPyConnection", suppliers: Sequence[Reading], name: str) -> tuple[str, str]:
+def _cell(workspace: Workspace, suppliers: Sequence[Reading], name: str) -> tuple[str, str]:
     """SQL for the value that stands, and for its gap."""
     values, gaps = [], []
     for reading in suppliers:
@@ -119,7 +115,7 @@ def _beside(readings: Sequence[Reading], people: str) -> str:
     return f"FROM {people} {' '.join(joins)}"
 
 
-def _joined(workspace: "DuckDBPyConnection", people: str, readings: Sequence[Reading]) -> str:
+def _joined(workspace: Workspace, people: str, readings: Sequence[Reading]) -> str:
     selected = []
     for name in (column.name for column in COLUMNS):
         if suppliers := _suppliers(readings, name):
@@ -129,7 +125,7 @@ def _joined(workspace: "DuckDBPyConnection", people: str, readings: Sequence[Rea
     return f"SELECT {people}.*, {died} AS died, {', '.join(selected)} {_beside(readings, people)}"
 
 
-def _refuse_before_joined_birth(workspace: "DuckDBPyConnection", readings: Sequence[Reading]) -> None:
+def _refuse_before_joined_birth(workspace: Workspace, readings: Sequence[Reading]) -> None:
     """A detail source need not have the birth date; its dates are held against the one that stands."""
     suppliers = _suppliers(readings, "date_of_birth")
     if suppliers:
@@ -143,7 +139,7 @@ def _refuse_before_joined_birth(workspace: "DuckDBPyConnection", readings: Seque
         workspace.execute("DROP TABLE births")
 
 
-def _drop_empty_gaps(workspace: "DuckDBPyConnection") -> None:
+def _drop_empty_gaps(workspace: Workspace) -> None:
     """A gap that nobody has costs a column of a million rows for nothing."""
     gaps = sorted(name for name in columns_of(workspace, "typed") if name.endswith("_gap"))
     found = workspace.execute(f"SELECT {', '.join(f'count({name})' for name in gaps)} FROM typed").fetchall()[0]
@@ -155,7 +151,7 @@ def _drop_empty_gaps(workspace: "DuckDBPyConnection") -> None:
 # Where sources differ
 
 
-def _compare(workspace: "DuckDBPyConnection", readings: Sequence[Reading], lists: Sequence[Reading]) -> list[str]:
+def _compare(workspace: Workspace, readings: Sequence[Reading], lists: Sequence[Reading]) -> list[str]:
     """Make ``difference``; how many there are of each kind, in words."""
     workspace.execute(
         'CREATE TABLE difference (person_id VARCHAR, "column" VARCHAR, used_source VARCHAR, used_value VARCHAR, '
@@ -185,7 +181,7 @@ def _compare(workspace: "DuckDBPyConnection", readings: Sequence[Reading], lists
     return notes
 
 
-def _compare_column(workspace: "DuckDBPyConnection", suppliers: Sequence[Reading], name: str) -> None:
+def _compare_column(workspace: Workspace, suppliers: Sequence[Reading], name: str) -> None:
     used = " ".join(f"WHEN {_stands(workspace, each, name)} THEN {each.number}" for each in suppliers)
     # Everything blank: whoever covers the person is as good as another.
     covering = " ".join(f"WHEN {_covers(workspace, each, name)} THEN {each.number}" for each in suppliers)
@@ -243,7 +239,7 @@ def _quoted(text: str) -> str:
 # Who is in a detail source and not on the caseload
 
 
-def _set_aside(workspace: "DuckDBPyConnection", lists: Sequence[Reading], details: Sequence[Reading]) -> list[str]:
+def _set_aside(workspace: Workspace, lists: Sequence[Reading], details: Sequence[Reading]) -> list[str]:
     """Make ``not_on_caseload`` and ``elsewhere``; whom each detail source covers, in words."""
     workspace.execute('CREATE TABLE not_on_caseload (source VARCHAR, file VARCHAR, "row" BIGINT, person_id VARCHAR)')
     people = number_of(workspace, "SELECT count(*) FROM people")
@@ -283,11 +279,11 @@ def _set_aside(workspace: "DuckDBPyConnection", lists: Sequence[Reading], detail
     return notes
 
 
-def _has_elsewhere(workspace: "DuckDBPyConnection") -> bool:
+def _has_elsewhere(workspace: Workspace) -> bool:
     return workspace.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'elsewhere'").fetchone() is not None
 
 
-def count_absent_deaths(workspace: "DuckDBPyConnection") -> int:
+def count_absent_deaths(workspace: Workspace) -> int:
     """How many of the roster's living people who are missing tonight a detail source says have died."""
     if not _has_elsewhere(workspace):
         return 0
@@ -298,7 +294,7 @@ def count_absent_deaths(workspace: "DuckDBPyConnection") -> int:
     )
 
 
-def update_absent(workspace: "DuckDBPyConnection") -> None:
+def update_absent(workspace: Workspace) -> None:
     """Lay over ``absent`` (the roster's people missing tonight) what detail sources still say of them tonight."""
     if not _has_elsewhere(workspace):
         return

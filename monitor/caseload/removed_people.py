@@ -14,10 +14,9 @@ from sqlalchemy import Connection, select
 from monitor.store import events
 from monitor.store.events import Event
 from monitor.store.tables import RemovedPerson, table_of
-from monitor.workspace import load_rows
+from monitor.workspace import Workspace, load_rows
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
     from sqlalchemy import Row
 
 TOLD_DAYS = 7
@@ -52,7 +51,7 @@ def find(store: Connection, person_id: str) -> list["Row[Any]"]:
 
 
 def note_returned(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     store: Connection,
     *,
     run_id: int,

@@ -5,17 +5,14 @@ Loading puts it beside tonight's rows; ``decide`` works out tonight's roster; ``
 
 import datetime as dt
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection, select
 
 from monitor.caseload.intake import last_values_sql
 from monitor.store.bulk import WIDE_READ, delete_rows, insert_rows, update_rows
 from monitor.store.tables import Person, PersonBefore, table_of
-from monitor.workspace import load_rows
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from monitor.workspace import Workspace, load_rows
 
 TYPES = {
     "person_id": "VARCHAR",
@@ -37,7 +34,7 @@ TYPES = {
 """The columns of a roster row, ``last_values`` aside, with their DuckDB types."""
 
 
-def load(workspace: "DuckDBPyConnection", store: Connection, *, corrects: int | None = None) -> None:
+def load(workspace: Workspace, store: Connection, *, corrects: int | None = None) -> None:
     """Make workspace table ``roster``, as it stood before run ``corrects`` if that is being put right.
 
     ``last_values`` is fetched only for people who are not on tonight's caseload: nobody else's is needed.
@@ -89,7 +86,7 @@ def fetch_last_values(store: Connection, ids: list[str]) -> list[tuple[str, str]
     return found
 
 
-def place_accommodation(workspace: "DuckDBPyConnection", *, last_night: dt.date | None) -> None:
+def place_accommodation(workspace: Workspace, *, last_night: dt.date | None) -> None:
     """Set ``caseload.accommodation_since``: since when each person's accommodation is what it is tonight.
 
     One odd night does not restart it: who is back where they were two nights ago never left. A cell that
@@ -124,7 +121,7 @@ def place_accommodation(workspace: "DuckDBPyConnection", *, last_night: dt.date 
                 "AND caseload.accommodation_since IS DISTINCT FROM stay.since")  # fmt: skip
 
 
-def decide(workspace: "DuckDBPyConnection", as_at: dt.date) -> None:
+def decide(workspace: Workspace, as_at: dt.date) -> None:
     """Make ``roster_tonight`` (the roster as tonight leaves it) from ``caseload``, ``roster`` and ``stay``."""
     workspace.execute(f"""
         CREATE OR REPLACE TABLE roster_tonight AS
@@ -161,7 +158,7 @@ def _rank(category: str) -> str:
     return f"CASE {category} WHEN 'former relevant' THEN 3 WHEN 'relevant' THEN 2 WHEN 'eligible' THEN 1 ELSE 0 END"
 
 
-def save(workspace: "DuckDBPyConnection", store: Connection, *, run_id: int) -> None:
+def save(workspace: Workspace, store: Connection, *, run_id: int) -> None:
     """Write the rows that differ from what is stored, and how each stood before, inside the transaction."""
     before = _before(workspace, store, run_id)
     columns = [*TYPES, "last_values"]
@@ -187,7 +184,7 @@ def _differs(beside: str) -> str:
     return " OR ".join(f"n.{name} IS DISTINCT FROM {beside}.{name}" for name in TYPES if name != "person_id")
 
 
-def _before(workspace: "DuckDBPyConnection", store: Connection, run_id: int) -> list[tuple[str, int, str | None]]:
+def _before(workspace: Workspace, store: Connection, run_id: int) -> list[tuple[str, int, str | None]]:
     """How each person whom tonight changes stood before; NULL for who was not on the roster."""
     rows = workspace.execute(f"""
         SELECT n.person_id, CASE WHEN r.person_id IS NOT NULL THEN to_json(r) END, r.last_values IS NULL

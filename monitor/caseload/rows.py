@@ -6,17 +6,14 @@ Everything that is not used is listed in ``unreadable`` with its place and reaso
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from monitor.caseload import cells
 from monitor.catalogue.columns import BY_NAME, COLUMNS
 from monitor.catalogue.headings import PERSON_ID
 from monitor.errors import SourceError
 from monitor.sources.read import Extract
-from monitor.workspace import fetch
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from monitor.workspace import Workspace, fetch
 
 UNREADABLE = "'unreadable'"
 NOT_SUPPLIED = "'not supplied'"
@@ -62,12 +59,12 @@ def fold(name: str) -> str:
     return " ".join(name.split()).lower()
 
 
-def number_of(workspace: "DuckDBPyConnection", query: str, *parameters: Any) -> int:
+def number_of(workspace: Workspace, query: str, *parameters: Any) -> int:
     row = workspace.execute(query, list(parameters)).fetchone()
     return int(row[0]) if row and row[0] is not None else 0
 
 
-def read_texts(workspace: "DuckDBPyConnection", reading: Reading, as_at: date, placeholders: Sequence[str]) -> None:
+def read_texts(workspace: Workspace, reading: Reading, as_at: date, placeholders: Sequence[str]) -> None:
     for name, position in reading.positions.items():
         if name == PERSON_ID:
             continue
@@ -122,7 +119,7 @@ def _rows(reading: Reading) -> str:
         FROM (SELECT *, trim(c{position}, {WHITE}) AS t FROM "{reading.extract.table}")"""
 
 
-def has_person(workspace: "DuckDBPyConnection", reading: Reading, person_id: str) -> bool:
+def has_person(workspace: Workspace, reading: Reading, person_id: str) -> bool:
     """Whether a row of the extract, as it was read, is this person's."""
     query = f"SELECT count(*) FROM ({_rows(reading)}) WHERE person_id = $person_id"
     return workspace.execute(query, {"person_id": person_id, **_id_heading(reading)}).fetchall() != [(0,)]
@@ -132,7 +129,7 @@ def _id_heading(reading: Reading) -> dict[str, str]:
     return {"id_heading": reading.extract.headings[reading.positions[PERSON_ID]].strip().lower()}
 
 
-def list_unusable_rows(workspace: "DuckDBPyConnection", reading: Reading) -> int:
+def list_unusable_rows(workspace: Workspace, reading: Reading) -> int:
     """List the rows that say something and cannot be used; how many."""
     before = number_of(workspace, "SELECT count(*) FROM unreadable")
     listed = ", ".join(f"'{text}'" for text in FILLER)
@@ -172,7 +169,7 @@ def _place_of(reading: Reading) -> dict[str, str | None]:
     return {"source": extract.source, "file": extract.file, "sheet": extract.sheet}
 
 
-def type_usable_rows(workspace: "DuckDBPyConnection", reading: Reading) -> int:
+def type_usable_rows(workspace: Workspace, reading: Reading) -> int:
     """Make the reading's ``typed`` table, a row for each usable row of the extract; how many."""
     workspace.execute(f"CREATE OR REPLACE TABLE {reading.typed} AS {_typed(reading)}", _id_heading(reading))
     count = number_of(workspace, f"SELECT count(*) FROM {reading.typed}")
@@ -181,7 +178,7 @@ def type_usable_rows(workspace: "DuckDBPyConnection", reading: Reading) -> int:
     return count
 
 
-def _nobody(workspace: "DuckDBPyConnection", reading: Reading) -> str:
+def _nobody(workspace: Workspace, reading: Reading) -> str:
     listed = number_of(workspace, "SELECT count(*) FROM unreadable WHERE source = ?", reading.extract.source)
     if not listed:
         return f"{reading.place}: no rows beneath the headings; export the list again"
@@ -231,7 +228,7 @@ def _suitability(reading: Reading) -> list[str]:
 # Cells that cannot be read
 
 
-def list_cells(workspace: "DuckDBPyConnection", reading: Reading) -> None:
+def list_cells(workspace: Workspace, reading: Reading) -> None:
     for name, table in reading.tables.items():
         joins = f'JOIN "{table}" AS m ON m.text = {_cell(reading, name)}'
         if name in reading.faulty:
@@ -254,7 +251,7 @@ def _cell(reading: Reading, name: str) -> str:
 
 
 def _list_cell(
-    workspace: "DuckDBPyConnection", reading: Reading, name: str, reason: str, shown: str, joins: str, where: str
+    workspace: Workspace, reading: Reading, name: str, reason: str, shown: str, joins: str, where: str
 ) -> None:
     workspace.execute(
         f"""
@@ -268,7 +265,7 @@ def _list_cell(
     )
 
 
-def refuse_before_birth(workspace: "DuckDBPyConnection", reading: Reading, births: str | None = None) -> None:
+def refuse_before_birth(workspace: Workspace, reading: Reading, births: str | None = None) -> None:
     """A date of something that happened cannot be earlier than the birth: such cells become unreadable.
 
     The birth date is the row's own, or where ``births`` is given, the person's in that table.
@@ -308,14 +305,14 @@ def by_extract(readings: Sequence[Reading], attribute: str) -> str:
     return f"CASE extract {' '.join(f'WHEN {n} THEN {text}' for n, text in enumerate(texts))} END"
 
 
-def columns_of(workspace: "DuckDBPyConnection", table: str) -> frozenset[str]:
+def columns_of(workspace: Workspace, table: str) -> frozenset[str]:
     return frozenset(row["column_name"] for row in fetch(workspace, f"DESCRIBE {table}"))
 
 
 # Several rows for one person
 
 
-def collapse(workspace: "DuckDBPyConnection", reading: Reading) -> tuple[int, int]:
+def collapse(workspace: Workspace, reading: Reading) -> tuple[int, int]:
     """Keep one row per person of the reading; how many equal rows were dropped, and how many that differ.
 
     A row that says died wins, else the newest contact, else the last row.

@@ -7,18 +7,14 @@ import datetime as dt
 import errno
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from monitor.catalogue.columns import COLUMNS
 from monitor.errors import MonitorError
 from monitor.files import make_private_folder, written_whole
-from monitor.workspace import open_workspace
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from monitor.workspace import Workspace, open_workspace
 
 
-def write(workspace: "DuckDBPyConnection", folder: Path, *, as_at: dt.date, run_id: int) -> Path:
+def write(workspace: Workspace, folder: Path, *, as_at: dt.date, run_id: int) -> Path:
     """Write table ``caseload`` under a name of its own.
 
     Call it before ``workspace.lock_down``, which closes files to the connection.
@@ -39,7 +35,7 @@ def write(workspace: "DuckDBPyConnection", folder: Path, *, as_at: dt.date, run_
     return path
 
 
-def read(workspace: "DuckDBPyConnection", path: Path) -> None:
+def read(workspace: Workspace, path: Path) -> None:
     """Make table ``caseload`` of a kept night; a column the catalogue has gained since is *not supplied*.
 
     Call it before ``workspace.lock_down``.

@@ -17,11 +17,9 @@ from typing import TYPE_CHECKING
 from monitor.catalogue import derived
 from monitor.catalogue.columns import COLUMNS
 from monitor.errors import SourceError
-from monitor.workspace import load_rows, make_table
+from monitor.workspace import Workspace, load_rows, make_table
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from monitor.caseload.intake import Intake
     from monitor.config.source_settings import Source
     from monitor.rulebook.evaluation import Evaluation
@@ -88,7 +86,7 @@ class CareHistory:
 
 
 def read(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     source: "Source",
     environ: Mapping[str, str],
     *,
@@ -115,7 +113,7 @@ def read(
     return CareHistory(source.name, _fingerprint(workspace))
 
 
-def compare(workspace: "DuckDBPyConnection", care: CareHistory, intake: "Intake") -> "Intake":
+def compare(workspace: Workspace, care: CareHistory, intake: "Intake") -> "Intake":
     """The intake with what is to be said of the care history beside it.
 
     Reads ``tonight`` and adds to ``unreadable``. Raises ``SourceError`` where the two hold nobody in common.
@@ -140,7 +138,7 @@ def compare(workspace: "DuckDBPyConnection", care: CareHistory, intake: "Intake"
 
 
 def _copy_database(
-    workspace: "DuckDBPyConnection", source: "Source", environ: Mapping[str, str], say: Callable[[str], None]
+    workspace: Workspace, source: "Source", environ: Mapping[str, str], say: Callable[[str], None]
 ) -> None:
     from monitor.sources.sql import open_database
 
@@ -155,7 +153,7 @@ def _copy_database(
             _complete(workspace, table, columns)
 
 
-def _copy_files(workspace: "DuckDBPyConnection", source: "Source") -> None:
+def _copy_files(workspace: Workspace, source: "Source") -> None:
     folder = source.path
     assert folder is not None  # noqa: S101 - the config insists on it
     for table in TABLES:
@@ -204,18 +202,18 @@ def _match(place: str, table: str, found: Mapping[str, str]) -> dict[str, str]:
     return columns
 
 
-def _do_without(workspace: "DuckDBPyConnection", place: str, table: str, why: str) -> None:
+def _do_without(workspace: Workspace, place: str, table: str, why: str) -> None:
     if table not in OPTIONAL:
         raise SourceError(f"{place}: {table}: {why}" if table not in place else f"{place}: {why}")
     make_table(workspace, table, dict.fromkeys(TABLES[table], "VARCHAR"))
 
 
-def _complete(workspace: "DuckDBPyConnection", table: str, columns: Mapping[str, str]) -> None:
+def _complete(workspace: Workspace, table: str, columns: Mapping[str, str]) -> None:
     for column in TABLES[table].keys() - columns.keys():
         workspace.execute(f'ALTER TABLE "{table}" ADD COLUMN {column} VARCHAR')
 
 
-def _set_unreadable_aside(workspace: "DuckDBPyConnection", source: "Source") -> None:
+def _set_unreadable_aside(workspace: Workspace, source: "Source") -> None:
     """Make ``care_unreadable`` of the episodes and legal statuses whose dates cannot be used, by table and row."""
     ending, first = (".csv", 2) if source.path else ("", 1)
     kinds = ("source", "file", "sheet", "row", "column", "reason", "value")
@@ -331,7 +329,7 @@ WHERE ssd_id(e.person) IS NOT NULL AND p.date_of_birth IS NULL
 """
 
 
-def _notes(workspace: "DuckDBPyConnection", people: int, known: int) -> Iterator[str]:
+def _notes(workspace: Workspace, people: int, known: int) -> Iterator[str]:
     if 2 * known < people:
         yield (
             f"only {known:,} of the {people:,} people on the caseload are in ssd_person; check that both were loaded "
@@ -347,7 +345,7 @@ def _notes(workspace: "DuckDBPyConnection", people: int, known: int) -> Iterator
         yield f"{_people(ageless)} with care episodes and no birth date: whether they are entitled cannot be told"
 
 
-def _fingerprint(workspace: "DuckDBPyConnection") -> str:
+def _fingerprint(workspace: Workspace) -> str:
     row = workspace.execute(
         "SELECT count(*), bit_xor(md5_number(to_json(care_history)::VARCHAR)) FROM care_history"
     ).fetchone()
@@ -357,7 +355,7 @@ def _fingerprint(workspace: "DuckDBPyConnection") -> str:
 # Beside the caseload
 
 
-def add_unlisted(workspace: "DuckDBPyConnection", source: str, *, as_at: date) -> None:
+def add_unlisted(workspace: Workspace, source: str, *, as_at: date) -> None:
     """Add to ``absent`` everyone on neither the caseload nor the roster who is 16 to 24 and was in care at or after 16.
 
     So too whoever has an unresolved flag, so that it ends when they turn 25, die or prove not to be entitled.

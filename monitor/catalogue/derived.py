@@ -14,10 +14,8 @@ Both work on a connection closed by ``workspace.lock_down``.
 
 from collections.abc import Mapping
 from datetime import date
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from monitor.workspace import Workspace
 
 WORKED_OUT_FROM: Mapping[str, tuple[str, ...]] = {
     "age": ("date_of_birth",),
@@ -69,7 +67,7 @@ DERIVED = f"""
 """
 
 
-def create_macros(workspace: "DuckDBPyConnection") -> None:
+def create_macros(workspace: Workspace) -> None:
     """Make ``birthday(date_of_birth, n)``, the nth birthday as a DATE."""
     workspace.execute(BIRTHDAY)
 
@@ -90,7 +88,7 @@ def strongest_known() -> str:
     END"""
 
 
-def create_working_days(workspace: "DuckDBPyConnection") -> None:
+def create_working_days(workspace: Workspace) -> None:
     """Make ``plus_working_days(day, n)``: n days on, not counting weekends or England's bank holidays.
 
     NULL before 1990 and near the end of 2060, so a date nobody can vouch for is never a deadline. Reading the

@@ -15,11 +15,9 @@ from monitor.rulebook.evaluation import BREACH, CANNOT_ASSESS, OK, Counts
 from monitor.store.bulk import insert_rows
 from monitor.store.database import Database
 from monitor.store.tables import Flag, Indicator, Run, table_of
-from monitor.workspace import load_rows
+from monitor.workspace import Workspace, load_rows
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from monitor.rulebook.rule_file import Rule
 
 SERVICE_WIDE = 3
@@ -168,7 +166,7 @@ def _counted(asked: Collection[str], supplied: Collection[str]) -> dict[str, tup
     return found
 
 
-def take(workspace: "DuckDBPyConnection", supplied: Collection[str], *, adviser_cap: int) -> None:
+def take(workspace: Workspace, supplied: Collection[str], *, adviser_cap: int) -> None:
     """Make ``indicator`` (name, team, numerator, denominator, not_assessed) of everyone present and alive, under 25.
 
     Reads ``caseload``, ``outcome`` and ``flag_line``.
@@ -224,9 +222,7 @@ ADVISERS = f"""
 """
 
 
-def save(
-    workspace: "DuckDBPyConnection", store: Connection, *, run_id: int, as_at: dt.date, corrects: Sequence[int] = ()
-) -> None:
+def save(workspace: Workspace, store: Connection, *, run_id: int, as_at: dt.date, corrects: Sequence[int] = ()) -> None:
     """Keep ``indicator`` for the night, in place of what an earlier run of its date kept."""
     table = table_of(Indicator)
     store.execute(table.delete().where(table.c.run_id.in_(corrects)))
@@ -252,7 +248,7 @@ def read_nights(store: Connection, *, until: dt.date, since: dt.date | None = No
     return nights
 
 
-def gather(workspace: "DuckDBPyConnection", store: Connection, as_at: dt.date) -> MeasuresAccount:
+def gather(workspace: Workspace, store: Connection, as_at: dt.date) -> MeasuresAccount:
     """What ``indicator`` and the nights before say, before tonight's is saved."""
     since = as_at - dt.timedelta(2 * LOOKED_BACK_DAYS)
     nights = read_nights(store, until=as_at - dt.timedelta(1), since=since)
@@ -324,7 +320,7 @@ def find_service_wide(rules: Iterable["Rule"], totals: Mapping[str, Counts]) -> 
     return tuple(rule for rule, each in counts if each.breach * SERVICE_WIDE > each.asked)
 
 
-def by_team(workspace: "DuckDBPyConnection", rules: Iterable[str]) -> dict[str, dict[str, Counts]]:
+def by_team(workspace: Workspace, rules: Iterable[str]) -> dict[str, dict[str, Counts]]:
     """Tonight's answers to these rules, team by team."""
     found: dict[str, dict[str, Counts]] = {rule: {} for rule in rules}
     rows = workspace.execute("SELECT rule, team, asked, ok, breach, cannot_assess FROM measure").fetchall()

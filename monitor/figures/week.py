@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, func, select
 
@@ -10,14 +9,11 @@ from monitor.figures.ways_out_of_sight import OUT_OF_SIGHT
 from monitor.flags import escalation
 from monitor.messages.head import SightRow, TeamWeek, Week
 from monitor.store.tables import Escalation, Run, table_of
-from monitor.workspace import load_rows
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from monitor.workspace import Workspace, load_rows
 
 
 def gather(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     store: Connection,
     as_at: dt.date,
     since: dt.date,

@@ -13,15 +13,12 @@ last digest is older than that.
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 from sqlalchemy import Connection, select
 
 from monitor.store.tables import Answer, Flag, table_of
-from monitor.workspace import load_rows
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from monitor.workspace import Workspace, load_rows
 
 Word = Literal["done", "waive until", "not ours", "the record is wrong"]
 WORDS: tuple[Word, ...] = get_args(Word)
@@ -68,7 +65,7 @@ def load_latest(store: Connection) -> Mapping[int, Latest]:
     return {row.flag_id: Latest(*row) for row in rows}
 
 
-def load(workspace: "DuckDBPyConnection", store: Connection) -> None:
+def load(workspace: Workspace, store: Connection) -> None:
     """Make ``lead_answer``: the newest answer of each unresolved flag."""
     latest = load_latest(store).values()
     load_rows(workspace, "lead_answer", LATEST, (tuple(getattr(one, name) for name in LATEST) for one in latest))

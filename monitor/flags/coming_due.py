@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING
 from monitor.catalogue import derived
 from monitor.rulebook import evaluation
 from monitor.rulebook.evaluation import BREACH
-from monitor.workspace import load_rows
+from monitor.workspace import Workspace, load_rows
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from monitor.rulebook.rule_file import Rule
     from monitor.rulebook.rulebook import Rulebook
 
@@ -41,7 +39,7 @@ CREATE OR REPLACE TABLE coming_due (
 
 
 def look_ahead(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     rulebook: "Rulebook",
     as_at: date,
     supplied: frozenset[str],
@@ -77,7 +75,7 @@ def look_ahead(
     workspace.execute("DROP VIEW IF EXISTS caseload_ahead")
 
 
-def _find_people(workspace: "DuckDBPyConnection", rules: Sequence["Rule"]) -> Sequence["Rule"]:
+def _find_people(workspace: Workspace, rules: Sequence["Rule"]) -> Sequence["Rule"]:
     """Make ``ahead``: who is in breach of what on one of ``DAYS``; the rules that could be asked."""
     workspace.execute("CREATE OR REPLACE TEMP TABLE ahead (person_id VARCHAR, rule VARCHAR, as_at DATE)")
     (people,) = workspace.execute("SELECT count(*) FROM caseload").fetchall()[0]
@@ -121,7 +119,7 @@ def _breaches(table: str, rules: Sequence["Rule"]) -> str:
     return " UNION ALL ".join(selects) or "SELECT '' AS person_id, '' AS rule, DATE '2000-01-01' AS as_at WHERE false"
 
 
-def _find_days(workspace: "DuckDBPyConnection", rules: Sequence["Rule"]) -> None:
+def _find_days(workspace: Workspace, rules: Sequence["Rule"]) -> None:
     """Make ``opening_day``: the first day each of ``ahead`` is in breach, each day a row of one caseload."""
     workspace.execute("CREATE OR REPLACE TEMP TABLE opening_day (person_id VARCHAR, rule VARCHAR, opens_on DATE)")
     workspace.execute("""
@@ -169,7 +167,7 @@ ORDER BY s.opens_on, s.person_id, s.rule
 """
 
 
-def prepare_list(workspace: "DuckDBPyConnection") -> None:
+def prepare_list(workspace: Workspace) -> None:
     """Make ``coming_due_list`` in the words of the lists, after ``exceptions.prepare``."""
     workspace.execute("""
         CREATE OR REPLACE TABLE coming_due_list AS

@@ -3,13 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING
 
 from monitor.flags.answers import WORDS
 from monitor.flags.waivers import REMINDERS
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from monitor.workspace import Workspace
 
 WAIVER_COLUMNS = (
     "person_id", "team", "rule", "state", "until_on", "days_left", "reason", "note", "waived_on", "waived_by",
@@ -31,7 +28,7 @@ UNMATCHED = {
 """Ways in which a waiver comes to match nothing, other than that the record was put right."""
 
 
-def prepare(workspace: "DuckDBPyConnection", as_at: date) -> None:
+def prepare(workspace: Workspace, as_at: date) -> None:
     """Make ``waiver_list`` and ``answer_list``, where there is anything to list, after ``exceptions.prepare``.
 
     Of someone recorded as died nothing is listed.
@@ -88,7 +85,7 @@ class Decided:
     unmatched: int = 0
 
 
-def count(workspace: "DuckDBPyConnection", as_at: date) -> Decided:
+def count(workspace: Workspace, as_at: date) -> Decided:
     """What ``flag_line`` and ``waiver_tonight`` hold of decisions; nothing of someone recorded as died."""
     standing = "SELECT answer, count(*) FROM flag_line WHERE answer IS NOT NULL AND state <> 'resolved'"
     new = workspace.execute(f"{standing} AND answer_noticed_on = $as_at GROUP BY answer", {"as_at": as_at}).fetchall()

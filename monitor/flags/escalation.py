@@ -9,7 +9,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from sqlalchemy import Connection, select
 
@@ -17,10 +17,7 @@ from monitor.store import events
 from monitor.store.bulk import WIDE_READ, delete_rows, insert_rows, next_id
 from monitor.store.tables import Escalation, Flag, FlagEvent, Waiver, table_of
 from monitor.workdays import is_working_day, working_days_between
-from monitor.workspace import load_rows
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from monitor.workspace import Workspace, load_rows
 
 Step = Literal["manager", "head"]
 STEPS: tuple[Step, ...] = ("manager", "head")
@@ -88,7 +85,7 @@ def latest_opening(days: int, as_at: dt.date) -> dt.date:
 
 
 def decide(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     store: Connection,
     steps: Mapping[str, Sequence[int]],
     rules: Collection[str],
@@ -132,7 +129,7 @@ def decide(
 
 
 def _load_candidates(
-    workspace: "DuckDBPyConnection", steps: Mapping[str, Sequence[int]], rules: Collection[str], as_at: dt.date
+    workspace: Workspace, steps: Mapping[str, Sequence[int]], rules: Collection[str], as_at: dt.date
 ) -> list[tuple[int, Step, int, dt.date, str, str, str, str | None]]:
     """Every open flag that would have reached a step if it had never been paused."""
     limits = [
@@ -193,7 +190,7 @@ def _load_taken(store: Connection, flag_ids: Collection[int]) -> set[tuple[int, 
 
 
 def _load_pauses(
-    workspace: "DuckDBPyConnection", store: Connection, before: Mapping[int, Sequence[int]], as_at: dt.date
+    workspace: Workspace, store: Connection, before: Mapping[int, Sequence[int]], as_at: dt.date
 ) -> dict[int, list[Pause]]:
     """The pauses of every candidate that has any, those of the flags it carries on included."""
     candidates = workspace.execute("""

@@ -29,11 +29,9 @@ from monitor.store import events
 from monitor.store.bulk import insert_rows, next_id, update_rows
 from monitor.store.events import Event
 from monitor.store.tables import Flag, FlagEvent, table_of
-from monitor.workspace import fetch, load_rows
+from monitor.workspace import Workspace, fetch, load_rows
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from monitor.rulebook.evaluation import Evaluation
     from monitor.rulebook.rulebook import Rulebook
 
@@ -109,7 +107,7 @@ def gather_facts(
     return facts
 
 
-def load(workspace: "DuckDBPyConnection", store: Connection, *, corrects: Sequence[int] = ()) -> None:
+def load(workspace: Workspace, store: Connection, *, corrects: Sequence[int] = ()) -> None:
     """Make ``unresolved``: every unresolved flag, and those that the runs being put right resolved."""
     flag = table_of(Flag)
     columns = [flag.c.id if name == "flag_id" else flag.c[name] for name in UNRESOLVED]
@@ -118,9 +116,7 @@ def load(workspace: "DuckDBPyConnection", store: Connection, *, corrects: Sequen
     load_rows(workspace, "unresolved", UNRESOLVED, (tuple(row) for row in rows))
 
 
-def decide(
-    workspace: "DuckDBPyConnection", rules: Sequence[RuleFacts], as_at: dt.date, *, corrects: Sequence[int] = ()
-) -> None:
+def decide(workspace: Workspace, rules: Sequence[RuleFacts], as_at: dt.date, *, corrects: Sequence[int] = ()) -> None:
     """Make ``decision``: one row per unresolved flag with its target, and ``opening``: the flags to open.
 
     Reads ``unresolved``, ``caseload``, ``roster``, ``answer``, ``breach`` and ``cannot_assess``.
@@ -243,7 +239,7 @@ WHERE target IN ('cleared', 'no longer asked') AND EXISTS (
 """
 
 
-def load_history(workspace: "DuckDBPyConnection", store: Connection) -> None:
+def load_history(workspace: Workspace, store: Connection) -> None:
     """Make ``history``: for each flag about to open, how many spells came before and when the last one ended."""
     flag = table_of(Flag)
     counted = flag.c.resolved_on.is_not(None) & flag.c.resolved_reason.not_in(NOT_A_SPELL)
@@ -257,7 +253,7 @@ def load_history(workspace: "DuckDBPyConnection", store: Connection) -> None:
     load_rows(workspace, "history", HISTORY, rows)
 
 
-def settle(workspace: "DuckDBPyConnection", store: Connection, *, run_id: int, as_at: dt.date) -> None:
+def settle(workspace: Workspace, store: Connection, *, run_id: int, as_at: dt.date) -> None:
     """Make ``settled``: every flag as tonight leaves it, with ids for the new, and ``change``: what happened to it."""
     load_history(workspace, store)
     apply_decisions(workspace, run_id=run_id, as_at=as_at, first=_next_id(store))
@@ -269,7 +265,7 @@ def _next_id(store: Connection) -> int:
     return max(next_id(store, Flag), int(said) + 1)
 
 
-def apply_decisions(workspace: "DuckDBPyConnection", *, run_id: int, as_at: dt.date, first: int) -> None:
+def apply_decisions(workspace: Workspace, *, run_id: int, as_at: dt.date, first: int) -> None:
     """Make ``settled`` from ``decision``, ``opening`` and ``history``; ``first``: the id of the first new flag."""
     workspace.execute(SETTLED, {
         "as_at": as_at, "run_id": run_id, "first": first, "kept_until": as_at + dt.timedelta(KEPT_SEVERITY_DAYS),
@@ -323,7 +319,7 @@ FROM opening AS o LEFT JOIN history AS h USING (person_id, rule)
 
 
 def save(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     store: Connection,
     *,
     run_id: int,
@@ -341,7 +337,7 @@ def save(
     events.record(store, _events(workspace), as_at=as_at, recorded_at=recorded_at, run_id=run_id)
 
 
-def _events(workspace: "DuckDBPyConnection") -> Iterator[Event]:
+def _events(workspace: Workspace) -> Iterator[Event]:
     rows = fetch(workspace, "SELECT * FROM settled WHERE change <> 'reworded' ORDER BY flag_id")
     for row in rows:
         why = row["resolved_reason"] or row["held_why"] or row["because"]
@@ -358,7 +354,7 @@ def _events(workspace: "DuckDBPyConnection") -> Iterator[Event]:
         yield Event(row["change"], row["flag_id"], row["person_id"], row["rule"], why, detail=detail)
 
 
-def stand(workspace: "DuckDBPyConnection") -> None:
+def stand(workspace: Workspace) -> None:
     """Make ``settled`` of the flags just as they are stored: a night on which nothing changes."""
     workspace.execute("""
         CREATE OR REPLACE TABLE settled AS
@@ -366,7 +362,7 @@ def stand(workspace: "DuckDBPyConnection") -> None:
     """)
 
 
-def show(workspace: "DuckDBPyConnection", store: Connection, as_at: dt.date, *, corrects: Sequence[int] = ()) -> None:
+def show(workspace: Workspace, store: Connection, as_at: dt.date, *, corrects: Sequence[int] = ()) -> None:
     """Make ``flag_line``: every unresolved flag after tonight and those resolved lately, as readers see them.
 
     A waiver hides that its flag is held from ``state``, and not from ``held_since``.

@@ -14,7 +14,7 @@ A night put right starts from the waivers as they stood before its first attempt
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from sqlalchemy import Connection, or_, select
 
@@ -22,10 +22,7 @@ from monitor.store import events
 from monitor.store.bulk import update_rows
 from monitor.store.events import Event
 from monitor.store.tables import Flag, Waiver, table_of
-from monitor.workspace import fetch, load_rows
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from monitor.workspace import Workspace, fetch, load_rows
 
 Ending = Literal[14, 1]
 REMINDERS: tuple[Ending, ...] = (1, 14)
@@ -72,7 +69,7 @@ def remind(*, until_on: dt.date, waived_on: dt.date, as_at: dt.date, told_on: dt
     return stands if stands is not None and known_on < as_at and ending(until_on, known_on) != stands else None
 
 
-def settle(workspace: "DuckDBPyConnection", store: Connection, as_at: dt.date, *, corrects: Sequence[int] = ()) -> None:
+def settle(workspace: Workspace, store: Connection, as_at: dt.date, *, corrects: Sequence[int] = ()) -> None:
     """Make ``waiver_tonight``: each waiver that may still matter, with what tonight makes of it, after ``settled``.
 
     ``target``: in force, ran out, flag ... (how its flag was resolved), or ended (earlier, or by hand); ``stands``:
@@ -128,7 +125,7 @@ FROM aimed
 
 
 def close(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     store: Connection,
     *,
     run_id: int,

@@ -20,11 +20,9 @@ from monitor.gate.source_fitness import EXTRACTED_ON, SUPPLIED_BY, find_supplies
 from monitor.gate.verdict import DECLARED, Comparison, Dated, Movement, TakenColumn, TeamThen
 from monitor.store.bulk import insert_rows
 from monitor.store.tables import Profile, table_of
-from monitor.workspace import load_rows
+from monitor.workspace import Workspace, load_rows
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from monitor.config.source_settings import Source
     from monitor.sources.read import Extract
 
@@ -41,7 +39,7 @@ PAST_DATES = tuple(column.name for column in COLUMNS if column.records_past and 
 
 
 def compare(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     store: Connection,
     intake: Intake,
     extracts: Sequence["Extract"],
@@ -102,7 +100,7 @@ def compare(
     )
 
 
-def _expect(workspace: "DuckDBPyConnection") -> None:
+def _expect(workspace: Workspace) -> None:
     """Make ``expected`` (the people of the last night, and where they are tonight) and ``joined`` (the newcomers)."""
     workspace.execute("CREATE TABLE IF NOT EXISTS merged (old_id VARCHAR, new_id VARCHAR)")
     workspace.execute("""
@@ -124,7 +122,7 @@ def _expect(workspace: "DuckDBPyConnection") -> None:
     """)
 
 
-def _teams(workspace: "DuckDBPyConnection") -> dict[str, TeamThen]:
+def _teams(workspace: Workspace) -> dict[str, TeamThen]:
     rows = workspace.execute("""
         SELECT team, count(*), count(*) FILTER (present), count(*) FILTER (team_tonight = team),
             mode(team_tonight) FILTER (team_tonight <> team)
@@ -133,7 +131,7 @@ def _teams(workspace: "DuckDBPyConnection") -> dict[str, TeamThen]:
     return {team: TeamThen(*counts) for team, *counts in rows}
 
 
-def _years_moved(workspace: "DuckDBPyConnection", changed: int) -> int | None:
+def _years_moved(workspace: Workspace, changed: int) -> int | None:
     """By how many whole years most of the changed birth dates have moved, if most have by the same."""
     rows = workspace.execute("""
         SELECT year(born_tonight) - year(date_of_birth) AS years, count(*) AS people FROM expected
@@ -144,7 +142,7 @@ def _years_moved(workspace: "DuckDBPyConnection", changed: int) -> int | None:
     return rows[0][0] if rows and 2 * rows[0][1] > changed else None
 
 
-def _fill(workspace: "DuckDBPyConnection", people: int) -> tuple[dict[str, float], dict[str, float]]:
+def _fill(workspace: Workspace, people: int) -> tuple[dict[str, float], dict[str, float]]:
     """The share of people with a value, and with a cell that cannot be read, by column."""
     counted = ", ".join(
         f"count({column.name}), count(*) FILTER ({column.name}_gap = 'unreadable')" for column in COLUMNS
@@ -156,7 +154,7 @@ def _fill(workspace: "DuckDBPyConnection", people: int) -> tuple[dict[str, float
 
 
 def _movements(
-    workspace: "DuckDBPyConnection", store: Connection, supplied: frozenset[str]
+    workspace: Workspace, store: Connection, supplied: frozenset[str]
 ) -> tuple[dict[str, Movement], tuple[TakenColumn, ...]]:
     """What became of each column's values since the last night, for a sample of the people who were in it."""
     _recall(workspace, store, f"SELECT person_id FROM expected SEMI JOIN tonight USING (person_id) "
@@ -190,7 +188,7 @@ def _movements(
     return moved, tuple(TakenColumn(*row) for row in taken)
 
 
-def _recall(workspace: "DuckDBPyConnection", store: Connection, people: str) -> None:
+def _recall(workspace: Workspace, store: Connection, people: str) -> None:
     """Make ``last_known``: the typed rows the last night accepted of the people that the query names."""
     workspace.execute(f"CREATE OR REPLACE TEMP TABLE recalled AS {people}")
     unread = workspace.execute("SELECT person_id FROM recalled JOIN roster USING (person_id) WHERE last_values IS NULL")
@@ -204,7 +202,7 @@ def _recall(workspace: "DuckDBPyConnection", store: Connection, people: str) -> 
     spread_last_values(workspace, "recalled_texts", into="last_known")
 
 
-def put_back(workspace: "DuckDBPyConnection", store: Connection, columns: Sequence[str]) -> None:
+def put_back(workspace: Workspace, store: Connection, columns: Sequence[str]) -> None:
     """Give everyone in ``tonight`` the last value believed in each of these columns; a newcomer's cannot be read.
 
     So that tomorrow is compared with what was believed, and lists show it; no rule is asked about these columns.
@@ -230,7 +228,7 @@ def put_back(workspace: "DuckDBPyConnection", store: Connection, columns: Sequen
 
 
 def _dated(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     extracts: Sequence["Extract"],
     sources: Sequence["Source"],
     past: Mapping[str, Mapping[str, Sequence[float]]],
@@ -321,5 +319,5 @@ def save(
     insert_rows(store, Profile, ("run_id", "name", "key", "as_at", "value"), rows)
 
 
-def _number(workspace: "DuckDBPyConnection", query: str) -> int:
+def _number(workspace: Workspace, query: str) -> int:
     return int(workspace.execute(query).fetchall()[0][0])

@@ -17,11 +17,9 @@ from monitor.store import events
 from monitor.store.database import Database
 from monitor.store.tables import Flag, table_of
 from monitor.workdays import working_days_between
-from monitor.workspace import load_rows
+from monitor.workspace import Workspace, load_rows
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from monitor.config.settings import Quarantine
 
 FEWEST_NIGHTS = 3
@@ -62,7 +60,7 @@ def judge_surges(
     return tuple(surges)
 
 
-def count_new(workspace: "DuckDBPyConnection", rules: Iterable[str], corrects: Sequence[int]) -> dict[str, int]:
+def count_new(workspace: Workspace, rules: Iterable[str], corrects: Sequence[int]) -> dict[str, int]:
     """How many flags each of ``rules`` opens tonight, those of an attempt being put right included."""
     rows = workspace.execute(
         """
@@ -78,7 +76,7 @@ def count_new(workspace: "DuckDBPyConnection", rules: Iterable[str], corrects: S
     return dict(rows.fetchall())
 
 
-def decide(workspace: "DuckDBPyConnection", surges: Sequence[Surge], limits: "Quarantine", as_at: dt.date) -> None:
+def decide(workspace: Workspace, surges: Sequence[Surge], limits: "Quarantine", as_at: dt.date) -> None:
     """Make ``surging``, the rules whose new flags wait; in ``decision``, let those go that have waited long enough."""
     load_rows(workspace, "surging", {"rule": "VARCHAR"}, [(one.rule,) for one in surges])
     waiting = workspace.execute(
@@ -95,7 +93,7 @@ def decide(workspace: "DuckDBPyConnection", surges: Sequence[Surge], limits: "Qu
         )
 
 
-def count_waiting(workspace: "DuckDBPyConnection") -> dict[str, int]:
+def count_waiting(workspace: Workspace) -> dict[str, int]:
     """How many flags still wait since an earlier night, by rule."""
     rows = workspace.execute("""
         SELECT rule, count(*) FROM flag_line WHERE state = 'quarantined' AND change IS DISTINCT FROM 'opened'

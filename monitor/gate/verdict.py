@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from monitor.errors import Refused
 from monitor.workdays import working_days_between
+from monitor.workspace import Workspace
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from monitor.config.settings import Gate
     from monitor.rulebook.rule_file import Rule
 
@@ -193,7 +192,7 @@ def find_doubted(rules: Iterable["Rule"], columns: Iterable[str]) -> dict[str, t
     return {rule: names for rule, names in found.items() if names}
 
 
-def leave_unjudged(workspace: "DuckDBPyConnection", verdict: Verdict) -> None:
+def leave_unjudged(workspace: Workspace, verdict: Verdict) -> None:
     """Make it unknown in ``caseload`` whether absent people of a team that is not believed are here."""
     if verdict.teams and not verdict.accepted:
         workspace.execute(

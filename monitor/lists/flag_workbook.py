@@ -3,20 +3,17 @@
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from monitor.lists import answer_sheet
 from monitor.lists.workbook import STATES, ListSheet, RuleTally, write_workbook
 from monitor.messages.templates import write_count, write_date
 from monitor.rulebook.severity import SEVERITIES
-from monitor.workspace import in_chunks
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from monitor.workspace import Workspace, in_chunks
 
 
 def write_flag_workbook(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     path: Path,
     kinds: Mapping[str, str],
     scope: str,
@@ -72,14 +69,14 @@ def write_flag_workbook(
     )
 
 
-def _rows(workspace: "DuckDBPyConnection", columns: Iterable[str], order: str) -> Iterator[tuple[Any, ...]]:
+def _rows(workspace: Workspace, columns: Iterable[str], order: str) -> Iterator[tuple[Any, ...]]:
     named = ", ".join(f'"{column}"' for column in columns)
     for chunk in in_chunks(workspace, f"SELECT {named} FROM listed {order}"):
         yield from chunk
 
 
 def _answerable_rows(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     kinds: Mapping[str, str],
     order: str,
     answering: answer_sheet.Answering,
@@ -91,7 +88,7 @@ def _answerable_rows(
         yield (*row[: len(kinds)], *answer_sheet.fill_row(dict(zip(names, row, strict=True)), answering, as_at))
 
 
-def _tally(workspace: "DuckDBPyConnection", scope: str) -> list[RuleTally]:
+def _tally(workspace: Workspace, scope: str) -> list[RuleTally]:
     """One tally a rule, the most severe first."""
     tallies: dict[str, RuleTally] = {}
     for rule, title, severity, state, team, count in workspace.execute(

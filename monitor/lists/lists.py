@@ -20,11 +20,9 @@ from monitor.flags.decision_lists import ANSWER_COLUMNS, WAIVER_COLUMNS
 from monitor.lists.flag_workbook import write_flag_workbook
 from monitor.rulebook.clearing import in_words
 from monitor.rulebook.severity import WEIGHTS
-from monitor.workspace import in_chunks, load_rows
+from monitor.workspace import Workspace, in_chunks, load_rows
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from monitor.config.delivery_settings import Team
     from monitor.lists.answer_sheet import Answering
     from monitor.rulebook.rule_file import Rule
@@ -62,7 +60,7 @@ MOST_OTHER_TEAMS = 100
 LONGEST_NAME = 80
 
 
-def prepare(workspace: "DuckDBPyConnection", rules: Iterable["Rule"], teams: Iterable["Team"], *, as_at: date) -> None:
+def prepare(workspace: Workspace, rules: Iterable["Rule"], teams: Iterable["Team"], *, as_at: date) -> None:
     """Make ``flag_list`` of ``flag_line``; teams have the names of the config where it knows them under another.
 
     Flags in quarantine wait for the analyst: they are in ``quarantined_list`` alone, and in no list of a lead.
@@ -95,7 +93,7 @@ def _what_to_do(rule: "Rule") -> str:
     return f"{rule.action} To clear it: {until}." if rule.cleared_by else f"{rule.action} {until}"
 
 
-def prepare_unassessed(workspace: "DuckDBPyConnection") -> None:
+def prepare_unassessed(workspace: Workspace) -> None:
     """Make ``cannot_assess_list`` of tonight's answers, after ``prepare``.
 
     A blank that a rule flags for someone is not listed again as what could not be assessed.
@@ -137,7 +135,7 @@ GROUP BY ALL
 
 
 def write_night(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     folder: Path,
     *,
     as_at: date,
@@ -186,7 +184,7 @@ def write_night(
 
 
 def export_flags(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     output: Path,
     *,
     form: Literal["csv", "xlsx", "json"],
@@ -254,7 +252,7 @@ def _slug(team: str) -> str:
 # Arranging.
 
 
-def _other_teams(workspace: "DuckDBPyConnection", teams: Sequence[str], restricted: frozenset[str]) -> list[str]:
+def _other_teams(workspace: Workspace, teams: Sequence[str], restricted: frozenset[str]) -> list[str]:
     """The teams of unresolved flags that are not among ``teams``."""
     rows = workspace.execute(
         "SELECT DISTINCT team FROM flag_list WHERE trim(team) <> '' AND NOT list_contains($restricted, person_id)",
@@ -263,7 +261,7 @@ def _other_teams(workspace: "DuckDBPyConnection", teams: Sequence[str], restrict
     return sorted({team for (team,) in rows} - set(teams))
 
 
-def _arrange(workspace: "DuckDBPyConnection", files: Mapping[str, str], restricted: frozenset[str]) -> dict[str, str]:
+def _arrange(workspace: Workspace, files: Mapping[str, str], restricted: frozenset[str]) -> dict[str, str]:
     """Make ``listed``: the flags of ``flag_list`` in the order of every list; returns its columns' types.
 
     Beside them: ``n`` (the place in that order), ``file`` (the team's) and ``aside`` (a restricted person's).
@@ -299,7 +297,7 @@ def _arrange(workspace: "DuckDBPyConnection", files: Mapping[str, str], restrict
     return {column: _kind(types[column]) for column in FLAG_COLUMNS}
 
 
-def _types(workspace: "DuckDBPyConnection", table: str) -> dict[str, str]:
+def _types(workspace: Workspace, table: str) -> dict[str, str]:
     return {name: kind for name, kind, *_ in workspace.execute(f"DESCRIBE {table}").fetchall()}
 
 
@@ -317,7 +315,7 @@ def _plain(column: str, duckdb_type: str) -> str:
     return f'CAST("{column}" AS {_kind(duckdb_type)})'
 
 
-def _count(workspace: "DuckDBPyConnection", scope: str, table: str = "listed") -> int:
+def _count(workspace: Workspace, scope: str, table: str = "listed") -> int:
     (count,) = workspace.execute(f"SELECT count(*) FROM {table} WHERE {scope}").fetchone() or (0,)
     return int(count)
 
@@ -329,9 +327,7 @@ def _literal(value: str) -> str:
 # Writing.
 
 
-def _write_lists(
-    workspace: "DuckDBPyConnection", folder: Path, lists: Iterable[str], kinds: Mapping[str, str]
-) -> Iterator[Path]:
+def _write_lists(workspace: Workspace, folder: Path, lists: Iterable[str], kinds: Mapping[str, str]) -> Iterator[Path]:
     """Every CSV file of the night, each as it is done."""
     for file in lists:
         append_privately(folder / f"{file}.csv", csv_heading(FLAG_COLUMNS))
@@ -362,20 +358,20 @@ def _write_lists(
         yield path
 
 
-def _beside(workspace: "DuckDBPyConnection") -> list[tuple[str, str, tuple[str, ...], str]]:
+def _beside(workspace: Workspace) -> list[tuple[str, str, tuple[str, ...], str]]:
     found = {name for (name,) in workspace.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
     return [each for each in BESIDE if each[1] in found or each[1] not in NOT_EVERY_NIGHT]
 
 
 def _write_csv(
-    workspace: "DuckDBPyConnection", path: Path, table: str, kinds: Mapping[str, str], *, where: str, order: str
+    workspace: Workspace, path: Path, table: str, kinds: Mapping[str, str], *, where: str, order: str
 ) -> None:
     append_privately(path, csv_heading(kinds))
     for rows in in_chunks(workspace, f"SELECT {csv_line(kinds)} FROM {table} WHERE {where} ORDER BY {order}"):
         append_privately(path, "".join(line for (line,) in rows))
 
 
-def _write_json(workspace: "DuckDBPyConnection", path: Path, scope: str) -> None:
+def _write_json(workspace: Workspace, path: Path, scope: str) -> None:
     fields = ", ".join(f"'{column}': \"{column}\"" for column in FLAG_COLUMNS)
     before = "[\n"
     for rows in in_chunks(workspace, f"SELECT to_json({{{fields}}}) FROM listed WHERE {scope} ORDER BY n"):

@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from monitor.csv_text import csv_heading, csv_line
-from monitor.workspace import load_rows
+from monitor.workspace import Workspace, load_rows
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from monitor.messages.parts import FlagLine, MessageContext
 
 COLUMNS = {
@@ -19,7 +17,7 @@ COLUMNS = {
 
 
 def write_travelling(
-    workspace: "DuckDBPyConnection", lines: Sequence["FlagLine"], night: "MessageContext"
+    workspace: Workspace, lines: Sequence["FlagLine"], night: "MessageContext"
 ) -> tuple[str, tuple[str, ...]]:
     """Every unresolved flag of ``lines`` as CSV, by person; and who is in it.
 

@@ -30,11 +30,9 @@ from monitor.outbox.queue import Posting, tell
 from monitor.outbox.told import NOTHING_TOLD, Memory, load_memory
 from monitor.rulebook.rulebook import Rulebook
 from monitor.store.nights import Ledger, find_withdrawn
-from monitor.workspace import load_rows
+from monitor.workspace import Workspace, load_rows
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from monitor.caseload.intake import Intake
     from monitor.gate.surges import Surge
     from monitor.gate.verdict import Verdict
@@ -93,7 +91,7 @@ def describe_night(
 
 
 def write_all(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     store: Connection,
     night: MessageContext,
     templates: Templates,
@@ -184,7 +182,7 @@ class Draft:
 
 
 def _draft_leads(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     night: MessageContext,
     memory: Mapping[str, Memory],
     drafts: Mapping[str, Draft],
@@ -228,7 +226,7 @@ def _draft_leads(
 
 
 def _draft_summaries(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     store: Connection,
     night: MessageContext,
     memory: Mapping[str, Memory],
@@ -263,7 +261,7 @@ def _unheard(lines: Sequence[FlagLine], known: Memory) -> list[FlagLine]:
     return [line for line in lines if line.state != "resolved" or not known.knows_resolved(line.flag_id)]
 
 
-def _coming_by_address(workspace: "DuckDBPyConnection", routes: Routes) -> dict[str | None, list[ComingDue]]:
+def _coming_by_address(workspace: Workspace, routes: Routes) -> dict[str | None, list[ComingDue]]:
     """What comes due within days and is not said in another's line, by the address that may hear of it."""
     fields = ", ".join(ComingDue.__dataclass_fields__)
     rows = workspace.execute(f"""
@@ -277,7 +275,7 @@ def _coming_by_address(workspace: "DuckDBPyConnection", routes: Routes) -> dict[
 
 
 def _lines_by_address(
-    workspace: "DuckDBPyConnection", night: MessageContext, others: Iterable[str | None]
+    workspace: Workspace, night: MessageContext, others: Iterable[str | None]
 ) -> Iterator[tuple[str | None, list[FlagLine]]]:
     """Each address with the lines that go there; restricted people's to the head of service, or to nobody.
 
@@ -314,13 +312,13 @@ def _lines_by_address(
             yield address, []
 
 
-def _data_lines(workspace: "DuckDBPyConnection") -> list[FlagLine]:
+def _data_lines(workspace: Workspace) -> list[FlagLine]:
     fields = ", ".join(LINE_FIELDS)
     query = f"SELECT {fields} FROM flag_line WHERE severity = 'data' ORDER BY person_id, rule"
     return [FlagLine(*row) for row in workspace.execute(query).fetchall()]
 
 
-def _unrouted(workspace: "DuckDBPyConnection", routes: Routes) -> list[NoLead]:
+def _unrouted(workspace: Workspace, routes: Routes) -> list[NoLead]:
     """People on tonight's caseload by team, where the team has nobody to tell."""
     rows = workspace.execute(
         "SELECT coalesce(allocated_team, ''), count(*) FROM caseload "
@@ -335,7 +333,7 @@ def _unrouted(workspace: "DuckDBPyConnection", routes: Routes) -> list[NoLead]:
 
 
 def _account(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     intake: "Intake",
     evaluated: "Evaluation",
     unrouted: Sequence[NoLead],
@@ -365,7 +363,7 @@ def _account(
     )
 
 
-def _untold_deaths(workspace: "DuckDBPyConnection", last: dt.date | None, tonight: Sequence[str]) -> list[str]:
+def _untold_deaths(workspace: Workspace, last: dt.date | None, tonight: Sequence[str]) -> list[str]:
     """Tonight's new deaths, and those of nights since ``last``, whose message to the analyst never went."""
     rows = workspace.execute(
         "SELECT person_id FROM roster_tonight WHERE died_on IS NOT NULL AND ($last IS NULL OR died_on > $last)",
@@ -374,7 +372,7 @@ def _untold_deaths(workspace: "DuckDBPyConnection", last: dt.date | None, tonigh
     return sorted({*tonight, *(row[0] for row in rows.fetchall())})
 
 
-def _alive_again(workspace: "DuckDBPyConnection") -> tuple[str, ...]:
+def _alive_again(workspace: Workspace) -> tuple[str, ...]:
     """People recorded as died whom tonight's records say are alive, until somebody confirms it."""
     rows = workspace.execute("SELECT person_id FROM roster_tonight WHERE alive_again_on IS NOT NULL ORDER BY person_id")
     return tuple(row[0] for row in rows.fetchall())

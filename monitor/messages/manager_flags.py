@@ -12,17 +12,15 @@ from monitor.messages.parts import LINE_FIELDS, FlagLine
 from monitor.messages.routes import Routes
 from monitor.outbox.told import load_told_escalations
 from monitor.store.tables import Run, table_of
-from monitor.workspace import load_rows
+from monitor.workspace import Workspace, load_rows
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from monitor.config.escalation_settings import EscalationSettings
     from monitor.rulebook.rulebook import Rulebook
 
 
 def settle(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     store: Connection,
     settings: "EscalationSettings",
     rulebook: "Rulebook",
@@ -58,7 +56,7 @@ def _first_night(store: Connection) -> dt.date | None:
 
 
 def _lay_out(
-    workspace: "DuckDBPyConnection", waiting: Collection[escalation.Escalated], first_night: dt.date
+    workspace: Workspace, waiting: Collection[escalation.Escalated], first_night: dt.date
 ) -> tuple[Raised, ...]:
     columns = {"number": "BIGINT", "flag_id": "BIGINT", "step": "VARCHAR", "working_days": "INTEGER"}
     rows = [(one.number, one.flag_id, one.step, one.working_days) for one in waiting]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
 from sqlalchemy import URL, Connection
 
@@ -48,10 +48,7 @@ from monitor.store.database import WAIT_SECONDS, Database, is_there, reading_sto
 from monitor.store.location import locate, name_place
 from monitor.store.nights import Ledger, Request
 from monitor.store.tables import Measure, Run, table_of
-from monitor.workspace import lock_down, open_workspace, suit
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from monitor.workspace import Workspace, lock_down, open_workspace, suit
 
 Clock = Callable[[], dt.datetime]
 Say = Callable[[str], None]
@@ -125,7 +122,7 @@ class NightOutcome:
 class Judged:
     """The night as decided, before anything is saved; the rest is in the workspace's tables."""
 
-    workspace: "DuckDBPyConnection"
+    workspace: Workspace
     intake: Intake
     evaluation: evaluation.Evaluation
     seen: Comparison
@@ -353,7 +350,7 @@ def _judge(
 
 
 def _find_surges(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     config: Config,
     rulebook: Rulebook,
     past: Ledger,
@@ -537,7 +534,7 @@ def _write_letters(
     )
 
 
-def _prepare_lists(config: Config, rulebook: Rulebook, workspace: "DuckDBPyConnection", as_at: dt.date) -> None:
+def _prepare_lists(config: Config, rulebook: Rulebook, workspace: Workspace, as_at: dt.date) -> None:
     exception_lists.prepare(workspace, rulebook.rules, config.teams, as_at=as_at)
     exception_lists.prepare_unassessed(workspace)
     decision_lists.prepare(workspace, as_at)
@@ -545,7 +542,7 @@ def _prepare_lists(config: Config, rulebook: Rulebook, workspace: "DuckDBPyConne
 
 
 def _write_lists(
-    config: Config, rulebook: Rulebook, database: Database, workspace: "DuckDBPyConnection", as_at: dt.date, say: Say
+    config: Config, rulebook: Rulebook, database: Database, workspace: Workspace, as_at: dt.date, say: Say
 ) -> tuple[Path, ...]:
     say("Writing exception lists")
     _prepare_lists(config, rulebook, workspace, as_at)
@@ -568,7 +565,7 @@ def _write_lists(
 
 
 def _record_night(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     store: Connection,
     request: Request,
     judged: Judged,
@@ -585,7 +582,7 @@ def _record_night(
     events.record(store, happened, as_at=request.as_at, recorded_at=now, run_id=run_id)
 
 
-def _new_deaths(workspace: "DuckDBPyConnection") -> list[str]:
+def _new_deaths(workspace: Workspace) -> list[str]:
     rows = workspace.execute("""
         SELECT person_id FROM roster_tonight AS tonight LEFT JOIN roster AS before USING (person_id)
         WHERE tonight.died_on IS NOT NULL AND before.died_on IS NULL ORDER BY person_id
@@ -593,9 +590,7 @@ def _new_deaths(workspace: "DuckDBPyConnection") -> list[str]:
     return [row[0] for row in rows]
 
 
-def _save_measures(
-    workspace: "DuckDBPyConnection", store: Connection, past: Ledger, run_id: int, as_at: dt.date
-) -> None:
+def _save_measures(workspace: Workspace, store: Connection, past: Ledger, run_id: int, as_at: dt.date) -> None:
     table = table_of(Measure)
     store.execute(table.delete().where(table.c.run_id.in_(past.same_date)))
     rows = workspace.execute(
@@ -616,7 +611,7 @@ def _save_measures(
 
 
 def _save_run(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     store: Connection,
     rulebook: Rulebook,
     past: Ledger,
@@ -655,7 +650,7 @@ def _save_run(
 
 
 def _save_profile(
-    workspace: "DuckDBPyConnection", store: Connection, past: Ledger, judged: Judged, run_id: int, as_at: dt.date
+    workspace: Workspace, store: Connection, past: Ledger, judged: Judged, run_id: int, as_at: dt.date
 ) -> None:
     rows = workspace.execute(
         "SELECT rule, count(*) FROM flag_line WHERE change = 'opened' AND state <> 'quarantined' GROUP BY rule"
@@ -667,7 +662,7 @@ def _save_profile(
     comparison.save(store, judged.seen, asked, opened, doubtful, run_id=run_id, as_at=as_at, corrects=past.same_date)
 
 
-def _people(workspace: "DuckDBPyConnection") -> tuple[int, int]:
+def _people(workspace: Workspace) -> tuple[int, int]:
     rows = workspace.execute(
         "SELECT count(*) FILTER (present), count(*) FILTER (NOT present AND first_seen_on IS NOT NULL) FROM caseload"
     ).fetchall()

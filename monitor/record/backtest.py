@@ -25,11 +25,9 @@ from monitor.rulebook.rule_file import Rule
 from monitor.rulebook.rulebook import Rulebook, add_file, change_limits
 from monitor.store.database import Database
 from monitor.store.tables import Run, table_of
-from monitor.workspace import fetch, load_rows, lock_down, open_workspace
+from monitor.workspace import Workspace, fetch, load_rows, lock_down, open_workspace
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from monitor.messages.routes import Routes
 
 NOBODY: Mapping[str, str] = {}
@@ -254,7 +252,7 @@ class _Life:
         workspace.close()
         return night
 
-    def _lay_out(self, workspace: "DuckDBPyConnection") -> None:
+    def _lay_out(self, workspace: Workspace) -> None:
         load_rows(workspace, "unresolved", UNRESOLVED, self.unresolved)
         # Who died or turned 25 is known from the kept caseload itself.
         load_rows(workspace, "roster", ROSTER, ())
@@ -266,7 +264,7 @@ class _Life:
         past = ((*key, number, last) for key, (number, last) in self.spells.items())
         load_rows(workspace, "history", HISTORY, past)
 
-    def _carry(self, workspace: "DuckDBPyConnection") -> None:
+    def _carry(self, workspace: Workspace) -> None:
         names = list(UNRESOLVED)
         rows = workspace.execute(f"SELECT {', '.join(names)} FROM settled ORDER BY flag_id").fetchall()
         at = {name: place for place, name in enumerate(names)}
@@ -280,7 +278,7 @@ class _Life:
                 self.spells[key] = (self.spells.get(key, (0,))[0] + 1, row[at["resolved_on"]])
         self.next_id = 1 + max((row[at["flag_id"]] for row in rows), default=self.next_id - 1)
 
-    def _hear(self, workspace: "DuckDBPyConnection") -> None:
+    def _hear(self, workspace: Workspace) -> None:
         rows = workspace.execute(
             """
             SELECT person_id, coalesce(c.allocated_team, ''), severity
@@ -306,9 +304,7 @@ class _Life:
         return tuple(one for one in named if one["rule"] == self.rule.id)
 
 
-def _tell(
-    workspace: "DuckDBPyConnection", kept: KeptNight, rule: Rule, evaluated: evaluation.Evaluation
-) -> NightReplayed:
+def _tell(workspace: Workspace, kept: KeptNight, rule: Rule, evaluated: evaluation.Evaluation) -> NightReplayed:
     rows = fetch(
         workspace,
         """
@@ -343,7 +339,7 @@ def _tell(
     )
 
 
-def supplied_columns(workspace: "DuckDBPyConnection") -> frozenset[str]:
+def supplied_columns(workspace: Workspace) -> frozenset[str]:
     """The columns some source gave to anyone present, for a night whose run did not say."""
     tests = ", ".join(
         f"count(*) FILTER (\"{column.name}_gap\" IS DISTINCT FROM 'not supplied')" for column in columns.COLUMNS

@@ -25,10 +25,9 @@ from monitor.rulebook.rulebook import Rulebook
 from monitor.rulebook.vocabulary import CODES, TYPES
 from monitor.store.database import Database
 from monitor.store.tables import Flag, FlagEvent, Message, Run, table_of
-from monitor.workspace import fetch, lock_down, open_workspace
+from monitor.workspace import Workspace, fetch, lock_down, open_workspace
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
     from sqlalchemy import Row, Table
 
 NOT_ASKED = "not asked"
@@ -164,7 +163,7 @@ def _ask(
 
 
 def _answers(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     rules: Sequence[Rule],
     evaluated: evaluation.Evaluation,
     as_at: dt.date,
@@ -200,7 +199,7 @@ def _answers(
     return sorted(answers, key=lambda one: ORDER.index(one.outcome))
 
 
-def _due_dates(workspace: "DuckDBPyConnection", rules: Sequence[Rule]) -> dict[str, dt.date]:
+def _due_dates(workspace: Workspace, rules: Sequence[Rule]) -> dict[str, dt.date]:
     timed = [(rule, rule.due_on) for rule in rules if rule.due_on is not None]
     if not timed:
         return {}

@@ -1,7 +1,6 @@
 """What the store holds, laid out as on the last accepted night, for commands that run between nights."""
 
 import datetime as dt
-from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
@@ -12,13 +11,10 @@ from monitor.flags import life
 from monitor.store import events
 from monitor.store.database import Database
 from monitor.store.tables import Person, Run, table_of
-from monitor.workspace import open_workspace
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from monitor.workspace import Workspace, open_workspace
 
 
-def recall(database: Database) -> tuple["DuckDBPyConnection", dt.date]:
+def recall(database: Database) -> tuple[Workspace, dt.date]:
     """A workspace with ``caseload`` and ``flag_line`` as the last accepted night left them, and that date."""
     workspace = open_workspace()
     table = table_of(Run)

@@ -3,16 +3,13 @@
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, func, select
 
 from monitor.figures import measures
 from monitor.report.contents import AdviserRow, Caseloads, MeasureFigure, TeamCaseload
 from monitor.store.tables import Indicator, table_of
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from monitor.workspace import Workspace
 
 MOST_ADVISERS = 500
 
@@ -22,13 +19,13 @@ HERE = """
 """
 
 
-def count_people(workspace: "DuckDBPyConnection", as_at: dt.date) -> dict[str, int]:
+def count_people(workspace: Workspace, as_at: dt.date) -> dict[str, int]:
     """How many are on the caseload, by team."""
     query = f"SELECT team, count(*) FROM known_person WHERE {HERE} GROUP BY team"
     return dict(workspace.execute(query, {"as_at": as_at}).fetchall())
 
 
-def tell_caseloads(workspace: "DuckDBPyConnection", as_at: dt.date, cap: int) -> Caseloads:
+def tell_caseloads(workspace: Workspace, as_at: dt.date, cap: int) -> Caseloads:
     """Each adviser counts in the team most of their young people are in; the longest caseload first."""
     advisers = workspace.execute(
         f"""

@@ -11,11 +11,9 @@ from monitor.report.contents import FlagList, FlagRow
 from monitor.rulebook.severity import WEIGHTS
 from monitor.store.bulk import WIDE_READ
 from monitor.store.tables import Flag, table_of
-from monitor.workspace import load_rows
+from monitor.workspace import Workspace, load_rows
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from monitor.rulebook.rulebook import Rulebook
 
 MOST_ROWS = 2_000
@@ -26,7 +24,7 @@ LOOK = "Look at the record: what this is about stands there alone."
 
 
 def list_flags(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     store: Connection,
     rulebook: "Rulebook",
     restricted: Collection[str],

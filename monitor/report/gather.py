@@ -17,11 +17,9 @@ from monitor.store import events
 from monitor.store.database import Database
 from monitor.store.tables import Profile, table_of
 from monitor.workdays import working_days_between
-from monitor.workspace import open_workspace
+from monitor.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from monitor.config.settings import Config
     from monitor.rulebook.rulebook import Rulebook
 
@@ -67,7 +65,7 @@ class Names:
 
 
 def _check_team(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     store: Connection,
     config: "Config",
     told: report_nights.Nights,
@@ -85,7 +83,7 @@ def _check_team(
 
 
 def _gather(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     store: Connection,
     config: "Config",
     rulebook: "Rulebook",
@@ -196,7 +194,7 @@ def _sources(store: Connection, config: "Config", run: Any | None) -> tuple[Sour
 
 
 def _rule_trends(
-    workspace: "DuckDBPyConnection", told: report_nights.Nights, rulebook: "Rulebook", asked: out_of_sight.AskedNights
+    workspace: Workspace, told: report_nights.Nights, rulebook: "Rulebook", asked: out_of_sight.AskedNights
 ) -> tuple[Trend, ...]:
     """Flags standing by rule, night by night: open, held or waived."""
     rows = workspace.execute(f"""

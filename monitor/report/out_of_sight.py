@@ -8,15 +8,12 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from monitor.report.contents import BANDS, SINCE, Change, HowLong, OutOfSight, Sight, TeamSight, Trend
 from monitor.report.report_nights import Nights
 from monitor.report.spells import AGE, BAND, STANDS
-from monitor.workspace import load_rows
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from monitor.workspace import Workspace, load_rows
 
 EVERYONE = "everyone"
 EVERYONE_LABEL = "Out of sight in any way"
@@ -67,7 +64,7 @@ class AskedNights:
         return not self.asked_then.get(as_at, frozenset()).isdisjoint(rules)
 
 
-def lay_out(workspace: "DuckDBPyConnection", nights: Nights) -> None:
+def lay_out(workspace: Workspace, nights: Nights) -> None:
     """Make ``seen``: per night told of, and kind, everyone and team, how many are out of sight; after ``ground``."""
     rows = [(kind.name, rule) for kind in KINDS for rule in kind.rules]
     load_rows(workspace, "kind_rule", {"kind": "VARCHAR", "rule": "VARCHAR"}, rows)
@@ -88,9 +85,7 @@ def lay_out(workspace: "DuckDBPyConnection", nights: Nights) -> None:
     """)
 
 
-def show(
-    workspace: "DuckDBPyConnection", nights: Nights, asked: AskedNights, sizes: Mapping[str, int], nobody: str
-) -> OutOfSight:
+def show(workspace: Workspace, nights: Nights, asked: AskedNights, sizes: Mapping[str, int], nobody: str) -> OutOfSight:
     """The first screen of the last night; ``sizes``: people by team."""
     if nights.last is None:
         return OutOfSight(Sight(EVERYONE, EVERYONE_LABEL, asked=False, why_not="no accepted night yet"))
@@ -113,7 +108,7 @@ def show(
     return OutOfSight(everyone, kinds, teams)
 
 
-def draw_trends(workspace: "DuckDBPyConnection", nights: Nights, teams: Sequence[str], nobody: str,
+def draw_trends(workspace: Workspace, nights: Nights, teams: Sequence[str], nobody: str,
                 asked: AskedNights) -> tuple[tuple[Trend, ...], tuple[Trend, ...]]:  # fmt: skip
     """People out of sight, night by night: everyone and each kind; and by team."""
     lines: defaultdict[tuple[str, str], dict[dt.date, int]] = defaultdict(dict)
@@ -133,7 +128,7 @@ def draw_trends(workspace: "DuckDBPyConnection", nights: Nights, teams: Sequence
     return (whole, *kinds), tuple(line(("team", team), team) for team in teams)
 
 
-def _count_now(workspace: "DuckDBPyConnection", as_at: dt.date) -> dict[str, dict[str, Any]]:
+def _count_now(workspace: Workspace, as_at: dt.date) -> dict[str, dict[str, Any]]:
     """By kind, and everyone: people on the last night by band, by how long, and those all held or all waived."""
     steps = " ".join(f"WHEN days <= {last} THEN {place}" for place, last in enumerate(MONTH_STEPS))
     band = BAND.replace(AGE.format(day="{day}"), "age")

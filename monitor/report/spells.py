@@ -6,17 +6,14 @@ team is the one they are in now, on every night.
 
 import datetime as dt
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import JSON, Connection, and_, cast, func, or_, select, type_coerce
 
 from monitor.report.contents import BANDS
 from monitor.report.report_nights import Nights
 from monitor.store.tables import Flag, FlagEvent, Person, Run, Waiver, table_of
-from monitor.workspace import load_rows
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from monitor.workspace import Workspace, load_rows
 
 SPELL = {
     "flag_id": "BIGINT", "person_id": "VARCHAR", "rule": "VARCHAR", "severity": "VARCHAR", "stood_from": "DATE",
@@ -39,7 +36,7 @@ BAND = f"CASE WHEN {AGE} BETWEEN 16 AND 17 THEN 0 WHEN {AGE} BETWEEN 18 AND 20 T
 
 
 def lay_out(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     store: Connection,
     nights: Nights,
     name_team: Callable[[str | None], str],
@@ -71,7 +68,7 @@ def lay_out(
     )
 
 
-def _load_people(workspace: "DuckDBPyConnection", store: Connection, name_team: Callable[[str | None], str]) -> None:
+def _load_people(workspace: Workspace, store: Connection, name_team: Callable[[str | None], str]) -> None:
     person = table_of(Person)
     # SQLite reads JSON out of text as it is; PostgreSQL wants to be told what it is.
     as_json: Any = cast if store.dialect.name == "postgresql" else type_coerce
@@ -81,7 +78,7 @@ def _load_people(workspace: "DuckDBPyConnection", store: Connection, name_team: 
     load_rows(workspace, "known_person", PERSON, rows)
 
 
-def _load_spells(workspace: "DuckDBPyConnection", store: Connection, nights: Nights) -> None:
+def _load_spells(workspace: Workspace, store: Connection, nights: Nights) -> None:
     """A spell stands from the night it was opened, even where it carries on another's date."""
     flag, run = table_of(Flag), table_of(Run)
     earliest = nights.since - dt.timedelta(31)
@@ -98,7 +95,7 @@ def _load_spells(workspace: "DuckDBPyConnection", store: Connection, nights: Nig
     load_rows(workspace, "spell", SPELL, (tuple(row) for row in rows))
 
 
-def _load_held(workspace: "DuckDBPyConnection", store: Connection, nights: Nights, as_at: dt.date) -> None:
+def _load_held(workspace: Workspace, store: Connection, nights: Nights, as_at: dt.date) -> None:
     """Make ``held_spell``: from the flags themselves on the newest night, from their events on an earlier one."""
     if nights.latest:
         workspace.execute(
@@ -114,7 +111,7 @@ def _load_held(workspace: "DuckDBPyConnection", store: Connection, nights: Night
     load_rows(workspace, "held_spell", {"flag_id": "BIGINT"}, held)
 
 
-def _load_waived(workspace: "DuckDBPyConnection", store: Connection, as_at: dt.date) -> None:
+def _load_waived(workspace: Workspace, store: Connection, as_at: dt.date) -> None:
     waiver = table_of(Waiver)
     rows = store.execute(select(waiver.c.flag_id).where(in_force(as_at)).distinct())
     load_rows(workspace, "waived_spell", {"flag_id": "BIGINT"}, (tuple(row) for row in rows))

@@ -12,10 +12,9 @@ from monitor.report.report_nights import Nights
 from monitor.report.spells import in_force
 from monitor.rulebook.severity import SEVERITIES
 from monitor.store.tables import Answer, Escalation, Waiver, table_of
+from monitor.workspace import Workspace
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from monitor.config.settings import Config
     from monitor.rulebook.rulebook import Rulebook
 
@@ -26,7 +25,7 @@ STEPS = {"manager": "To the manager", "head": "To the head of service"}
 
 
 def tell_clearing(
-    workspace: "DuckDBPyConnection", nights: Nights, rulebook: "Rulebook", as_at: dt.date
+    workspace: Workspace, nights: Nights, rulebook: "Rulebook", as_at: dt.date
 ) -> tuple[ClearingDays, ...]:
     """By severity, then by rule: days from breach to clearing of the flags cleared in the period."""
     rows = workspace.execute(
@@ -59,7 +58,7 @@ def tell_clearing(
     return tuple(found)
 
 
-def tell_done(workspace: "DuckDBPyConnection", store: Connection, nights: Nights, as_at: dt.date) -> WhatWasDone:
+def tell_done(workspace: Workspace, store: Connection, nights: Nights, as_at: dt.date) -> WhatWasDone:
     (counted,) = workspace.execute(
         """
         SELECT count(*) FILTER (stood_from BETWEEN $since AND $as_at AND coalesce(released_on, quarantined_on) IS NOT
@@ -84,7 +83,7 @@ def tell_done(workspace: "DuckDBPyConnection", store: Connection, nights: Nights
 
 
 def tell_waivers(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     store: Connection,
     nights: Nights,
     as_at: dt.date,
@@ -116,7 +115,7 @@ def tell_waivers(
     )
 
 
-def _teams(workspace: "DuckDBPyConnection") -> dict[str, str]:
+def _teams(workspace: Workspace) -> dict[str, str]:
     rows: defaultdict[str, str] = defaultdict(str)
     rows.update(workspace.execute("SELECT person_id, team FROM known_person").fetchall())
     return rows

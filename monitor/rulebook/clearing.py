@@ -9,10 +9,9 @@ from monitor.rulebook import evaluation
 from monitor.rulebook.conditions import compile_condition
 from monitor.rulebook.rule_file import Rule
 from monitor.rulebook.vocabulary import CODES
+from monitor.workspace import Workspace
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from monitor.rulebook.conditions import Condition
 
 NAMES = {
@@ -51,9 +50,7 @@ def _value(column: str, to: "Condition") -> str:
     return f"the {text} worked out from age and status" if text in columns.DERIVED else text
 
 
-def apply_changes(
-    workspace: "DuckDBPyConnection", rule: Rule, *, people: str = "caseload", into: str = "changed"
-) -> None:
+def apply_changes(workspace: Workspace, rule: Rule, *, people: str = "caseload", into: str = "changed") -> None:
     """Make ``into``: everyone in breach of the rule tonight as they would be recorded after ``cleared_by``.
 
     Reads ``people`` and ``breach``; what is worked out from a changed column is worked out again.
@@ -73,7 +70,7 @@ def apply_changes(
     """)
 
 
-def find_unproved(workspace: "DuckDBPyConnection", rules: Iterable[Rule]) -> Sequence[tuple[str, str, str]]:
+def find_unproved(workspace: Workspace, rules: Iterable[Rule]) -> Sequence[tuple[str, str, str]]:
     """Every breach of tonight's ``caseload`` that its rule's ``cleared_by`` would not clear.
 
     As (rule, person_id, the outcome after the change): anything but *ok* and *not applicable*. Reads what

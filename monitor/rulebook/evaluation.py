@@ -7,7 +7,6 @@ false, whatever the cell held, is *not applicable*; anything else is *cannot ass
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -16,10 +15,7 @@ from monitor.rulebook.because import compile_wording, literal
 from monitor.rulebook.conditions import compile_condition, counts_working_days
 from monitor.rulebook.rule_file import Rule
 from monitor.rulebook.rulebook import Rulebook
-from monitor.workspace import load_rows
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from monitor.workspace import Workspace, load_rows
 
 YOUNGEST, OLDEST = 16, 24
 
@@ -69,7 +65,7 @@ class Evaluation:
 
 
 def evaluate(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     rulebook: Rulebook,
     as_at: date,
     supplied: frozenset[str],
@@ -92,7 +88,7 @@ def evaluate(
     return Evaluation(totals, not_assessed, failed, unasked)
 
 
-def ask(workspace: "DuckDBPyConnection", rules: Sequence[Rule]) -> tuple[list[Rule], dict[str, str]]:
+def ask(workspace: Workspace, rules: Sequence[Rule]) -> tuple[list[Rule], dict[str, str]]:
     """Make ``answer``, ``breach`` and ``cannot_assess`` for these rules; those answered, and those that failed."""
     answered, failed = answer(workspace, rules)
     workspace.execute(BREACH_TABLE)
@@ -116,7 +112,7 @@ def ask(workspace: "DuckDBPyConnection", rules: Sequence[Rule]) -> tuple[list[Ru
     return answered, failed
 
 
-def create_functions(workspace: "DuckDBPyConnection", rules: Sequence[Rule]) -> None:
+def create_functions(workspace: Workspace, rules: Sequence[Rule]) -> None:
     """What the conditions of these rules call on the connection."""
     derived.create_macros(workspace)
     if any(_counts_working_days(rule) for rule in rules):
@@ -124,7 +120,7 @@ def create_functions(workspace: "DuckDBPyConnection", rules: Sequence[Rule]) -> 
 
 
 def answer(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     rules: Sequence[Rule],
     *,
     people: str = "caseload",
@@ -146,7 +142,7 @@ def _counts_working_days(rule: Rule) -> bool:
     return any(counts_working_days(one, rule.limits) for one in conditions if one is not None)
 
 
-def _gapped(workspace: "DuckDBPyConnection", rules: Iterable[Rule], people: str) -> frozenset[str]:
+def _gapped(workspace: Workspace, rules: Iterable[Rule], people: str) -> frozenset[str]:
     """The needed columns in which any cell is unreadable or not supplied tonight."""
     needed = sorted({name for rule in rules for name in rule.needs})
     if not needed:
@@ -160,7 +156,7 @@ def _gapped(workspace: "DuckDBPyConnection", rules: Iterable[Rule], people: str)
 
 
 def _answer(
-    workspace: "DuckDBPyConnection", rules: Sequence[Rule], gapped: frozenset[str], people: str, start: str
+    workspace: Workspace, rules: Sequence[Rule], gapped: frozenset[str], people: str, start: str
 ) -> tuple[list[Rule], dict[str, str]]:
     """Make the table of outcomes; when the one pass fails, each rule is tried alone and the ones at fault left out."""
     outcomes = {rule.id: outcome_sql(rule, gapped) for rule in rules}
@@ -179,7 +175,7 @@ def _answer(
     return [rule for rule in rules if rule.id not in failed], failed
 
 
-def _make_outcomes(workspace: "DuckDBPyConnection", outcomes: Mapping[str, str], people: str, start: str) -> None:
+def _make_outcomes(workspace: Workspace, outcomes: Mapping[str, str], people: str, start: str) -> None:
     answers = "".join(f', {sql} AS "{name}"' for name, sql in outcomes.items())
     workspace.execute(f'{start}{answers} FROM "{people}"')
 
@@ -218,7 +214,7 @@ def _answers(rules: Sequence[Rule]) -> str:
     return " UNION ALL ".join(selects) or nothing
 
 
-def _given(workspace: "DuckDBPyConnection", rules: Sequence[Rule], number: int) -> frozenset[str]:
+def _given(workspace: Workspace, rules: Sequence[Rule], number: int) -> frozenset[str]:
     """The rules that gave anybody this answer."""
     given = ", ".join(f'bool_or("{rule.id}" = {number})' for rule in rules)
     row = workspace.execute(f"SELECT {given} FROM outcome").fetchone() if rules else None
@@ -301,7 +297,7 @@ def _why(fault: Exception) -> str:
 # Figures
 
 
-def _measure(workspace: "DuckDBPyConnection", rules: Sequence[Rule]) -> dict[str, Counts]:
+def _measure(workspace: Workspace, rules: Sequence[Rule]) -> dict[str, Counts]:
     """Make ``measure``: per rule and team, how many were asked and what came of it; the totals by rule."""
     sums = "".join(
         f', CAST(sum(CAST("{rule.id}" = {number} AS INTEGER)) AS BIGINT)'

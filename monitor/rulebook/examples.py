@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from monitor.catalogue import columns, derived
 from monitor.rulebook.conditions import compile_condition, counts_working_days
@@ -10,10 +10,7 @@ from monitor.rulebook.evaluation import ask
 from monitor.rulebook.rule_file import Example, Rule
 from monitor.rulebook.rule_keys import NOT_ASKED
 from monitor.rulebook.rulebook import Rulebook
-from monitor.workspace import load_rows, lock_down, open_workspace
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from monitor.workspace import Workspace, load_rows, lock_down, open_workspace
 
 GIVEN_TYPES: Mapping[str, str] = {
     "person_id": "VARCHAR",
@@ -44,7 +41,7 @@ class Result:
         return self.expected == self.got
 
 
-def build_caseload(workspace: "DuckDBPyConnection", examples: Iterable[Example]) -> None:
+def build_caseload(workspace: Workspace, examples: Iterable[Example]) -> None:
     """Make ``caseload`` from examples; ``person_id`` is E and the example's place, from 1."""
     derived.create_macros(workspace)
     rows = (_row(f"E{place}", example) for place, example in enumerate(examples, start=1))

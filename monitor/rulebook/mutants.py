@@ -19,10 +19,9 @@ from monitor.rulebook.conditions import Condition
 from monitor.rulebook.evaluation import create_functions, outcome_sql
 from monitor.rulebook.examples import build_caseload
 from monitor.rulebook.rule_file import Rule
-from monitor.workspace import lock_down, open_workspace
+from monitor.workspace import Workspace, lock_down, open_workspace
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
     from sqlglot.expressions import Expr
 
     Tree: TypeAlias = Expr
@@ -89,7 +88,7 @@ def judge(rules: Sequence[Rule]) -> list[Verdict]:
     return verdicts
 
 
-def _judge(workspace: "DuckDBPyConnection", rule: Rule, people: Sequence[str]) -> Verdict:
+def _judge(workspace: Workspace, rule: Rule, people: Sequence[str]) -> Verdict:
     mutants = list(mutate(rule))
     own, *others = _answers(workspace, [_outcome(rule), *(mutant.outcome for mutant in mutants)], people)
     survivors = [mutant.change for mutant, answers in zip(mutants, others, strict=True) if answers == own]
@@ -113,9 +112,7 @@ def _folded(change: str) -> str:
     return " ".join(change.split())
 
 
-def _answers(
-    workspace: "DuckDBPyConnection", columns: Sequence[str], people: Sequence[str]
-) -> list[tuple[object, ...]]:
+def _answers(workspace: Workspace, columns: Sequence[str], people: Sequence[str]) -> list[tuple[object, ...]]:
     """What each column answers for each person; a column that cannot be run answers as nothing else does."""
     try:
         return _ask(workspace, columns, people)
@@ -129,7 +126,7 @@ def _answers(
         return answers
 
 
-def _ask(workspace: "DuckDBPyConnection", columns: Sequence[str], people: Sequence[str]) -> list[tuple[object, ...]]:
+def _ask(workspace: Workspace, columns: Sequence[str], people: Sequence[str]) -> list[tuple[object, ...]]:
     listed = ", ".join(columns)
     rows = workspace.execute(
         f"SELECT {listed} FROM caseload WHERE list_contains($people::VARCHAR[], person_id) ORDER BY person_id",

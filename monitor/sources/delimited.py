@@ -10,14 +10,10 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from monitor.catalogue.headings import LIST_9, ROWS_SEARCHED, Form, check_headings, find_heading_row, match_headings
 from monitor.errors import SourceError
-from monitor.workspace import load_rows
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from monitor.workspace import Workspace, load_rows
 
 DELIMITERS = (",", ";", "\t", "|")
 
@@ -39,7 +35,7 @@ class Layout:
     lines: int
 
 
-def load(workspace: "DuckDBPyConnection", table: str, path: Path, form: Form = LIST_9) -> tuple[str, ...]:
+def load(workspace: Workspace, table: str, path: Path, form: Form = LIST_9) -> tuple[str, ...]:
     """Make view ``table`` of the file's rows; the headings."""
     layout = _find_layout(path, _guess_encoding(path), form)
     positions = check_headings(layout.headings, path.name, form).positions
@@ -116,9 +112,7 @@ def _find_encoding(path: Path) -> str:
     )
 
 
-def _load_regular(
-    workspace: "DuckDBPyConnection", table: str, path: Path, layout: Layout, positions: Mapping[str, int]
-) -> bool:
+def _load_regular(workspace: Workspace, table: str, path: Path, layout: Layout, positions: Mapping[str, int]) -> bool:
     """Read with DuckDB; False, leaving nothing, unless every line of the file became one row."""
     import duckdb
 

@@ -16,11 +16,9 @@ from monitor.errors import SourceError
 from monitor.http_client import WebService, open_client
 from monitor.sources.http_json import LONGEST_VALUE, Document, NotReadable
 from monitor.sources.sql import number_rows
-from monitor.workspace import append_columns, make_table
+from monitor.workspace import Workspace, append_columns, make_table
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from monitor.config.source_settings import Source
 
 ROWS = 10_000
@@ -33,7 +31,7 @@ MOST_KEYS = 500
 
 
 def load(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     table: str,
     source: "Source",
     environ: Mapping[str, str],
@@ -101,7 +99,7 @@ def _read_pages(service: WebService, rows: "_Rows") -> tuple[int, bool]:
 class _Rows:
     """Rows so far: the keys seen, those of them that mean a column, and what the items lacked."""
 
-    workspace: "DuckDBPyConnection"
+    workspace: Workspace
     table: str
     source: "Source"
     say: Callable[[str], None]

@@ -8,7 +8,6 @@ F5 and P5; 0 is not applicable.
 import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from monitor.caseload import cells
 from monitor.catalogue import derived
@@ -16,10 +15,7 @@ from monitor.catalogue.columns import BY_NAME
 from monitor.catalogue.headings import OC3, match_headings
 from monitor.errors import SourceError
 from monitor.sources import delimited
-from monitor.workspace import fetch
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from monitor.workspace import Workspace, fetch
 
 IN_TOUCH_DATE = "last_recorded_in_touch_date"
 
@@ -42,7 +38,7 @@ CHECKS: tuple[tuple[str, str], ...] = (
 
 
 def load(
-    workspace: "DuckDBPyConnection", table: str, path: Path, *, as_at: dt.date, return_year: int | None
+    workspace: Workspace, table: str, path: Path, *, as_at: dt.date, return_year: int | None
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Make view ``table`` of the file's rows and a column of birthdays in touch; the headings, and notes on the rows.
 
@@ -64,7 +60,7 @@ def load(
     return (*headings, IN_TOUCH_DATE), tuple(notes)
 
 
-def _read(workspace: "DuckDBPyConnection", table: str, headings: tuple[str, ...], as_at: dt.date) -> None:
+def _read(workspace: Workspace, table: str, headings: tuple[str, ...], as_at: dt.date) -> None:
     """Make ``oc3``: what each row's cells mean, by its row number."""
     positions = match_headings(headings).positions
     names = ("date_of_birth", "in_touch", "activity", "accommodation")
@@ -81,7 +77,7 @@ def _read(workspace: "DuckDBPyConnection", table: str, headings: tuple[str, ...]
         workspace.execute(f"DROP TABLE oc3_{name}")
 
 
-def _add_birthdays(workspace: "DuckDBPyConnection", table: str, position: int, end: dt.date) -> None:
+def _add_birthdays(workspace: Workspace, table: str, position: int, end: dt.date) -> None:
     """Add the last birthday up to ``end`` of everyone recorded in touch, as the column after the file's own."""
     derived.create_macros(workspace)
     workspace.execute("ALTER TABLE oc3 ADD COLUMN birthday DATE")
@@ -108,7 +104,7 @@ def _add_birthdays(workspace: "DuckDBPyConnection", table: str, position: int, e
     workspace.execute(f'CREATE VIEW "{table}" AS SELECT * FROM "{table}_rows"')
 
 
-def _notes(workspace: "DuckDBPyConnection", year: int) -> Iterator[str]:
+def _notes(workspace: Workspace, year: int) -> Iterator[str]:
     yield (
         "an OC3 return holds no eligibility: rules that ask for it cannot assess anyone whom no other source, "
         "and no earlier night, knows to be entitled"

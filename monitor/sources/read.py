@@ -16,10 +16,9 @@ from zoneinfo import ZoneInfo
 from monitor.catalogue.headings import LIST_9, SUPPLEMENT, match_headings
 from monitor.errors import MonitorError, SourceError
 from monitor.files import make_private_folder
+from monitor.workspace import Workspace
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from monitor.config.source_settings import Source
 
 Role = Literal["caseload", "detail"]
@@ -61,7 +60,7 @@ class Extract:
 
 def read_source(
     source: "Source",
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     *,
     as_at: date,
     data_folder: Path,
@@ -114,7 +113,7 @@ def read_source(
 
 def _read_remote(
     source: "Source",
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     table: str,
     as_at: date,
     environ: Mapping[str, str],
@@ -211,7 +210,7 @@ def _refuse_ole(path: Path, content: bytes) -> None:
     raise SourceError(f"{path.name}: an old .xls workbook; open it in Excel and save it as .xlsx")
 
 
-def _fingerprint(workspace: "DuckDBPyConnection", table: str, headings: tuple[str, ...]) -> str:
+def _fingerprint(workspace: Workspace, table: str, headings: tuple[str, ...]) -> str:
     positions = sorted(match_headings(headings).positions.values())
     # The row number is in each row's hash, so that two equal rows do not cancel out and order counts.
     cells = ", ".join(f"chr(31), c{position}" for position in positions)

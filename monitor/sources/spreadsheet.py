@@ -23,17 +23,16 @@ from monitor.catalogue.headings import (
 )
 from monitor.errors import SourceError
 from monitor.sources.workbook_limits import WorkbookContents, measure
-from monitor.workspace import load_rows
+from monitor.workspace import Workspace, load_rows
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
     from python_calamine import CalamineSheet, CalamineWorkbook
 
 DAYS_1900_TO_1904 = 1462
 
 
 def load(
-    workspace: "DuckDBPyConnection", table: str, path: Path, *, wanted: str | None, form: Form = LIST_9
+    workspace: Workspace, table: str, path: Path, *, wanted: str | None, form: Form = LIST_9
 ) -> tuple[str, tuple[str, ...]]:
     """Make view ``table`` of the sheet's rows; the sheet's name and its headings."""
     contents = measure(path)

@@ -22,11 +22,9 @@ from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from monitor.catalogue.headings import LIST_9, PERSON_ID, Form, check_headings
 from monitor.errors import SourceError
-from monitor.workspace import CHUNK, append_columns, make_table
+from monitor.workspace import CHUNK, Workspace, append_columns, make_table
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from monitor.config.source_settings import Source
 
 LONDON = ZoneInfo("Europe/London")
@@ -48,9 +46,7 @@ class SourceDatabase:
     deadline: float
     say: Callable[[str], None]
 
-    def read_query(
-        self, workspace: "DuckDBPyConnection", table: str, query: str, *, form: Form = LIST_9
-    ) -> tuple[str, ...]:
+    def read_query(self, workspace: Workspace, table: str, query: str, *, form: Form = LIST_9) -> tuple[str, ...]:
         """Make ``table`` of c0, c1 ... for the query's columns that mean something; the query's headings."""
         with self._results(query) as result:
             headings = tuple(map(str, result.keys()))
@@ -64,7 +60,7 @@ class SourceDatabase:
 
     def read_table(
         self,
-        workspace: "DuckDBPyConnection",
+        workspace: Workspace,
         table: str,
         found: "TableFound",
         columns: Mapping[str, str],
@@ -357,7 +353,7 @@ FAULTS: tuple[tuple[str, str], ...] = (
 
 
 def load(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     table: str,
     source: "Source",
     environ: Mapping[str, str],
@@ -398,7 +394,7 @@ QUOTED = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\[[^
 """What a semicolon may stand in without ending a statement."""
 
 
-def number_rows(workspace: "DuckDBPyConnection", table: str, headings: Sequence[str], form: Form = LIST_9) -> int:
+def number_rows(workspace: Workspace, table: str, headings: Sequence[str], form: Form = LIST_9) -> int:
     """Make ``table`` of ``table``_read with a number for each row; how many.
 
     A database gives rows in whatever order it likes: numbered by person, the same rows always give the same night.

@@ -16,11 +16,9 @@ from monitor.catalogue.codes import read_code, read_yes_no, says_died
 from monitor.catalogue.phrases import UNREADABLE, fold_phrase
 from monitor.errors import SourceError
 from monitor.sources.sql import SourceDatabase, TableFound, number_rows, open_database
-from monitor.workspace import fetch, load_rows, make_table
+from monitor.workspace import Workspace, fetch, load_rows, make_table
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from monitor.config.source_settings import Source
 
 OLDEST = 24
@@ -126,7 +124,7 @@ PROFILES: Mapping[str, SystemProfile] = {
 
 
 def load(
-    workspace: "DuckDBPyConnection",
+    workspace: Workspace,
     table: str,
     source: "Source",
     environ: Mapping[str, str],
@@ -159,7 +157,7 @@ def load(
 
 
 @contextmanager
-def _tidied(workspace: "DuckDBPyConnection") -> Iterator[None]:
+def _tidied(workspace: Workspace) -> Iterator[None]:
     """Without the dataset's tables afterwards, which hold more than the night needs."""
     try:
         yield
@@ -190,7 +188,7 @@ class Held:
         return column in self.columns.get(table, frozenset())
 
 
-def _copy(workspace: "DuckDBPyConnection", source: "Source", database: SourceDatabase) -> Held:
+def _copy(workspace: Workspace, source: "Source", database: SourceDatabase) -> Held:
     """Make a workspace table of each of the dataset's, with the rows about people on the care leavers' table."""
     place = f'source "{source.name}"'
     found = database.find_tables(tuple(TABLES))
@@ -240,7 +238,7 @@ def _match(found: TableFound, wanted: Mapping[str, tuple[str, ...]]) -> dict[str
     return present
 
 
-def _check_dates(workspace: "DuckDBPyConnection", source: "Source", held: Held) -> None:
+def _check_dates(workspace: Workspace, source: "Source", held: Held) -> None:
     """A column of another type than a date's would be read as blank for everyone."""
     for table, columns in held.columns.items():
         for column in sorted(columns.intersection(DATES)):
@@ -267,9 +265,7 @@ class SsdFacts:
     has_areas: bool
 
 
-def _set_facts(
-    workspace: "DuckDBPyConnection", source: "Source", profile: SystemProfile, held: Held, as_at: date
-) -> SsdFacts:
+def _set_facts(workspace: Workspace, source: "Source", profile: SystemProfile, held: Held, as_at: date) -> SsdFacts:
     roles = [role for role in _texts(workspace, "ssd_involvements", "role") if _is_advisers(role, source.adviser_roles)]
     if roles or profile.named:
         confirmed_by = "role"
@@ -298,14 +294,12 @@ def _set_facts(
     return SsdFacts(confirmed_by, bool(roles), held.is_old_release, bool(areas))
 
 
-def _texts(workspace: "DuckDBPyConnection", table: str, column: str) -> list[str]:
+def _texts(workspace: Workspace, table: str, column: str) -> list[str]:
     query = f'SELECT DISTINCT ssd_text({column}) FROM "{table}" WHERE ssd_text({column}) IS NOT NULL ORDER BY 1'
     return [row[0] for row in workspace.execute(query).fetchall()]
 
 
-def _read(
-    workspace: "DuckDBPyConnection", table: str, column: str, meaning: Callable[[str], object]
-) -> list[tuple[str, object]]:
+def _read(workspace: Workspace, table: str, column: str, meaning: Callable[[str], object]) -> list[tuple[str, object]]:
     return [(text, meaning(text)) for text in _texts(workspace, table, column)]
 
 
@@ -345,7 +339,7 @@ def _expression(name: str, profile: SystemProfile) -> str:
 
 
 def _choose_columns(
-    workspace: "DuckDBPyConnection", profile: SystemProfile, held: Held, facts: SsdFacts, source: "Source"
+    workspace: Workspace, profile: SystemProfile, held: Held, facts: SsdFacts, source: "Source"
 ) -> tuple[tuple[str, ...], list[str]]:
     """The catalogue's columns that this release supplies; a line for each that it should and does not."""
     leavers = {
@@ -398,7 +392,7 @@ def _choose_columns(
     return ("person_id", "date_of_birth", *supplied), notes
 
 
-def _check_people(workspace: "DuckDBPyConnection", source: "Source") -> None:
+def _check_people(workspace: Workspace, source: "Source") -> None:
     people = _number(workspace, "SELECT count(*) FROM ssd_caseload_step")
     if not _number(workspace, "SELECT count(*) FROM ssd_caseload_step WHERE date_of_birth IS NOT NULL"):
         raise SourceError(
@@ -410,9 +404,7 @@ def _check_people(workspace: "DuckDBPyConnection", source: "Source") -> None:
 # What had to be decided
 
 
-def _notes(
-    workspace: "DuckDBPyConnection", profile: SystemProfile, facts: SsdFacts, headings: tuple[str, ...]
-) -> Iterator[str]:
+def _notes(workspace: Workspace, profile: SystemProfile, facts: SsdFacts, headings: tuple[str, ...]) -> Iterator[str]:
     counted = fetch(
         workspace,
         f"""
@@ -471,6 +463,6 @@ def _people(number: int) -> str:
     return "1 person" if number == 1 else f"{number:,} people"
 
 
-def _number(workspace: "DuckDBPyConnection", query: str) -> int:
+def _number(workspace: Workspace, query: str) -> int:
     row = workspace.execute(query).fetchone()
     return int(row[0]) if row else 0
