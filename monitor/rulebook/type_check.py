@@ -57,9 +57,9 @@ class Binder:
         question = f"SELECT {listed} FROM caseload"
         fault: duckdb.Error | None = None
         try:
-            asked = self.workspace.execute(question)
-            described = asked.description
-            asked.fetchall()
+            answered = self.workspace.execute(question)
+            described = answered.description
+            answered.fetchall()
         except duckdb.Error as failed:
             # Asked of nobody it may still be bound, and the types then say more than the value that failed.
             fault = failed
