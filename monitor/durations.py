@@ -1,9 +1,13 @@
-"""A rule's limits: durations in words, numbers, dates and lists of codes, and when a change loosens one."""
+"""Durations in words and the dates they reach; a rule's other limits, and when a change loosens one."""
 
 import re
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
+
+from dateutil.relativedelta import relativedelta
+
+from monitor.words import write_date
 
 Unit = Literal["day", "week", "month", "year", "working day"]
 
@@ -25,6 +29,18 @@ class Duration:
 
     def __str__(self) -> str:
         return f"{self.count} {self.unit}" + ("" if self.count == 1 else "s")
+
+    def after(self, day: date) -> date:
+        """Return the date this long after a day; months are calendar ones. Not for working days."""
+        return day + self._delta
+
+    def before(self, day: date) -> date:
+        """Return the date this long before a day."""
+        return day - self._delta
+
+    @property
+    def _delta(self) -> relativedelta:
+        return relativedelta(**{f"{self.unit}s": self.count})  # type: ignore[arg-type]
 
     def days(self, of_each: dict[str, int]) -> float:
         """About how many days, by the longest or the shortest month and year."""
@@ -77,7 +93,7 @@ def words(limit: Limit) -> str:
     """The limit as a person reads it."""
     if isinstance(limit, tuple):
         return ", ".join(limit)
-    return f"{limit.day} {limit:%B %Y}" if isinstance(limit, date) else str(limit)
+    return write_date(limit) if isinstance(limit, date) else str(limit)
 
 
 def may_loosen(old: Limit, new: Limit, *, is_deadline: bool) -> bool:

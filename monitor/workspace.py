@@ -102,3 +102,14 @@ def in_chunks(workspace: Workspace, query: str, rows: int = 20_000) -> Iterator[
     cursor = workspace.execute(query)
     while chunk := cursor.fetchmany(rows):
         yield chunk
+
+
+def literal(text: str) -> str:
+    """Write a text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def number_of(workspace: Workspace, query: str, *parameters: Any) -> int:
+    """Return the one number that a query gives; 0 for NULL or no row."""
+    row = workspace.execute(query, list(parameters)).fetchone()
+    return int(row[0]) if row and row[0] is not None else 0

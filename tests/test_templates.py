@@ -19,7 +19,8 @@ from monitor.messages.head import Week, compose_head
 from monitor.messages.lead import NoLead, compose_lead
 from monitor.messages.parts import FlagLine, MessageContext, Told, WrittenMessage, render, render_together
 from monitor.messages.routes import plan_routes
-from monitor.messages.templates import MESSAGES, open_templates, wrap_text, write_count, write_date, write_long_date
+from monitor.messages.templates import MESSAGES, open_templates, wrap_text
+from monitor.words import write_count, write_date, write_long_date
 
 AS_AT = date(2026, 1, 12)
 BEFORE = date(2026, 1, 9)

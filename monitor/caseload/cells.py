@@ -10,7 +10,7 @@ from typing import Any
 from monitor.catalogue.codes import read_accommodation, read_code, read_yes_no, says_died, showable
 from monitor.catalogue.columns import Column
 from monitor.catalogue.phrases import BLANK_TEXTS, UNREADABLE
-from monitor.workspace import Workspace, load_rows
+from monitor.workspace import Workspace, literal, load_rows
 
 WHITE = r"[\s\x00\x{00a0}\x{2007}\x{202f}\x{feff}]+"
 """White space with the non-breaking kinds that workbooks hold, and the NUL that PostgreSQL cannot keep; for DuckDB."""
@@ -37,7 +37,7 @@ A_FAILED_FORMULA = "a formula that failed"
 
 
 def _listed(texts: Sequence[str]) -> str:
-    return ", ".join("'" + text.replace("'", "''") + "'" for text in texts)
+    return ", ".join(map(literal, texts))
 
 
 BLANK = f"(lower(t) IN ({_listed(sorted(BLANK_TEXTS))}) OR starts_with(lower(t), 'ssd_ph'))"
@@ -143,7 +143,7 @@ def _date() -> str:
 
 def _fault(column: Column) -> str:
     if column.kind == "date":
-        later = f"WHEN found > $as_at THEN '{_quoted(LATER)}'" if column.records_past else ""
+        later = f"WHEN found > $as_at THEN {literal(LATER)}" if column.records_past else ""
         return f"""
             CASE
                 WHEN found IS NULL THEN '{NOT_A_DATE}'
@@ -173,10 +173,6 @@ def _died(column: Column) -> str:
 def _placeholder(column: Column) -> str:
     named = "NOT blank AND list_contains($not_an_adviser::VARCHAR[], lower(t))"
     return named if column.name == "personal_adviser" else "false"
-
-
-def _quoted(text: str) -> str:
-    return text.replace("'", "''")
 
 
 def _parameters(column: Column, as_at: date, not_an_adviser: Sequence[str]) -> dict[str, Any]:

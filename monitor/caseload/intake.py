@@ -19,10 +19,8 @@ from monitor.caseload.rows import (
     by_extract,
     collapse,
     columns_of,
-    fold,
     list_cells,
     list_unusable_rows,
-    number_of,
     read_texts,
     refuse_before_birth,
     type_usable_rows,
@@ -31,7 +29,8 @@ from monitor.catalogue.columns import BY_NAME, COLUMNS
 from monitor.catalogue.derived import derived_sql
 from monitor.catalogue.headings import match_headings
 from monitor.sources.read import Extract
-from monitor.workspace import Workspace, fetch
+from monitor.words import fold_name
+from monitor.workspace import Workspace, fetch, number_of
 
 NOTED_HEADINGS = 20
 
@@ -71,7 +70,7 @@ def type_rows(
         'CREATE OR REPLACE TABLE unreadable (source VARCHAR, file VARCHAR, sheet VARCHAR, "row" BIGINT, '
         '"column" VARCHAR, reason VARCHAR, value VARCHAR)'
     )
-    placeholders = sorted({fold(name) for name in (*not_an_adviser, *team_names)})
+    placeholders = sorted({fold_name(name) for name in (*not_an_adviser, *team_names)})
     readings = [
         Reading(number, extract, dict(matched.positions), matched.extra)
         for number, extract in enumerate(extracts)

@@ -7,10 +7,10 @@ unreadable) is used. A blank gives way to a later source, unless its source is p
 
 from collections.abc import Mapping, Sequence
 
-from monitor.caseload.rows import NOT_SUPPLIED, UNREADABLE, Reading, columns_of, number_of, refuse_before_birth
+from monitor.caseload.rows import NOT_SUPPLIED, UNREADABLE, Reading, columns_of, refuse_before_birth
 from monitor.catalogue.columns import BY_NAME, COLUMNS
-from monitor.config.fields import fold
-from monitor.workspace import Workspace, load_rows
+from monitor.words import fold_name, write_people
+from monitor.workspace import Workspace, literal, load_rows, number_of
 
 COMPARED = ("personal_adviser", "allocated_team", "date_of_birth", "pathway_plan_review_date")
 """The columns in which sources that disagree are listed."""
@@ -58,7 +58,7 @@ def join_readings(workspace: Workspace, readings: Sequence[Reading]) -> tuple[st
 def spell_teams(workspace: Workspace, table: str, column: str, team_names: Mapping[str, str]) -> None:
     """Give each team in ``column`` the name that the config gives it; a team the config does not know stays."""
     rows = workspace.execute(f'SELECT DISTINCT "{column}" FROM "{table}" WHERE "{column}" IS NOT NULL').fetchall()
-    spelt = [(one, team_names[fold(one)]) for (one,) in rows if team_names.get(fold(one), one) != one]
+    spelt = [(one, team_names[fold_name(one)]) for (one,) in rows if team_names.get(fold_name(one), one) != one]
     if spelt:
         load_rows(workspace, "team_spelling", {"spelling": "VARCHAR", "name": "VARCHAR"}, spelt)
         workspace.execute(
@@ -218,7 +218,7 @@ def _compare_column(workspace: Workspace, suppliers: Sequence[Reading], name: st
 
 
 def _named(readings: Sequence[Reading], number: str) -> str:
-    names = (f"WHEN {each.number} THEN '{_quoted(each.extract.source)}'" for each in readings)
+    names = (f"WHEN {each.number} THEN {literal(each.extract.source)}" for each in readings)
     return f"CASE {number} {' '.join(names)} END"
 
 
@@ -230,10 +230,6 @@ def _key(name: str, value: str) -> str:
 
 def _shown(name: str, value: str) -> str:
     return "''" if name in NEVER_SHOWN else f"coalesce({value}::VARCHAR, '{BLANK}')"
-
-
-def _quoted(text: str) -> str:
-    return text.replace("'", "''")
 
 
 # Who is in a detail source and not on the caseload
@@ -255,7 +251,7 @@ def _set_aside(workspace: Workspace, lists: Sequence[Reading], details: Sequence
         covered = number_of(workspace, f"SELECT count(*) FROM {reading.typed}") - strangers
         notes.append(f"{extract.source} covers {covered:,} of the {people:,} people on the caseload")
         if strangers:
-            many = "1 person" if strangers == 1 else f"{strangers:,} people"
+            many = write_people(strangers)
             is_are = "is" if strangers == 1 else "are"
             notes.append(f"{many} in {extract.source} {is_are} not on the caseload: listed in not-on-caseload.csv")
         shortened = number_of(

@@ -6,14 +6,13 @@ Everything that is not used is listed in ``unreadable`` with its place and reaso
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
 
 from monitor.caseload import cells
 from monitor.catalogue.columns import BY_NAME, COLUMNS
 from monitor.catalogue.headings import PERSON_ID
 from monitor.errors import SourceError
 from monitor.sources.read import Extract
-from monitor.workspace import Workspace, fetch
+from monitor.workspace import Workspace, fetch, literal, number_of
 
 UNREADABLE = "'unreadable'"
 NOT_SUPPLIED = "'not supplied'"
@@ -53,15 +52,6 @@ class Reading:
     def place(self) -> str:
         sheet = f': sheet "{self.extract.sheet}"' if self.extract.sheet else ""
         return f"{self.extract.file}{sheet}"
-
-
-def fold(name: str) -> str:
-    return " ".join(name.split()).lower()
-
-
-def number_of(workspace: Workspace, query: str, *parameters: Any) -> int:
-    row = workspace.execute(query, list(parameters)).fetchone()
-    return int(row[0]) if row and row[0] is not None else 0
 
 
 def read_texts(workspace: Workspace, reading: Reading, as_at: date, placeholders: Sequence[str]) -> None:
@@ -299,7 +289,7 @@ def refuse_before_birth(workspace: Workspace, reading: Reading, births: str | No
 
 def by_extract(readings: Sequence[Reading], attribute: str) -> str:
     said = [getattr(reading.extract, attribute) for reading in readings]
-    texts = ["NULL" if text is None else "'" + text.replace("'", "''") + "'" for text in said] or ["NULL"]
+    texts = ["NULL" if text is None else literal(text) for text in said] or ["NULL"]
     if len(set(texts)) == 1:
         return f"{texts[0]}::VARCHAR"
     return f"CASE extract {' '.join(f'WHEN {n} THEN {text}' for n, text in enumerate(texts))} END"

@@ -11,7 +11,7 @@ from pathlib import Path
 from monitor.catalogue.columns import COLUMNS
 from monitor.errors import MonitorError
 from monitor.files import make_private_folder, written_whole
-from monitor.workspace import Workspace, open_workspace
+from monitor.workspace import Workspace, literal, open_workspace
 
 
 def write(workspace: Workspace, folder: Path, *, as_at: dt.date, run_id: int) -> Path:
@@ -28,7 +28,7 @@ def write(workspace: Workspace, folder: Path, *, as_at: dt.date, run_id: int) ->
         options = "FORMAT parquet, USE_TMP_FILE false"
         try:
             workspace.execute(
-                f"COPY (SELECT * FROM caseload ORDER BY person_id) TO '{_quoted(unfinished)}' ({options})"
+                f"COPY (SELECT * FROM caseload ORDER BY person_id) TO {literal(str(unfinished))} ({options})"
             )
         except duckdb.IOException:
             raise OSError(errno.EIO, "no room left, or the disk does not work") from None
@@ -75,13 +75,9 @@ def leave_out(path: Path, target: Path, person_id: str) -> None:
     """Write what ``path`` keeps to ``target``, without this person."""
     workspace = open_workspace()
     with written_whole(target) as unfinished:
-        others = f"SELECT * FROM read_parquet('{_quoted(path)}') WHERE person_id <> '{_quoted(person_id)}'"
-        workspace.execute(f"COPY ({others} ORDER BY person_id) TO '{_quoted(unfinished)}' (FORMAT parquet)")
+        others = f"SELECT * FROM read_parquet({literal(str(path))}) WHERE person_id <> {literal(person_id)}"
+        workspace.execute(f"COPY ({others} ORDER BY person_id) TO {literal(str(unfinished))} (FORMAT parquet)")
     workspace.close()
-
-
-def _quoted(value: Path | str) -> str:
-    return str(value).replace("'", "''")
 
 
 def fingerprint(path: Path) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from monitor.catalogue import derived
 from monitor.catalogue.columns import COLUMNS
 from monitor.errors import SourceError
+from monitor.words import write_people
 from monitor.workspace import Workspace, load_rows, make_table
 
 if TYPE_CHECKING:
@@ -342,7 +343,7 @@ def _notes(workspace: Workspace, people: int, known: int) -> Iterator[str]:
         rows = "1 row of its dates is" if unreadable == 1 else f"{unreadable:,} rows of its dates are"
         yield f"{rows} left out and listed in unreadable.csv"
     if ageless:
-        yield f"{_people(ageless)} with care episodes and no birth date: whether they are entitled cannot be told"
+        yield f"{write_people(ageless)} with care episodes and no birth date: whether they are entitled cannot be told"
 
 
 def _fingerprint(workspace: Workspace) -> str:
@@ -390,11 +391,7 @@ def describe(care: CareHistory, intake: "Intake", evaluated: "Evaluation") -> "I
     if counts is None:
         said = f"{RULE} was asked of nobody"
     elif counts.breach:
-        said = f"{_people(counts.breach)} entitled by care history, and never on the caseload ({RULE})"
+        said = f"{write_people(counts.breach)} entitled by care history, and never on the caseload ({RULE})"
     else:
         said = "everyone entitled by care history is on the caseload, or was"
     return replace(intake, notes=(*intake.notes, f"{care.source}: {said}"))
-
-
-def _people(number: int) -> str:
-    return "1 person" if number == 1 else f"{number:,} people"

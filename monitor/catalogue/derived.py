@@ -15,6 +15,7 @@ Both work on a connection closed by ``workspace.lock_down``.
 from collections.abc import Mapping
 from datetime import date
 
+from monitor.workdays import bank_holidays
 from monitor.workspace import Workspace
 
 WORKED_OUT_FROM: Mapping[str, tuple[str, ...]] = {
@@ -94,10 +95,7 @@ def create_working_days(workspace: Workspace) -> None:
     NULL before 1990 and near the end of 2060, so a date nobody can vouch for is never a deadline. Reading the
     holidays takes a quarter of a second: only for a rulebook that counts working days.
     """
-    import holidays
-
-    years = range(FIRST_WORKING_YEAR, LAST_WORKING_YEAR + 1)
-    closed = list(holidays.country_holidays("GB", subdiv="ENG", years=years))
+    closed = list(bank_holidays(FIRST_WORKING_YEAR, LAST_WORKING_YEAR))
     first, end = date(FIRST_WORKING_YEAR, 1, 1), date(LAST_WORKING_YEAR + 1, 1, 1)
     workspace.execute(
         """

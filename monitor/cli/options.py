@@ -4,9 +4,10 @@ import datetime as dt
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from zoneinfo import ZoneInfo
 
 import typer
+
+from monitor.workdays import london_date
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from monitor.config.settings import Config
     from monitor.rulebook.rulebook import Rulebook
 
-LONDON = ZoneInfo("Europe/London")
 
 ConfigPath = Annotated[
     Path,
@@ -48,7 +48,7 @@ def now() -> dt.datetime:
 
 
 def today() -> dt.date:
-    return now().astimezone(LONDON).date()
+    return london_date(now())
 
 
 def locate_database(settings: "Config") -> "URL":

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from monitor.words import write_count, write_date, write_people
+
 if TYPE_CHECKING:
     from monitor.cli.check import CheckReport
     from monitor.config.settings import Config
@@ -76,7 +78,7 @@ def print_rows(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 def show_night(night: "NightOutcome", config: "Config") -> None:
     """The closing account: what was asked, what came of it, what could not be judged, where the files are."""
     console = _console()
-    console.print(f"[bold]Night of {night.as_at.day} {night.as_at:%B %Y}[/bold]: {OUTCOMES[night.outcome]}")
+    console.print(f"[bold]Night of {write_date(night.as_at)}[/bold]: {OUTCOMES[night.outcome]}")
     _print_verdict(console, night)
     if night.baseline:
         console.print("The first night: there is no history to compare with, so everything found is new.")
@@ -100,15 +102,15 @@ def _print_verdict(console: Console, night: "NightOutcome") -> None:
 
 def _print_intake(console: Console, night: "NightOutcome") -> None:
     intake = night.intake
-    console.print(f"{_people(night.people)} from {_count(intake.rows, 'row')}", end="")
-    console.print(f"; {_people(night.absent)} of earlier nights missing from it" if night.absent else "")
+    console.print(f"{write_people(night.people)} from {write_count(intake.rows, 'row')}", end="")
+    console.print(f"; {write_people(night.absent)} of earlier nights missing from it" if night.absent else "")
     if night.left:
         reasons = ", ".join(f"{number} {reason}" for reason, number in night.left.items())
         console.print(f"  gone since the last night: {reasons}")
     for note in intake.notes:
         console.print(Text(f"  {note}"))
     if night.deaths:
-        console.print(f"  {_people(night.deaths)} newly recorded as having died: monitor confirm ID --by NAME")
+        console.print(f"  {write_people(night.deaths)} newly recorded as having died: monitor confirm ID --by NAME")
 
 
 def _print_rules(console: Console, night: "NightOutcome") -> None:
@@ -146,12 +148,12 @@ def _print_flags(console: Console, night: "NightOutcome") -> None:
         console.print(Text(f"{words} --by NAME", style="red"))
     for team, people in night.unrouted.items():
         name = f'team "{team}"' if team else "no team"
-        console.print(Text(f"No lead to tell: {name}, {_people(people)}; the fallback address hears instead"))
+        console.print(Text(f"No lead to tell: {name}, {write_people(people)}; the fallback address hears instead"))
 
 
 def _print_messages(console: Console, night: "NightOutcome", config: "Config") -> None:
     if night.outcome == "rehearsed":
-        console.print(f"{_count(night.messages, 'message')} would be sent")
+        console.print(f"{write_count(night.messages, 'message')} would be sent")
         return
     show_delivery(night.delivered)
     if night.delivered.delivered and config.delivery.channel == "folder":
@@ -176,7 +178,7 @@ def show_receipts(received: "Received") -> None:
 
 def show_delivery(delivered: "Delivered") -> None:
     console = _console()
-    console.print(f"{_count(delivered.delivered, 'message')} delivered", end="")
+    console.print(f"{write_count(delivered.delivered, 'message')} delivered", end="")
     others = (
         ("to be tried again", delivered.to_retry),
         ("given up", delivered.given_up),
@@ -217,9 +219,9 @@ def show_measures(account: "Measures") -> None:
         table.add_row(one.label, *cells)
     console.print(table)
     if account.fallen:
-        console.print(f"The last {_count(len(account.fallen), 'line')}: filled in less than before")
+        console.print(f"The last {write_count(len(account.fallen), 'line')}: filled in less than before")
     for each in account.clearing:
-        days = _count(each.median_days, "day")
+        days = write_count(each.median_days, "day")
         console.print(f"{each.rule}: {days} to clear (median of {each.cleared:,}); {each.unresolved:,} standing")
 
 
@@ -235,7 +237,7 @@ def show_rules(rulebook: "Rulebook", *, as_json: bool) -> None:
         paragraphs = " ".join(map(str, rule.report))
         table.add_row(rule.id, Text(rule.severity, COLOURS[rule.severity]), rule.basis, paragraphs, rule.title)
     console.print(table)
-    console.print(_count(len(rulebook.rules), "rule"))
+    console.print(write_count(len(rulebook.rules), "rule"))
 
 
 def _rule_row(rule: "Rule") -> dict[str, Any]:
@@ -278,7 +280,7 @@ def show_examples(results: Sequence["Result"], *, as_json: bool) -> int:
         console.print(Text(f"  expected {one.expected}, got {one.got}"))
         console.print(Text("  " + ", ".join(f"{name} = {value}" for name, value in one.row.items())))
     rules = len({one.rule for one in results})
-    console.print(f"{_count(len(results), 'example')} of {_count(rules, 'rule')}: {len(failed)} failed")
+    console.print(f"{write_count(len(results), 'example')} of {write_count(rules, 'rule')}: {len(failed)} failed")
     return 1 if failed else 0
 
 
@@ -302,9 +304,9 @@ def show_verdicts(verdicts: Sequence["Verdict"], *, as_json: bool) -> int:
     surviving, explained = (sum(len(part) for part in parts) for parts in (
         [one.surviving for one in verdicts], [one.explained for one in verdicts]
     ))  # fmt: skip
-    mutants = _count(sum(one.mutants for one in verdicts), "mutant")
+    mutants = write_count(sum(one.mutants for one in verdicts), "mutant")
     console.print(
-        f"{mutants} of {_count(len(verdicts), 'rule')}: {surviving} noticed by no example, {explained} explained"
+        f"{mutants} of {write_count(len(verdicts), 'rule')}: {surviving} noticed by no example, {explained} explained"
     )
     return 1 if unsound else 0
 
@@ -348,11 +350,11 @@ def show_replay(replay: "Replay", *, as_json: bool) -> None:
     for night in replay.left_out:
         console.print(Text(f"{night.as_at}: {night.why_not}", style="red"))
     churn = "" if replay.churn is None else f"; {replay.churn:.1%} of open flags opened or resolved a night"
-    console.print(f"{_count(len(replay.flags), 'flag')}, {replay.back_again} of them back again{churn}")
+    console.print(f"{write_count(len(replay.flags), 'flag')}, {replay.back_again} of them back again{churn}")
     console.print("Who would have been told of new flags:" if replay.hears else "Nobody would have been told anything")
     for one in replay.hears:
         team = f'team "{one.team}"' if one.team else "no team"
-        console.print(Text(f"  {one.address}: {team}: {_people(one.people)}, {_count(one.flags, 'flag')}"))
+        console.print(Text(f"  {one.address}: {team}: {write_people(one.people)}, {write_count(one.flags, 'flag')}"))
 
 
 def show_person(account: "Explanation", *, restricted: bool, as_json: bool) -> None:
@@ -371,7 +373,7 @@ def show_person(account: "Explanation", *, restricted: bool, as_json: bool) -> N
         console.print(Text(f": {one.why}" if one.why else ""))
         if one.outcome != "not asked":
             console.print(Text("  " + ", ".join(f"{value.name} = {value.shown}" for value in one.values)))
-        due = f"Due on {one.due_on.day} {one.due_on:%B %Y}" if one.due_on else None
+        due = f"Due on {write_date(one.due_on)}" if one.due_on else None
         changed = "The rule has changed since that night" if one.changed_since else None
         for said in (one.because, due, one.clears and f"Cleared by: {one.clears}", changed):
             if said:
@@ -407,11 +409,3 @@ def _print_held(console: Console, account: "Explanation") -> None:
             console.print(f"  {table}: {len(rows)}")
     nights = account.kept_nights
     console.print(f"  kept caseloads: {len(nights)}" + (f", {nights[0]} to {nights[-1]}" if nights else ""))
-
-
-def _people(number: int) -> str:
-    return "1 person" if number == 1 else f"{number:,} people"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, model_validator
 
-from monitor.config.fields import File, Hour, Line, Mailbox, Table, WebAddress, fold
+from monitor.config.fields import File, Hour, Line, Mailbox, Table, WebAddress
+from monitor.words import fold_name
 
 
 class People(Table):
@@ -60,7 +61,7 @@ def _domains(values: tuple[str, ...]) -> tuple[str, ...]:
 def teams_differ(teams: tuple[Team, ...]) -> tuple[Team, ...]:
     owner: dict[str, str] = {}
     for team in teams:
-        for spelling in {fold(name) for name in (team.name, *team.also_known_as)}:
+        for spelling in {fold_name(name) for name in (team.name, *team.also_known_as)}:
             if spelling in owner:
                 raise ValueError(f'"{team.name}" and "{owner[spelling]}" share the name "{spelling}"; one each')
             owner[spelling] = team.name

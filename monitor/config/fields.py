@@ -1,6 +1,5 @@
 """What settings are made of: the kinds of value, each checked with a clear message."""
 
-import difflib
 import re
 from datetime import time
 from pathlib import Path
@@ -10,11 +9,7 @@ from urllib.parse import unquote_plus, urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 
 from monitor.catalogue.columns import BY_NAME
-
-
-def fold(name: str) -> str:
-    """A name as it is compared: case and spaces aside."""
-    return " ".join(name.split()).casefold()
+from monitor.words import did_you_mean
 
 
 def _mailbox(value: str) -> str:
@@ -57,8 +52,7 @@ def _file(value: Path) -> Path:
 def catalogue_columns(values: tuple[str, ...]) -> tuple[str, ...]:
     for name in values:
         if name not in BY_NAME:
-            nearest = difflib.get_close_matches(name, BY_NAME, n=1)
-            hint = f'; did you mean "{nearest[0]}"?' if nearest else "; monitor columns lists them"
+            hint = did_you_mean(name, BY_NAME) or "; monitor columns lists them"
             raise ValueError(f'no column "{name}"{hint}')
     return values
 

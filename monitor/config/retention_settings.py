@@ -1,15 +1,12 @@
 """How long what the monitor keeps is kept."""
 
-import calendar
 import datetime as dt
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import AfterValidator
 
 from monitor.config.fields import Table
-
-if TYPE_CHECKING:
-    from monitor.durations import Duration
+from monitor.durations import SHORTEST_DAYS, Duration, parse_duration
 
 FOREVER = "forever"
 SHORTEST = 7
@@ -17,10 +14,7 @@ SHORTEST_RESOLVED = 60
 """In days. Resolved flags are still told of, and may still be put right, for weeks."""
 
 
-def _parse(keep: str) -> "Duration":
-    # The rulebook itself reads the config, so it cannot be imported before the config is there.
-    from monitor.durations import SHORTEST_DAYS, parse_duration
-
+def _parse(keep: str) -> Duration:
     duration = parse_duration(keep)
     if duration.unit not in SHORTEST_DAYS:
         raise ValueError(f'"{keep}" is in working days; write days, weeks, months or years')
@@ -28,8 +22,6 @@ def _parse(keep: str) -> "Duration":
 
 
 def _time_to_keep(keep: str, least: int = SHORTEST) -> str:
-    from monitor.durations import SHORTEST_DAYS
-
     if keep == FOREVER:
         return keep
     try:
@@ -45,12 +37,7 @@ def oldest_kept(keep: str, today: dt.date) -> dt.date | None:
     """The first day of which something is still kept on ``today``; None if it is kept forever."""
     if keep == FOREVER:
         return None
-    duration = _parse(keep)
-    if duration.unit in ("day", "week"):
-        return today - dt.timedelta(days=duration.count * (7 if duration.unit == "week" else 1))
-    months = today.year * 12 + today.month - 1 - duration.count * (12 if duration.unit == "year" else 1)
-    year, month = divmod(months, 12)
-    return dt.date(year, month + 1, min(today.day, calendar.monthrange(year, month + 1)[1]))
+    return _parse(keep).before(today)
 
 
 Keep = Annotated[str, AfterValidator(_time_to_keep)]

@@ -1,6 +1,5 @@
 """The configuration: one TOML file read once into frozen models, every problem reported together."""
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from datetime import date
@@ -11,12 +10,13 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from monitor.config.delivery_settings import Delivery, People, Team, teams_differ
 from monitor.config.escalation_settings import Digests, EscalationSettings
-from monitor.config.fields import DatabaseUrl, File, Folder, Line, Located, Table, check_case_url, fold
+from monitor.config.fields import DatabaseUrl, File, Folder, Line, Located, Table, check_case_url
 from monitor.config.retention_settings import Retention
 from monitor.config.service_settings import HeartbeatSettings, ServiceSettings
 from monitor.config.source_settings import Source, sources_fit
 from monitor.config.waiver_settings import Answers, WaiverSettings
 from monitor.errors import Problems
+from monitor.words import did_you_mean, fold_name
 
 SHIPPED = Path(__file__).parent.parent / "shipped"
 """Where the wheel keeps the rules and templates that stand at the top level of a checkout."""
@@ -176,7 +176,7 @@ class Config(Table):
     @property
     def team_names(self) -> Mapping[str, str]:
         """Each spelling of a team, folded, with the name the config gives that team."""
-        return {fold(name): team.name for team in self.teams for name in (team.name, *team.also_known_as)}
+        return {fold_name(name): team.name for team in self.teams for name in (team.name, *team.also_known_as)}
 
     def rule_folders(self) -> tuple[Path, ...]:
         """The shipped rulebook first, unless it is left out; the council's own folders beside it."""
@@ -219,8 +219,8 @@ def _explain(path: Path, table: Mapping[str, Any], problem: Any) -> str:
     if kind == "missing":
         return f"{path}: {where}: missing"
     if kind == "extra_forbidden":
-        nearest = difflib.get_close_matches(str(problem["loc"][-1]), _keys_beside(problem["loc"]), n=1)
-        hint = f'; did you mean "{nearest[0]}"?' if nearest else "; remove it, or see config.example.toml"
+        known = _keys_beside(problem["loc"])
+        hint = did_you_mean(str(problem["loc"][-1]), known) or "; remove it, or see config.example.toml"
         return f"{path}: {where}: unknown key{hint}"
     if kind == "value_error":
         return f"{path}: {where}: {context['error']}" if where else f"{path}: {context['error']}"

@@ -3,23 +3,18 @@
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
 from monitor.config.fields import Line, Table
-
-if TYPE_CHECKING:
-    from monitor.durations import Duration
+from monitor.durations import Duration, parse_duration
 
 MOST_REASONS = 30
 """What a person can choose from."""
 
 
 def _duration(value: str) -> str:
-    # The rulebook itself reads the config, so it cannot be imported before the config is there.
-    from monitor.durations import parse_duration
-
     if parse_duration(value).unit == "working day":
         raise ValueError(f'"{value}" is in working days; a waiver ends on a date, so write days, weeks or months')
     return value
@@ -41,9 +36,7 @@ class Reason(Table):
     longest: Annotated[str, AfterValidator(_duration)]
 
     @property
-    def longest_time(self) -> "Duration":
-        from monitor.durations import parse_duration
-
+    def longest_time(self) -> Duration:
         return parse_duration(self.longest)
 
 

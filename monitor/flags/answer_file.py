@@ -8,7 +8,6 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -16,12 +15,13 @@ from sqlalchemy import Connection, Row, select
 from monitor.errors import Problems
 from monitor.flags import row_keys, waiver_request
 from monitor.flags.answers import WORDS
-from monitor.flags.waiver_request import LONGEST_NOTE, Reasons, in_words, one_line
+from monitor.flags.waiver_request import LONGEST_NOTE, Reasons
 from monitor.store import events
 from monitor.store.bulk import WIDE_READ, insert_rows, next_id
 from monitor.store.database import Database
 from monitor.store.events import Event
 from monitor.store.tables import Answer, Flag, table_of
+from monitor.words import nearest, one_line, write_date
 from monitor.workdays import working_days_between
 
 ANSWER_COLUMNS = (
@@ -133,7 +133,7 @@ def judge(
             continue
         age = ages.setdefault(key.list_as_at, working_days_between(key.list_as_at, today))
         if age > list_working_days:
-            old = f"the list is of {in_words(key.list_as_at)}, {age} working days ago"
+            old = f"the list is of {write_date(key.list_as_at)}, {age} working days ago"
             stale = [("key", f"{old}, and lists are taken within {list_working_days}; answer it on the newest list")]
         elif not stale:
             stale = [("answer", _answered(one)) for one in earlier[-1:]]
@@ -159,8 +159,8 @@ def _check_words(given: Given, today: dt.date, reasons: Reasons) -> Iterator[tup
     if not said:
         yield "answer", f"missing, beside what is filled in; give one of {', '.join(WORDS)}, or empty the row"
     elif said not in WORDS:
-        close = get_close_matches(said, WORDS, n=1)
-        remedy = f'did you mean "{close[0]}"?' if close else f"give one of {', '.join(WORDS)}"
+        close = nearest(said, WORDS)
+        remedy = f'did you mean "{close}"?' if close else f"give one of {', '.join(WORDS)}"
         yield "answer", f'"{one_line(given.answer)[:60]}" is not an answer; {remedy}'
     if said == "waive until":
         for part, fault in waiver_request.check_terms(
@@ -180,11 +180,11 @@ def _check_words(given: Given, today: dt.date, reasons: Reasons) -> Iterator[tup
 def _check_flag(key: row_keys.Key, known: KnownFlags) -> Iterator[tuple[str, str]]:
     """Whether the flag still stands as the list said."""
     flag = known.flags.get(key.flag_id)
-    since = f"since the list of {in_words(key.list_as_at)}"
+    since = f"since the list of {write_date(key.list_as_at)}"
     if flag is None:
         yield "key", f"the flag is no longer held {since}; empty the row's answer"
     elif flag.resolved_on is not None:
-        ended = f"{in_words(flag.resolved_on)} ({flag.resolved_reason})"
+        ended = f"{write_date(flag.resolved_on)} ({flag.resolved_reason})"
         yield "answer", f"the flag was resolved on {ended}, {since}; empty the row's answer"
     elif row_keys.standing(flag.severity, flag.in_breach_since, flag.because) != key.standing:
         yield "answer", f"what the list says of the flag has changed {since}; answer it on the newest list"
@@ -214,8 +214,8 @@ def _is_same(recorded: "Row[Any]", given: KeptAnswer) -> bool:
 
 
 def _answered(earlier: "Row[Any]") -> str:
-    by = f'answered "{earlier.answer}" already on {in_words(earlier.answered_on)} by {earlier.answered_by}'
-    return f"{by}, on the list of {in_words(earlier.list_as_at)}; to change that, answer it on the next list"
+    by = f'answered "{earlier.answer}" already on {write_date(earlier.answered_on)} by {earlier.answered_by}'
+    return f"{by}, on the list of {write_date(earlier.list_as_at)}; to change that, answer it on the next list"
 
 
 # Doing
@@ -260,7 +260,8 @@ def _check_file(store: Connection, place: str, givens: Sequence[Given], file_sha
     answer = table_of(Answer)
     read = store.execute(select(answer).where(answer.c.file_sha256 == file_sha256).limit(1)).first()
     if read is not None:
-        yield f"{place}: this very file was read on {in_words(read.answered_on)} by {read.answered_by}; nothing is new"
+        read_on = write_date(read.answered_on)
+        yield f"{place}: this very file was read on {read_on} by {read.answered_by}; nothing is new"
     elif not givens:
         yield f"{place}: holds no answer; fill in the column answer, save it and read it again"
 

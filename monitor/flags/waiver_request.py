@@ -1,6 +1,5 @@
 """Making and ending a waiver by hand: what is asked for is checked whole, and refused with every fault at once."""
 
-import calendar
 import datetime as dt
 import re
 from collections.abc import Iterable, Mapping
@@ -16,10 +15,10 @@ from monitor.store.bulk import insert_rows, next_id
 from monitor.store.database import Database
 from monitor.store.events import Event
 from monitor.store.tables import Flag, Person, Waiver, table_of
+from monitor.words import nearest, one_line, write_date
 
 if TYPE_CHECKING:
     from monitor.config.waiver_settings import Reason
-    from monitor.durations import Duration
     from monitor.rulebook.rulebook import Rulebook
 
 LONGEST_NOTE, LONGEST_NAME = 500, 100
@@ -69,24 +68,6 @@ def read_day(text: str) -> dt.date | None:
         return None
 
 
-def last_day(first: dt.date, longest: "Duration") -> dt.date:
-    """The last day that a time in days, weeks, months or years from ``first`` reaches; months are calendar ones."""
-    if longest.unit in ("day", "week"):
-        return first + dt.timedelta(longest.count * (7 if longest.unit == "week" else 1))
-    months = first.month - 1 + longest.count * (12 if longest.unit == "year" else 1)
-    year, month = first.year + months // 12, months % 12 + 1
-    return dt.date(year, month, min(first.day, calendar.monthrange(year, month)[1]))
-
-
-def in_words(day: dt.date) -> str:
-    return f"{day.day} {day:%B %Y}"
-
-
-def one_line(text: str | None) -> str:
-    """What a person wrote, on one line and without what cannot be printed."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text or "").split())
-
-
 def check_name(by: str | None) -> list[str]:
     """What is wrong with the name of who decided."""
     name = one_line(by)
@@ -107,8 +88,8 @@ def check_terms(
     if not one_line(reason):
         faults.append(("reason", f"missing; give one of {listed}"))
     elif known is None:
-        close = get_close_matches(one_line(reason).lower(), list(reasons), n=1)
-        remedy = f'did you mean "{close[0]}"? The codes are {listed}' if close else f"give one of {listed}"
+        close = nearest(one_line(reason), reasons)
+        remedy = f'did you mean "{close}"? The codes are {listed}' if close else f"give one of {listed}"
         faults.append(("reason", f'"{one_line(reason)[:60]}" is not a reason code; {remedy}'))
     day = read_day(until) if until else None
     if not one_line(until):
@@ -116,10 +97,10 @@ def check_terms(
     elif day is None:
         faults.append(("until", f'"{one_line(until)[:40]}" is not a date; write it like 2026-03-31 or 31/03/2026'))
     elif day <= today:
-        faults.append(("until", f"{in_words(day)} is not to come; a waiver ends after today, {in_words(today)}"))
-    elif known is not None and day > (last := last_day(today, known.longest_time)):
-        words = f'"{one_line(reason)}" is for {known.longest} at most, so until {in_words(last)}'
-        faults.append(("until", f"{in_words(day)} is too long; {words}"))
+        faults.append(("until", f"{write_date(day)} is not to come; a waiver ends after today, {write_date(today)}"))
+    elif known is not None and day > (last := known.longest_time.after(today)):
+        words = f'"{one_line(reason)}" is for {known.longest} at most, so until {write_date(last)}'
+        faults.append(("until", f"{write_date(day)} is too long; {words}"))
     if not one_line(note):
         faults.append(("note", "missing; say in a few words what was agreed, and with whom"))
     elif len(one_line(note)) > LONGEST_NOTE:
@@ -161,7 +142,7 @@ def waive(
         record(store, flag, agreed, today=today, now=now)
     meaning = reasons[agreed.reason].meaning
     return (
-        f"waived until {in_words(agreed.until_on)}: {flag.rule} for {flag.person_id} ({agreed.reason}: {meaning}); "
+        f"waived until {write_date(agreed.until_on)}: {flag.rule} for {flag.person_id} ({agreed.reason}: {meaning}); "
         "the flag is listed as waived, and the lead is reminded 14 days and 1 day before the end"
     )
 
@@ -170,7 +151,7 @@ def why_not(store: Connection, flag: "Row[Any]", today: dt.date) -> list[str]:
     """Why this unresolved flag cannot be waived now."""
     waiver = _in_force(store, flag.person_id, flag.rule)
     if waiver is not None and waiver.until_on >= today:
-        until = f"waived already until {in_words(waiver.until_on)} ({waiver.reason}) by {waiver.waived_by}"
+        until = f"waived already until {write_date(waiver.until_on)} ({waiver.reason}) by {waiver.waived_by}"
         return [f"{until}; to change that, end it first with: monitor unwaive"]
     if flag.quarantined_on is not None and flag.released_on is None:
         return ["the flag waits as a likely data fault and is chased by nobody; confirm it first with: monitor confirm"]
@@ -217,7 +198,7 @@ def unwaive(
         if waiver is None:
             problems.append(_no_waiver(store, person_id, rule))
         elif waiver.until_on < today:
-            problems.append(f"{person_id} {rule}: its waiver ran out on {in_words(waiver.until_on)}; nothing to end")
+            problems.append(f"{person_id} {rule}: its waiver ran out on {write_date(waiver.until_on)}; nothing to end")
         if problems or waiver is None:
             raise Problems(problems)
         ended = {"ended_on": today, "ended_why": "unwaived", "ended_by": one_line(by), "ended_note": one_line(note)}
@@ -280,7 +261,7 @@ def _no_flag(store: Connection, person_id: str, rule: str) -> str:
     rows = store.execute(select(flag).where(flag.c.person_id == person_id).order_by(flag.c.id)).all()
     past = [row for row in rows if row.rule == rule]
     said = (
-        f"its last flag was resolved on {in_words(past[-1].resolved_on)}: {past[-1].resolved_reason}"
+        f"its last flag was resolved on {write_date(past[-1].resolved_on)}: {past[-1].resolved_reason}"
         if past
         else "it has no flag"
     )
@@ -293,8 +274,8 @@ def _no_waiver(store: Connection, person_id: str, rule: str) -> str:
     waiver = table_of(Waiver)
     rows = store.execute(select(waiver).where(waiver.c.person_id == person_id).order_by(waiver.c.id)).all()
     past = [row for row in rows if row.rule == rule]
-    in_force = ", ".join(f"{row.rule} until {in_words(row.until_on)}" for row in rows if row.ended_on is None)
-    said = f"ended on {in_words(past[-1].ended_on)} ({past[-1].ended_why})" if past else "never was waived"
+    in_force = ", ".join(f"{row.rule} until {write_date(row.until_on)}" for row in rows if row.ended_on is None)
+    said = f"ended on {write_date(past[-1].ended_on)} ({past[-1].ended_why})" if past else "never was waived"
     remedy = f"waived for them now: {in_force}" if in_force else "nothing is waived for them now"
     return f"{person_id[:60]} {rule[:80]}: {said}; {remedy}"
 

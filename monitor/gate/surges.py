@@ -16,6 +16,7 @@ from sqlalchemy import select
 from monitor.store import events
 from monitor.store.database import Database
 from monitor.store.tables import Flag, table_of
+from monitor.words import write_count
 from monitor.workdays import working_days_between
 from monitor.workspace import Workspace, load_rows
 
@@ -118,5 +119,5 @@ def confirm_surge(database: Database, rule: str, *, by: str, today: dt.date, now
         store.execute(flag.update().where(waiting).values(released_on=today, released_by=by))
         released = [events.Event("confirmed", number, person_id, rule, by=by) for number, person_id in rows]
         events.record(store, released, as_at=today, recorded_at=now)
-    flags = "1 flag" if len(rows) == 1 else f"{len(rows)} flags"
+    flags = write_count(len(rows), "flag")
     return f"confirmed: {flags} of {rule} will be in the digests of the next night"

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from monitor.errors import Refused
+from monitor.words import write_date
 from monitor.workdays import working_days_between
 from monitor.workspace import Workspace
 
@@ -379,4 +380,4 @@ def _is_bulk_of(number: int, of: int, limit: float, gate: "Gate") -> bool:
 
 
 def _day(day: dt.date | None) -> str:
-    return f"{day.day} {day:%B %Y}" if day else "no night"
+    return write_date(day) if day else "no night"

@@ -7,8 +7,8 @@ from typing import Any
 
 from monitor.lists import answer_sheet
 from monitor.lists.workbook import STATES, ListSheet, RuleTally, write_workbook
-from monitor.messages.templates import write_count, write_date
 from monitor.rulebook.severity import SEVERITIES
+from monitor.words import write_count, write_date
 from monitor.workspace import Workspace, in_chunks
 
 

@@ -13,14 +13,14 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from monitor.config.fields import fold
 from monitor.csv_text import csv_heading, csv_line
 from monitor.files import append_privately, folder_written_whole, open_privately, written_whole
 from monitor.flags.decision_lists import ANSWER_COLUMNS, WAIVER_COLUMNS
 from monitor.lists.flag_workbook import write_flag_workbook
 from monitor.rulebook.clearing import in_words
 from monitor.rulebook.severity import WEIGHTS
-from monitor.workspace import Workspace, in_chunks, load_rows
+from monitor.words import fold_name
+from monitor.workspace import Workspace, in_chunks, literal, load_rows
 
 if TYPE_CHECKING:
     from monitor.config.delivery_settings import Team
@@ -76,9 +76,9 @@ def prepare(workspace: Workspace, rules: Iterable["Rule"], teams: Iterable["Team
     load_rows(workspace, "folding", {"rule": "VARCHAR", "folded": "VARCHAR"}, folding)
     needed = [(rule.id, column) for rule in rules for column in rule.needs]
     load_rows(workspace, "needed", {"rule": "VARCHAR", "column": "VARCHAR"}, needed)
-    known = {fold(spelling): team.name for team in teams for spelling in (team.name, *team.also_known_as)}
+    known = {fold_name(spelling): team.name for team in teams for spelling in (team.name, *team.also_known_as)}
     spelt = [row[0] for row in workspace.execute("SELECT DISTINCT allocated_team FROM caseload").fetchall() if row[0]]
-    named = [(spelling, known.get(fold(spelling), spelling)) for spelling in spelt]
+    named = [(spelling, known.get(fold_name(spelling), spelling)) for spelling in spelt]
     load_rows(workspace, "team_name", {"team": "VARCHAR", "name": "VARCHAR"}, named)
     workspace.execute(FLAG_LIST, {"as_at": as_at})
     workspace.execute("DROP TABLE IF EXISTS quarantined_list")
@@ -201,7 +201,7 @@ def export_flags(
     kinds = _arrange(workspace, {}, restricted)
     asked = {"team": team, "rule": rule, "state": state}
     wanted = {column: value for column, value in asked.items() if value is not None}
-    scope = " AND ".join(["NOT aside", *(f'"{column}" = {_literal(value)}' for column, value in wanted.items())])
+    scope = " AND ".join(["NOT aside", *(f'"{column}" = {literal(value)}' for column, value in wanted.items())])
     with written_whole(output) as unfinished:
         if form == "xlsx":
             write_flag_workbook(
@@ -318,10 +318,6 @@ def _plain(column: str, duckdb_type: str) -> str:
 def _count(workspace: Workspace, scope: str, table: str = "listed") -> int:
     (count,) = workspace.execute(f"SELECT count(*) FROM {table} WHERE {scope}").fetchone() or (0,)
     return int(count)
-
-
-def _literal(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 # Writing.

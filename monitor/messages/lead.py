@@ -7,10 +7,11 @@ from datetime import date
 
 from monitor.flags.waivers import Ending, remind
 from monitor.messages.news import NEWS, OPEN, Kind, PersonNews, gather, remember, stand
-from monitor.messages.parts import ComingDue, FlagLine, MessageContext, Told, one_line
+from monitor.messages.parts import ComingDue, FlagLine, MessageContext, Told
 from monitor.messages.routes import Cover, Routes, Unrouted
 from monitor.messages.sections import LISTED, Rota, Section, rotas, section
 from monitor.rulebook.severity import SEVERITIES
+from monitor.words import one_line
 
 CRITICAL_NAMED = 6
 """Young people with a critical flag whom every digest names again; the baseline and the weekly list name them all."""

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from monitor.messages.parts import FlagLine, MessageContext, one_line, rank
+from monitor.messages.parts import FlagLine, MessageContext, rank
 from monitor.messages.routes import Instead
+from monitor.words import one_line
 
 FIRST_NIGHT_LISTED = 5
 """Young people of a team named for flags that stood when the monitor first looked; the rest are counted."""

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from monitor.messages.routes import Routes
 from monitor.rulebook.severity import SEVERITIES
+from monitor.words import one_line
 
 if TYPE_CHECKING:
     from monitor.gate.verdict import Verdict
@@ -204,11 +205,6 @@ class WrittenMessage:
 def rank(severity: str | None) -> int:
     """0 for critical; worse is lower; nothing at all is last."""
     return RANKS.get(severity, len(SEVERITIES))
-
-
-def one_line(value: str) -> str:
-    """The text without line breaks, control characters or runs of spaces."""
-    return " ".join("".join(c if c.isprintable() else " " for c in value).split())
 
 
 def render(digest: Digest, templates: "Templates | None" = None) -> WrittenMessage:

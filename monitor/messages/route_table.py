@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from monitor.messages.routes import Instead, Routes, Unrouted
+from monitor.words import write_count
 
 INSTEAD: Mapping[Instead | Unrouted, str] = {
     "restricted": "restricted",
@@ -91,6 +92,6 @@ def describe(hearings: Iterable[Hearing]) -> tuple[str, ...]:
 
 
 def _say(one: Later) -> str:
-    days = "1 working day" if one.after_working_days == 1 else f"{one.after_working_days} working days"
+    days = write_count(one.after_working_days, "working day")
     aside = f" ({INSTEAD[one.instead]})" if one.instead else ""
     return f"{one.address or 'nobody'} after {days}{aside}"

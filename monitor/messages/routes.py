@@ -6,7 +6,7 @@ from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from monitor.config.fields import fold as fold_name
+from monitor.words import fold_name as fold_name
 
 if TYPE_CHECKING:
     from monitor.config.delivery_settings import People, Team

@@ -7,7 +7,8 @@ from datetime import date
 from itertools import groupby
 
 from monitor.messages.news import IN_FULL, Kind, PersonNews, Status
-from monitor.messages.parts import FlagLine, MessageContext, one_line, rank
+from monitor.messages.parts import FlagLine, MessageContext, rank
+from monitor.words import one_line
 
 LISTED = 20
 """People listed in a section beside the critical ones, who are always listed when they are news."""

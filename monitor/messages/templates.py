@@ -3,7 +3,6 @@
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,15 +22,11 @@ from markupsafe import Markup
 
 from monitor.config.settings import shipped
 from monitor.errors import Problems
+from monitor.words import join_words, write_count, write_date, write_long_date, write_number
 
 if TYPE_CHECKING:
     from monitor.messages.parts import Digest
 
-MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-    "November", "December",
-)  # fmt: skip
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 PARTS = ("subject.txt", "txt", "html")
 MESSAGES = ("lead", "manager", "head", "analyst", "refused", "undelivered", "notice")
 PAGE = "page"
@@ -48,26 +43,6 @@ AS_THEY_ARE = (".css", ".js")
 PHRASES = "phrases.txt"
 SHARED = (PHRASES, "parts.html")
 TEXT_WIDTH = 78
-
-
-def write_date(value: date) -> str:
-    """12 January 2026, whatever language the machine speaks."""
-    return f"{value.day} {MONTHS[value.month - 1]} {value.year}"
-
-
-def write_long_date(value: date) -> str:
-    """Monday 12 January 2026."""
-    return f"{WEEKDAYS[value.weekday()]} {write_date(value)}"
-
-
-def write_number(value: int) -> str:
-    """1,234."""
-    return f"{value:,}"
-
-
-def write_count(value: int, one: str, many: str) -> str:
-    """1 young person, 1,234 young people."""
-    return f"{value:,} {one if value == 1 else many}"
 
 
 def wrap_text(value: str, first: str = "", rest: str | None = None) -> str:
@@ -94,11 +69,6 @@ def underline(value: str) -> str:
 def capitalize_first(value: str) -> str:
     """The first letter a capital, the rest as it is."""
     return value[:1].upper() + value[1:]
-
-
-def join_words(values: list[str] | tuple[str, ...], last: str = "and") -> str:
-    """One, two and three."""
-    return f" {last} ".join(filter(None, (", ".join(values[:-1]), *values[-1:])))
 
 
 class Phrases:

@@ -2,15 +2,14 @@
 
 import datetime as dt
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, func, select
 
 from monitor.store import events
 from monitor.store.bulk import insert_rows, next_id
 from monitor.store.tables import Attempt, FlagEvent, Message, table_of
+from monitor.workdays import london_date
 
-LONDON = ZoneInfo("Europe/London")
 NOTICE = "undelivered"
 """The kind of message that tells of others; nothing tells of one."""
 
@@ -105,12 +104,12 @@ def _trouble(store: Connection, one: Any, state: str, kind: str, why: str, now: 
 
 def record(store: Connection, kind: str, why: str, now: dt.datetime, detail: dict[str, Any]) -> None:
     """An event that is about no young person."""
-    day = now.astimezone(LONDON).date()
+    day = london_date(now)
     events.record(store, [events.Event(kind, why=why, detail=detail)], as_at=day, recorded_at=now)
 
 
 def record_once_a_day(store: Connection, kind: str, why: str, now: dt.datetime) -> None:
-    happened, day = table_of(FlagEvent), now.astimezone(LONDON).date()
+    happened, day = table_of(FlagEvent), london_date(now)
     known = select(happened.c.id).where(happened.c.kind == kind, happened.c.as_at == day).limit(1)
     if store.execute(known).first() is None:
         record(store, kind, why, now, {})

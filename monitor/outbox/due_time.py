@@ -1,11 +1,8 @@
 """When a message may go: at once where a person asked, else when the people who read it are at work."""
 
 import datetime as dt
-from zoneinfo import ZoneInfo
 
-from monitor.workdays import is_working_day
-
-LONDON = ZoneInfo("Europe/London")
+from monitor.workdays import LONDON, is_working_day
 
 
 def find_due(written_at: dt.datetime, *, unattended: bool, send_hour: dt.time) -> dt.datetime:

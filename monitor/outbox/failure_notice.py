@@ -11,10 +11,10 @@ from monitor.messages.parts import MessageContext, render
 from monitor.messages.routes import plan_routes
 from monitor.messages.templates import open_templates
 from monitor.messages.undelivered import Fate, Trouble, compose_undelivered
-from monitor.outbox import attempts
 from monitor.outbox.queue import Posting, post
 from monitor.store.database import Database
 from monitor.store.tables import Message, table_of
+from monitor.workdays import london_date
 
 if TYPE_CHECKING:
     from monitor.config.settings import Config
@@ -33,7 +33,7 @@ def report_troubles(database: Database, config: "Config", now: dt.datetime) -> i
         rows = store.execute(unreported.order_by(_message.c.id)).all()
     if not rows:
         return 0
-    day = now.astimezone(attempts.LONDON).date()
+    day = london_date(now)
     routes = plan_routes(config.teams, config.people)
     night = MessageContext(
         as_at=day,

@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from monitor.config.fields import fold
 from monitor.config.settings import Config, read_restricted
 from monitor.messages.routes import Routes, plan_routes
 from monitor.store.bulk import WIDE_READ
 from monitor.store.tables import Flag, MessageFlag, Person, table_of
+from monitor.words import fold_name
 
 
 class Readers:
@@ -22,13 +22,15 @@ class Readers:
         self._of_team: dict[str, set[str]] = {}
         for team in config.teams:
             mailboxes = {one.lower() for one in (team.lead, team.manager, team.head, team.cover) if one}
-            self._of_team |= {fold(name): mailboxes for name in (team.name, *team.also_known_as)}
+            self._of_team |= {fold_name(name): mailboxes for name in (team.name, *team.also_known_as)}
 
     def may_hear(self, recipient: str, team: str | None, person_id: str) -> bool:
         if person_id in self.routes.restricted:
             return recipient == self.routes.head
         usual = self.routes.address(team, person_id)
-        return recipient in self._of_all or recipient == usual or recipient in self._of_team.get(fold(team or ""), ())
+        return (
+            recipient in self._of_all or recipient == usual or recipient in self._of_team.get(fold_name(team or ""), ())
+        )
 
 
 def find_objection(store: Connection, one: Any, readers: Readers) -> str | None:

@@ -12,12 +12,13 @@ from sqlalchemy import Connection, Select, or_, select
 from monitor.delivery.channel import Channel
 from monitor.delivery.envelope import Envelope
 from monitor.errors import DeliveryError
-from monitor.messages.templates import write_date
 from monitor.outbox import attempts, failure_notice, in_doubt
 from monitor.outbox.last_check import Readers, find_objection
 from monitor.outbox.queue import PENDING
 from monitor.store.database import Database
 from monitor.store.tables import Message, table_of
+from monitor.words import write_date
+from monitor.workdays import london_date
 
 if TYPE_CHECKING:
     from monitor.config.settings import Config
@@ -214,7 +215,7 @@ def _blame(this: Round) -> None:
 def _address(one: Any, sender: str) -> Envelope:
     subject, text, html = one.subject, one.text, one.html
     if one.doubtful_since is not None:
-        day = write_date(one.doubtful_since.astimezone(attempts.LONDON).date())
+        day = write_date(london_date(one.doubtful_since))
         words = f"This may be a repeat: nobody could tell whether the same message reached you on {day}."
         subject = f"{subject} (may be a repeat)"
         text = f"{words}\n\n{text}"

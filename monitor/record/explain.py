@@ -25,6 +25,7 @@ from monitor.rulebook.rulebook import Rulebook
 from monitor.rulebook.vocabulary import CODES, TYPES
 from monitor.store.database import Database
 from monitor.store.tables import Flag, FlagEvent, Message, Run, table_of
+from monitor.words import write_date
 from monitor.workspace import Workspace, fetch, lock_down, open_workspace
 
 if TYPE_CHECKING:
@@ -246,7 +247,7 @@ def _shown(name: str, row: Mapping[str, Any]) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dt.date):
-        return f"{value.day} {value:%B %Y}"
+        return write_date(value)
     meaning = CODES.get(name, {}).get(str(value))
     return f"{value} ({meaning})" if meaning and len(str(value)) <= 4 else str(value)
 

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup
 
-from monitor.messages.templates import MONTHS
+from monitor.words import MONTHS
 
 MOST_TICKS = 4
 LABEL_SIZE = 13

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, select
 
-from monitor.config.fields import fold
 from monitor.config.settings import read_restricted
 from monitor.errors import Problems
 from monitor.gate import source_fitness
@@ -16,6 +15,7 @@ from monitor.report.contents import NO_TEAM, Contents, Header, OutOfSight, Sight
 from monitor.store import events
 from monitor.store.database import Database
 from monitor.store.tables import Profile, table_of
+from monitor.words import fold_name
 from monitor.workdays import working_days_between
 from monitor.workspace import Workspace, open_workspace
 
@@ -61,7 +61,7 @@ class Names:
         self._known = config.team_names
 
     def __call__(self, spelt: str | None) -> str:
-        return self._known.get(fold(spelt), spelt.strip()) if spelt and spelt.strip() else NO_TEAM
+        return self._known.get(fold_name(spelt), spelt.strip()) if spelt and spelt.strip() else NO_TEAM
 
 
 def _check_team(

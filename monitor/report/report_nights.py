@@ -1,6 +1,5 @@
 """The nights a report tells of: the last accepted one, one for each week, and those it is compared with."""
 
-import calendar
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from monitor.durations import Duration
 from monitor.report.contents import NotAccepted
 from monitor.store.tables import Run, table_of
 
@@ -54,17 +54,11 @@ def find(store: Connection, *, made_on: dt.date, since: dt.date | None, until: d
         latest=last is None or last.id == accepted[-1].id,
         weeks=_weeks(within, max(since, within[0].as_at) if within else since),
         week_ago=last and _nearest(known, last.as_at - dt.timedelta(7)),
-        month_ago=last and _nearest(known, month_before(last.as_at)),
+        month_ago=last and _nearest(known, Duration(1, "month").before(last.as_at)),
         not_accepted=_not_accepted(store, last, until),
         first_on=accepted[0].as_at if accepted else None,
         count=len(within),
     )
-
-
-def month_before(day: dt.date) -> dt.date:
-    """The same day of the month before, or its last."""
-    last = day.replace(day=1) - dt.timedelta(1)
-    return last.replace(day=min(day.day, calendar.monthrange(last.year, last.month)[1]))
 
 
 def _weeks(nights: Sequence[Any], since: dt.date) -> tuple[tuple[dt.date, Any | None], ...]:

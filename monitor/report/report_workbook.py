@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from monitor.files import open_privately, written_whole
 from monitor.lists.workbook import HEADING, LINE_HEIGHT, LONGEST_CELL, MOST_LINES, NARROWEST, distinct
-from monitor.messages.templates import write_date
 from monitor.report.contents import BANDS, HIDDEN, SINCE, About, Contents, Hidden, RuleCounts, Sight
+from monitor.words import write_count, write_date
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook  # type: ignore[import-untyped]
@@ -190,7 +190,7 @@ def _not_accepted(as_at: dt.date, state: str, reasons: Sequence[str]) -> str:
 
 
 def _source(name: str, kind: str, days: int | None) -> str:
-    age = "date not known" if days is None else f"{days} working {'day' if days == 1 else 'days'} old"
+    age = "date not known" if days is None else f"{write_count(days, 'working day')} old"
     return f"{name} ({kind}): {age}"
 
 

@@ -8,7 +8,9 @@ from jinja2 import Environment, TemplateError, nodes
 from monitor.catalogue import columns
 from monitor.durations import Limit, words
 from monitor.errors import Problems
-from monitor.rulebook.vocabulary import CODES, TYPES, nearest
+from monitor.rulebook.vocabulary import CODES, TYPES
+from monitor.words import did_you_mean
+from monitor.workspace import literal
 
 LONGEST = 600
 NOT_RECORDED = "not recorded"
@@ -93,7 +95,7 @@ def _check(found: Placeholder, limits: Mapping[str, Limit], *, due_on: bool, sen
         return ["due_on: the rule has no due_on; leave it out or give the rule one"]
     kind = "DATE" if name == "due_on" else TYPES.get(name)
     if kind is None:
-        return [f'no column or limit "{name}"' + (nearest(name, [*TYPES, *limits, "due_on"]) or "")]
+        return [f'no column or limit "{name}"' + (did_you_mean(name, [*TYPES, *limits, "due_on"]) or "")]
     if name in NEVER:
         return [f"{name}: no message may hold it; leave it out"]
     if name in SENSITIVE and not sensitive:
@@ -140,8 +142,3 @@ def _date(name: str) -> str:
 def _in_a_sentence(meaning: str) -> str:
     """A meaning begins with a capital only for its table; in a sentence it does not."""
     return meaning[:1].lower() + meaning[1:]
-
-
-def literal(text: str) -> str:
-    """Text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"

@@ -11,11 +11,11 @@ from datetime import date
 import duckdb
 
 from monitor.catalogue import columns, derived
-from monitor.rulebook.because import compile_wording, literal
+from monitor.rulebook.because import compile_wording
 from monitor.rulebook.conditions import compile_condition, counts_working_days
 from monitor.rulebook.rule_file import Rule
 from monitor.rulebook.rulebook import Rulebook
-from monitor.workspace import Workspace, load_rows
+from monitor.workspace import Workspace, literal, load_rows
 
 YOUNGEST, OLDEST = 16, 24
 

@@ -19,7 +19,7 @@ from monitor.rulebook.because import Wording, parse_wording
 from monitor.rulebook.conditions import Condition, parse_condition
 from monitor.rulebook.rule_keys import EXAMPLE_KEYS, KEYS, Reader, kind_of, no_column, read_text, read_toml
 from monitor.rulebook.type_check import Binder, open_binder
-from monitor.rulebook.vocabulary import nearest
+from monitor.words import did_you_mean
 
 ROSTER_FACTS: Mapping[str, str] = {
     "present": "yes_no",
@@ -295,7 +295,7 @@ def check_given(example: Example) -> Iterable[tuple[str, str]]:
 def _no_such_given(name: str) -> str:
     if name in columns.DERIVED:
         return "is worked out, not given; give what it is worked out from"
-    return f'no column "{name[:60]}"' + (nearest(name, [*columns.BY_NAME, *ROSTER_FACTS]) or "")
+    return f'no column "{name[:60]}"' + (did_you_mean(name, [*columns.BY_NAME, *ROSTER_FACTS]) or "")
 
 
 def _value_fault(kind: str, column: columns.Column | None, value: Any, as_at: date) -> str | None:
@@ -318,5 +318,5 @@ def _value_fault(kind: str, column: columns.Column | None, value: Any, as_at: da
         return f"{kind_of(value)}; write text between quotation marks"
     codes = tuple(column.codes) if column else ("eligible", "relevant", "former relevant")
     if codes and value not in (*codes, "0"):
-        return f'"{value[:40]}" is not one of {", ".join(codes)}{nearest(value, codes)}'
+        return f'"{value[:40]}" is not one of {", ".join(codes)}{did_you_mean(value, codes)}'
     return None

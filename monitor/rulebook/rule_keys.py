@@ -11,7 +11,7 @@ from monitor.catalogue import columns
 from monitor.durations import LimitFault
 from monitor.errors import Problems
 from monitor.rulebook.severity import SEVERITIES
-from monitor.rulebook.vocabulary import nearest
+from monitor.words import did_you_mean
 
 BASES = ("law", "guidance", "return", "practice", "report")
 OUTCOMES = ("ok", "breach", "not applicable", "cannot assess")
@@ -53,7 +53,7 @@ def _one_of(*known: str) -> Callable[[Any], str]:
     def check(value: Any) -> str:
         if value not in known:
             shown = f'"{value[:40]}"' if isinstance(value, str) else kind_of(value)
-            close = nearest(value, known) if isinstance(value, str) else ""
+            close = did_you_mean(value, known) if isinstance(value, str) else ""
             raise KeyFault(f"{shown} is not one of {', '.join(known)}{close}")
         return str(value)
 
@@ -76,7 +76,7 @@ def _column_list(value: Any) -> tuple[str, ...]:
 
 
 def no_column(name: str) -> str:
-    return f'no column "{name[:60]}"' + (nearest(name, columns.BY_NAME) or '; see "monitor columns"')
+    return f'no column "{name[:60]}"' + (did_you_mean(name, columns.BY_NAME) or '; see "monitor columns"')
 
 
 def _paragraphs(value: Any) -> tuple[int, ...]:
@@ -184,7 +184,7 @@ class Reader:
     ) -> dict[str, Any]:
         """The checked value of every key that is right or may be left out."""
         for key in found.keys() - keys.keys():
-            remedy = nearest(key, keys) or f"; the keys are {', '.join(keys)}"
+            remedy = did_you_mean(key, keys) or f"; the keys are {', '.join(keys)}"
             self.complain(within + key[:60], [f"no such key{remedy}"])
         values: dict[str, Any] = {}
         for key, (check, default) in keys.items():

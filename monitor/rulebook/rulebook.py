@@ -17,7 +17,7 @@ from monitor.rulebook.conditions import Condition, parse_condition
 from monitor.rulebook.rule_file import Rule, read_rule
 from monitor.rulebook.severity import SEVERITIES
 from monitor.rulebook.type_check import Binder, open_binder
-from monitor.rulebook.vocabulary import nearest
+from monitor.words import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ class Rulebook:
         return tuple(rule for rule in self.rules if rule.is_in_force(as_at))
 
     def find(self, rule: str) -> Rule:
-        """The rule with that id; ``Problems`` names the nearest."""
+        """The rule with that id; ``Problems`` names the did_you_mean."""
         found = self.by_id.get(rule)
         if found is None:
             off = "; the config switches it off" if rule in self.switched_off else ""
-            remedy = off or nearest(rule, self.by_id) or '; see "monitor rules list"'
+            remedy = off or did_you_mean(rule, self.by_id) or '; see "monitor rules list"'
             raise Problems([f"{rule[:80]}: no such rule{remedy}"])
         return found
 
@@ -82,7 +82,7 @@ def load_rulebook(folders: Sequence[Path], settings: Mapping[str, RuleSettings])
     adjusted: list[Rule] = []
     loosened = [*_own_versions(rules, replaced)]
     for name in settings.keys() - seen.keys():
-        remedy = nearest(name, seen) or '; see "monitor rules list"'
+        remedy = did_you_mean(name, seen) or '; see "monitor rules list"'
         problems.append(f"config: rule.{name[:80]}: no such rule{remedy}")
     for rule in rules.values():
         changed, sentences = _adjust(rule, settings.get(rule.id, RuleSettings()), binder, problems)
@@ -126,7 +126,7 @@ def _check_references(rules: Iterable[Rule], known: Iterable[str]) -> Iterable[s
                 if name == rule.id:
                     yield f"{rule.file}: {key}: names the rule itself; leave it out"
                 elif name not in names:
-                    remedy = nearest(name, names) or '; see "monitor rules list"'
+                    remedy = did_you_mean(name, names) or '; see "monitor rules list"'
                     yield f'{rule.file}: {key}: no rule "{name[:80]}"{remedy}'
 
 
@@ -183,7 +183,7 @@ def _read_new_limits(
         old = rule.limits.get(name)
         if old is None:
             has = f"; its limits are {', '.join(rule.limits)}" if rule.limits else "; the rule has none"
-            problems.append(f"{key}: no such limit{nearest(name, rule.limits) or has}")
+            problems.append(f"{key}: no such limit{did_you_mean(name, rule.limits) or has}")
             continue
         try:
             new = parse_limit(value)

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Iterable, Mapping
 from datetime import date
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeAlias
 
 from sqlglot import exp
 
 from monitor.catalogue import columns
 from monitor.durations import Duration, Limit, LimitFault, Unit, parse_duration
+from monitor.words import did_you_mean
 
 DERIVED_TYPES: Mapping[str, str] = {
     **{name: kind for name, (kind, _) in columns.DERIVED.items()},
@@ -47,12 +47,6 @@ if TYPE_CHECKING:
     Tree: TypeAlias = Expr
 else:
     Tree = exp.Expression
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """`` ; did you mean "x"?`` or nothing."""
-    close = get_close_matches(word.lower(), list(known), n=1, cutoff=0.7)
-    return f'; did you mean "{close[0]}"?' if close else ""
 
 
 class Checker:
@@ -119,7 +113,7 @@ class Checker:
                 yield f'the limit "{name}" is a list of codes; use it like activity in ({name})'
         elif name not in TYPES:
             known = [*TYPES, *self.limits]
-            yield f'no column or limit "{name}"' + (nearest(name, known) or '; see "monitor columns"')
+            yield f'no column or limit "{name}"' + (did_you_mean(name, known) or '; see "monitor columns"')
 
     def _is_duration(self, node: Tree) -> bool:
         limit = self.limits.get(node.name) if isinstance(node, exp.Column) else None
@@ -174,7 +168,7 @@ class Checker:
         name, given = node.name, node.expressions
         if name not in OWN_FUNCTIONS:
             known = [*OWN_FUNCTIONS, *FUNCTIONS.values()]
-            yield f"{name}() may not be used in a condition" + (nearest(name, known) or f"; {_allowed()}")
+            yield f"{name}() may not be used in a condition" + (did_you_mean(name, known) or f"; {_allowed()}")
         elif len(given) != 1:
             yield f"{name}() takes one thing between its brackets"
         elif name == "blank":
@@ -201,7 +195,7 @@ def _check_code(column: Tree, value: Tree) -> Iterable[str]:
     if codes and isinstance(value, exp.Literal):
         code = value.name
         if not value.is_string or code not in (*codes, NOT_APPLICABLE):
-            close = nearest(code, codes) if len(code) > 2 else ""
+            close = did_you_mean(code, codes) if len(code) > 2 else ""
             upper = f'; did you mean "{code.upper()}"?' if code.upper() in codes else ""
             yield f'"{code}" is not a code of {column.name}' + (upper or close or f"; its codes are {', '.join(codes)}")
 

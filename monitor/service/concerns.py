@@ -4,10 +4,10 @@ import datetime as dt
 from dataclasses import dataclass
 
 from monitor.config.settings import Config
-from monitor.messages.templates import write_date
 from monitor.service.due import SETTLED_WITHIN
 from monitor.service.status import ServiceStatus
 from monitor.store.database import HEAD
+from monitor.words import write_count, write_date, write_people
 
 LONGEST_NIGHT = dt.timedelta(hours=3)
 """A night still under way after so long was killed, or hangs."""
@@ -66,7 +66,7 @@ def _judge_nights(standing: ServiceStatus) -> list[Concern]:
     if standing.last_accepted is None:
         found.append(Concern("night", "no night has been accepted yet", "run one: monitor run"))
     elif standing.missed:
-        days = count(standing.missed_working_days, "working day")
+        days = write_count(standing.missed_working_days, "working day")
         what = f"no accepted night since {write_date(standing.last_accepted)}, {days} ago"
         found.append(Concern("night", what, "see that the service is running and what its log says, or: monitor run"))
     return found
@@ -80,14 +80,16 @@ def _judge_last_night(standing: ServiceStatus, config: Config) -> list[Concern]:
     found = []
     if standing.failed_rules:
         rules = ", ".join(standing.failed_rules)
-        what = f"{count(len(standing.failed_rules), 'rule')} failed on the last night: {rules}; their flags are held"
+        what = (
+            f"{write_count(len(standing.failed_rules), 'rule')} failed on the last night: {rules}; their flags are held"
+        )
         found.append(Concern("rules", what, "see what is wrong with them: monitor rules test, and monitor check"))
     if standing.verdict == "degraded" and not standing.believed_on_request:
         what = "a part of the last night's data was not believed; what rests on it is held"
         found.append(Concern("source", what, "the analyst's e-mail says which part and why; put the source right"))
     oldest = config.gate.oldest_extract_working_days
     if standing.source_age is not None and standing.source_age > oldest and standing.extracted_on:
-        days = count(standing.source_age, "working day")
+        days = write_count(standing.source_age, "working day")
         what = f"the sources are of {write_date(standing.extracted_on)}, {days} old; more than {oldest} is too old"
         found.append(Concern("source", what, "see that the extracts are made and copied each day"))
     if standing.snapshot_missing:
@@ -106,12 +108,12 @@ def _judge_messages(standing: ServiceStatus) -> list[Concern]:
     }
     for fate, (words, do) in fates.items():
         if pile := piles.get(fate):
-            found.append(Concern("messages", f"{count(pile.messages, 'message')} {words}", do))
+            found.append(Concern("messages", f"{write_count(pile.messages, 'message')} {words}", do))
     for waiting in ("waiting", "to be tried again", "being sent"):
         pile = piles.get(waiting)
         if pile and standing.at - pile.oldest_due_at > SETTLED_WITHIN:
             late = ago(standing.at - pile.oldest_due_at)
-            what = f"{count(pile.messages, 'message')} {waiting}, the oldest due {late}"
+            what = f"{write_count(pile.messages, 'message')} {waiting}, the oldest due {late}"
             found.append(Concern("messages", what, "try now, and see why not: monitor deliver --now"))
     return found
 
@@ -119,18 +121,18 @@ def _judge_messages(standing: ServiceStatus) -> list[Concern]:
 def _judge_what_waits(standing: ServiceStatus) -> list[Concern]:
     found = []
     for rule, number in standing.quarantined.items():
-        what = f"{count(number, 'flag')} of {rule} waiting as a likely fault of the data"
+        what = f"{write_count(number, 'flag')} of {rule} waiting as a likely fault of the data"
         found.append(Concern("flags", what, f"look into it; if they are true: monitor confirm {rule} --by NAME"))
     if standing.alive_again:
-        what = f"{count(standing.alive_again, 'person', 'people')} recorded as died, and alive on the caseload since"
+        what = f"{write_people(standing.alive_again)} recorded as died, and alive on the caseload since"
         found.append(Concern("people", what, "the analyst's e-mail names them: monitor confirm ID --by NAME"))
     if standing.back_after_removal:
-        what = f"{count(standing.back_after_removal, 'person', 'people')} removed on request, and back from a source"
+        what = f"{write_people(standing.back_after_removal)} removed on request, and back from a source"
         found.append(
             Concern("people", what, "the analyst's e-mail names them; see whether the source should have them")
         )
     if standing.unfinished_removals:
-        what = f"{count(standing.unfinished_removals, 'removal')} of a person not finished"
+        what = f"{write_count(standing.unfinished_removals, 'removal')} of a person not finished"
         found.append(Concern("people", what, "give the same monitor purge --person command again"))
     return found
 
@@ -142,12 +144,8 @@ def _judge_disk(standing: ServiceStatus, least: int) -> list[Concern]:
     return [Concern("disk", what, "make room; monitor purge removes what is past its time")]
 
 
-def count(number: int, noun: str, plural: str | None = None) -> str:
-    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
-
-
 def ago(age: dt.timedelta) -> str:
     hours = int(age.total_seconds() // 3600)
     if hours < 1:
-        return f"{count(max(int(age.total_seconds() // 60), 0), 'minute')} ago"
-    return f"{count(hours, 'hour')} ago" if hours < 48 else f"{count(hours // 24, 'day')} ago"
+        return f"{write_count(max(int(age.total_seconds() // 60), 0), 'minute')} ago"
+    return f"{write_count(hours, 'hour')} ago" if hours < 48 else f"{write_count(hours // 24, 'day')} ago"

@@ -7,12 +7,9 @@ date, whatever the clock does; a date on which the service was down is not run a
 import datetime as dt
 from dataclasses import dataclass, replace
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 from monitor.config.settings import Config
-from monitor.workdays import is_working_day, working_days_between
-
-LONDON = ZoneInfo("Europe/London")
+from monitor.workdays import LONDON, is_working_day, london_date, working_days_between
 
 Step = Literal["night", "deliver", "receipts", "outage", "purge", "heartbeat"]
 
@@ -63,11 +60,6 @@ class DoneByProcess:
         return replace(self, **changes)  # type: ignore[arg-type]
 
 
-def date_of(now: dt.datetime) -> dt.date:
-    """The date in London."""
-    return now.astimezone(LONDON).date()
-
-
 def plan(config: Config, facts: Facts, done: DoneByProcess, now: dt.datetime) -> tuple[Step, ...]:
     """What is due now, in the order in which it is to be done."""
     there = now.astimezone(LONDON)
@@ -100,7 +92,7 @@ def _is_night_due(
         return False
     if accepted == today and facts.lists:
         return False
-    failed = sorted((*facts.failed_at, *(at for at in done.failed_at if date_of(at) == today)))
+    failed = sorted((*facts.failed_at, *(at for at in done.failed_at if london_date(at) == today)))
     if len(facts.cut_off_at) > MOST_CUT_OFF:
         failed = sorted((*failed, *facts.cut_off_at[MOST_CUT_OFF:]))
     if len(failed) > service.retries:

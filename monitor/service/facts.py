@@ -8,10 +8,11 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from monitor.config.settings import Config
 from monitor.outbox.queue import PENDING
-from monitor.service.due import LONDON, Facts
+from monitor.service.due import Facts
 from monitor.store import nights
 from monitor.store.database import Database
 from monitor.store.tables import Flag, Measure, Message, Run, table_of
+from monitor.workdays import LONDON
 
 
 def read_folder(config: Config, today: dt.date) -> Facts:

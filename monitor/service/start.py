@@ -14,8 +14,8 @@ from apscheduler.schedulers.background import BackgroundScheduler  # type: ignor
 from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import-untyped]
 
 from monitor.log import Log
-from monitor.service.due import LONDON
 from monitor.service.steps import Service
+from monitor.workdays import LONDON
 
 MISFIRE_SECONDS = 6 * 3600
 """A look that is late by less is made all the same; later than that, the next minute's does its work."""

@@ -22,7 +22,7 @@ from monitor.service import due, facts
 from monitor.store.database import HEAD, Database, find_version, open_store
 from monitor.store.location import name_place
 from monitor.store.tables import Flag, Message, Person, Removal, Run, Waiver, table_of
-from monitor.workdays import working_days_between
+from monitor.workdays import LONDON, london_date, working_days_between
 
 LISTED_NIGHTS = 5
 NIGHT_LASTS = dt.timedelta(hours=1)
@@ -102,7 +102,7 @@ class ServiceStatus:
 
 def gather(config: Config, where: URL, now: dt.datetime, *, wait_seconds: float) -> ServiceStatus:
     """How things stand; a database that is not there, of another version or out of reach is said, not raised."""
-    today = due.date_of(now)
+    today = london_date(now)
     state = _look_at(where, wait_seconds)
     known: dict[str, Any] = {"free_megabytes": _count_free(config, where)}
     basis = facts.read_folder(config, today)
@@ -153,7 +153,7 @@ def _count_free(config: Config, where: URL) -> int:
 
 
 def _read(config: Config, database: Database, now: dt.datetime, accepted: dt.date | None) -> dict[str, Any]:
-    today = due.date_of(now)
+    today = london_date(now)
     run = table_of(Run)
     with database.reading() as store:
         attempts = store.execute(
@@ -180,7 +180,7 @@ def _read(config: Config, database: Database, now: dt.datetime, accepted: dt.dat
 
 def _count_missed(config: Config, accepted: dt.date, now: dt.datetime) -> int:
     """The dates since the last accepted night whose own should have been run by then."""
-    there = now.astimezone(due.LONDON)
+    there = now.astimezone(LONDON)
     newest = there.date() if there.time() >= config.service.run_at else there.date() - dt.timedelta(1)
     return max((newest - accepted).days, 0)
 

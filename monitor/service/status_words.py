@@ -4,10 +4,10 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from monitor.messages.templates import write_date
-from monitor.service.concerns import Concern, ago, count
-from monitor.service.due import LONDON
+from monitor.service.concerns import Concern, ago
 from monitor.service.status import ENDING_DAYS, NightAttempt, ServiceStatus
+from monitor.words import write_count, write_date
+from monitor.workdays import LONDON
 
 WIDTH = 12
 
@@ -32,7 +32,7 @@ def _facts(standing: ServiceStatus) -> list[tuple[str, str]]:
         unresolved = flags.pop("unresolved", 0)
         aside = ", ".join(f"{number:,} {state}" for state, number in flags.items())
         found.append(("Flags", f"{unresolved:,} unresolved, of these {aside}"))
-        found.append(("Waivers", f"{count(standing.waivers_ending, 'ends', 'end')} within {ENDING_DAYS} days"))
+        found.append(("Waivers", f"{write_count(standing.waivers_ending, 'ends', 'end')} within {ENDING_DAYS} days"))
         piles = [
             f"{pile.messages:,} {name}"
             + ("" if name == "not due yet" else f" (due {ago(standing.at - pile.oldest_due_at)})")
@@ -40,7 +40,7 @@ def _facts(standing: ServiceStatus) -> list[tuple[str, str]]:
         ]
         found.append(("Messages", ", ".join(piles) or "none undelivered"))
     if standing.extracted_on and standing.source_age is not None:
-        age = count(standing.source_age, "working day")
+        age = write_count(standing.source_age, "working day")
         found.append(("Sources", f"of {write_date(standing.extracted_on)}, {age} old"))
     found.append(("Database", _write_database(standing)))
     found.append(("Disk", f"{standing.free_megabytes:,} MB free"))

@@ -28,6 +28,7 @@ from monitor.store.database import reading_store, working_store
 from monitor.store.location import locate
 from monitor.store.nights import Request
 from monitor.store.tables import Run, table_of
+from monitor.workdays import london_date
 
 Clock = Callable[[], dt.datetime]
 
@@ -65,7 +66,7 @@ class Service:
 
     def _plan(self) -> tuple[Step, ...]:
         now = self._clock()
-        return due.plan(self.config, self._read_facts(due.date_of(now)), self._done, now)
+        return due.plan(self.config, self._read_facts(london_date(now)), self._done, now)
 
     def _read_facts(self, today: dt.date) -> Facts:
         """What the database says; nothing, if there is none or it cannot be read, which the night will find out."""
@@ -101,7 +102,7 @@ class Service:
 
     def _run_night(self) -> None:
         now = self._clock()
-        today = due.date_of(now)
+        today = london_date(now)
         tried = len(self._read_facts(today).failed_at)
         if not self._waiting:
             self._ping("start", today)
@@ -157,7 +158,7 @@ class Service:
     def _tell_of_outage(self) -> None:
         """One line to every lead and head, through the outbox; for want of it, nobody could be sure to be told once."""
         config, now = self.config, self._clock()
-        today = due.date_of(now)
+        today = london_date(now)
         with working_store(self._database, existing=True) as database:
             run = table_of(Run)
             past = nights.read_ledger(database, today)
@@ -175,7 +176,7 @@ class Service:
 
     def _purge(self) -> None:
         now = self._clock()
-        today = due.date_of(now)
+        today = london_date(now)
         with working_store(self._database, existing=True) as database:
             self._done = self._done.after(purged_on=today)  # what it could not remove, it finds again tomorrow
             purged = purge_store(database, self.config, today, now)
@@ -184,7 +185,7 @@ class Service:
 
     def _settle(self) -> None:
         """The last ping of the date: what was accepted, and that every message due on it is settled."""
-        today = due.date_of(self._clock())
+        today = london_date(self._clock())
         self._done = self._done.after(settled_on=today)
         if not self.config.heartbeat:
             return
@@ -210,7 +211,7 @@ class Service:
     def _tell_of_settings(self, problems: list[str]) -> None:
         key = f"settings-{self._watch.fingerprint[:16]}"
         try:
-            told = self._open_teller().tell(key, "settings", tuple(problems), due.date_of(self._clock()))
+            told = self._open_teller().tell(key, "settings", tuple(problems), london_date(self._clock()))
         except MonitorError as fault:
             self._log.warning("step failed", step="alarm", fault=type(fault).__name__)
             return

@@ -15,6 +15,7 @@ from monitor.catalogue.columns import BY_NAME
 from monitor.catalogue.headings import OC3, match_headings
 from monitor.errors import SourceError
 from monitor.sources import delimited
+from monitor.words import write_people
 from monitor.workspace import Workspace, fetch
 
 IN_TOUCH_DATE = "last_recorded_in_touch_date"
@@ -113,4 +114,4 @@ def _notes(workspace: Workspace, year: int) -> Iterator[str]:
     found = fetch(workspace, f"SELECT {counted} FROM (SELECT *, {year} AS year FROM oc3)")[0]
     for place, (_, words) in enumerate(CHECKS):
         if number := found[f"n{place}"]:
-            yield f"{'1 person' if number == 1 else f'{number:,} people'} {words}"
+            yield f"{write_people(number)} {words}"

@@ -11,11 +11,11 @@ from datetime import date, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
-from zoneinfo import ZoneInfo
 
 from monitor.catalogue.headings import LIST_9, SUPPLEMENT, match_headings
 from monitor.errors import MonitorError, SourceError
 from monitor.files import make_private_folder
+from monitor.workdays import LONDON
 from monitor.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def _modified_on(path: Path) -> date:
         raise SourceError(f"{path.name}: no such file in {path.parent}; correct the path or export it") from None
     except OSError as fault:
         raise _unopened(path, fault) from None
-    return datetime.fromtimestamp(status.st_mtime, ZoneInfo("Europe/London")).date()
+    return datetime.fromtimestamp(status.st_mtime, LONDON).date()
 
 
 def _unopened(path: Path, fault: OSError) -> SourceError:

@@ -14,7 +14,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import sqlalchemy
 from sqlalchemy.engine import URL, Connection, make_url
@@ -22,12 +21,12 @@ from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from monitor.catalogue.headings import LIST_9, PERSON_ID, Form, check_headings
 from monitor.errors import SourceError
+from monitor.workdays import LONDON
 from monitor.workspace import CHUNK, Workspace, append_columns, make_table
 
 if TYPE_CHECKING:
     from monitor.config.source_settings import Source
 
-LONDON = ZoneInfo("Europe/London")
 MOST_COLUMNS = 200
 DRIVERS = {
     "postgresql": ("postgresql+psycopg", "psycopg", "postgresql"),

@@ -16,6 +16,7 @@ from monitor.catalogue.codes import read_code, read_yes_no, says_died
 from monitor.catalogue.phrases import UNREADABLE, fold_phrase
 from monitor.errors import SourceError
 from monitor.sources.sql import SourceDatabase, TableFound, number_rows, open_database
+from monitor.words import write_people
 from monitor.workspace import Workspace, fetch, load_rows, make_table
 
 if TYPE_CHECKING:
@@ -425,13 +426,13 @@ def _notes(workspace: Workspace, profile: SystemProfile, facts: SsdFacts, headin
         """,
     )[0]
     if counted["too_old"]:
-        yield f"{_people(counted['too_old'])} aged 25 or over left out"
+        yield f"{write_people(counted['too_old'])} aged 25 or over left out"
     counted |= fetch(
         workspace,
         "SELECT count(*) AS rows, count(DISTINCT ssd_id(person)) AS people FROM ssd_care_leavers",
     )[0]
     if counted["rows"] > counted["people"]:
-        people = _people(counted["people"])
+        people = write_people(counted["people"])
         yield f"ssd_care_leavers has {counted['rows']:,} rows for {people}; the newest contact was used"
     for key, words in (
         ("eligibilities", "with more than one eligibility: the one that fits their age was used"),
@@ -439,28 +440,24 @@ def _notes(workspace: Workspace, profile: SystemProfile, facts: SsdFacts, headin
         ("estimates", "with an estimated birth date, which was used"),
     ):
         if counted[key]:
-            yield f"{_people(counted[key])} {words}"
+            yield f"{write_people(counted[key])} {words}"
     if counted["no_eligibility"] and "eligibility" in headings:
-        yield f"{_people(counted['no_eligibility'])} without an eligibility, which is left blank"
+        yield f"{write_people(counted['no_eligibility'])} without an eligibility, which is left blank"
     if counted["no_evidence"] and "pathway_plan_review_date" in headings:
         yield (
-            f"{_people(counted['no_evidence'])} with no contact record, without which the dataset shows no pathway "
-            "plan: not evidenced in this extract, so not judged"
+            f"{write_people(counted['no_evidence'])} with no contact record, without which the dataset shows no "
+            "pathway plan: not evidenced in this extract, so not judged"
         )
     if "personal_adviser" not in headings:
         return
     if counted["ended"]:
-        yield f"{_people(counted['ended'])} with an adviser whose involvement has ended: read as no adviser"
+        yield f"{write_people(counted['ended'])} with an adviser whose involvement has ended: read as no adviser"
     if counted["unconfirmed"] and not profile.named:
-        yield f"{_people(counted['unconfirmed'])} with an adviser no open involvement confirms: taken as listed"
+        yield f"{write_people(counted['unconfirmed'])} with an adviser no open involvement confirms: taken as listed"
     if counted["nameless"]:
-        yield f"{_people(counted['nameless'])} with an adviser whom ssd_professionals does not name: shown by id"
+        yield f"{write_people(counted['nameless'])} with an adviser whom ssd_professionals does not name: shown by id"
     if counted["workers_team"]:
-        yield f"{_people(counted['workers_team'])} aged 18 or over whose only team is the social worker's"
-
-
-def _people(number: int) -> str:
-    return "1 person" if number == 1 else f"{number:,} people"
+        yield f"{write_people(counted['workers_team'])} aged 18 or over whose only team is the social worker's"
 
 
 def _number(workspace: Workspace, query: str) -> int:
