@@ -399,7 +399,7 @@ def test_the_supplement_sheet_of_a_workbook_is_found(tmp_path):
     ids=["details only", "supplement as caseload", "unknown column", "preferred twice"],
 )
 def test_sources_that_cannot_be_joined_are_refused_by_the_config(tmp_path, sources, said):
-    tables = (f'[[sources]]\nname = "{name}"\npath = "x.csv"\n{rest}\n' for name, rest in read_source)
+    tables = (f'[[sources]]\nname = "{name}"\npath = "x.csv"\n{rest}\n' for name, rest in sources)
     path = tmp_path / "monitor.toml"
     path.write_text("".join(tables), encoding="utf-8")
 

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 from support.calendar_years import Timed, days_between, few_rules, live_through, moments
@@ -23,8 +22,8 @@ from monitor.config.settings import Config
 from monitor.service import due
 from monitor.service.due import DoneByProcess, Facts
 from monitor.service.steps import find_leaders
+from monitor.workdays import LONDON, london_date
 
-LONDON = ZoneInfo("Europe/London")
 WEDNESDAY = dt.date(2027, 6, 2)
 YESTERDAY = WEDNESDAY - dt.timedelta(1)
 IN_OCTOBER, IN_MARCH = dt.date(2027, 10, 31), dt.date(2028, 3, 26)
@@ -86,7 +85,7 @@ def test_a_night_when_the_clocks_change_is_run_once(change: dt.date, run_at: dt.
 
     for look in range((end - start) // TEN_MINUTES):
         now = start + look * TEN_MINUTES
-        today = due.date_of(now)
+        today = london_date(now)
         known = facts(last_accepted=known.last_accepted, lists=known.last_accepted == today)
         if "night" in due.plan(config(run_at=run_at), known, DoneByProcess(), now):
             run.append(now.astimezone(LONDON))
