@@ -1,22 +1,44 @@
-"""The night's DuckDB database: where rows are loaded in bulk and every set-based pass runs."""
+"""The workspace: one DuckDB database for a night, and the steps that make its tables.
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+A step says which tables it reads and which it makes, so that the order of a night is checked and can be printed.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import wraps
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 CHUNK = 50_000
 FEW_ROWS = 20_000
-"""So many are done sooner by one thread: nearly all that they cost is planning, which a second only holds up."""
+"""Up to this many rows, one thread is faster: the cost is query planning."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a pipeline: the tables it reads, changes in place, makes, and does away with."""
+
+    name: str
+    reads: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    makes: tuple[str, ...] = ()
+    drops: tuple[str, ...] = ()
+
+
+class StepFault(RuntimeError):
+    """A step of a pipeline is run out of order: what it needs is not there, or what it makes is there already."""
 
 
 class Workspace:
-    """One in-memory DuckDB database."""
+    """One in-memory DuckDB database, and the steps that have made its tables, in order."""
 
     def __init__(self, duckdb: "DuckDBPyConnection") -> None:
         self._duckdb = duckdb
+        self._made_by: dict[str, str] = {}
+        self.steps: list[Step] = []
 
     def execute(self, statement: str, parameters: object = None) -> "DuckDBPyConnection":
         """Run one statement; fetch its rows from what it returns."""
@@ -24,6 +46,63 @@ class Workspace:
 
     def close(self) -> None:
         self._duckdb.close()
+
+    def begin(self, step: Step) -> None:
+        """Take up a step; raises ``StepFault`` naming the tables that it lacks, or would make a second time."""
+        twice = [f"{table} (made by {self._made_by[table]})" for table in step.makes if table in self._made_by]
+        if twice:
+            raise StepFault(f"{step.name}: would make again {', '.join(twice)}")
+        self._insist(step, (*step.reads, *step.changes), "needs")
+
+    def finish(self, step: Step) -> None:
+        """Note what a step has made; raises ``StepFault`` where it has not made what it declares."""
+        for table in step.drops:
+            self._made_by.pop(table, None)
+        self._insist(step, step.makes, "was to make")
+        self._made_by |= dict.fromkeys(step.makes, step.name)
+        self.steps.append(step)
+
+    def _insist(self, step: Step, tables: Iterable[str], verb: str) -> None:
+        unknown = [table for table in tables if table not in self._made_by]
+        if unknown:
+            there = {name for (name,) in self.execute(TABLES).fetchall()}
+            missing = [table for table in unknown if table not in there]
+            if missing:
+                raise StepFault(f"{step.name}: {verb} {', '.join(missing)}: no such table in the workspace")
+
+
+TABLES = "SELECT table_name FROM duckdb_tables() UNION ALL SELECT view_name FROM duckdb_views() WHERE NOT internal"
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+
+
+def step(
+    *,
+    reads: tuple[str, ...] = (),
+    changes: tuple[str, ...] = (),
+    makes: tuple[str, ...] = (),
+    drops: tuple[str, ...] = (),
+) -> Callable[[Callable[Concatenate[Workspace, P], Result]], Callable[Concatenate[Workspace, P], Result]]:
+    """Declare which tables of the workspace a function reads, changes, makes and drops.
+
+    A table that only some nights have is not declared: who reads it asks whether it is there.
+    """
+
+    def declare(function: Callable[Concatenate[Workspace, P], Result]) -> Callable[Concatenate[Workspace, P], Result]:
+        name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
+        declared = Step(name, reads, changes, makes, drops)
+
+        @wraps(function)
+        def run(workspace: Workspace, /, *args: P.args, **kwargs: P.kwargs) -> Result:
+            workspace.begin(declared)
+            result = function(workspace, *args, **kwargs)
+            workspace.finish(declared)
+            return result
+
+        return run
+
+    return declare
 
 
 def open_workspace() -> Workspace:

@@ -23,7 +23,8 @@ from support.running_service import NIGHT, Council, crowd, day, homeless, settle
 
 from monitor.config.settings import load_config
 from monitor.errors import MonitorError, Refused, StoreError
-from monitor.night.run import NightOutcome, Tools, run_night
+from monitor.night.context import NightOutcome, Tools
+from monitor.night.run import run_night
 from monitor.store.nights import Request
 
 NORTH, ANALYST = "north@example.gov.uk", "analyst@example.gov.uk"

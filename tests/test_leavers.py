@@ -8,7 +8,7 @@ from support.running_service import NIGHT, Council, crowd, day, settled
 
 from monitor.caseload.departures import read_merged
 from monitor.errors import Problems
-from monitor.night.run import NightOutcome
+from monitor.night.context import NightOutcome
 
 
 def merged_file(folder: Path, text: str) -> Path:

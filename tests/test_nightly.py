@@ -12,7 +12,7 @@ from support.calendar_years import few_rules
 from support.running_service import NIGHT, Council, crowd, day, homeless, section, settled
 
 from monitor.errors import Problems, Refused, SourceError
-from monitor.night.run import NightOutcome
+from monitor.night.context import NightOutcome
 from monitor.record import last_night
 
 NORTH, SOUTH, ANALYST = "north@example.gov.uk", "south@example.gov.uk", "analyst@example.gov.uk"

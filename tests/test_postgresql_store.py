@@ -23,7 +23,8 @@ from test_answers import a_list, fill_in
 from monitor.cli.options import today
 from monitor.config.settings import load_config
 from monitor.errors import Refused, StoreError
-from monitor.night.run import Tools, run_night
+from monitor.night.context import Tools
+from monitor.night.run import run_night
 from monitor.store.bulk import delete_rows, insert_rows, update_rows
 from monitor.store.database import Database, open_store, reading_store, working_store
 from monitor.store.events import COLUMNS, first_broken

@@ -10,7 +10,7 @@ from support.running_service import NIGHT, Council, day, homeless, settled
 
 from monitor.config.settings import Quarantine
 from monitor.gate.surges import confirm_surge, judge_surges
-from monitor.night.run import NightOutcome
+from monitor.night.context import NightOutcome
 
 ANALYST, NORTH = "analyst@example.gov.uk", "north@example.gov.uk"
 LIMITS = Quarantine()

@@ -13,7 +13,7 @@ from support.running_service import Council, crowd, day, settled
 
 from monitor.config.settings import load_config
 from monitor.errors import Problems
-from monitor.night.run import NightOutcome
+from monitor.night.context import NightOutcome
 from monitor.report.contents import Contents, Sight
 from monitor.report.gather import gather_report
 from monitor.report.out_of_sight import KINDS

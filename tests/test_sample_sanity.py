@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.running_service import NIGHT, Council, Mail
 
-from monitor.night.run import NightOutcome
+from monitor.night.context import NightOutcome
 
 LEADS = 4
 FIRST_SCREEN = 40

@@ -30,7 +30,8 @@ def run(
     settings = load(config)
 
     from monitor.cli import terminal
-    from monitor.night.run import Tools, run_night
+    from monitor.night.context import Tools
+    from monitor.night.run import run_night
     from monitor.store.nights import Request
 
     day = today()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from monitor.cli.check import CheckReport
     from monitor.config.settings import Config
     from monitor.figures.measures import MeasuresAccount as Measures
-    from monitor.night.run import NightOutcome
+    from monitor.night.context import NightOutcome
     from monitor.outbox.receipts import Received
     from monitor.outbox.send import Delivered
     from monitor.record.backtest import Replay

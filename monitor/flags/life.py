@@ -358,7 +358,8 @@ def stand(workspace: Workspace) -> None:
     """Make ``settled`` of the flags just as they are stored: a night on which nothing changes."""
     workspace.execute("""
         CREATE OR REPLACE TABLE settled AS
-        SELECT *, CAST(NULL AS BIGINT) AS continues_flag_id, CAST(NULL AS VARCHAR) AS change FROM unresolved
+        SELECT *, CAST(NULL AS BIGINT) AS continues_flag_id, CAST(NULL AS VARCHAR) AS change
+        FROM unresolved WHERE resolved_on IS NULL
     """)
 
 

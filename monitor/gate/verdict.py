@@ -145,6 +145,11 @@ class Verdict:
         return (*self.refusals, *self.columns.values(), *self.teams.values(), *stale)
 
     @property
+    def not_believed(self) -> frozenset[str]:
+        """The columns that tonight is not believed in; none where somebody has said that it should be."""
+        return frozenset() if self.accepted else frozenset(self.columns)
+
+    @property
     def is_in_doubt(self) -> bool:
         """Whether a part of the night was not believed, and nobody has said that it should be."""
         return self.word != "trusted" and not self.accepted

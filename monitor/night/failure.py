@@ -7,7 +7,7 @@ written either, the process does. A try that was cut off is made again, and says
 import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -17,13 +17,19 @@ from monitor import log
 from monitor.config.settings import Config
 from monitor.delivery.channel import Channel
 from monitor.delivery.envelope import Envelope
-from monitor.errors import DeliveryError, LockHeld, MonitorError, StoreError
+from monitor.errors import DeliveryError, LockHeld, MonitorError, Refused, SourceError, StoreError
 from monitor.files import make_private_folder, open_privately
+from monitor.gate.verdict import NotBelieved
 from monitor.messages import compose
 from monitor.messages.notices import Matter, compose_alarm
 from monitor.messages.parts import render
 from monitor.messages.templates import Templates
+from monitor.night.context import Night
+from monitor.night.publish import write_report
+from monitor.night.save import save_messages
+from monitor.outbox.send import deliver_due
 from monitor.rulebook.rulebook import Rulebook
+from monitor.store import events, nights
 from monitor.store.database import reading_store
 from monitor.store.nights import Ledger, Request, RequestRefused
 from monitor.store.tables import Message, Run, table_of
@@ -117,6 +123,47 @@ def told_of_failure(teller: Teller, request: Request) -> Iterator[None]:
             matter, reasons = describe(fault)
             teller.tell(f"{request.as_at}-night", "unfinished" if known.accepted else matter, reasons, request.as_at)
         raise
+
+
+@contextmanager
+def recorded(night: Night, channel: Channel) -> Iterator[Night]:
+    """Give the night its row among the runs, however it ends; tell the analyst of one that is not accepted."""
+    clock = night.tools.clock
+    run_id = nights.begin(night.database, night.request, clock())
+    night = replace(night, run_id=run_id)
+    night.note("night begun", as_at=night.as_at.isoformat())
+    try:
+        yield night
+    except MonitorError as fault:
+        state = "refused" if isinstance(fault, Refused) else "failed"
+        verdict = "refused" if isinstance(fault, NotBelieved) else None
+        night.note("night not accepted", state=state, why=_why(fault))
+        with suppress(StoreError, LockHeld):  # what cannot be recorded now, the next run finds unfinished
+            nights.close(night.database, run_id, state, str(fault), clock(), verdict=verdict)
+            if not isinstance(fault, RequestRefused) and not nights.was_said(night.database, run_id):
+                _send_refusal(night, fault, channel)
+        raise
+    except BaseException:
+        with suppress(StoreError, LockHeld):
+            nights.close(night.database, run_id, "failed", "stopped before it was finished", clock())
+        raise
+
+
+def _send_refusal(night: Night, fault: MonitorError, channel: Channel) -> None:
+    with night.database.writing() as store:
+        described = compose.describe_night(
+            night.config, night.rulebook, night.past, night.as_at, chain_head=events.head(store)
+        )
+        refusal = compose.write_refusal(described, night.templates, _why(fault), str(fault).splitlines())
+        save_messages(night, store, (refusal,), night.tools.clock())
+    deliver_due(night.database, channel, night.config, clock=night.tools.clock)
+    write_report(night)
+
+
+def _why(fault: MonitorError) -> Literal["refused", "unreadable", "failed"]:
+    if isinstance(fault, SourceError):
+        return "unreadable"
+    return "refused" if isinstance(fault, Refused) else "failed"
 
 
 def describe(fault: Exception) -> tuple[Matter, tuple[str, ...]]:

@@ -14,7 +14,8 @@ from monitor.messages import compose
 from monitor.messages.notices import compose_outage
 from monitor.messages.parts import render
 from monitor.night import failure
-from monitor.night.run import Tools, run_night
+from monitor.night.context import Tools
+from monitor.night.run import run_night
 from monitor.outbox.queue import Posting, post
 from monitor.outbox.receipts import poll_receipts
 from monitor.outbox.send import deliver_due
@@ -109,9 +110,7 @@ class Service:
         request = Request(today, today, unattended=True)
         settings = self._watch.settings
         try:
-            night = run_night(
-                settings.config, request, self._tools, rulebook=settings.rulebook, templates=settings.templates
-            )
+            night = run_night(settings.config, request, self._tools)
         except LockHeld:
             raise
         except Exception as fault:

@@ -14,7 +14,8 @@ from support.running_service import Council
 
 from monitor.config.settings import load_config
 from monitor.messages.templates import open_templates
-from monitor.night.run import Tools, run_night
+from monitor.night.context import Tools
+from monitor.night.run import run_night
 from monitor.report.gather import gather_report
 from monitor.report.write import write_report
 from monitor.rulebook.rulebook import Rulebook, load_rulebook

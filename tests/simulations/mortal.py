@@ -18,7 +18,8 @@ from typing import Any
 from monitor.config.settings import load_config
 from monitor.delivery.channel import open_channel
 from monitor.errors import MonitorError
-from monitor.night.run import Tools, run_night
+from monitor.night.context import Tools
+from monitor.night.run import run_night
 from monitor.outbox.receipts import poll_receipts
 from monitor.outbox.send import deliver_due
 from monitor.store.database import working_store

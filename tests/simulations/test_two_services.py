@@ -46,7 +46,8 @@ import datetime as dt, os, sys, time
 from pathlib import Path
 from monitor.config.settings import load_config
 from monitor.errors import MonitorError
-from monitor.night.run import Tools, run_night
+from monitor.night.context import Tools
+from monitor.night.run import run_night
 from monitor.store.nights import Request
 
 folder = Path(sys.argv[1])

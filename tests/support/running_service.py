@@ -16,7 +16,8 @@ from support.calendar_years import few_rules
 
 from monitor.config.settings import load_config
 from monitor.delivery.channel import open_channel
-from monitor.night.run import NightOutcome, Tools, run_night
+from monitor.night.context import NightOutcome, Tools
+from monitor.night.run import run_night
 from monitor.outbox.send import Delivered, deliver_due
 from monitor.store.database import Database, open_store, working_store
 from monitor.store.location import locate

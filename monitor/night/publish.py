@@ -1,0 +1,77 @@
+"""Publishes a saved night: its lists, messages and report, which the next run of the same date makes again."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from monitor.config.settings import read_restricted
+from monitor.delivery.channel import Channel
+from monitor.errors import MonitorError
+from monitor.flags import coming_due, decision_lists
+from monitor.lists import answer_sheet, lists
+from monitor.night.context import Night, NightOutcome
+from monitor.outbox.send import deliver_due
+from monitor.report.write import write_latest_report
+
+
+def publish(night: Night, outcome: NightOutcome, channel: Channel) -> NightOutcome:
+    """Write the lists, deliver what is due, write the report; a list that cannot be written keeps no message back."""
+    paths: tuple[Path, ...] = ()
+    unwritten: MonitorError | None = None
+    try:
+        paths = _write_lists(night)
+        night.note("lists written", files=len(paths))
+    except MonitorError as fault:
+        unwritten = fault
+    night.tools.say("Delivering messages")
+    delivered = deliver_due(night.database, channel, night.config, clock=night.tools.clock)
+    night.note("messages delivered", **delivered.counts)
+    if unwritten:
+        raise unwritten
+    report, report_fault = write_report(night)
+    return replace(outcome, lists=paths, report=report, report_fault=report_fault, delivered=delivered)
+
+
+def prepare_lists(night: Night) -> None:
+    """Make the tables of the lists from ``flag_line`` and tonight's answers."""
+    lists.prepare(night.workspace, night.rulebook.rules, night.config.teams, as_at=night.as_at)
+    lists.prepare_unassessed(night.workspace)
+    decision_lists.prepare(night.workspace, night.as_at)
+    coming_due.prepare_list(night.workspace)
+
+
+def write_report(night: Night) -> tuple[tuple[Path, ...], str | None]:
+    """Write the latest oversight report; return what went wrong with it, which undoes nothing of the night."""
+    if not night.config.report.every_night:
+        return (), None
+    night.tools.say("Writing the oversight report")
+    try:
+        paths = write_latest_report(
+            night.config, night.rulebook, night.templates, night.database, made_on=night.request.today
+        )
+    except Exception as fault:
+        night.note("report failed", fault=type(fault).__name__)
+        if isinstance(fault, MonitorError):
+            return (), str(fault)
+        return (), f"the oversight report could not be made ({type(fault).__name__}); monitor report shows where"
+    night.note("report written", files=len(paths))
+    return paths, None
+
+
+def _write_lists(night: Night) -> tuple[Path, ...]:
+    config = night.config
+    night.tools.say("Writing exception lists")
+    with night.database.reading() as store:
+        answering = answer_sheet.allow_answers(config, store)
+    paths = lists.write_night(
+        night.workspace,
+        night.lists.parent,
+        as_at=night.as_at,
+        teams=[team.name for team in config.teams],
+        workbooks=config.lists.workbooks,
+        restricted=read_restricted(config.restricted),
+        marking=config.delivery.marking,
+        answering=answering,
+    )
+    if config.lists.lists_folder:
+        paths += lists.publish(night.lists, config.lists.lists_folder)
+    return tuple(paths)

@@ -1,0 +1,260 @@
+"""Saves a night: everything that remembers, in one transaction, and the account of it for the terminal."""
+
+import datetime as dt
+import json
+
+from sqlalchemy import Connection
+
+from monitor.caseload import departures, removed_people, roster, snapshot
+from monitor.config.settings import read_restricted
+from monitor.figures import measures
+from monitor.flags import answers, life, waivers
+from monitor.gate import comparison
+from monitor.messages import compose, manager_flags
+from monitor.messages.manager import Raised
+from monitor.messages.routes import plan_routes
+from monitor.night.context import Judged, Night, NightOutcome, Outcome
+from monitor.night.publish import prepare_lists
+from monitor.outbox.due_time import find_due
+from monitor.outbox.queue import Posting, post
+from monitor.store import events, nights
+from monitor.store.bulk import insert_rows
+from monitor.store.tables import Measure, Run, table_of
+from monitor.workspace import Workspace
+
+NO_MESSAGES = compose.Post((), {})
+
+
+def accept(night: Night, judged: Judged) -> NightOutcome:
+    """Save the night and its messages in one transaction."""
+    night.tools.say("Saving")
+    now = night.tools.clock()
+    with night.database.writing() as store:
+        _save_flags(night, store, now)
+        _save_decisions(night, judged, store, now)
+        _save_people(night, store, now)
+        _save_run(night, judged, store, now)
+        raised = _escalate(night, store, now)
+        messages = _write_messages(night, judged, store, raised)
+        measures.save(night.workspace, store, run_id=night.run_id or 0, as_at=night.as_at, corrects=night.corrects)
+        save_messages(night, store, messages.postings, now)
+    outcome = _account(night, judged, "put right" if night.past.tonight else "accepted", messages)
+    night.note("night saved", **outcome.changes, messages=outcome.messages)
+    return outcome
+
+
+def repeat(night: Night, judged: Judged) -> NightOutcome:
+    """Lay out the flags as they are stored: this date was accepted from the same input, and nothing changes."""
+    with night.database.reading() as store:
+        life.stand(night.workspace)
+        life.show(night.workspace, store, night.as_at)
+    prepare_lists(night)
+    now = night.tools.clock()
+    nights.close(night.database, night.run_id or 0, "unchanged", "accepted already from the same input", now)
+    return _account(night, judged, "unchanged", NO_MESSAGES)
+
+
+def rehearse(night: Night, judged: Judged) -> NightOutcome:
+    """Lay out what the night would save and say; save nothing."""
+    with night.database.reading() as store:
+        life.settle(night.workspace, store, run_id=0, as_at=night.as_at)
+        life.show(night.workspace, store, night.as_at, corrects=night.corrects)
+        messages = _write_messages(night, judged, store, _escalate(night, store))
+    return _account(night, judged, "rehearsed", messages)
+
+
+def save_messages(night: Night, store: Connection, postings: tuple[Posting, ...], now: dt.datetime) -> None:
+    """Put messages into the outbox, due at once or, for a night that the service ran, at the next send hour."""
+    send_hour = night.config.delivery.send_hour
+    due_at = find_due(now, unattended=night.request.unattended, send_hour=send_hour)
+    post(store, postings, run_id=night.run_id or 0, as_at=night.as_at, created_at=now, due_at=due_at)
+
+
+def _save_flags(night: Night, store: Connection, now: dt.datetime) -> None:
+    workspace, as_at, run_id = night.workspace, night.as_at, night.run_id or 0
+    life.settle(workspace, store, run_id=run_id, as_at=as_at)
+    life.save(workspace, store, run_id=run_id, as_at=as_at, recorded_at=now)
+    waivers.close(workspace, store, run_id=run_id, as_at=as_at, recorded_at=now, corrects=night.corrects)
+    answers.notice(store, as_at)
+    life.show(workspace, store, as_at)
+
+
+def _save_people(night: Night, store: Connection, now: dt.datetime) -> None:
+    workspace, as_at, run_id = night.workspace, night.as_at, night.run_id or 0
+    roster.save(workspace, store, run_id=run_id)
+    departures.save(workspace, store, as_at)
+    removed_people.note_returned(
+        workspace, store, run_id=run_id, as_at=as_at, recorded_at=now, corrects=night.past.tonight is not None
+    )
+
+
+def _save_decisions(night: Night, judged: Judged, store: Connection, now: dt.datetime) -> None:
+    """Record events about people and about the night itself, beside those of flags."""
+    request = night.request
+    decisions = [events.Event("death recorded", person_id=person) for person in _new_deaths(night.workspace)]
+    if judged.verdict.accepted:
+        why = f"{request.accept}: {'; '.join(judged.verdict.doubts)}"
+        decisions.append(events.Event("night accepted anyway", why=why, by=request.by))
+    if request.again:
+        decisions.append(events.Event("night put right", by=request.by))
+    events.record(store, decisions, as_at=night.as_at, recorded_at=now, run_id=night.run_id)
+
+
+def _save_run(night: Night, judged: Judged, store: Connection, now: dt.datetime) -> None:
+    """Save the night's row among the runs, its counts by rule and team, and its profile for the gate."""
+    table, tonight = table_of(Run), night.past.tonight
+    if tonight:
+        store.execute(table.update().where(table.c.id == tonight.id).values(state="superseded"))
+    store.execute(table.update().where(table.c.id == night.run_id).values(_describe_run(night, judged, now)))
+    _save_measures(night, store)
+    rows = night.workspace.execute(
+        "SELECT rule, count(*) FROM flag_line WHERE change = 'opened' AND state <> 'quarantined' GROUP BY rule"
+    ).fetchall()
+    asked = {rule: counts.asked for rule, counts in judged.evaluation.totals.items()}
+    # The first night finds what has stood for years: it says nothing of what one night brings.
+    opened = {rule: dict(rows).get(rule, 0) for rule in asked} if night.past.before else {}
+    comparison.save(
+        store,
+        judged.seen,
+        asked,
+        opened,
+        judged.verdict.not_believed,
+        run_id=night.run_id or 0,
+        as_at=night.as_at,
+        corrects=night.corrects,
+    )
+
+
+def _describe_run(night: Night, judged: Judged, now: dt.datetime) -> dict[str, object]:
+    verdict, kept, rulebook = judged.verdict, judged.snapshot, night.rulebook
+    people, absent = _count_people(night.workspace)
+    in_force = rulebook.in_force(verdict.asked_on)
+    return {
+        "state": "accepted",
+        "finished_at": now,
+        "source_fingerprint": judged.intake.fingerprint,
+        "rules_fingerprint": rulebook.fingerprint,
+        "rule_meanings": json.dumps({rule.id: rule.meaning for rule in in_force}),
+        "rule_wordings": json.dumps({rule.id: [rule.shown_title, rule.because.text] for rule in in_force}),
+        "supplied": json.dumps(sorted(judged.intake.supplied)),
+        "not_believed": json.dumps(sorted(verdict.not_believed)),
+        "people": people,
+        "absent": absent,
+        "snapshot": kept.name if kept else None,
+        "snapshot_sha256": snapshot.fingerprint(kept) if kept else None,
+        "reason": night.request.accept if verdict.accepted else None,
+        "verdict": verdict.word,
+        "doubts": json.dumps(verdict.doubts),
+        "extracted_on": verdict.extracted_on,
+        "asked_on": verdict.asked_on,
+        "failed_rules": json.dumps(sorted(judged.evaluation.failed)),
+        "corrects": night.past.tonight.id if night.past.tonight else None,
+    }
+
+
+def _save_measures(night: Night, store: Connection) -> None:
+    table = table_of(Measure)
+    store.execute(table.delete().where(table.c.run_id.in_(night.corrects)))
+    rows = night.workspace.execute(
+        """
+        WITH aside AS (
+            SELECT rule, coalesce(team, '') AS team, count(*) FILTER (state = 'held') AS held,
+                count(*) FILTER (state = 'waived') AS waived
+            FROM flag_line WHERE state IN ('held', 'waived') GROUP BY ALL
+        )
+        SELECT $run_id, rule, team, $as_at, coalesce(asked, 0), coalesce(ok, 0), coalesce(breach, 0),
+               coalesce(cannot_assess, 0), coalesce(held, 0), coalesce(waived, 0)
+        FROM measure FULL JOIN aside USING (rule, team)
+        """,
+        {"run_id": night.run_id, "as_at": night.as_at},
+    ).fetchall()
+    columns = ("run_id", "rule", "team", "as_at", "asked", "ok", "breach", "cannot_assess", "held", "waived")
+    insert_rows(store, Measure, columns, rows)
+
+
+def _escalate(night: Night, store: Connection, now: dt.datetime | None = None) -> tuple[Raised, ...]:
+    """Decide what goes above the leads tonight; save it where there is a run."""
+    config = night.config
+    routes = plan_routes(config.teams, config.people, read_restricted(config.restricted), as_at=night.as_at)
+    return manager_flags.settle(
+        night.workspace,
+        store,
+        config.escalation,
+        night.rulebook,
+        routes,
+        night.as_at,
+        corrects=night.corrects,
+        run_id=night.run_id,
+        recorded_at=now,
+    )
+
+
+def _write_messages(night: Night, judged: Judged, store: Connection, raised: tuple[Raised, ...]) -> compose.Post:
+    config = night.config
+    prepare_lists(night)
+    measures.take(night.workspace, judged.intake.supplied, adviser_cap=config.measures.adviser_cap)
+    described = compose.describe_night(
+        config,
+        night.rulebook,
+        night.past,
+        night.as_at,
+        evaluated=judged.evaluation,
+        verdict=judged.verdict,
+        chain_head=events.head(store),
+    )
+    return compose.write_all(
+        night.workspace,
+        store,
+        described,
+        night.templates,
+        intake=judged.intake,
+        evaluated=judged.evaluation,
+        deaths=_new_deaths(night.workspace),
+        surges=judged.surges,
+        lists_folder=str(night.lists),
+        raised=raised,
+        attach_lists=config.delivery.attaches_lists,
+    )
+
+
+def _new_deaths(workspace: Workspace) -> list[str]:
+    rows = workspace.execute("""
+        SELECT person_id FROM roster_tonight AS tonight LEFT JOIN roster AS before USING (person_id)
+        WHERE tonight.died_on IS NOT NULL AND before.died_on IS NULL ORDER BY person_id
+    """).fetchall()
+    return [row[0] for row in rows]
+
+
+def _count_people(workspace: Workspace) -> tuple[int, int]:
+    """Count those present and those absent; nobody who was never seen."""
+    rows = workspace.execute(
+        "SELECT count(*) FILTER (present), count(*) FILTER (NOT present AND first_seen_on IS NOT NULL) FROM caseload"
+    ).fetchall()
+    return rows[0][0], rows[0][1]
+
+
+def _account(night: Night, judged: Judged, outcome: Outcome, messages: compose.Post) -> NightOutcome:
+    def count(column: str, where: str = "true") -> dict[str, int]:
+        query = f"SELECT {column}, count(*) FROM flag_line WHERE {where} GROUP BY ALL ORDER BY ALL"
+        return dict(night.workspace.execute(query).fetchall())
+
+    people, absent = _count_people(night.workspace)
+    return NightOutcome(
+        as_at=night.as_at,
+        outcome=outcome,
+        baseline=night.past.before is None,
+        people=people,
+        absent=absent,
+        deaths=len(_new_deaths(night.workspace)),
+        intake=judged.intake,
+        evaluation=judged.evaluation,
+        changes=count("change", "change IS NOT NULL"),
+        opened=count("rule", "change = 'opened'"),
+        states=count("state", "state <> 'resolved'"),
+        messages=len(messages.postings),
+        unrouted=messages.unrouted,
+        verdict=judged.verdict,
+        surges=judged.surges,
+        left=departures.count(night.workspace),
+        steps=tuple(night.workspace.steps),
+    )
