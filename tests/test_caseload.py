@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.caseload.intake import Intake, columns_with_gaps, create_empty, join_roster, last_values_sql, type_rows
+from monitor.caseload.full_caseload import join_roster
+from monitor.caseload.intake import CouncilNames, Intake, create_empty, type_rows
+from monitor.caseload.last_values import last_values_sql
 from monitor.catalogue.columns import BY_NAME, COLUMNS
 from monitor.config.settings import NOT_AN_ADVISER
 from monitor.config.source_settings import Source
@@ -85,8 +87,7 @@ class Night:
             self.workspace,
             self.extracts,
             as_at=AS_AT,
-            not_an_adviser=NOT_AN_ADVISER,
-            team_names={"north": "North", "south team": "South Team"},
+            names=CouncilNames(NOT_AN_ADVISER, {"north": "North", "south team": "South Team"}),
         )
         return self
 
@@ -518,7 +519,7 @@ def test_headings_that_no_rule_needs_are_noted(tmp_path: Path) -> None:
     source = Source(name="caseload", kind="annex-a-list-9", path=path)
     extract = read_source(source, workspace, as_at=AS_AT, data_folder=tmp_path)
 
-    intake = type_rows(workspace, [extract], as_at=AS_AT, not_an_adviser=(), team_names={})
+    intake = type_rows(workspace, [extract], as_at=AS_AT, names=CouncilNames())
 
     assert intake.notes == ('list.csv: headings that no rule needs were ignored: "Shoe size"',)
 
@@ -621,7 +622,8 @@ def test_accommodation_since_can_be_updated() -> None:
 def test_columns_with_gaps_are_those_unreadable_or_not_supplied_for_anyone() -> None:
     night = typed(person("P001", activity="?"), person("P002"), without=["uasc"]).joined()
 
-    found = columns_with_gaps(night.workspace)
+    rows = night.caseload().values()
+    found = {column.name for column in COLUMNS if any(row[f"{column.name}_gap"] is not None for row in rows)}
 
     assert {"activity", "uasc", "closure_date"} <= found
     assert not {"in_touch", "date_of_birth", "accommodation"} & found

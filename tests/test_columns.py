@@ -10,7 +10,7 @@ import openpyxl
 import pytest
 from typer.testing import CliRunner
 
-from monitor.caseload.intake import Intake, type_rows
+from monitor.caseload.intake import CouncilNames, Intake, type_rows
 from monitor.catalogue import dictionary
 from monitor.catalogue.columns import BY_NAME, COLUMNS, LIST_9_COLUMNS
 from monitor.cli.command import app
@@ -30,7 +30,7 @@ def read(*asked: Source) -> tuple[Intake, dict[str, dict[str, Any]], list[tuple[
     """What a night would make of the sources: the intake, tonight's people, and what could not be read."""
     workspace = open_workspace()
     extracts = [read_source(one, workspace, as_at=AS_AT, data_folder=Path("nowhere")) for one in asked]
-    intake = type_rows(workspace, extracts, as_at=AS_AT, not_an_adviser=NOT_AN_ADVISER, team_names={})
+    intake = type_rows(workspace, extracts, as_at=AS_AT, names=CouncilNames(NOT_AN_ADVISER))
     people = {row["person_id"]: row for row in fetch(workspace, "SELECT * FROM tonight")}
     return intake, people, workspace.execute('SELECT source, "column", reason FROM unreadable').fetchall()
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from support.running_service import NIGHT, Council, crowd
 from support.servers.http import Asked, Said, Server, as_json, serving
 
-from monitor.caseload.intake import type_rows
+from monitor.caseload.intake import CouncilNames, type_rows
 from monitor.config.settings import load_config
 from monitor.config.source_settings import Http, Source
 from monitor.errors import Problems, SourceError
@@ -681,7 +681,7 @@ def test_what_a_service_supplies_joins_the_night_as_any_source_does() -> None:
         _, headings, notes = http.load(workspace, "extract", source, {})
     extract = Extract("case-api", "http", "127.0.0.1", None, "extract", headings, "", None, notes=notes)
 
-    intake = type_rows(workspace, [extract], as_at=NIGHT, not_an_adviser=(), team_names=())
+    intake = type_rows(workspace, [extract], as_at=NIGHT, names=CouncilNames())
 
     rows = fetch(
         workspace, "SELECT person_id, in_touch_gap, accommodation, accommodation_suitable FROM tonight ORDER BY ALL"

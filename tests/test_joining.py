@@ -11,7 +11,8 @@ import pytest
 from support.running_service import NIGHT, Council, crowd, day, section, settled
 
 from monitor.caseload import joining
-from monitor.caseload.intake import Intake, join_roster, type_rows
+from monitor.caseload.full_caseload import join_roster
+from monitor.caseload.intake import CouncilNames, Intake, type_rows
 from monitor.config.settings import NOT_AN_ADVISER, Config, load_config
 from monitor.config.source_settings import Source
 from monitor.errors import Problems, SourceError
@@ -55,7 +56,7 @@ class Sources:
 
     def read(self) -> "Sources":
         extracts = [read_source(one, self.workspace, as_at=AS_AT, data_folder=self.folder) for one in self.sources]
-        self.intake = type_rows(self.workspace, extracts, as_at=AS_AT, not_an_adviser=NOT_AN_ADVISER, team_names=TEAMS)
+        self.intake = type_rows(self.workspace, extracts, as_at=AS_AT, names=CouncilNames(NOT_AN_ADVISER, TEAMS))
         return self
 
     @property

@@ -1,4 +1,4 @@
-"""The caseload: one typed row per person from tonight's extracts and the roster, and what could not be read.
+"""All the config's sources into one caseload: one typed row for each person, and what could not be read.
 
 A cell is a value, blank, unreadable or not supplied: the column holds the value or NULL, and ``<name>_gap``
 beside it says 'unreadable' or 'not supplied'. Columns that are the same for everyone are generated, so that
@@ -6,19 +6,20 @@ a million people cost nothing for what no source supplies.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import TYPE_CHECKING
 
-from monitor.caseload import joining, unlisted
+from monitor.caseload import joining
 from monitor.caseload.rows import (
     NOT_SUPPLIED,
     PLACEHOLDER,
-    UNREADABLE,
     Reading,
     by_extract,
     collapse,
     columns_of,
+    has_person,
     list_cells,
     list_unusable_rows,
     read_texts,
@@ -26,11 +27,16 @@ from monitor.caseload.rows import (
     type_usable_rows,
 )
 from monitor.catalogue.columns import BY_NAME, COLUMNS
-from monitor.catalogue.derived import derived_sql
 from monitor.catalogue.headings import match_headings
-from monitor.sources.read import Extract
-from monitor.words import fold_name
-from monitor.workspace import Workspace, fetch, number_of
+from monitor.errors import SourceError
+from monitor.sources import care_history
+from monitor.sources.care_history import CareHistory
+from monitor.sources.read import Extract, read_source
+from monitor.words import fold_name, write_people
+from monitor.workspace import Workspace, number_of, suit
+
+if TYPE_CHECKING:
+    from monitor.config.settings import Config
 
 NOTED_HEADINGS = 20
 
@@ -51,36 +57,123 @@ class Intake:
     fingerprint: str
 
 
+@dataclass(frozen=True)
+class SourcesRead:
+    """What the config's sources hold, as text: the extracts in their order, and the care history if one is named."""
+
+    extracts: tuple[Extract, ...]
+    care: CareHistory | None
+
+
+@dataclass(frozen=True)
+class CaseloadRead:
+    """The sources read and typed: the extracts and care history they came from, and what they held."""
+
+    extracts: tuple[Extract, ...]
+    care: CareHistory | None
+    intake: Intake
+
+
+@dataclass(frozen=True)
+class CouncilNames:
+    """Names of the council's own. ``not_an_adviser``: placeholders in an adviser's cell; ``teams``: by each folded
+    spelling, the name of a team.
+    """
+
+    not_an_adviser: Sequence[str] = ()
+    teams: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def placeholders(self) -> list[str]:
+        """The folded names that are no personal adviser's: a team's is none either."""
+        return sorted({fold_name(name) for name in (*self.not_an_adviser, *self.teams)})
+
+
+def _say_nothing(step: str) -> None:
+    """For a caller who shows no progress."""
+
+
+def read_caseload(
+    workspace: Workspace,
+    config: "Config",
+    as_at: date,
+    environ: Mapping[str, str],
+    say: Callable[[str], None] = _say_nothing,
+) -> CaseloadRead:
+    """Read and type every source of the config; make ``tonight``, ``unreadable`` and what ``type_rows`` makes beside.
+
+    With a care history also ``care_history``. Call it before ``lock_down``. Raises ``SourceError`` naming place and
+    remedy.
+    """
+    sources = read_sources(workspace, config, as_at, environ, say)
+    suit(workspace, [extract.table for extract in sources.extracts])
+    say("Checking every cell")
+    names = CouncilNames(config.not_an_adviser, config.team_names)
+    intake = type_rows(workspace, sources.extracts, as_at=as_at, names=names, care=sources.care)
+    if sources.care:
+        intake = _compare_care(workspace, sources.care, intake)
+    return CaseloadRead(sources.extracts, sources.care, intake)
+
+
+def read_sources(
+    workspace: Workspace,
+    config: "Config",
+    as_at: date,
+    environ: Mapping[str, str],
+    say: Callable[[str], None] = _say_nothing,
+) -> SourcesRead:
+    """Read every source of the config into the workspace as text, in the config's order."""
+    extracts: list[Extract] = []
+    care = None
+    for source in config.sources:
+        say(f"Reading {source.name}")
+        if source.kind == "care-history":
+            care = care_history.read(workspace, source, environ, as_at=as_at, say=say)
+        else:
+            extracts.append(
+                read_source(source, workspace, as_at=as_at, data_folder=config.data_folder, environ=environ, say=say)
+            )
+    return SourcesRead(tuple(extracts), care)
+
+
+def find_person(workspace: Workspace, sources: SourcesRead, person_id: str, as_at: date) -> tuple[str, ...]:
+    """Return the names of the sources, not typed yet, that have the person.
+
+    A care history keeps everyone who was ever in care: it only counts for those of whom it could tell the monitor.
+    """
+    having = [
+        extract.source for extract in sources.extracts if has_person(workspace, _begin_reading(0, extract), person_id)
+    ]
+    if sources.care:
+        query = "SELECT count(*) FROM care_history WHERE person_id = ? AND NOT died AND birthday(date_of_birth, 25) > ?"
+        if number_of(workspace, query, person_id, as_at):
+            having.append(sources.care.source)
+    return tuple(having)
+
+
 def type_rows(
     workspace: Workspace,
     extracts: Sequence[Extract],
     *,
     as_at: date,
-    not_an_adviser: Sequence[str],
-    team_names: Mapping[str, str],
-    beside: tuple[str, Sequence[str]] | None = None,
+    names: CouncilNames,
+    care: CareHistory | None = None,
 ) -> Intake:
     """Make ``tonight`` and ``unreadable`` from the extracts' tables, which are dropped, and what joining makes.
 
-    ``team_names``: by each folded spelling, the name of a team. ``beside``: a table of typed values by person_id, and
-    the columns to take from it; whom it does not know is blank there. Raises ``SourceError`` where a source has no row
-    with an id.
+    Whom ``care`` does not know is blank in its columns. Raises ``SourceError`` where a source has no row with an id.
     """
     workspace.execute(
         'CREATE OR REPLACE TABLE unreadable (source VARCHAR, file VARCHAR, sheet VARCHAR, "row" BIGINT, '
         '"column" VARCHAR, reason VARCHAR, value VARCHAR)'
     )
-    placeholders = sorted({fold_name(name) for name in (*not_an_adviser, *team_names)})
-    readings = [
-        Reading(number, extract, dict(matched.positions), matched.extra)
-        for number, extract in enumerate(extracts)
-        for matched in (match_headings(extract.headings),)
-    ]
+    readings = [_begin_reading(number, extract) for number, extract in enumerate(extracts)]
+    placeholders = names.placeholders
     rows = unreadable_rows = duplicates = conflicts = 0
     for reading in readings:
         read_texts(workspace, reading, as_at, placeholders)
         if "allocated_team" in reading.tables:
-            joining.spell_teams(workspace, reading.tables["allocated_team"], "value", team_names)
+            joining.spell_teams(workspace, reading.tables["allocated_team"], "value", names.teams)
         unusable = list_unusable_rows(workspace, reading)
         usable = type_usable_rows(workspace, reading)
         list_cells(workspace, reading)
@@ -100,9 +193,9 @@ def type_rows(
     )
     advisers = number_of(workspace, "SELECT count(*) FROM unreadable WHERE reason = ?", PLACEHOLDER)
     supplied = frozenset().union(*(reading.supplied for reading in readings))
-    if beside:
-        _add_values(workspace, *beside)
-        supplied |= frozenset(beside[1])
+    if care:
+        _add_values(workspace, *care.beside)
+        supplied |= frozenset(care.beside[1])
     _show_tonight(workspace, "typed", readings, supplied)
     return Intake(
         people=number_of(workspace, "SELECT count(*) FROM typed"),
@@ -116,6 +209,11 @@ def type_rows(
         notes=(*joined, *_notes(readings, unreadable_rows, unreadable_cells, duplicates, conflicts, advisers)),
         fingerprint=hashlib.sha256("\n".join(map(_print_of, extracts)).encode()).hexdigest(),
     )
+
+
+def _begin_reading(number: int, extract: Extract) -> Reading:
+    matched = match_headings(extract.headings)
+    return Reading(number, extract, dict(matched.positions), matched.extra)
 
 
 def _print_of(extract: Extract) -> str:
@@ -181,182 +279,47 @@ def _notes(
     return notes
 
 
-# The roster's people
-
-
 def create_empty(workspace: Workspace) -> None:
     """Make ``tonight`` with nobody in it, for looking at the roster between nights."""
     workspace.execute("CREATE OR REPLACE TABLE typed (person_id VARCHAR, died BOOLEAN)")
     _show_tonight(workspace, "typed", [], frozenset())
 
 
-def join_roster(
-    workspace: Workspace,
-    intake: Intake | None,
-    *,
-    as_at: date,
-    team_names: Mapping[str, str] | None = None,
-    unlisted_from: str | None = None,
-) -> None:
-    """Make table ``caseload``: tonight's rows and the roster's absent people, with the derived columns.
+# The care history beside the caseload
 
-    ``unlisted_from``: the source of ``care_history``, whose people on neither are added; they have no first night.
-    Reads ``tonight`` and ``roster``. Columns that are the same for everyone are generated, so they cost nothing;
-    the rest can be updated. ``accommodation_since`` is the roster's; where there is none, tonight.
+
+def _compare_care(workspace: Workspace, care: CareHistory, intake: Intake) -> Intake:
+    """Return the intake with the notes on the care history beside it.
+
+    Reads ``tonight`` and adds to ``unreadable``. Raises ``SourceError`` where the two hold nobody in common.
     """
-    supplied = intake.supplied if intake else frozenset()
-    absent = _read_absent(workspace, even_nobody=unlisted_from is not None)
-    if unlisted_from is not None:
-        unlisted.add_unlisted(workspace, unlisted_from, as_at=as_at)
-    if absent:
-        joining.update_absent(workspace)
-        joining.spell_teams(workspace, "absent", "allocated_team", team_names or {})
-    tonight = columns_of(workspace, "typed")
-    kept = {"person_id": "VARCHAR"}
-    generated: dict[str, str] = {}
-    for column in COLUMNS:
-        name, gap = column.name, f"{column.name}_gap"
-        if name in supplied or (absent and _says_anything(workspace, name)):
-            kept[name] = column.duckdb_type
-        else:
-            generated[name] = f"NULL::{column.duckdb_type}"
-        if gap in tonight or (absent and _gap_differs(workspace, gap, name in supplied)):
-            kept[gap] = "VARCHAR"
-        else:
-            generated[gap] = "NULL::VARCHAR" if name in supplied else NOT_SUPPLIED
-    kept |= {
-        "source": "VARCHAR", "said_died": "BOOLEAN", "died": "BOOLEAN", "present": "BOOLEAN",
-        "age": "INTEGER", "category": "VARCHAR", "declined": "BOOLEAN", "once_entitled": "BOOLEAN",
-        "accommodation_since": "DATE", "first_seen_on": "DATE",
-    }  # fmt: skip
-    generated["as_at"] = f"DATE '{as_at}'"
-    declared = [f"{name} {kind}" for name, kind in kept.items()] + [
-        f"{name} {'DATE' if name == 'as_at' else _kind_of(name)} GENERATED ALWAYS AS ({value}) VIRTUAL"
-        for name, value in generated.items()
-    ]
-    recorded = ", ".join(f"{column.name}, {column.name}_gap" for column in COLUMNS)
-    absent_rows = (
-        f"""
-        UNION ALL
-        SELECT person_id, {recorded}, died AS said_died, source, false AS present FROM absent"""
-        if absent
-        else ""
-    )
-    workspace.execute("DROP TABLE IF EXISTS caseload")
-    workspace.execute(f"CREATE TABLE caseload ({', '.join(declared)})")
-    workspace.execute(
-        f"""
-        INSERT INTO caseload ({", ".join(kept)})
-        SELECT {", ".join(kept)} FROM (
-            SELECT *, {derived_sql()} FROM (
-                SELECT
-                    shown.*,
-                    shown.said_died OR roster.died_on IS NOT NULL AS died,
-                    roster.strongest_category,
-                    $as_at::DATE AS as_at,
-                    coalesce(roster.accommodation_since, CASE WHEN shown.accommodation IS NOT NULL THEN $as_at END)
-                        AS accommodation_since,
-                    CASE WHEN shown.present OR roster.person_id IS NOT NULL
-                        THEN coalesce(roster.first_seen_on, $as_at) END AS first_seen_on
-                FROM (
-                    SELECT person_id, {recorded}, died AS said_died, source, true AS present FROM tonight
-                    {absent_rows}
-                ) AS shown
-                LEFT JOIN roster USING (person_id)
-            )
+    people, known = workspace.execute(
+        "SELECT count(*), count(care_person.person_id) FROM tonight LEFT JOIN care_person USING (person_id)"
+    ).fetchall()[0]
+    if people and not known:
+        raise SourceError(
+            f'source "{care.source}": ssd_person: nobody on the caseload is in it; load both from the same system, '
+            "with the same ids"
         )
-        """,
-        {"as_at": as_at},
-    )
-    # One copy is enough: from here ``tonight`` is what the caseload holds of those present.
-    workspace.execute("DROP VIEW tonight")
-    workspace.execute("DROP TABLE typed")
-    workspace.execute(
-        f"CREATE VIEW tonight AS SELECT person_id, {recorded}, said_died AS died, source FROM caseload WHERE present"
-    )
-    workspace.execute("DROP TABLE IF EXISTS absent")
+    notes = [f"{care.source}: {note}" for note in _care_notes(workspace, people, known)]
+    workspace.execute("INSERT INTO unreadable SELECT * FROM care_unreadable")
+    for table in ("care_person", "care_ageless", "care_unreadable"):
+        workspace.execute(f"DROP TABLE {table}")
+    both = hashlib.sha256(f"{intake.fingerprint} {care.fingerprint}".encode()).hexdigest()
+    return replace(intake, notes=(*intake.notes, *notes), fingerprint=both)
 
 
-def _kind_of(name: str) -> str:
-    return "VARCHAR" if name.endswith("_gap") else BY_NAME[name].duckdb_type
-
-
-def _read_absent(workspace: Workspace, *, even_nobody: bool) -> bool:
-    """Make ``absent`` of the roster's people who are not in ``tonight``, if there is anyone; whether it was made."""
-    workspace.execute(
-        """
-        CREATE OR REPLACE TEMP TABLE left_out AS
-        SELECT person_id, last_values FROM roster ANTI JOIN tonight USING (person_id)
-        WHERE died_on IS NULL AND ended_on IS NULL
-        """
-    )
-    somebody = even_nobody or number_of(workspace, "SELECT count(*) FROM left_out") > 0
-    if somebody:
-        spread_last_values(workspace, "left_out", into="absent")
-    workspace.execute("DROP TABLE left_out")
-    return somebody
-
-
-def spread_last_values(workspace: Workspace, texts: str, *, into: str) -> None:
-    """Make ``into``, typed rows as of ``tonight``, of table ``texts`` (person_id, last_values)."""
-    # One list of paths reads each person's text once, rather than once for every column.
-    names = [name for column in COLUMNS for name in (column.name, f"{column.name}_gap")]
-    paths = ", ".join(f"'$.{name}'" for name in (*names, "died"))
-    selected = []
-    for place, column in enumerate(COLUMNS):
-        value, gap = f"found[{2 * place + 1}]", f"found[{2 * place + 2}]"
-        selected.append(f"TRY_CAST({value} AS {column.duckdb_type}) AS {column.name}")
-        # A key with null was blank; no key at all was not supplied.
-        selected.append(
-            f"CASE WHEN NOT coalesce(list_contains(said, '{column.name}'), false) "
-            f"THEN coalesce({gap}, {NOT_SUPPLIED}) END AS {column.name}_gap"
+def _care_notes(workspace: Workspace, people: int, known: int) -> Iterator[str]:
+    if 2 * known < people:
+        yield (
+            f"only {known:,} of the {people:,} people on the caseload are in ssd_person; check that both were loaded "
+            "from the same system, with the same ids"
         )
-    workspace.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE {into} AS
-        SELECT person_id, {", ".join(selected)}, coalesce(found[{len(names) + 1}] = 'true', false) AS died,
-            NULL::VARCHAR AS source
-        FROM (
-            SELECT person_id, json_keys(last_values) AS said, json_extract_string(last_values, [{paths}]) AS found
-            FROM {texts}
-        )
-        """
-    )
-
-
-def _says_anything(workspace: Workspace, name: str) -> bool:
-    return number_of(workspace, f"SELECT count({name}) FROM absent") > 0
-
-
-def _gap_differs(workspace: Workspace, gap: str, supplied: bool) -> bool:
-    expected = "NULL" if supplied else NOT_SUPPLIED
-    return number_of(workspace, f"SELECT count(*) FROM absent WHERE {gap} IS DISTINCT FROM {expected}") > 0
-
-
-def last_values_sql(alias: str) -> str:
-    """SQL for the JSON text of a row of ``tonight``: its values, null for blank, and unreadable gaps.
-
-    A column without a key was not supplied. ``join_roster`` reads it back for people who are absent.
-    """
-    parts = []
-    for column in COLUMNS:
-        cell = f"{alias}.{column.name}"
-        if column.kind == "date":
-            said = f"""'"' || {cell} || '"'"""
-        elif column.kind in ("yes_no", "number"):
-            said = f"{cell}::VARCHAR"
-        else:
-            said = f"json_quote({cell})::VARCHAR"
-        parts.append(
-            f"CASE WHEN {cell}_gap IS NULL THEN '\"{column.name}\":' || coalesce({said}, 'null') "
-            f'WHEN {cell}_gap = {UNREADABLE} THEN \'"{column.name}_gap":"unreadable"\' END'
-        )
-    parts.append(f"CASE WHEN {alias}.died THEN '\"died\":true' END")
-    return f"'{{' || concat_ws(',', {', '.join(parts)}) || '}}'"
-
-
-def columns_with_gaps(workspace: Workspace) -> frozenset[str]:
-    """The catalogue columns that are unreadable or not supplied for anybody in ``caseload``."""
-    asked = ", ".join(f"bool_or({column.name}_gap IS NOT NULL) AS {column.name}" for column in COLUMNS)
-    found = fetch(workspace, f"SELECT {asked} FROM caseload")[0]
-    return frozenset(name for name, has_gap in found.items() if has_gap)
+    ageless, unreadable = workspace.execute(
+        "SELECT (SELECT count(*) FROM care_ageless), (SELECT count(*) FROM care_unreadable)"
+    ).fetchall()[0]
+    if unreadable:
+        rows = "1 row of its dates is" if unreadable == 1 else f"{unreadable:,} rows of its dates are"
+        yield f"{rows} left out and listed in unreadable.csv"
+    if ageless:
+        yield f"{write_people(ageless)} with care episodes and no birth date: whether they are entitled cannot be told"

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from monitor.caseload.intake import last_values_sql
+from monitor.caseload.last_values import last_values_sql
 from monitor.store.bulk import WIDE_READ, delete_rows, insert_rows, update_rows
 from monitor.store.tables import Person, PersonBefore, table_of
 from monitor.workspace import Workspace, load_rows

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from monitor.caseload import unlisted
-from monitor.caseload.intake import type_rows
+from monitor.caseload.intake import read_caseload
 from monitor.config.settings import Config, read_restricted
 from monitor.delivery.channel import open_channel
 from monitor.durations import LONGEST_DAYS
@@ -16,7 +15,6 @@ from monitor.messages import route_table, samples
 from monitor.messages.routes import Routes, plan_routes
 from monitor.messages.templates import open_templates
 from monitor.rulebook.rulebook import load_rulebook
-from monitor.sources.read import read_source
 from monitor.workspace import open_workspace
 
 OVERLONG_DAYS = 366
@@ -86,22 +84,8 @@ def _read_sources(
     config: Config, as_at: dt.date, environ: Mapping[str, str]
 ) -> tuple[tuple[str, ...], frozenset[str], dict[str, int], tuple[source_fitness.Supply, ...]]:
     workspace = open_workspace()
-    extracts = [
-        read_source(one, workspace, as_at=as_at, data_folder=config.data_folder, environ=environ)
-        for one in config.sources
-        if one.kind != "care-history"
-    ]
-    care = [unlisted.read(workspace, one, environ, as_at=as_at) for one in config.sources if one.kind == "care-history"]
-    intake = type_rows(
-        workspace,
-        extracts,
-        as_at=as_at,
-        not_an_adviser=config.not_an_adviser,
-        team_names=config.team_names,
-        beside=care[0].beside if care else None,
-    )
-    for one in care:
-        intake = unlisted.compare(workspace, one, intake)
+    sources = read_caseload(workspace, config, as_at, environ)
+    extracts, intake = sources.extracts, sources.intake
     lines = [f"{one.source}: {one.file}" + (f', sheet "{one.sheet}"' if one.sheet else "") for one in extracts]
     lines.append(
         f"{intake.people} people in {intake.rows} rows; {intake.unreadable_rows} rows and {intake.unreadable_cells} "

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, select
 
 from monitor.caseload import joining
-from monitor.caseload.intake import Intake, spread_last_values
+from monitor.caseload.intake import Intake
+from monitor.caseload.last_values import spread_last_values
 from monitor.caseload.roster import fetch_last_values
 from monitor.catalogue.columns import COLUMNS
 from monitor.gate.source_fitness import EXTRACTED_ON, SUPPLIED_BY, find_supplies

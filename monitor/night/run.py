@@ -15,12 +15,13 @@ What happens when a step fails:
 """
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sqlalchemy import URL
 
 from monitor.caseload import departures, joining, roster, snapshot, unlisted
-from monitor.caseload.intake import Intake, join_roster, type_rows
+from monitor.caseload.full_caseload import join_roster
+from monitor.caseload.intake import CaseloadRead, read_caseload
 from monitor.config.settings import Config
 from monitor.delivery.channel import open_channel
 from monitor.flags import coming_due, life
@@ -32,12 +33,11 @@ from monitor.night import failure, publish, save
 from monitor.night.context import Judged, Night, NightOutcome, Tools, insist_on_history, open_database
 from monitor.rulebook import evaluation
 from monitor.rulebook.rulebook import load_rulebook
-from monitor.sources.read import Extract, read_source
 from monitor.store import nights
 from monitor.store.database import WAIT_SECONDS, is_there, reading_store, working_store
 from monitor.store.location import locate
 from monitor.store.nights import Request
-from monitor.workspace import lock_down, suit
+from monitor.workspace import lock_down
 
 NOWHERE = URL.create("sqlite")
 """A database in memory: what a rehearsal starts from where there is none yet."""
@@ -93,9 +93,9 @@ def _rehearse(night: Night) -> NightOutcome:
     return replace(save.rehearse(night, judged), believed=judged.verdict.word != "refused" or judged.verdict.accepted)
 
 
-def _read(night: Night) -> "Read":
+def _read(night: Night) -> CaseloadRead:
     """Read every source into one typed row per person, and what the store holds of those before."""
-    read = _read_sources(night)
+    read = read_caseload(night.workspace, night.config, night.as_at, night.tools.environ, night.tools.say)
     counts = {name: getattr(read.intake, name) for name in ("rows", "people", "unreadable_rows", "unreadable_cells")}
     night.note("sources read", sources=len(night.config.sources), **counts)
     departures.load_merged(night.workspace, night.config.merged_ids)
@@ -106,7 +106,7 @@ def _read(night: Night) -> "Read":
     return read
 
 
-def _judge(night: Night, read: "Read") -> Judged:
+def _judge(night: Night, read: CaseloadRead) -> Judged:
     """Compare the caseload with the last accepted one, and make ``caseload`` of what can be believed.
 
     Raises ``NotBelieved`` where the gate refuses and nobody has said that the night is to be believed all the same.
@@ -136,7 +136,7 @@ def _judge(night: Night, read: "Read") -> Judged:
     return Judged(read.intake, seen, verdict)
 
 
-def _ask(night: Night, read: "Read", judged: Judged) -> Judged:
+def _ask(night: Night, read: CaseloadRead, judged: Judged) -> Judged:
     """Ask every rule of every person; nothing reads or writes a file from here on."""
     night.tools.say("Asking every rule of every person")
     lock_down(night.workspace)
@@ -190,38 +190,3 @@ def _find_surges(night: Night, judged: Judged) -> tuple[surges.Surge, ...]:
     return surges.judge_surges(
         new, judged.seen.opened_before, judged.seen.people, night.config.quarantine, days_since=days
     )
-
-
-@dataclass(frozen=True)
-class Read:
-    intake: Intake
-    extracts: list[Extract]
-    care: unlisted.CareHistory | None
-
-
-def _read_sources(night: Night) -> "Read":
-    """Read every source into one typed row per person."""
-    config, tools, workspace, as_at = night.config, night.tools, night.workspace, night.as_at
-    extracts, care = [], None
-    for source in config.sources:
-        tools.say(f"Reading {source.name}")
-        if source.kind == "care-history":
-            care = unlisted.read(workspace, source, tools.environ, as_at=as_at, say=tools.say)
-            continue
-        extract = read_source(
-            source, workspace, as_at=as_at, data_folder=config.data_folder, environ=tools.environ, say=tools.say
-        )
-        extracts.append(extract)
-    suit(workspace, [extract.table for extract in extracts])
-    tools.say("Checking every cell")
-    intake = type_rows(
-        workspace,
-        extracts,
-        as_at=as_at,
-        not_an_adviser=config.not_an_adviser,
-        team_names=config.team_names,
-        beside=care.beside if care else None,
-    )
-    if care:
-        intake = unlisted.compare(workspace, care, intake)
-    return Read(intake, extracts, care)

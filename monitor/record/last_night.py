@@ -5,7 +5,8 @@ import datetime as dt
 from sqlalchemy import select
 
 from monitor.caseload import roster
-from monitor.caseload.intake import create_empty, join_roster
+from monitor.caseload.full_caseload import join_roster
+from monitor.caseload.intake import create_empty
 from monitor.errors import Problems, Refused
 from monitor.flags import life
 from monitor.store import events

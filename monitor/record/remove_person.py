@@ -18,16 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, select
 
-from monitor.caseload import removed_people, snapshot, unlisted
-from monitor.caseload.rows import Reading, has_person
-from monitor.catalogue.headings import match_headings
+from monitor.caseload import removed_people, snapshot
+from monitor.caseload.intake import find_person, read_sources
 from monitor.config.settings import Config
 from monitor.errors import MonitorError, Problems, Refused
 from monitor.record import removal_reach, remove_rows, remove_traces
 from monitor.record.purge import EMPTIED, forget_for_good
 from monitor.record.purge_files import SNAPSHOTS, remove_paths
 from monitor.record.remove_traces import FileChange, Trace
-from monitor.sources.read import read_source
 from monitor.store import events
 from monitor.store.bulk import next_id
 from monitor.store.database import Database
@@ -88,28 +86,11 @@ class _Rehearsed(Exception):
 def find_in_sources(
     config: Config, person_id: str, *, as_at: dt.date, environ: Mapping[str, str], say: Callable[[str], None]
 ) -> tuple[str, ...]:
-    """The sources that have the person tonight, or would name them again; raises ``SourceError`` if one cannot be read.
-
-    A care history keeps everyone who was ever in care: it only counts for those of whom it could tell the monitor.
-    """
+    """Return the sources that have the person tonight; raises ``SourceError`` if one cannot be read."""
     workspace = open_workspace()
-    having = []
-    for source in config.sources:
-        say(f"Reading {source.name}")
-        if source.kind == "care-history":
-            unlisted.read(workspace, source, environ, as_at=as_at, say=say)
-            asked = "SELECT 1 FROM care_history WHERE person_id = ? AND NOT died AND birthday(date_of_birth, 25) > ?"
-            there = workspace.execute(asked, [person_id, as_at]).fetchall() != []
-        else:
-            extract = read_source(
-                source, workspace, as_at=as_at, data_folder=config.data_folder, environ=environ, say=say
-            )
-            matched = match_headings(extract.headings)
-            there = has_person(workspace, Reading(0, extract, dict(matched.positions), matched.extra), person_id)
-        if there:
-            having.append(source.name)
+    having = find_person(workspace, read_sources(workspace, config, as_at, environ, say), person_id, as_at)
     workspace.close()
-    return tuple(having)
+    return having
 
 
 def check_request(person_id: str, by: str, reason: str) -> None:

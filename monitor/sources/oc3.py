@@ -9,8 +9,7 @@ import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 
-from monitor.caseload import cells
-from monitor.catalogue import derived
+from monitor.catalogue import cells, derived
 from monitor.catalogue.columns import BY_NAME
 from monitor.catalogue.headings import OC3, match_headings
 from monitor.errors import SourceError

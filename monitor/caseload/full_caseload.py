@@ -1,0 +1,128 @@
+"""Table ``caseload``: tonight's people, and beside them everyone on the roster or unlisted who is missing tonight."""
+
+from collections.abc import Mapping
+from datetime import date
+
+from monitor.caseload import joining, unlisted
+from monitor.caseload.intake import Intake
+from monitor.caseload.last_values import spread_last_values
+from monitor.caseload.rows import NOT_SUPPLIED, columns_of
+from monitor.catalogue.columns import BY_NAME, COLUMNS
+from monitor.catalogue.derived import derived_sql
+from monitor.workspace import Workspace, number_of
+
+
+def join_roster(
+    workspace: Workspace,
+    intake: Intake | None,
+    *,
+    as_at: date,
+    team_names: Mapping[str, str] | None = None,
+    unlisted_from: str | None = None,
+) -> None:
+    """Make table ``caseload``: tonight's rows and the roster's absent people, with the derived columns.
+
+    ``unlisted_from``: the source of ``care_history``, whose people on neither are added; they have no first night.
+    Reads ``tonight`` and ``roster``. Columns that are the same for everyone are generated, so they cost nothing;
+    the rest can be updated. ``accommodation_since`` is the roster's; where there is none, tonight.
+    """
+    supplied = intake.supplied if intake else frozenset()
+    absent = _read_absent(workspace, even_nobody=unlisted_from is not None)
+    if unlisted_from is not None:
+        unlisted.add_unlisted(workspace, unlisted_from, as_at=as_at)
+    if absent:
+        joining.update_absent(workspace)
+        joining.spell_teams(workspace, "absent", "allocated_team", team_names or {})
+    tonight = columns_of(workspace, "typed")
+    kept = {"person_id": "VARCHAR"}
+    generated: dict[str, str] = {}
+    for column in COLUMNS:
+        name, gap = column.name, f"{column.name}_gap"
+        if name in supplied or (absent and _says_anything(workspace, name)):
+            kept[name] = column.duckdb_type
+        else:
+            generated[name] = f"NULL::{column.duckdb_type}"
+        if gap in tonight or (absent and _gap_differs(workspace, gap, name in supplied)):
+            kept[gap] = "VARCHAR"
+        else:
+            generated[gap] = "NULL::VARCHAR" if name in supplied else NOT_SUPPLIED
+    kept |= {
+        "source": "VARCHAR", "said_died": "BOOLEAN", "died": "BOOLEAN", "present": "BOOLEAN",
+        "age": "INTEGER", "category": "VARCHAR", "declined": "BOOLEAN", "once_entitled": "BOOLEAN",
+        "accommodation_since": "DATE", "first_seen_on": "DATE",
+    }  # fmt: skip
+    generated["as_at"] = f"DATE '{as_at}'"
+    declared = [f"{name} {kind}" for name, kind in kept.items()] + [
+        f"{name} {'DATE' if name == 'as_at' else _kind_of(name)} GENERATED ALWAYS AS ({value}) VIRTUAL"
+        for name, value in generated.items()
+    ]
+    recorded = ", ".join(f"{column.name}, {column.name}_gap" for column in COLUMNS)
+    absent_rows = (
+        f"""
+        UNION ALL
+        SELECT person_id, {recorded}, died AS said_died, source, false AS present FROM absent"""
+        if absent
+        else ""
+    )
+    workspace.execute("DROP TABLE IF EXISTS caseload")
+    workspace.execute(f"CREATE TABLE caseload ({', '.join(declared)})")
+    workspace.execute(
+        f"""
+        INSERT INTO caseload ({", ".join(kept)})
+        SELECT {", ".join(kept)} FROM (
+            SELECT *, {derived_sql()} FROM (
+                SELECT
+                    shown.*,
+                    shown.said_died OR roster.died_on IS NOT NULL AS died,
+                    roster.strongest_category,
+                    $as_at::DATE AS as_at,
+                    coalesce(roster.accommodation_since, CASE WHEN shown.accommodation IS NOT NULL THEN $as_at END)
+                        AS accommodation_since,
+                    CASE WHEN shown.present OR roster.person_id IS NOT NULL
+                        THEN coalesce(roster.first_seen_on, $as_at) END AS first_seen_on
+                FROM (
+                    SELECT person_id, {recorded}, died AS said_died, source, true AS present FROM tonight
+                    {absent_rows}
+                ) AS shown
+                LEFT JOIN roster USING (person_id)
+            )
+        )
+        """,
+        {"as_at": as_at},
+    )
+    # One copy is enough: from here ``tonight`` is what the caseload holds of those present.
+    workspace.execute("DROP VIEW tonight")
+    workspace.execute("DROP TABLE typed")
+    workspace.execute(
+        f"CREATE VIEW tonight AS SELECT person_id, {recorded}, said_died AS died, source FROM caseload WHERE present"
+    )
+    workspace.execute("DROP TABLE IF EXISTS absent")
+
+
+def _kind_of(name: str) -> str:
+    return "VARCHAR" if name.endswith("_gap") else BY_NAME[name].duckdb_type
+
+
+def _read_absent(workspace: Workspace, *, even_nobody: bool) -> bool:
+    """Make ``absent`` of the roster's people who are not in ``tonight``, if there is anyone; whether it was made."""
+    workspace.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE left_out AS
+        SELECT person_id, last_values FROM roster ANTI JOIN tonight USING (person_id)
+        WHERE died_on IS NULL AND ended_on IS NULL
+        """
+    )
+    somebody = even_nobody or number_of(workspace, "SELECT count(*) FROM left_out") > 0
+    if somebody:
+        spread_last_values(workspace, "left_out", into="absent")
+    workspace.execute("DROP TABLE left_out")
+    return somebody
+
+
+def _says_anything(workspace: Workspace, name: str) -> bool:
+    return number_of(workspace, f"SELECT count({name}) FROM absent") > 0
+
+
+def _gap_differs(workspace: Workspace, gap: str, supplied: bool) -> bool:
+    expected = "NULL" if supplied else NOT_SUPPLIED
+    return number_of(workspace, f"SELECT count(*) FROM absent WHERE {gap} IS DISTINCT FROM {expected}") > 0

@@ -1,0 +1,310 @@
+"""Care histories: how long each person was looked after from their 14th birthday to their 18th, and on which day last.
+
+Read from the Standard Safeguarding Dataset's care episodes. Days are counted as the SSDA903 return counts them, from
+the day an episode starts up to the day it ends, and a day on which nothing but a series of short breaks (V3, V4) is
+recorded is left out.
+"""
+
+import csv
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from monitor.catalogue import derived
+from monitor.errors import SourceError
+from monitor.workspace import Workspace, load_rows, make_table
+
+if TYPE_CHECKING:
+    from monitor.config.source_settings import Source
+
+COLUMNS_SUPPLIED = ("care_days_since_14", "last_day_in_care")
+
+TABLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "ssd_person": {
+        "person": ("pers_person_id",),
+        "born": ("pers_dob",),
+        "expected": ("pers_expected_dob",),
+        "died": ("pers_death_date",),
+    },
+    "ssd_cla_episodes": {
+        "person": ("clae_person_id",),
+        "started": ("clae_cla_episode_start_date",),
+        "ceased": ("clae_cla_episode_ceased_date", "clae_cla_episode_ceased"),
+        "reason": ("clae_cla_episode_ceased_reason",),
+    },
+    "ssd_legal_status": {
+        "person": ("lega_person_id",),
+        "status": ("lega_legal_status",),
+        "started": ("lega_legal_status_start_date",),
+        "ceased": ("lega_legal_status_end_date",),
+    },
+    "ssd_involvements": {
+        "person": ("invo_person_id",),
+        "team": ("invo_professional_team",),
+        "started": ("invo_involvement_start_date",),
+    },
+    "ssd_department": {"team": ("dept_team_id",), "name": ("dept_team_name",)},
+}
+"""The tables read and, by what each column is here, the names that releases give it."""
+
+OPTIONAL = ("ssd_involvements", "ssd_department")
+"""Only say which team knew somebody last."""
+
+OPTIONAL_COLUMNS = ("expected", "died", "reason")
+
+THIRTEEN_WEEKS = 91
+"""With these many days read, a date that cannot be read makes no difference; with fewer, nobody knows."""
+
+DOUBTFUL = (
+    "ssd_day(started) IS NULL OR (ssd_text(ceased) IS NOT NULL AND ssd_day(ceased) IS NULL) "
+    "OR coalesce(ssd_date(ceased) < ssd_day(started), false)"
+)
+
+NO_DATE = "not a date, so the episode is left out"
+ENDS_FIRST = "ends before it starts, so it is left out"
+
+
+@dataclass(frozen=True)
+class CareHistory:
+    """What was read: its source, and a fingerprint of what it says; the rest is in the workspace's tables."""
+
+    source: str
+    fingerprint: str
+
+    @property
+    def beside(self) -> tuple[str, tuple[str, ...]]:
+        """The table and the columns that the caseload takes from it."""
+        return "care_history", COLUMNS_SUPPLIED
+
+
+def read(
+    workspace: Workspace,
+    source: "Source",
+    environ: Mapping[str, str],
+    *,
+    as_at: date,
+    say: Callable[[str], None] = lambda step: None,
+) -> CareHistory:
+    """Make ``care_history``: one row for each person with a birth date who was looked after since turning 14.
+
+    Also ``care_person``, ``care_ageless`` and ``care_unreadable``. Raises ``SourceError`` naming place and remedy.
+    """
+    from monitor.sources.ssd import MACROS
+
+    workspace.execute(MACROS)
+    derived.create_macros(workspace)
+    if source.url:
+        _copy_database(workspace, source, environ, say)
+    else:
+        _copy_files(workspace, source)
+    _set_unreadable_aside(workspace, source)
+    for step in (PERSON, CARE, TEAM, HISTORY, AGELESS):
+        workspace.execute(step, {"as_at": as_at} if "$as_at" in step else None)
+    for table in (*TABLES, "care_spell", "care_team"):
+        workspace.execute(f'DROP TABLE IF EXISTS "{table}"')
+    return CareHistory(source.name, _fingerprint(workspace))
+
+
+# The tables
+
+
+def _copy_database(
+    workspace: Workspace, source: "Source", environ: Mapping[str, str], say: Callable[[str], None]
+) -> None:
+    from monitor.sources.sql import open_database
+
+    with open_database(source, environ, say) as database:
+        found = database.find_tables(tuple(TABLES))
+        for table in TABLES:
+            if table not in found:
+                _do_without(workspace, f'source "{source.name}"', table, "no such table; correct url or schema")
+                continue
+            columns = _match(f'source "{source.name}": {table}', table, found[table].columns)
+            database.read_table(workspace, table, found[table], columns, where="true")
+            _complete(workspace, table, columns)
+
+
+def _copy_files(workspace: Workspace, source: "Source") -> None:
+    folder = source.path
+    assert folder is not None  # noqa: S101 - the config insists on it
+    for table in TABLES:
+        path = folder / f"{table}.csv"
+        try:
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                reader = csv.reader(file, strict=True)
+                headings = {heading.strip().casefold(): heading for heading in next(reader, [])}
+                columns = _match(path.name, table, headings)
+                places = [list(headings.values()).index(heading) for heading in columns.values()]
+                rows = _cells(path, reader, places, len(headings))
+                load_rows(workspace, table, dict.fromkeys(columns, "VARCHAR"), rows)
+        except FileNotFoundError:
+            _do_without(workspace, path.name, table, f"no such file in {folder}; export the table there")
+            continue
+        except (OSError, UnicodeDecodeError) as fault:
+            why = fault.strerror if isinstance(fault, OSError) else "not UTF-8 text"
+            raise SourceError(f"{path.name}: cannot be read ({why}); export the table as CSV UTF-8") from None
+        _complete(workspace, table, columns)
+
+
+def _cells(path: Path, reader: Iterator[list[str]], places: list[int], width: int) -> Iterator[tuple[str, ...]]:
+    number = 1
+    try:
+        for number, record in enumerate(reader, start=2):
+            if len(record) != width:
+                raise SourceError(
+                    f"{path.name}: row {number}: {len(record)} cells under {width} headings; export the table again"
+                )
+            yield tuple(record[place] for place in places)
+    except csv.Error:
+        raise SourceError(
+            f"{path.name}: row {number + 1}: quotation marks that do not match; export the table again"
+        ) from None
+
+
+def _match(place: str, table: str, found: Mapping[str, str]) -> dict[str, str]:
+    """Our columns with the names that are there; raises where one that is needed is not."""
+    columns = {}
+    for column, names in TABLES[table].items():
+        theirs = next((found[name] for name in names if name in found), None)
+        if theirs is not None:
+            columns[column] = theirs
+        elif column not in OPTIONAL_COLUMNS:
+            raise SourceError(f"{place}: no column {names[0]}; load or export a release that has it")
+    return columns
+
+
+def _do_without(workspace: Workspace, place: str, table: str, why: str) -> None:
+    if table not in OPTIONAL:
+        raise SourceError(f"{place}: {table}: {why}" if table not in place else f"{place}: {why}")
+    make_table(workspace, table, dict.fromkeys(TABLES[table], "VARCHAR"))
+
+
+def _complete(workspace: Workspace, table: str, columns: Mapping[str, str]) -> None:
+    for column in TABLES[table].keys() - columns.keys():
+        workspace.execute(f'ALTER TABLE "{table}" ADD COLUMN {column} VARCHAR')
+
+
+def _set_unreadable_aside(workspace: Workspace, source: "Source") -> None:
+    """Make ``care_unreadable`` of the episodes and legal statuses whose dates cannot be used, by table and row."""
+    ending, first = (".csv", 2) if source.path else ("", 1)
+    kinds = ("source", "file", "sheet", "row", "column", "reason", "value")
+    make_table(workspace, "care_unreadable", {name: "BIGINT" if name == "row" else "VARCHAR" for name in kinds})
+    for table in ("ssd_cla_episodes", "ssd_legal_status"):
+        workspace.execute(
+            f"""
+            INSERT INTO care_unreadable
+            SELECT $source, $file, NULL, rowid + {first}, '', CASE
+                WHEN ssd_day(started) IS NULL OR (ssd_text(ceased) IS NOT NULL AND ssd_day(ceased) IS NULL)
+                THEN $no_date ELSE $ends_first END, ''
+            FROM "{table}"
+            WHERE ssd_id(person) IS NOT NULL AND ({DOUBTFUL})
+            ORDER BY rowid
+            """,
+            {"source": source.name, "file": table + ending, "no_date": NO_DATE, "ends_first": ENDS_FIRST},
+        )
+
+
+# What they say. A sentinel for "no end" is an open episode; an end to come is one that is still open.
+
+PERSON = r"""
+CREATE OR REPLACE TEMP TABLE care_person AS
+SELECT
+    ssd_id(person) AS person_id,
+    -- An assessed age stands in a column of its own; an expected birth date is no birth.
+    min(CASE WHEN coalesce(ssd_date(born), ssd_date(expected)) <= $as_at
+        THEN coalesce(ssd_date(born), ssd_date(expected)) END) AS date_of_birth,
+    bool_or(ssd_text(died) IS NOT NULL AND coalesce(ssd_day(died) > DATE '1901-12-31', true)) AS died
+FROM ssd_person WHERE ssd_id(person) IS NOT NULL GROUP BY 1
+"""
+
+SPELL = r"""
+    SELECT
+        ssd_id(person) AS person_id,
+        greatest(ssd_date(started), birthday(date_of_birth, 14)) AS first_day,
+        least(coalesce(ssd_date(ceased), $as_at), $as_at, birthday(date_of_birth, 18)) AS last_day,
+        {kind}
+    FROM {table} JOIN care_person ON care_person.person_id = ssd_id(person)
+    WHERE date_of_birth IS NOT NULL AND ssd_date(started) IS NOT NULL
+        AND (ssd_text(ceased) IS NULL OR ssd_day(ceased) IS NOT NULL)
+        AND ssd_date(ceased) < ssd_date(started) IS NOT TRUE AND first_day < last_day
+"""
+"""Of one table, the part of each row between the 14th birthday and the 18th, tonight at most."""
+
+RESPITE = r"regexp_matches(upper(ssd_text(status)), '^\W*V[34]\b|SHORT[ -]?(TERM )?BREAK|RESPITE')"
+
+# Each day on which something starts or ends begins a stretch in which nothing changes: overlaps count once, and
+# a legal status beside a short break's says that the person was looked after.
+CARE = rf"""
+CREATE OR REPLACE TEMP TABLE care_spell AS
+WITH spell AS (
+    {SPELL.format(table="ssd_cla_episodes", kind="'care' AS kind")}
+    UNION ALL
+    {SPELL.format(table="ssd_legal_status", kind=f"CASE WHEN {RESPITE} THEN 'respite' ELSE 'status' END AS kind")}
+),
+edge AS (
+    SELECT person_id, first_day AS day, kind, 1 AS step FROM spell
+    UNION ALL
+    SELECT person_id, last_day, kind, -1 FROM spell
+),
+change AS (
+    SELECT person_id, day, sum(step) FILTER (kind = 'care') AS care, sum(step) FILTER (kind = 'respite') AS respite,
+        sum(step) FILTER (kind = 'status') AS status
+    FROM edge GROUP BY person_id, day
+),
+stretch AS (
+    SELECT person_id, day, lead(day) OVER days AS until,
+        sum(coalesce(care, 0)) OVER days AS care, sum(coalesce(respite, 0)) OVER days AS respite,
+        sum(coalesce(status, 0)) OVER days AS status
+    FROM change WINDOW days AS (PARTITION BY person_id ORDER BY day)
+)
+SELECT person_id, sum(until - day)::INTEGER AS care_days_since_14, max(until) AS last_day_in_care
+FROM stretch WHERE care > 0 AND (respite = 0 OR status > 0) GROUP BY person_id
+"""
+
+TEAM = r"""
+CREATE OR REPLACE TEMP TABLE care_team AS
+SELECT ssd_id(person) AS person_id,
+    arg_max(coalesce(d.name, ssd_text(i.team)), coalesce(ssd_date(started), DATE '1902-01-01')) AS team
+FROM ssd_involvements AS i
+LEFT JOIN (SELECT ssd_id(team) AS team, min(ssd_text(name)) AS name FROM ssd_department GROUP BY 1) AS d
+    ON d.team = ssd_id(i.team)
+WHERE ssd_text(i.team) IS NOT NULL AND coalesce(ssd_date(started) <= $as_at, true) GROUP BY 1
+"""
+
+# Adopted (E11, E12): nobody leaves care that way entitled. Died (E2): as any other record of it.
+HISTORY = rf"""
+CREATE OR REPLACE TABLE care_history AS
+WITH ending AS (
+    SELECT ssd_id(person) AS person_id, bool_or({DOUBTFUL}) AS doubtful,
+        bool_or(regexp_matches(upper(ssd_text(reason)), '^\W*E2\b|^DIED\b')) AS died,
+        arg_max(coalesce(regexp_matches(upper(ssd_text(reason)), '^\W*E1[12]\b|^ADOPTED'), false), ssd_date(ceased))
+            AND count(*) FILTER (ssd_text(ceased) IS NULL) = 0 AS adopted
+    FROM ssd_cla_episodes GROUP BY 1
+)
+SELECT p.person_id, p.date_of_birth, t.team, p.died OR coalesce(e.died, false) AS died,
+    s.care_days_since_14, s.last_day_in_care,
+    coalesce(e.doubtful, false) AND s.care_days_since_14 < {THIRTEEN_WEEKS} AS doubtful
+FROM care_person AS p
+JOIN care_spell AS s USING (person_id)
+LEFT JOIN ending AS e USING (person_id)
+LEFT JOIN care_team AS t USING (person_id)
+WHERE e.adopted IS NOT TRUE
+"""
+
+
+AGELESS = r"""
+CREATE OR REPLACE TABLE care_ageless AS
+SELECT DISTINCT ssd_id(e.person) AS person_id FROM ssd_cla_episodes AS e
+LEFT JOIN care_person AS p ON p.person_id = ssd_id(e.person)
+WHERE ssd_id(e.person) IS NOT NULL AND p.date_of_birth IS NULL
+"""
+
+
+def _fingerprint(workspace: Workspace) -> str:
+    row = workspace.execute(
+        "SELECT count(*), bit_xor(md5_number(to_json(care_history)::VARCHAR)) FROM care_history"
+    ).fetchone()
+    return hashlib.sha256(repr(row).encode()).hexdigest()
