@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from monitor.errors import Problems
 from monitor.store.tables import Person, table_of
-from monitor.workspace import Workspace, load_rows
+from monitor.workspace import Workspace, load_rows, step
 
 HEADINGS = ["old_id", "new_id"]
 STRENGTHS = "['eligible', 'relevant', 'former relevant']"
@@ -67,6 +67,7 @@ def _last(old: str, merged: dict[str, str]) -> str:
     return old
 
 
+@step(makes=("merged",))
 def load_merged(workspace: Workspace, path: Path | None) -> None:
     """Make ``merged`` of the analyst's list."""
     load_rows(workspace, "merged", {"old_id": "VARCHAR", "new_id": "VARCHAR"}, read_merged(path).items())
@@ -86,6 +87,11 @@ def leave_merged(workspace: Workspace) -> None:
     workspace.execute("UPDATE caseload SET present = NULL WHERE person_id IN (SELECT person_id FROM merged_away)")
 
 
+@step(
+    reads=("caseload", "merged_away", "roster", "tonight"),
+    changes=("roster_tonight",),
+    makes=("leaver", "gone_quietly"),
+)
 def decide(workspace: Workspace, as_at: dt.date) -> None:
     """Set ``left_reason`` in ``roster_tonight``; make ``leaver`` (person_id, reason) of those newly gone.
 
@@ -136,6 +142,7 @@ def decide(workspace: Workspace, as_at: dt.date) -> None:
     """)
 
 
+@step(reads=("gone_quietly",))
 def save(workspace: Workspace, store: Connection, as_at: dt.date) -> None:
     """Note since when those are gone whom nothing else is kept up for; the roster saves the rest."""
     person = table_of(Person)

@@ -9,9 +9,10 @@ from monitor.caseload.last_values import spread_last_values
 from monitor.caseload.rows import NOT_SUPPLIED, columns_of
 from monitor.catalogue.columns import BY_NAME, COLUMNS
 from monitor.catalogue.derived import derived_sql
-from monitor.workspace import Workspace, number_of
+from monitor.workspace import Workspace, number_of, step
 
 
+@step(reads=("roster",), changes=("tonight",), drops=("typed",), makes=("caseload",))
 def join_roster(
     workspace: Workspace,
     intake: Intake | None,

@@ -33,7 +33,7 @@ from monitor.sources import care_history
 from monitor.sources.care_history import CareHistory
 from monitor.sources.read import Extract, read_source
 from monitor.words import fold_name, write_people
-from monitor.workspace import Workspace, number_of, suit
+from monitor.workspace import Workspace, number_of, step, suit
 
 if TYPE_CHECKING:
     from monitor.config.settings import Config
@@ -93,6 +93,7 @@ def _say_nothing(step: str) -> None:
     """For a caller who shows no progress."""
 
 
+@step(makes=("typed", "tonight", "unreadable"))
 def read_caseload(
     workspace: Workspace,
     config: "Config",

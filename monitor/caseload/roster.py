@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 from monitor.caseload.last_values import last_values_sql
 from monitor.store.bulk import WIDE_READ, delete_rows, insert_rows, update_rows
 from monitor.store.tables import Person, PersonBefore, table_of
-from monitor.workspace import Workspace, load_rows
+from monitor.workspace import Workspace, load_rows, step
 
 TYPES = {
     "person_id": "VARCHAR",
@@ -34,6 +34,7 @@ TYPES = {
 """The columns of a roster row, ``last_values`` aside, with their DuckDB types."""
 
 
+@step(reads=("tonight",), makes=("roster", "roster_people", "roster_stored", "roster_undone", "roster_values"))
 def load(workspace: Workspace, store: Connection, *, corrects: int | None = None) -> None:
     """Make workspace table ``roster``, as it stood before run ``corrects`` if that is being put right.
 
@@ -86,6 +87,7 @@ def fetch_last_values(store: Connection, ids: list[str]) -> list[tuple[str, str]
     return found
 
 
+@step(reads=("roster",), changes=("caseload",), makes=("stay",))
 def place_accommodation(workspace: Workspace, *, last_night: dt.date | None) -> None:
     """Set ``caseload.accommodation_since``: since when each person's accommodation is what it is tonight.
 
@@ -121,6 +123,7 @@ def place_accommodation(workspace: Workspace, *, last_night: dt.date | None) -> 
                 "AND caseload.accommodation_since IS DISTINCT FROM stay.since")  # fmt: skip
 
 
+@step(reads=("caseload", "roster", "stay", "tonight"), makes=("roster_tonight",))
 def decide(workspace: Workspace, as_at: dt.date) -> None:
     """Make ``roster_tonight`` (the roster as tonight leaves it) from ``caseload``, ``roster`` and ``stay``."""
     workspace.execute(f"""
@@ -158,6 +161,7 @@ def _rank(category: str) -> str:
     return f"CASE {category} WHEN 'former relevant' THEN 3 WHEN 'relevant' THEN 2 WHEN 'eligible' THEN 1 ELSE 0 END"
 
 
+@step(reads=("roster", "roster_stored", "roster_tonight", "roster_undone"))
 def save(workspace: Workspace, store: Connection, *, run_id: int) -> None:
     """Write the rows that differ from what is stored, and how each stood before, inside the transaction."""
     before = _before(workspace, store, run_id)

@@ -11,9 +11,10 @@ from pathlib import Path
 from monitor.catalogue.columns import COLUMNS
 from monitor.errors import MonitorError
 from monitor.files import make_private_folder, written_whole
-from monitor.workspace import Workspace, literal, open_workspace
+from monitor.workspace import Workspace, literal, open_workspace, step
 
 
+@step(reads=("caseload",))
 def write(workspace: Workspace, folder: Path, *, as_at: dt.date, run_id: int) -> Path:
     """Write table ``caseload`` under a name of its own.
 

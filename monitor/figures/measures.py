@@ -15,7 +15,7 @@ from monitor.rulebook.evaluation import BREACH, CANNOT_ASSESS, OK, Counts
 from monitor.store.bulk import insert_rows
 from monitor.store.database import Database
 from monitor.store.tables import Flag, Indicator, Run, table_of
-from monitor.workspace import Workspace, load_rows
+from monitor.workspace import Workspace, load_rows, step
 
 if TYPE_CHECKING:
     from monitor.rulebook.rule_file import Rule
@@ -166,6 +166,7 @@ def _counted(asked: Collection[str], supplied: Collection[str]) -> dict[str, tup
     return found
 
 
+@step(reads=("caseload", "outcome", "flag_line"), makes=("indicator",))
 def take(workspace: Workspace, supplied: Collection[str], *, adviser_cap: int) -> None:
     """Make ``indicator`` (name, team, numerator, denominator, not_assessed) of everyone present and alive, under 25.
 
@@ -222,6 +223,7 @@ ADVISERS = f"""
 """
 
 
+@step(reads=("indicator",))
 def save(workspace: Workspace, store: Connection, *, run_id: int, as_at: dt.date, corrects: Sequence[int] = ()) -> None:
     """Keep ``indicator`` for the night, in place of what an earlier run of its date kept."""
     table = table_of(Indicator)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from monitor.catalogue import derived
 from monitor.rulebook import evaluation
 from monitor.rulebook.evaluation import BREACH
-from monitor.workspace import Workspace, load_rows
+from monitor.workspace import Workspace, load_rows, step
 
 if TYPE_CHECKING:
     from monitor.rulebook.rule_file import Rule
@@ -38,6 +38,7 @@ CREATE OR REPLACE TABLE coming_due (
 """
 
 
+@step(reads=("caseload", "breach", "decision", "opening"), makes=("coming_due",))
 def look_ahead(
     workspace: Workspace,
     rulebook: "Rulebook",
@@ -167,6 +168,7 @@ ORDER BY s.opens_on, s.person_id, s.rule
 """
 
 
+@step(reads=("coming_due", "rule_words", "team_name"), makes=("coming_due_list",))
 def prepare_list(workspace: Workspace) -> None:
     """Make ``coming_due_list`` in the words of the lists, after ``exceptions.prepare``."""
     workspace.execute("""

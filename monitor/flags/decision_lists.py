@@ -6,7 +6,7 @@ from datetime import date
 
 from monitor.flags.answers import WORDS
 from monitor.flags.waivers import REMINDERS
-from monitor.workspace import Workspace
+from monitor.workspace import Workspace, step
 
 WAIVER_COLUMNS = (
     "person_id", "team", "rule", "state", "until_on", "days_left", "reason", "note", "waived_on", "waived_by",
@@ -28,6 +28,7 @@ UNMATCHED = {
 """Ways in which a waiver comes to match nothing, other than that the record was put right."""
 
 
+@step(reads=("caseload", "flag_list", "lead_answer", "team_name", "waiver_tonight"))
 def prepare(workspace: Workspace, as_at: date) -> None:
     """Make ``waiver_list`` and ``answer_list``, where there is anything to list, after ``exceptions.prepare``.
 

@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, func, or_, select
 
-from monitor.flags import answers, waivers
+from monitor.flags import answers
 from monitor.rulebook.severity import SEVERITIES
 from monitor.store import events
 from monitor.store.bulk import insert_rows, next_id, update_rows
 from monitor.store.events import Event
 from monitor.store.tables import Flag, FlagEvent, table_of
-from monitor.workspace import Workspace, fetch, load_rows
+from monitor.workspace import Workspace, fetch, load_rows, step
 
 if TYPE_CHECKING:
     from monitor.rulebook.evaluation import Evaluation
@@ -107,6 +107,7 @@ def gather_facts(
     return facts
 
 
+@step(makes=("unresolved",))
 def load(workspace: Workspace, store: Connection, *, corrects: Sequence[int] = ()) -> None:
     """Make ``unresolved``: every unresolved flag, and those that the runs being put right resolved."""
     flag = table_of(Flag)
@@ -116,6 +117,10 @@ def load(workspace: Workspace, store: Connection, *, corrects: Sequence[int] = (
     load_rows(workspace, "unresolved", UNRESOLVED, (tuple(row) for row in rows))
 
 
+@step(
+    reads=("unresolved", "caseload", "roster", "merged_away", "answer", "breach", "cannot_assess"),
+    makes=("rule_facts", "continuation", "severity_rank", "decision", "opening", "surging"),
+)
 def decide(workspace: Workspace, rules: Sequence[RuleFacts], as_at: dt.date, *, corrects: Sequence[int] = ()) -> None:
     """Make ``decision``: one row per unresolved flag with its target, and ``opening``: the flags to open.
 
@@ -137,8 +142,7 @@ def decide(workspace: Workspace, rules: Sequence[RuleFacts], as_at: dt.date, *, 
         workspace, "severity_rank", {"severity": "VARCHAR", "rank": "INTEGER"},
         [(severity, rank) for rank, severity in enumerate(SEVERITIES)],
     )  # fmt: skip
-    workspace.execute("CREATE TABLE IF NOT EXISTS merged_away (person_id VARCHAR, new_id VARCHAR)")
-    workspace.execute("CREATE TABLE IF NOT EXISTS surging (rule VARCHAR)")
+    workspace.execute("CREATE TABLE surging (rule VARCHAR)")
     workspace.execute(DECISION, {"as_at": as_at, "corrects": list(corrects)})
     workspace.execute(OPENING, {"as_at": as_at})
     workspace.execute(HANDING_ON)
@@ -253,6 +257,7 @@ def load_history(workspace: Workspace, store: Connection) -> None:
     load_rows(workspace, "history", HISTORY, rows)
 
 
+@step(reads=("decision", "opening", "surging"), makes=("history", "settled"))
 def settle(workspace: Workspace, store: Connection, *, run_id: int, as_at: dt.date) -> None:
     """Make ``settled``: every flag as tonight leaves it, with ids for the new, and ``change``: what happened to it."""
     load_history(workspace, store)
@@ -318,6 +323,7 @@ FROM opening AS o LEFT JOIN history AS h USING (person_id, rule)
 """
 
 
+@step(reads=("settled",))
 def save(
     workspace: Workspace,
     store: Connection,
@@ -354,6 +360,7 @@ def _events(workspace: Workspace) -> Iterator[Event]:
         yield Event(row["change"], row["flag_id"], row["person_id"], row["rule"], why, detail=detail)
 
 
+@step(reads=("unresolved",), makes=("settled",))
 def stand(workspace: Workspace) -> None:
     """Make ``settled`` of the flags just as they are stored: a night on which nothing changes."""
     workspace.execute("""
@@ -363,12 +370,12 @@ def stand(workspace: Workspace) -> None:
     """)
 
 
-def show(workspace: Workspace, store: Connection, as_at: dt.date, *, corrects: Sequence[int] = ()) -> None:
+@step(reads=("settled", "caseload", "waiver_tonight"), makes=("resolved_lately", "lead_answer", "flag_line"))
+def show(workspace: Workspace, store: Connection, as_at: dt.date) -> None:
     """Make ``flag_line``: every unresolved flag after tonight and those resolved lately, as readers see them.
 
     A waiver hides that its flag is held from ``state``, and not from ``held_since``.
     """
-    waivers.settle(workspace, store, as_at, corrects=corrects)
     answers.load(workspace, store)
     flag = table_of(Flag)
     lately = as_at - dt.timedelta(RECENT_DAYS)

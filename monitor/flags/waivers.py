@@ -22,7 +22,7 @@ from monitor.store import events
 from monitor.store.bulk import update_rows
 from monitor.store.events import Event
 from monitor.store.tables import Flag, Waiver, table_of
-from monitor.workspace import Workspace, fetch, load_rows
+from monitor.workspace import Workspace, fetch, load_rows, step
 
 Ending = Literal[14, 1]
 REMINDERS: tuple[Ending, ...] = (1, 14)
@@ -69,6 +69,7 @@ def remind(*, until_on: dt.date, waived_on: dt.date, as_at: dt.date, told_on: dt
     return stands if stands is not None and known_on < as_at and ending(until_on, known_on) != stands else None
 
 
+@step(reads=("settled",), makes=("waiver", "waiver_tonight"))
 def settle(workspace: Workspace, store: Connection, as_at: dt.date, *, corrects: Sequence[int] = ()) -> None:
     """Make ``waiver_tonight``: each waiver that may still matter, with what tonight makes of it, after ``settled``.
 
@@ -124,6 +125,18 @@ FROM aimed
 """
 
 
+CLOSED = """
+UPDATE waiver_tonight SET
+    target = CASE WHEN target = 'in force' THEN target ELSE 'ended' END,
+    ended_on = CASE target WHEN 'in force' THEN NULL WHEN 'ended' THEN ended_on ELSE CAST($as_at AS DATE) END,
+    ended_why = CASE target WHEN 'in force' THEN NULL WHEN 'ended' THEN ended_why ELSE target END,
+    ended_run_id = CASE target WHEN 'in force' THEN NULL WHEN 'ended' THEN ended_run_id ELSE $run_id END,
+    reopened_before = reopened_on
+"""
+"""What stands of each waiver once tonight's endings are saved."""
+
+
+@step(changes=("waiver_tonight",))
 def close(
     workspace: Workspace,
     store: Connection,
@@ -131,10 +144,8 @@ def close(
     run_id: int,
     as_at: dt.date,
     recorded_at: dt.datetime,
-    corrects: Sequence[int] = (),
 ) -> None:
     """End the waivers that tonight ends, with an event each, inside the caller's transaction and after the flags'."""
-    settle(workspace, store, as_at, corrects=corrects)
     rows = fetch(workspace, """
         SELECT * FROM waiver_tonight
         WHERE (target NOT IN ('ended', 'in force') AND ended_why IS DISTINCT FROM target)
@@ -157,4 +168,5 @@ def close(
             detail = {"waiver_id": row["waiver_id"], "until_on": row["until_on"]}
             happened.append(Event(kind, row["flag_id"], row["person_id"], row["rule"], ended[1], detail=detail))
     update_rows(store, Waiver, CHANGING, changed)
+    workspace.execute(CLOSED, {"as_at": as_at, "run_id": run_id})
     events.record(store, happened, as_at=as_at, recorded_at=recorded_at, run_id=run_id)

@@ -21,7 +21,7 @@ from monitor.gate.source_fitness import EXTRACTED_ON, SUPPLIED_BY, find_supplies
 from monitor.gate.verdict import DECLARED, Comparison, Dated, Movement, TakenColumn, TeamThen
 from monitor.store.bulk import insert_rows
 from monitor.store.tables import Profile, table_of
-from monitor.workspace import Workspace, load_rows
+from monitor.workspace import Workspace, load_rows, step
 
 if TYPE_CHECKING:
     from monitor.config.source_settings import Source
@@ -39,6 +39,7 @@ FEWEST_DATED = 100
 PAST_DATES = tuple(column.name for column in COLUMNS if column.records_past and column.name != "date_of_birth")
 
 
+@step(reads=("tonight", "roster", "merged"), makes=("expected", "joined"))
 def compare(
     workspace: Workspace,
     store: Connection,
@@ -103,7 +104,6 @@ def compare(
 
 def _expect(workspace: Workspace) -> None:
     """Make ``expected`` (the people of the last night, and where they are tonight) and ``joined`` (the newcomers)."""
-    workspace.execute("CREATE TABLE IF NOT EXISTS merged (old_id VARCHAR, new_id VARCHAR)")
     workspace.execute("""
         CREATE OR REPLACE TABLE expected AS
         SELECT
@@ -203,6 +203,7 @@ def _recall(workspace: Workspace, store: Connection, people: str) -> None:
     spread_last_values(workspace, "recalled_texts", into="last_known")
 
 
+@step(reads=("roster",), changes=("typed", "tonight"))
 def put_back(workspace: Workspace, store: Connection, columns: Sequence[str]) -> None:
     """Give everyone in ``tonight`` the last value believed in each of these columns; a newcomer's cannot be read.
 

@@ -18,7 +18,7 @@ from monitor.store.database import Database
 from monitor.store.tables import Flag, table_of
 from monitor.words import write_count
 from monitor.workdays import working_days_between
-from monitor.workspace import Workspace, load_rows
+from monitor.workspace import Workspace, load_rows, step
 
 if TYPE_CHECKING:
     from monitor.config.settings import Quarantine
@@ -61,6 +61,7 @@ def judge_surges(
     return tuple(surges)
 
 
+@step(reads=("decision", "opening"))
 def count_new(workspace: Workspace, rules: Iterable[str], corrects: Sequence[int]) -> dict[str, int]:
     """How many flags each of ``rules`` opens tonight, those of an attempt being put right included."""
     rows = workspace.execute(
@@ -77,6 +78,7 @@ def count_new(workspace: Workspace, rules: Iterable[str], corrects: Sequence[int
     return dict(rows.fetchall())
 
 
+@step(reads=("decision",), changes=("surging",))
 def decide(workspace: Workspace, surges: Sequence[Surge], limits: "Quarantine", as_at: dt.date) -> None:
     """Make ``surging``, the rules whose new flags wait; in ``decision``, let those go that have waited long enough."""
     load_rows(workspace, "surging", {"rule": "VARCHAR"}, [(one.rule,) for one in surges])

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from monitor.errors import Refused
 from monitor.words import write_date
 from monitor.workdays import working_days_between
-from monitor.workspace import Workspace
+from monitor.workspace import Workspace, step
 
 if TYPE_CHECKING:
     from monitor.config.settings import Gate
@@ -198,6 +198,7 @@ def find_doubted(rules: Iterable["Rule"], columns: Iterable[str]) -> dict[str, t
     return {rule: names for rule, names in found.items() if names}
 
 
+@step(changes=("caseload",))
 def leave_unjudged(workspace: Workspace, verdict: Verdict) -> None:
     """Make it unknown in ``caseload`` whether absent people of a team that is not believed are here."""
     if verdict.teams and not verdict.accepted:

@@ -20,7 +20,7 @@ from monitor.lists.flag_workbook import write_flag_workbook
 from monitor.rulebook.clearing import in_words
 from monitor.rulebook.severity import WEIGHTS
 from monitor.words import fold_name
-from monitor.workspace import Workspace, in_chunks, literal, load_rows
+from monitor.workspace import Workspace, in_chunks, literal, load_rows, step
 
 if TYPE_CHECKING:
     from monitor.config.delivery_settings import Team
@@ -60,6 +60,7 @@ MOST_OTHER_TEAMS = 100
 LONGEST_NAME = 80
 
 
+@step(reads=("flag_line", "caseload"), makes=("rule_words", "folding", "needed", "team_name", "flag_list"))
 def prepare(workspace: Workspace, rules: Iterable["Rule"], teams: Iterable["Team"], *, as_at: date) -> None:
     """Make ``flag_list`` of ``flag_line``; teams have the names of the config where it knows them under another.
 
@@ -93,6 +94,7 @@ def _what_to_do(rule: "Rule") -> str:
     return f"{rule.action} To clear it: {until}." if rule.cleared_by else f"{rule.action} {until}"
 
 
+@step(reads=("caseload", "breach", "cannot_assess", "needed", "team_name"), makes=("cannot_assess_list",))
 def prepare_unassessed(workspace: Workspace) -> None:
     """Make ``cannot_assess_list`` of tonight's answers, after ``prepare``.
 
@@ -134,6 +136,10 @@ GROUP BY ALL
 """
 
 
+@step(
+    reads=("flag_list", "cannot_assess_list", "unreadable"),
+    makes=("list_file", "listed", "restricted_person"),
+)
 def write_night(
     workspace: Workspace,
     folder: Path,

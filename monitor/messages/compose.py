@@ -30,7 +30,7 @@ from monitor.outbox.queue import Posting, tell
 from monitor.outbox.told import NOTHING_TOLD, Memory, load_memory
 from monitor.rulebook.rulebook import Rulebook
 from monitor.store.nights import Ledger, find_withdrawn
-from monitor.workspace import Workspace, load_rows
+from monitor.workspace import Workspace, load_rows, step
 
 if TYPE_CHECKING:
     from monitor.caseload.intake import Intake
@@ -90,6 +90,21 @@ def describe_night(
     )
 
 
+@step(
+    reads=(
+        "caseload",
+        "roster_tonight",
+        "leaver",
+        "flag_line",
+        "waiver_tonight",
+        "measure",
+        "indicator",
+        "coming_due",
+        "cannot_assess_list",
+        "unreadable",
+    ),
+    makes=("not_a_spell", "restricted", "route"),
+)
 def write_all(
     workspace: Workspace,
     store: Connection,

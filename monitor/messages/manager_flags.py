@@ -12,13 +12,14 @@ from monitor.messages.parts import LINE_FIELDS, FlagLine
 from monitor.messages.routes import Routes
 from monitor.outbox.told import load_told_escalations
 from monitor.store.tables import Run, table_of
-from monitor.workspace import Workspace, load_rows
+from monitor.workspace import Workspace, load_rows, step
 
 if TYPE_CHECKING:
     from monitor.config.escalation_settings import EscalationSettings
     from monitor.rulebook.rulebook import Rulebook
 
 
+@step(reads=("settled", "flag_line"), makes=("escalating_rule", "escalation_limit", "raised"))
 def settle(
     workspace: Workspace,
     store: Connection,

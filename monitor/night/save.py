@@ -47,6 +47,7 @@ def repeat(night: Night, judged: Judged) -> NightOutcome:
     """Lay out the flags as they are stored: this date was accepted from the same input, and nothing changes."""
     with night.database.reading() as store:
         life.stand(night.workspace)
+        waivers.settle(night.workspace, store, night.as_at)
         life.show(night.workspace, store, night.as_at)
     prepare_lists(night)
     now = night.tools.clock()
@@ -58,7 +59,8 @@ def rehearse(night: Night, judged: Judged) -> NightOutcome:
     """Lay out what the night would save and say; save nothing."""
     with night.database.reading() as store:
         life.settle(night.workspace, store, run_id=0, as_at=night.as_at)
-        life.show(night.workspace, store, night.as_at, corrects=night.corrects)
+        waivers.settle(night.workspace, store, night.as_at, corrects=night.corrects)
+        life.show(night.workspace, store, night.as_at)
         messages = _write_messages(night, judged, store, _escalate(night, store))
     return _account(night, judged, "rehearsed", messages)
 
@@ -74,7 +76,8 @@ def _save_flags(night: Night, store: Connection, now: dt.datetime) -> None:
     workspace, as_at, run_id = night.workspace, night.as_at, night.run_id or 0
     life.settle(workspace, store, run_id=run_id, as_at=as_at)
     life.save(workspace, store, run_id=run_id, as_at=as_at, recorded_at=now)
-    waivers.close(workspace, store, run_id=run_id, as_at=as_at, recorded_at=now, corrects=night.corrects)
+    waivers.settle(workspace, store, as_at, corrects=night.corrects)
+    waivers.close(workspace, store, run_id=run_id, as_at=as_at, recorded_at=now)
     answers.notice(store, as_at)
     life.show(workspace, store, as_at)
 

@@ -8,7 +8,7 @@ from monitor.caseload import roster
 from monitor.caseload.full_caseload import join_roster
 from monitor.caseload.intake import create_empty
 from monitor.errors import Problems, Refused
-from monitor.flags import life
+from monitor.flags import life, waivers
 from monitor.store import events
 from monitor.store.database import Database
 from monitor.store.tables import Person, Run, table_of
@@ -29,6 +29,7 @@ def recall(database: Database) -> tuple[Workspace, dt.date]:
         life.load(workspace, store)
         join_roster(workspace, None, as_at=as_at)
         life.stand(workspace)
+        waivers.settle(workspace, store, as_at)
         life.show(workspace, store, as_at)
     return workspace, as_at
 

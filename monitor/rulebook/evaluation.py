@@ -15,7 +15,7 @@ from monitor.rulebook.because import compile_wording
 from monitor.rulebook.conditions import compile_condition, counts_working_days
 from monitor.rulebook.rule_file import Rule
 from monitor.rulebook.rulebook import Rulebook
-from monitor.workspace import Workspace, literal, load_rows
+from monitor.workspace import Workspace, literal, load_rows, step
 
 YOUNGEST, OLDEST = 16, 24
 
@@ -64,6 +64,7 @@ class Evaluation:
     caveats: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+@step(reads=("caseload",), makes=("outcome", "answer", "breach", "cannot_assess", "measure"))
 def evaluate(
     workspace: Workspace,
     rulebook: Rulebook,

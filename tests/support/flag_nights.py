@@ -74,6 +74,7 @@ class Nights:
             [(key, "North", None, one.age, "relevant", one.present, one.died) for key, one in people.items()],
         )  # fmt: skip
         load_rows(workspace, "roster", {"person_id": "VARCHAR", "died_on": "DATE", "ended_on": "DATE"}, [])
+        load_rows(workspace, "merged_away", {"person_id": "VARCHAR", "new_id": "VARCHAR"}, [])
         load_rows(
             workspace, "answer", {"person_id": "VARCHAR", "rule": "VARCHAR", "outcome": "VARCHAR"},
             [(*key, one.outcome) for key, one in answers.items()],
@@ -98,7 +99,8 @@ class Nights:
         with self.database.writing() as store:
             life.settle(workspace, store, run_id=self.run_id, as_at=as_at)
             life.save(workspace, store, run_id=self.run_id, as_at=as_at, recorded_at=now)
-            waivers.close(workspace, store, run_id=self.run_id, as_at=as_at, recorded_at=now, corrects=corrects)
+            waivers.settle(workspace, store, as_at, corrects=corrects)
+            waivers.close(workspace, store, run_id=self.run_id, as_at=as_at, recorded_at=now)
             life.show(workspace, store, as_at)
             if self.steps:
                 names = [one.rule for one in rules]
