@@ -10,10 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.sizes import SMALLEST
 
 pytestmark = pytest.mark.benchmark
 
-PEOPLE = 1_000_000
+PEOPLE = 2_000 if SMALLEST else 1_000_000
 
 MAKE = """
 import sys, duckdb
@@ -46,20 +47,25 @@ duckdb.sql(f"COPY (SELECT {listed} FROM range({people}) AS numbers(n)) TO '{path
 COMMON = """
 import datetime as dt, json, resource, sys, time
 from pathlib import Path
-from monitor.caseload.intake import type_rows, join_roster
-from monitor.config import Source, shipped
-from monitor.rulebook import load_rulebook
+from monitor.caseload.full_caseload import join_roster
+from monitor.caseload.intake import CouncilNames, type_rows
+from monitor.catalogue import derived
+from monitor.config.settings import shipped
+from monitor.config.source_settings import Source
+from monitor.rulebook import evaluation
+from monitor.rulebook.rulebook import load_rulebook
+from monitor.sources.read import read_source
 from monitor.workspace import open_workspace
 path, as_at = Path(sys.argv[1]), dt.date(2026, 1, 12)
 rulebook = load_rulebook((shipped("rules"),), {})
-con = open_workspace()
-con.execute("SET memory_limit = '4GB'")
+workspace = open_workspace()
+workspace.execute("SET memory_limit = '4GB'")
 """
 
 STRAIGHT = (
     COMMON
     + """
-derived.create_macros(con)
+derived.create_macros(workspace)
 dates = {"Date of Birth": "date_of_birth", "Latest Pathway Plan Review Date": "pathway_plan_review_date",
          "Latest Date of Contact": "latest_contact_date"}
 plain = {"Eligibility Category": "eligibility", "Allocated Team": "allocated_team", "LA in Touch": "in_touch",
@@ -76,7 +82,7 @@ typed = ", ".join([*(f'"{h}" AS {n}' for h, n in {**dates, **plain}.items()),
                    *(f"NULL::VARCHAR AS {c.name}_gap" for c in COLUMNS)])
 started = time.perf_counter()
 counts = ", ".join(f"count(*) FILTER (({evaluation.outcome_sql(r, frozenset())}) = 2)" for r in asked)
-answer = con.execute(f'''
+answer = workspace.execute(f'''
     SELECT {counts} FROM (
         SELECT *, {derived.derived_sql()} FROM (
             SELECT "Child Unique ID" AS person_id, {typed}, NULL::VARCHAR AS strongest_category,
@@ -93,12 +99,12 @@ OURS = (
     + """
 started = time.perf_counter()
 source = Source(name="caseload", kind="annex-a-list-9", path=path)
-extract = sources.read(source, con, as_at=as_at, data_folder=path.parent)
-intake = caseload.type_rows(con, [extract], as_at=as_at, not_an_adviser=(), team_names={})
-con.execute("CREATE TABLE roster (person_id VARCHAR, strongest_category VARCHAR, last_values VARCHAR, "
+extract = read_source(source, workspace, as_at=as_at, data_folder=path.parent)
+intake = type_rows(workspace, [extract], as_at=as_at, names=CouncilNames())
+workspace.execute("CREATE TABLE roster (person_id VARCHAR, strongest_category VARCHAR, last_values VARCHAR, "
             "accommodation_since DATE, first_seen_on DATE, absent_since DATE, died_on DATE, ended_on DATE)")
-caseload.join_roster(con, intake, as_at=as_at)
-evaluated = evaluation.evaluate(con, rulebook, as_at, intake.supplied)
+join_roster(workspace, intake, as_at=as_at)
+evaluated = evaluation.evaluate(workspace, rulebook, as_at, intake.supplied)
 found = {rule: counts.breach for rule, counts in evaluated.totals.items()}
 """
 )

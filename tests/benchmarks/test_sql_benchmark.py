@@ -11,10 +11,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from support.sizes import SMALLEST
 
 pytestmark = pytest.mark.benchmark
 
-PEOPLE = 100_000
+PEOPLE = 2_000 if SMALLEST else 100_000
 MOST_MEGABYTES = 600
 
 MAKE = """
@@ -63,18 +64,18 @@ print(json.dumps({"seconds": seconds, "rows": rows, "peak": peak}))
 READ = """
 import datetime as dt, json, resource, sys, time
 from pathlib import Path
-from monitor import sources
-from monitor.config import Source
+from monitor.config.source_settings import Source
+from monitor.sources.read import read_source
 from monitor.workspace import open_workspace
 keys = {"name": "bench", "url": sys.argv[1], **json.loads(sys.argv[2])}
-con, steps = open_workspace(), []
+workspace, steps = open_workspace(), []
 import sqlalchemy, psycopg
 started = time.perf_counter()
-extract = sources.read(
-    Source.model_validate(keys), con, as_at=dt.date(2026, 1, 12), data_folder=Path(), say=steps.append
+extract = read_source(
+    Source.model_validate(keys), workspace, as_at=dt.date(2026, 1, 12), data_folder=Path(), say=steps.append
 )
 seconds = time.perf_counter() - started
-rows = con.execute(f'SELECT count(*) FROM "{extract.table}"').fetchone()[0]
+rows = workspace.execute(f'SELECT count(*) FROM "{extract.table}"').fetchone()[0]
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 print(json.dumps({"seconds": seconds, "rows": rows, "steps": len(steps), "peak": peak}))
 """
