@@ -17,7 +17,8 @@ from monitor.catalogue.columns import BY_NAME, COLUMNS
 from monitor.config.settings import NOT_AN_ADVISER
 from monitor.config.source_settings import Source
 from monitor.errors import SourceError
-from monitor.sources.read import Extract, read_source
+from monitor.sources.extract import Extract, SourceContext
+from monitor.sources.read import read_source
 from monitor.workspace import fetch, load_rows, open_workspace
 
 AS_AT = dt.date(2026, 1, 5)
@@ -517,7 +518,7 @@ def test_headings_that_no_rule_needs_are_noted(tmp_path: Path) -> None:
     path.write_text("Child Unique ID,Date of Birth,Gender,Shoe size\nP001,01/03/2006,M,9\n", "utf-8")
     workspace = open_workspace()
     source = Source(name="caseload", kind="annex-a-list-9", path=path)
-    extract = read_source(source, workspace, as_at=AS_AT, data_folder=tmp_path)
+    extract = read_source(source, workspace, SourceContext(AS_AT, tmp_path))
 
     intake = type_rows(workspace, [extract], as_at=AS_AT, names=CouncilNames())
 

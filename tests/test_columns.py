@@ -19,6 +19,7 @@ from monitor.config.source_settings import Source
 from monitor.errors import Problems
 from monitor.sample.list_9 import write_sample
 from monitor.sample.supplement import COVERED, HELD, write_sample_supplement
+from monitor.sources.extract import SourceContext
 from monitor.sources.read import read_source
 from monitor.workspace import fetch, open_workspace
 
@@ -29,7 +30,7 @@ README = Path(__file__).parent.parent / "README.md"
 def read(*asked: Source) -> tuple[Intake, dict[str, dict[str, Any]], list[tuple[Any, ...]]]:
     """What a night would make of the sources: the intake, tonight's people, and what could not be read."""
     workspace = open_workspace()
-    extracts = [read_source(one, workspace, as_at=AS_AT, data_folder=Path("nowhere")) for one in asked]
+    extracts = [read_source(one, workspace, SourceContext(AS_AT, Path("nowhere"))) for one in asked]
     intake = type_rows(workspace, extracts, as_at=AS_AT, names=CouncilNames(NOT_AN_ADVISER))
     people = {row["person_id"]: row for row in fetch(workspace, "SELECT * FROM tonight")}
     return intake, people, workspace.execute('SELECT source, "column", reason FROM unreadable').fetchall()

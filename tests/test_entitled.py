@@ -16,6 +16,7 @@ from monitor.config.settings import load_config
 from monitor.config.source_settings import Source
 from monitor.errors import Problems, SourceError
 from monitor.sources import care_history
+from monitor.sources.extract import SourceContext
 from monitor.workspace import fetch, open_workspace
 
 BORN = dt.date(2005, 3, 1)
@@ -91,7 +92,7 @@ class Dataset:
 def history(tmp_path: Path, dataset: Dataset, as_at: dt.date = NIGHT, **settings: Any) -> dict[str, dict[str, Any]]:
     workspace = open_workspace()
     where = settings or {"path": dataset.write(tmp_path / "ssd")}
-    care_history.read(workspace, Source(name="care", kind="care-history", **where), {}, as_at=as_at)
+    care_history.read(workspace, Source(name="care", kind="care-history", **where), SourceContext(as_at))
     return {row["person_id"]: row for row in fetch(workspace, "SELECT * FROM care_history")}
 
 

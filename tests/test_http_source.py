@@ -23,8 +23,8 @@ from monitor.config.settings import load_config
 from monitor.config.source_settings import Http, Source
 from monitor.errors import Problems, SourceError
 from monitor.sources import http
+from monitor.sources.extract import Extract, SourceContext
 from monitor.sources.http_json import Document, NotReadable
-from monitor.sources.read import Extract
 from monitor.workspace import fetch, open_workspace
 
 SECRET, TOKEN = "not-for-anyone-to-see", "token-not-for-anyone-to-see"
@@ -56,9 +56,9 @@ def read(url: str, reading: Reading | None = None, **settings: Any) -> Reading:
     reading = Reading() if reading is None else reading
     workspace = open_workspace()
     source = Source(name="case-api", kind="http", http=Http(url=url, **settings))
-    _, reading.headings, reading.notes = http.load(
-        workspace, "extract", source, ENVIRON, say=reading.said.append, sleep=reading.waits.append
-    )
+    context = SourceContext(NIGHT, environ=ENVIRON, say=reading.said.append, sleep=reading.waits.append)
+    loaded = http.load(workspace, "extract", source, context)
+    reading.headings, reading.notes = loaded.headings, loaded.notes
     reading.rows = fetch(workspace, 'SELECT * FROM extract ORDER BY "row"')
     return reading
 
@@ -284,7 +284,7 @@ def test_a_token_that_is_not_there_or_is_none_is_named_by_its_variable(held: str
     source = Source(name="case-api", kind="http", http=Http(url="https://nowhere.invalid/", token_env="API_TOKEN"))
 
     with pytest.raises(SourceError, match=r"token_env: .*API_TOKEN") as refused:
-        http.load(open_workspace(), "extract", source, {"API_TOKEN": held})
+        http.load(open_workspace(), "extract", source, SourceContext(NIGHT, environ={"API_TOKEN": held}))
 
     assert "lines" not in str(refused.value)
 
@@ -678,8 +678,8 @@ def test_what_a_service_supplies_joins_the_night_as_any_source_does() -> None:
     workspace = open_workspace()
     with serving(lambda asked: as_json([person(1, accommodation="S2"), person(2, in_touch="MAYBE")])) as server:
         source = Source(name="case-api", kind="http", http=Http(url=server.url))
-        _, headings, notes = http.load(workspace, "extract", source, {})
-    extract = Extract("case-api", "http", "127.0.0.1", None, "extract", headings, "", None, notes=notes)
+        loaded = http.load(workspace, "extract", source, SourceContext(NIGHT))
+    extract = Extract("case-api", "http", "127.0.0.1", None, "extract", loaded.headings, "", None, notes=loaded.notes)
 
     intake = type_rows(workspace, [extract], as_at=NIGHT, names=CouncilNames())
 

@@ -16,6 +16,7 @@ from monitor.caseload.intake import CouncilNames, Intake, type_rows
 from monitor.config.settings import NOT_AN_ADVISER, Config, load_config
 from monitor.config.source_settings import Source
 from monitor.errors import Problems, SourceError
+from monitor.sources.extract import SourceContext
 from monitor.sources.read import read_source
 from monitor.workspace import fetch, load_rows, open_workspace
 
@@ -55,7 +56,7 @@ class Sources:
         return self.add(name, rows, kind="supplement", **other)
 
     def read(self) -> "Sources":
-        extracts = [read_source(one, self.workspace, as_at=AS_AT, data_folder=self.folder) for one in self.sources]
+        extracts = [read_source(one, self.workspace, SourceContext(AS_AT, self.folder)) for one in self.sources]
         self.intake = type_rows(self.workspace, extracts, as_at=AS_AT, names=CouncilNames(NOT_AN_ADVISER, TEAMS))
         return self
 

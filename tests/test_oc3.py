@@ -10,6 +10,7 @@ from support.running_service import NIGHT, Council, settled
 from monitor.caseload.intake import CouncilNames, Intake, type_rows
 from monitor.config.source_settings import Source
 from monitor.errors import SourceError
+from monitor.sources.extract import SourceContext
 from monitor.sources.read import read_source
 from monitor.workspace import fetch, open_workspace
 
@@ -25,7 +26,7 @@ def source(tmp_path: Path, *lines: str, headings: str = HEADINGS, year: int | No
 
 def read(chosen: Source, as_at: dt.date = AS_AT) -> tuple[dict[str, dict[str, Any]], Intake]:
     workspace = open_workspace()
-    extract = read_source(chosen, workspace, as_at=as_at, data_folder=Path("unused"))
+    extract = read_source(chosen, workspace, SourceContext(as_at, Path("unused")))
     intake = type_rows(workspace, [extract], as_at=as_at, names=CouncilNames())
     return {row["person_id"]: row for row in fetch(workspace, "SELECT * FROM tonight")}, intake
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from monitor.config.source_settings import Source
 from monitor.errors import SourceError
-from monitor.sources.read import OLE, Extract, read_source
+from monitor.sources.extract import Extract, SourceContext
+from monitor.sources.read import OLE, read_source
 from monitor.workspace import fetch, open_workspace
 
 AS_AT = dt.date(2026, 1, 5)
@@ -97,8 +98,7 @@ def read(path: Path, sheet: str | None = None) -> tuple[Extract, list[dict[str, 
     extract = read_source(
         Source(name="caseload", kind="annex-a-list-9", path=path, sheet=sheet),
         workspace,
-        as_at=AS_AT,
-        data_folder=path.parent,
+        SourceContext(AS_AT, path.parent),
     )
     return extract, fetch(workspace, f'SELECT * FROM "{extract.table}" ORDER BY "row"')
 
@@ -681,7 +681,7 @@ def test_the_sample_is_written_for_the_night_and_read_like_any_workbook(tmp_path
     workspace = open_workspace()
 
     extract = read_source(
-        Source(name="sample", kind="sample", people=40, seed=7), workspace, as_at=AS_AT, data_folder=tmp_path
+        Source(name="sample", kind="sample", people=40, seed=7), workspace, SourceContext(AS_AT, tmp_path)
     )
 
     assert (tmp_path / "sample" / "list-9-2026-01-05.xlsx").is_file()
@@ -695,4 +695,4 @@ def test_a_data_folder_that_is_a_file_is_said_so(tmp_path: Path) -> None:
     source = Source(name="sample", kind="sample", people=5)
 
     with pytest.raises(SourceError, match="the sample cannot be written"):
-        read_source(source, open_workspace(), as_at=AS_AT, data_folder=tmp_path / "data")
+        read_source(source, open_workspace(), SourceContext(AS_AT, tmp_path / "data"))

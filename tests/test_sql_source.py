@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from monitor.config.source_settings import Source
 from monitor.errors import SourceError
+from monitor.sources.extract import SourceContext
 from monitor.sources.read import read_source
 from monitor.workspace import open_workspace
 
@@ -37,7 +38,7 @@ def read(
     path.write_text(query, encoding="utf-8")
     source = Source.model_validate({"name": "caseload", "kind": "sql", "url": url, "query_file": path, **other})
     workspace = open_workspace()
-    extract = read_source(source, workspace, as_at=AS_AT, data_folder=folder, environ=environ or {})
+    extract = read_source(source, workspace, SourceContext(AS_AT, folder, environ=environ or {}))
     return workspace.execute(f'SELECT * EXCLUDE (fault) FROM "{extract.table}" ORDER BY "row"').fetchall()
 
 
@@ -92,7 +93,7 @@ def test_the_same_rows_in_another_order_are_the_same_input(tmp_path: Path, datab
         path = tmp_path / "caseload.sql"
         path.write_text(f"{SELECT} ORDER BY person_id {direction}", encoding="utf-8")
         source = Source.model_validate({"name": "a", "kind": "sql", "url": database, "query_file": path})
-        prints.add(read_source(source, open_workspace(), as_at=AS_AT, data_folder=tmp_path).fingerprint)
+        prints.add(read_source(source, open_workspace(), SourceContext(AS_AT, tmp_path)).fingerprint)
 
     assert len(prints) == 1
 
@@ -189,7 +190,7 @@ def test_a_missing_query_file_is_said(tmp_path: Path) -> None:
     )
 
     with pytest.raises(SourceError, match=r"none\.sql: no such query file; correct query_file"):
-        read_source(source, open_workspace(), as_at=AS_AT, data_folder=tmp_path)
+        read_source(source, open_workspace(), SourceContext(AS_AT, tmp_path))
 
 
 def test_a_database_that_is_not_there_is_said(tmp_path: Path) -> None:

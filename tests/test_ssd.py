@@ -16,7 +16,8 @@ from monitor.caseload.intake import CouncilNames, type_rows
 from monitor.config.settings import NOT_AN_ADVISER
 from monitor.config.source_settings import Source
 from monitor.errors import SourceError
-from monitor.sources.read import Extract, read_source
+from monitor.sources.extract import Extract, SourceContext
+from monitor.sources.read import read_source
 from monitor.workspace import Workspace, fetch, open_workspace
 
 AS_AT = dt.date(2026, 1, 12)
@@ -46,7 +47,7 @@ def extract_from(
     data.write(url, schema=schema)
     source = Source.model_validate({"name": "ssd", "kind": f"ssd-{kind}", "url": url, "schema": schema, **other})
     workspace = open_workspace()
-    return workspace, read_source(source, workspace, as_at=AS_AT, data_folder=Path())
+    return workspace, read_source(source, workspace, SourceContext(AS_AT, Path()))
 
 
 def read_from(url: str, data: Dataset, kind: str = "systemc", schema: str | None = None, **other: Any) -> Reading:

@@ -31,7 +31,8 @@ from monitor.catalogue.headings import match_headings
 from monitor.errors import SourceError
 from monitor.sources import care_history
 from monitor.sources.care_history import CareHistory
-from monitor.sources.read import Extract, read_source
+from monitor.sources.extract import Extract, SourceContext, say_nothing
+from monitor.sources.read import read_source
 from monitor.words import fold_name, write_people
 from monitor.workspace import Workspace, number_of, step, suit
 
@@ -89,17 +90,13 @@ class CouncilNames:
         return sorted({fold_name(name) for name in (*self.not_an_adviser, *self.teams)})
 
 
-def _say_nothing(step: str) -> None:
-    """For a caller who shows no progress."""
-
-
 @step(makes=("typed", "tonight", "unreadable"))
 def read_caseload(
     workspace: Workspace,
     config: "Config",
     as_at: date,
     environ: Mapping[str, str],
-    say: Callable[[str], None] = _say_nothing,
+    say: Callable[[str], None] = say_nothing,
 ) -> CaseloadRead:
     """Read and type every source of the config; make ``tonight``, ``unreadable`` and what ``type_rows`` makes beside.
 
@@ -121,19 +118,18 @@ def read_sources(
     config: "Config",
     as_at: date,
     environ: Mapping[str, str],
-    say: Callable[[str], None] = _say_nothing,
+    say: Callable[[str], None] = say_nothing,
 ) -> SourcesRead:
     """Read every source of the config into the workspace as text, in the config's order."""
+    context = SourceContext(as_at, config.data_folder, environ, say)
     extracts: list[Extract] = []
     care = None
     for source in config.sources:
         say(f"Reading {source.name}")
         if source.kind == "care-history":
-            care = care_history.read(workspace, source, environ, as_at=as_at, say=say)
+            care = care_history.read(workspace, source, context)
         else:
-            extracts.append(
-                read_source(source, workspace, as_at=as_at, data_folder=config.data_folder, environ=environ, say=say)
-            )
+            extracts.append(read_source(source, workspace, context))
     return SourcesRead(tuple(extracts), care)
 
 

@@ -11,7 +11,7 @@ from monitor.catalogue import cells
 from monitor.catalogue.columns import BY_NAME, COLUMNS
 from monitor.catalogue.headings import PERSON_ID
 from monitor.errors import SourceError
-from monitor.sources.read import Extract
+from monitor.sources.extract import Extract
 from monitor.workspace import Workspace, fetch, literal, number_of
 
 UNREADABLE = "'unreadable'"

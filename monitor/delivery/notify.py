@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import jwt
 
+from monitor import http_client
 from monitor.delivery.envelope import Envelope, Receipt, check_addressed
 from monitor.delivery.notify_text import write_for_notify
 from monitor.errors import DeliveryError, Problems
@@ -63,6 +64,7 @@ class NotifyChannel:
     def __init__(self, settings: "Notify", environ: Mapping[str, str]) -> None:
         """Raises ``Problems`` when there is no key, or it is not one."""
         self._settings = settings
+        self._environ = environ
         self._service, self._secret = _read_key(settings, environ)
         self._client: httpx.Client | None = None
 
@@ -172,14 +174,21 @@ class NotifyChannel:
 
     def _call(self, method: str, path: str, **content: Any) -> httpx.Response:
         if self._client is None:
-            self._client = httpx.Client(
-                base_url=self._settings.base_url,
-                timeout=self._settings.timeout_seconds,
-                headers={"User-Agent": "care-leaver-monitor"},
-            )
+            self._client = self._open_client()
         claims = {"iss": self._service, "iat": int(time.time())}
         token = jwt.encode(claims, self._secret, algorithm="HS256")
         return self._client.request(method, path, headers={"Authorization": f"Bearer {token}"}, **content)
+
+    def _open_client(self) -> httpx.Client:
+        try:
+            return http_client.make_client(
+                self._settings.base_url,
+                self._environ,
+                timeout_seconds=self._settings.timeout_seconds,
+                headers={"User-Agent": "care-leaver-monitor"},
+            )
+        except http_client.NoProxy as fault:
+            raise DeliveryError(f"{PLACE}: {fault}", stops=True) from None
 
     def _refused(self, answer: httpx.Response) -> DeliveryError:
         """What an answer that is not a success means; Notify's own words go no further than ``REMEDIES``."""

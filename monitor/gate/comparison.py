@@ -25,7 +25,7 @@ from monitor.workspace import Workspace, load_rows, step
 
 if TYPE_CHECKING:
     from monitor.config.source_settings import Source
-    from monitor.sources.read import Extract
+    from monitor.sources.extract import Extract
 
 SAMPLE = 2_000
 """How many people's own last values are compared: a share is then known to about two in a hundred."""

@@ -19,7 +19,7 @@ from monitor.catalogue.headings import PERSON_ID, match_headings
 if TYPE_CHECKING:
     from monitor.rulebook.evaluation import Evaluation
     from monitor.rulebook.rule_file import Rule
-    from monitor.sources.read import Extract
+    from monitor.sources.extract import Extract
 
 Verdict = Literal["sound", "sound with a caveat", "cannot fire", "not supplied"]
 VERDICTS: tuple[Verdict, ...] = ("sound", "sound with a caveat", "cannot fire", "not supplied")

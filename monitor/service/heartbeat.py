@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import httpx
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
+from monitor import http_client
 from monitor.config.fields import check_web_address
 from monitor.errors import Problems
 
@@ -48,6 +49,7 @@ class Heartbeat:
     ) -> None:
         """Raises ``Problems`` when the address is not where the config says, or is none."""
         self._settings = settings
+        self._environ = environ
         self._url = _read_address(settings, environ) if settings else None
         self._sleep = sleep
 
@@ -70,24 +72,28 @@ class Heartbeat:
         if self._sleep is not None:
             again = again.copy(sleep=self._sleep)
         try:
-            again(_post, url, body, self._settings.timeout_seconds)
+            again(self._post, url, body)
         except NotTaken as fault:
             return str(fault)
         except RetryError as fault:
             return f"given up: {fault.last_attempt.exception()}"
         return "sent"
 
-
-def _post(url: httpx.URL, body: str, timeout: int) -> None:
-    """Always POST: a check may be set to ignore, with 200, whatever else comes."""
-    try:
-        answer = httpx.post(url, content=body.encode(), timeout=timeout, follow_redirects=False)
-    except (httpx.HTTPError, OSError) as fault:
-        raise TryAgain(type(fault).__name__) from None  # its words may hold the address
-    if answer.status_code == 429 or answer.status_code >= 500:
-        raise TryAgain(f"answered {answer.status_code}")
-    if not answer.is_success:
-        raise NotTaken(f"answered {answer.status_code}; check the address of the heartbeat")
+    def _post(self, url: httpx.URL, body: str) -> None:
+        """Always POST: a check may be set to ignore, with 200, whatever else comes."""
+        assert self._settings is not None  # noqa: S101 - only called where there is an address
+        timeout = self._settings.timeout_seconds
+        try:
+            with http_client.make_client(str(url), self._environ, timeout_seconds=timeout) as client:
+                answer = client.post(url, content=body.encode())
+        except http_client.NoProxy as fault:
+            raise NotTaken(str(fault)) from None
+        except (httpx.HTTPError, OSError) as fault:
+            raise TryAgain(type(fault).__name__) from None  # its words may hold the address
+        if answer.status_code == 429 or answer.status_code >= 500:
+            raise TryAgain(f"answered {answer.status_code}")
+        if not answer.is_success:
+            raise NotTaken(f"answered {answer.status_code}; check the address of the heartbeat")
 
 
 def _read_address(settings: "Settings", environ: Mapping[str, str]) -> httpx.URL:

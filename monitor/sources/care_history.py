@@ -7,14 +7,15 @@ recorded is left out.
 
 import csv
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor.catalogue import derived
 from monitor.errors import SourceError
+from monitor.sources.extract import SourceContext
+from monitor.sources.ssd_tables import MACROS, SsdTable, all_columns, by_name
 from monitor.workspace import Workspace, load_rows, make_table
 
 if TYPE_CHECKING:
@@ -22,38 +23,18 @@ if TYPE_CHECKING:
 
 COLUMNS_SUPPLIED = ("care_days_since_14", "last_day_in_care")
 
-TABLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "ssd_person": {
-        "person": ("pers_person_id",),
-        "born": ("pers_dob",),
-        "expected": ("pers_expected_dob",),
-        "died": ("pers_death_date",),
-    },
-    "ssd_cla_episodes": {
-        "person": ("clae_person_id",),
-        "started": ("clae_cla_episode_start_date",),
-        "ceased": ("clae_cla_episode_ceased_date", "clae_cla_episode_ceased"),
-        "reason": ("clae_cla_episode_ceased_reason",),
-    },
-    "ssd_legal_status": {
-        "person": ("lega_person_id",),
-        "status": ("lega_legal_status",),
-        "started": ("lega_legal_status_start_date",),
-        "ceased": ("lega_legal_status_end_date",),
-    },
-    "ssd_involvements": {
-        "person": ("invo_person_id",),
-        "team": ("invo_professional_team",),
-        "started": ("invo_involvement_start_date",),
-    },
-    "ssd_department": {"team": ("dept_team_id",), "name": ("dept_team_name",)},
-}
-"""The tables read and, by what each column is here, the names that releases give it."""
+STATUS = all_columns("ssd_legal_status")
+INVOLVEMENT = ("person", "team", "started")
 
-OPTIONAL = ("ssd_involvements", "ssd_department")
-"""Only say which team knew somebody last."""
-
-OPTIONAL_COLUMNS = ("expected", "died", "reason")
+TABLES = by_name(
+    SsdTable("ssd_person", ("person", "born", "expected", "died"), needed=("person", "born")),
+    SsdTable("ssd_cla_episodes", all_columns("ssd_cla_episodes"), needed=("person", "started", "ceased")),
+    SsdTable("ssd_legal_status", STATUS, needed=STATUS),
+    # These two only say which team knew somebody last.
+    SsdTable("ssd_involvements", INVOLVEMENT, needed=INVOLVEMENT, is_optional=True),
+    SsdTable("ssd_department", ("team", "name"), needed=("team", "name"), is_optional=True),
+)
+"""The tables read."""
 
 THIRTEEN_WEEKS = 91
 """With these many days read, a date that cannot be read makes no difference; with fewer, nobody knows."""
@@ -80,29 +61,20 @@ class CareHistory:
         return "care_history", COLUMNS_SUPPLIED
 
 
-def read(
-    workspace: Workspace,
-    source: "Source",
-    environ: Mapping[str, str],
-    *,
-    as_at: date,
-    say: Callable[[str], None] = lambda step: None,
-) -> CareHistory:
+def read(workspace: Workspace, source: "Source", context: SourceContext) -> CareHistory:
     """Make ``care_history``: one row for each person with a birth date who was looked after since turning 14.
 
     Also ``care_person``, ``care_ageless`` and ``care_unreadable``. Raises ``SourceError`` naming place and remedy.
     """
-    from monitor.sources.ssd import MACROS
-
     workspace.execute(MACROS)
     derived.create_macros(workspace)
     if source.url:
-        _copy_database(workspace, source, environ, say)
+        _copy_database(workspace, source, context)
     else:
         _copy_files(workspace, source)
     _set_unreadable_aside(workspace, source)
     for step in (PERSON, CARE, TEAM, HISTORY, AGELESS):
-        workspace.execute(step, {"as_at": as_at} if "$as_at" in step else None)
+        workspace.execute(step, {"as_at": context.as_at} if "$as_at" in step else None)
     for table in (*TABLES, "care_spell", "care_team"):
         workspace.execute(f'DROP TABLE IF EXISTS "{table}"')
     return CareHistory(source.name, _fingerprint(workspace))
@@ -111,42 +83,47 @@ def read(
 # The tables
 
 
-def _copy_database(
-    workspace: Workspace, source: "Source", environ: Mapping[str, str], say: Callable[[str], None]
-) -> None:
-    from monitor.sources.sql import open_database
+def _copy_database(workspace: Workspace, source: "Source", context: SourceContext) -> None:
+    from monitor.sources.sql import open_database  # SQLAlchemy is slow to load
 
-    with open_database(source, environ, say) as database:
-        found = database.find_tables(tuple(TABLES))
-        for table in TABLES:
-            if table not in found:
-                _do_without(workspace, f'source "{source.name}"', table, "no such table; correct url or schema")
+    place = f'source "{source.name}"'
+    with open_database(source, context) as database:
+        there = database.find_tables(tuple(TABLES))
+        for name, table in TABLES.items():
+            if name not in there:
+                _do_without(workspace, table, f"{place}: {name}: no such table; correct url or schema")
                 continue
-            columns = _match(f'source "{source.name}": {table}', table, found[table].columns)
-            database.read_table(workspace, table, found[table], columns, where="true")
-            _complete(workspace, table, columns)
+            columns = _match(f"{place}: {name}", table, there[name].columns)
+            database.read_table(workspace, name, there[name], columns, where="true")
+            table.complete(workspace, columns)
 
 
 def _copy_files(workspace: Workspace, source: "Source") -> None:
     folder = source.path
     assert folder is not None  # noqa: S101 - the config insists on it
-    for table in TABLES:
-        path = folder / f"{table}.csv"
+    for name, table in TABLES.items():
+        path = folder / f"{name}.csv"
         try:
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                reader = csv.reader(file, strict=True)
-                headings = {heading.strip().casefold(): heading for heading in next(reader, [])}
-                columns = _match(path.name, table, headings)
-                places = [list(headings.values()).index(heading) for heading in columns.values()]
-                rows = _cells(path, reader, places, len(headings))
-                load_rows(workspace, table, dict.fromkeys(columns, "VARCHAR"), rows)
+            columns = _copy_file(workspace, path, table)
         except FileNotFoundError:
-            _do_without(workspace, path.name, table, f"no such file in {folder}; export the table there")
+            _do_without(workspace, table, f"{path.name}: no such file in {folder}; export the table there")
             continue
         except (OSError, UnicodeDecodeError) as fault:
             why = fault.strerror if isinstance(fault, OSError) else "not UTF-8 text"
             raise SourceError(f"{path.name}: cannot be read ({why}); export the table as CSV UTF-8") from None
-        _complete(workspace, table, columns)
+        table.complete(workspace, columns)
+
+
+def _copy_file(workspace: Workspace, path: Path, table: SsdTable) -> dict[str, str]:
+    """Make the workspace table of the file's rows; the columns that it has."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        headings = {heading.strip().casefold(): heading for heading in next(reader, [])}
+        columns = _match(path.name, table, headings)
+        places = [list(headings.values()).index(heading) for heading in columns.values()]
+        rows = _cells(path, reader, places, len(headings))
+        load_rows(workspace, table.name, dict.fromkeys(columns, "VARCHAR"), rows)
+    return columns
 
 
 def _cells(path: Path, reader: Iterator[list[str]], places: list[int], width: int) -> Iterator[tuple[str, ...]]:
@@ -164,27 +141,17 @@ def _cells(path: Path, reader: Iterator[list[str]], places: list[int], width: in
         ) from None
 
 
-def _match(place: str, table: str, found: Mapping[str, str]) -> dict[str, str]:
-    """Our columns with the names that are there; raises where one that is needed is not."""
-    columns = {}
-    for column, names in TABLES[table].items():
-        theirs = next((found[name] for name in names if name in found), None)
-        if theirs is not None:
-            columns[column] = theirs
-        elif column not in OPTIONAL_COLUMNS:
-            raise SourceError(f"{place}: no column {names[0]}; load or export a release that has it")
+def _match(place: str, table: SsdTable, there: Mapping[str, str]) -> dict[str, str]:
+    columns = table.match(there)
+    if missing := table.find_missing(columns):
+        raise SourceError(f"{place}: no column {missing}; load or export a release that has it")
     return columns
 
 
-def _do_without(workspace: Workspace, place: str, table: str, why: str) -> None:
-    if table not in OPTIONAL:
-        raise SourceError(f"{place}: {table}: {why}" if table not in place else f"{place}: {why}")
-    make_table(workspace, table, dict.fromkeys(TABLES[table], "VARCHAR"))
-
-
-def _complete(workspace: Workspace, table: str, columns: Mapping[str, str]) -> None:
-    for column in TABLES[table].keys() - columns.keys():
-        workspace.execute(f'ALTER TABLE "{table}" ADD COLUMN {column} VARCHAR')
+def _do_without(workspace: Workspace, table: SsdTable, fault: str) -> None:
+    if not table.is_optional:
+        raise SourceError(fault)
+    table.make_empty(workspace)
 
 
 def _set_unreadable_aside(workspace: Workspace, source: "Source") -> None:

@@ -4,18 +4,18 @@ All or nothing: a page that cannot be read after its retries refuses the whole s
 """
 
 import csv
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from monitor.catalogue.headings import LIST_9, Form, check_headings, match_headings
+from monitor.catalogue.headings import check_headings, match_headings
 from monitor.errors import SourceError
-from monitor.http_client import WebService, open_client
+from monitor.sources.extract import Loaded, SourceContext
 from monitor.sources.http_json import LONGEST_VALUE, Document, NotReadable
-from monitor.sources.sql import number_rows
+from monitor.sources.row_numbers import form_of, number_rows
+from monitor.sources.web_service import WebService, open_client
 from monitor.workspace import Workspace, append_columns, make_table
 
 if TYPE_CHECKING:
@@ -34,29 +34,25 @@ def load(
     workspace: Workspace,
     table: str,
     source: "Source",
-    environ: Mapping[str, str],
-    *,
-    form: Form = LIST_9,
-    say: Callable[[str], None] = lambda step: None,
-    sleep: Callable[[float], None] = time.sleep,
-) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    """Make view ``table`` of every page's rows; the service's host, the keys its items have, and notes.
+    context: SourceContext,
+) -> Loaded:
+    """Make view ``table`` of every page's rows; its place is the service's host, its headings the items' keys.
 
     Raises ``SourceError``, leaving nothing that is used.
     """
     settings = source.http
     assert settings is not None  # noqa: S101 - the config insists on it
-    rows = _Rows(workspace, f"{table}_read", source, say)
-    with open_client(source, settings, environ) as client:
-        service = WebService(client, source, settings, environ, sleep)
+    rows = _Rows(workspace, f"{table}_read", source, context.say)
+    with open_client(source, settings, context.environ) as client:
+        service = WebService(client, source, settings, context)
         pages, named = _read_pages(service, rows)
     if not rows.stored:
         raise SourceError(f"{service.place}: no items; check the address, and what the account may see")
-    headings = rows.headings()
+    headings, form = rows.headings(), form_of(source)
     check_headings(headings, service.place, form)
     rows.finish()
     number_rows(workspace, table, headings, form)
-    return service.host, headings, tuple(_notes(service, rows, pages, named))
+    return Loaded(service.host, headings, tuple(_notes(service, rows, pages, named)))
 
 
 def _notes(service: WebService, rows: "_Rows", pages: int, named: bool) -> Iterator[str]:

@@ -5,23 +5,20 @@ are loaded.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from monitor.catalogue.headings import LIST_9, SUPPLEMENT, match_headings
 from monitor.errors import MonitorError, SourceError
 from monitor.files import make_private_folder
+from monitor.sources import delimited, oc3, spreadsheet
+from monitor.sources.extract import Extract, Loaded, SourceContext
 from monitor.workdays import LONDON
 from monitor.workspace import Workspace
 
 if TYPE_CHECKING:
     from monitor.config.source_settings import Source
-
-Role = Literal["caseload", "detail"]
 
 WORKBOOKS = (".xlsx", ".xlsm", ".xltx", ".xls", ".xlsb", ".ods")
 
@@ -33,132 +30,73 @@ MOST_OLE_BYTES = 256_000_000
 ZIP = b"PK\x03\x04"
 
 
-@dataclass(frozen=True)
-class Extract:
-    """What one source said tonight.
-
-    ``table`` is a workspace table: ``row`` as the file counts (the headings' row included), ``fault`` (why the
-    row could not be split into cells, else NULL) and ``c0``, ``c1`` ... for those of the headings that mean a
-    catalogue column. ``fingerprint`` is of those headings and cells in order, so saving a file again, or a
-    change in a column that is never read, leaves it as it was. ``role``: a caseload decides who is on it, detail
-    only adds columns. ``prefer``: the columns in which this source's cell stands, even a blank one. ``notes``: what
-    the source had to decide, in plain lines without a person.
-    """
-
-    source: str
-    kind: str
-    file: str
-    sheet: str | None
-    table: str
-    headings: tuple[str, ...]
-    fingerprint: str
-    modified_on: date | None
-    role: Role = "caseload"
-    prefer: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-def read_source(
-    source: "Source",
-    workspace: Workspace,
-    *,
-    as_at: date,
-    data_folder: Path,
-    environ: Mapping[str, str] = MappingProxyType({}),
-    say: Callable[[str], None] = lambda step: None,
-) -> Extract:
-    """Load ``source`` into the workspace; raises ``SourceError`` naming the place and the remedy.
-
-    ``environ`` is where a source's secrets are found; ``say`` is told how far a long reading has come.
-    """
+def read_source(source: "Source", workspace: Workspace, context: SourceContext) -> Extract:
+    """Load ``source`` into the workspace; raises ``SourceError`` naming the place and the remedy."""
     table = "extract_" + hashlib.blake2s(source.name.encode(), digest_size=6).hexdigest()
     if source.is_database or source.kind == "http":
-        return _read_remote(source, workspace, table, as_at, environ, say)
-    path = _sample(source, as_at, data_folder) if source.kind == "sample" else source.path
-    if path is None:
-        raise SourceError(f'source "{source.name}": path: missing; name the file to read')
-    modified_on = _modified_on(path)
-    form = SUPPLEMENT if source.kind == "supplement" or source.is_sample_supplement else LIST_9
-    notes: tuple[str, ...] = ()
-    try:
-        if source.kind == "ssda903-oc3":
-            from monitor.sources import oc3
-
-            sheet = None
-            headings, notes = oc3.load(workspace, table, path, as_at=as_at, return_year=source.return_year)
-        elif _is_workbook(path):
-            from monitor.sources import spreadsheet
-
-            sheet, headings = spreadsheet.load(workspace, table, path, wanted=source.sheet, form=form)
-        else:
-            from monitor.sources import delimited
-
-            sheet, headings = None, delimited.load(workspace, table, path, form)
-    except OSError as fault:
-        raise _unopened(path, fault) from None
+        modified_on = None
+        loaded = _load_remote(source, workspace, table, context)
+    else:
+        path = _sample(source, context) if source.kind == "sample" else source.path
+        if path is None:
+            raise SourceError(f'source "{source.name}": path: missing; name the file to read')
+        modified_on = _modified_on(path)
+        try:
+            loaded = _load_file(source, workspace, table, path, context.as_at)
+        except OSError as fault:
+            raise _unopened(path, fault) from None
     return Extract(
         source=source.name,
         kind=source.kind,
-        file=path.name,
-        sheet=sheet,
+        file=loaded.place,
+        sheet=loaded.sheet,
         table=table,
-        headings=headings,
-        fingerprint=_fingerprint(workspace, table, headings),
+        headings=loaded.headings,
+        fingerprint=_fingerprint(workspace, table, loaded.headings),
         modified_on=modified_on,
         role=source.role_played,
         prefer=source.prefer,
-        notes=notes,
+        notes=loaded.notes,
     )
 
 
-def _read_remote(
-    source: "Source",
-    workspace: Workspace,
-    table: str,
-    as_at: date,
-    environ: Mapping[str, str],
-    say: Callable[[str], None],
-) -> Extract:
-    notes: tuple[str, ...] = ()
-    form = SUPPLEMENT if source.role_played == "detail" else LIST_9
+def _load_file(source: "Source", workspace: Workspace, table: str, path: Path, as_at: date) -> Loaded:
+    form = SUPPLEMENT if source.kind == "supplement" or source.is_sample_supplement else LIST_9
+    if source.kind == "ssda903-oc3":
+        headings, notes = oc3.load(workspace, table, path, as_at=as_at, return_year=source.return_year)
+        return Loaded(path.name, headings, notes)
+    if _is_workbook(path):
+        sheet, headings = spreadsheet.load(workspace, table, path, wanted=source.sheet, form=form)
+        return Loaded(path.name, headings, sheet=sheet)
+    return Loaded(path.name, delimited.load(workspace, table, path, form))
+
+
+def _load_remote(source: "Source", workspace: Workspace, table: str, context: SourceContext) -> Loaded:
+    # SQLAlchemy and httpx are slow to load.
     if source.kind == "http":
         from monitor.sources import http
 
-        file, headings, notes = http.load(workspace, table, source, environ, form=form, say=say)
-    elif source.kind == "sql":
+        return http.load(workspace, table, source, context)
+    if source.kind == "sql":
         from monitor.sources import sql
 
-        file, headings = sql.load(workspace, table, source, environ, form, say)
-    else:
-        from monitor.sources import ssd
+        return sql.load(workspace, table, source, context)
+    from monitor.sources import ssd
 
-        file = "ssd_care_leavers"
-        headings, notes = ssd.load(workspace, table, source, environ, as_at=as_at, say=say)
-    return Extract(
-        source=source.name,
-        kind=source.kind,
-        file=file,
-        sheet=None,
-        table=table,
-        headings=headings,
-        fingerprint=_fingerprint(workspace, table, headings),
-        modified_on=None,
-        role=source.role_played,
-        prefer=source.prefer,
-        notes=notes,
-    )
+    return ssd.load(workspace, table, source, context)
 
 
-def _sample(source: "Source", as_at: date, data_folder: Path) -> Path:
+def _sample(source: "Source", context: SourceContext) -> Path:
     if source.is_sample_supplement:
-        from monitor.sample.supplement import write_sample_supplement as write
+        from monitor.sample.supplement import write_sample_supplement as write  # xlsxwriter is slow to load
     else:
         from monitor.sample.list_9 import write_sample as write
 
-    path = data_folder / "sample" / f"{'supplement' if source.is_sample_supplement else 'list-9'}-{as_at}.xlsx"
+    name = "supplement" if source.is_sample_supplement else "list-9"
+    path = context.data_folder / "sample" / f"{name}-{context.as_at}.xlsx"
     try:
         make_private_folder(path.parent)
-        write(path, people=source.people, as_at=as_at, seed=source.seed)
+        write(path, people=source.people, as_at=context.as_at, seed=source.seed)
     except (OSError, MonitorError) as fault:
         why = fault.strerror or type(fault).__name__ if isinstance(fault, OSError) else str(fault)
         raise SourceError(

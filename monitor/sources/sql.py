@@ -17,10 +17,13 @@ from uuid import UUID
 
 import sqlalchemy
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
-from monitor.catalogue.headings import LIST_9, PERSON_ID, Form, check_headings
+from monitor.catalogue.headings import LIST_9, Form, check_headings
 from monitor.errors import SourceError
+from monitor.sources.extract import Loaded, SourceContext
+from monitor.sources.row_numbers import form_of, number_rows
+from monitor.store import database_faults
 from monitor.workdays import LONDON
 from monitor.workspace import CHUNK, Workspace, append_columns, make_table
 
@@ -177,11 +180,9 @@ WRITERS: Mapping[type, Any] = {
 
 
 @contextmanager
-def open_database(
-    source: "Source", environ: Mapping[str, str], say: Callable[[str], None] = lambda step: None
-) -> Iterator[SourceDatabase]:
+def open_database(source: "Source", context: SourceContext) -> Iterator[SourceDatabase]:
     """The source's database in one read-only transaction; raises ``SourceError`` with the remedy."""
-    url = _url(source, environ)
+    url = _url(source, context.environ)
     kind = url.get_backend_name()
     if kind == "sqlite" and not Path(url.database or "").is_file():
         raise SourceError(f"{_place(source)}: no database file {Path(url.database or '').name}; correct the url")
@@ -195,7 +196,7 @@ def open_database(
     try:
         with _explained(source), engine.connect() as connection:
             _restrict(connection, kind, source, deadline)
-            yield SourceDatabase(connection, source, deadline, say)
+            yield SourceDatabase(connection, source, deadline, context.say)
     finally:
         engine.dispose()
 
@@ -268,84 +269,14 @@ def _explained(source: "Source") -> Iterator[None]:
             raise
         raise _no_driver(source, make_url(source.url or "").get_backend_name()) from None
     except SQLAlchemyError as fault:
-        said = str(fault.orig) if isinstance(fault, DBAPIError) else ""
-        raise SourceError(f"{_place(source)}: {_explain(source, fault, said)}") from None
+        raise SourceError(f"{_place(source)}: {_explain(source, fault)}") from None
 
 
-def _explain(source: "Source", fault: SQLAlchemyError, said: str) -> str:
+def _explain(source: "Source", fault: SQLAlchemyError) -> str:
     url = make_url(source.url or "")
     host = f"{url.host or 'the database'}{f':{url.port}' if url.port else ''}"
-    state = getattr(getattr(fault, "orig", None), "sqlstate", None)
-    for pattern, words in FAULTS:
-        found = re.search(pattern, f"[{state}] {said}", re.IGNORECASE | re.DOTALL)
-        if found:
-            named = next((one for one in found.groups() if one), "")
-            return words.format(
-                host=host, named=named[:80], database=Path(url.database or "").name, seconds=source.timeout_seconds
-            )
-    kind = type(getattr(fault, "orig", None) or fault).__name__
-    return (
-        f"the database refused the query ({kind}{f', {state}' if state else ''}); try it with the database's own tools"
-    )
-
-
-FAULTS: tuple[tuple[str, str], ...] = (
-    (
-        r"password authentication failed|no password supplied|Login failed|\[28(?:P01|000)\]",
-        "wrong user or password at {host}; check the user in url and the variable that password_env names",
-    ),
-    (
-        r"\[3D000\]|database \"[^\"]*\" does not exist|Cannot open database",
-        'no database "{database}" at {host}; correct the url',
-    ),
-    (
-        r"translate host name|Name or service not known|resolve host|nodename nor servname|getaddrinfo|No such host",
-        "unknown host {host}; correct the url",
-    ),
-    (
-        r"connection refused|No such file or directory\s+Is the server running|could not connect|actively refused",
-        "connection refused by {host}; check that the database is running, and the host and port in url",
-    ),
-    (
-        r"read-only transaction|\[25006\]|readonly database|data-modifying statements|\[428C9\]",
-        "the query would write, and nothing may be written; give a query that only reads",
-    ),
-    (
-        r"\[57014\]|^\[\w+\] interrupted|Query timeout expired|\[HYT00\]",
-        "not finished within {seconds} seconds; raise timeout_seconds, or run when the database is quiet",
-    ),
-    (
-        r"timeout expired|connection timeout|timed out",
-        "no answer from {host}; check the host, the port and the firewall",
-    ),
-    (
-        r"relation \"([^\"]*)\" does not exist|no such table: (\S+)|Invalid object name '([^']*)'",
-        'no table "{named}"; correct its name, or its schema, in the query',
-    ),
-    (
-        r"column \"?([\w.]+)\"? does not exist|no such column: (\S+)|Invalid column name '([^']*)'",
-        'no column "{named}"; correct its name in the query',
-    ),
-    (
-        r"permission (?:was )?denied (?:for|on) (?:table |view |schema |the object )?'?\"?(\w+)|\[42501\]()",
-        'not allowed to read "{named}"; give the account of the url the right to read it',
-    ),
-    (
-        r"\[(?:42883|42804|22P02|22007|22008|22018|22003)\]|Conversion failed|Operand type clash",
-        "a column is not of the type the query treats it as; compare the query with the table's own column types",
-    ),
-    (
-        r"syntax error|incomplete input|\[42601\]|Incorrect syntax",
-        "the query is not valid SQL for this database; try it with its own tools",
-    ),
-    (r"file is not a database|unable to open", "{database} cannot be opened as an SQLite database; correct the url"),
-    (r"encrypted|malformed", "{database} is damaged; restore it"),
-    (
-        r"server closed the connection|connection (?:was )?(?:closed|lost)|terminating connection",
-        "{host} broke the connection off; run again, and if it happens again ask who runs the database",
-    ),
-)
-"""What databases say, and what that means to whoever set the source up; the first that fits."""
+    words, named = database_faults.explain_to_reader(fault)
+    return words.format(host=host, named=named, database=Path(url.database or "").name, seconds=source.timeout_seconds)
 
 
 # The query
@@ -355,21 +286,19 @@ def load(
     workspace: Workspace,
     table: str,
     source: "Source",
-    environ: Mapping[str, str],
-    form: Form = LIST_9,
-    say: Callable[[str], None] = lambda step: None,
-) -> tuple[str, tuple[str, ...]]:
-    """Make view ``table`` of the rows of the source's query file; the file's name and the headings."""
+    context: SourceContext,
+) -> Loaded:
+    """Make view ``table`` of the rows of the source's query file."""
     path = source.query_file
     assert path is not None  # noqa: S101 - the config insists on it
-    query = _read_query(source, path)
-    with open_database(source, environ, say) as database:
+    query, form = _read_query(source, path), form_of(source)
+    with open_database(source, context) as database:
         headings = database.read_query(workspace, f"{table}_read", query, form=form)
     if not number_rows(workspace, table, headings, form):
         raise SourceError(
             f"{_place(source)}: {path.name}: the query gives no row; try it with the database's own tools"
         )
-    return path.name, headings
+    return Loaded(path.name, headings)
 
 
 def _read_query(source: "Source", path: Path) -> str:
@@ -391,23 +320,3 @@ def _read_query(source: "Source", path: Path) -> str:
 
 QUOTED = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\[[^\]]*\]|(\$\w*\$).*?\1", re.DOTALL)
 """What a semicolon may stand in without ending a statement."""
-
-
-def number_rows(workspace: Workspace, table: str, headings: Sequence[str], form: Form = LIST_9) -> int:
-    """Make ``table`` of ``table``_read with a number for each row; how many.
-
-    A database gives rows in whatever order it likes: numbered by person, the same rows always give the same night.
-    """
-    positions = check_headings(headings, table, form).positions
-    others = sorted(position for name, position in positions.items() if name != PERSON_ID)
-    order = ", ".join(f"c{position}" for position in (positions[PERSON_ID], *others))
-    workspace.execute(
-        f"""
-        CREATE OR REPLACE TABLE "{table}_rows" AS
-        SELECT row_number() OVER (ORDER BY {order}) AS "row", NULL::VARCHAR AS fault, * FROM "{table}_read" ORDER BY 1
-        """
-    )
-    workspace.execute(f'DROP TABLE "{table}_read"')
-    workspace.execute(f'CREATE OR REPLACE VIEW "{table}" AS SELECT * FROM "{table}_rows"')
-    counted = workspace.execute(f'SELECT count(*) FROM "{table}_rows"').fetchone()
-    return int(counted[0]) if counted else 0

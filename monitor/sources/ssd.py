@@ -5,7 +5,7 @@ in the workspace: the same for PostgreSQL, SQLite and SQL Server.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING
 from monitor.catalogue.codes import read_code, read_yes_no, says_died
 from monitor.catalogue.phrases import UNREADABLE, fold_phrase
 from monitor.errors import SourceError
-from monitor.sources.sql import SourceDatabase, TableFound, number_rows, open_database
+from monitor.sources.extract import Loaded, SourceContext
+from monitor.sources.row_numbers import number_rows
+from monitor.sources.sql import SourceDatabase, TableFound, open_database
+from monitor.sources.ssd_tables import MACROS, SsdTable, all_columns, by_name
 from monitor.words import write_people
-from monitor.workspace import Workspace, fetch, load_rows, make_table
+from monitor.workspace import Workspace, load_rows, number_of
 
 if TYPE_CHECKING:
     from monitor.config.source_settings import Source
@@ -29,73 +32,22 @@ ENOUGH_PEOPLE = 20
 MOST_WITHOUT_ADVISER = 0.9
 """When more people than this share have no adviser, the dataset's role codes are not this council's."""
 
-TABLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "ssd_care_leavers": {
-        "person": ("clea_person_id",),
-        "eligibility": ("clea_care_leaver_eligibility", "eligibility_status"),
-        "in_touch": ("clea_care_leaver_in_touch",),
-        "contact": ("clea_care_leaver_latest_contact",),
-        "accommodation": ("clea_care_leaver_accommodation",),
-        "suitable": ("clea_care_leaver_accom_suitable", "clea_care_leaver_accomm_suitable"),
-        "activity": ("clea_care_leaver_activity",),
-        "plan": ("clea_pathway_plan_review_date",),
-        "adviser": ("clea_care_leaver_personal_advisor", "clea_care_leaver_personal_adviser"),
-        "team": ("clea_care_leaver_allocated_team",),
-        "worker": ("clea_care_leaver_worker_id",),
-    },
-    "ssd_person": {
-        "person": ("pers_person_id",),
-        "born": ("pers_dob",),
-        "expected": ("pers_expected_dob",),
-        "died": ("pers_death_date",),
-        "mother": ("pers_is_mother",),
-    },
-    "ssd_involvements": {
-        "person": ("invo_person_id",),
-        "professional": ("invo_professional_id",),
-        "role": ("invo_professional_role_id",),
-        "team": ("invo_professional_team",),
-        "started": ("invo_involvement_start_date",),
-        "ended": ("invo_involvement_end_date",),
-        "reason": ("invo_worker_change_reason",),
-    },
-    "ssd_professionals": {
-        "professional": ("prof_professional_id",),
-        "staff": ("prof_staff_id",),
-        "name": ("prof_professional_name",),
-        "department": ("prof_professional_department",),
-    },
-    "ssd_department": {"team": ("dept_team_id",), "name": ("dept_team_name",)},
-    "ssd_immigration_status": {"person": ("immi_person_id",), "status": ("immi_immigration_status",)},
-    "ssd_disability": {"person": ("disa_person_id",), "code": ("disa_disability_code",)},
-    "ssd_address": {
-        "person": ("addr_person_id", "add_person_id"),
-        "started": ("addr_address_start_date",),
-        "ended": ("addr_address_end_date",),
-        "postcode": ("addr_address_postcode",),
-    },
-    "ssd_cla_episodes": {
-        "person": ("clae_person_id",),
-        "started": ("clae_cla_episode_start_date",),
-        "ceased": ("clae_cla_episode_ceased_date", "clae_cla_episode_ceased"),
-    },
-}
-"""The tables read and, by what each column is to the queries, the names that releases give it."""
+LEAVERS = "ssd_care_leavers"
+TABLES = by_name(
+    SsdTable(LEAVERS, all_columns(LEAVERS), needed=("person",)),
+    SsdTable("ssd_person", all_columns("ssd_person"), needed=("person", "born")),
+    *(
+        SsdTable(name, all_columns(name), is_optional=True)
+        for name in (
+            "ssd_involvements", "ssd_professionals", "ssd_department", "ssd_immigration_status", "ssd_disability",
+            "ssd_address",
+        )
+    ),
+    SsdTable("ssd_cla_episodes", ("person", "started", "ceased"), is_optional=True),
+)  # fmt: skip
+"""The tables read; the first says whose rows of the others are wanted."""
 
-NEEDED = {"ssd_care_leavers": ("person",), "ssd_person": ("person", "born")}
 DATES = ("contact", "plan", "born", "expected", "died", "started", "ended", "ceased")
-
-MACROS = r"""
-CREATE OR REPLACE TEMP MACRO ssd_text(t) AS CASE
-    WHEN starts_with(lower(trim(t)), 'ssd_ph') OR lower(trim(t)) IN ('', 'null', 'nan', '-') THEN NULL ELSE trim(t)
-END;
-CREATE OR REPLACE TEMP MACRO ssd_id(t) AS regexp_replace(ssd_text(t), '^(\d+)\.0+$', '\1');
-CREATE OR REPLACE TEMP MACRO ssd_worker(t) AS nullif(nullif(ssd_id(t), '0'), '-1');
-CREATE OR REPLACE TEMP MACRO ssd_day(t) AS coalesce(
-    TRY_CAST(left(trim(t), 10) AS DATE), try_strptime(left(trim(t), 10), ['%d/%m/%Y', '%d-%m-%Y', '%Y/%m/%d'])::DATE
-);
-CREATE OR REPLACE TEMP MACRO ssd_date(t) AS CASE WHEN ssd_day(t) > DATE '1901-12-31' THEN ssd_day(t) END;
-"""
 
 STEPS = (
     "person", "contact", "plan", "eligibility", "listed", "professional", "department", "adviser", "uasc", "disability",
@@ -128,33 +80,31 @@ def load(
     workspace: Workspace,
     table: str,
     source: "Source",
-    environ: Mapping[str, str],
-    *,
-    as_at: date,
-    say: Callable[[str], None] = lambda step: None,
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Make view ``table`` of one row per person; the headings, and what had to be decided on the way."""
+    context: SourceContext,
+) -> Loaded:
+    """Make view ``table`` of one row per person."""
     with _tidied(workspace):
         workspace.execute(MACROS)
-        with open_database(source, environ, say) as database:
+        with open_database(source, context) as database:
             held = _copy(workspace, source, database)
         _check_dates(workspace, source, held)
         profile = PROFILES[source.kind]
-        facts = _set_facts(workspace, source, profile, held, as_at)
+        facts = _set_facts(workspace, source, profile, held, context.as_at)
         for step in STEPS:
             workspace.execute(f"CREATE OR REPLACE TEMP TABLE ssd_{step}_step AS {_query(step)}")
         workspace.execute(f"CREATE OR REPLACE TEMP TABLE ssd_caseload_step AS {_query('caseload')}")
         _check_people(workspace, source)
-        headings, left_out = _choose_columns(workspace, profile, held, facts, source)
-        selected = ", ".join(f"{_expression(name, profile)} AS c{n}" for n, name in enumerate(headings))
+        headings, left_out = _choose_columns(workspace, profile, held, facts)
+        columns = ("contact" if name == profile.contact else name for name in headings)
+        selected = ", ".join(f"{column} AS c{n}" for n, column in enumerate(columns))
         workspace.execute(
             f'CREATE OR REPLACE TABLE "{table}_read" AS SELECT {selected} FROM ssd_caseload_step '
             f"WHERE coalesce(age <= {OLDEST}, true)"
         )
-        notes = (*held.notes, *left_out, *_notes(workspace, profile, facts, headings))
+        notes = (*held.notes, *left_out, *_notes(workspace, headings))
     if not number_rows(workspace, table, headings):
-        raise SourceError(f'source "{source.name}": ssd_care_leavers: nobody under 25; load the dataset again')
-    return headings, tuple(notes)
+        raise SourceError(f'source "{source.name}": {LEAVERS}: nobody under 25; load the dataset again')
+    return Loaded(LEAVERS, headings, notes)
 
 
 @contextmanager
@@ -191,52 +141,58 @@ class Held:
 
 def _copy(workspace: Workspace, source: "Source", database: SourceDatabase) -> Held:
     """Make a workspace table of each of the dataset's, with the rows about people on the care leavers' table."""
-    place = f'source "{source.name}"'
-    found = database.find_tables(tuple(TABLES))
-    notes, columns, rows = [], {}, {}
-    for table, wanted in TABLES.items():
-        if table not in found:
-            if table in NEEDED:
-                where = f' in schema "{source.db_schema}"' if source.db_schema else ""
-                raise SourceError(f"{place}: no table {table}{where}; correct url or schema, or load the dataset")
-            make_table(workspace, table, dict.fromkeys(wanted, "VARCHAR"))
-            notes.append(f"{table} is not there")
+    there = database.find_tables(tuple(TABLES))
+    notes: list[str] = []
+    columns, rows = {}, {}
+    for name, table in TABLES.items():
+        if name not in there:
+            notes.append(_do_without(workspace, table, source))
             continue
-        present = _match(found[table], wanted)
-        for column in NEEDED.get(table, ()):
-            if column not in present:
-                raise SourceError(f"{place}: {table}: no column {wanted[column][0]}; load a release that has it")
-        if lacking := [names[0] for column, names in wanted.items() if column not in present]:
-            notes.append(f"{table} has no {', '.join(lacking)}")
-        where = "ssd_id(person) IN (SELECT person_id FROM ssd_people)" if "person" in wanted else "true"
-        first = table == "ssd_care_leavers"
-        rows[table] = database.read_table(
-            workspace, table, found[table], present, where="ssd_id(person) IS NOT NULL" if first else where
-        )
-        for column in wanted.keys() - present.keys():
-            workspace.execute(f'ALTER TABLE "{table}" ADD COLUMN {column} VARCHAR')
-        columns[table] = frozenset(present)
-        if table not in NEEDED and not _number(workspace, f'SELECT count(*) FROM "{table}"'):
-            notes.append(f"{table} has no row about these people")
-        if first:
-            if not rows[table]:
-                raise SourceError(f"{place}: ssd_care_leavers: no rows; load the dataset again")
+        present, table_notes = _copy_table(workspace, database, table, there[name])
+        columns[name] = frozenset(present)
+        rows[name] = number_of(workspace, f'SELECT count(*) FROM "{name}"')
+        notes += table_notes
+        if table.is_optional and not rows[name]:
+            notes.append(f"{name} has no row about these people")
+        if name == LEAVERS:
             workspace.execute(
-                "CREATE OR REPLACE TABLE ssd_people AS "
-                "SELECT DISTINCT ssd_id(person) AS person_id FROM ssd_care_leavers"
+                f"CREATE OR REPLACE TABLE ssd_people AS SELECT DISTINCT ssd_id(person) AS person_id FROM {LEAVERS}"
             )
-    old = "pers_common_child_id" in found["ssd_person"].columns or "pers_forename" not in found["ssd_person"].columns
-    kept = {table: _number(workspace, f'SELECT count(*) FROM "{table}"') for table in rows}
-    return Held(columns, kept, tuple(notes), is_old_release=old and source.kind == "ssd-systemc")
+    person = there["ssd_person"].columns
+    old = "pers_common_child_id" in person or "pers_forename" not in person
+    return Held(columns, rows, tuple(notes), is_old_release=old and source.kind == "ssd-systemc")
 
 
-def _match(found: TableFound, wanted: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
-    present = {}
-    for column, names in wanted.items():
-        theirs = next((found.columns[name] for name in names if name in found.columns), None)
-        if theirs is not None:
-            present[column] = theirs
-    return present
+def _do_without(workspace: Workspace, table: SsdTable, source: "Source") -> str:
+    if not table.is_optional:
+        where = f' in schema "{source.db_schema}"' if source.db_schema else ""
+        raise SourceError(
+            f'source "{source.name}": no table {table.name}{where}; correct url or schema, or load the dataset'
+        )
+    table.make_empty(workspace)
+    return f"{table.name} is not there"
+
+
+def _copy_table(
+    workspace: Workspace, database: SourceDatabase, table: SsdTable, there: TableFound
+) -> tuple[dict[str, str], list[str]]:
+    """Make the workspace table of one of the dataset's; the columns that it has, and a note on those it lacks."""
+    name, place = table.name, database.place
+    present = table.match(there.columns)
+    if missing := table.find_missing(present):
+        raise SourceError(f"{place}: {name}: no column {missing}; load a release that has it")
+    if name == LEAVERS:
+        where = "ssd_id(person) IS NOT NULL"
+    elif "person" in table.columns:
+        where = "ssd_id(person) IN (SELECT person_id FROM ssd_people)"
+    else:
+        where = "true"
+    rows_read = database.read_table(workspace, name, there, present, where=where)
+    if name == LEAVERS and not rows_read:
+        raise SourceError(f"{place}: {name}: no rows; load the dataset again")
+    table.complete(workspace, present)
+    lacking = [table.name_of(column) for column in table.columns if column not in present]
+    return present, [f"{name} has no {', '.join(lacking)}"] if lacking else []
 
 
 def _check_dates(workspace: Workspace, source: "Source", held: Held) -> None:
@@ -248,8 +204,8 @@ def _check_dates(workspace: Workspace, source: "Source", held: Held) -> None:
             ).fetchall()[0]
             if filled and not dates:
                 raise SourceError(
-                    f'source "{source.name}": {table}.{TABLES[table][column][0]}: none of its {filled:,} values is a '
-                    "date; load the dataset with the column as a date"
+                    f'source "{source.name}": {table}.{TABLES[table].name_of(column)}: none of its {filled:,} values '
+                    "is a date; load the dataset with the column as a date"
                 )
 
 
@@ -335,12 +291,8 @@ def _is_advisers(role: str, named: tuple[str, ...]) -> bool:
 # Which columns are supplied
 
 
-def _expression(name: str, profile: SystemProfile) -> str:
-    return "contact" if name == profile.contact else name
-
-
 def _choose_columns(
-    workspace: Workspace, profile: SystemProfile, held: Held, facts: SsdFacts, source: "Source"
+    workspace: Workspace, profile: SystemProfile, held: Held, facts: SsdFacts
 ) -> tuple[tuple[str, ...], list[str]]:
     """The catalogue's columns that this release supplies; a line for each that it should and does not."""
     leavers = {
@@ -349,8 +301,22 @@ def _choose_columns(
         "accommodation_suitable": "suitable", "activity": "activity", "pathway_plan_review_date": "plan",
         "personal_adviser": "adviser", "allocated_team": "team", "allocated_worker": "worker",
     }  # fmt: skip
-    supplied = [name for name, column in leavers.items() if held.has("ssd_care_leavers", column)]
-    supplied += [
+    supplied = [name for name, column in leavers.items() if held.has(LEAVERS, column)]
+    notes = []
+    if facts.confirmed_by == "nothing" and facts.is_old_release and "personal_adviser" in supplied:
+        supplied.remove("personal_adviser")
+        notes.append(
+            "personal_adviser is left out: this release names the highest worker number ever involved, and no "
+            "involvement reads as an adviser's; name the roles with adviser_roles"
+        )
+    left_out = _find_unfilled(workspace, supplied, profile)
+    supplied = [name for name in supplied if name not in left_out]
+    return ("person_id", "date_of_birth", *supplied, *_beside_leavers(held, facts)), [*notes, *left_out.values()]
+
+
+def _beside_leavers(held: Held, facts: SsdFacts) -> list[str]:
+    """The catalogue's columns that other tables than the care leavers' supply."""
+    supplied = [
         name
         for name, table, column in (
             ("death_date", "ssd_person", "died"),
@@ -368,34 +334,32 @@ def _choose_columns(
             supplied.append("pa_start_date")
     if facts.has_areas and held.has("ssd_address", "postcode"):
         supplied.append("out_of_area")
-    notes = []
-    people = _number(workspace, "SELECT count(*) FROM ssd_caseload_step")
-    if facts.confirmed_by == "nothing" and facts.is_old_release and "personal_adviser" in supplied:
-        supplied.remove("personal_adviser")
-        notes.append(
-            "personal_adviser is left out: this release names the highest worker number ever involved, and no "
-            "involvement reads as an adviser's; name the roles with adviser_roles"
-        )
-    for name in [name for name in supplied if name in leavers]:
-        filled = _number(workspace, f"SELECT count({_expression(name, profile)}) FROM ssd_caseload_step")
-        if name == "pathway_plan_review_date":
-            filled -= _number(
-                workspace, "SELECT count(*) FROM ssd_caseload_step WHERE pathway_plan_review_date LIKE 'not evidenced%'"
-            )
-        share = MOST_WITHOUT_ADVISER if name == "personal_adviser" else 1
-        if people >= ENOUGH_PEOPLE and people - filled >= share * people:
-            supplied.remove(name)
+    return supplied
+
+
+def _find_unfilled(workspace: Workspace, names: Sequence[str], profile: SystemProfile) -> dict[str, str]:
+    """Which of the care leavers' columns (nearly) nobody has, and what to say of each."""
+    people = number_of(workspace, "SELECT count(*) FROM ssd_caseload_step")
+    if people < ENOUGH_PEOPLE:
+        return {}
+    unfilled = {}
+    for name in names:
+        column = "contact" if name == profile.contact else name
+        evidence = f"nullif(starts_with({column}, 'not evidenced'), true)"
+        value = evidence if name == "pathway_plan_review_date" else column
+        without = people - number_of(workspace, f"SELECT count({value}) FROM ssd_caseload_step")
+        if without >= (MOST_WITHOUT_ADVISER if name == "personal_adviser" else 1) * people:
             remedy = "; name this council's role codes with adviser_roles" if name == "personal_adviser" else ""
-            notes.append(
-                f"{name} is left out: {people - filled:,} of {people:,} people have none, which is a fault of the "
+            unfilled[name] = (
+                f"{name} is left out: {without:,} of {people:,} people have none, which is a fault of the "
                 f"dataset's local codes and not of the cases{remedy}"
             )
-    return ("person_id", "date_of_birth", *supplied), notes
+    return unfilled
 
 
 def _check_people(workspace: Workspace, source: "Source") -> None:
-    people = _number(workspace, "SELECT count(*) FROM ssd_caseload_step")
-    if not _number(workspace, "SELECT count(*) FROM ssd_caseload_step WHERE date_of_birth IS NOT NULL"):
+    people = number_of(workspace, "SELECT count(*) FROM ssd_caseload_step")
+    if not number_of(workspace, "SELECT count(*) FROM ssd_caseload_step WHERE date_of_birth IS NOT NULL"):
         raise SourceError(
             f'source "{source.name}": ssd_person: no birth date for any of {people:,} people on ssd_care_leavers; '
             "check that both tables were loaded, and hold the same ids"
@@ -405,61 +369,50 @@ def _check_people(workspace: Workspace, source: "Source") -> None:
 # What had to be decided
 
 
-def _notes(workspace: Workspace, profile: SystemProfile, facts: SsdFacts, headings: tuple[str, ...]) -> Iterator[str]:
-    counted = fetch(
-        workspace,
-        f"""
-        SELECT
-            count(*) FILTER (age > {OLDEST}) AS too_old,
-            count(*) FILTER (NOT is_known) AS unknown,
-            count(*) FILTER (date_of_birth IS NULL) AS no_birth,
-            count(*) FILTER (is_estimate) AS estimates,
-            count(*) FILTER (eligibilities > 1) AS eligibilities,
-            count(*) FILTER (contacts > 1) AS contacts,
-            count(*) FILTER (eligibility IS NULL) AS no_eligibility,
-            count(*) FILTER (pathway_plan_review_date LIKE 'not evidenced%') AS no_evidence,
-            count(*) FILTER (listed_adviser IS NOT NULL AND personal_adviser IS NULL) AS ended,
-            count(*) FILTER (personal_adviser IS NOT NULL AND NOT has_open_adviser) AS unconfirmed,
-            count(*) FILTER (adviser_has_no_name) AS nameless,
-            count(*) FILTER (team_is_workers AND age >= 18) AS workers_team
-        FROM ssd_caseload_step
-        """,
-    )[0]
-    if counted["too_old"]:
-        yield f"{write_people(counted['too_old'])} aged 25 or over left out"
-    counted |= fetch(
-        workspace,
-        "SELECT count(*) AS rows, count(DISTINCT ssd_id(person)) AS people FROM ssd_care_leavers",
-    )[0]
-    if counted["rows"] > counted["people"]:
-        people = write_people(counted["people"])
-        yield f"ssd_care_leavers has {counted['rows']:,} rows for {people}; the newest contact was used"
-    for key, words in (
-        ("eligibilities", "with more than one eligibility: the one that fits their age was used"),
-        ("unknown", "not in ssd_person, so without a birth date"),
-        ("estimates", "with an estimated birth date, which was used"),
-    ):
-        if counted[key]:
-            yield f"{write_people(counted[key])} {words}"
-    if counted["no_eligibility"] and "eligibility" in headings:
-        yield f"{write_people(counted['no_eligibility'])} without an eligibility, which is left blank"
-    if counted["no_evidence"] and "pathway_plan_review_date" in headings:
-        yield (
-            f"{write_people(counted['no_evidence'])} with no contact record, without which the dataset shows no "
-            "pathway plan: not evidenced in this extract, so not judged"
-        )
-    if "personal_adviser" not in headings:
-        return
-    if counted["ended"]:
-        yield f"{write_people(counted['ended'])} with an adviser whose involvement has ended: read as no adviser"
-    if counted["unconfirmed"] and not profile.named:
-        yield f"{write_people(counted['unconfirmed'])} with an adviser no open involvement confirms: taken as listed"
-    if counted["nameless"]:
-        yield f"{write_people(counted['nameless'])} with an adviser whom ssd_professionals does not name: shown by id"
-    if counted["workers_team"]:
-        yield f"{write_people(counted['workers_team'])} aged 18 or over whose only team is the social worker's"
+NOTED: tuple[tuple[str, str, str | None], ...] = (
+    ("eligibilities > 1", "with more than one eligibility: the one that fits their age was used", None),
+    ("NOT is_known", "not in ssd_person, so without a birth date", None),
+    ("is_estimate", "with an estimated birth date, which was used", None),
+    ("eligibility IS NULL", "without an eligibility, which is left blank", "eligibility"),
+    (
+        "pathway_plan_review_date LIKE 'not evidenced%'",
+        "with no contact record, without which the dataset shows no pathway plan: not evidenced in this extract, so "
+        "not judged",
+        "pathway_plan_review_date",
+    ),
+    (
+        "listed_adviser IS NOT NULL AND personal_adviser IS NULL",
+        "with an adviser whose involvement has ended: read as no adviser",
+        "personal_adviser",
+    ),
+    (
+        "personal_adviser IS NOT NULL AND NOT has_open_adviser AND NOT getvariable('ssd_adviser_is_named')",
+        "with an adviser no open involvement confirms: taken as listed",
+        "personal_adviser",
+    ),
+    (
+        "adviser_has_no_name",
+        "with an adviser whom ssd_professionals does not name: shown by id",
+        "personal_adviser",
+    ),
+    (
+        "team_is_workers AND age >= 18",
+        "aged 18 or over whose only team is the social worker's",
+        "personal_adviser",
+    ),
+)
+"""What is noted of people: which, in words, and the column without which it is not said."""
 
 
-def _number(workspace: Workspace, query: str) -> int:
-    row = workspace.execute(query).fetchone()
-    return int(row[0]) if row else 0
+def _notes(workspace: Workspace, headings: Sequence[str]) -> Iterator[str]:
+    if too_old := number_of(workspace, f"SELECT count(*) FROM ssd_caseload_step WHERE age > {OLDEST}"):
+        yield f"{write_people(too_old)} aged 25 or over left out"
+    rows, people = workspace.execute(f"SELECT count(*), count(DISTINCT ssd_id(person)) FROM {LEAVERS}").fetchall()[0]
+    if rows > people:
+        yield f"{LEAVERS} has {rows:,} rows for {write_people(people)}; the newest contact was used"
+    counts = workspace.execute(
+        f"SELECT {', '.join(f'count(*) FILTER ({test})' for test, _, _ in NOTED)} FROM ssd_caseload_step"
+    ).fetchall()[0]
+    for count, (_, words, column) in zip(counts, NOTED, strict=True):
+        if count and (column is None or column in headings):
+            yield f"{write_people(count)} {words}"
