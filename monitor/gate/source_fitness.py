@@ -5,7 +5,7 @@ written. Whether a rule can fire at all is worked out from its conditions.
 """
 
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
@@ -25,6 +25,10 @@ Verdict = Literal["sound", "sound with a caveat", "cannot fire", "not supplied"]
 VERDICTS: tuple[Verdict, ...] = ("sound", "sound with a caveat", "cannot fire", "not supplied")
 Truth = bool | None
 ANY: frozenset[Truth] = frozenset({True, False, None})
+EITHER: frozenset[Truth] = frozenset({True, False})
+ONLY_TRUE: frozenset[Truth] = frozenset({True})
+ONLY_FALSE: frozenset[Truth] = frozenset({False})
+UNKNOWN: frozenset[Truth] = frozenset({None})
 
 EXTRACTED_ON, SUPPLIED_BY = "extracted on", "supplied by "
 """Names under which a night's profile keeps, by source, its date and the columns it brought."""
@@ -103,21 +107,32 @@ def describe(fitness: Iterable[Fitness], supplies: Iterable[Supply]) -> tuple[st
 def _judge(rule: "Rule", source: str, columns: frozenset[str], supplies: Sequence[Supply]) -> Fitness:
     if missing := [name for name in rule.needs if name not in columns]:
         return Fitness(rule.id, source, "not supplied", (f"no {', '.join(missing).replace('_', ' ')}",))
+    if never := _find_never(rule, columns, supplies):
+        return Fitness(rule.id, source, "cannot fire", (never,))
+    caveats = _find_caveats(rule, supplies)
+    return Fitness(rule.id, source, "sound with a caveat" if caveats else "sound", caveats)
+
+
+def _find_never(rule: "Rule", columns: frozenset[str], supplies: Sequence[Supply]) -> str | None:
+    """Why nobody can be in breach of the rule, if nobody can."""
     # A detail source adds to others: one of them alone decides who could be in breach only where all agree.
-    never = [why for each in supplies if (why := _known().get(each.kind, {}).get("cannot_fire", {}).get(rule.id))]
-    if never and len(never) == len(supplies):
-        return Fitness(rule.id, source, "cannot fire", (never[0],))
+    never = [_known().get(supply.kind, {}).get("cannot_fire", {}).get(rule.id) for supply in supplies]
+    if never and all(never):
+        return str(never[0])
     absent = frozenset(rule.columns) - columns
     if absent and not _can_fire(rule, absent):
-        words = ", ".join(sorted(absent)).replace("_", " ")
-        return Fitness(rule.id, source, "cannot fire", (f"without {words} it is never in breach",))
+        return f"without {', '.join(sorted(absent)).replace('_', ' ')} it is never in breach"
+    return None
+
+
+def _find_caveats(rule: "Rule", supplies: Sequence[Supply]) -> tuple[str, ...]:
     caveats = [
-        f"{name.replace('_', ' ')}: {said}"
+        f"{name.replace('_', ' ')}: {caveat}"
         for name in rule.columns
-        for each in supplies
-        if name in each.columns and (said := _known().get(each.kind, {}).get("columns", {}).get(name))
+        for supply in supplies
+        if name in supply.columns and (caveat := _known().get(supply.kind, {}).get("columns", {}).get(name))
     ]
-    return Fitness(rule.id, source, "sound with a caveat" if caveats else "sound", tuple(dict.fromkeys(caveats)))
+    return tuple(dict.fromkeys(caveats))
 
 
 def caveats_of(kind: str) -> tuple[str, ...]:
@@ -144,32 +159,65 @@ def _can_fire(rule: "Rule", absent: frozenset[str]) -> bool:
 
 def _truths(node: Any, blank: frozenset[str]) -> frozenset[Truth]:
     """The answers a condition could give; every answer, where that is not plain to see."""
-    if isinstance(node, exp.Paren):
-        return _truths(node.this, blank)
-    if isinstance(node, exp.Not):
-        return frozenset(None if each is None else not each for each in _truths(node.this, blank))
-    if isinstance(node, exp.And | exp.Or):
-        pairs = [(a, b) for a in _truths(node.left, blank) for b in _truths(node.right, blank)]
-        stops = isinstance(node, exp.Or)
-        return frozenset(stops if stops in pair else None if None in pair else not stops for pair in pairs)
-    if isinstance(node, exp.Is):
-        if isinstance(node.expression, exp.Null):
-            return frozenset({True}) if _is_null(node.this, blank) else frozenset({True, False})
-        if isinstance(node.expression, exp.Boolean):
-            return frozenset(each is node.expression.this for each in _truths(node.this, blank))
-    if isinstance(node, exp.NullSafeEQ | exp.NullSafeNEQ) and isinstance(node.expression, exp.Literal):
-        known = _is_null(node.this, blank)
-        return frozenset({isinstance(node, exp.NullSafeNEQ)}) if known else frozenset({True, False})
-    if isinstance(node, exp.Column) and node.name == "declined":
-        return frozenset({False}) if "declined" in blank else frozenset({True, False})
-    if isinstance(node, exp.Anonymous) and node.name.casefold() == "blank":
-        # A cell that nobody supplies is not blank.
-        return frozenset({False}) if any(_is_null(each, blank) for each in node.expressions) else ANY
-    if isinstance(node, exp.EQ | exp.NEQ | exp.LT | exp.LTE | exp.GT | exp.GTE):
-        return frozenset({None}) if _is_null(node.left, blank) or _is_null(node.right, blank) else ANY
-    if isinstance(node, exp.In | exp.Between | exp.Column):
-        return frozenset({None}) if _is_null(node if isinstance(node, exp.Column) else node.this, blank) else ANY
+    return next((answers(node, blank) for kinds, answers in TRUTHS if isinstance(node, kinds)), ANY)
+
+
+def _of_not(node: Any, blank: frozenset[str]) -> frozenset[Truth]:
+    return frozenset(None if answer is None else not answer for answer in _truths(node.this, blank))
+
+
+def _of_both(node: Any, blank: frozenset[str]) -> frozenset[Truth]:
+    """AND is false where either is, OR true where either is; else unknown where either is."""
+    decides = isinstance(node, exp.Or)
+    pairs = [(a, b) for a in _truths(node.left, blank) for b in _truths(node.right, blank)]
+    return frozenset(decides if decides in pair else None if None in pair else not decides for pair in pairs)
+
+
+def _of_is(node: Any, blank: frozenset[str]) -> frozenset[Truth]:
+    if isinstance(node.expression, exp.Null):
+        return ONLY_TRUE if _is_null(node.this, blank) else EITHER
+    if isinstance(node.expression, exp.Boolean):
+        return frozenset(answer is node.expression.this for answer in _truths(node.this, blank))
     return ANY
+
+
+def _of_distinct(node: Any, blank: frozenset[str]) -> frozenset[Truth]:
+    if not isinstance(node.expression, exp.Literal):
+        return ANY
+    return frozenset({isinstance(node, exp.NullSafeNEQ)}) if _is_null(node.this, blank) else EITHER
+
+
+def _of_column(node: Any, blank: frozenset[str]) -> frozenset[Truth]:
+    if node.name == "declined":
+        return ONLY_FALSE if "declined" in blank else EITHER
+    return UNKNOWN if _is_null(node, blank) else ANY
+
+
+def _of_call(node: Any, blank: frozenset[str]) -> frozenset[Truth]:
+    # A cell that nobody supplies is not blank.
+    asks_blank = node.name.casefold() == "blank"
+    return ONLY_FALSE if asks_blank and any(_is_null(cell, blank) for cell in node.expressions) else ANY
+
+
+def _of_comparison(node: Any, blank: frozenset[str]) -> frozenset[Truth]:
+    return UNKNOWN if _is_null(node.left, blank) or _is_null(node.right, blank) else ANY
+
+
+def _of_range(node: Any, blank: frozenset[str]) -> frozenset[Truth]:
+    return UNKNOWN if _is_null(node.this, blank) else ANY
+
+
+TRUTHS: tuple[tuple[Any, Callable[[Any, frozenset[str]], frozenset[Truth]]], ...] = (
+    (exp.Paren, lambda node, blank: _truths(node.this, blank)),
+    (exp.Not, _of_not),
+    (exp.And | exp.Or, _of_both),
+    (exp.Is, _of_is),
+    (exp.NullSafeEQ | exp.NullSafeNEQ, _of_distinct),
+    (exp.Column, _of_column),
+    (exp.Anonymous, _of_call),
+    (exp.EQ | exp.NEQ | exp.LT | exp.LTE | exp.GT | exp.GTE, _of_comparison),
+    (exp.In | exp.Between, _of_range),
+)
 
 
 def _is_null(node: Any, blank: frozenset[str]) -> bool:

@@ -263,21 +263,27 @@ def _identities(seen: Comparison, gate: "Gate") -> Iterator[str]:
 def _older(seen: Comparison) -> Iterator[str]:
     """An extract from before the last one: it would undo what has been recorded since."""
     night = _day(seen.last_night)
-    moved = [one for name, one in seen.moved.items() if not _is_taken(name, seen)]
-    back, forward = sum(one.back for one in moved), sum(one.forward for one in moved)
-    for one in seen.sources:
-        if one.newest and one.newest_before and one.newest < one.newest_before and back > max(forward, 2):
-            yield (
-                f"{one.source}: an older extract than that of {night}: its newest date is {_day(one.newest)}, theirs "
-                f"was {_day(one.newest_before)}, and {back:,} dates have gone back; export it again"
-            )
-            return
+    back = _count_dates_back(seen)
+    older = [one for one in seen.sources if one.newest and one.newest_before and one.newest < one.newest_before]
+    if older and back:
+        yield (
+            f"{older[0].source}: an older extract than that of {night}: its newest date is {_day(older[0].newest)}, "
+            f"theirs was {_day(older[0].newest_before)}, and {back:,} dates have gone back; export it again"
+        )
+        return
     declared = [one.extracted_on for one in seen.sources if one.how == DECLARED and one.extracted_on]
     if declared and seen.last_extracted_on and min(declared) < seen.last_extracted_on:
         yield (
             f"an older extract than that of {night}: it is of {_day(min(declared))}, theirs was of "
             f"{_day(seen.last_extracted_on)}; export it again, or correct extracted_on"
         )
+
+
+def _count_dates_back(seen: Comparison) -> int:
+    """How many dates have gone back, if more than a slip of the pen and more than have gone forward."""
+    moved = [one for name, one in seen.moved.items() if not _is_taken(name, seen)]
+    back, forward = sum(one.back for one in moved), sum(one.forward for one in moved)
+    return back if back > max(forward, 2) else 0
 
 
 DECLARED = "as declared"

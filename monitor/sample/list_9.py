@@ -5,7 +5,7 @@ benchmarks, and it is read back exactly as a council's own workbook would be.
 """
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from functools import lru_cache
 from pathlib import Path
@@ -28,14 +28,7 @@ HEADINGS = (
     "Type of Accommodation", "Suitability of Accommodation", "Activity Status", "Local notes flag",
 )  # fmt: skip
 OTHER_SHEETS = {
-    "List 1": (
-        "Child Unique ID",
-        "Gender",
-        "Ethnicity",
-        "Date of Birth",
-        "Date of Contact",
-        "Contact Source",
-    ),
+    "List 1": ("Child Unique ID", "Gender", "Ethnicity", "Date of Birth", "Date of Contact", "Contact Source"),
     "List 8": ("Child Unique ID", "Gender", "Ethnicity", "Date of Birth", "Date Started to be Looked After"),
     "List 10": ("Individual adopter identifier", "Family identifier", "Gender", "Ethnicity", "Date of Birth"),
 }
@@ -182,29 +175,9 @@ def _row(known: Record, today: int) -> list[Cell]:
 
 def _disorder(row: list[Cell], known: Record, habit: int) -> None:
     """The same facts as some council somewhere writes them; ``habit`` (0 to 99) says which."""
-    if habit == 3:
-        row[PERSON_ID] = int(known.person_id)
-    elif habit in (7, 57) and known.eligibility == "former relevant":
-        row[ELIGIBILITY] = "former relevant 18-20" if row[AGE] < 21 else "former relevant 21-24"  # type: ignore[operator]
-    elif habit == 9:
-        row[ELIGIBILITY] = known.eligibility and known.eligibility.upper()
-    elif habit in (15, 65) and known.accommodation is not None:
-        row[ACCOMMODATION_TYPE] = f"{known.accommodation}{2 if known.suitable is False else 1}"
-    elif habit == 19 and known.accommodation is not None:
-        row[ACCOMMODATION_TYPE] = known.accommodation
-    elif habit == 25:
-        row[IN_TOUCH] = known.in_touch
-    elif habit == 28:
-        row[ACTIVITY_STATUS] = known.activity
-    elif habit == 33:
-        row[SUITABILITY] = {True: "1", False: "2", None: None}[known.suitable]
-    elif habit in (41, 91):
-        row[PLAN] = None if known.plan_on is None else _day_month_year(known.plan_on)
-        row[CONTACT] = None if known.contact_on is None else _day_month_year(known.contact_on)
-    elif habit == 44:
-        row[BORN] = _day_month_year(known.born_on)
-    elif habit == 55:
-        row[TEAM] = f"{known.team} "
+    if habit in HABITS:
+        for column, cell in HABITS[habit](known, row).items():
+            row[column] = cell
     if known.plan_on is None and habit % 2:
         row[PLAN] = NOBODY_1900
     if habit % 8 == 5:
@@ -214,6 +187,42 @@ def _disorder(row: list[Cell], known: Record, habit: int) -> None:
 @lru_cache(maxsize=20_000)
 def _day_month_year(ordinal: int) -> str:
     return date.fromordinal(ordinal).strftime("%d/%m/%Y")
+
+
+def _as_age_band(known: Record, row: Sequence[Cell]) -> dict[int, Cell]:
+    if known.eligibility != "former relevant":
+        return {}
+    return {ELIGIBILITY: "former relevant 18-20" if row[AGE] < 21 else "former relevant 21-24"}  # type: ignore[operator]
+
+
+def _as_return_code(known: Record, row: Sequence[Cell]) -> dict[int, Cell]:
+    if known.accommodation is None:
+        return {}
+    return {ACCOMMODATION_TYPE: f"{known.accommodation}{2 if known.suitable is False else 1}"}
+
+
+def _as_written_dates(known: Record, row: Sequence[Cell]) -> dict[int, Cell]:
+    dates = {PLAN: known.plan_on, CONTACT: known.contact_on}
+    return {column: None if day is None else _day_month_year(day) for column, day in dates.items()}
+
+
+HABITS: Mapping[int, Callable[[Record, Sequence[Cell]], dict[int, Cell]]] = {
+    3: lambda known, row: {PERSON_ID: int(known.person_id)},
+    7: _as_age_band,
+    57: _as_age_band,
+    9: lambda known, row: {ELIGIBILITY: known.eligibility and known.eligibility.upper()},
+    15: _as_return_code,
+    65: _as_return_code,
+    19: lambda known, row: {ACCOMMODATION_TYPE: known.accommodation},
+    25: lambda known, row: {IN_TOUCH: known.in_touch},
+    28: lambda known, row: {ACTIVITY_STATUS: known.activity},
+    33: lambda known, row: {SUITABILITY: {True: "1", False: "2", None: None}[known.suitable]},
+    41: _as_written_dates,
+    91: _as_written_dates,
+    44: lambda known, row: {BORN: _day_month_year(known.born_on)},
+    55: lambda known, row: {TEAM: f"{known.team} "},
+}
+"""How the rows of some places are written otherwise, by the last two digits of the place."""
 
 
 def _write_csv(path: Path, rows: Iterator[list[Cell]]) -> None:

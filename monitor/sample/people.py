@@ -36,17 +36,7 @@ DIED_PLACES = range(11, 14)
 STEADY_PLACES = range(200)
 """These never leave the extract between 16 and 25, so what they show is always there."""
 
-SIXTEEN = (
-    ("F2", 52),
-    ("P2", 6),
-    ("F4", 7),
-    ("F5", 6),
-    ("P5", 3),
-    ("G5", 19),
-    ("G4", 3),
-    ("G6", 1),
-    (None, 3),
-)
+SIXTEEN = (("F2", 52), ("P2", 6), ("F4", 7), ("F5", 6), ("P5", 3), ("G5", 19), ("G4", 3), ("G6", 1), (None, 3))
 EIGHTEEN = (
     ("F2", 22), ("F1", 5), ("P2", 4), ("F4", 7), ("F5", 17), ("P5", 7), ("G5", 25), ("G4", 6), ("G6", 4),
     (None, 3),
@@ -93,6 +83,26 @@ class Record:
     home_since: int
 
 
+@dataclass(slots=True)
+class _Life:
+    """What a record is worked out from: the person's draws, and where on ``day`` they are in their life and round."""
+
+    draws: list[float]
+    place: int
+    day: int
+    turns: float
+    stay: int
+    entered_on: int
+    where: int
+    fate: float
+    adult_on: int
+    adult: bool
+    grown: bool
+    studies: bool
+    closed_on: int | None
+    closed: bool
+
+
 def record(rng: Random, *, seed: int, place: int, day: int) -> Record | None:
     """The record of whoever holds ``place`` on ``day`` (an ordinal), or None while it is not in the extract.
 
@@ -100,35 +110,21 @@ def record(rng: Random, *, seed: int, place: int, day: int) -> Record | None:
     """
     turns = place + seed * 0.1234567
     generation, stay = divmod(day + int(turns * GOLDEN % 1 * STAY), STAY)
-    entered = day - stay
     rng.seed((seed << 64) + (place << 24) + generation)
     # Every draw is made for every person, in this order, whatever the day: a life must not depend on when
     # it is looked at.
     u = [rng.random() for _ in range(40)]
-
-    where = (day + int(turns * ROOT_2 % 1 * ROUND)) % ROUND
-    fate = turns * ROOT_3 % 1
-    away = 300 + int(u[0] * 2600)
-    if place not in STEADY_PLACES and away <= stay < away + 10 + int(u[1] * 30):
+    if place not in STEADY_PLACES and _is_away(u, stay):
         return None
-
+    entered = day - stay
     born_on = entered - 5844 - 3 - int(u[2] * 30)
-    adult_on, grown_on = birthday(born_on, 18), birthday(born_on, 21)
-    adult, grown = day >= adult_on, day >= grown_on
-    studies = u[3] < 0.05
-    closed_on = grown_on + int(u[4] * 50) if u[5] < (0.35 if studies else 0.72) else None
-    closed = closed_on is not None and day > closed_on
+    life = _live(u, place, turns, (day, stay), born_on)
     uasc = u[6] < 0.12
-
-    accommodation = _home(u, day, adult, closed, where, fate)
-    contact_on, back = _contact(u, day, entered, closed_on, where)
-    in_touch = _in_touch(u, day, adult, grown, closed, back, where, contact_on)
-    if in_touch == "RHOM":
-        accommodation = "B"
-    plan_on = _plan(u, min(day, closed_on) if closed_on else day, entered)
     team = _pick(((0, 28), (1, 25), (2, 24), (3, 23)), u[7])
-    if place in DIED_PLACES and stay > STAY * 0.39:
-        in_touch = "DIED"
+    contact_on, back = _contact(life)
+    in_touch = _in_touch(life, back, contact_on)
+    accommodation = "B" if in_touch == "RHOM" else _home(life)
+    plan_on = _plan(life)
     return Record(
         place=place,
         person_id=f"{place * 10 + generation % 10:07d}",
@@ -138,19 +134,48 @@ def record(rng: Random, *, seed: int, place: int, day: int) -> Record | None:
         uasc=uasc,
         disability=None if u[10] > 0.985 else u[10] < 0.17,
         team=TEAMS[team],
-        worker=_worker(u, place, team, adult),
-        adviser=_adviser(u, place, team, day, stay, adult, closed, back),
-        eligibility=_eligibility(u, day, entered, adult_on, grown, where),
+        worker=_worker(life, team),
+        adviser=_adviser(life, team, back),
+        eligibility=_eligibility(life),
         plan_on=plan_on,
-        in_touch=in_touch,
+        in_touch="DIED" if place in DIED_PLACES and stay > STAY * 0.39 else in_touch,
         contact_on=contact_on,
         accommodation=accommodation,
-        suitable=_suitable(u, day, turns, accommodation),
-        activity=_activity(u, day, adult, grown, studies),
-        spoilt=_spoilt(where, fate, day, plan_on, contact_on, closed),
+        suitable=_suitable(life, accommodation),
+        activity=_activity(life),
+        spoilt=_spoilt(life, plan_on, contact_on),
         entered_on=entered,
-        closed_on=closed_on if closed and not back else None,
-        home_since=max(entered, day - _at_home(u, day, turns, where, accommodation)),
+        closed_on=life.closed_on if life.closed and not back else None,
+        home_since=max(entered, day - _at_home(life, accommodation)),
+    )
+
+
+def _is_away(u: list[float], stay: int) -> bool:
+    """Whether they are missing from the extract for some weeks."""
+    away = 300 + int(u[0] * 2600)
+    return away <= stay < away + 10 + int(u[1] * 30)
+
+
+def _live(u: list[float], place: int, turns: float, when: tuple[int, int], born_on: int) -> _Life:
+    day, stay = when
+    adult_on, grown_on = birthday(born_on, 18), birthday(born_on, 21)
+    studies = u[3] < 0.05
+    closed_on = grown_on + int(u[4] * 50) if u[5] < (0.35 if studies else 0.72) else None
+    return _Life(
+        draws=u,
+        place=place,
+        day=day,
+        turns=turns,
+        stay=stay,
+        entered_on=day - stay,
+        where=(day + int(turns * ROOT_2 % 1 * ROUND)) % ROUND,
+        fate=turns * ROOT_3 % 1,
+        adult_on=adult_on,
+        adult=day >= adult_on,
+        grown=day >= grown_on,
+        studies=studies,
+        closed_on=closed_on,
+        closed=closed_on is not None and day > closed_on,
     )
 
 
@@ -186,13 +211,12 @@ def _last(day: int, phase: float, gaps: tuple[int, ...]) -> int:
     return day - _since((day + int(phase * total)) % total, gaps)
 
 
-def _contact(u: list[float], day: int, entered: int, closed_on: int | None, where: int) -> tuple[int | None, bool]:
+def _contact(life: _Life) -> tuple[int | None, bool]:
     """When they were last spoken to, and whether a closed case has been taken up again."""
+    u, day, where, closed_on = life.draws, life.day, life.where, life.closed_on
     usual = 16 + int(u[11] * 34)
     lapse = 70 + int(u[12] * 150) if u[13] < 0.5 else usual + 5
-    gaps = (usual, usual - 7, lapse, usual + 4)
-    known_to = min(day, closed_on) if closed_on is not None else day
-    last = _last(known_to, u[14], gaps)
+    last = _last(day if closed_on is None else min(day, closed_on), u[14], (usual, usual - 7, lapse, usual + 4))
     back = False
     if closed_on is not None and day > closed_on:
         if u[15] < 0.07:
@@ -205,67 +229,68 @@ def _contact(u: list[float], day: int, entered: int, closed_on: int | None, wher
         if u[20] < 0.4 and closed_on < opened <= day:
             back = day < shut
             last = max(last, day - (where - 1400) % 30 if back else shut - 1)
-    last -= 1
-    last -= max(0, date.fromordinal(last).weekday() - 4)
-    return (last if last >= entered else None), back
+    last = _working_day(last - 1)
+    return (last if last >= life.entered_on else None), back
 
 
-def _in_touch(
-    u: list[float],
-    day: int,
-    adult: bool,
-    grown: bool,
-    closed: bool,
-    back: bool,
-    where: int,
-    contact_on: int | None,
-) -> str | None:
+def _working_day(day: int) -> int:
+    """The day, or the Friday before it."""
+    return day - max(0, date.fromordinal(day).weekday() - 4)
+
+
+def _in_touch(life: _Life, back: bool, contact_on: int | None) -> str | None:
+    u = life.draws
     if u[21] < 0.008:
         return None
-    if not grown and 0.008 < u[21] < 0.022:
+    if not life.grown and 0.008 < u[21] < 0.022:
         return "RHOM"
-    if closed and not back:
-        if u[22] < 0.06:
-            return "NREQ"
-        if u[22] < 0.10:
-            return "REFU"
-        return "NO" if u[22] < 0.35 else "YES"
-    if adult and not grown and 800 <= where < 845:
-        return "REFU"
-    if adult and not grown and 900 <= where < 930:
-        return "NREQ"
-    silent = contact_on is None or day - contact_on > 84
-    return "NO" if adult and silent and u[22] < 0.6 else "YES"
+    if life.closed and not back:
+        return _in_touch_once_closed(u[22])
+    if refusal := _refusal(life):
+        return refusal
+    silent = contact_on is None or life.day - contact_on > 84
+    return "NO" if life.adult and silent and u[22] < 0.6 else "YES"
 
 
-def _plan(u: list[float], day: int, entered: int) -> int | None:
+def _in_touch_once_closed(share: float) -> str:
+    return "NREQ" if share < 0.06 else "REFU" if share < 0.10 else "NO" if share < 0.35 else "YES"
+
+
+def _refusal(life: _Life) -> str | None:
+    if not life.adult or life.grown:
+        return None
+    return "REFU" if 800 <= life.where < 845 else "NREQ" if 900 <= life.where < 930 else None
+
+
+def _plan(life: _Life) -> int | None:
     """When the pathway plan was last started or reviewed; on a closed case, by the day it closed."""
+    u, entered = life.draws, life.entered_on
+    day = life.day if life.closed_on is None else min(life.day, life.closed_on)
     if u[23] < 0.05 and day < entered + 1300:
         return None
     usual = 130 + int(u[24] * 48)
     lapse = 215 + int(u[25] * 190) if u[26] < 0.75 else usual
     first = entered + 20 + int(u[27] ** 2 * 230)
-    last = _last(day, u[28], (usual, lapse)) - 1
-    last -= max(0, date.fromordinal(last).weekday() - 4)
+    last = _working_day(_last(day, u[28], (usual, lapse)) - 1)
     return max(first, last) if day > first else None
 
 
-def _eligibility(u: list[float], day: int, entered: int, adult_on: int, grown: bool, where: int) -> str | None:
+def _eligibility(life: _Life) -> str | None:
+    u = life.draws
     if u[29] < 0.035:
         return "qualifying"
-    if day >= adult_on + (int(u[30] * 200) - 160 if u[30] > 0.8 else 0):
-        if u[29] > 0.992 or (grown and 1200 <= where < 1255):
+    if life.day >= life.adult_on + (int(u[30] * 200) - 160 if u[30] > 0.8 else 0):
+        if u[29] > 0.992 or (life.grown and 1200 <= life.where < 1255):
             return "no current eligibility" if u[31] < 0.85 else None
         return "former relevant"
-    return "relevant" if u[31] < 0.2 and day > entered + 100 else "eligible"
+    return "relevant" if u[31] < 0.2 and life.day > life.entered_on + 100 else "eligible"
 
 
-def _adviser(
-    u: list[float], place: int, team: int, day: int, stay: int, adult: bool, closed: bool, back: bool
-) -> str | None:
-    spell, into = divmod(day + int(u[32] * 560), 560)
-    let_go = closed and not back
-    still_waiting = stay < u[33] ** 2.5 * 850 and not (adult and stay > 760)
+def _adviser(life: _Life, team: int, back: bool) -> str | None:
+    u, place = life.draws, life.place
+    spell, into = divmod(life.day + int(u[32] * 560), 560)
+    let_go = life.closed and not back
+    still_waiting = life.stay < u[33] ** 2.5 * 850 and not (life.adult and life.stay > 760)
     between_two = into < 34 and (place + spell) % 3 > 0
     if let_go or still_waiting or between_two:
         return ("Duty", "TBC")[place % 2] if u[34] < 0.1 else None
@@ -274,56 +299,67 @@ def _adviser(
     return name if place < 900 else f"{name} {place // 900 + 1}"
 
 
-def _worker(u: list[float], place: int, team: int, adult: bool) -> str | None:
-    return None if adult else f"S {SURNAMES[(team * 6 + place + 3) % len(SURNAMES)]}"
+def _worker(life: _Life, team: int) -> str | None:
+    return None if life.adult else f"S {SURNAMES[(team * 6 + life.place + 3) % len(SURNAMES)]}"
 
 
-def _home(u: list[float], day: int, adult: bool, closed: bool, where: int, fate: float) -> str | None:
-    if where < 60 and (adult or 0.42 <= fate < 0.7):
-        return "S" if fate < 0.42 else "V" if fate < 0.56 else "W" if fate < 0.8 else "R"
-    if adult and fate < 0.2 and 400 <= where < 550:
+def _home(life: _Life) -> str | None:
+    u, fate = life.draws, life.fate
+    if life.where < 60 and (life.adult or 0.42 <= fate < 0.7):
+        return _stopgap(fate)
+    if life.adult and fate < 0.2 and 400 <= life.where < 550:
         return "X"
-    if closed and u[35] < 0.05:
+    if life.closed and u[35] < 0.05:
         return None if u[35] < 0.03 else "R"
-    moved = (day + int(u[36] * 1500)) % 1500 < 750
-    return _pick(ADULT_HOMES if adult else CHILD_HOMES, u[37] if moved else (u[37] + 0.37) % 1)
+    moved = (life.day + int(u[36] * 1500)) % 1500 < 750
+    return _pick(ADULT_HOMES if life.adult else CHILD_HOMES, u[37] if moved else (u[37] + 0.37) % 1)
 
 
-def _at_home(u: list[float], day: int, turns: float, where: int, accommodation: str | None) -> int:
+def _stopgap(fate: float) -> str:
+    return "S" if fate < 0.42 else "V" if fate < 0.56 else "W" if fate < 0.8 else "R"
+
+
+def _days_since_unsuitable(life: _Life) -> int:
+    return (life.day + int(life.turns * ROOT_5 % 1 * 2600)) % 2600
+
+
+def _at_home(life: _Life, accommodation: str | None) -> int:
     """For how many days the present home has been theirs."""
-    if accommodation in ("S", "V", "W", "R") and where < 60:
-        return where
+    if accommodation in ("S", "V", "W", "R") and life.where < 60:
+        return life.where
     if accommodation == "X":
-        return where - 400
-    unsuitable = (day + int(turns * ROOT_5 % 1 * 2600)) % 2600
-    return unsuitable if unsuitable < 50 else (day + int(u[36] * 1500)) % 750
+        return life.where - 400
+    unsuitable = _days_since_unsuitable(life)
+    return unsuitable if unsuitable < 50 else (life.day + int(life.draws[36] * 1500)) % 750
 
 
-def _suitable(u: list[float], day: int, turns: float, accommodation: str | None) -> bool | None:
+def _suitable(life: _Life, accommodation: str | None) -> bool | None:
+    share = life.draws[38]
     if accommodation in (None, "R", "G"):
         return None
     if accommodation in ("S", "X"):
         return False
     if accommodation in ("V", "W"):
-        return u[38] < 0.15
-    if (day + int(turns * ROOT_5 % 1 * 2600)) % 2600 < 50:
+        return share < 0.15
+    if _days_since_unsuitable(life) < 50:
         return False
-    return None if u[38] > 0.985 else True
+    return None if share > 0.985 else True
 
 
-def _activity(u: list[float], day: int, adult: bool, grown: bool, studies: bool) -> str | None:
-    if grown and studies:
+def _activity(life: _Life) -> str | None:
+    u = life.draws
+    if life.grown and life.studies:
         return "F1" if u[38] < 0.7 else "F2"
-    share = u[39] if (day + int(u[38] * 800)) % 800 < 400 else (u[39] + 0.43) % 1
-    return _pick(TWENTY_ONE if grown else EIGHTEEN if adult else SIXTEEN, share)
+    share = u[39] if (life.day + int(u[38] * 800)) % 800 < 400 else (u[39] + 0.43) % 1
+    return _pick(TWENTY_ONE if life.grown else EIGHTEEN if life.adult else SIXTEEN, share)
 
 
-def _spoilt(where: int, fate: float, day: int, plan_on: int | None, contact_on: int | None, closed: bool) -> str | None:
+def _spoilt(life: _Life, plan_on: int | None, contact_on: int | None) -> str | None:
     """Twice a round one cell cannot be read for a fortnight: by choice one that some rule had failed."""
-    if not (1000 <= where < 1014 or 2100 <= where < 2112):
+    if not (1000 <= life.where < 1014 or 2100 <= life.where < 2112):
         return None
-    if plan_on is not None and day - plan_on > 183 and not closed:
+    if plan_on is not None and life.day - plan_on > 183 and not life.closed:
         return "plan"
-    if contact_on is not None and day - contact_on > (365 if closed else 56):
+    if contact_on is not None and life.day - contact_on > (365 if life.closed else 56):
         return "contact"
-    return ("plan", "contact", "accommodation", "activity", "in_touch")[int(fate * 5)]
+    return ("plan", "contact", "accommodation", "activity", "in_touch")[int(life.fate * 5)]

@@ -74,78 +74,134 @@ def _rows(*, people: int, as_at: date, seed: int) -> Iterator[list[Cell]]:
             yield [known.person_id, *(held[name] for name in HELD)]
 
 
-def _circumstances(rng: Random, known: Record, *, seed: int, day: int) -> dict[str, Cell]:
-    rng.seed(f"{seed} {known.person_id} circumstances")
-    turned_18, turned_21 = birthday(known.born_on, 18), birthday(known.born_on, 21)
-    grown, closed = day >= turned_21, known.closed_on is not None
-    open_to = known.closed_on or day
+class _Draws:
+    """What befalls one person, drawn from ``rng``, as it is known on ``day``."""
 
-    def share() -> float:
-        return rng.random()
+    def __init__(self, rng: Random, known: Record, day: int) -> None:
+        self.share, self.known, self.day = rng.random, known, day
+        self.turned_18, self.turned_21 = birthday(known.born_on, 18), birthday(known.born_on, 21)
+        self.grown, self.closed = day >= self.turned_21, known.closed_on is not None
 
-    def lately(usual: int, late: float, *, until: int = open_to) -> int | None:
-        """The last of a round of events ``usual`` days apart, of which about a share ``late`` comes too late."""
+    def lately(self, usual: int, late: float, *, whatever_closed: bool = False) -> int | None:
+        """The last of a round of events ``usual`` days apart, of which about a share ``late`` comes too late.
+
+        None happens once a case is closed, unless ``whatever_closed``.
+        """
+        share = self.share
+        until = self.day if whatever_closed else self.known.closed_on or self.day
         every = usual - int(share() * usual * 0.4)
         longer, often = int(usual * (0.3 + share() * 1.2)), share()
         lapse = every + longer if often < late * 2.4 else every
         position = (until + int(share() * (every + lapse))) % (every + lapse)
         on = until - (position if position < every else position - every) - 1
-        return on if on > known.entered_on else None
+        return on if on > self.known.entered_on else None
 
+    def by_now(self, day: int | None) -> date | None:
+        return _on(day if day is not None and day <= self.day else None)
+
+
+def _circumstances(rng: Random, known: Record, *, seed: int, day: int) -> dict[str, Cell]:
+    rng.seed(f"{seed} {known.person_id} circumstances")
+    draws = _Draws(rng, known, day)
     # Every draw is made for everyone, in this order, whatever the day: what is known of someone must not
     # depend on when it is looked at.
-    provided = share() < 0.9 and known.accommodation in PROVIDED
-    elsewhere, interval = share() < 0.2, share() < 0.06
-    confirmed, visited = lately(140 if grown else 48, 0.12), lately(52, 0.12)
-    met_on = None if share() < 0.15 else min(day, known.entered_on + 60)
-    unsettled, spell = share() < 0.3, int(share() * 1500)
-    assessed_on = None if share() < 0.07 else min(day, known.entered_on + 70)
-    heads = 10 if share() < 0.88 else 7
-    voice, others, identity, support = share() < 0.93, share() < 0.9, share() < 0.8, share() < 0.75
-    signed_on = (known.plan_on or 0) + 1 + int(share() * 14) if share() < 0.95 else day + 1
-    talked_on = turned_21 - 70 + int(share() * 50) if share() < 0.6 else day + 1
-    offered_on, no_offer, outcome = lately(340, 0.16, until=day), share() < 0.14, share()
-    risk = (day + int(share() * 1000)) % 1000 < 90 and not closed
-    risk_seen = lately(26, 0.2)
-    told, supervised, acted = lately(330, 0.1, until=day), lately(84, 0.12, until=day), lately(50, 0.15)
-    history_on = turned_18 - 180 + int(share() * 150) if share() < 0.82 else day + 1
-    decided_on = turned_18 - 200 if share() < 0.65 else day + 1
-    released_on = known.home_since + 30 + int(share() * 300)
-    parent = share() < 0.04 or known.activity == "G6"
+    return {
+        "eligible_from": _on(known.entered_on),
+        "closure_date": _on(known.closed_on),
+        **_home(draws),
+        **_visits(draws),
+        **_adviser(draws),
+        **_plan(draws),
+        **_offers(draws),
+        **_risk(draws),
+        **_services(draws),
+        **_coming_of_age(draws),
+    }
 
-    offers = [talked_on] if talked_on <= day else []
-    if grown and not no_offer and offered_on is not None and (closed or known.adviser is None):
-        offers.append(offered_on)
-    planned = known.plan_on is not None
+
+def _home(draws: _Draws) -> dict[str, Cell]:
+    known, share = draws.known, draws.share
     return {
         "accommodation_start_date": _on(known.home_since if known.accommodation else None),
-        "accommodation_provided_by_authority": _yes_no(provided),
-        "out_of_area": _yes_no(elsewhere),
-        "address_confirmed_date": _on(confirmed),
-        "last_visit_date": _on(visited),
-        "agreed_contact_interval_days": 84 if interval and not grown else None,
+        "accommodation_provided_by_authority": _yes_no(share() < 0.9 and known.accommodation in PROVIDED),
+        "out_of_area": _yes_no(share() < 0.2),
+        "agreed_contact_interval_days": 84 if share() < 0.06 and not draws.grown else None,
+    }
+
+
+def _visits(draws: _Draws) -> dict[str, Cell]:
+    return {
+        "address_confirmed_date": _on(draws.lately(140 if draws.grown else 48, 0.12)),
+        "last_visit_date": _on(draws.lately(52, 0.12)),
+    }
+
+
+def _adviser(draws: _Draws) -> dict[str, Cell]:
+    share, day = draws.share, draws.day
+    met_on = None if share() < 0.15 else min(day, draws.known.entered_on + 60)
+    unsettled, spell = share() < 0.3, int(share() * 1500)
+    return {
         "pa_first_met_date": _on(met_on),
         "pa_changes_12_months": (day + spell) % 1500 // 375 if unsettled else 0,
-        "eligible_from": _on(known.entered_on),
-        "needs_assessment_date": _on(assessed_on),
-        "plan_heads_complete": heads if planned else None,
-        "plan_voice_recorded": _yes_no(voice) if planned else None,
-        "plan_professionals_consulted": _yes_no(others) if planned else None,
-        "plan_identity_covered": _yes_no(identity) if planned else None,
-        "plan_trauma_support_covered": _yes_no(support) if planned else None,
-        "plan_signed_off_date": _on(signed_on if planned and signed_on <= day else None),
+    }
+
+
+def _plan(draws: _Draws) -> dict[str, Cell]:
+    share, known, day = draws.share, draws.known, draws.day
+    assessed_on = None if share() < 0.07 else min(day, known.entered_on + 70)
+    plan: dict[str, Cell] = {
+        "plan_heads_complete": 10 if share() < 0.88 else 7,
+        "plan_voice_recorded": _yes_no(share() < 0.93),
+        "plan_professionals_consulted": _yes_no(share() < 0.9),
+        "plan_identity_covered": _yes_no(share() < 0.8),
+        "plan_trauma_support_covered": _yes_no(share() < 0.75),
+        "plan_signed_off_date": draws.by_now((known.plan_on or 0) + 1 + int(share() * 14) if share() < 0.95 else None),
+    }
+    if known.plan_on is None:
+        plan = dict.fromkeys(plan)
+    return {"needs_assessment_date": _on(assessed_on), **plan}
+
+
+def _offers(draws: _Draws) -> dict[str, Cell]:
+    share, known, day = draws.share, draws.known, draws.day
+    talked_on = draws.turned_21 - 70 + int(share() * 50) if share() < 0.6 else day + 1
+    offered_on, no_offer, outcome = draws.lately(340, 0.16, whatever_closed=True), share() < 0.14, share()
+    offers = [talked_on] if talked_on <= day else []
+    if draws.grown and not no_offer and offered_on is not None and (draws.closed or known.adviser is None):
+        offers.append(offered_on)
+    return {
         "over21_offer_date": _on(max(offers, default=None)),
         "over21_offer_outcome": _outcome(known, outcome) if offers else None,
-        "closure_date": _on(known.closed_on),
-        "risk_open": _yes_no(risk),
-        "risk_plan_review_date": _on(risk_seen if risk else None),
-        "local_offer_date": _on(told),
-        "health_history_date": _on(history_on if history_on <= day else None),
-        "last_supervision_date": _on(supervised),
-        "adult_services_decision_date": _on(decided_on if known.disability and decided_on <= day else None),
+    }
+
+
+def _risk(draws: _Draws) -> dict[str, Cell]:
+    is_open = (draws.day + int(draws.share() * 1000)) % 1000 < 90 and not draws.closed
+    seen_on = draws.lately(26, 0.2)
+    return {"risk_open": _yes_no(is_open), "risk_plan_review_date": _on(seen_on if is_open else None)}
+
+
+def _services(draws: _Draws) -> dict[str, Cell]:
+    told_on = draws.lately(330, 0.1, whatever_closed=True)
+    supervised_on = draws.lately(84, 0.12, whatever_closed=True)
+    acted_on = draws.lately(50, 0.15)
+    return {
+        "local_offer_date": _on(told_on),
+        "last_supervision_date": _on(supervised_on),
+        "eet_action_date": _on(acted_on if (draws.known.activity or "").startswith("G") else None),
+    }
+
+
+def _coming_of_age(draws: _Draws) -> dict[str, Cell]:
+    share, known = draws.share, draws.known
+    history_on = draws.turned_18 - 180 + int(share() * 150) if share() < 0.82 else None
+    decided_on = draws.turned_18 - 200 if share() < 0.65 else None
+    released_on = known.home_since + 30 + int(share() * 300)
+    return {
+        "health_history_date": draws.by_now(history_on),
+        "adult_services_decision_date": draws.by_now(decided_on if known.disability else None),
         "release_date": _on(released_on if known.accommodation == "X" else None),
-        "is_parent": _yes_no(parent),
-        "eet_action_date": _on(acted if (known.activity or "").startswith("G") else None),
+        "is_parent": _yes_no(share() < 0.04 or known.activity == "G6"),
     }
 
 
