@@ -24,41 +24,54 @@ STRENGTHS = "['eligible', 'relevant', 'former relevant']"
 
 
 def read_merged(path: Path | None) -> dict[str, str]:
-    """Each old id with the id that stands for it in the end; ``Problems`` names every line that is wrong."""
+    """Return for each old id the id that stands for it in the end; ``Problems`` names every line that is wrong."""
     if path is None:
         return {}
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [(number, [cell.strip() for cell in row]) for number, row in enumerate(csv.reader(file), start=1)]
-    except (OSError, UnicodeDecodeError, csv.Error) as fault:
-        raise Problems([f"merged_ids: {path.name} cannot be read as UTF-8 csv ({type(fault).__name__})"]) from None
-    if not rows or rows[0][1] != HEADINGS:
-        raise Problems([f"merged_ids: {path.name}: the first line must be {','.join(HEADINGS)}"])
+    place = f"merged_ids: {path.name}"
     merged: dict[str, str] = {}
     problems = []
-    for number, row in rows[1:]:
-        place = f"merged_ids: {path.name}: line {number}"
+    for number, row in enumerate(_read_lines(path, place), start=2):
         if not any(row):
             continue
-        if len(row) != 2 or not all(row):
-            problems.append(f"{place}: needs an old id and a new one")
-        elif row[0] == row[1]:
-            problems.append(f"{place}: the old id and the new one are the same")
-        elif merged.get(row[0], row[1]) != row[1]:
-            problems.append(f"{place}: an earlier line gives the old id another new one; keep the right line")
+        if problem := _find_problem(row, merged):
+            problems.append(f"{place}: line {number}: {problem}")
         else:
             merged[row[0]] = row[1]
-    for old in merged:
-        seen, new = {old}, merged[old]
-        while new in merged and new not in seen:
-            seen.add(new)
-            new = merged[new]
-        if new in seen:
-            problems.append(f"merged_ids: {path.name}: some ids lead back to themselves; leave out the wrong line")
-            break
+    if any(_leads_back(old, merged) for old in merged):
+        problems.append(f"{place}: some ids lead back to themselves; leave out the wrong line")
     if problems:
         raise Problems(problems)
     return {old: _last(old, merged) for old in merged}
+
+
+def _read_lines(path: Path, place: str) -> list[list[str]]:
+    """The lines under the headings."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = [[cell.strip() for cell in row] for row in csv.reader(file)]
+    except (OSError, UnicodeDecodeError, csv.Error) as fault:
+        raise Problems([f"{place} cannot be read as UTF-8 csv ({type(fault).__name__})"]) from None
+    if not rows or rows[0] != HEADINGS:
+        raise Problems([f"{place}: the first line must be {','.join(HEADINGS)}"])
+    return rows[1:]
+
+
+def _find_problem(row: list[str], merged: dict[str, str]) -> str | None:
+    if len(row) != 2 or not all(row):
+        return "needs an old id and a new one"
+    if row[0] == row[1]:
+        return "the old id and the new one are the same"
+    if merged.get(row[0], row[1]) != row[1]:
+        return "an earlier line gives the old id another new one; keep the right line"
+    return None
+
+
+def _leads_back(old: str, merged: dict[str, str]) -> bool:
+    seen, new = {old}, merged[old]
+    while new in merged and new not in seen:
+        seen.add(new)
+        new = merged[new]
+    return new in seen
 
 
 def _last(old: str, merged: dict[str, str]) -> str:

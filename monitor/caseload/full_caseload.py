@@ -1,6 +1,6 @@
 """Table ``caseload``: tonight's people, and beside them everyone on the roster or unlisted who is missing tonight."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 
 from monitor.caseload import joining, unlisted
@@ -10,6 +10,8 @@ from monitor.caseload.rows import NOT_SUPPLIED, columns_of
 from monitor.catalogue.columns import BY_NAME, COLUMNS
 from monitor.catalogue.derived import derived_sql
 from monitor.workspace import Workspace, number_of, step
+
+RECORDED = ", ".join(f"{column.name}, {column.name}_gap" for column in COLUMNS)
 
 
 @step(reads=("roster",), changes=("tonight",), drops=("typed",), makes=("caseload",))
@@ -34,6 +36,27 @@ def join_roster(
     if absent:
         joining.update_absent(workspace)
         joining.spell_teams(workspace, "absent", "allocated_team", team_names or {})
+    kept, generated = _choose_columns(workspace, supplied, absent=absent)
+    generated["as_at"] = f"DATE '{as_at}'"
+    declared = [f"{name} {kind}" for name, kind in kept.items()] + [
+        f"{name} {_kind_of(name)} GENERATED ALWAYS AS ({value}) VIRTUAL" for name, value in generated.items()
+    ]
+    workspace.execute("DROP TABLE IF EXISTS caseload")
+    workspace.execute(f"CREATE TABLE caseload ({', '.join(declared)})")
+    _fill(workspace, kept, as_at, absent=absent)
+    # One copy is enough: from here ``tonight`` is what the caseload holds of those present.
+    workspace.execute("DROP VIEW tonight")
+    workspace.execute("DROP TABLE typed")
+    workspace.execute(
+        f"CREATE VIEW tonight AS SELECT person_id, {RECORDED}, said_died AS died, source FROM caseload WHERE present"
+    )
+    workspace.execute("DROP TABLE IF EXISTS absent")
+
+
+def _choose_columns(
+    workspace: Workspace, supplied: frozenset[str], *, absent: bool
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The columns that vary, with their types, and those that are the same for everyone, with their values."""
     tonight = columns_of(workspace, "typed")
     kept = {"person_id": "VARCHAR"}
     generated: dict[str, str] = {}
@@ -52,25 +75,20 @@ def join_roster(
         "age": "INTEGER", "category": "VARCHAR", "declined": "BOOLEAN", "once_entitled": "BOOLEAN",
         "accommodation_since": "DATE", "first_seen_on": "DATE",
     }  # fmt: skip
-    generated["as_at"] = f"DATE '{as_at}'"
-    declared = [f"{name} {kind}" for name, kind in kept.items()] + [
-        f"{name} {'DATE' if name == 'as_at' else _kind_of(name)} GENERATED ALWAYS AS ({value}) VIRTUAL"
-        for name, value in generated.items()
-    ]
-    recorded = ", ".join(f"{column.name}, {column.name}_gap" for column in COLUMNS)
+    return kept, generated
+
+
+def _fill(workspace: Workspace, kept: Iterable[str], as_at: date, *, absent: bool) -> None:
+    listed = ", ".join(kept)
     absent_rows = (
-        f"""
-        UNION ALL
-        SELECT person_id, {recorded}, died AS said_died, source, false AS present FROM absent"""
+        f"UNION ALL SELECT person_id, {RECORDED}, died AS said_died, source, false AS present FROM absent"
         if absent
         else ""
     )
-    workspace.execute("DROP TABLE IF EXISTS caseload")
-    workspace.execute(f"CREATE TABLE caseload ({', '.join(declared)})")
     workspace.execute(
         f"""
-        INSERT INTO caseload ({", ".join(kept)})
-        SELECT {", ".join(kept)} FROM (
+        INSERT INTO caseload ({listed})
+        SELECT {listed} FROM (
             SELECT *, {derived_sql()} FROM (
                 SELECT
                     shown.*,
@@ -82,7 +100,7 @@ def join_roster(
                     CASE WHEN shown.present OR roster.person_id IS NOT NULL
                         THEN coalesce(roster.first_seen_on, $as_at) END AS first_seen_on
                 FROM (
-                    SELECT person_id, {recorded}, died AS said_died, source, true AS present FROM tonight
+                    SELECT person_id, {RECORDED}, died AS said_died, source, true AS present FROM tonight
                     {absent_rows}
                 ) AS shown
                 LEFT JOIN roster USING (person_id)
@@ -91,17 +109,12 @@ def join_roster(
         """,
         {"as_at": as_at},
     )
-    # One copy is enough: from here ``tonight`` is what the caseload holds of those present.
-    workspace.execute("DROP VIEW tonight")
-    workspace.execute("DROP TABLE typed")
-    workspace.execute(
-        f"CREATE VIEW tonight AS SELECT person_id, {recorded}, said_died AS died, source FROM caseload WHERE present"
-    )
-    workspace.execute("DROP TABLE IF EXISTS absent")
 
 
 def _kind_of(name: str) -> str:
-    return "VARCHAR" if name.endswith("_gap") else BY_NAME[name].duckdb_type
+    if name.endswith("_gap"):
+        return "VARCHAR"
+    return "DATE" if name == "as_at" else BY_NAME[name].duckdb_type
 
 
 def _read_absent(workspace: Workspace, *, even_nobody: bool) -> bool:

@@ -26,6 +26,7 @@ from monitor.caseload.rows import (
     refuse_before_birth,
     type_usable_rows,
 )
+from monitor.catalogue import cells
 from monitor.catalogue.columns import BY_NAME, COLUMNS
 from monitor.catalogue.headings import match_headings
 from monitor.errors import SourceError
@@ -33,13 +34,14 @@ from monitor.sources import care_history
 from monitor.sources.care_history import CareHistory
 from monitor.sources.extract import Extract, SourceContext, say_nothing
 from monitor.sources.read import read_source
-from monitor.words import fold_name, write_people
+from monitor.words import fold_name, write_count, write_people
 from monitor.workspace import Workspace, number_of, step, suit
 
 if TYPE_CHECKING:
     from monitor.config.settings import Config
 
 NOTED_HEADINGS = 20
+IN_UNREADABLE = "listed in unreadable.csv"
 
 
 @dataclass(frozen=True)
@@ -165,47 +167,54 @@ def type_rows(
         '"column" VARCHAR, reason VARCHAR, value VARCHAR)'
     )
     readings = [_begin_reading(number, extract) for number, extract in enumerate(extracts)]
-    placeholders = names.placeholders
+    beside = cells.ReadBeside(as_at, names.placeholders)
     rows = unreadable_rows = duplicates = conflicts = 0
     for reading in readings:
-        read_texts(workspace, reading, as_at, placeholders)
-        if "allocated_team" in reading.tables:
-            joining.spell_teams(workspace, reading.tables["allocated_team"], "value", names.teams)
-        unusable = list_unusable_rows(workspace, reading)
-        usable = type_usable_rows(workspace, reading)
-        list_cells(workspace, reading)
-        workspace.execute(f'DROP VIEW "{reading.extract.table}"')
-        workspace.execute(f'DROP TABLE "{reading.extract.table}_rows"')
-        for table in reading.tables.values():
-            workspace.execute(f'DROP TABLE "{table}"')
-        refuse_before_birth(workspace, reading)
+        usable, unusable = _type_reading(workspace, reading, beside, names)
         equal, differing = collapse(workspace, reading)
         duplicates, conflicts = duplicates + equal, conflicts + differing
         unreadable_rows += unusable
         if reading.extract.role == "caseload":
             rows += usable + unusable
     joined = joining.join_readings(workspace, readings)
-    unreadable_cells = number_of(
-        workspace, "SELECT count(*) FROM unreadable WHERE \"column\" <> '' AND reason <> ?", PLACEHOLDER
-    )
-    advisers = number_of(workspace, "SELECT count(*) FROM unreadable WHERE reason = ?", PLACEHOLDER)
     supplied = frozenset().union(*(reading.supplied for reading in readings))
     if care:
         _add_values(workspace, *care.beside)
         supplied |= frozenset(care.beside[1])
     _show_tonight(workspace, "typed", readings, supplied)
-    return Intake(
+    intake = Intake(
         people=number_of(workspace, "SELECT count(*) FROM typed"),
         rows=rows,
         unreadable_rows=unreadable_rows,
-        unreadable_cells=unreadable_cells,
+        unreadable_cells=number_of(
+            workspace, "SELECT count(*) FROM unreadable WHERE \"column\" <> '' AND reason <> ?", PLACEHOLDER
+        ),
         conflicts=conflicts,
         duplicates=duplicates,
-        placeholder_advisers=advisers,
+        placeholder_advisers=number_of(workspace, "SELECT count(*) FROM unreadable WHERE reason = ?", PLACEHOLDER),
         supplied=supplied,
-        notes=(*joined, *_notes(readings, unreadable_rows, unreadable_cells, duplicates, conflicts, advisers)),
+        notes=(),
         fingerprint=hashlib.sha256("\n".join(map(_print_of, extracts)).encode()).hexdigest(),
     )
+    return replace(intake, notes=(*joined, *_note_sources(readings), *_note_counts(intake)))
+
+
+def _type_reading(
+    workspace: Workspace, reading: Reading, beside: cells.ReadBeside, names: CouncilNames
+) -> tuple[int, int]:
+    """Make the reading's typed table in place of the extract's; how many rows can be used, and how many cannot."""
+    read_texts(workspace, reading, beside)
+    if "allocated_team" in reading.tables:
+        joining.spell_teams(workspace, reading.tables["allocated_team"], "value", names.teams)
+    unusable = list_unusable_rows(workspace, reading)
+    usable = type_usable_rows(workspace, reading)
+    list_cells(workspace, reading)
+    workspace.execute(f'DROP VIEW "{reading.extract.table}"')
+    workspace.execute(f'DROP TABLE "{reading.extract.table}_rows"')
+    for table in reading.tables.values():
+        workspace.execute(f'DROP TABLE "{table}"')
+    refuse_before_birth(workspace, reading)
+    return usable, unusable
 
 
 def _begin_reading(number: int, extract: Extract) -> Reading:
@@ -244,36 +253,31 @@ def _show_tonight(workspace: Workspace, stored: str, readings: Sequence[Reading]
     workspace.execute(f"CREATE VIEW tonight AS SELECT {', '.join(selected)} FROM {stored}")
 
 
-def _notes(
-    readings: Sequence[Reading],
-    unreadable_rows: int,
-    unreadable_cells: int,
-    duplicates: int,
-    conflicts: int,
-    advisers: int,
-) -> list[str]:
-    notes: list[str] = []
+def _note_sources(readings: Sequence[Reading]) -> Iterator[str]:
     for reading in readings:
-        notes.extend(f"{reading.extract.source}: {note}" for note in reading.extract.notes)
+        yield from (f"{reading.extract.source}: {note}" for note in reading.extract.notes)
         if reading.extra:
             named = ", ".join(f'"{heading[:60]}"' for heading in reading.extra[:NOTED_HEADINGS])
             more = f" and {len(reading.extra) - NOTED_HEADINGS} more" if len(reading.extra) > NOTED_HEADINGS else ""
-            notes.append(f"{reading.place}: headings that no rule needs were ignored: {named}{more}")
-    for count, one, many in (
-        (unreadable_rows, "row could not be used and is", "rows could not be used and are"),
-        (unreadable_cells, "cell could not be read and is", "cells could not be read and are"),
-    ):
+            yield f"{reading.place}: headings that no rule needs were ignored: {named}{more}"
+
+
+def _note_counts(intake: Intake) -> Iterator[str]:
+    for count, one, many, rest in (
+        (intake.unreadable_rows, "row could not be used and is", "rows could not be used and are", IN_UNREADABLE),
+        (intake.unreadable_cells, "cell could not be read and is", "cells could not be read and are", IN_UNREADABLE),
+        (intake.duplicates, "repeated row", "repeated rows", "said the same again"),
+        (
+            intake.conflicts, "row disagrees", "rows disagree",
+            "with another for the same person; which was used is listed in unreadable.csv",
+        ),
+        (
+            intake.placeholder_advisers, "personal adviser is", "personal advisers are",
+            "a team or a placeholder, and read as blank",
+        ),
+    ):  # fmt: skip
         if count:
-            notes.append(f"{count:,} {one if count == 1 else many} listed in unreadable.csv")
-    if duplicates:
-        notes.append(f"{duplicates:,} repeated {'row' if duplicates == 1 else 'rows'} said the same again")
-    if conflicts:
-        what = "1 row disagrees" if conflicts == 1 else f"{conflicts:,} rows disagree"
-        notes.append(f"{what} with another for the same person; which was used is listed in unreadable.csv")
-    if advisers:
-        what = "1 personal adviser is" if advisers == 1 else f"{advisers:,} personal advisers are"
-        notes.append(f"{what} a team or a placeholder, and read as blank")
-    return notes
+            yield f"{write_count(count, one, many)} {rest}"
 
 
 def create_empty(workspace: Workspace) -> None:

@@ -50,6 +50,13 @@ def find(store: Connection, person_id: str) -> list["Row[Any]"]:
     return [row for row in rows if secrets.compare_digest(_mark(row.salt, person_id), row.mark)]
 
 
+def forget_returned(store: Connection, as_at: dt.date) -> None:
+    """Take back what a night of this date said of anyone's return, before the night that puts it right says it."""
+    table = table_of(RemovedPerson)
+    nobody = {"person_id": None, "back_on": None, "back_in": None}
+    store.execute(table.update().where(table.c.back_on == as_at).values(nobody))
+
+
 def note_returned(
     workspace: Workspace,
     store: Connection,
@@ -57,16 +64,9 @@ def note_returned(
     run_id: int,
     as_at: dt.date,
     recorded_at: dt.datetime,
-    corrects: bool,
 ) -> None:
-    """Know again whoever is new to the roster tonight and was removed once, with an event for each.
-
-    ``corrects``: the date was accepted before, and what it said of anyone's return is said anew.
-    """
+    """Know again everyone who is new to the roster tonight and was removed once, with an event for each."""
     table = table_of(RemovedPerson)
-    if corrects:
-        nobody = {"person_id": None, "back_on": None, "back_in": None}
-        store.execute(table.update().where(table.c.back_on == as_at).values(nobody))
     wanted = select(table.c.removal_id, table.c.mark, table.c.salt).where(table.c.person_id.is_(None))
     gone = store.execute(wanted).all()
     if not gone:

@@ -5,7 +5,6 @@ Everything that is not used is listed in ``unreadable`` with its place and reaso
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
 
 from monitor.catalogue import cells
 from monitor.catalogue.columns import BY_NAME, COLUMNS
@@ -54,13 +53,13 @@ class Reading:
         return f"{self.extract.file}{sheet}"
 
 
-def read_texts(workspace: Workspace, reading: Reading, as_at: date, placeholders: Sequence[str]) -> None:
+def read_texts(workspace: Workspace, reading: Reading, beside: cells.ReadBeside) -> None:
     for name, position in reading.positions.items():
         if name == PERSON_ID:
             continue
         table = f"read_{reading.number}_{name}"
         texts = f'SELECT DISTINCT c{position} AS text FROM "{reading.extract.table}" WHERE c{position} IS NOT NULL'
-        cells.read_cells(workspace, table, BY_NAME[name], texts, as_at=as_at, not_an_adviser=placeholders)
+        cells.read_cells(workspace, table, BY_NAME[name], texts, beside)
         reading.tables[name] = table
         found = fetch(
             workspace,
@@ -218,37 +217,41 @@ def _suitability(reading: Reading) -> list[str]:
 # Cells that cannot be read
 
 
+@dataclass(frozen=True)
+class _Listing:
+    """Cells to be listed: of ``table`` of meanings those for which ``where`` is true, with their reason (SQL)."""
+
+    table: str
+    where: str
+    reason: str
+    shown: str = "''"
+    beside: str = ""
+
+
 def list_cells(workspace: Workspace, reading: Reading) -> None:
     for name, table in reading.tables.items():
-        joins = f'JOIN "{table}" AS m ON m.text = {_cell(reading, name)}'
         if name in reading.faulty:
-            _list_cell(workspace, reading, name, "m.fault", "m.shown", joins, "m.fault IS NOT NULL")
+            _list_cell(workspace, reading, name, _Listing(table, "m.fault IS NOT NULL", "m.fault", "m.shown"))
         if name == "personal_adviser":
-            _list_cell(workspace, reading, name, f"'{PLACEHOLDER}'", "''", joins, "m.placeholder")
-    if reading.splits_accommodation and "accommodation_suitable" in reading.tables:
-        joins = (
-            f'JOIN "{reading.tables["accommodation_suitable"]}" AS m '
-            f"ON m.text = {_cell(reading, 'accommodation_suitable')} "
-            f'JOIN "{reading.tables["accommodation"]}" AS a ON a.text = {_cell(reading, "accommodation")}'
-        )
-        _list_cell(
-            workspace, reading, "accommodation_suitable", f"'{CONTRADICTION}'", "''", joins, "m.value <> a.suitable"
-        )
+            _list_cell(workspace, reading, name, _Listing(table, "m.placeholder", f"'{PLACEHOLDER}'"))
+    name = "accommodation_suitable"
+    if reading.splits_accommodation and name in reading.tables:
+        beside = f'JOIN "{reading.tables["accommodation"]}" AS a ON a.text = {_cell(reading, "accommodation")}'
+        listing = _Listing(reading.tables[name], "m.value <> a.suitable", f"'{CONTRADICTION}'", beside=beside)
+        _list_cell(workspace, reading, name, listing)
 
 
 def _cell(reading: Reading, name: str) -> str:
     return f"r.c{reading.positions[name]}"
 
 
-def _list_cell(
-    workspace: Workspace, reading: Reading, name: str, reason: str, shown: str, joins: str, where: str
-) -> None:
+def _list_cell(workspace: Workspace, reading: Reading, name: str, listing: _Listing) -> None:
     workspace.execute(
         f"""
         INSERT INTO unreadable
-        SELECT $source, $file, $sheet, r."row", '{name}', {reason}, {shown}
-        FROM ({_rows(reading)}) AS r {joins}
-        WHERE r.person_id IS NOT NULL AND {where}
+        SELECT $source, $file, $sheet, r."row", '{name}', {listing.reason}, {listing.shown}
+        FROM ({_rows(reading)}) AS r JOIN "{listing.table}" AS m ON m.text = {_cell(reading, name)} {listing.beside}
+        WHERE r.person_id IS NOT NULL AND {listing.where}
         ORDER BY r."row"
         """,
         _place_of(reading) | _id_heading(reading),
@@ -260,31 +263,39 @@ def refuse_before_birth(workspace: Workspace, reading: Reading, births: str | No
 
     The birth date is the row's own, or where ``births`` is given, the person's in that table.
     """
-    table = reading.typed
-    present = columns_of(workspace, table)
-    dates = [one.name for one in COLUMNS if one.records_past and one.name in present and one.name != "date_of_birth"]
+    present = columns_of(workspace, reading.typed)
+    dates = [column.name for column in COLUMNS if column.records_past and column.name in present - {"date_of_birth"}]
     if not dates or (births is None and "date_of_birth" not in present):
         return
     born, joined = "t.date_of_birth", ""
     if births is not None:
         born, joined = "b.date_of_birth", f"JOIN {births} AS b USING (person_id)"
-    rows = f'SELECT t."row", {born} AS born, {", ".join(dates)} FROM {table} AS t {joined}'
+    rows = f'SELECT t."row", {born} AS born, {", ".join(dates)} FROM {reading.typed} AS t {joined}'
     found = fetch(workspace, f"SELECT {', '.join(f'bool_or({name} < born) AS {name}' for name in dates)} FROM ({rows})")
-    for name in (name for name, any_before in found[0].items() if any_before):
-        workspace.execute(f'CREATE OR REPLACE TEMP TABLE too_early AS SELECT "row" FROM ({rows}) WHERE {name} < born')
-        workspace.execute(
-            f"""
-            INSERT INTO unreadable
-            SELECT $source, $file, $sheet, "row", '{name}', '{cells.BEFORE_BIRTH}', '' FROM too_early ORDER BY "row"
-            """,
-            _place_of(reading),
-        )
-        if f"{name}_gap" not in present:
-            workspace.execute(f"ALTER TABLE {table} ADD COLUMN {name}_gap VARCHAR")
-        workspace.execute(
-            f'UPDATE {table} SET {name} = NULL, {name}_gap = {UNREADABLE} WHERE "row" IN (SELECT "row" FROM too_early)'
-        )
-        workspace.execute("DROP TABLE too_early")
+    for name, any_before in found[0].items():
+        if any_before:
+            workspace.execute(
+                f'CREATE OR REPLACE TEMP TABLE too_early AS SELECT "row" FROM ({rows}) WHERE {name} < born'
+            )
+            _refuse_too_early(workspace, reading, name, has_gap=f"{name}_gap" in present)
+            workspace.execute("DROP TABLE too_early")
+
+
+def _refuse_too_early(workspace: Workspace, reading: Reading, name: str, *, has_gap: bool) -> None:
+    """List the column's cells in the rows of ``too_early``, and make them unreadable."""
+    workspace.execute(
+        f"""
+        INSERT INTO unreadable
+        SELECT $source, $file, $sheet, "row", '{name}', '{cells.BEFORE_BIRTH}', '' FROM too_early ORDER BY "row"
+        """,
+        _place_of(reading),
+    )
+    if not has_gap:
+        workspace.execute(f"ALTER TABLE {reading.typed} ADD COLUMN {name}_gap VARCHAR")
+    workspace.execute(
+        f"UPDATE {reading.typed} SET {name} = NULL, {name}_gap = {UNREADABLE} "
+        'WHERE "row" IN (SELECT "row" FROM too_early)'
+    )
 
 
 def by_extract(readings: Sequence[Reading], attribute: str) -> str:

@@ -4,6 +4,7 @@ Reading each distinct text once keeps a million rows cheap: dates, codes and tea
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -51,14 +52,20 @@ def tidy(text: str) -> str:
     return f"trim(regexp_replace({text}, '{WHITE}', ' ', 'g'))"
 
 
+@dataclass(frozen=True)
+class ReadBeside:
+    """What texts are read beside: the night's date, and the folded names that are no personal adviser's."""
+
+    as_at: date
+    placeholders: Sequence[str] = ()
+
+
 def read_cells(
     workspace: Workspace,
     table: str,
     column: Column,
     texts: str,
-    *,
-    as_at: date,
-    not_an_adviser: Sequence[str] = (),
+    beside: ReadBeside,
 ) -> None:
     """Make ``table``(text, value, fault, shown, suitable, died, placeholder) for the query ``texts``.
 
@@ -92,7 +99,7 @@ def read_cells(
                 placeholder
             FROM judged
             """,
-            _parameters(column, as_at, not_an_adviser),
+            _parameters(column, beside),
         )
 
 
@@ -175,12 +182,12 @@ def _placeholder(column: Column) -> str:
     return named if column.name == "personal_adviser" else "false"
 
 
-def _parameters(column: Column, as_at: date, not_an_adviser: Sequence[str]) -> dict[str, Any]:
+def _parameters(column: Column, beside: ReadBeside) -> dict[str, Any]:
     parameters: dict[str, Any] = {}
     if column.kind == "date" and column.records_past:
-        parameters["as_at"] = as_at
+        parameters["as_at"] = beside.as_at
     if column.name == "personal_adviser":
-        parameters["not_an_adviser"] = list(not_an_adviser)
+        parameters["not_an_adviser"] = list(beside.placeholders)
     return parameters
 
 

@@ -4,7 +4,7 @@ Where a code and its description disagree, the cell is unreadable.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from monitor.catalogue.columns import BY_NAME, ELIGIBILITY
@@ -217,7 +217,7 @@ _PLACES = {
 def read_accommodation(text: str) -> Accommodation:
     """The letter, with the suitability that an SSDA903 digit or the words beside it give."""
     bare = squeeze(text)
-    if is_blank(bare) or fold_phrase(bare) in BLANK_PHRASES:
+    if _says_nothing(bare):
         return Accommodation(None)
     if re.fullmatch(r"0(\.0)?", bare):
         return Accommodation(NOT_APPLICABLE)
@@ -230,13 +230,15 @@ def read_accommodation(text: str) -> Accommodation:
     suitable = {"1": True, "2": False, "": said}[digit]
     if letter not in _PLACES or (digit and said not in (None, suitable)):
         return Accommodation(UNREADABLE)
-    if described is UNREADABLE:
-        # A delimiter makes the letter a code whatever remark follows it, unless the remark is a code itself:
-        # "b) C: Community home" has a list mark that looks like a code.
-        remark = read_accommodation(rest).code
-        trusted = token.delimited and remark in (UNREADABLE, letter)
-        return Accommodation(letter, suitable) if trusted else Accommodation(UNREADABLE)
+    # A delimiter makes the letter a code whatever remark follows it, unless the remark is a code itself:
+    # "b) C: Community home" has a list mark that looks like a code.
+    if described is UNREADABLE and token.delimited and read_accommodation(rest).code in (UNREADABLE, letter):
+        described = letter
     return Accommodation(letter, suitable) if described in (None, letter) else Accommodation(UNREADABLE)
+
+
+def _says_nothing(bare: str) -> bool:
+    return is_blank(bare) or fold_phrase(bare) in BLANK_PHRASES
 
 
 def _take_suitability(phrase: str) -> tuple[str, bool | None]:
@@ -295,19 +297,17 @@ def _activity_of(phrase: str) -> Code:
     if set(words) - _ACTIVITY_WORDS:
         return UNREADABLE
     if re.search(r"not in education employment (or|and) training|\bneet\b", phrase):
-        reasons = [
-            code
-            for code, pattern in (
-                ("G4", r"illness|disability"),
-                ("G6", r"pregnancy|parenting"),
-                ("G5", r"other (circumstances|reasons)"),
-            )
-            if re.search(pattern, phrase)
-        ]
-        return reasons[0] if len(reasons) == 1 else UNREADABLE
-    modes = [letter for letter, words_of in (("F", "full time"), ("P", "part time")) if words_of in phrase]
-    if len(modes) != 1:
-        return UNREADABLE
+        return _only(code for code, pattern in _REASONS if re.search(pattern, phrase))
+    modes = [letter for letter, mode in (("F", "full time"), ("P", "part time")) if mode in phrase]
+    subject = _subject_of(phrase)
+    return modes[0] + subject if len(modes) == 1 and isinstance(subject, str) else UNREADABLE
+
+
+_REASONS = (("G4", r"illness|disability"), ("G6", r"pregnancy|parenting"), ("G5", r"other (circumstances|reasons)"))
+
+
+def _subject_of(phrase: str) -> Code:
+    """The digit of what they do, if it is one thing."""
     left = re.sub(r"(not|other than)( an)? apprenticeships?", "", phrase)
     subjects = []
     if re.search(r"(education )?other than higher( education)?|other education|further education", left):
@@ -318,7 +318,12 @@ def _activity_of(phrase: str) -> Code:
         subjects.append("4")
     if re.search(r"training|employment", left):
         subjects.append("5")
-    return modes[0] + subjects[0] if len(subjects) == 1 else UNREADABLE
+    return _only(subjects)
+
+
+def _only(codes: Iterable[str]) -> Code:
+    found = list(codes)
+    return found[0] if len(found) == 1 else UNREADABLE
 
 
 # What came of an offer, and any further column of codes
@@ -344,17 +349,45 @@ def _read_plain(column: str, text: str) -> Code:
 
 # Yes and no
 
-_YES = frozenset({"yes", "y", "true", "t", "1"})
-_NO = frozenset({"no", "n", "false", "f", "0"})
-_DISABILITY_CODES = frozenset(
-    {
-        "mob", "hand", "pc", "inc", "comm", "ld", "hear", "vis", "beh", "con", "aut", "dda",
-    }
-)  # fmt: skip
-_SUITABLE = frozenset({"suitable", "accommodation is considered suitable", "considered suitable"})
-_UNSUITABLE = frozenset(
-    {"unsuitable", "not suitable", "accommodation is considered unsuitable", "considered unsuitable"}
-)
+_YES_OR_NO: Mapping[str, YesNo] = {
+    **dict.fromkeys(("yes", "y", "true", "t", "1"), True),
+    **dict.fromkeys(("no", "n", "false", "f", "0"), False),
+    **dict.fromkeys(BLANK_PHRASES),
+}
+_OWN_WORDS: Mapping[str, Mapping[str, YesNo]] = {
+    # The return's digits: 1 suitable, 2 unsuitable, 0 not applicable.
+    "accommodation_suitable": {
+        **dict.fromkeys(("0", "not applicable")),
+        **dict.fromkeys(("suitable", "accommodation is considered suitable", "considered suitable"), True),
+        **dict.fromkeys(
+            (
+                "2", "unsuitable", "not suitable", "accommodation is considered unsuitable", "considered unsuitable",
+            ),
+            False,
+        ),
+    },
+    "disability": {
+        **dict.fromkeys(
+            (
+                "mob", "hand", "pc", "inc", "comm", "ld", "hear", "vis", "beh", "con", "aut", "dda", "disabled",
+                "has a disability",
+            ),
+            True,
+        ),
+        **dict.fromkeys(("none", "no disability", "not disabled"), False),
+    },
+    "uasc": {
+        **dict.fromkeys(
+            (
+                "uasc", "former uasc", "formerly uasc", "unaccompanied asylum seeking child",
+                "unaccompanied asylum seeking child uasc", "former unaccompanied asylum seeking child",
+            ),
+            True,
+        ),
+        **dict.fromkeys(("not uasc", "none"), False),
+    },
+}  # fmt: skip
+"""What a column's own words mean, before what they would mean in any column."""
 
 
 def read_yes_no(column: str, text: str) -> YesNo:
@@ -375,33 +408,5 @@ def read_yes_no(column: str, text: str) -> YesNo:
 
 
 def _yes_no_of(column: str, phrase: str) -> YesNo:
-    if column == "accommodation_suitable":
-        # The return's digits: 1 suitable, 2 unsuitable, 0 not applicable.
-        if phrase in {"0", "not applicable"}:
-            return None
-        if phrase == "2" or phrase in _UNSUITABLE:
-            return False
-        if phrase in _SUITABLE:
-            return True
-    if column == "disability":
-        if phrase in _DISABILITY_CODES or phrase in {"disabled", "has a disability"}:
-            return True
-        if phrase in {"none", "no disability", "not disabled"}:
-            return False
-    if column == "uasc" and phrase in _UASC:
-        return True
-    if column == "uasc" and phrase in {"not uasc", "none"}:
-        return False
-    if phrase in _YES:
-        return True
-    if phrase in _NO:
-        return False
-    return None if phrase in BLANK_PHRASES else UNREADABLE
-
-
-_UASC = frozenset(
-    {
-        "uasc", "former uasc", "formerly uasc", "unaccompanied asylum seeking child",
-        "unaccompanied asylum seeking child uasc", "former unaccompanied asylum seeking child",
-    }
-)  # fmt: skip
+    own = _OWN_WORDS.get(column, {})
+    return own[phrase] if phrase in own else _YES_OR_NO.get(phrase, UNREADABLE)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, select
 
 from monitor.caseload import joining
-from monitor.caseload.intake import Intake
+from monitor.caseload.intake import CaseloadRead
 from monitor.caseload.last_values import spread_last_values
 from monitor.caseload.roster import fetch_last_values
 from monitor.catalogue.columns import COLUMNS
@@ -21,10 +21,9 @@ from monitor.gate.source_fitness import EXTRACTED_ON, SUPPLIED_BY, find_supplies
 from monitor.gate.verdict import DECLARED, Comparison, Dated, Movement, TakenColumn, TeamThen
 from monitor.store.bulk import insert_rows
 from monitor.store.tables import Profile, table_of
-from monitor.workspace import Workspace, load_rows, step
+from monitor.workspace import Workspace, load_rows, number_of, step
 
 if TYPE_CHECKING:
-    from monitor.config.source_settings import Source
     from monitor.sources.extract import Extract
 
 SAMPLE = 2_000
@@ -43,9 +42,7 @@ PAST_DATES = tuple(column.name for column in COLUMNS if column.records_past and 
 def compare(
     workspace: Workspace,
     store: Connection,
-    intake: Intake,
-    extracts: Sequence["Extract"],
-    sources: Sequence["Source"],
+    caseload: CaseloadRead,
     *,
     before: Any | None,
     as_at: dt.date,
@@ -54,7 +51,7 @@ def compare(
 
     Reads ``tonight``, ``roster`` and ``merged``. ``before`` is the last accepted run.
     """
-    past = read_profile(store, as_at)
+    past, intake = read_profile(store, as_at), caseload.intake
     last_night = before.as_at if before else None
     _expect(workspace)
     (expected, present, teams_changed, births_changed) = workspace.execute("""
@@ -69,14 +66,14 @@ def compare(
         expected=expected,
         present=present,
         people=intake.people,
-        joined=_number(workspace, "SELECT count(*) FROM joined"),
-        new_deaths=_number(
+        joined=number_of(workspace, "SELECT count(*) FROM joined"),
+        new_deaths=number_of(
             workspace,
             "SELECT count(*) FROM tonight LEFT JOIN roster USING (person_id) "
             "WHERE tonight.died AND roster.died_on IS NULL",
         )
         + joining.count_absent_deaths(workspace),
-        ids_changed=_number(
+        ids_changed=number_of(
             workspace,
             "SELECT count(*) FROM expected SEMI JOIN joined "
             "ON ltrim(expected.person_id, '0') = ltrim(joined.person_id, '0') WHERE NOT present",
@@ -94,7 +91,7 @@ def compare(
         supplied=intake.supplied,
         moved=moved,
         taken=taken,
-        sources=_dated(workspace, extracts, sources, past, intake.supplied, as_at),
+        sources=_dated(workspace, caseload.extracts, past, intake.supplied, as_at),
         asked_before=frozenset(past.get("asked", {})),
         opened_before=past.get("opened", {}),
         last_extracted_on=before.extracted_on if before else None,
@@ -232,7 +229,6 @@ def put_back(workspace: Workspace, store: Connection, columns: Sequence[str]) ->
 def _dated(
     workspace: Workspace,
     extracts: Sequence["Extract"],
-    sources: Sequence["Source"],
     past: Mapping[str, Mapping[str, Sequence[float]]],
     supplied: frozenset[str],
     as_at: dt.date,
@@ -249,14 +245,13 @@ def _dated(
         WHERE newest IS NOT NULL GROUP BY source
     """).fetchall()
     inside = {source: (people, newest) for source, people, newest in rows}
-    declared = {source.name: source.extracted_on for source in sources}
     brought = {each.source: each.columns for each in find_supplies(extracts, supplied)}
     found = []
     for extract in extracts:
         people, newest = inside.get(extract.source, (0, None))
         ordinals = past.get("newest", {}).get(extract.source)
         then = dt.date.fromordinal(int(ordinals[0])) if ordinals else None
-        on, how = declared.get(extract.source), DECLARED
+        on, how = extract.declared_on, DECLARED
         if on is None and people >= FEWEST_DATED:
             on, how = newest, "by the newest date inside"
         elif on is None and extract.role == "caseload":
@@ -290,22 +285,16 @@ def _usual(
     return {key: kinder(values[0], median(values)) for key, values in past.get(name, {}).items()}
 
 
-def save(
-    store: Connection,
-    seen: Comparison,
-    asked: Mapping[str, int],
-    opened: Mapping[str, int],
-    doubtful: frozenset[str],
-    *,
-    run_id: int,
-    as_at: dt.date,
-    corrects: Sequence[int],
-) -> None:
-    """Keep tonight's figures, those of columns that were not believed aside; ``asked`` and ``opened`` are by rule."""
-    table = table_of(Profile)
-    store.execute(table.delete().where(table.c.run_id.in_(corrects)))
+Figures = Sequence[tuple[str, str, float]]
+"""What is kept of a night, each figure by its name and key."""
+
+
+def list_figures(
+    seen: Comparison, asked: Mapping[str, int], opened: Mapping[str, int], doubtful: frozenset[str]
+) -> Figures:
+    """Return tonight's figures, without those of ``doubtful`` columns; ``asked`` and ``opened`` are by rule."""
     believed = sorted(seen.supplied - doubtful)
-    figures = [
+    return [
         ("people", "", seen.people),
         ("joined", "", seen.joined),
         ("disagreeing", "", seen.disagreeing),
@@ -317,9 +306,11 @@ def save(
         *(("asked", rule, number) for rule, number in asked.items()),
         *(("opened", rule, number) for rule, number in opened.items()),
     ]
+
+
+def save(store: Connection, figures: Figures, *, run_id: int, as_at: dt.date, corrects: Sequence[int]) -> None:
+    """Keep tonight's figures in place of those of the runs it corrects."""
+    table = table_of(Profile)
+    store.execute(table.delete().where(table.c.run_id.in_(corrects)))
     rows = [(run_id, name, key, as_at, float(value)) for name, key, value in figures]
     insert_rows(store, Profile, ("run_id", "name", "key", "as_at", "value"), rows)
-
-
-def _number(workspace: Workspace, query: str) -> int:
-    return int(workspace.execute(query).fetchall()[0][0])

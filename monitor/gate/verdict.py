@@ -79,6 +79,10 @@ class Dated:
     newest_before: dt.date | None = None
     columns: frozenset[str] = frozenset()
 
+    @property
+    def is_older(self) -> bool:
+        return bool(self.newest and self.newest_before and self.newest < self.newest_before)
+
 
 Shares: TypeAlias = Mapping[str, float]
 
@@ -264,7 +268,7 @@ def _older(seen: Comparison) -> Iterator[str]:
     """An extract from before the last one: it would undo what has been recorded since."""
     night = _day(seen.last_night)
     back = _count_dates_back(seen)
-    older = [one for one in seen.sources if one.newest and one.newest_before and one.newest < one.newest_before]
+    older = [source for source in seen.sources if source.is_older]
     if older and back:
         yield (
             f"{older[0].source}: an older extract than that of {night}: its newest date is {_day(older[0].newest)}, "

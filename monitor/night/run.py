@@ -113,9 +113,7 @@ def _judge(night: Night, read: CaseloadRead) -> Judged:
     """
     workspace, request, past = night.workspace, night.request, night.past
     with night.database.reading() as store:
-        seen = comparison.compare(
-            workspace, store, read.intake, read.extracts, night.config.sources, before=past.before, as_at=night.as_at
-        )
+        seen = comparison.compare(workspace, store, read, before=past.before, as_at=night.as_at)
         verdict = judge(seen, night.config.gate, night.as_at)
         night.note("gate passed judgment", verdict=verdict.word, doubts=len(verdict.doubts))
         if request.accept is not None or nights.was_accepted_anyway(past, read.intake.fingerprint):

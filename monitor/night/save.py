@@ -86,9 +86,9 @@ def _save_people(night: Night, store: Connection, now: dt.datetime) -> None:
     workspace, as_at, run_id = night.workspace, night.as_at, night.run_id or 0
     roster.save(workspace, store, run_id=run_id)
     departures.save(workspace, store, as_at)
-    removed_people.note_returned(
-        workspace, store, run_id=run_id, as_at=as_at, recorded_at=now, corrects=night.past.tonight is not None
-    )
+    if night.past.tonight:
+        removed_people.forget_returned(store, as_at)
+    removed_people.note_returned(workspace, store, run_id=run_id, as_at=as_at, recorded_at=now)
 
 
 def _save_decisions(night: Night, judged: Judged, store: Connection, now: dt.datetime) -> None:
@@ -116,16 +116,8 @@ def _save_run(night: Night, judged: Judged, store: Connection, now: dt.datetime)
     asked = {rule: counts.asked for rule, counts in judged.evaluation.totals.items()}
     # The first night finds what has stood for years: it says nothing of what one night brings.
     opened = {rule: dict(rows).get(rule, 0) for rule in asked} if night.past.before else {}
-    comparison.save(
-        store,
-        judged.seen,
-        asked,
-        opened,
-        judged.verdict.not_believed,
-        run_id=night.run_id or 0,
-        as_at=night.as_at,
-        corrects=night.corrects,
-    )
+    figures = comparison.list_figures(judged.seen, asked, opened, judged.verdict.not_believed)
+    comparison.save(store, figures, run_id=night.run_id or 0, as_at=night.as_at, corrects=night.corrects)
 
 
 def _describe_run(night: Night, judged: Judged, now: dt.datetime) -> dict[str, object]:

@@ -177,10 +177,8 @@ def _rows(path: Path, layout: Layout, positions: list[int]) -> Iterator[tuple[st
             for number, record in enumerate(reader, start=1):
                 if number <= layout.records or not any(cell.strip() for cell in record):
                     continue
-                if len(record) > width and any(cell.strip() for cell in record[width:]):
-                    yield (number, f"{len(record)} cells under {width} headings", *nothing)
-                elif len(record) < width and not ended.so_far:
-                    yield (number, "the file stops in the middle of this row", *nothing)
+                if fault := _find_fault(record, width, complete=ended.so_far):
+                    yield (number, fault, *nothing)
                 else:
                     # Excel leaves out the delimiters of blank cells at the end of a row.
                     yield (number, None, *(record[n] if n < len(record) else None for n in positions))
@@ -189,6 +187,15 @@ def _rows(path: Path, layout: Layout, positions: list[int]) -> Iterator[tuple[st
                 f"{path.name}: row {number + 1}: quotation marks that do not match, or a cell too long to be one; "
                 "save the list from Excel as .xlsx or CSV UTF-8"
             ) from None
+
+
+def _find_fault(record: list[str], width: int, *, complete: bool) -> str | None:
+    """Why a record cannot be taken apart under the headings."""
+    if len(record) > width and any(cell.strip() for cell in record[width:]):
+        return f"{len(record)} cells under {width} headings"
+    if len(record) < width and not complete:
+        return "the file stops in the middle of this row"
+    return None
 
 
 class _EndsWithLineBreak:

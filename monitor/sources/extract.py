@@ -46,7 +46,7 @@ class Extract:
     catalogue column. ``fingerprint`` is of those headings and cells in order, so saving a file again, or a
     change in a column that is never read, leaves it as it was. ``role``: a caseload decides who is on it, detail
     only adds columns. ``prefer``: the columns in which this source's cell stands, even a blank one. ``notes``: what
-    the source had to decide, in plain lines without a person.
+    the source had to decide, in plain lines without a person. ``declared_on``: of what date the config says it is.
     """
 
     source: str
@@ -60,3 +60,4 @@ class Extract:
     role: Role = "caseload"
     prefer: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    declared_on: date | None = None

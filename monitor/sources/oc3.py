@@ -66,7 +66,7 @@ def _read(workspace: Workspace, table: str, headings: tuple[str, ...], as_at: dt
     names = ("date_of_birth", "in_touch", "activity", "accommodation")
     for name in names:
         texts = f'SELECT DISTINCT c{positions[name]} AS text FROM "{table}" WHERE c{positions[name]} IS NOT NULL'
-        cells.read_cells(workspace, f"oc3_{name}", BY_NAME[name], texts, as_at=as_at)
+        cells.read_cells(workspace, f"oc3_{name}", BY_NAME[name], texts, cells.ReadBeside(as_at))
     values = ", ".join(f"{name}.value AS {name}" for name in names)
     joins = " ".join(f"LEFT JOIN oc3_{name} AS {name} ON {name}.text = r.c{positions[name]}" for name in names)
     workspace.execute(

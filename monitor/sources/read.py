@@ -57,6 +57,7 @@ def read_source(source: "Source", workspace: Workspace, context: SourceContext) 
         role=source.role_played,
         prefer=source.prefer,
         notes=loaded.notes,
+        declared_on=source.extracted_on,
     )
 
 

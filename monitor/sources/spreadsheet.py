@@ -4,8 +4,9 @@ A zipped sheet can be a thousand times larger than its file, so what is inside i
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from decimal import Decimal
 from operator import itemgetter
 from pathlib import Path
@@ -37,7 +38,7 @@ def load(
     """Make view ``table`` of the sheet's rows; the sheet's name and its headings."""
     contents = measure(path)
     with _opened(path) as workbook:
-        sheet = _choose_sheet(path, workbook, contents, wanted, form)
+        sheet = _choose_sheet(_OpenWorkbook(path, workbook, contents), wanted, form)
         place = f'{path.name}: sheet "{sheet.name}"'
         start = _first_rows(sheet)
         found = find_heading_row(start)
@@ -60,7 +61,7 @@ def read_sheet(path: Path, name: str) -> list[list[Any]]:
     """Every row of one sheet from its first cell; a formula that failed is its text, not an empty cell."""
     contents = measure(path)
     with _opened(path) as workbook:
-        sheet = _choose_sheet(path, workbook, contents, name, LIST_9)
+        sheet = _choose_sheet(_OpenWorkbook(path, workbook, contents), name, LIST_9)
         rows: list[list[Any]] = sheet.to_python(skip_empty_area=False)
     for row, failed in contents.failed_cells(sheet.name).items():
         for column, text in failed.items():
@@ -89,47 +90,60 @@ def _opened(path: Path) -> Iterator["CalamineWorkbook"]:
         raise
 
 
-def _choose_sheet(
-    path: Path, workbook: "CalamineWorkbook", contents: WorkbookContents, wanted: str | None, form: Form
-) -> "CalamineSheet":
+@dataclass(frozen=True)
+class _OpenWorkbook:
+    path: Path
+    workbook: "CalamineWorkbook"
+    contents: WorkbookContents
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.workbook.sheet_names)
+
+    @property
+    def listed(self) -> str:
+        return ", ".join(f'"{name}"' for name in self.names) or "none"
+
+    def open_sheet(self, name: str) -> "CalamineSheet":
+        self.contents.check(self.path, name)
+        return self.workbook.get_sheet_by_name(name)
+
+
+def _choose_sheet(book: _OpenWorkbook, wanted: str | None, form: Form) -> "CalamineSheet":
+    """The sheet that is wanted, else the visible one that is named or looks like the list, else such a hidden one."""
     from python_calamine import SheetVisibleEnum
 
-    names = list(workbook.sheet_names)
-    listed = ", ".join(f'"{name}"' for name in names) or "none"
     if wanted is not None:
-        chosen = [name for name in names if name.strip().casefold() == wanted.strip().casefold()]
+        chosen = [name for name in book.names if name.strip().casefold() == wanted.strip().casefold()]
         if not chosen:
-            raise SourceError(f'{path.name}: no sheet "{wanted}"; its sheets are {listed}')
-        return _sheet(path, workbook, contents, chosen[0])
-    hidden = {one.name for one in workbook.sheets_metadata if one.visible != SheetVisibleEnum.Visible}
-    for group in ([name for name in names if name not in hidden], [name for name in names if name in hidden]):
-        named = [name for name in group if form.sheet.search(name)]
-        if len(named) == 1:
-            return _sheet(path, workbook, contents, named[0])
-        scores: dict[str, int] = {}
-        for name in named or group:
-            # A long list of another kind need not be opened to be passed over.
-            if contents.is_too_large(name) and not named:
-                continue
-            scores[name] = _likeness(_sheet(path, workbook, contents, name), form)
-        best = max(scores.values(), default=0)
-        if best >= form.enough:
-            alike = [name for name, score in scores.items() if score == best]
-            if len(alike) > 1:
-                raise SourceError(
-                    f'{path.name}: the sheets "{alike[0]}" and "{alike[1]}" both have {form.called} headings; '
-                    'set sheet = "..." for this source'
-                )
-            return _sheet(path, workbook, contents, alike[0])
+            raise SourceError(f'{book.path.name}: no sheet "{wanted}"; its sheets are {book.listed}')
+        return book.open_sheet(chosen[0])
+    hidden = {sheet.name for sheet in book.workbook.sheets_metadata if sheet.visible != SheetVisibleEnum.Visible}
+    for is_hidden in (False, True):
+        likeliest = _find_likeliest(book, [name for name in book.names if (name in hidden) is is_hidden], form)
+        if len(likeliest) > 1:
+            raise SourceError(
+                f'{book.path.name}: the sheets "{likeliest[0]}" and "{likeliest[1]}" both have {form.called} headings; '
+                'set sheet = "..." for this source'
+            )
+        if likeliest:
+            return book.open_sheet(likeliest[0])
     raise SourceError(
-        f"{path.name}: no sheet named {form.called}, and none with its headings; its sheets are {listed}; "
+        f"{book.path.name}: no sheet named {form.called}, and none with its headings; its sheets are {book.listed}; "
         'set sheet = "..." for this source'
     )
 
 
-def _sheet(path: Path, workbook: "CalamineWorkbook", contents: WorkbookContents, name: str) -> "CalamineSheet":
-    contents.check(path, name)
-    return workbook.get_sheet_by_name(name)
+def _find_likeliest(book: _OpenWorkbook, names: Sequence[str], form: Form) -> list[str]:
+    """The one sheet that is named like the list, else those that have most of its headings."""
+    named = [name for name in names if form.sheet.search(name)]
+    if len(named) == 1:
+        return named
+    # A long list of another kind need not be opened to be passed over.
+    opened = named or [name for name in names if not book.contents.is_too_large(name)]
+    scores = {name: _likeness(book.open_sheet(name), form) for name in opened}
+    best = max(scores.values(), default=0)
+    return [name for name, score in scores.items() if score == best] if best >= form.enough else []
 
 
 def _likeness(sheet: "CalamineSheet", form: Form) -> int:
@@ -155,27 +169,32 @@ def _rows(
     """The rows beneath the headings that say anything, each with its number in the sheet."""
     positions = sorted(names)
     left = sheet.start[1] if sheet.start else 0
+    place_of = {left + position: place for place, position in enumerate(positions)}
     failed = contents.failed_cells(sheet.name)
-    shifted = [
-        place
-        for place, n in enumerate(positions)
-        if contents.counts_from_1904 and names[n] in BY_NAME and BY_NAME[names[n]].kind == "date"
-    ]
+    dates = [place for place, position in enumerate(positions) if _is_date(names[position])]
+    shifted = dates if contents.counts_from_1904 else []
     pick = itemgetter(*positions)
     for number, row in enumerate(sheet.iter_rows()):
         if number <= heading_row:
             continue
-        picked = list(pick(row))
-        for place in shifted:
-            if isinstance(picked[place], float):
-                picked[place] += DAYS_1900_TO_1904
-        cells = [(cell or None) if type(cell) is str else as_text(cell) for cell in picked]
-        if number in failed:
-            for position, text in failed[number].items():
-                if position - left in names:
-                    cells[positions.index(position - left)] = text
+        cells = _texts(list(pick(row)), shifted)
+        for column, text in failed.get(number, {}).items():
+            if column in place_of:
+                cells[place_of[column]] = text
         if any(cells):
             yield (number + 1, None, *cells)
+
+
+def _texts(cells: list[Any], shifted: Sequence[int]) -> list[str | None]:
+    """Cells as text, those ``shifted`` being days counted from 1904."""
+    for place in shifted:
+        if isinstance(cells[place], float):
+            cells[place] += DAYS_1900_TO_1904
+    return [(cell or None) if type(cell) is str else as_text(cell) for cell in cells]
+
+
+def _is_date(name: str) -> bool:
+    return name in BY_NAME and BY_NAME[name].kind == "date"
 
 
 def as_text(cell: Any) -> str | None:

@@ -169,20 +169,23 @@ def _measure_xlsx(path: Path, part: str) -> Measured:
             failed: FailedCells = {}
             for piece in _pieces(archive, part, b"<" + prefix + b"row"):
                 places = patterns.placed.findall(piece)
-                for letters in {letters for letters, _ in places}:
-                    columns = max(columns, _column(letters) + 1)
-                rows = max(rows, max(map(int, {number for _, number in places}), default=0))
+                rows = max(rows, *map(int, {number for _, number in places}), 0)
+                columns = max(columns, *(_column(letters) + 1 for letters in {letters for letters, _ in places}), 0)
                 if len(places) < len(patterns.cell.findall(piece)):
                     # Cells need not say where they are; then each follows the one before.
                     unplaced_rows += len(patterns.row.findall(piece))
-                    rows = max(rows, unplaced_rows, max(map(int, patterns.row_number.findall(piece)), default=0))
+                    rows = max(rows, unplaced_rows, *map(int, patterns.row_number.findall(piece)))
                     columns = max(columns, *(len(patterns.cell.findall(row)) for row in patterns.row.split(piece)))
-                if b't="e"' in piece or b"t='e'" in piece:
-                    for letters, number, text in patterns.failed.findall(piece):
-                        failed.setdefault(int(number) - 1, {})[_column(letters)] = text.decode("utf-8", "replace")
+                _note_failed(failed, patterns, piece)
             return Measured(size, rows, columns, failed)
     except (zipfile.BadZipFile, zlib.error, EOFError):
         raise SourceError(f"{path.name}: damaged or cut short; copy or export it again") from None
+
+
+def _note_failed(failed: FailedCells, patterns: _Patterns, piece: bytes) -> None:
+    if b't="e"' in piece or b"t='e'" in piece:
+        for letters, number, text in patterns.failed.findall(piece):
+            failed.setdefault(int(number) - 1, {})[_column(letters)] = text.decode("utf-8", "replace")
 
 
 def _column(letters: bytes) -> int:
