@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,16 +17,14 @@ from sqlalchemy import Connection, Date, DateTime, Float, Integer, MetaData, cre
 from sqlmodel import SQLModel
 from support.running_service import Council, crowd, day, settled
 
-import monitor.store
 from monitor.errors import StoreError
-from monitor.store.database import HEAD, migrate, open_store
+from monitor.store import database
+from monitor.store.database import migrate, open_store
 
-VERSIONS = [
-    one.revision
-    for one in reversed(list(ScriptDirectory(str(Path(monitor.store.__file__).parent / "migrations")).walk_revisions()))
-]
-RELEASED = Path(__file__).parent / "databases"
-"""Three nights of invented people as released versions left them: 0001.json, by table, columns and rows."""
+VERSIONS = [script.revision for script in reversed(list(ScriptDirectory(str(database.MIGRATIONS)).walk_revisions()))]
+DATABASES = Path(__file__).parent / "databases"
+FIRST_VERSION = json.loads((DATABASES / "0001.json").read_text(encoding="utf-8"))
+"""Three nights of invented people as the first version leaves them, by table: columns and rows."""
 
 
 @pytest.fixture(params=["SQLite", "PostgreSQL"])
@@ -35,6 +34,17 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'data' / 'monitor.db'}"
     made: Callable[[], str] = request.getfixturevalue("new_database")
     return made().replace("postgresql://", "postgresql+psycopg://")
+
+
+@pytest.fixture
+def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A version to come: its migrations are today's and one more."""
+    migrations = tmp_path / "migrations"
+    shutil.copytree(database.MIGRATIONS, migrations, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(DATABASES / "0002_next_version.py", migrations / "versions")
+    monkeypatch.setattr(database, "MIGRATIONS", migrations)
+    monkeypatch.setattr(database, "HEAD", "0002")
+    return migrations
 
 
 def make(url: str, version: str, fill: Callable[[Connection], object]) -> Any:
@@ -72,10 +82,10 @@ def value_of(kind: Any, place: str, n: int) -> Any:
     return n + 0.5 if isinstance(kind, Float) else f"{place} {n}"
 
 
-def fill_as_released(connection: Connection) -> None:
+def fill_three_nights(connection: Connection) -> None:
     tables = MetaData()
     tables.reflect(connection)
-    for name, held in json.loads((RELEASED / "0001.json").read_text(encoding="utf-8")).items():
+    for name, held in FIRST_VERSION.items():
         if held["rows"]:
             table = tables.tables[name]
             read = [reader_of(table.c[column].type) for column in held["columns"]]
@@ -112,8 +122,26 @@ def test_what_a_database_of_any_version_holds_is_still_there_when_it_is_up_to_da
     store.close()
 
 
-def test_nights_go_on_from_the_database_of_a_released_version(tmp_path: Path, url: str) -> None:
-    make(url, "0001", fill_as_released)
+@pytest.mark.usefixtures("next_version")
+def test_a_step_to_a_new_version_keeps_every_row_and_fills_what_is_new(url: str) -> None:
+    written = make(url, "0001", fill_every_table)
+
+    store = open_store(url)
+
+    tables = MetaData()
+    with store.reading() as connection:
+        tables.reflect(connection)
+        for name, rows in written.items():
+            held = select(*(tables.tables[name].c[column] for column in rows[0]))
+            assert [row for row in connection.execute(held).mappings() if dict(row) in rows] == rows, name
+        opened = connection.execute(text("SELECT count(*) FROM message WHERE opened_at = accepted_at")).scalar()
+        assert (opened, connection.execute(text("SELECT count(*) FROM visit")).scalar()) == (2, 0)
+    store.close()
+
+
+@pytest.mark.usefixtures("next_version")
+def test_nights_go_on_from_the_database_of_an_older_version(tmp_path: Path, url: str) -> None:
+    make(url, "0001", fill_three_nights)
     council = Council(tmp_path, database=url)
     others = [settled("P5", plan="20/07/2025"), *crowd(12)]
     council.clock = dt.datetime(2026, 1, 15, 2, 30, tzinfo=dt.UTC)
@@ -132,36 +160,42 @@ def test_nights_go_on_from_the_database_of_a_released_version(tmp_path: Path, ur
         ("P4", "pathway-plan-current"): "died",
     }
     (north,) = council.mail_to("north@example.gov.uk", day(3))
-    assert " new" not in north.subject  # what was told by the older version is not told as new again
+    assert " new" not in north.subject  # what the older version told is not told as new again
 
 
+@pytest.mark.usefixtures("next_version")
 def test_an_upgrade_that_fails_leaves_the_older_version_as_it_was(url: str) -> None:
     """A table of somebody else's stands where a later migration makes its own."""
 
     def fill(connection: Connection) -> None:
-        fill_as_released(connection)
-        connection.execute(text("CREATE TABLE holder (of_what INTEGER)"))
+        fill_three_nights(connection)
+        connection.execute(text("CREATE TABLE visit (of_what INTEGER)"))
 
     make(url, "0001", fill)
 
-    with pytest.raises(StoreError, match=r'"?holder"? already exists; the upgrade of it changed nothing'):
+    with pytest.raises(StoreError, match=r'"?visit"? already exists; the upgrade of it changed nothing'):
         open_store(url)
 
     engine = create_engine(url)
     with engine.begin() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "0001"
-        assert set(inspect(connection).get_table_names()) == {
-            *json.loads((RELEASED / "0001.json").read_text(encoding="utf-8")), "alembic_version", "holder",
-        }  # fmt: skip
+        assert set(inspect(connection).get_table_names()) == {*FIRST_VERSION, "alembic_version", "visit"}
+        assert "opened_at" not in {column["name"] for column in inspect(connection).get_columns("message")}
         assert connection.execute(text("SELECT count(*) FROM flag")).scalar() == 5
-        connection.execute(text("DROP TABLE holder"))
+        connection.execute(text("DROP TABLE visit"))
     engine.dispose()
     open_store(url).close()
 
 
-def test_of_two_processes_that_open_an_older_database_at_once_one_brings_it_up_to_date(url: str) -> None:
-    make(url, "0001", fill_as_released)
-    opening = f"from monitor.store.database import open_store; open_store({url!r}, wait_seconds=60)"
+def test_of_two_processes_that_open_an_older_database_at_once_one_brings_it_up_to_date(
+    url: str, next_version: Path
+) -> None:
+    make(url, "0001", fill_three_nights)
+    opening = (
+        "from pathlib import Path; from monitor.store import database; "
+        f"database.MIGRATIONS, database.HEAD = Path({str(next_version)!r}), {database.HEAD!r}; "
+        f"database.open_store({url!r}, wait_seconds=60)"
+    )
 
     both = [subprocess.Popen([sys.executable, "-c", opening], stderr=subprocess.PIPE, text=True) for _ in range(2)]
     said = [process.communicate()[1] for process in both]
@@ -169,6 +203,6 @@ def test_of_two_processes_that_open_an_older_database_at_once_one_brings_it_up_t
     assert [process.returncode for process in both] == [0, 0], said
     store = open_store(url)
     with store.reading() as connection:
-        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == [HEAD]
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == ["0002"]
         assert connection.execute(text("SELECT count(*) FROM flag")).scalar() == 5
     store.close()

@@ -15,7 +15,8 @@ from monitor.files import make_private_file
 from monitor.store import database_faults, lock
 from monitor.store.location import name_place, refuse_share
 
-HEAD = "0007"
+MIGRATIONS = Path(__file__).parent / "migrations"
+HEAD = "0001"
 """The newest migration; a test compares it with ``migrations/versions``."""
 
 WAIT_SECONDS = 5.0
@@ -271,7 +272,7 @@ def migrate(connection: Connection, revision: str = "head") -> None:
     from alembic.util.exc import CommandError
 
     settings = AlembicConfig()
-    settings.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    settings.set_main_option("script_location", str(MIGRATIONS))
     settings.attributes["connection"] = connection
     try:
         command.upgrade(settings, revision)

@@ -1,4 +1,6 @@
-"""The first tables."""
+"""The first tables, and the secret that seals the lists of this database."""
+
+import secrets
 
 import sqlalchemy as sa
 from alembic import op
@@ -21,7 +23,7 @@ def upgrade() -> None:
         sa.Column("detail", sa.Text()),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(op.f("ix_attempt_message_id"), "attempt", ["message_id"], unique=False)
+    op.create_index("ix_attempt_message_id", "attempt", ["message_id"])
     op.create_table(
         "flag",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -48,8 +50,8 @@ def upgrade() -> None:
         sa.Column("released_by", sa.String()),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("flags_of_person", "flag", ["person_id"], unique=False)
-    op.create_index("flags_resolved", "flag", ["resolved_on"], unique=False)
+    op.create_index("flags_of_person", "flag", ["person_id"])
+    op.create_index("flags_resolved", "flag", ["resolved_on"])
     op.create_index(
         "one_unresolved_flag",
         "flag",
@@ -72,7 +74,7 @@ def upgrade() -> None:
         sa.Column("hash", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("events_of_flag", "flag_event", ["flag_id"], unique=False)
+    op.create_index("events_of_flag", "flag_event", ["flag_id"])
     op.create_table(
         "indicator",
         sa.Column("run_id", sa.Integer(), nullable=False),
@@ -84,7 +86,7 @@ def upgrade() -> None:
         sa.Column("not_assessed", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("run_id", "name", "team"),
     )
-    op.create_index(op.f("ix_indicator_as_at"), "indicator", ["as_at"], unique=False)
+    op.create_index("ix_indicator_as_at", "indicator", ["as_at"])
     op.create_table(
         "message_coming",
         sa.Column("message_id", sa.Integer(), nullable=False),
@@ -107,7 +109,7 @@ def upgrade() -> None:
         sa.Column("waived", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("run_id", "rule", "team"),
     )
-    op.create_index(op.f("ix_measure_as_at"), "measure", ["as_at"], unique=False)
+    op.create_index("ix_measure_as_at", "measure", ["as_at"])
     op.create_table(
         "message",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -122,11 +124,20 @@ def upgrade() -> None:
         sa.Column("people", sa.Text(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.Column("holds", sa.String()),
+        sa.Column("due_at", sa.DateTime()),
+        sa.Column("accepted_at", sa.DateTime()),
+        sa.Column("next_attempt_at", sa.DateTime()),
+        sa.Column("doubtful_since", sa.DateTime()),
+        sa.Column("reported_at", sa.DateTime()),
+        sa.Column("receipt", sa.String()),
+        sa.Column("attached", sa.Text()),
+        sa.Column("trouble", sa.Text()),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("key"),
     )
-    op.create_index("messages_by_state", "message", ["state"], unique=False)
-    op.create_index("messages_of_recipient", "message", ["recipient", "as_at"], unique=False)
+    op.create_index("messages_by_state", "message", ["state"])
+    op.create_index("messages_of_recipient", "message", ["recipient", "as_at"])
     op.create_table(
         "message_flag",
         sa.Column("message_id", sa.Integer(), nullable=False),
@@ -135,7 +146,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("message_id", "flag_id"),
     )
-    op.create_index("messages_of_flag", "message_flag", ["flag_id"], unique=False)
+    op.create_index("messages_of_flag", "message_flag", ["flag_id"])
     op.create_table(
         "person",
         sa.Column("person_id", sa.String(), nullable=False),
@@ -156,7 +167,7 @@ def upgrade() -> None:
         sa.Column("left_reason", sa.String()),
         sa.PrimaryKeyConstraint("person_id"),
     )
-    op.create_index(op.f("ix_person_absent_since"), "person", ["absent_since"], unique=False)
+    op.create_index("ix_person_absent_since", "person", ["absent_since"])
     op.create_table(
         "person_before",
         sa.Column("person_id", sa.String(), nullable=False),
@@ -173,7 +184,7 @@ def upgrade() -> None:
         sa.Column("value", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("run_id", "name", "key"),
     )
-    op.create_index(op.f("ix_profile_as_at"), "profile", ["as_at"], unique=False)
+    op.create_index("ix_profile_as_at", "profile", ["as_at"])
     op.create_table(
         "run",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -198,9 +209,10 @@ def upgrade() -> None:
         sa.Column("doubts", sa.Text()),
         sa.Column("extracted_on", sa.Date()),
         sa.Column("asked_on", sa.Date()),
+        sa.Column("failed_rules", sa.Text()),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(op.f("ix_run_as_at"), "run", ["as_at"], unique=False)
+    op.create_index("ix_run_as_at", "run", ["as_at"])
     op.create_index(
         "one_accepted_run_per_date",
         "run",
@@ -209,3 +221,119 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'accepted'"),
         postgresql_where=sa.text("state = 'accepted'"),
     )
+    op.create_table(
+        "waiver",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("flag_id", sa.Integer(), nullable=False),
+        sa.Column("person_id", sa.String(), nullable=False),
+        sa.Column("rule", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("until_on", sa.Date(), nullable=False),
+        sa.Column("waived_on", sa.Date(), nullable=False),
+        sa.Column("waived_by", sa.String(), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(), nullable=False),
+        sa.Column("answer_id", sa.Integer()),
+        sa.Column("ended_on", sa.Date()),
+        sa.Column("ended_why", sa.String()),
+        sa.Column("ended_by", sa.String()),
+        sa.Column("ended_note", sa.Text()),
+        sa.Column("ended_run_id", sa.Integer()),
+        sa.Column("reopened_on", sa.Date()),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "one_waiver_in_force",
+        "waiver",
+        ["person_id", "rule"],
+        unique=True,
+        sqlite_where=sa.text("ended_on IS NULL"),
+        postgresql_where=sa.text("ended_on IS NULL"),
+    )
+    op.create_index("waivers_of_flag", "waiver", ["flag_id"])
+    op.create_table(
+        "answer",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("flag_id", sa.Integer(), nullable=False),
+        sa.Column("person_id", sa.String(), nullable=False),
+        sa.Column("rule", sa.String(), nullable=False),
+        sa.Column("answer", sa.String(), nullable=False),
+        sa.Column("until_on", sa.Date()),
+        sa.Column("reason", sa.String()),
+        sa.Column("note", sa.Text()),
+        sa.Column("list_as_at", sa.Date(), nullable=False),
+        sa.Column("file_sha256", sa.String(), nullable=False),
+        sa.Column("file_row", sa.Integer(), nullable=False),
+        sa.Column("answered_on", sa.Date(), nullable=False),
+        sa.Column("answered_by", sa.String(), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(), nullable=False),
+        sa.Column("noticed_on", sa.Date()),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("one_answer_a_list", "answer", ["flag_id", "list_as_at"], unique=True)
+    op.create_index("answers_of_file", "answer", ["file_sha256"])
+    seal = op.create_table(
+        "seal",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("secret", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.bulk_insert(seal, [{"name": "lists", "secret": secrets.token_hex(32)}])
+    op.create_table(
+        "escalation",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("flag_id", sa.Integer(), nullable=False),
+        sa.Column("step", sa.String(), nullable=False),
+        sa.Column("as_at", sa.Date(), nullable=False),
+        sa.Column("run_id", sa.Integer(), nullable=False),
+        sa.Column("team", sa.String()),
+        sa.Column("recipient", sa.String()),
+        sa.Column("instead", sa.String()),
+        sa.Column("severity", sa.String(), nullable=False),
+        sa.Column("working_days", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("one_escalation_per_step", "escalation", ["flag_id", "step"], unique=True)
+    op.create_index("escalations_of_night", "escalation", ["as_at"])
+    op.create_table(
+        "message_escalation",
+        sa.Column("message_id", sa.Integer(), nullable=False),
+        sa.Column("escalation_id", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("message_id", "escalation_id"),
+    )
+    op.create_index("messages_of_escalation", "message_escalation", ["escalation_id"])
+    op.create_table(
+        "holder",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("token", sa.String(), nullable=False),
+        sa.Column("host", sa.String(), nullable=False),
+        sa.Column("pid", sa.Integer(), nullable=False),
+        sa.Column("taken_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "removal",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("as_at", sa.Date(), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("by", sa.String()),
+        sa.Column("reason", sa.Text()),
+        sa.Column("removed", sa.Text(), nullable=False),
+        sa.Column("nights", sa.Text(), nullable=False),
+        sa.Column("finished_at", sa.DateTime()),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_removal_as_at", "removal", ["as_at"])
+    op.create_table(
+        "removed_person",
+        sa.Column("removal_id", sa.Integer(), nullable=False),
+        sa.Column("mark", sa.String(), nullable=False),
+        sa.Column("salt", sa.String(), nullable=False),
+        sa.Column("removed_on", sa.Date(), nullable=False),
+        sa.Column("person_id", sa.String()),
+        sa.Column("back_on", sa.Date()),
+        sa.Column("back_in", sa.String()),
+        sa.PrimaryKeyConstraint("removal_id"),
+    )
+    op.create_index("ix_removed_person_person_id", "removed_person", ["person_id"])
