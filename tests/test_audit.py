@@ -14,9 +14,9 @@ from support.running_service import GONE, NIGHT, OTHER, Council, copied, crowd, 
 from monitor.config.settings import load_config
 from monitor.errors import Problems, Refused
 from monitor.record import audit as auditing
-from monitor.record import remove_person
 from monitor.record.audit import Audit
 from monitor.record.purge import purge_store
+from monitor.record.remove_person import RemovalRequest, remove_person
 from monitor.store import events
 from monitor.store.database import Database, open_store
 from monitor.store.events import Event
@@ -98,7 +98,7 @@ def test_a_row_emptied_by_hand_is_not_taken_for_a_purge(council: Council) -> Non
 def test_what_a_purge_emptied_is_on_record_and_holds(council: Council) -> None:
     database = opened(council)
     config = load_config(council.config_path)
-    remove_person.remove(database, config, GONE, by="A", reason="asked", today=day(8), now=NOW, environ={})
+    remove_person(database, config, RemovalRequest(GONE, "A", "asked", day(8), NOW), {})
     purge_store(database, config, dt.date(2029, 1, 1), NOW)
     database.close()
 

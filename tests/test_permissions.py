@@ -11,8 +11,8 @@ from support.command import monitor
 from support.running_service import NIGHT, Council, crowd, day, homeless
 
 from monitor.config.settings import load_config
-from monitor.record import remove_person
 from monitor.record.purge import purge_store
+from monitor.record.remove_person import RemovalRequest, remove_person
 from monitor.store.database import working_store
 from monitor.store.location import locate
 
@@ -56,7 +56,7 @@ def test_nights_lists_exports_and_purges_leave_nothing_open_to_others(tmp_path: 
     with working_store(locate(settings, {})) as database:
         after_nights = open_to_others(data)
         beside = {path.name for path in data.glob("monitor.db*")}
-        remove_person.remove(database, settings, "Q-1001", by="A", reason="asked", today=day(8), now=NOW, environ={})
+        remove_person(database, settings, RemovalRequest("Q-1001", "A", "asked", day(8), NOW), {})
         after_removal = open_to_others(data)
         purge_store(database, settings, dt.date(2029, 1, 1), NOW)
         after_purge = open_to_others(data)

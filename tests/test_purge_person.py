@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from openpyxl import load_workbook
 from sqlalchemy import Date, Text, select, text
 from sqlmodel import SQLModel
 from support.running_service import AWAY, GONE, NIGHT, OTHER, Council, copied, crowd, day, homeless, section, settled
@@ -16,10 +17,10 @@ from support.running_service import AWAY, GONE, NIGHT, OTHER, Council, copied, c
 from monitor.caseload import snapshot
 from monitor.config.settings import load_config
 from monitor.errors import Problems, Refused, SourceError
-from monitor.record import purge_words, remove_person
+from monitor.record import last_night, remove_person
 from monitor.record.purge import purge_store
-from monitor.record.remove_person import RemovalAccount
-from monitor.record.remove_traces import Trace
+from monitor.record.remove_person import RemovalAccount, RemovalRequest
+from monitor.record.trace import Trace
 from monitor.store import events
 from monitor.store.database import Database, open_store
 from monitor.store.location import locate
@@ -44,10 +45,8 @@ def purge(
 ) -> RemovalAccount:
     database = opened(council)
     try:
-        return remove_person.remove(
-            database, load_config(council.config_path), person, by="A Example", reason=reason, today=day(8), now=NOW,
-            environ={}, dry_run=dry_run,
-        )  # fmt: skip
+        request = RemovalRequest(person, "A Example", reason, day(8), NOW, dry_run)
+        return remove_person.remove_person(database, load_config(council.config_path), request, {})
     finally:
         database.close()
 
@@ -83,7 +82,7 @@ def test_a_purge_leaves_the_person_in_no_table_column_or_file(council: Council) 
     assert places_that_name(council, GONE) == []
     assert account.problems == ()
     others = places_that_name(council, OTHER)
-    assert {"person.person_id", "flag.person_id", "monitor.db", f"exceptions/{NIGHT}/all.csv"} <= set(others)
+    assert {"person.person_id", "flag.person_id", "monitor.db", f"exceptions/{day(2)}/all.csv"} <= set(others)
 
 
 def test_every_table_that_can_name_a_person_is_emptied_of_them(council: Council) -> None:
@@ -153,15 +152,79 @@ def test_kept_caseloads_are_written_anew_and_the_ledger_knows_their_new_hash(cou
     assert duckdb.sql(f"SELECT count(*) FROM read_parquet('{folder / str(runs[0][0])}')").fetchall() == [(24,)]
 
 
-def test_lists_keep_every_other_row_to_the_byte(council: Council) -> None:
-    path = council.folder / "data" / "exceptions" / NIGHT.isoformat() / "all.csv"
-    others = [line for line in path.read_bytes().splitlines(keepends=True) if GONE.encode() not in line]
+def test_the_last_nights_lists_are_made_again_without_the_person_and_those_of_older_nights_go(council: Council) -> None:
+    exceptions = council.folder / "data" / "exceptions"
+    last = exceptions / day(2).isoformat()
+    flagged = (last / "all.csv").read_bytes().splitlines(keepends=True)
+    assert any(GONE.encode() in line for line in flagged)
+    others = {path: path.read_bytes() for path in exceptions.rglob("*.csv") if GONE.encode() not in path.read_bytes()}
 
     account = purge(council)
 
-    assert path.read_bytes() == b"".join(others)
-    actions = {change.path.name: change.action for change in account.files if NIGHT.isoformat() in str(change.path)}
-    assert (actions["all.csv"], actions["all.xlsx"]) == ("rewritten", "removed")
+    assert (last / "all.csv").read_bytes() == b"".join(line for line in flagged if GONE.encode() not in line)
+    for name in ("all.xlsx", "team-north.xlsx"):
+        rows = [row for row in load_workbook(last / name)["Flags"].iter_rows(values_only=True) if row[0]]
+        assert (OTHER in {row[0] for row in rows}, GONE in str(rows)) == (True, False)
+    assert {path: path.read_bytes() for path in others} == others
+    actions = {change.path.relative_to(exceptions).as_posix(): change.action for change in account.files
+               if change.path.is_relative_to(exceptions)}  # fmt: skip
+    assert {name for name, action in actions.items() if action == "made again"} == {
+        f"{day(2)}/{name}" for name in ("all.csv", "all.xlsx", "team-north.csv", "team-north.xlsx")
+    }
+    assert f"{NIGHT}/all.csv" in actions
+    assert not (exceptions / NIGHT.isoformat() / "all.csv").exists()
+    told = remove_person.describe(account)
+    assert told.index("  files removed:") < told.index(f"    {exceptions / NIGHT.isoformat() / 'all.csv'}")
+
+
+def test_the_latest_report_is_made_again_without_the_person(council: Council) -> None:
+    report = council.folder / "data" / "report" / "report.html"
+    report.parent.mkdir()
+    report.write_text(f"<p>{GONE} is out of touch</p>", encoding="utf-8")
+
+    account = purge(council)
+
+    assert [change.action for change in account.files if change.path == report] == ["made again"]
+    assert GONE not in report.read_text(encoding="utf-8")
+    assert "</html>" in report.read_text(encoding="utf-8")
+
+
+def test_lists_that_cannot_be_made_again_go_and_that_is_said(council: Council) -> None:
+    (council.folder / "rules" / "homeless.toml").write_text("title = 1\n", encoding="utf-8")
+
+    account = purge(council)
+
+    assert places_that_name(council, GONE) == []
+    assert {change.action for change in account.files} == {"removed"}
+    assert any("the last night wait for the next one: " in line and "homeless.toml" in line for line in account.outside)
+    assert (account.exit_code, council.rows("SELECT count(*) FROM removal WHERE finished_at IS NULL")) == (0, [(0,)])
+
+
+def test_exports_and_logs_that_name_the_person_go_and_a_file_of_somebody_elses_is_left_to_them(
+    council: Council,
+) -> None:
+    data = council.folder / "data"
+    council.config_path.write_text(
+        council.config_path.read_text(encoding="utf-8") + '[service]\nlog_file = "data/monitor.log"\n', encoding="utf-8"
+    )
+    (data / "logs").mkdir()
+    for name in ("monitor.log", "monitor.log.1", "logs/of-the-task", "mine.json", "notes.odt"):
+        (data / name).write_text(f'[{{"person_id": "{GONE}"}}, {{"person_id": "{OTHER}"}}]\n', encoding="utf-8")
+    (data / "others.json").write_text(f'[{{"person_id": "{OTHER}"}}]\n', encoding="utf-8")
+
+    with (data / "monitor.log").open("ab") as log:  # as the service has it open
+        account = purge(council)
+        log.write(b"service goes on\n")
+
+    assert places_that_name(council, GONE) == ["notes.odt"]
+    assert "notes.odt: names this person and is of a kind that the monitor does not make" in account.problems[0]
+    gone = ("monitor.log.1", "logs/of-the-task", "mine.json")
+    assert [name for name in gone if (data / name).exists()] == []
+    assert (data / "others.json").exists()
+    assert (data / "monitor.log").read_text(encoding="utf-8") == "service goes on\n"
+    assert account.exit_code == 1
+    (data / "notes.odt").unlink()
+    assert purge(council).exit_code == 0
 
 
 def test_nobody_is_removed_while_a_source_still_has_them(council: Council) -> None:
@@ -198,7 +261,16 @@ def test_a_rehearsal_counts_the_same_and_changes_nothing(council: Council) -> No
     assert (rehearsed.rows, rehearsed.files, rehearsed.nights) == (account.rows, account.files, account.nights)
 
 
-@pytest.mark.parametrize("stage", ["before the transaction", "before the files", "before the file of the database"])
+@pytest.mark.parametrize(
+    "stage",
+    [
+        "before the transaction",
+        "before the files",
+        "before the lists",
+        "between the lists",
+        "before the file of the database",
+    ],
+)
 def test_a_removal_that_is_killed_is_completed_by_the_same_command(
     council: Council, stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,9 +282,13 @@ def test_a_removal_that_is_killed_is_completed_by_the_same_command(
 
     with monkeypatch.context() as patched:
         if stage == "before the transaction":
-            patched.setattr(remove_person, "_remove_or_rehearse", die)
+            patched.setattr(remove_person, "_save_removal", die)
         elif stage == "before the files":
             patched.setattr(remove_person, "_finish_files", die)
+        elif stage == "before the lists":
+            patched.setattr(remove_person, "change_files", die)
+        elif stage == "between the lists":
+            patched.setattr(last_night, "export_flags", die)
         else:
             patched.setattr(Database, "compact", die)
         with pytest.raises(Killed):
@@ -305,7 +381,7 @@ def test_what_is_beyond_reach_is_said_with_what_to_do(council: Council) -> None:
         config.replace("workbooks = true", 'workbooks = true\nlists_folder = "shared"'), encoding="utf-8"
     )
 
-    said = "\n".join(purge_words.person(purge(council)))
+    said = "\n".join(remove_person.describe(purge(council)))
 
     assert f"went to {ANALYST}, {NORTH} between" in said
     assert "1 lists in" in said

@@ -32,7 +32,7 @@ def export(
     if rule is not None:
         rulebook.find(rule)
     with reading_store(locate_database(settings)) as database:
-        workspace, as_at = last_night.recall(database)
+        workspace, as_at = last_night.load_last_night(database)
         with database.reading() as store:
             answering = allow_answers(settings, store)
     prepare(workspace, rulebook.rules, settings.teams, as_at=as_at)

@@ -27,23 +27,20 @@ def purge(
     settings = load(config)
 
     from monitor.cli import terminal
-    from monitor.record import purge_words
-    from monitor.record.purge import purge_store
+    from monitor.record.purge import describe, purge_store
     from monitor.store.database import working_store
 
     with working_store(locate_database(settings), existing=True) as database:
         if person is None:
             purged = purge_store(database, settings, today(), now(), dry_run=dry_run)
-            lines, content, code = purge_words.purged(purged, dry_run=dry_run), purged.as_dict(), purged.exit_code
+            lines, content, code = describe(purged, dry_run=dry_run), purged.as_dict(), purged.exit_code
         else:
-            from monitor.record import remove_person
+            from monitor.record import remove_person as removing
 
+            request = removing.RemovalRequest(person, by or "", reason or "", today(), now(), dry_run)
             with terminal.progress() as say:
-                account = remove_person.remove(
-                    database, settings, person, by=by or "", reason=reason or "", today=today(), now=now(),
-                    environ=os.environ, say=say, dry_run=dry_run,
-                )  # fmt: skip
-            lines, content, code = purge_words.person(account), account.as_dict(), account.exit_code
+                account = removing.remove_person(database, settings, request, os.environ, say)
+            lines, content, code = removing.describe(account), account.as_dict(), account.exit_code
     if as_json:
         terminal.print_json(content)
     else:

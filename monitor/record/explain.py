@@ -17,6 +17,7 @@ from monitor.caseload import snapshot
 from monitor.catalogue import columns
 from monitor.errors import Problems, Refused
 from monitor.gate.verdict import find_doubted
+from monitor.outbox.person_messages import load_person_messages
 from monitor.record import backtest, last_night
 from monitor.rulebook import clearing, evaluation
 from monitor.rulebook.conditions import compile_condition
@@ -24,7 +25,8 @@ from monitor.rulebook.rule_file import Rule
 from monitor.rulebook.rulebook import Rulebook
 from monitor.rulebook.vocabulary import CODES, TYPES
 from monitor.store.database import Database
-from monitor.store.tables import Flag, FlagEvent, Message, Run, table_of
+from monitor.store.events import in_payload
+from monitor.store.tables import Flag, FlagEvent, Run, table_of
 from monitor.words import write_date
 from monitor.workspace import Workspace, fetch, lock_down, open_workspace
 
@@ -35,6 +37,8 @@ NOT_ASKED = "not asked"
 BLANK = "blank"
 ORDER = ("breach", "cannot assess", "ok", "not applicable", NOT_ASKED)
 """What needs somebody first."""
+MESSAGE_LINE = ("key", "as_at", "created_at", "recipient", "kind", "state")
+"""What an account says of a message: not what it says of others."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,10 @@ def explain_person(
         run = _find_run(store, as_at)
         held = _held(store, person_id)
         events = _events(store, person_id, [row["id"] for row in held["flag"]])
-        messages = _messages(store, person_id)
+        messages = tuple(
+            {name: getattr(message, name) for name in MESSAGE_LINE}
+            for message in load_person_messages(store, person_id)
+        )
     nights = backtest.find_nights(database, folder)
     kept_on = _kept_on(nights, person_id)
     if not (any(held.values()) or events or kept_on):
@@ -144,7 +151,7 @@ def _ask(
         workspace, source = open_workspace(), f"the caseload kept of {kept.as_at}"
         snapshot.read(workspace, kept.path)
     else:
-        workspace, last = last_night.recall(database)
+        workspace, last = last_night.load_last_night(database)
         source = f"what the roster last knew, as at {last}, because {kept.why_not}"
         # Recalled between nights, nobody has a row of tonight: whoever was not missing on the last one counts as here.
         workspace.execute(
@@ -284,23 +291,10 @@ def _plain(table: "Table", row: "Row[Any]") -> dict[str, Any]:
 def _events(store: Connection, person_id: str, flags: Sequence[int]) -> tuple[Mapping[str, Any], ...]:
     """What was recorded of the person and their flags, in order, from the payloads of the chain."""
     event = table_of(FlagEvent)
-    named = and_(event.c.flag_id.is_(None), event.c.payload.contains(json.dumps(person_id), autoescape=True))
+    named = and_(event.c.flag_id.is_(None), event.c.payload.contains(in_payload(person_id), autoescape=True))
     rows = store.execute(select(event.c.payload).where(or_(event.c.flag_id.in_(flags), named)).order_by(event.c.id))
     said = [json.loads(row.payload) for row in rows if row.payload is not None]
     return tuple(one for one in said if one.get("person_id") == person_id)
-
-
-def _messages(store: Connection, person_id: str) -> tuple[Mapping[str, Any], ...]:
-    """When, to whom and of what kind, for every message that names the person; not what it says of others."""
-    message = table_of(Message)
-    listed = [message.c[name] for name in ("key", "as_at", "created_at", "recipient", "kind", "state", "people")]
-    named = message.c.people.contains(json.dumps(person_id), autoescape=True)
-    rows = store.execute(select(*listed).where(named).order_by(message.c.id))
-    return tuple(
-        {name: value for name, value in row._mapping.items() if name != "people"}
-        for row in rows
-        if person_id in json.loads(row.people)
-    )
 
 
 def _kept_on(nights: Sequence[backtest.KeptNight], person_id: str) -> tuple[dt.date, ...]:

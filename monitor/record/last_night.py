@@ -1,27 +1,33 @@
-"""What the store holds, laid out as on the last accepted night, for commands that run between nights."""
+"""The last accepted night as the store has it, for commands that run between nights."""
 
 import datetime as dt
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal
 
 from sqlalchemy import select
 
 from monitor.caseload import roster
 from monitor.caseload.full_caseload import join_roster
 from monitor.caseload.intake import create_empty
+from monitor.config.settings import Config, read_restricted
 from monitor.errors import Problems, Refused
 from monitor.flags import life, waivers
+from monitor.lists.answer_sheet import allow_answers
+from monitor.lists.lists import export_flags, file_names, prepare
+from monitor.rulebook.rulebook import Rulebook
 from monitor.store import events
 from monitor.store.database import Database
-from monitor.store.tables import Person, Run, table_of
+from monitor.store.nights import find_newest
+from monitor.store.tables import Person, table_of
 from monitor.workspace import Workspace, open_workspace
 
 
-def recall(database: Database) -> tuple[Workspace, dt.date]:
-    """A workspace with ``caseload`` and ``flag_line`` as the last accepted night left them, and that date."""
+def load_last_night(database: Database) -> tuple[Workspace, dt.date]:
+    """Load ``caseload`` and ``flag_line`` as the last accepted night left them; return the workspace and that date."""
     workspace = open_workspace()
-    table = table_of(Run)
     with database.reading() as store:
-        accepted = select(table.c.as_at).where(table.c.state == "accepted").order_by(table.c.as_at.desc()).limit(1)
-        as_at = store.execute(accepted).scalar()
+        as_at = find_newest(store)
         if as_at is None:
             raise Refused("the database holds no accepted night yet; run one with: monitor run")
         create_empty(workspace)
@@ -32,6 +38,26 @@ def recall(database: Database) -> tuple[Workspace, dt.date]:
         waivers.settle(workspace, store, as_at)
         life.show(workspace, store, as_at)
     return workspace, as_at
+
+
+def write_flag_lists(database: Database, config: Config, rulebook: Rulebook, paths: Iterable[Path]) -> Iterator[Path]:
+    """Write the last night's lists of flags again, those of ``paths`` that are a team's; yield each as it is done."""
+    workspace, as_at = load_last_night(database)
+    with database.reading() as store:
+        answering = allow_answers(config, store)
+    prepare(workspace, rulebook.rules, config.teams, as_at=as_at)
+    flagged = workspace.execute("SELECT DISTINCT team FROM flag_list WHERE trim(team) <> ''").fetchall()
+    teams = dict.fromkeys([*(team.name for team in config.teams), *sorted(name for (name,) in flagged)])
+    files: dict[str, str | None] = {"all": None, **{file: team for team, file in file_names(teams).items()}}
+    for path in paths:
+        if path.stem in files:
+            form: Literal["csv", "xlsx"] = "xlsx" if path.suffix == ".xlsx" else "csv"
+            export_flags(
+                workspace, path, form=form, as_at=as_at, team=files[path.stem],
+                restricted=read_restricted(config.restricted), marking=config.delivery.marking, answering=answering,
+            )  # fmt: skip
+            yield path
+    workspace.close()
 
 
 def confirm(database: Database, person_id: str, *, by: str, today: dt.date, now: dt.datetime) -> str:

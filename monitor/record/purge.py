@@ -12,20 +12,22 @@ between leaves files that the next purge finds, for it looks at what is there.
 
 import datetime as dt
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, not_, select
 
-from monitor.config.retention_settings import Retention, oldest_kept
+from monitor.config.retention_settings import oldest_kept
 from monitor.config.settings import Config
 from monitor.outbox.queue import PENDING
 from monitor.record import purge_files
+from monitor.record.purge_files import OldestKept, SpentFiles
 from monitor.store import events
 from monitor.store.bulk import next_id
 from monitor.store.database import Database
 from monitor.store.events import Event
+from monitor.store.nights import find_newest
 from monitor.store.tables import (
     Answer,
     Flag,
@@ -43,20 +45,17 @@ KIND = "past its time"
 EMPTIED = "events_emptied"
 """Under this name the event of a removal says how many rows of the chain it emptied; the audit adds them up."""
 
+THINGS = {
+    "snapshots": "kept caseloads",
+    "resolved_flags": "resolved flags emptied of what they said",
+    "events": "events emptied of what they said",
+    "messages": "messages emptied of their words",
+    "exports": "nights of exception lists",
+    "outbox": "nights of message files",
+    "logs": "log files",
+}
 NOT_SENT = (*PENDING, "sending")
 """The states of messages that may still be sent, which keep their words."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """By thing, the first day of which it is still kept; None if it is kept forever."""
-
-    snapshots: dt.date | None
-    resolved_flags: dt.date | None
-    messages: dt.date | None
-    exports: dt.date | None
-    outbox: dt.date | None
-    logs: dt.date | None
 
 
 @dataclass(frozen=True)
@@ -76,10 +75,6 @@ class Purged:
         return {"removed": dict(self.removed), "nights": nights, "problems": list(self.problems)}
 
 
-def limits(keep: Retention, today: dt.date) -> Limits:
-    return Limits(**{thing: oldest_kept(getattr(keep, thing), today) for thing in Limits.__dataclass_fields__})
-
-
 def purge_store(
     database: Database, config: Config, today: dt.date, now: dt.datetime, *, dry_run: bool = False
 ) -> Purged:
@@ -87,26 +82,46 @@ def purge_store(
 
     With ``dry_run`` it only counts.
     """
-    oldest = limits(config.retention, today)
+    oldest = OldestKept(
+        **{thing: oldest_kept(getattr(config.retention, thing), today) for thing in OldestKept.__dataclass_fields__}
+    )
     if dry_run:
         with database.reading() as store:
-            found = _find_files(store, config, oldest)
-            return _account(_count_rows(store, oldest), found, _nights_of_rows(store, oldest))
+            files = _find_files(store, config, oldest)
+            return _account(_count_rows(store, oldest), files, _nights_of_rows(store, oldest))
     with database.writing() as store:
         forget_for_good(store)
         nights = _nights_of_rows(store, oldest)
         rows = _empty_rows(store, oldest)
-        found = _find_files(store, config, oldest)
-        purged = _account(rows, found, nights)
+        files = _find_files(store, config, oldest)
+        purged = _account(rows, files, nights)
         if purged.removed:
             _record(store, purged, today, now)
-    problems = purge_files.remove(found)
+    problems = purge_files.remove_paths(path for paths in files.paths.values() for path in paths)
     with database.writing() as store:
         removal = table_of(Removal)
         unfinished = and_(removal.c.kind == KIND, removal.c.finished_at.is_(None))
         if not problems and store.execute(select(removal.c.id).where(unfinished)).first():
             store.execute(removal.update().where(unfinished).values(finished_at=now))
-    return Purged(purged.removed, purged.nights, problems)
+    return replace(purged, problems=problems)
+
+
+def describe(account: Purged, *, dry_run: bool) -> list[str]:
+    """What a purge did, in lines for the person who asked for it."""
+    if not (account.removed or account.problems):
+        return ["nothing is past its time"]
+    lines = ["Would be removed, past its time:" if dry_run else "Removed, past its time:"]
+    for thing, number in account.removed.items():
+        days = account.nights.get(thing, ())
+        when = f", {days[0]} to {days[-1]}" if days else ""
+        lines.append(f"  {number} {THINGS[thing]}{when}")
+    return [*lines, *list_problems(account.problems)]
+
+
+def list_problems(problems: Sequence[str]) -> list[str]:
+    if not problems:
+        return []
+    return ["NOT FINISHED. Put this right and give the same command again:", *(f"  {one}" for one in problems)]
 
 
 def forget_for_good(store: Connection) -> None:
@@ -115,9 +130,9 @@ def forget_for_good(store: Connection) -> None:
         store.exec_driver_sql("PRAGMA secure_delete = ON")
 
 
-def _account(rows: Mapping[str, int], found: "purge_files.Spent", nights: Mapping[str, tuple[dt.date, ...]]) -> Purged:
-    removed = {**rows, **{thing: len(paths) for thing, paths in found.paths.items()}}
-    known = {**nights, **found.nights}
+def _account(rows: Mapping[str, int], files: SpentFiles, nights: Mapping[str, tuple[dt.date, ...]]) -> Purged:
+    removed = {**rows, **{thing: len(paths) for thing, paths in files.paths.items()}}
+    known = {**nights, **files.nights}
     return Purged({t: n for t, n in removed.items() if n}, {t: days for t, days in known.items() if days})
 
 
@@ -136,58 +151,47 @@ def _record(store: Connection, purged: Purged, today: dt.date, now: dt.datetime)
     events.record(store, [Event("removed, past its time", detail=detail)], as_at=today, recorded_at=now)
 
 
-def _find_files(store: Connection, config: Config, oldest: Limits) -> purge_files.Spent:
-    kept = _kept(store, oldest)
-    return purge_files.find_spent(
-        config.data_folder, oldest, newest=_newest(store), named=kept, log_file=config.service.log_file
+def _find_files(store: Connection, config: Config, oldest: OldestKept) -> SpentFiles:
+    run = table_of(Run)
+    staying = and_(run.c.snapshot.is_not(None), not_(_spent_runs(store, oldest)))
+    named = frozenset(store.execute(select(run.c.snapshot).where(staying)).scalars())
+    return purge_files.find_spent_files(
+        config.data_folder, oldest, newest=find_newest(store), named=named, log_file=config.service.log_file
     )
 
 
 # Rows
 
 
-def _newest(store: Connection) -> dt.date | None:
-    """The last accepted night."""
+def _spent_runs(store: Connection, oldest: OldestKept) -> ColumnElement[bool]:
     run = table_of(Run)
-    return store.execute(select(func.max(run.c.as_at)).where(run.c.state == "accepted")).scalar()
-
-
-def _kept(store: Connection, oldest: Limits) -> frozenset[str]:
-    """The names of the caseloads that stay."""
-    run = table_of(Run)
-    staying = and_(run.c.snapshot.is_not(None), not_(_spent_runs(store, oldest)))
-    return frozenset(store.execute(select(run.c.snapshot).where(staying)).scalars())
-
-
-def _spent_runs(store: Connection, oldest: Limits) -> ColumnElement[bool]:
-    run = table_of(Run)
-    newest = _newest(store)
+    newest = find_newest(store)
     if oldest.snapshots is None or newest is None:
         return run.c.id.is_(None)
     return and_(run.c.snapshot.is_not(None), run.c.as_at < min(oldest.snapshots, newest))
 
 
-def _spent_flags(oldest: Limits) -> ColumnElement[bool]:
+def _spent_flags(oldest: OldestKept) -> ColumnElement[bool]:
     flag = table_of(Flag)
     if oldest.resolved_flags is None:
         return flag.c.id.is_(None)
     return and_(flag.c.resolved_on < oldest.resolved_flags, flag.c.because != "")
 
 
-def _spent_messages(oldest: Limits) -> ColumnElement[bool]:
+def _spent_messages(oldest: OldestKept) -> ColumnElement[bool]:
     message = table_of(Message)
     if oldest.messages is None:
         return message.c.id.is_(None)
     return and_(message.c.as_at < oldest.messages, message.c.text != "", message.c.state.not_in(NOT_SENT))
 
 
-def _spent_events(oldest: Limits) -> ColumnElement[bool]:
+def _spent_events(oldest: OldestKept) -> ColumnElement[bool]:
     event, flag = table_of(FlagEvent), table_of(Flag)
     spent = select(flag.c.id).where(_spent_flags(oldest))
     return and_(event.c.payload.is_not(None), event.c.flag_id.in_(spent))
 
 
-def _count_rows(store: Connection, oldest: Limits) -> dict[str, int]:
+def _count_rows(store: Connection, oldest: OldestKept) -> dict[str, int]:
     wanted = {
         "events": (table_of(FlagEvent), _spent_events(oldest)),
         "resolved_flags": (table_of(Flag), _spent_flags(oldest)),
@@ -199,7 +203,7 @@ def _count_rows(store: Connection, oldest: Limits) -> dict[str, int]:
     }
 
 
-def _nights_of_rows(store: Connection, oldest: Limits) -> dict[str, tuple[dt.date, ...]]:
+def _nights_of_rows(store: Connection, oldest: OldestKept) -> dict[str, tuple[dt.date, ...]]:
     message, run = table_of(Message), table_of(Run)
     said = select(message.c.as_at).distinct().where(_spent_messages(oldest)).order_by(message.c.as_at)
     kept = select(run.c.as_at).distinct().where(_spent_runs(store, oldest)).order_by(run.c.as_at)
@@ -209,7 +213,7 @@ def _nights_of_rows(store: Connection, oldest: Limits) -> dict[str, tuple[dt.dat
     }
 
 
-def _empty_rows(store: Connection, oldest: Limits) -> dict[str, int]:
+def _empty_rows(store: Connection, oldest: OldestKept) -> dict[str, int]:
     """Empty what is past its time; how many rows of each."""
     event, flag, message, run = table_of(FlagEvent), table_of(Flag), table_of(Message), table_of(Run)
     spent = _spent_runs(store, oldest)

@@ -6,10 +6,6 @@ import shutil
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from monitor.record.purge import Limits
 
 SNAPSHOTS, EXCEPTIONS, OUTBOX, LOGS, SAMPLE = "snapshots", "exceptions", "outbox", "logs", "sample"
 """The folders of the data folder that hold something of each night."""
@@ -18,21 +14,32 @@ DATED = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @dataclass(frozen=True)
-class Spent:
+class OldestKept:
+    """By thing, the first day of which it is still kept; None if it is kept forever."""
+
+    snapshots: dt.date | None
+    resolved_flags: dt.date | None
+    messages: dt.date | None
+    exports: dt.date | None
+    outbox: dt.date | None
+    logs: dt.date | None
+
+
+@dataclass(frozen=True)
+class SpentFiles:
     """What is to go, and the nights it is of, by thing."""
 
     paths: Mapping[str, tuple[Path, ...]]
     nights: Mapping[str, tuple[dt.date, ...]]
 
 
-def find_spent(
-    data: Path, oldest: "Limits", *, newest: dt.date | None, named: Collection[str], log_file: Path | None = None
-) -> Spent:
-    """Whatever is older than ``oldest`` keeps; the lists and the caseload of the ``newest`` accepted night stay.
+def find_spent_files(
+    data: Path, oldest: OldestKept, *, newest: dt.date | None, named: Collection[str], log_file: Path | None = None
+) -> SpentFiles:
+    """Find what is older than ``oldest``; the lists and the caseload of the ``newest`` accepted night stay.
 
-    ``named``: the kept caseloads the ledger knows. One that it does not know is past its time whatever its date, once
-    its night is: it is what a removal that was interrupted has left. ``log_file``: the one in use, which stays; its
-    predecessors beside it go.
+    ``named``: the kept caseloads the ledger knows. One of an earlier night that it does not know goes whatever its
+    date: an interrupted removal left it. ``log_file``: the one in use, which stays; its predecessors beside it go.
     """
     before = min(oldest.exports, newest) if oldest.exports and newest else None
     dated = {
@@ -46,20 +53,18 @@ def find_spent(
     }
     paths = {thing: tuple(path for _, path in found) for thing, found in dated.items()}
     nights = {thing: tuple(sorted({day for day, _ in found})) for thing, found in dated.items()}
-    return Spent({**paths, "logs": _old_logs(data / LOGS, log_file, oldest.logs)}, nights)
+    return SpentFiles({**paths, "logs": _old_logs(data / LOGS, log_file, oldest.logs)}, nights)
 
 
 def _dated(folder: Path, before: dt.date | None) -> list[tuple[dt.date, Path]]:
     """What is in ``folder`` under a name with a date before ``before``, oldest first."""
-    found = []
-    for path in folder.iterdir() if before and folder.is_dir() else ():
-        day = day_of(path.name)
-        if before and day is not None and day < before:
-            found.append((day, path))
-    return sorted(found)
+    if before is None or not folder.is_dir():
+        return []
+    dated = ((_day_of(path.name), path) for path in folder.iterdir())
+    return sorted((day, path) for day, path in dated if day is not None and day < before)
 
 
-def day_of(name: str) -> dt.date | None:
+def _day_of(name: str) -> dt.date | None:
     """The first date in a name."""
     written = DATED.search(name)
     try:
@@ -76,12 +81,8 @@ def _old_logs(folder: Path, log_file: Path | None, before: dt.date | None) -> tu
     return tuple(sorted(path for path in logs if path.is_file() and path.stat().st_mtime < start))
 
 
-def remove(spent: Spent) -> tuple[str, ...]:
-    """Remove every path; what would not go, each with the reason."""
-    return remove_paths(path for paths in spent.paths.values() for path in paths)
-
-
 def remove_paths(paths: Iterable[Path]) -> tuple[str, ...]:
+    """Remove each file or folder; return what would not go, with the reason and the remedy."""
     problems = []
     for path in paths:
         try:

@@ -1,22 +1,19 @@
-"""What the removal of a person does not reach, and what to do about each, in plain words."""
+"""Names what the removal of a person does not reach, and what to do about each, in plain words."""
 
-import json
-
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from monitor.caseload.departures import read_merged
 from monitor.config.settings import Config
-from monitor.record import remove_traces
-from monitor.record.remove_rows import in_json
-from monitor.record.remove_traces import Trace
-from monitor.store.tables import Message, table_of
+from monitor.outbox.person_messages import load_person_messages
+from monitor.record import remove_files
+from monitor.record.trace import Trace
 
 
-def describe(store: Connection, config: Config, trace: Trace) -> tuple[str, ...]:
-    lines = [_say_sent(store, trace)]
+def list_beyond_reach(store: Connection, config: Config, trace: Trace) -> tuple[str, ...]:
+    lines = [_describe_sent(store, trace)]
     folder = config.lists.lists_folder
     if folder:
-        copies = remove_traces.find_copies(folder, trace) if folder.is_dir() else []
+        copies = remove_files.find_copies(folder, trace) if folder.is_dir() else []
         named = ": " + ", ".join(path.relative_to(folder).as_posix() for path in copies) if copies else ""
         lines.append(
             f"{len(copies)} lists in {folder} name this person{named}. They are the leads' copies: remove them "
@@ -33,31 +30,24 @@ def describe(store: Connection, config: Config, trace: Trace) -> tuple[str, ...]
     if store.dialect.name != "sqlite":
         lines.append("PostgreSQL's write-ahead log, its archives and replicas hold it until they are recycled")
     lines.append("The heartbeat service was told counts only: nothing to do")
-    lines.extend(_say_named_in_files(config, trace))
-    return tuple(lines)
+    return (*lines, *_describe_council_files(config, trace))
 
 
-def _say_sent(store: Connection, trace: Trace) -> str:
-    message = table_of(Message)
-    rows = store.execute(
-        select(message.c.recipient, message.c.as_at, message.c.people).where(
-            message.c.accepted_at.is_not(None),
-            message.c.people.contains(in_json(trace.person_id), autoescape=True),
-        )
-    )
-    sent = [(row.recipient, row.as_at) for row in rows if trace.person_id in json.loads(row.people)]
+def _describe_sent(store: Connection, trace: Trace) -> str:
+    messages = load_person_messages(store, trace.person_id)
+    sent = [message for message in messages if message.accepted_at is not None]
     if not sent:
         return "E-mails: no message that is still on record here named this person; older ones may have"
-    days = sorted({day for _, day in sent})
-    readers = ", ".join(sorted({recipient for recipient, _ in sent}))
+    days = sorted({message.as_at for message in sent})
+    readers = ", ".join(sorted({message.recipient for message in sent}))
     return (
         f"E-mails: {len(sent)} that named this person went to {readers} between {days[0]} and {days[-1]}, and cannot "
         "be called back: ask these readers to delete them, and your mail system's keeper about archives"
     )
 
 
-def _say_named_in_files(config: Config, trace: Trace) -> list[str]:
-    """The council's own files that name the person; the record a merged one stands in is somebody to remove too."""
+def _describe_council_files(config: Config, trace: Trace) -> list[str]:
+    """The council's own files that name the person, and a merged record of the same person, which is to go too."""
     lines = []
     if config.restricted and trace.is_in(config.restricted.read_text(encoding="utf-8-sig", errors="replace")):
         lines.append(f"{config.restricted.name} (restricted) names this id: take the line out")

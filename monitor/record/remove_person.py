@@ -5,16 +5,17 @@ In this order, so that a process killed anywhere leaves what the same command co
     1. kept caseloads are written anew, without the person, under new names
     2. one transaction: rows go, events and messages that name the person are emptied, the ledger knows the new files,
        and a salted mark stays by which the person is known if a source brings them back
-    3. old files go, lists and logs are rewritten, the database file is written anew
+    3. old files go: the last night's lists and the report are made again, the rest is removed; the database file is
+       written anew
     4. the removal is marked as finished
 """
 
 import datetime as dt
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection, select
 
@@ -22,21 +23,47 @@ from monitor.caseload import removed_people, snapshot
 from monitor.caseload.intake import find_person, read_sources
 from monitor.config.settings import Config
 from monitor.errors import MonitorError, Problems, Refused
-from monitor.record import removal_reach, remove_rows, remove_traces
-from monitor.record.purge import EMPTIED, forget_for_good
+from monitor.record.purge import EMPTIED, forget_for_good, list_problems
 from monitor.record.purge_files import SNAPSHOTS, remove_paths
-from monitor.record.remove_traces import FileChange, Trace
+from monitor.record.removal_reach import list_beyond_reach
+from monitor.record.remove_files import FileChange, NamingFiles, change_files, find_naming_files
+from monitor.record.remove_rows import remove_rows
+from monitor.record.trace import Trace
 from monitor.store import events
 from monitor.store.bulk import next_id
 from monitor.store.database import Database
 from monitor.store.events import Event
+from monitor.store.nights import find_newest
 from monitor.store.tables import Removal, RemovedPerson, Run, table_of
 from monitor.workspace import open_workspace
 
-if TYPE_CHECKING:
-    from sqlalchemy import Row
-
 KIND = "person"
+TABLES = {
+    "person": "row of the roster",
+    "person_before": "row of how the roster stood before the last night",
+    "flag": "flags",
+    "flag_event": "events emptied; their rows stay, so that the chain still verifies",
+    "message": "messages emptied, and withdrawn where they had not gone",
+    "message_flag": "notes of which message told of which flag",
+    "message_coming": "notes of what messages said would come due",
+    "snapshots": "kept caseloads written anew without this person",
+    "waiver": "waivers",
+    "answer": "answers",
+    "escalation": "escalations",
+    "message_escalation": "notes of which message told of which escalation",
+}
+
+
+@dataclass(frozen=True)
+class RemovalRequest:
+    """Who is to be removed; who decided it and why, which stay on record. ``dry_run``: only say what would go."""
+
+    person_id: str
+    by: str
+    reason: str
+    today: dt.date
+    now: dt.datetime
+    dry_run: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,73 +89,54 @@ class RemovalAccount:
 
 
 @dataclass(frozen=True)
+class KnownCaseload:
+    """A night's kept caseload as the ledger knows it."""
+
+    run_id: int
+    as_at: dt.date
+    sha256: str | None
+
+
+@dataclass(frozen=True)
 class KeptCaseload:
     """One kept caseload that has the person, and what takes its place; nothing where no run knows the file."""
 
     path: Path
-    run: "Row[*tuple[Any, ...]] | None"
-    replacement: str | None
+    known: KnownCaseload | None
+    replacement: Path | None
 
 
 @dataclass
-class Found:
-    """What is to be done to files; ``problems``: those about which nobody can tell."""
+class FoundFiles:
+    """What is to be done to files. ``problems``: those about which nobody can tell."""
 
     kept: list[KeptCaseload] = field(default_factory=list)
-    changes: list[FileChange] = field(default_factory=list)
+    naming: NamingFiles = field(default_factory=NamingFiles)
     problems: list[str] = field(default_factory=list)
+
+    @property
+    def nights(self) -> tuple[dt.date, ...]:
+        return tuple(sorted({one.known.as_at for one in self.kept if one.known is not None}))
 
 
 class _Rehearsed(Exception):
     """Takes a transaction back."""
 
 
-def find_in_sources(
-    config: Config, person_id: str, *, as_at: dt.date, environ: Mapping[str, str], say: Callable[[str], None]
-) -> tuple[str, ...]:
-    """Return the sources that have the person tonight; raises ``SourceError`` if one cannot be read."""
-    workspace = open_workspace()
-    having = find_person(workspace, read_sources(workspace, config, as_at, environ, say), person_id, as_at)
-    workspace.close()
-    return having
-
-
-def check_request(person_id: str, by: str, reason: str) -> None:
-    """Who and why stay on record, so neither may say whom it was about."""
-    problems = [
-        f"{option}: needs words, since it stays on record" for option, given in (("--by", by), ("--reason", reason))
-        if not given.strip()
-    ]  # fmt: skip
-    problems += [
-        f"{option}: holds the id, and stays on record; leave the id out"
-        for option, given in (("--by", by), ("--reason", reason))
-        if person_id and Trace(person_id).is_in(given)
-    ]
-    if not person_id.strip():
-        problems.append("--person: needs the id of a young person")
-    if problems:
-        raise Problems(problems)
-
-
-def remove(
+def remove_person(
     database: Database,
     config: Config,
-    person_id: str,
-    *,
-    by: str,
-    reason: str,
-    today: dt.date,
-    now: dt.datetime,
+    request: RemovalRequest,
     environ: Mapping[str, str],
     say: Callable[[str], None] = lambda step: None,
-    dry_run: bool = False,
 ) -> RemovalAccount:
     """Remove a person, or complete a removal that was interrupted; the caller holds the lock.
 
     ``Refused`` while a source has them; ``Problems`` if nothing here is about anybody of that id.
     """
-    check_request(person_id, by, reason)
-    having = find_in_sources(config, person_id, as_at=today, environ=environ, say=say)
+    person_id = request.person_id
+    check_request(request)
+    having = find_in_sources(config, person_id, as_at=request.today, environ=environ, say=say)
     if having:
         named = " and ".join(f'"{name}"' for name in having)
         raise Refused(
@@ -141,47 +149,89 @@ def remove(
         before = removed_people.find(store, person_id)
         say("Looking through the kept caseloads and lists")
         found = _find_files(store, config, trace, number)
-        beyond = removal_reach.describe(store, config, trace)
-    if not dry_run:
-        for one in found.kept:
-            if one.replacement:
-                snapshot.leave_out(one.path, one.path.with_name(one.replacement), person_id)
+        beyond = list_beyond_reach(store, config, trace)
+    if not request.dry_run:
+        for caseload in found.kept:
+            if caseload.replacement:
+                snapshot.leave_out(caseload.path, caseload.replacement, person_id)
     say("Removing")
-    removed = _remove_or_rehearse(
-        database, config, trace, found, number, by=by, reason=reason, today=today, now=now, dry_run=dry_run
-    )
-    files = tuple(found.changes)
-    if not (removed or found.kept or files or before or found.problems):
-        raise Problems([f"{person_id}: nothing is held about anybody of that id; check it, leading zeros and all"])
-    nights = tuple(sorted({one.run.as_at for one in found.kept if one.run is not None}))
+    rows = _save_removal(database, request, found, number)
     if found.kept:
-        removed = {**removed, "snapshots": len(found.kept)}
-    account = RemovalAccount(removed, nights, files, beyond, tuple(found.problems), bool(before), dry_run)
-    if dry_run:
+        rows["snapshots"] = len(found.kept)
+    if not (rows or found.naming.changes or before or found.problems):
+        raise Problems([f"{person_id}: nothing is held about anybody of that id; check it, leading zeros and all"])
+    account = RemovalAccount(
+        rows, found.nights, tuple(found.naming.changes), beyond, tuple(found.problems), bool(before), request.dry_run
+    )
+    if request.dry_run:
         return account
-    problems = [*found.problems, *_finish_files(found, trace)]
+    account = _finish_files(database, config, request, found, account)
     say("Writing the database anew")
     try:
         database.compact()
     except MonitorError as fault:
-        problems.append(str(fault))
-    if not problems:
-        _mark_finished(database, person_id, now)
-    return RemovalAccount(removed, nights, files, beyond, tuple(problems), bool(before))
+        account = replace(account, problems=(*account.problems, str(fault)))
+    if not account.problems:
+        _mark_finished(database, request)
+    return account
+
+
+def check_request(request: RemovalRequest) -> None:
+    """Raise ``Problems`` unless who and why are given, which stay on record, and neither says whom it is about."""
+    given = {"--by": request.by, "--reason": request.reason}
+    problems = [
+        f"{option}: needs words, since it stays on record" for option, text in given.items() if not text.strip()
+    ]
+    problems += [
+        f"{option}: holds the id, and stays on record; leave the id out" for option, text in given.items()
+        if request.person_id and Trace(request.person_id).is_in(text)
+    ]  # fmt: skip
+    if not request.person_id.strip():
+        problems.append("--person: needs the id of a young person")
+    if problems:
+        raise Problems(problems)
+
+
+def find_in_sources(
+    config: Config, person_id: str, *, as_at: dt.date, environ: Mapping[str, str], say: Callable[[str], None]
+) -> tuple[str, ...]:
+    """Find the sources that have the person tonight, or would name them again; ``SourceError`` if one cannot be read.
+
+    A care history keeps everyone who was ever in care: it only counts for those of whom it could tell the monitor.
+    """
+    workspace = open_workspace()
+    having = find_person(workspace, read_sources(workspace, config, as_at, environ, say), person_id, as_at)
+    workspace.close()
+    return having
+
+
+def describe(account: RemovalAccount) -> list[str]:
+    """What was removed, or would be, in lines for the person who asked for it."""
+    lines = ["Would be removed:" if account.rehearsed else "Removed:"]
+    if account.completed and not account.rehearsed:
+        lines = ["Removed before; looked through everything once more:"]
+    lines += [f"  {number} {TABLES.get(table, f'rows of {table}')}" for table, number in account.rows.items()]
+    if account.nights:
+        lines.append(f"    of {len(account.nights)} nights, {account.nights[0]} to {account.nights[-1]}")
+    for action in ("made again", "removed"):
+        paths = [f"    {change.path}" for change in account.files if change.action == action]
+        lines += [f"  files {action}:", *paths] if paths else []
+    if not account.rows and not account.files:
+        lines.append("  nothing more was found")
+    lines.append("Counts of past nights stay; the record says that somebody was removed, by whom and why, not whom")
+    lines.append("Not within reach of this command:")
+    lines += [f"  - {line}" for line in account.outside]
+    return [*lines, *list_problems(account.problems)]
 
 
 # Files
 
 
-def _find_files(store: Connection, config: Config, trace: Trace, number: int) -> Found:
-    found = Found()
+def _find_files(store: Connection, config: Config, trace: Trace, number: int) -> FoundFiles:
+    found = FoundFiles()
     run = table_of(Run)
-    known = {
-        row.snapshot: row
-        for row in store.execute(
-            select(run.c.id, run.c.as_at, run.c.snapshot, run.c.snapshot_sha256).where(run.c.snapshot.is_not(None))
-        )
-    }
+    kept = select(run.c.snapshot, run.c.id, run.c.as_at, run.c.snapshot_sha256).where(run.c.snapshot.is_not(None))
+    known = {name: KnownCaseload(run_id, as_at, sha256) for name, run_id, as_at, sha256 in store.execute(kept)}
     folder = config.data_folder / SNAPSHOTS
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         try:
@@ -190,14 +240,13 @@ def _find_files(store: Connection, config: Config, trace: Trace, number: int) ->
         except MonitorError as fault:
             found.problems.append(str(fault))
             continue
-        row = known.get(path.name)
         stem = path.name.split("-without")[0].removesuffix(".parquet")
-        found.kept.append(KeptCaseload(path, row, f"{stem}-without-{number}.parquet" if row else None))
-    changes, unknown = remove_traces.find(config.data_folder, trace, leave=frozenset(_database_files(store)))
-    found.changes.extend(changes)
+        replacement = path.with_name(f"{stem}-without-{number}.parquet") if path.name in known else None
+        found.kept.append(KeptCaseload(path, known.get(path.name), replacement))
+    found.naming = find_naming_files(config, trace, newest=find_newest(store), database=_database_files(store))
     found.problems.extend(
         f"{path}: names this person and is of a kind that the monitor does not make; remove it or them from it"
-        for path in unknown
+        for path in found.naming.left
     )
     return found
 
@@ -210,99 +259,78 @@ def _database_files(store: Connection) -> list[Path]:
     return list(path.parent.glob(f"{path.name}*"))
 
 
-def _finish_files(found: Found, trace: Trace) -> list[str]:
-    """Take the old caseloads away and put the lists right; what would not be."""
-    problems = list(remove_paths(one.path for one in found.kept))
-    for change in found.changes:
-        try:
-            remove_traces.apply(change, trace)
-        except OSError as fault:
-            problems.append(f"{change.path}: cannot be {change.action} ({fault.strerror}); close it and try again")
-        except MonitorError as fault:
-            problems.append(str(fault))
-    return problems
+def _finish_files(
+    database: Database, config: Config, request: RemovalRequest, found: FoundFiles, account: RemovalAccount
+) -> RemovalAccount:
+    """Take the old files away, once the rows are gone; return the account of what became of each."""
+    problems = (*account.problems, *remove_paths(caseload.path for caseload in found.kept))
+    changed = change_files(database, config, found.naming.changes, request.today)
+    outside = account.outside
+    if changed.not_made:
+        outside += (f"Lists and the report of the last night wait for the next one: {changed.not_made}",)
+    return replace(account, files=changed.changes, outside=outside, problems=(*problems, *changed.problems))
 
 
 # Rows
 
 
-def _remove_or_rehearse(
-    database: Database,
-    config: Config,
-    trace: Trace,
-    found: Found,
-    number: int,
-    *,
-    by: str,
-    reason: str,
-    today: dt.date,
-    now: dt.datetime,
-    dry_run: bool,
-) -> dict[str, int]:
-    """What goes from each table, all in one transaction, which is taken back again if nothing is to happen."""
+def _save_removal(database: Database, request: RemovalRequest, found: FoundFiles, number: int) -> dict[str, int]:
+    """Remove the rows in one transaction, which a rehearsal takes back; return how many, by table."""
     counts: dict[str, int] = {}
     try:
         with database.writing() as store:
             forget_for_good(store)
-            counts.update(remove_rows.remove(store, trace))
-            snapshots = _swap_snapshots(store, config, found)
-            if dry_run:
+            counts.update(remove_rows(store, Trace(request.person_id)))
+            snapshots = _swap_snapshots(store, found.kept)
+            if request.dry_run:
                 raise _Rehearsed
-            if counts or found.kept or found.changes:
-                _record(store, trace, counts, snapshots, number, by=by, reason=reason, today=today, now=now)
+            if counts or found.kept or found.naming.changes:
+                _record(store, request, counts, snapshots, number)
     except _Rehearsed:
         pass
     return counts
 
 
-def _swap_snapshots(store: Connection, config: Config, found: Found) -> dict[str, Any]:
-    """Let the ledger know the files written anew; what each was and is.
+def _swap_snapshots(store: Connection, kept: Sequence[KeptCaseload]) -> dict[str, Any]:
+    """Let the ledger know the files written anew; return what each was and is.
 
     One that had been altered keeps the hash it had, so that the audit goes on naming it.
     """
     run = table_of(Run)
     swapped = {}
-    for one in found.kept:
-        if one.run is None or one.replacement is None:
+    for caseload in kept:
+        if caseload.known is None or caseload.replacement is None:
             continue
-        path = one.path.with_name(one.replacement)
-        was = one.run.snapshot_sha256
-        unaltered = path.is_file() and snapshot.fingerprint(one.path) == was
-        now = snapshot.fingerprint(path) if unaltered else was
-        store.execute(run.update().where(run.c.id == one.run.id).values(snapshot=one.replacement, snapshot_sha256=now))
-        swapped[one.replacement] = {"was": was, "is": now}
+        name, was = caseload.replacement.name, caseload.known.sha256
+        is_unaltered = caseload.replacement.is_file() and snapshot.fingerprint(caseload.path) == was
+        now = snapshot.fingerprint(caseload.replacement) if is_unaltered else was
+        store.execute(run.update().where(run.c.id == caseload.known.run_id).values(snapshot=name, snapshot_sha256=now))
+        swapped[name] = {"was": was, "is": now}
     return swapped
 
 
 def _record(
-    store: Connection,
-    trace: Trace,
-    removed: Mapping[str, int],
-    snapshots: Mapping[str, Any],
-    number: int,
-    *,
-    by: str,
-    reason: str,
-    today: dt.date,
-    now: dt.datetime,
+    store: Connection, request: RemovalRequest, removed: Mapping[str, int], snapshots: Mapping[str, Any], number: int
 ) -> None:
     counts = {**removed, "snapshots": len(snapshots)}
     nights = sorted({name[:10] for name in snapshots})
     store.execute(
         table_of(Removal).insert().values(
-            id=number, as_at=today, recorded_at=now, kind=KIND, by=by, reason=reason, removed=json.dumps(counts),
-            nights=json.dumps({"snapshots": nights}),
+            id=number, as_at=request.today, recorded_at=request.now, kind=KIND, by=request.by, reason=request.reason,
+            removed=json.dumps(counts), nights=json.dumps({"snapshots": nights}),
         )
     )  # fmt: skip
-    mark, salt = removed_people.make(trace.person_id)
-    store.execute(table_of(RemovedPerson).insert().values(removal_id=number, mark=mark, salt=salt, removed_on=today))
+    mark, salt = removed_people.make(request.person_id)
+    row = {"removal_id": number, "mark": mark, "salt": salt, "removed_on": request.today}
+    store.execute(table_of(RemovedPerson).insert().values(row))
     detail = {"removal": number, "removed": counts, "snapshots": snapshots, EMPTIED: removed.get("flag_event", 0)}
-    events.record(store, [Event("person removed", by=by, why=reason, detail=detail)], as_at=today, recorded_at=now)
+    event = Event("person removed", by=request.by, why=request.reason, detail=detail)
+    events.record(store, [event], as_at=request.today, recorded_at=request.now)
 
 
-def _mark_finished(database: Database, person_id: str, now: dt.datetime) -> None:
+def _mark_finished(database: Database, request: RemovalRequest) -> None:
     removal = table_of(Removal)
     with database.writing() as store:
-        numbers = [row.removal_id for row in removed_people.find(store, person_id)]
+        numbers = [row.removal_id for row in removed_people.find(store, request.person_id)]
         unfinished = removal.c.finished_at.is_(None) & removal.c.id.in_(numbers)
-        store.execute(removal.update().where(unfinished).values(finished_at=now))
+        store.execute(removal.update().where(unfinished).values(finished_at=request.now))

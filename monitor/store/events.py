@@ -49,6 +49,11 @@ class Event:
 _ENCODER = json.JSONEncoder(default=str, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+def in_payload(text: str) -> str:
+    """Return the text as it stands inside a payload, to look for it there."""
+    return _ENCODER.encode(text)[1:-1]
+
+
 def commit(salt: str, payload: str) -> str:
     return hashlib.sha256(bytes.fromhex(salt) + payload.encode()).hexdigest()
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, func, select
 
 from monitor.errors import Refused
 from monitor.store.bulk import next_id
@@ -50,6 +50,12 @@ class Ledger:
 
 class RequestRefused(Refused):
     """The request itself is refused: the analyst who typed it is the one who reads why."""
+
+
+def find_newest(store: Connection) -> dt.date | None:
+    """Return the date of the last accepted night."""
+    run = table_of(Run)
+    return store.execute(select(func.max(run.c.as_at)).where(run.c.state == "accepted")).scalar()
 
 
 def read_ledger(database: Database, as_at: dt.date) -> Ledger:
