@@ -1,7 +1,5 @@
 """Where the database is, and whether a lock can be relied on there."""
 
-import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,12 +20,9 @@ SHARED_KINDS = (
 )  # fmt: skip
 """File systems of another machine, as Linux names them; on these a lock may be held by two."""
 
-DRIVE_REMOTE = 4
-"""What Windows calls a drive letter that is a network share."""
-
 
 def locate(config: "Config", environ: Mapping[str, str]) -> URL:
-    """The configured database with the password it needs; raises ``Problems`` where that is not to be had."""
+    """Return the configured database with the password it needs; raise ``Problems`` where that cannot be read."""
     if config.database is None or config.database.startswith("sqlite:"):
         path = (config.database or "").removeprefix("sqlite:///") or str(config.data_folder / "monitor.db")
         return URL.create("sqlite", database=path)
@@ -65,7 +60,7 @@ def _read_password(config: "Config", environ: Mapping[str, str]) -> str | None:
 
 
 def name_place(where: URL) -> str:
-    """How messages name the database: never with its password or its settings."""
+    """Return how messages name the database: never with its password or its settings."""
     if where.get_backend_name() == "sqlite":
         return f"database {where.database}"
     host = f"{where.host or 'local socket'}{f':{where.port}' if where.port else ''}"
@@ -73,15 +68,12 @@ def name_place(where: URL) -> str:
 
 
 def refuse_share(path: Path, *, mounts_file: Path = Path("/proc/mounts")) -> None:
-    """Raise ``Problems`` where ``path`` lies on a network share."""
-    if sys.platform == "win32":
-        share = _windows_share(path)
-    else:
-        try:
-            mounts = mounts_file.read_text(encoding="utf-8", errors="surrogateescape")
-        except OSError:  # not Linux: nothing says what the folder is
-            return
-        share = find_share(path.resolve(), mounts)
+    """Raise ``Problems`` where ``path`` lies on a network share; only Linux says so."""
+    try:
+        mounts = mounts_file.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:  # not Linux
+        return
+    share = find_share(path.resolve(), mounts)
     if share:
         raise Problems([
             f"database {path}: lies on a network share ({share}), where two machines can hold one lock; "
@@ -90,15 +82,15 @@ def refuse_share(path: Path, *, mounts_file: Path = Path("/proc/mounts")) -> Non
 
 
 def find_share(path: Path, mounts: str) -> str | None:
-    """The share ``path`` lies on, going by the lines of /proc/mounts: its kind and where it is mounted."""
-    found: tuple[int, str | None] = (-1, None)
+    """Return the share ``path`` lies on, by the lines of /proc/mounts: its kind and where it is mounted; or None."""
+    deepest: tuple[int, str | None] = (-1, None)
     for line in mounts.splitlines():
         _, mounted, kind, *_ = [*line.split(" "), "", "", ""]
         folder = Path(_unescaped(mounted))
         # Of two mounts in one place the later hides the earlier.
-        if folder.is_absolute() and path.is_relative_to(folder) and len(folder.parts) >= found[0]:
-            found = (len(folder.parts), f"{kind} at {folder}" if kind in SHARED_KINDS else None)
-    return found[1]
+        if folder.is_absolute() and path.is_relative_to(folder) and len(folder.parts) >= deepest[0]:
+            deepest = (len(folder.parts), f"{kind} at {folder}" if kind in SHARED_KINDS else None)
+    return deepest[1]
 
 
 def _unescaped(mounted: str) -> str:
@@ -106,13 +98,3 @@ def _unescaped(mounted: str) -> str:
     for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
         mounted = mounted.replace(code, character)
     return mounted
-
-
-def _windows_share(path: Path) -> str | None:
-    drive = os.path.splitdrive(path.absolute())[0]
-    if drive.startswith("\\\\"):
-        return drive
-    import ctypes
-
-    kernel = getattr(ctypes, "windll").kernel32  # noqa: B009 - only there on Windows
-    return drive if kernel.GetDriveTypeW(f"{drive}\\") == DRIVE_REMOTE else None

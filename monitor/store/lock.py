@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 
 from monitor.errors import LockHeld
 from monitor.files import make_private_file
-from monitor.store.location import name_place, refuse_share
+from monitor.store.location import name_place
 from monitor.store.tables import Holder, table_of
 
 LOOK_EVERY_SECONDS = 0.2
@@ -43,7 +43,6 @@ def _hold_file(engine: Engine, wait_seconds: float) -> Iterator[None]:
         yield
         return
     beside = Path(f"{database}.lock")
-    refuse_share(beside)
     make_private_file(beside)
     lock = FileLock(beside, mode=0o600)
     try:
