@@ -2,6 +2,7 @@
 
 import datetime as dt
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from monitor.errors import Problems, Refused
 from monitor.flags.life import UNRESOLVED
 from monitor.messages.routes import plan_routes
 from monitor.record import backtest
-from monitor.record.backtest import KeptNight, Replay
+from monitor.record.backtest import Replay, ReplayQuestion
+from monitor.record.kept_nights import KeptNight, find_nights
 from monitor.rulebook.rulebook import Rulebook, load_rulebook
 from monitor.store.database import open_store
 
@@ -77,7 +79,7 @@ def council(tmp_path_factory: pytest.TempPathFactory) -> Council:
 
 def nights_of(council: Council) -> list[KeptNight]:
     database = open_store(f"sqlite:///{council.folder / 'data' / 'monitor.db'}")
-    found = backtest.find_nights(database, council.folder / "data" / "snapshots")
+    found = find_nights(database, council.folder / "data" / "snapshots")
     database.close()
     return found
 
@@ -97,10 +99,10 @@ def replay(
 ) -> Replay:
     config = load_config(council.config_path)
     whole = rulebook_of(council)
-    rulebook, chosen = backtest.choose(whole, whole, rule, limits or {})
+    question = replace(backtest.choose_rule(whole, whole, rule, limits or {}), since=since, until=until)
     routes = plan_routes(config.teams, config.people)
     merged = read_merged(config.merged_ids)
-    return backtest.replay(rulebook, chosen, nights_of(council), routes, since=since, until=until, merged=merged)
+    return backtest.replay(question, nights_of(council), routes, merged=merged)
 
 
 def test_every_unchanged_rule_replayed_is_its_history_exactly(council: Council) -> None:
@@ -137,7 +139,7 @@ def test_a_replay_tells_each_night_what_it_did(council: Council) -> None:
 def test_it_says_who_would_be_told_and_of_how_many_people_and_names_nobody(council: Council) -> None:
     found = replay(council, "pathway-plan-current")
 
-    assert [(one.address, one.team, one.people, one.flags) for one in found.hears] == [
+    assert [(one.address, one.team, one.people, one.flags) for one in found.told] == [
         ("south@example.gov.uk", "South", 1, 1)
     ]
     assert "P2" not in str(found.as_dict())
@@ -190,7 +192,7 @@ def test_what_cannot_be_replayed_says_what_would_be_right(rule: str, limits: dic
     whole = load_rulebook([shipped("rules")], {})
 
     with pytest.raises(Problems) as caught:
-        backtest.choose(whole, whole, rule, limits)
+        backtest.choose_rule(whole, whole, rule, limits)
 
     assert words in str(caught.value)
 
@@ -204,11 +206,10 @@ def test_a_missing_or_altered_night_is_said_and_the_rest_is_replayed(council: Co
     database = open_store(f"sqlite:///{council.folder / 'data' / 'monitor.db'}")
     whole = rulebook_of(council)
 
-    nights = backtest.find_nights(database, folder)
+    nights = find_nights(database, folder)
     database.close()
-    found = backtest.replay(
-        whole, whole.find("homeless"), nights, plan_routes((), load_config(council.config_path).people)
-    )
+    question = ReplayQuestion(whole.find("homeless"), whole)
+    found = backtest.replay(question, nights, plan_routes((), load_config(council.config_path).people))
 
     assert [(one.as_at, one.why_not) for one in found.left_out] == [
         (day(1), f"{kept[1].path.name} is missing"),
@@ -221,4 +222,4 @@ def test_with_no_night_kept_there_is_nothing_to_replay() -> None:
     whole = load_rulebook([shipped("rules")], {})
 
     with pytest.raises(Refused, match="nothing to replay"):
-        backtest.replay(whole, whole.find("homeless"), [], plan_routes((), People()))
+        backtest.replay(ReplayQuestion(whole.find("homeless"), whole), [], plan_routes((), People()))

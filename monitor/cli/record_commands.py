@@ -1,6 +1,7 @@
 """The commands that look at what the nights left, and change nothing."""
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -117,18 +118,19 @@ def backtest(
     from monitor.config.settings import read_restricted
     from monitor.messages.routes import plan_routes
     from monitor.record import backtest as replaying
+    from monitor.record.kept_nights import find_nights
     from monitor.store.database import reading_store
 
     limits = dict(_named_value(one) for one in limit or ())
-    rulebook, chosen = replaying.choose(read_rulebook(config), read_rulebook(config, adjusted=False), rule, limits)
+    question = replaying.choose_rule(read_rulebook(config), read_rulebook(config, adjusted=False), rule, limits)
+    question = replace(question, since=since and since.date(), until=until and until.date())
     with reading_store(locate_database(settings)) as database:
-        nights = replaying.find_nights(database, settings.data_folder / "snapshots")
+        nights = find_nights(database, settings.data_folder / "snapshots")
     routes = plan_routes(settings.teams, settings.people, read_restricted(settings.restricted))
-    first, last = (one.date() if one else None for one in (since, until))
     with terminal.progress() as say:
         say("Replaying the kept nights")
         merged = read_merged(settings.merged_ids)
-        found = replaying.replay(rulebook, chosen, nights, routes, since=first, until=last, merged=merged)
+        found = replaying.replay(question, nights, routes, merged=merged)
     terminal.show_replay(found, as_json=as_json)
 
 

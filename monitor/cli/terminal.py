@@ -351,8 +351,8 @@ def show_replay(replay: "Replay", *, as_json: bool) -> None:
         console.print(Text(f"{night.as_at}: {night.why_not}", style="red"))
     churn = "" if replay.churn is None else f"; {replay.churn:.1%} of open flags opened or resolved a night"
     console.print(f"{write_count(len(replay.flags), 'flag')}, {replay.back_again} of them back again{churn}")
-    console.print("Who would have been told of new flags:" if replay.hears else "Nobody would have been told anything")
-    for one in replay.hears:
+    console.print("Who would have been told of new flags:" if replay.told else "Nobody would have been told anything")
+    for one in replay.told:
         team = f'team "{one.team}"' if one.team else "no team"
         console.print(Text(f"  {one.address}: {team}: {write_people(one.people)}, {write_count(one.flags, 'flag')}"))
 

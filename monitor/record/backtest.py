@@ -5,46 +5,27 @@ replay itself has open. An unchanged rule over a whole history gives that histor
 """
 
 import datetime as dt
-import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
-
 from monitor.caseload import snapshot
-from monitor.catalogue import columns
 from monitor.durations import Duration, Limit, words
 from monitor.errors import Problems, Refused
 from monitor.flags.life import HISTORY, NOT_A_SPELL, UNRESOLVED, apply_decisions, decide, gather_facts
-from monitor.gate.verdict import find_doubted
-from monitor.rulebook import evaluation
+from monitor.record.kept_nights import KeptNight, ask_rules
+from monitor.rulebook.evaluation import Evaluation
 from monitor.rulebook.rule_file import Rule
 from monitor.rulebook.rulebook import Rulebook, add_file, change_limits
-from monitor.store.database import Database
-from monitor.store.tables import Run, table_of
-from monitor.workspace import Workspace, fetch, load_rows, lock_down, open_workspace
+from monitor.workspace import Workspace, load_rows, lock_down, open_workspace
 
 if TYPE_CHECKING:
     from monitor.messages.routes import Routes
 
 NOBODY: Mapping[str, str] = {}
 ROSTER = {"person_id": "VARCHAR", "died_on": "DATE", "ended_on": "DATE"}
-
-
-@dataclass(frozen=True)
-class KeptNight:
-    """One accepted night as the ledger has it; ``why_not``: why its caseload cannot be replayed."""
-
-    run_id: int
-    as_at: dt.date
-    asked_on: dt.date
-    path: Path
-    supplied: frozenset[str] | None
-    not_believed: frozenset[str] = frozenset()
-    why_not: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +41,7 @@ class NightReplayed:
 
 
 @dataclass(frozen=True)
-class Hears:
+class ReplayTold:
     """Who would have been told of new flags: an address, a team, and how many people and flags."""
 
     address: str
@@ -75,7 +56,7 @@ class Replay:
 
     rule: Rule
     nights: tuple[NightReplayed, ...]
-    hears: tuple[Hears, ...]
+    told: tuple[ReplayTold, ...]
     flags: tuple[Mapping[str, Any], ...]
 
     @property
@@ -109,12 +90,22 @@ class Replay:
             "back_again": self.back_again,
             "churn": self.churn,
             "told": [{"address": one.address, "team": one.team, "people": one.people, "flags": one.flags}
-                     for one in self.hears],
+                     for one in self.told],
         }  # fmt: skip
 
 
-def choose(adjusted: Rulebook, as_written: Rulebook, rule: str, limits: Mapping[str, str]) -> tuple[Rulebook, Rule]:
-    """The rule asked for, by id or by its file, with other limits; and the rulebook it is to be replayed in.
+@dataclass(frozen=True)
+class ReplayQuestion:
+    """The rule to replay and the rulebook it is replayed in; ``since`` and ``until``: the nights to tell of."""
+
+    rule: Rule
+    rulebook: Rulebook
+    since: dt.date | None = None
+    until: dt.date | None = None
+
+
+def choose_rule(adjusted: Rulebook, as_written: Rulebook, rule: str, limits: Mapping[str, str]) -> ReplayQuestion:
+    """Choose a rule by id or by its file, with other limits.
 
     A draft, or a rule the config switches off, is replayed as if it were live throughout.
     """
@@ -130,7 +121,7 @@ def choose(adjusted: Rulebook, as_written: Rulebook, rule: str, limits: Mapping[
     if chosen.status != "live":
         chosen = replace(chosen, status="live", effective_from=None, effective_to=None)
     others = tuple(one for one in rulebook.rules if one.id != chosen.id)
-    return replace(rulebook, rules=(chosen, *others)), chosen
+    return ReplayQuestion(chosen, replace(rulebook, rules=(chosen, *others)))
 
 
 def _typed(old: Limit | None, text: str) -> Any:
@@ -147,59 +138,24 @@ def _typed(old: Limit | None, text: str) -> Any:
     return text
 
 
-def find_nights(database: Database, folder: Path) -> list[KeptNight]:
-    """Every accepted night, oldest first, each with whether its kept caseload is there and unaltered."""
-    run = table_of(Run)
-    with database.reading() as store:
-        rows = store.execute(select(run).where(run.c.state == "accepted").order_by(run.c.as_at)).all()
-    nights = []
-    for row in rows:
-        path = folder / (row.snapshot or "")
-        supplied = frozenset(json.loads(row.supplied)) if row.supplied else None
-        why_not = _why_not(row.snapshot, path, row.snapshot_sha256)
-        doubtful = frozenset(json.loads(row.not_believed or "[]"))
-        nights.append(KeptNight(row.id, row.as_at, row.asked_on or row.as_at, path, supplied, doubtful, why_not))
-    return nights
-
-
-def _why_not(name: str | None, path: Path, fingerprint: str | None) -> str | None:
-    if name is None:
-        return "its caseload was not kept"
-    if not path.is_file():
-        return f"{name} is missing"
-    if snapshot.fingerprint(path) != fingerprint:
-        return f"{name} has been altered since it was kept"
-    return None
-
-
 def replay(
-    rulebook: Rulebook,
-    rule: Rule,
-    nights: Sequence[KeptNight],
-    routes: "Routes",
-    *,
-    since: dt.date | None = None,
-    until: dt.date | None = None,
-    merged: Mapping[str, str] = NOBODY,
+    question: ReplayQuestion, nights: Sequence[KeptNight], routes: "Routes", *, merged: Mapping[str, str] = NOBODY
 ) -> Replay:
-    """Replay ``rule``, and those it hands flags to or takes them from, over the kept nights.
+    """Replay a rule, and those it hands flags to or takes them from, over the kept nights.
 
     ``merged``: the analyst's list of merged ids, old to new. A surge is not made to wait for the analyst here.
-    Flags are followed from the first kept night, so that a night tells only what was new on it; ``since`` and
-    ``until`` choose the nights told of.
+    Flags are followed from the first kept night, so that a night tells only what was new on it.
     """
     if not any(night.why_not is None for night in nights):
         why = f" ({nights[-1].as_at}: {nights[-1].why_not})" if nights else ""
         raise Refused(f"no accepted night's caseload is kept whole{why}; there is nothing to replay")
-    book = replace(rulebook, rules=tuple(one for one in rulebook.rules if one.id in _together(rulebook, rule)))
-    life = _Life(book, rule, routes, merged)
-    told = [
-        night for kept in nights if until is None or kept.as_at <= until
-        if (night := life.live(kept, tell=since is None or kept.as_at >= since)) is not None
-    ]  # fmt: skip
+    flags = _ReplayedFlags(question, routes, merged)
+    asked = [kept for kept in nights if question.until is None or kept.as_at <= question.until]
+    replayed = [flags.replay_night(kept, tell=question.since is None or kept.as_at >= question.since) for kept in asked]
+    told = tuple(night for night in replayed if night is not None)
     if not told:
         raise Problems(["--from, --to: no accepted night lies between them"])
-    return Replay(rule, tuple(told), life.hears(), life.flags())
+    return Replay(question.rule, told, flags.list_told(), flags.list_flags())
 
 
 def _together(rulebook: Rulebook, rule: Rule) -> set[str]:
@@ -217,12 +173,13 @@ def _together(rulebook: Rulebook, rule: Rule) -> set[str]:
         joined |= more
 
 
-class _Life:
+class _ReplayedFlags:
     """The flags of one replay, from night to night."""
 
-    def __init__(self, book: Rulebook, rule: Rule, routes: "Routes", merged: Mapping[str, str]) -> None:
-        self.book = book
-        self.rule = rule
+    def __init__(self, question: ReplayQuestion, routes: "Routes", merged: Mapping[str, str]) -> None:
+        joined = _together(question.rulebook, question.rule)
+        self.book = replace(question.rulebook, rules=tuple(r for r in question.rulebook.rules if r.id in joined))
+        self.rule = question.rule
         self.routes = routes
         self.merged = merged
         self.unresolved: list[tuple[Any, ...]] = []
@@ -232,27 +189,25 @@ class _Life:
         self.people: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         self.new: Counter[tuple[str, str]] = Counter()
 
-    def live(self, kept: KeptNight, *, tell: bool) -> NightReplayed | None:
-        """One night on; what it did, if it is to be told of."""
+    def replay_night(self, kept: KeptNight, *, tell: bool) -> NightReplayed | None:
+        """Replay one night more; return what it did, if it is to be told of."""
         if kept.why_not:
             return NightReplayed(kept.as_at, why_not=kept.why_not) if tell else None
         workspace = open_workspace()
         snapshot.read(workspace, kept.path)
         lock_down(workspace)
-        supplied = supplied_columns(workspace) if kept.supplied is None else kept.supplied
-        doubted = find_doubted(self.book.in_force(kept.asked_on), kept.not_believed)
-        evaluated = evaluation.evaluate(workspace, self.book, kept.asked_on, supplied, doubted)
-        self._lay_out(workspace)
+        evaluated = ask_rules(workspace, self.book, kept)
+        self._load_flags(workspace)
         decide(workspace, gather_facts(self.book, evaluated, kept.asked_on), kept.as_at)
         apply_decisions(workspace, run_id=kept.run_id, as_at=kept.as_at, first=self.next_id)
         if tell:
-            self._hear(workspace)
-        night = _tell(workspace, kept, self.rule, evaluated) if tell else None
-        self._carry(workspace)
+            self._count_told(workspace)
+        night = _count_flags(workspace, kept, self.rule, _why_no_answers(self.rule, evaluated)) if tell else None
+        self._keep_flags(workspace)
         workspace.close()
         return night
 
-    def _lay_out(self, workspace: Workspace) -> None:
+    def _load_flags(self, workspace: Workspace) -> None:
         load_rows(workspace, "unresolved", UNRESOLVED, self.unresolved)
         # Who died or turned 25 is known from the kept caseload itself.
         load_rows(workspace, "roster", ROSTER, ())
@@ -264,7 +219,7 @@ class _Life:
         past = ((*key, number, last) for key, (number, last) in self.spells.items())
         load_rows(workspace, "history", HISTORY, past)
 
-    def _carry(self, workspace: Workspace) -> None:
+    def _keep_flags(self, workspace: Workspace) -> None:
         names = list(UNRESOLVED)
         rows = workspace.execute(f"SELECT {', '.join(names)} FROM settled ORDER BY flag_id").fetchall()
         at = {name: place for place, name in enumerate(names)}
@@ -278,7 +233,7 @@ class _Life:
                 self.spells[key] = (self.spells.get(key, (0,))[0] + 1, row[at["resolved_on"]])
         self.next_id = 1 + max((row[at["flag_id"]] for row in rows), default=self.next_id - 1)
 
-    def _hear(self, workspace: Workspace) -> None:
+    def _count_told(self, workspace: Workspace) -> None:
         rows = workspace.execute(
             """
             SELECT person_id, coalesce(c.allocated_team, ''), severity
@@ -292,57 +247,43 @@ class _Life:
                 self.people[address, team].add(person)
                 self.new[address, team] += 1
 
-    def hears(self) -> tuple[Hears, ...]:
+    def list_told(self) -> tuple[ReplayTold, ...]:
         return tuple(
-            Hears(address, team, len(people), self.new[address, team])
+            ReplayTold(address, team, len(people), self.new[address, team])
             for (address, team), people in sorted(self.people.items())
         )
 
-    def flags(self) -> tuple[Mapping[str, Any], ...]:
+    def list_flags(self) -> tuple[Mapping[str, Any], ...]:
         rows = sorted([*self.resolved, *self.unresolved])
         named = (dict(zip(UNRESOLVED, row, strict=True)) for row in rows)
         return tuple(one for one in named if one["rule"] == self.rule.id)
 
 
-def _tell(workspace: Workspace, kept: KeptNight, rule: Rule, evaluated: evaluation.Evaluation) -> NightReplayed:
-    rows = fetch(
-        workspace,
-        """
-        SELECT change, resolved_reason, resolved_on IS NOT NULL AS ended, held_since IS NOT NULL AS held,
-               count(*) AS flags
-        FROM settled WHERE rule = ? GROUP BY ALL
-        """,
-        [rule.id],
-    )
-
-    def count(wanted: Iterable[Mapping[str, Any]], by: str) -> dict[str, int]:
-        counted: Counter[str] = Counter()
-        for row in wanted:
-            counted[row[by]] += row["flags"]
-        return dict(sorted(counted.items()))
-
-    standing = [row for row in rows if not row["ended"]]
-    why_not = None
+def _why_no_answers(rule: Rule, evaluated: Evaluation) -> str | None:
     if rule.id in evaluated.failed:
-        why_not = f"the rule failed: {evaluated.failed[rule.id]}"
-    elif rule.id in evaluated.not_assessed:
-        why_not = f"not assessed: no source supplied {', '.join(evaluated.not_assessed[rule.id])}"
-    elif rule.id in evaluated.doubted:
-        why_not = f"not assessed: {', '.join(evaluated.doubted[rule.id])} not believed"
+        return f"the rule failed: {evaluated.failed[rule.id]}"
+    if rule.id in evaluated.not_assessed:
+        return f"not assessed: no source supplied {', '.join(evaluated.not_assessed[rule.id])}"
+    if rule.id in evaluated.doubted:
+        return f"not assessed: {', '.join(evaluated.doubted[rule.id])} not believed"
+    return None
+
+
+def _count_flags(workspace: Workspace, kept: KeptNight, rule: Rule, why_not: str | None) -> NightReplayed:
+    """Count what the night did to the rule's flags, by change and reason, and how many are open and held after it."""
+
+    def count(by: str, where: str) -> dict[str, int]:
+        rows = workspace.execute(
+            f"SELECT {by}, count(*) FROM settled WHERE rule = ? AND {where} GROUP BY ALL ORDER BY ALL", [rule.id]
+        )
+        return dict(rows.fetchall())
+
+    standing = count("if(held_since IS NULL, 'open', 'held')", "resolved_on IS NULL")
     return NightReplayed(
         kept.as_at,
-        count((row for row in rows if row["change"]), "change"),
-        count((row for row in rows if row["ended"]), "resolved_reason"),
-        open=sum(row["flags"] for row in standing if not row["held"]),
-        held=sum(row["flags"] for row in standing if row["held"]),
+        count("change", "change IS NOT NULL"),
+        count("resolved_reason", "resolved_on IS NOT NULL"),
+        open=standing.get("open", 0),
+        held=standing.get("held", 0),
         why_not=why_not,
     )
-
-
-def supplied_columns(workspace: Workspace) -> frozenset[str]:
-    """The columns some source gave to anyone present, for a night whose run did not say."""
-    tests = ", ".join(
-        f"count(*) FILTER (\"{column.name}_gap\" IS DISTINCT FROM 'not supplied')" for column in columns.COLUMNS
-    )
-    counts = workspace.execute(f"SELECT {tests} FROM caseload WHERE present").fetchone() or ()
-    return frozenset(column.name for column, count in zip(columns.COLUMNS, counts, strict=True) if count)

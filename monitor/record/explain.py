@@ -16,11 +16,12 @@ from sqlmodel import SQLModel
 from monitor.caseload import snapshot
 from monitor.catalogue import columns
 from monitor.errors import Problems, Refused
-from monitor.gate.verdict import find_doubted
 from monitor.outbox.person_messages import load_person_messages
-from monitor.record import backtest, last_night
-from monitor.rulebook import clearing, evaluation
+from monitor.record import last_night
+from monitor.record.kept_nights import KeptNight, ask_rules, find_nights
+from monitor.rulebook import clearing
 from monitor.rulebook.conditions import compile_condition
+from monitor.rulebook.evaluation import Evaluation
 from monitor.rulebook.rule_file import Rule
 from monitor.rulebook.rulebook import Rulebook
 from monitor.rulebook.vocabulary import CODES, TYPES
@@ -117,7 +118,7 @@ def explain_person(
             {name: getattr(message, name) for name in MESSAGE_LINE}
             for message in load_person_messages(store, person_id)
         )
-    nights = backtest.find_nights(database, folder)
+    nights = find_nights(database, folder)
     kept_on = _kept_on(nights, person_id)
     if not (any(held.values()) or events or kept_on):
         raise Problems([
@@ -144,7 +145,7 @@ def _find_run(store: Connection, as_at: dt.date | None) -> "Row[Any]":
 
 
 def _ask(
-    database: Database, kept: backtest.KeptNight, rulebook: Rulebook, person_id: str, meanings: Mapping[str, str]
+    database: Database, kept: KeptNight, rulebook: Rulebook, person_id: str, meanings: Mapping[str, str]
 ) -> tuple[tuple[RuleAnswer, ...], str]:
     """Every rule's answer, and what it was asked of."""
     if kept.why_not is None:
@@ -162,9 +163,7 @@ def _ask(
     if workspace.execute("SELECT count(*) FROM caseload").fetchall() == [(0,)]:
         workspace.close()
         return (), f"{source}, which does not have this person: dead or 25 by then, or not yet known"
-    supplied = backtest.supplied_columns(workspace) if kept.supplied is None else kept.supplied
-    doubted = find_doubted(rulebook.in_force(kept.asked_on), kept.not_believed)
-    evaluated = evaluation.evaluate(workspace, rulebook, kept.asked_on, supplied, doubted)
+    evaluated = ask_rules(workspace, rulebook, kept)
     answers = tuple(_answers(workspace, rulebook.rules, evaluated, kept.asked_on, meanings))
     workspace.close()
     return answers, source
@@ -173,7 +172,7 @@ def _ask(
 def _answers(
     workspace: Workspace,
     rules: Sequence[Rule],
-    evaluated: evaluation.Evaluation,
+    evaluated: Evaluation,
     as_at: dt.date,
     meanings: Mapping[str, str],
 ) -> list[RuleAnswer]:
@@ -225,7 +224,7 @@ def _names(rule: Rule) -> list[str]:
     return list(dict.fromkeys([*rule.needs, *sorted(named & columns.BY_NAME.keys()), *sorted(named)]))
 
 
-def _why_not_asked(rule: Rule, row: Mapping[str, Any], evaluated: evaluation.Evaluation, as_at: dt.date) -> str:
+def _why_not_asked(rule: Rule, row: Mapping[str, Any], evaluated: Evaluation, as_at: dt.date) -> str:
     if row["died"]:
         return "nothing is asked about someone recorded as died"
     if rule.status != "live":
@@ -297,7 +296,7 @@ def _events(store: Connection, person_id: str, flags: Sequence[int]) -> tuple[Ma
     return tuple(one for one in said if one.get("person_id") == person_id)
 
 
-def _kept_on(nights: Sequence[backtest.KeptNight], person_id: str) -> tuple[dt.date, ...]:
+def _kept_on(nights: Sequence[KeptNight], person_id: str) -> tuple[dt.date, ...]:
     there = {str(night.path): night.as_at for night in nights if night.why_not is None}
     if not there:
         return ()
