@@ -65,6 +65,10 @@ class RemovalRequest:
     now: dt.datetime
     dry_run: bool = False
 
+    @property
+    def trace(self) -> Trace:
+        return Trace(self.person_id)
+
 
 @dataclass(frozen=True)
 class RemovalAccount:
@@ -89,20 +93,14 @@ class RemovalAccount:
 
 
 @dataclass(frozen=True)
-class KnownCaseload:
-    """A night's kept caseload as the ledger knows it."""
-
-    run_id: int
-    as_at: dt.date
-    sha256: str | None
-
-
-@dataclass(frozen=True)
 class KeptCaseload:
-    """One kept caseload that has the person, and what takes its place; nothing where no run knows the file."""
+    """One kept caseload that has the person; ``run``: (id, night, hash) of the run that made it.
+
+    A file that no run knows has no ``replacement``: an interrupted removal left it.
+    """
 
     path: Path
-    known: KnownCaseload | None
+    run: tuple[int, dt.date, str | None] | None
     replacement: Path | None
 
 
@@ -116,7 +114,7 @@ class FoundFiles:
 
     @property
     def nights(self) -> tuple[dt.date, ...]:
-        return tuple(sorted({one.known.as_at for one in self.kept if one.known is not None}))
+        return tuple(sorted({caseload.run[1] for caseload in self.kept if caseload.run}))
 
 
 class _Rehearsed(Exception):
@@ -134,32 +132,24 @@ def remove_person(
 
     ``Refused`` while a source has them; ``Problems`` if nothing here is about anybody of that id.
     """
-    person_id = request.person_id
     check_request(request)
-    having = find_in_sources(config, person_id, as_at=request.today, environ=environ, say=say)
-    if having:
-        named = " and ".join(f'"{name}"' for name in having)
-        raise Refused(
-            f"{person_id}: still in source {named}, so the next night would bring them back; have the record taken "
-            "out there first. Nothing has been removed"
-        )
-    trace = Trace(person_id)
+    refuse_while_in_a_source(find_in_sources(config, request, environ, say), request.person_id)
     with database.reading() as store:
         number = next_id(store, Removal)
-        before = removed_people.find(store, person_id)
+        before = removed_people.find(store, request.person_id)
         say("Looking through the kept caseloads and lists")
-        found = _find_files(store, config, trace, number)
-        beyond = list_beyond_reach(store, config, trace)
+        found = _find_files(store, config, request.trace, number)
+        beyond = list_beyond_reach(store, config, request.trace)
     if not request.dry_run:
         for caseload in found.kept:
             if caseload.replacement:
-                snapshot.leave_out(caseload.path, caseload.replacement, person_id)
+                snapshot.leave_out(caseload.path, caseload.replacement, request.person_id)
     say("Removing")
     rows = _save_removal(database, request, found, number)
-    if found.kept:
-        rows["snapshots"] = len(found.kept)
     if not (rows or found.naming.changes or before or found.problems):
-        raise Problems([f"{person_id}: nothing is held about anybody of that id; check it, leading zeros and all"])
+        raise Problems([
+            f"{request.person_id}: nothing is held about anybody of that id; check it, leading zeros and all"
+        ])  # fmt: skip
     account = RemovalAccount(
         rows, found.nights, tuple(found.naming.changes), beyond, tuple(found.problems), bool(before), request.dry_run
     )
@@ -184,7 +174,7 @@ def check_request(request: RemovalRequest) -> None:
     ]
     problems += [
         f"{option}: holds the id, and stays on record; leave the id out" for option, text in given.items()
-        if request.person_id and Trace(request.person_id).is_in(text)
+        if request.person_id and request.trace.is_in(text)
     ]  # fmt: skip
     if not request.person_id.strip():
         problems.append("--person: needs the id of a young person")
@@ -192,14 +182,23 @@ def check_request(request: RemovalRequest) -> None:
         raise Problems(problems)
 
 
+def refuse_while_in_a_source(having: Sequence[str], person_id: str) -> None:
+    if having:
+        named = " and ".join(f'"{name}"' for name in having)
+        raise Refused(
+            f"{person_id}: still in source {named}, so the next night would bring them back; have the record taken "
+            "out there first. Nothing has been removed"
+        )
+
+
 def find_in_sources(
-    config: Config, person_id: str, *, as_at: dt.date, environ: Mapping[str, str], say: Callable[[str], None]
+    config: Config, request: RemovalRequest, environ: Mapping[str, str], say: Callable[[str], None]
 ) -> tuple[str, ...]:
     """Find the sources that have the person tonight, or would name them again; ``SourceError`` if one cannot be read.
 
     A care history keeps everyone who was ever in care: it only counts for those of whom it could tell the monitor.
     """
-    workspace = open_workspace()
+    workspace, person_id, as_at = open_workspace(), request.person_id, request.today
     having = find_person(workspace, read_sources(workspace, config, as_at, environ, say), person_id, as_at)
     workspace.close()
     return having
@@ -207,9 +206,8 @@ def find_in_sources(
 
 def describe(account: RemovalAccount) -> list[str]:
     """What was removed, or would be, in lines for the person who asked for it."""
-    lines = ["Would be removed:" if account.rehearsed else "Removed:"]
-    if account.completed and not account.rehearsed:
-        lines = ["Removed before; looked through everything once more:"]
+    again = "Removed before; looked through everything once more:"
+    lines = ["Would be removed:" if account.rehearsed else again if account.completed else "Removed:"]
     lines += [f"  {number} {TABLES.get(table, f'rows of {table}')}" for table, number in account.rows.items()]
     if account.nights:
         lines.append(f"    of {len(account.nights)} nights, {account.nights[0]} to {account.nights[-1]}")
@@ -231,7 +229,7 @@ def _find_files(store: Connection, config: Config, trace: Trace, number: int) ->
     found = FoundFiles()
     run = table_of(Run)
     kept = select(run.c.snapshot, run.c.id, run.c.as_at, run.c.snapshot_sha256).where(run.c.snapshot.is_not(None))
-    known = {name: KnownCaseload(run_id, as_at, sha256) for name, run_id, as_at, sha256 in store.execute(kept)}
+    known = {row.snapshot: (row.id, row.as_at, row.snapshot_sha256) for row in store.execute(kept)}
     folder = config.data_folder / SNAPSHOTS
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         try:
@@ -280,7 +278,7 @@ def _save_removal(database: Database, request: RemovalRequest, found: FoundFiles
     try:
         with database.writing() as store:
             forget_for_good(store)
-            counts.update(remove_rows(store, Trace(request.person_id)))
+            counts.update(remove_rows(store, request.trace))
             snapshots = _swap_snapshots(store, found.kept)
             if request.dry_run:
                 raise _Rehearsed
@@ -288,7 +286,7 @@ def _save_removal(database: Database, request: RemovalRequest, found: FoundFiles
                 _record(store, request, counts, snapshots, number)
     except _Rehearsed:
         pass
-    return counts
+    return counts | ({"snapshots": len(found.kept)} if found.kept else {})
 
 
 def _swap_snapshots(store: Connection, kept: Sequence[KeptCaseload]) -> dict[str, Any]:
@@ -299,12 +297,12 @@ def _swap_snapshots(store: Connection, kept: Sequence[KeptCaseload]) -> dict[str
     run = table_of(Run)
     swapped = {}
     for caseload in kept:
-        if caseload.known is None or caseload.replacement is None:
+        if caseload.run is None or caseload.replacement is None:
             continue
-        name, was = caseload.replacement.name, caseload.known.sha256
+        name, (run_id, _, was) = caseload.replacement.name, caseload.run
         is_unaltered = caseload.replacement.is_file() and snapshot.fingerprint(caseload.path) == was
         now = snapshot.fingerprint(caseload.replacement) if is_unaltered else was
-        store.execute(run.update().where(run.c.id == caseload.known.run_id).values(snapshot=name, snapshot_sha256=now))
+        store.execute(run.update().where(run.c.id == run_id).values(snapshot=name, snapshot_sha256=now))
         swapped[name] = {"was": was, "is": now}
     return swapped
 
