@@ -3,15 +3,14 @@
 import datetime as dt
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, func, select
 
 from monitor.errors import Refused
 from monitor.store.bulk import next_id
 from monitor.store.database import Database
-from monitor.store.tables import Run, table_of
+from monitor.store.tables import Run, load_first, table_of
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,9 @@ class Ledger:
     """
 
     last: dt.date | None
-    tonight: Any | None
+    tonight: Run | None
     same_date: tuple[int, ...]
-    before: Any | None
+    before: Run | None
 
 
 class RequestRefused(Refused):
@@ -59,19 +58,16 @@ def find_newest(store: Connection) -> dt.date | None:
 
 
 def read_ledger(database: Database, as_at: dt.date) -> Ledger:
-    table = table_of(Run)
+    run = table_of(Run)
+    accepted = select(run).where(run.c.state == "accepted").order_by(run.c.as_at.desc())
+    tried = select(run.c.id).where(run.c.as_at == as_at, run.c.state.in_(("accepted", "superseded")))
     with database.reading() as store:
-        accepted = store.execute(select(table).where(table.c.state == "accepted").order_by(table.c.as_at)).all()
-        same = store.execute(
-            select(table.c.id).where(table.c.as_at == as_at, table.c.state.in_(("accepted", "superseded")))
+        return Ledger(
+            last=find_newest(store),
+            tonight=load_first(store, Run, accepted.where(run.c.as_at == as_at)),
+            same_date=tuple(store.execute(tried).scalars()),
+            before=load_first(store, Run, accepted.where(run.c.as_at < as_at)),
         )
-        same_date = tuple(row[0] for row in same)
-    return Ledger(
-        last=accepted[-1].as_at if accepted else None,
-        tonight=next((one for one in accepted if one.as_at == as_at), None),
-        same_date=same_date,
-        before=next((one for one in reversed(accepted) if one.as_at < as_at), None),
-    )
 
 
 def check_date(request: Request, ledger: Ledger) -> None:
@@ -87,7 +83,7 @@ def check_date(request: Request, ledger: Ledger) -> None:
 
 
 def unchanged(request: Request, ledger: Ledger, *, source_fingerprint: str, rules_fingerprint: str) -> bool:
-    """Whether this date was accepted already from the very same input; refused where the input differs unasked."""
+    """Whether this date was accepted already from the very same input; refuse one that differs, unless asked again."""
     if ledger.tonight is None:
         return False
     sources_same = ledger.tonight.source_fingerprint == source_fingerprint
@@ -108,16 +104,16 @@ def unchanged(request: Request, ledger: Ledger, *, source_fingerprint: str, rule
 
 
 def find_reworded(ledger: Ledger, sentences: Mapping[str, str]) -> frozenset[str]:
-    """The rules whose sentence is other than on the night the stored flags are of."""
+    """Find the rules whose sentence differs from that of the night the stored flags are of."""
     last = ledger.tonight or ledger.before
-    said = json.loads(last.rule_wordings or "{}") if last else {}
-    return frozenset(rule for rule, text in sentences.items() if rule in said and said[rule][1] != text)
+    wordings = json.loads(last.rule_wordings or "{}") if last else {}
+    return frozenset(rule for rule, text in sentences.items() if rule in wordings and wordings[rule][1] != text)
 
 
 def find_withdrawn(ledger: Ledger, in_force: Iterable[str]) -> tuple[str, ...]:
-    """What messages may call the rules that were in force on the night before and are not now."""
-    said = json.loads(ledger.before.rule_wordings or "{}") if ledger.before else {}
-    return tuple(said[rule][0] for rule in sorted(said.keys() - set(in_force)))
+    """Find the rules that were in force on the night before and are not now; return what messages may call them."""
+    wordings = json.loads(ledger.before.rule_wordings or "{}") if ledger.before else {}
+    return tuple(wordings[rule][0] for rule in sorted(wordings.keys() - set(in_force)))
 
 
 def begin(database: Database, request: Request, now: dt.datetime) -> int:
@@ -133,25 +129,32 @@ def begin(database: Database, request: Request, now: dt.datetime) -> int:
 
 
 def was_accepted_anyway(ledger: Ledger, source_fingerprint: str) -> bool:
-    """Whether somebody has said already that this very input is to be believed."""
+    """Whether somebody said of this very input, with ``--accept``, that it is to be believed."""
     tonight = ledger.tonight
     return tonight is not None and tonight.reason is not None and tonight.source_fingerprint == source_fingerprint
 
 
 def was_said(database: Database, run_id: int) -> bool:
-    """Whether an earlier try at the same date ended for the very same reason, which the analyst knows then."""
+    """Whether an earlier try at the same date ended for the same reason, so that the analyst knows."""
     run = table_of(Run)
     with database.reading() as store:
-        this = store.execute(select(run.c.as_at, run.c.reason).where(run.c.id == run_id)).one()
-        same = (run.c.as_at == this.as_at, run.c.reason == this.reason, run.c.id < run_id)
+        as_at, reason = store.execute(select(run.c.as_at, run.c.reason).where(run.c.id == run_id)).one()
         ended = run.c.state.in_(("refused", "failed"))
-        return store.execute(select(run.c.id).where(*same, ended).limit(1)).first() is not None
+        same = select(run.c.id).where(run.c.as_at == as_at, run.c.reason == reason, run.c.id < run_id, ended)
+        return store.execute(same.limit(1)).first() is not None
 
 
-def close(
-    database: Database, run_id: int, state: str, reason: str, now: dt.datetime, *, verdict: str | None = None
-) -> None:
+@dataclass(frozen=True)
+class RunEnding:
+    """How a night that was not accepted ended. ``state``: refused, failed or unchanged; ``verdict``: of the gate."""
+
+    state: str
+    reason: str
+    verdict: str | None = None
+
+
+def close(database: Database, run_id: int, ending: RunEnding, now: dt.datetime) -> None:
     table = table_of(Run)
     with database.writing() as store:
-        changes = {"state": state, "reason": reason, "finished_at": now, "verdict": verdict}
+        changes = {**asdict(ending), "finished_at": now}
         store.execute(table.update().where(table.c.id == run_id, table.c.state == "running").values(changes))

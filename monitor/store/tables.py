@@ -5,9 +5,9 @@ decide. Instants are UTC; days are dates.
 """
 
 import datetime as dt
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import DateTime, Index, Table, Text, text
+from sqlalchemy import Connection, DateTime, Index, Select, Table, Text, text
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
@@ -440,3 +440,12 @@ class Holder(SQLModel, table=True):
 
 def table_of(model: type[SQLModel]) -> Table:
     return model.__table__  # type: ignore[attr-defined, no-any-return]
+
+
+Model = TypeVar("Model", bound=SQLModel)
+
+
+def load_first(store: Connection, model: type[Model], wanted: Select[Any]) -> Model | None:
+    """Load the first whole row of the model's table that is wanted, with the types of its columns."""
+    row = store.execute(wanted.limit(1)).first()
+    return None if row is None else model(**row._mapping)
