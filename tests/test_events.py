@@ -3,8 +3,6 @@
 import datetime as dt
 from pathlib import Path
 
-from sqlalchemy import select
-
 from monitor.store import events
 from monitor.store.database import Database, open_store
 from monitor.store.events import Event
@@ -25,10 +23,10 @@ def store_with_three_events(folder: Path) -> Database:
 
 
 def first_broken(database: Database) -> int | None:
-    table = table_of(FlagEvent)
-    columns = [table.c[name] for name in events.COLUMNS]
+    """The id of the first row of the chain that does not hold."""
     with database.reading() as store:
-        return events.first_broken(store.execute(select(*columns).order_by(table.c.id)).all())
+        fault = events.find_fault(events.walk(store))
+    return fault[0].id if fault else None
 
 
 def change(database: Database, **values: object) -> None:

@@ -25,12 +25,12 @@ from monitor.config.settings import load_config
 from monitor.errors import Refused, StoreError
 from monitor.night.context import Tools
 from monitor.night.run import run_night
+from monitor.store import events
 from monitor.store.bulk import delete_rows, insert_rows, update_rows
 from monitor.store.database import Database, open_store, reading_store, working_store
-from monitor.store.events import COLUMNS, first_broken
 from monitor.store.location import locate
 from monitor.store.nights import Request
-from monitor.store.tables import Flag, FlagEvent, table_of
+from monitor.store.tables import Flag, table_of
 
 SOURCE = '[[sources]]\nname = "caseload"\nkind = "sample"\n'
 REMOTE = 'database = "postgresql://monitor@db.example.gov.uk/flags"\n'
@@ -249,11 +249,10 @@ def test_the_chain_of_events_verifies_after_nights_on_postgresql(tmp_path: Path,
     council.night(NIGHT, [settled("P1", accommodation="S: No fixed abode", suitable="b) Unsuitable"), *crowd(10)])
     council.night(day(1), [settled("P1"), *crowd(10)])
 
-    events = table_of(FlagEvent)
     with council.open_database() as database, database.reading() as store:
-        rows = store.execute(select(*(events.c[name] for name in COLUMNS)).order_by(events.c.id)).all()
+        rows = list(events.walk(store))
     assert len(rows) >= 2
-    assert first_broken(rows) is None
+    assert events.find_fault(rows) is None
 
 
 # Secrets

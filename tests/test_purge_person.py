@@ -133,7 +133,7 @@ def test_the_chain_still_verifies_and_says_that_somebody_was_removed(council: Co
     assert council.rows("SELECT count(*) FROM flag_event") == [(int(str(rows[0][0])) + 1,)]
     database = opened(council)
     with database.reading() as store:
-        assert events.first_broken(events.walk(store)) is None
+        assert events.find_fault(events.walk(store)) is None
     database.close()
     ((payload,),) = council.rows("SELECT payload FROM flag_event WHERE kind = 'person removed'")
     said = json.loads(str(payload))
@@ -302,7 +302,7 @@ def test_a_removal_that_is_killed_is_completed_by_the_same_command(
     assert [name for (name,) in council.rows("SELECT kind FROM removal")].count("person") >= 1
     database = opened(council)
     with database.reading() as store:
-        assert events.first_broken(events.walk(store)) is None
+        assert events.find_fault(events.walk(store)) is None
     database.close()
 
 
@@ -452,5 +452,5 @@ def test_a_nightly_purge_and_a_removal_do_not_disturb_each_other(council: Counci
 
     assert purged.problems == ()
     with database.reading() as store:
-        assert events.first_broken(events.walk(store)) is None
+        assert events.find_fault(events.walk(store)) is None
     database.close()

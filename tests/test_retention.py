@@ -117,7 +117,7 @@ def test_what_flags_and_messages_said_goes_and_their_dates_and_the_chain_stay(co
     assert council.rows("SELECT DISTINCT text, html, people FROM message") == [("", "", "[]")]
     database = opened(council)
     with database.reading() as store:
-        assert events.first_broken(events.walk(store)) is None
+        assert events.find_fault(events.walk(store)) is None
     database.close()
 
 

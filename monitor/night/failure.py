@@ -139,13 +139,14 @@ def recorded(night: Night, channel: Channel) -> Iterator[Night]:
         verdict = "refused" if isinstance(fault, NotBelieved) else None
         night.note("night not accepted", state=state, why=_why(fault))
         with suppress(StoreError, LockHeld):  # what cannot be recorded now, the next run finds unfinished
-            nights.close(night.database, run_id, state, str(fault), clock(), verdict=verdict)
+            nights.close(night.database, run_id, nights.RunEnding(state, str(fault), verdict), clock())
             if not isinstance(fault, RequestRefused) and not nights.was_said(night.database, run_id):
                 _send_refusal(night, fault, channel)
         raise
     except BaseException:
         with suppress(StoreError, LockHeld):
-            nights.close(night.database, run_id, "failed", "stopped before it was finished", clock())
+            ending = nights.RunEnding("failed", "stopped before it was finished")
+            nights.close(night.database, run_id, ending, clock())
         raise
 
 

@@ -50,8 +50,8 @@ def repeat(night: Night, judged: Judged) -> NightOutcome:
         waivers.settle(night.workspace, store, night.as_at)
         life.show(night.workspace, store, night.as_at)
     prepare_lists(night)
-    now = night.tools.clock()
-    nights.close(night.database, night.run_id or 0, "unchanged", "accepted already from the same input", now)
+    ending = nights.RunEnding("unchanged", "accepted already from the same input")
+    nights.close(night.database, night.run_id or 0, ending, night.tools.clock())
     return _account(night, judged, "unchanged", NO_MESSAGES)
 
 

@@ -1,4 +1,4 @@
-"""``monitor audit``: whether the record is whole: the chain of events, the kept caseloads, and the flags beside them.
+"""Verifies that the record is whole: the chain of events, the kept caseloads, and the flags beside them.
 
 Reads the chain once, some thousand rows at a time, however long it is.
 """
@@ -6,7 +6,7 @@ Reads the chain once, some thousand rows at a time, however long it is.
 import datetime as dt
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from monitor.store.database import Database
 from monitor.store.tables import Flag, FlagEvent, Run, table_of
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, Row
 
 SHORTEST_HEAD = 8
 """So many of a head's first characters are enough to look for it."""
@@ -71,16 +71,37 @@ class Audit:
         return asdict(self)
 
 
-@dataclass
-class _Walk:
-    """What is gathered on the way along the chain."""
+class _ChainWalk:
+    """What is gathered on the way along the chain. ``head``: one to look for, or how it begins."""
 
-    rows: int = 0
-    emptied: int = 0
-    emptied_on_record: int = 0
-    head: str = events.GENESIS
-    broken: Broken | None = None
-    sought: Head | None = None
+    def __init__(self, head: str | None) -> None:
+        self.rows = self.emptied = self.emptied_on_record = 0
+        self.head = events.GENESIS
+        self.broken: Broken | None = None
+        self.sought = Head(head, None, None, 0) if head else None
+
+    def walk(self, store: Connection) -> None:
+        """Walk the whole chain, also past a row that does not hold, so that everything else is still counted."""
+        rows = self._count_rows(store)
+        fault = events.find_fault(rows)
+        if fault is not None:
+            row, why = fault
+            self.broken = Broken(row.id, row.kind, row.as_at, row.recorded_at, why)
+        for _ in rows:
+            pass
+
+    def _count_rows(self, store: Connection) -> Iterator[events.ChainRow]:
+        for row in events.walk(store):
+            if self.sought and self.sought.id is not None:
+                self.sought = replace(self.sought, later=self.sought.later + 1)
+            elif self.sought and row.hash.startswith(self.sought.printed):
+                self.sought = Head(row.hash, row.id, row.recorded_at, 0)
+            self.rows += 1
+            self.head = row.hash
+            self.emptied += row.payload is None
+            if row.kind in REMOVALS and row.payload is not None:
+                self.emptied_on_record += json.loads(row.payload).get(EMPTIED, 0)
+            yield row
 
 
 def audit(
@@ -94,64 +115,33 @@ def audit(
         raise Problems(
             [f"--head: not a head; give at least its first {SHORTEST_HEAD} characters, which are 0-9 and a-f"]
         )
+    chain = _ChainWalk(head and head.lower())
     with database.reading() as store:
         say("Walking along the chain of events")
-        walk = _walk(store, head.lower() if head else None)
+        chain.walk(store)
         say("Comparing the kept caseloads")
         kept, lost = _check_snapshots(store, folder)
         say("Comparing the flags with their events")
         flags, differing = _check_flags(store)
-    problems = [*_say_chain(walk), *lost, *differing]
-    return Audit(
-        walk.rows, walk.emptied, walk.head, walk.broken, walk.sought, kept, flags, tuple(problems)
-    )  # fmt: skip
+    problems = (*_describe_faults(chain), *lost, *differing)
+    return Audit(chain.rows, chain.emptied, chain.head, chain.broken, chain.sought, kept, flags, problems)
 
 
-def _walk(store: Connection, sought: str | None) -> _Walk:
-    """The whole chain, also past a row that does not hold, so that everything else is still said."""
-    walk = _Walk(sought=Head(sought, None, None, 0) if sought else None)
-
-    def seen() -> Iterator[Any]:
-        for row in events.walk(store):
-            walk.rows += 1
-            walk.head = row.hash
-            walk.emptied += row.payload is None
-            if row.kind in REMOVALS and row.payload is not None:
-                walk.emptied_on_record += json.loads(row.payload).get(EMPTIED, 0)
-            if walk.sought and sought and row.hash.startswith(sought) and walk.sought.id is None:
-                walk.sought = Head(row.hash, row.id, row.recorded_at, 0)
-            yield row
-
-    rows = seen()
-    fault = events.find_fault(rows)
-    if fault is not None:
-        row: Any = fault[0]
-        why = fault[1]
-        walk.broken = Broken(row.id, row.kind, row.as_at, row.recorded_at, why)
-    for _ in rows:
-        pass
-    if walk.sought and walk.sought.id is not None:
-        event = table_of(FlagEvent)
-        later = store.execute(select(func.count()).where(event.c.id > walk.sought.id)).scalar_one()
-        walk.sought = Head(walk.sought.printed, walk.sought.id, walk.sought.recorded_at, later)
-    return walk
-
-
-def _say_chain(walk: _Walk) -> list[str]:
+def _describe_faults(chain: _ChainWalk) -> list[str]:
     problems = []
-    if walk.broken:
-        one = walk.broken
+    if chain.broken:
+        row = chain.broken
         problems.append(
-            f'event {one.id} ("{one.kind}", night {one.as_at}, recorded {_moment(one.recorded_at)}): {one.why}'
+            f'event {row.id} ("{row.kind}", night {row.as_at}, recorded {_moment(row.recorded_at)}): {row.why}'
         )
-    elif walk.emptied != walk.emptied_on_record:
+    elif chain.emptied != chain.emptied_on_record:
         problems.append(
-            f"{walk.emptied} events have been emptied, and purges on record emptied {walk.emptied_on_record}: others "
+            f"{chain.emptied} events have been emptied, and purges on record emptied {chain.emptied_on_record}: others "
             "were emptied by hand"
         )
-    if walk.sought and walk.sought.id is None:
+    if chain.sought and chain.sought.id is None:
         problems.append(
-            f"head {walk.sought.printed}: not in the chain; it was changed before that point, or rows were taken off "
+            f"head {chain.sought.printed}: not in the chain; it was changed before that point, or rows were taken off "
             "its end, or the head is of another database"
         )
     return problems
@@ -161,22 +151,22 @@ def _moment(at: dt.datetime | None) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC" if at else "at no known time"
 
 
-def describe(found: Audit) -> list[str]:
-    """The audit in lines for a person."""
-    whole = "every row holds" if found.broken is None else "does not hold"
+def describe(account: Audit) -> list[str]:
+    """Return the audit in lines for a person."""
+    whole = "every row holds" if account.broken is None else "does not hold"
     lines = [
-        f"{found.events} events, {found.emptied} of them emptied by purges: {whole}",
-        f"{found.snapshots} kept caseloads and {found.flags} flags compared with the record",
-        f"head of the chain: {found.head}",
+        f"{account.events} events, {account.emptied} of them emptied by purges: {whole}",
+        f"{account.snapshots} kept caseloads and {account.flags} flags compared with the record",
+        f"head of the chain: {account.head}",
     ]
-    if found.sought and found.sought.id is not None:
+    if account.sought and account.sought.id is not None:
         lines.append(
-            f"head {found.sought.printed[:16]}: is event {found.sought.id}, recorded "
-            f"{_moment(found.sought.recorded_at)}; {found.sought.later} came after it"
+            f"head {account.sought.printed[:16]}: is event {account.sought.id}, recorded "
+            f"{_moment(account.sought.recorded_at)}; {account.sought.later} came after it"
         )
-    if found.problems:
-        return [*lines, "What does not hold:", *(f"  {problem}" for problem in found.problems)]
-    if found.sought is None:
+    if account.problems:
+        return [*lines, "What does not hold:", *(f"  {problem}" for problem in account.problems)]
+    if account.sought is None:
         lines.append(
             "rows taken off the end leave no trace here: compare with the head on the newest digest, with --head"
         )
@@ -208,7 +198,7 @@ def _check_snapshots(store: Connection, folder: Path) -> tuple[int, list[str]]:
 
 
 def _check_flags(store: Connection) -> tuple[int, list[str]]:
-    """Each flag's dates against the last event that says how it stands."""
+    """Compare each flag's dates with the last event about its state; return how many flags, and what differs."""
     flag, event = table_of(Flag), table_of(FlagEvent)
     telling = event.c.kind.in_(("opened", "resolved", "restored", "held", "released"))
     last = select(event.c.flag_id, func.max(event.c.id).label("id")).where(telling).group_by(event.c.flag_id).subquery()
@@ -217,7 +207,7 @@ def _check_flags(store: Connection) -> tuple[int, list[str]]:
     ).select_from(flag.outerjoin(last, last.c.flag_id == flag.c.id).outerjoin(event, event.c.id == last.c.id))
     total = store.execute(select(func.count()).select_from(flag)).scalar_one()
     wrong = store.execute(standing.where(_disagrees()).order_by(flag.c.id).limit(MOST_LISTED + 1)).all()
-    problems = [_say_flag(row) for row in wrong[:MOST_LISTED]]
+    problems = [_describe_flag(row) for row in wrong[:MOST_LISTED]]
     if len(wrong) > MOST_LISTED:
         problems.append(f"and more flags than these {MOST_LISTED} disagree with their events")
     first = store.execute(
@@ -242,7 +232,7 @@ def _disagrees() -> "ColumnElement[bool]":
     )
 
 
-def _say_flag(row: Any) -> str:
-    stands = f"resolved on {row.resolved_on}" if row.resolved_on else "held" if row.held_since else "open"
-    said = f'its last event is "{row.kind}" of {row.as_at}' if row.kind else "no event ever told of it"
-    return f"flag {row.id} ({row.rule}): stands as {stands}, and {said}"
+def _describe_flag(row: "Row[*tuple[Any, ...]]") -> str:
+    state = f"resolved on {row.resolved_on}" if row.resolved_on else "held" if row.held_since else "open"
+    last = f'its last event is "{row.kind}" of {row.as_at}' if row.kind else "no event ever told of it"
+    return f"flag {row.id} ({row.rule}): stands as {state}, and {last}"

@@ -1,11 +1,11 @@
-"""One person, for whoever has to answer for it: each rule's outcome and why, and everything held about them.
+"""Explains one person: each rule's outcome and why, and everything held about them.
 
 The rules are asked again of the caseload kept of a night; where none is kept whole, of what the roster last knew.
 """
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ from monitor.rulebook.rulebook import Rulebook
 from monitor.rulebook.vocabulary import CODES, TYPES
 from monitor.store.database import Database
 from monitor.store.events import in_payload
-from monitor.store.tables import Flag, FlagEvent, Run, table_of
+from monitor.store.tables import Flag, FlagEvent, table_of
 from monitor.words import write_date
 from monitor.workspace import Workspace, fetch, lock_down, open_workspace
 
@@ -106,104 +106,94 @@ class Explanation:
 def explain_person(
     database: Database, folder: Path, rulebook: Rulebook, person_id: str, *, as_at: dt.date | None = None
 ) -> Explanation:
-    """The account of one person as at a night, else the last accepted; ``folder`` holds the kept caseloads.
+    """Give the account of one person as at a night, else the last accepted; ``folder`` holds the kept caseloads.
 
     ``Problems`` if nobody of that id was ever accepted.
     """
+    nights = find_nights(database, folder)
+    night = _choose_night(nights, as_at)
     with database.reading() as store:
-        run = _find_run(store, as_at)
-        held = _held(store, person_id)
-        events = _events(store, person_id, [row["id"] for row in held["flag"]])
+        held = _load_rows(store, person_id)
+        events = _load_events(store, person_id, [row["id"] for row in held["flag"]])
         messages = tuple(
             {name: getattr(message, name) for name in MESSAGE_LINE}
             for message in load_person_messages(store, person_id)
         )
-    nights = find_nights(database, folder)
-    kept_on = _kept_on(nights, person_id)
+    kept_on = _find_kept_nights(nights, person_id)
     if not (any(held.values()) or events or kept_on):
         raise Problems([
             f"{person_id[:60]}: nobody of that id has been on an accepted night; check it, leading zeros and all"
         ])  # fmt: skip
-    (kept,) = [night for night in nights if night.run_id == run.id]
-    answers, source = _ask(database, kept, rulebook, person_id, json.loads(run.rule_meanings or "{}"))
-    return Explanation(person_id, run.as_at, source, answers, events, messages, held, kept_on)
+    answers, source = _ask(database, night, rulebook, person_id)
+    return Explanation(person_id, night.as_at, source, answers, events, messages, held, kept_on)
 
 
-def _find_run(store: Connection, as_at: dt.date | None) -> "Row[Any]":
-    run = table_of(Run)
-    wanted = select(run).where(run.c.state == "accepted").order_by(run.c.as_at.desc()).limit(1)
-    if as_at is not None:
-        wanted = wanted.where(run.c.as_at == as_at)
-    found = store.execute(wanted).first()
-    if found is None:
+def _choose_night(nights: Sequence[KeptNight], as_at: dt.date | None) -> KeptNight:
+    chosen = [night for night in nights if as_at in (None, night.as_at)]
+    if not chosen:
         night = f"--as-at {as_at}: no night of that date was accepted" if as_at else "no night has been accepted yet"
         raise Refused(f"{night}; nobody can be explained from it")
-    return found
+    return chosen[-1]
 
 
 # Asking
 
 
 def _ask(
-    database: Database, kept: KeptNight, rulebook: Rulebook, person_id: str, meanings: Mapping[str, str]
+    database: Database, night: KeptNight, rulebook: Rulebook, person_id: str
 ) -> tuple[tuple[RuleAnswer, ...], str]:
-    """Every rule's answer, and what it was asked of."""
-    if kept.why_not is None:
-        workspace, source = open_workspace(), f"the caseload kept of {kept.as_at}"
-        snapshot.read(workspace, kept.path)
+    """Ask every rule; return the answers, and what they were asked of."""
+    if night.why_not is None:
+        workspace, source = open_workspace(), f"the caseload kept of {night.as_at}"
+        snapshot.read(workspace, night.path)
     else:
         workspace, last = last_night.load_last_night(database)
-        source = f"what the roster last knew, as at {last}, because {kept.why_not}"
-        # Recalled between nights, nobody has a row of tonight: whoever was not missing on the last one counts as here.
+        source = f"what the roster last knew, as at {last}, because {night.why_not}"
+        # Between nights nobody has a row of tonight: a person who was not missing on the last night counts as here.
         workspace.execute(
             "UPDATE caseload SET present = absent_since IS NULL FROM roster WHERE roster.person_id = caseload.person_id"
         )
     workspace.execute("DELETE FROM caseload WHERE person_id <> ?", [person_id])
     lock_down(workspace)
-    if workspace.execute("SELECT count(*) FROM caseload").fetchall() == [(0,)]:
+    rows = fetch(workspace, "SELECT * FROM caseload")
+    if not rows:
         workspace.close()
         return (), f"{source}, which does not have this person: dead or 25 by then, or not yet known"
-    evaluated = ask_rules(workspace, rulebook, kept)
-    answers = tuple(_answers(workspace, rulebook.rules, evaluated, kept.asked_on, meanings))
+    evaluated = ask_rules(workspace, rulebook, night)
+    answers = sorted(
+        _load_answers(workspace, rulebook.rules, rows[0], evaluated, night),
+        key=lambda answer: ORDER.index(answer.outcome),
+    )
     workspace.close()
-    return answers, source
+    return tuple(answers), source
 
 
-def _answers(
-    workspace: Workspace,
-    rules: Sequence[Rule],
-    evaluated: Evaluation,
-    as_at: dt.date,
-    meanings: Mapping[str, str],
-) -> list[RuleAnswer]:
-    (row,) = fetch(workspace, "SELECT * FROM caseload")
+def _load_answers(
+    workspace: Workspace, rules: Sequence[Rule], row: Mapping[str, Any], evaluated: Evaluation, night: KeptNight
+) -> Iterator[RuleAnswer]:
+    """Load each rule's answer about the one person of the caseload, whose ``row`` it is."""
     outcomes = dict(workspace.execute("SELECT rule, outcome FROM answer").fetchall())
-    breaches = {one["rule"]: one for one in fetch(workspace, "SELECT * FROM breach")}
+    sentences = dict(workspace.execute("SELECT rule, because FROM breach").fetchall())
     missing: dict[str, list[str]] = {}
-    for one in fetch(workspace, 'SELECT rule, "column", why FROM cannot_assess ORDER BY ALL'):
-        missing.setdefault(one["rule"], []).append(f"{_words(one['column'])} {one['why']}")
+    gaps = workspace.execute('SELECT rule, "column", why FROM cannot_assess ORDER BY ALL').fetchall()
+    for rule_id, column, why in gaps:
+        missing.setdefault(rule_id, []).append(f"{_words(column)} {why}")
     due = _due_dates(workspace, [rule for rule in rules if rule.id in outcomes])
-    answers = []
     for rule in rules:
         outcome = outcomes.get(rule.id, NOT_ASKED)
-        breach = breaches.get(rule.id)
-        answers.append(
-            RuleAnswer(
-                rule=rule.id,
-                title=rule.title,
-                severity=rule.severity,
-                outcome=outcome,
-                why=", ".join(missing.get(rule.id, ())) or (
-                    _why_not_asked(rule, row, evaluated, as_at) if outcome == NOT_ASKED else None
-                ),
-                values=tuple(Value(name, _shown(name, row)) for name in _names(rule)),
-                because=breach["because"] if breach else None,
-                due_on=due.get(rule.id) if outcome in ("ok", "breach") else None,
-                clears=clearing.in_words(rule) if breach else None,
-                changed_since=meanings.get(rule.id, rule.meaning) != rule.meaning,
-            )
-        )  # fmt: skip
-    return sorted(answers, key=lambda one: ORDER.index(one.outcome))
+        not_asked = _why_not_asked(rule, row, evaluated, night.asked_on) if outcome == NOT_ASKED else None
+        yield RuleAnswer(
+            rule=rule.id,
+            title=rule.title,
+            severity=rule.severity,
+            outcome=outcome,
+            why=", ".join(missing.get(rule.id, ())) or not_asked,
+            values=tuple(Value(name, _shown(name, row)) for name in _names(rule)),
+            because=sentences.get(rule.id),
+            due_on=due.get(rule.id) if outcome in ("ok", "breach") else None,
+            clears=clearing.in_words(rule) if rule.id in sentences else None,
+            changed_since=night.meanings.get(rule.id, rule.meaning) != rule.meaning,
+        )
 
 
 def _due_dates(workspace: Workspace, rules: Sequence[Rule]) -> dict[str, dt.date]:
@@ -261,8 +251,8 @@ def _shown(name: str, row: Mapping[str, Any]) -> str:
 # What is held
 
 
-def _held(store: Connection, person_id: str) -> dict[str, tuple[Mapping[str, Any], ...]]:
-    """The rows of every table that names the person, or one of their flags, whatever tables there are."""
+def _load_rows(store: Connection, person_id: str) -> dict[str, tuple[Mapping[str, Any], ...]]:
+    """Load the rows of every table that names the person, or one of their flags, whatever tables there are."""
     flag = table_of(Flag)
     theirs = select(flag.c.id).where(flag.c.person_id == person_id)
     held: dict[str, tuple[Mapping[str, Any], ...]] = {"person": (), "flag": ()}
@@ -287,16 +277,16 @@ def _plain(table: "Table", row: "Row[Any]") -> dict[str, Any]:
     return shown
 
 
-def _events(store: Connection, person_id: str, flags: Sequence[int]) -> tuple[Mapping[str, Any], ...]:
-    """What was recorded of the person and their flags, in order, from the payloads of the chain."""
+def _load_events(store: Connection, person_id: str, flags: Sequence[int]) -> tuple[Mapping[str, Any], ...]:
+    """Load what was recorded of the person and their flags, in order, from the payloads of the chain."""
     event = table_of(FlagEvent)
     named = and_(event.c.flag_id.is_(None), event.c.payload.contains(in_payload(person_id), autoescape=True))
     rows = store.execute(select(event.c.payload).where(or_(event.c.flag_id.in_(flags), named)).order_by(event.c.id))
-    said = [json.loads(row.payload) for row in rows if row.payload is not None]
-    return tuple(one for one in said if one.get("person_id") == person_id)
+    payloads = [json.loads(row.payload) for row in rows if row.payload is not None]
+    return tuple(payload for payload in payloads if payload.get("person_id") == person_id)
 
 
-def _kept_on(nights: Sequence[KeptNight], person_id: str) -> tuple[dt.date, ...]:
+def _find_kept_nights(nights: Sequence[KeptNight], person_id: str) -> tuple[dt.date, ...]:
     there = {str(night.path): night.as_at for night in nights if night.why_not is None}
     if not there:
         return ()
@@ -311,7 +301,7 @@ def _kept_on(nights: Sequence[KeptNight], person_id: str) -> tuple[dt.date, ...]
 
 
 def narrow(account: Explanation, rule: str) -> Explanation:
-    """The account with one rule's answer and events; what is held stays whole."""
+    """Return the account with one rule's answer and events; what is held stays whole."""
     return replace(
         account,
         answers=tuple(one for one in account.answers if one.rule == rule),

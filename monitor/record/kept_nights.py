@@ -2,7 +2,8 @@
 
 import datetime as dt
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import select
@@ -19,7 +20,10 @@ from monitor.workspace import Workspace
 
 @dataclass(frozen=True)
 class KeptNight:
-    """One accepted night as the ledger has it; ``why_not``: why its caseload cannot be replayed."""
+    """One accepted night as the ledger has it.
+
+    ``why_not``: why the rules cannot be asked of its caseload; ``meanings``: what each rule asked then.
+    """
 
     run_id: int
     as_at: dt.date
@@ -28,6 +32,7 @@ class KeptNight:
     supplied: frozenset[str] | None
     not_believed: frozenset[str] = frozenset()
     why_not: str | None = None
+    meanings: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_nights(database: Database, folder: Path) -> list[KeptNight]:
@@ -40,8 +45,10 @@ def find_nights(database: Database, folder: Path) -> list[KeptNight]:
         path = folder / (row.snapshot or "")
         supplied = frozenset(json.loads(row.supplied)) if row.supplied else None
         why_not = _why_not(row.snapshot, path, row.snapshot_sha256)
-        doubtful = frozenset(json.loads(row.not_believed or "[]"))
-        nights.append(KeptNight(row.id, row.as_at, row.asked_on or row.as_at, path, supplied, doubtful, why_not))
+        doubtful, meanings = frozenset(json.loads(row.not_believed or "[]")), json.loads(row.rule_meanings or "{}")
+        nights.append(
+            KeptNight(row.id, row.as_at, row.asked_on or row.as_at, path, supplied, doubtful, why_not, meanings)
+        )
     return nights
 
 

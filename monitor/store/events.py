@@ -11,11 +11,11 @@ import datetime as dt
 import hashlib
 import json
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from monitor.store.bulk import insert_rows, next_id
 from monitor.store.tables import FlagEvent, table_of
@@ -23,7 +23,21 @@ from monitor.store.tables import FlagEvent, table_of
 GENESIS = "0" * 64
 """The hash before the first event."""
 
-COLUMNS = ("id", "flag_id", "run_id", "kind", "as_at", "recorded_at", "payload", "salt", "commitment", "hash")
+
+class ChainRow(NamedTuple):
+    """One row of the chain. ``payload`` and ``salt`` are empty where a removal emptied it."""
+
+    id: int
+    flag_id: int | None
+    run_id: int | None
+    kind: str
+    as_at: dt.date
+    recorded_at: dt.datetime
+    payload: str | None
+    salt: str | None
+    commitment: str
+    hash: str
+
 
 CHUNK = 1_000
 
@@ -78,64 +92,65 @@ def record(
     run_id: int | None = None,
 ) -> None:
     """Append ``events`` to the chain, inside the caller's transaction."""
-    number = next_id(store, FlagEvent)
     previous = head(store)
     rows = []
-    for one in events:
-        payload = _payload(one, as_at, recorded_at, run_id)
+    for number, event in enumerate(events, start=next_id(store, FlagEvent)):
+        payload = _payload(event, as_at, recorded_at, run_id)
         salt = secrets.token_hex(16)
         commitment = commit(salt, payload)
         previous = chain(previous, commitment)
-        rows.append((number, one.flag_id, run_id, one.kind, as_at, recorded_at, payload, salt, commitment, previous))
-        number += 1
-    insert_rows(store, FlagEvent, COLUMNS, rows)
+        rows.append(
+            ChainRow(number, event.flag_id, run_id, event.kind, as_at, recorded_at, payload, salt, commitment, previous)
+        )
+    insert_rows(store, FlagEvent, ChainRow._fields, rows)
 
 
-def walk(store: Connection) -> Iterator[Row[Any]]:
-    """Every row of the chain in order, as ``COLUMNS``, never more than a thousand at a time in memory."""
+def walk(store: Connection) -> Iterator[ChainRow]:
+    """Read the chain in order, never more than a thousand rows at a time in memory."""
     table = table_of(FlagEvent)
-    wanted = select(*(table.c[name] for name in COLUMNS)).order_by(table.c.id)
-    yield from store.execution_options(yield_per=CHUNK).execute(wanted)
+    wanted = select(*(table.c[name] for name in ChainRow._fields)).order_by(table.c.id)
+    for row in store.execution_options(yield_per=CHUNK).execute(wanted):
+        yield ChainRow(*row)
 
 
-def _payload(one: Event, as_at: dt.date, recorded_at: dt.datetime, run_id: int | None) -> str:
+def _payload(event: Event, as_at: dt.date, recorded_at: dt.datetime, run_id: int | None) -> str:
     """Everything about the event as one canonical JSON text, so that no column can be changed unseen."""
     content = {
-        "kind": one.kind,
-        "flag_id": one.flag_id,
-        "person_id": one.person_id,
-        "rule": one.rule,
+        "kind": event.kind,
+        "flag_id": event.flag_id,
+        "person_id": event.person_id,
+        "rule": event.rule,
         "run_id": run_id,
         "as_at": as_at.isoformat(),
         "recorded_at": recorded_at.astimezone(dt.UTC).isoformat(),
-        "why": one.why,
-        "by": one.by,
-        **one.detail,
+        "why": event.why,
+        "by": event.by,
+        **event.detail,
     }
     return _ENCODER.encode({key: value for key, value in content.items() if value is not None})
 
 
-def first_broken(rows: Iterable[Sequence[Any]]) -> int | None:
-    """The id of the first row that was changed, in rows of ``COLUMNS`` by id; None if all verify."""
-    fault = find_fault(rows)
-    return int(fault[0][0]) if fault else None
-
-
-def find_fault(rows: Iterable[Sequence[Any]]) -> tuple[Sequence[Any], str] | None:
-    """The first row that does not hold, and why; it reads no further. Rows as of ``walk``."""
+def find_fault(rows: Iterable[ChainRow]) -> tuple[ChainRow, str] | None:
+    """Find the first row of the chain that does not hold, and why; read no further."""
     previous = GENESIS
     for row in rows:
-        _, flag_id, run_id, kind, as_at, recorded_at, payload, salt, commitment, stored = row
-        if chain(previous, commitment) != stored:
+        if chain(previous, row.commitment) != row.hash:
             return row, NOT_FIRST if previous == GENESIS else OUT_OF_LINE
-        if payload is None and salt is not None:
-            return row, "was emptied by hand, and only in part"
-        if payload is not None:
-            if salt is None or commit(salt, payload) != commitment:
-                return row, "what it says was changed"
-            said = json.loads(payload)
-            columns = (kind, flag_id, run_id, as_at.isoformat(), recorded_at.astimezone(dt.UTC).isoformat())
-            if columns != tuple(said.get(key) for key in ("kind", "flag_id", "run_id", "as_at", "recorded_at")):
-                return row, "its columns are not what it says"
-        previous = stored
+        why = _judge_row(row)
+        if why is not None:
+            return row, why
+        previous = row.hash
+    return None
+
+
+def _judge_row(row: ChainRow) -> str | None:
+    """Why a row that follows from the one before it does not hold; None if it does."""
+    if row.payload is None:
+        return None if row.salt is None else "was emptied by hand, and only in part"
+    if row.salt is None or commit(row.salt, row.payload) != row.commitment:
+        return "what it says was changed"
+    payload = json.loads(row.payload)
+    columns = (row.kind, row.flag_id, row.run_id, row.as_at.isoformat(), row.recorded_at.astimezone(dt.UTC).isoformat())
+    if columns != tuple(payload.get(name) for name in ("kind", "flag_id", "run_id", "as_at", "recorded_at")):
+        return "its columns are not what it says"
     return None

@@ -25,15 +25,14 @@ import psycopg
 import pytest
 import trustme
 from aiosmtpd.controller import Controller
-from sqlalchemy import select, text
+from sqlalchemy import text
 from support.calendar_years import few_rules
 from support.running_service import HEADINGS, NIGHT, settled
 
 from monitor.config.settings import load_config
+from monitor.store import events
 from monitor.store.database import open_store
-from monitor.store.events import COLUMNS, first_broken
 from monitor.store.location import locate
-from monitor.store.tables import FlagEvent, table_of
 
 SECONDS = 300
 KILLED_EVERY = (0.3, 1.5)
@@ -241,12 +240,11 @@ def live_through(folder: Path, url: str, *, seconds: float, kills: int) -> None:
     assert keys - postbox.copies.keys() <= doubtful | replaced  # what never went is on record, or a later one did
     assert "Traceback" not in logs
     database = open_store(locate(load_config(folder / "north" / "monitor.toml"), {}))
-    events = table_of(FlagEvent)
     with database.reading() as store:
-        rows = store.execute(select(*(events.c[name] for name in COLUMNS)).order_by(events.c.id)).all()
+        rows = list(events.walk(store))
         assert store.execute(text("SELECT count(*) FROM run WHERE state = 'running'")).scalar() in (0, 1)
     database.close()
-    assert first_broken(rows) is None
+    assert events.find_fault(rows) is None
 
 
 def test_two_services_of_which_one_is_killed_run_every_date_once(
