@@ -1,4 +1,4 @@
-"""The database: opened, migrated to what the code expects, one writer at a time."""
+"""Opens the database, migrates it to what the code expects, and lets one writer at a time write."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,7 +20,7 @@ HEAD = "0001"
 """The newest migration; a test compares it with ``migrations/versions``."""
 
 WAIT_SECONDS = 5.0
-"""How long another run may take to finish, or a database to answer, before it is said."""
+"""How long to wait for another run to finish, or for a database to answer."""
 
 
 KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
@@ -40,40 +40,40 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """One consistent view; nothing is written."""
-        with _explained(self.engine), _connected(self.engine, self.wait_seconds) as connection:
+        """Give one consistent view; nothing is written."""
+        with _explained(self.engine), _connected(self.engine, self.wait_seconds) as store:
             if self.engine.dialect.name == "postgresql":
-                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            yield connection
+                store.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            yield store
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """One transaction: all of it or nothing; raises ``LockHeld`` where this process is not the one at work."""
+        """Give one transaction, saved whole or not at all; raise ``LockHeld`` if another process is at work."""
         with _explained(self.engine, "; nothing of this step was saved, run again when it is put right"):
             if self.token is None:
-                with _at_work(self.engine, self.wait_seconds) as token, self._transaction(token) as connection:
-                    yield connection
+                with _at_work(self.engine, self.wait_seconds) as token, self._transaction(token) as store:
+                    yield store
             else:
-                with self._transaction(self.token) as connection:
-                    yield connection
+                with self._transaction(self.token) as store:
+                    yield store
 
     @contextmanager
     def _transaction(self, token: str) -> Iterator[Connection]:
-        with _begun(self.engine, self.wait_seconds) as connection:
-            lock.check(connection, token)
-            yield connection
+        with _begun(self.engine, self.wait_seconds) as store:
+            lock.check_holder(store, token)
+            yield store
 
     def compact(self) -> None:
-        """Write the database anew, so that nothing deleted is left in its files; needs room for it once more."""
+        """Rewrite the database so that nothing deleted stays in its files; it needs room for a second copy."""
         with (
             _explained(self.engine, "; what was deleted may still be in its files, so give the command again"),
-            _connected(self.engine, self.wait_seconds, in_transaction=False) as connection,
+            _connected(self.engine, self.wait_seconds, in_transaction=False) as store,
         ):
             if self.engine.dialect.name == "postgresql":
-                connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("VACUUM FULL")
+                store.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("VACUUM FULL")
                 return
-            connection.exec_driver_sql("VACUUM")
-            ((busy, _, _),) = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            store.exec_driver_sql("VACUUM")
+            ((busy, _, _),) = store.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         if busy:
             raise StoreError(
                 f"{name_place(self.engine.url)}: another program is reading it, so what was deleted is still in its "
@@ -86,13 +86,13 @@ class Database:
 
 @contextmanager
 def working_store(where: URL, *, wait_seconds: float = WAIT_SECONDS, existing: bool = False) -> Iterator[Database]:
-    """The store, and the right to write to it, until the block ends; made or migrated first where needed.
+    """Open the database with the right to write to it, until the block ends; make or migrate it first where needed.
 
-    Raises ``LockHeld`` when another process is still at work after ``wait_seconds``. ``existing``: a database that
-    is not there yet is refused rather than made.
+    Raise ``LockHeld`` when another process is still at work after ``wait_seconds``. ``existing``: refuse a database
+    that is not there yet rather than make it.
     """
     if existing:
-        _insist(where, wait_seconds)
+        _refuse_missing(where, wait_seconds)
     engine = _open_engine(where, wait_seconds)
     try:
         with _explained(engine), _at_work(engine, wait_seconds) as token:
@@ -102,12 +102,12 @@ def working_store(where: URL, *, wait_seconds: float = WAIT_SECONDS, existing: b
 
 
 def open_store(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> Database:
-    """Open the database, making it (owner-only) or migrating it first where that is needed."""
+    """Open the database; make it (owner-only) or migrate it first where needed."""
     engine = _open_engine(where, wait_seconds)
     try:
         with _explained(engine):
-            with _connected(engine, wait_seconds) as connection:
-                current = _version(connection)
+            with _connected(engine, wait_seconds) as store:
+                current = _version(store)
             if current != HEAD:
                 with lock.hold_lock(engine, wait_seconds=wait_seconds):
                     _bring_up_to_date(engine, wait_seconds)
@@ -119,13 +119,13 @@ def open_store(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> Database:
 
 @contextmanager
 def reading_store(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> Iterator[Database]:
-    """The store of an existing database, closed afterwards; it needs no lock, whoever is at work."""
-    _insist(where, wait_seconds)
-    store = open_store(where, wait_seconds=wait_seconds)
+    """Open an existing database to read, without a lock; close it afterwards."""
+    _refuse_missing(where, wait_seconds)
+    database = open_store(where, wait_seconds=wait_seconds)
     try:
-        yield store
+        yield database
     finally:
-        store.close()
+        database.close()
 
 
 def is_there(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> bool:
@@ -137,19 +137,19 @@ def is_there(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> bool:
 
 
 def find_version(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> str | None:
-    """The migration a database is at, which is left as it is; None where there is none yet."""
+    """Find the migration a database is at, without changing it; None where there is none yet."""
     where = make_url(where)
     if where.get_backend_name() == "sqlite" and not Path(where.database or "").is_file():
         return None
     engine = _open_engine(where, wait_seconds)
     try:
-        with _explained(engine), _connected(engine, wait_seconds) as connection:
-            return _version(connection)
+        with _explained(engine), _connected(engine, wait_seconds) as store:
+            return _version(store)
     finally:
         engine.dispose()
 
 
-def _insist(where: URL, wait_seconds: float) -> None:
+def _refuse_missing(where: URL, wait_seconds: float) -> None:
     if not is_there(where, wait_seconds=wait_seconds):
         raise Refused(f"{name_place(make_url(where))}: there is none yet; run a night first with: monitor run")
 
@@ -170,7 +170,7 @@ def _open_engine(where: URL, wait_seconds: float) -> Engine:
     try:
         engine = create_engine(
             where.set(drivername="postgresql+psycopg"),
-            # A connection cut while the night was judged is found out and made again before it is used.
+            # A connection that was cut while the night was judged is made again before it is used.
             pool_pre_ping=True,
             connect_args={"connect_timeout": 10, "application_name": "care-leaver-monitor", **KEEPALIVES},
         )
@@ -183,29 +183,29 @@ def _open_engine(where: URL, wait_seconds: float) -> Engine:
     settings = {"lock_timeout": max(1, int(wait_seconds * 1000)), **{f"tcp_{n}": v for n, v in KEEPALIVES.items()}}
 
     @event.listens_for(engine, "connect")
-    def configure(connection: Any, _record: Any) -> None:
+    def configure(driver: Any, _record: Any) -> None:
         for name, value in settings.items():
-            connection.execute(f"SET {name} = {value}")
-        connection.commit()
+            driver.execute(f"SET {name} = {value}")
+        driver.commit()
 
     return engine
 
 
-def _configure_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # transactions are begun by _begin_sqlite, never by the driver
+def _configure_sqlite(driver: Any, _record: Any) -> None:
+    driver.isolation_level = None  # _begin_sqlite begins transactions, never the driver
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-        connection.execute(f"PRAGMA {pragma}")
+        driver.execute(f"PRAGMA {pragma}")
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    options = connection.get_execution_options()
+def _begin_sqlite(store: Connection) -> None:
+    options = store.get_execution_options()
     if options.get("in_transaction", True):
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writes", False) else "BEGIN")
+        store.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writes", False) else "BEGIN")
 
 
 @contextmanager
 def _connected(engine: Engine, wait_seconds: float, **options: Any) -> Iterator[Connection]:
-    """A connection; a database that does not answer is asked again for ``wait_seconds``."""
+    """Connect; ask a database that does not answer again for ``wait_seconds``."""
     from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential
 
     patient = Retrying(
@@ -214,35 +214,35 @@ def _connected(engine: Engine, wait_seconds: float, **options: Any) -> Iterator[
         wait=wait_exponential(multiplier=0.1, max=5),
         reraise=True,
     )
-    with patient(engine.connect).execution_options(**options) as connection:
-        yield connection
+    with patient(engine.connect).execution_options(**options) as store:
+        yield store
 
 
 @contextmanager
 def _begun(engine: Engine, wait_seconds: float) -> Iterator[Connection]:
-    with _connected(engine, wait_seconds, writes=True) as connection, connection.begin():
-        yield connection
+    with _connected(engine, wait_seconds, writes=True) as store, store.begin():
+        yield store
 
 
 @contextmanager
 def _at_work(engine: Engine, wait_seconds: float) -> Iterator[str]:
-    """Hold the lock of an up-to-date database; its token."""
+    """Hold the lock of an up-to-date database; give its token."""
     with _connected(engine, wait_seconds):
         pass  # waits for one that does not answer
     with lock.hold_lock(engine, wait_seconds=wait_seconds):
         _bring_up_to_date(engine, wait_seconds)
-        with _begun(engine, wait_seconds) as connection:
-            token = lock.take(connection)
+        with _begun(engine, wait_seconds) as store:
+            token = lock.save_holder(store)
         try:
             yield token
         finally:
-            with suppress(DBAPIError), _begun(engine, 0) as connection:
-                lock.leave(connection, token)
+            with suppress(DBAPIError), _begun(engine, 0) as store:
+                lock.delete_holder(store, token)
 
 
 @contextmanager
 def _explained(engine: Engine, after: str = "") -> Iterator[None]:
-    """A fault of the database as a sentence for the person who looks after it."""
+    """Raise a fault of the database as a sentence for the person who looks after it."""
     try:
         yield
     except DBAPIError as fault:
@@ -252,20 +252,20 @@ def _explained(engine: Engine, after: str = "") -> Iterator[None]:
 # Migrating
 
 
-def _version(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("alembic_version"):
+def _version(store: Connection) -> str | None:
+    if not inspect(store).has_table("alembic_version"):
         return None
-    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return store.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def _bring_up_to_date(engine: Engine, wait_seconds: float) -> None:
     """Migrate a database that is not at ``HEAD``; the caller holds the lock, so no two do it at once."""
-    with _explained(engine, "; the upgrade of it changed nothing"), _begun(engine, wait_seconds) as connection:
-        if _version(connection) != HEAD:
-            migrate(connection)
+    with _explained(engine, "; the upgrade of it changed nothing"), _begun(engine, wait_seconds) as store:
+        if _version(store) != HEAD:
+            migrate(store)
 
 
-def migrate(connection: Connection, revision: str = "head") -> None:
+def migrate(store: Connection, revision: str = "head") -> None:
     """Bring the schema up to ``revision`` inside the caller's transaction."""
     from alembic import command
     from alembic.config import Config as AlembicConfig
@@ -273,7 +273,7 @@ def migrate(connection: Connection, revision: str = "head") -> None:
 
     settings = AlembicConfig()
     settings.set_main_option("script_location", str(MIGRATIONS))
-    settings.attributes["connection"] = connection
+    settings.attributes["connection"] = store
     try:
         command.upgrade(settings, revision)
     except CommandError as fault:

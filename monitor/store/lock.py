@@ -1,9 +1,9 @@
-"""One writer at a time: who may write, and who holds that right now.
+"""Lets one process at a time write to a database, and says which one does.
 
 SQLite: an operating-system lock on a file beside the database. PostgreSQL: an advisory lock of a connection of its
-own. Either goes with the process, however it ends. The holder also writes a token of its own into the database, which
-each of its transactions finds still there before it saves anything: one that has lost its lock without noticing
-(its connection was cut, and another run took over) saves nothing any more.
+own. Either ends with the process, however that ends. The holder also writes a token into the database, and each of its
+transactions checks it before it saves anything: a process that lost its lock without noticing (its connection was cut,
+and another run took over) saves nothing.
 """
 
 import datetime as dt
@@ -22,13 +22,13 @@ from sqlalchemy.exc import DBAPIError
 from monitor.errors import LockHeld
 from monitor.files import make_private_file
 from monitor.store.location import name_place
-from monitor.store.tables import Holder, table_of
+from monitor.store.tables import Holder, load_first, table_of
 
 LOOK_EVERY_SECONDS = 0.2
 
 
 def hold_lock(engine: Engine, *, wait_seconds: float = 0) -> AbstractContextManager[None]:
-    """Be the only process at work on this database; raises ``LockHeld``, saying who is, after ``wait_seconds``."""
+    """Be the only process at work on this database; raise ``LockHeld`` with who is, after ``wait_seconds``."""
     if engine.dialect.name == "sqlite":
         return _hold_file(engine, wait_seconds)
     return _hold_advisory(engine, wait_seconds)
@@ -57,66 +57,66 @@ def _hold_file(engine: Engine, wait_seconds: float) -> Iterator[None]:
 
 @contextmanager
 def _hold_advisory(engine: Engine, wait_seconds: float) -> Iterator[None]:
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.detach()  # closed at the end, never handed to another with the lock still on it
-        schema = connection.execute(text("SELECT current_schema()")).scalar()
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as store:
+        store.detach()  # closed at the end, never handed to another with the lock still on it
+        schema = store.execute(text("SELECT current_schema()")).scalar()
         key = _key(str(schema))
         deadline = time.monotonic() + wait_seconds
-        while not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar():
+        while not store.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar():
             if time.monotonic() >= deadline:
                 raise _held(engine)
             time.sleep(LOOK_EVERY_SECONDS)
         try:
             yield
         finally:
-            with suppress(DBAPIError):  # a connection that was cut has let go of it
-                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+            with suppress(DBAPIError):  # a connection that was cut holds it no more
+                store.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
 
 
 def _key(schema: str) -> int:
-    """The number of our lock: the same in every process at work on this schema, and nobody else's by chance."""
+    """Return the number of our lock: the same in every process at work on this schema, and nobody else's by chance."""
     digest = hashlib.sha256(f"care-leaver-monitor {schema}".encode()).digest()
     return int.from_bytes(digest[:8], signed=True)
 
 
-def take(connection: Connection) -> str:
-    """Write this process into the database as the one at work; its token."""
+def save_holder(store: Connection) -> str:
+    """Save this process as the one at work; return its token."""
     holder = table_of(Holder)
     token = secrets.token_hex(16)
     row = {"token": token, "host": socket.gethostname(), "pid": os.getpid(), "taken_at": dt.datetime.now(dt.UTC)}
-    if not connection.execute(holder.update().where(holder.c.id == 1).values(row)).rowcount:
-        connection.execute(holder.insert().values(id=1, **row))
+    if not store.execute(holder.update().where(holder.c.id == 1).values(row)).rowcount:
+        store.execute(holder.insert().values(id=1, **row))
     return token
 
 
-def leave(connection: Connection, token: str) -> None:
-    """Say that nobody is at work; a token that is no longer ours is left alone."""
+def delete_holder(store: Connection, token: str) -> None:
+    """Delete this process as the one at work; a token of another stays."""
     holder = table_of(Holder)
-    connection.execute(holder.delete().where(holder.c.id == 1, holder.c.token == token))
+    store.execute(holder.delete().where(holder.c.id == 1, holder.c.token == token))
 
 
-def check(connection: Connection, token: str) -> None:
-    """Raise ``LockHeld`` unless ``token`` still stands; nobody can take over before this transaction ends."""
+def check_holder(store: Connection, token: str) -> None:
+    """Raise ``LockHeld`` unless ``token`` is still there; nobody can take over before this transaction ends."""
     holder = table_of(Holder)
-    row = connection.execute(select(holder).where(holder.c.id == 1).with_for_update()).first()
+    row = load_first(store, Holder, select(holder).where(holder.c.id == 1).with_for_update())
     if row is None or row.token != token:
         raise LockHeld(
-            f"{name_place(connection.engine.url)}: the connection that held the lock was cut, and another run has "
+            f"{name_place(store.engine.url)}: the connection that held the lock was cut, and another run has "
             f"taken over{_who(row)}; nothing of this step was saved"
         )
 
 
 def _held(engine: Engine) -> LockHeld:
     row = None
-    with suppress(DBAPIError), engine.connect() as connection:
-        if inspect(connection).has_table(table_of(Holder).name):
-            row = connection.execute(select(table_of(Holder))).first()
+    with suppress(DBAPIError), engine.connect() as store:
+        if inspect(store).has_table(table_of(Holder).name):
+            row = load_first(store, Holder, select(table_of(Holder)))
     return LockHeld(
         f"{name_place(engine.url)}: another run is at work on this database{_who(row)}; try again when it is done"
     )
 
 
-def _who(row: object) -> str:
-    if row is None:
+def _who(holder: Holder | None) -> str:
+    if holder is None:
         return ""
-    return f" ({row.host}, process {row.pid}, since {row.taken_at:%d %B %Y %H:%M} UTC)"  # type: ignore[attr-defined]
+    return f" ({holder.host}, process {holder.pid}, since {holder.taken_at:%d %B %Y %H:%M} UTC)"
