@@ -1,4 +1,4 @@
-"""What is past its time is removed, every night: the store keeps dates and counts, and a record of what went.
+"""Removes what is past its time, every night: the store keeps dates and counts, and a record of what went.
 
     snapshots                 the file of a night's caseload; the newest stays
     resolved flags            what a flag, its events, waivers and answers say; dates, decisions and the chain stay
@@ -7,7 +7,7 @@
     logs                      files that nothing has been written to since
 
 The rows are emptied and the removal is recorded in one transaction; the files go after it. A process that is killed in
-between leaves files that the next purge finds, for it looks at what is there.
+between leaves files that the next purge finds.
 """
 
 import datetime as dt
@@ -22,7 +22,7 @@ from monitor.config.retention_settings import oldest_kept
 from monitor.config.settings import Config
 from monitor.outbox.queue import PENDING
 from monitor.record import purge_files
-from monitor.record.purge_files import OldestKept, SpentFiles
+from monitor.record.purge_files import FOREVER, OldestKept, SpentFiles
 from monitor.store import events
 from monitor.store.bulk import next_id
 from monitor.store.database import Database
@@ -56,6 +56,8 @@ THINGS = {
 }
 NOT_SENT = (*PENDING, "sending")
 """The states of messages that may still be sent, which keep their words."""
+NO_WORDS = {"text": "", "html": "", "people": "[]", "attached": None}
+"""A message emptied of its words and of whom it names."""
 
 
 @dataclass(frozen=True)
@@ -82,32 +84,34 @@ def purge_store(
 
     With ``dry_run`` it only counts.
     """
+    keep = config.retention
     oldest = OldestKept(
-        **{thing: oldest_kept(getattr(config.retention, thing), today) for thing in OldestKept.__dataclass_fields__}
+        **{thing: oldest_kept(getattr(keep, thing), today) or FOREVER for thing in OldestKept.__dataclass_fields__}
     )
-    if dry_run:
-        with database.reading() as store:
-            files = _find_files(store, config, oldest)
-            return _account(_count_rows(store, oldest), files, _nights_of_rows(store, oldest))
-    with database.writing() as store:
-        forget_for_good(store)
-        nights = _nights_of_rows(store, oldest)
-        rows = _empty_rows(store, oldest)
+    with database.reading() if dry_run else database.writing() as store:
         files = _find_files(store, config, oldest)
-        purged = _account(rows, files, nights)
+        purged = _account(_count_rows(store, oldest), _find_nights(store, oldest), files)
+        if dry_run:
+            return purged
+        forget_for_good(store)
+        _empty_rows(store, oldest)
         if purged.removed:
             _record(store, purged, today, now)
     problems = purge_files.remove_paths(path for paths in files.paths.values() for path in paths)
-    with database.writing() as store:
-        removal = table_of(Removal)
-        unfinished = and_(removal.c.kind == KIND, removal.c.finished_at.is_(None))
-        if not problems and store.execute(select(removal.c.id).where(unfinished)).first():
-            store.execute(removal.update().where(unfinished).values(finished_at=now))
+    if not problems:
+        _mark_finished(database, now)
     return replace(purged, problems=problems)
 
 
+def _mark_finished(database: Database, now: dt.datetime) -> None:
+    removal = table_of(Removal)
+    unfinished = and_(removal.c.kind == KIND, removal.c.finished_at.is_(None))
+    with database.writing() as store:
+        store.execute(removal.update().where(unfinished).values(finished_at=now))
+
+
 def describe(account: Purged, *, dry_run: bool) -> list[str]:
-    """What a purge did, in lines for the person who asked for it."""
+    """Return what a purge did, in lines for the person who asked for it."""
     if not (account.removed or account.problems):
         return ["nothing is past its time"]
     lines = ["Would be removed, past its time:" if dry_run else "Removed, past its time:"]
@@ -125,15 +129,17 @@ def list_problems(problems: Sequence[str]) -> list[str]:
 
 
 def forget_for_good(store: Connection) -> None:
-    """From here on, what this connection deletes is overwritten in the file of an SQLite database."""
+    """Overwrite what this connection deletes from here on, in the file of an SQLite database."""
     if store.dialect.name == "sqlite":
         store.exec_driver_sql("PRAGMA secure_delete = ON")
 
 
-def _account(rows: Mapping[str, int], files: SpentFiles, nights: Mapping[str, tuple[dt.date, ...]]) -> Purged:
+def _account(rows: Mapping[str, int], nights: Mapping[str, tuple[dt.date, ...]], files: SpentFiles) -> Purged:
     removed = {**rows, **{thing: len(paths) for thing, paths in files.paths.items()}}
-    known = {**nights, **files.nights}
-    return Purged({t: n for t, n in removed.items() if n}, {t: days for t, days in known.items() if days})
+    return Purged(
+        {thing: count for thing, count in removed.items() if count},
+        {thing: days for thing, days in {**nights, **files.nights}.items() if days},
+    )
 
 
 def _record(store: Connection, purged: Purged, today: dt.date, now: dt.datetime) -> None:
@@ -165,23 +171,16 @@ def _find_files(store: Connection, config: Config, oldest: OldestKept) -> SpentF
 
 def _spent_runs(store: Connection, oldest: OldestKept) -> ColumnElement[bool]:
     run = table_of(Run)
-    newest = find_newest(store)
-    if oldest.snapshots is None or newest is None:
-        return run.c.id.is_(None)
-    return and_(run.c.snapshot.is_not(None), run.c.as_at < min(oldest.snapshots, newest))
+    return and_(run.c.snapshot.is_not(None), run.c.as_at < min(oldest.snapshots, find_newest(store) or FOREVER))
 
 
 def _spent_flags(oldest: OldestKept) -> ColumnElement[bool]:
     flag = table_of(Flag)
-    if oldest.resolved_flags is None:
-        return flag.c.id.is_(None)
     return and_(flag.c.resolved_on < oldest.resolved_flags, flag.c.because != "")
 
 
 def _spent_messages(oldest: OldestKept) -> ColumnElement[bool]:
     message = table_of(Message)
-    if oldest.messages is None:
-        return message.c.id.is_(None)
     return and_(message.c.as_at < oldest.messages, message.c.text != "", message.c.state.not_in(NOT_SENT))
 
 
@@ -203,37 +202,33 @@ def _count_rows(store: Connection, oldest: OldestKept) -> dict[str, int]:
     }
 
 
-def _nights_of_rows(store: Connection, oldest: OldestKept) -> dict[str, tuple[dt.date, ...]]:
-    message, run = table_of(Message), table_of(Run)
-    said = select(message.c.as_at).distinct().where(_spent_messages(oldest)).order_by(message.c.as_at)
-    kept = select(run.c.as_at).distinct().where(_spent_runs(store, oldest)).order_by(run.c.as_at)
+def _find_nights(store: Connection, oldest: OldestKept) -> dict[str, tuple[dt.date, ...]]:
+    """Find the nights of the messages and the kept caseloads that are past their time."""
+    wanted = {
+        "messages": (table_of(Message).c.as_at, _spent_messages(oldest)),
+        "snapshots": (table_of(Run).c.as_at, _spent_runs(store, oldest)),
+    }
     return {
-        "messages": tuple(store.execute(said).scalars()),
-        "snapshots": tuple(store.execute(kept).scalars()),
+        thing: tuple(store.execute(select(day).distinct().where(spent).order_by(day)).scalars())
+        for thing, (day, spent) in wanted.items()
     }
 
 
-def _empty_rows(store: Connection, oldest: OldestKept) -> dict[str, int]:
-    """Empty what is past its time; how many rows of each."""
+def _empty_rows(store: Connection, oldest: OldestKept) -> None:
+    """Empty what is past its time; what hangs on a flag or a message goes before it."""
     event, flag, message, run = table_of(FlagEvent), table_of(Flag), table_of(Message), table_of(Run)
-    spent = _spent_runs(store, oldest)
-    store.execute(run.update().where(spent).values(snapshot=None, snapshot_sha256=None))
-    over = select(flag.c.id).where(_spent_flags(oldest))
-    for noted in (table_of(Waiver), table_of(Answer)):
-        store.execute(noted.update().where(noted.c.flag_id.in_(over)).values(note=""))
-    waiver = table_of(Waiver)
-    store.execute(waiver.update().where(waiver.c.flag_id.in_(over)).values(ended_note=None))
-    emptied = store.execute(event.update().where(_spent_events(oldest)).values(payload=None, salt=None)).rowcount
-    flags = store.execute(flag.update().where(_spent_flags(oldest)).values(because="", held_why=None)).rowcount
-    coming = table_of(MessageComing)
-    forgotten = select(message.c.id).where(_spent_messages(oldest))
-    store.execute(coming.delete().where(coming.c.message_id.in_(forgotten)))
+    answer, waiver = table_of(Answer), table_of(Waiver)
+    coming, reported = table_of(MessageComing), table_of(MessageFlag)
+    store.execute(run.update().where(_spent_runs(store, oldest)).values(snapshot=None, snapshot_sha256=None))
+    flags = select(flag.c.id).where(_spent_flags(oldest))
+    store.execute(answer.update().where(answer.c.flag_id.in_(flags)).values(note=""))
+    store.execute(waiver.update().where(waiver.c.flag_id.in_(flags)).values(note="", ended_note=None))
+    store.execute(event.update().where(_spent_events(oldest)).values(payload=None, salt=None))
+    store.execute(flag.update().where(_spent_flags(oldest)).values(because="", held_why=None))
+    messages = select(message.c.id).where(_spent_messages(oldest))
+    store.execute(coming.delete().where(coming.c.message_id.in_(messages)))
     # That an address was told of a flag matters as long as the flag may be told of again.
-    if oldest.messages is not None and oldest.resolved_flags is not None:
-        reported = table_of(MessageFlag)
-        past = select(flag.c.id).where(flag.c.resolved_on < oldest.resolved_flags)
-        old = select(message.c.id).where(message.c.as_at < oldest.messages)
-        store.execute(reported.delete().where(reported.c.flag_id.in_(past), reported.c.message_id.in_(old)))
-    words = {"text": "", "html": "", "people": "[]", "attached": None}
-    messages = store.execute(message.update().where(_spent_messages(oldest)).values(words)).rowcount
-    return {"events": emptied, "resolved_flags": flags, "messages": messages}
+    past = select(flag.c.id).where(flag.c.resolved_on < oldest.resolved_flags)
+    old = select(message.c.id).where(message.c.as_at < oldest.messages)
+    store.execute(reported.delete().where(reported.c.flag_id.in_(past), reported.c.message_id.in_(old)))
+    store.execute(message.update().where(_spent_messages(oldest)).values(NO_WORDS))

@@ -10,19 +10,20 @@ from pathlib import Path
 SNAPSHOTS, EXCEPTIONS, OUTBOX, LOGS, SAMPLE = "snapshots", "exceptions", "outbox", "logs", "sample"
 """The folders of the data folder that hold something of each night."""
 
+FOREVER = dt.date.min
 DATED = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @dataclass(frozen=True)
 class OldestKept:
-    """By thing, the first day of which it is still kept; None if it is kept forever."""
+    """By thing, the first day of which it is still kept; ``FOREVER``, before which nothing is, if all is."""
 
-    snapshots: dt.date | None
-    resolved_flags: dt.date | None
-    messages: dt.date | None
-    exports: dt.date | None
-    outbox: dt.date | None
-    logs: dt.date | None
+    snapshots: dt.date
+    resolved_flags: dt.date
+    messages: dt.date
+    exports: dt.date
+    outbox: dt.date
+    logs: dt.date
 
 
 @dataclass(frozen=True)
@@ -38,30 +39,28 @@ def find_spent_files(
 ) -> SpentFiles:
     """Find what is older than ``oldest``; the lists and the caseload of the ``newest`` accepted night stay.
 
-    ``named``: the kept caseloads the ledger knows. One of an earlier night that it does not know goes whatever its
-    date: an interrupted removal left it. ``log_file``: the one in use, which stays; its predecessors beside it go.
+    ``named``: the kept caseloads that the ledger knows and that stay. One that it does not know, which an interrupted
+    removal left, goes with its night. ``log_file``: the one in use, which stays; its predecessors beside it go.
     """
-    before = min(oldest.exports, newest) if oldest.exports and newest else None
+    lists_before = min(oldest.exports, newest or FOREVER)
     dated = {
         "snapshots": [
             (day, path)
-            for day, path in _dated(data / SNAPSHOTS, oldest.snapshots)
-            if path.name not in named and newest is not None and day < newest
+            for day, path in _dated(data / SNAPSHOTS, min(oldest.snapshots, newest or FOREVER))
+            if path.name not in named
         ],
-        "exports": [*_dated(data / EXCEPTIONS, before), *_dated(data / SAMPLE, before)],
+        "exports": [*_dated(data / EXCEPTIONS, lists_before), *_dated(data / SAMPLE, lists_before)],
         "outbox": _dated(data / OUTBOX, oldest.outbox),
     }
-    paths = {thing: tuple(path for _, path in found) for thing, found in dated.items()}
-    nights = {thing: tuple(sorted({day for day, _ in found})) for thing, found in dated.items()}
+    paths = {thing: tuple(path for _, path in files) for thing, files in dated.items()}
+    nights = {thing: tuple(sorted({day for day, _ in files})) for thing, files in dated.items()}
     return SpentFiles({**paths, "logs": _old_logs(data / LOGS, log_file, oldest.logs)}, nights)
 
 
-def _dated(folder: Path, before: dt.date | None) -> list[tuple[dt.date, Path]]:
+def _dated(folder: Path, before: dt.date) -> list[tuple[dt.date, Path]]:
     """What is in ``folder`` under a name with a date before ``before``, oldest first."""
-    if before is None or not folder.is_dir():
-        return []
-    dated = ((_day_of(path.name), path) for path in folder.iterdir())
-    return sorted((day, path) for day, path in dated if day is not None and day < before)
+    paths = folder.iterdir() if folder.is_dir() else ()
+    return sorted((day, path) for path in paths if (day := _day_of(path.name)) is not None and day < before)
 
 
 def _day_of(name: str) -> dt.date | None:
@@ -73,9 +72,7 @@ def _day_of(name: str) -> dt.date | None:
         return None
 
 
-def _old_logs(folder: Path, log_file: Path | None, before: dt.date | None) -> tuple[Path, ...]:
-    if before is None:
-        return ()
+def _old_logs(folder: Path, log_file: Path | None, before: dt.date) -> tuple[Path, ...]:
     logs = {*folder.glob("*"), *(log_file.parent.glob(f"{log_file.name}.*") if log_file else ())} - {log_file}
     start = dt.datetime.combine(before, dt.time(), dt.UTC).timestamp()
     return tuple(sorted(path for path in logs if path.is_file() and path.stat().st_mtime < start))

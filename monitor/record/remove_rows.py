@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Table, Text, or_, select
 from sqlmodel import SQLModel
 
 from monitor.outbox.person_messages import load_person_messages
-from monitor.record.purge import NOT_SENT
+from monitor.record.purge import NO_WORDS, NOT_SENT
 from monitor.record.trace import Trace
 from monitor.store.events import in_payload
 from monitor.store.tables import FlagEvent, Message, Removal, RemovedPerson, table_of
@@ -95,13 +95,12 @@ class _RowRemoval:
         """Empty each message that names the person; withdraw one not yet sent: the next night tells the rest of it."""
         message = table_of(Message)
         naming = load_person_messages(self.store, self.trace.person_id, self.trace.is_in)
-        for one in naming:
-            values: dict[str, Any] = {"text": "", "html": "", "people": "[]", "attached": None}
-            values["subject"] = self.trace.blot(one.subject)
-            if one.state in NOT_SENT and one.accepted_at is None:
+        for letter in naming:
+            values: dict[str, Any] = {**NO_WORDS, "subject": self.trace.blot(letter.subject)}
+            if letter.state in NOT_SENT and letter.accepted_at is None:
                 # One that was being sent when its process ended may have gone, and nothing is left to send again.
-                values["state"] = "technical-failure" if one.state == "sending" else "replaced"
-            self.store.execute(message.update().where(message.c.id == one.id).values(values))
+                values["state"] = "technical-failure" if letter.state == "sending" else "replaced"
+            self.store.execute(message.update().where(message.c.id == letter.id).values(values))
         self.counts["message"] += len(naming)
 
     def blot_notes(self, table: Table) -> None:
