@@ -86,7 +86,7 @@ def confirm(
     """Confirm a rule's flags that wait as a likely data fault, or what the records say of someone recorded as died."""
     settings = load(config)
 
-    from monitor.gate.surges import confirm_surge
+    from monitor.flags.quarantine import confirm_surge
     from monitor.record import last_night
     from monitor.store.database import working_store
 

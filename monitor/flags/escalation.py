@@ -13,6 +13,7 @@ from typing import Literal
 
 from sqlalchemy import Connection, select
 
+from monitor.flags import state
 from monitor.store import events
 from monitor.store.bulk import WIDE_READ, delete_rows, insert_rows, next_id
 from monitor.store.tables import Escalation, Flag, FlagEvent, Waiver, table_of
@@ -232,9 +233,10 @@ def _load_waived(store: Connection, flag_ids: Sequence[int], as_at: dt.date) -> 
         for row in store.execute(
             select(waiver.c.flag_id, waiver.c.waived_on, waiver.c.until_on, waiver.c.ended_on).where(those)
         ):
-            until = min(row.until_on + dt.timedelta(1), row.ended_on or dt.date.max, as_at + dt.timedelta(1))
-            if until > row.waived_on:
-                found.append((row.flag_id, Pause(row.waived_on, until)))
+            since, until = state.find_waived_days(row)
+            until = min(until, as_at + dt.timedelta(1))
+            if until > since:
+                found.append((row.flag_id, Pause(since, until)))
     return found
 
 

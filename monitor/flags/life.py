@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, func, or_, select
 
-from monitor.flags import answers
+from monitor.flags import answers, state
 from monitor.rulebook.severity import SEVERITIES
 from monitor.store import events
 from monitor.store.bulk import insert_rows, next_id, update_rows
@@ -370,6 +370,14 @@ def stand(workspace: Workspace) -> None:
     """)
 
 
+STATE = state.state_sql(
+    resolved="flags.resolved_on IS NOT NULL",
+    quarantined=state.quarantined_sql("flags"),
+    waived="coalesce(w.target = 'in force', false)",
+    held="flags.held_since IS NOT NULL",
+)
+
+
 @step(reads=("settled", "caseload", "waiver_tonight"), makes=("resolved_lately", "lead_answer", "flag_line"))
 def show(workspace: Workspace, store: Connection, as_at: dt.date) -> None:
     """Make ``flag_line``: every unresolved flag after tonight and those resolved lately, as readers see them.
@@ -383,7 +391,7 @@ def show(workspace: Workspace, store: Connection, as_at: dt.date) -> None:
     rows = store.execute(select(*columns).where(flag.c.resolved_on >= lately))
     load_rows(workspace, "resolved_lately", UNRESOLVED, (tuple(row) for row in rows))
     workspace.execute(
-        """
+        f"""
         CREATE OR REPLACE TABLE flag_line AS
         WITH flags AS (
             SELECT *, CASE WHEN change = 'restored' THEN 'opened'
@@ -395,13 +403,7 @@ def show(workspace: Workspace, store: Connection, as_at: dt.date) -> None:
         SELECT
             flags.flag_id, flags.person_id, c.allocated_team AS team, c.personal_adviser, c.age,
             c.category AS eligibility, flags.rule, flags.severity,
-            CASE
-                WHEN flags.resolved_on IS NOT NULL THEN 'resolved'
-                WHEN flags.quarantined_on IS NOT NULL AND flags.released_on IS NULL THEN 'quarantined'
-                WHEN w.target = 'in force' THEN 'waived'
-                WHEN flags.held_since IS NOT NULL THEN 'held'
-                ELSE 'open'
-            END AS state,
+            {STATE} AS state,
             CASE WHEN state IN ('open', 'held') AND w.reopened_on = $as_at THEN 'waiver ended' ELSE flags.shown END
                 AS change, flags.resolved_reason, flags.resolved_on, flags.opened_on, flags.in_breach_since,
             flags.due_on, flags.because, flags.held_since, flags.held_why,

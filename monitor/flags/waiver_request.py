@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sqlalchemy import Connection, Row, select
 
 from monitor.errors import Problems
+from monitor.flags import state
 from monitor.store import events
 from monitor.store.bulk import insert_rows, next_id
 from monitor.store.database import Database
@@ -149,11 +150,11 @@ def waive(
 
 def why_not(store: Connection, flag: "Row[Any]", today: dt.date) -> list[str]:
     """Why this unresolved flag cannot be waived now."""
-    waiver = _in_force(store, flag.person_id, flag.rule)
-    if waiver is not None and waiver.until_on >= today:
+    waiver = _find_unended(store, flag.person_id, flag.rule)
+    if waiver is not None and state.waives(waiver, today):
         until = f"waived already until {write_date(waiver.until_on)} ({waiver.reason}) by {waiver.waived_by}"
         return [f"{until}; to change that, end it first with: monitor unwaive"]
-    if flag.quarantined_on is not None and flag.released_on is None:
+    if state.waits(flag):
         return ["the flag waits as a likely data fault and is chased by nobody; confirm it first with: monitor confirm"]
     return []
 
@@ -170,7 +171,7 @@ def record(
     """Save a waiver of ``flag`` with its event, inside the caller's transaction; its id."""
     table = table_of(Waiver)
     happened = []
-    over = _in_force(store, flag.person_id, flag.rule)
+    over = _find_unended(store, flag.person_id, flag.rule)
     if over is not None:  # past its last day, and no night has ended it yet
         ended = {"ended_on": today, "ended_why": "ran out"}
         store.execute(table.update().where(table.c.id == over.id).values(ended))
@@ -194,10 +195,10 @@ def unwaive(
         problems.append(f"--note: {len(one_line(note))} characters; {LONGEST_NOTE} at most")
     table = table_of(Waiver)
     with database.writing() as store:
-        waiver = _in_force(store, person_id, rule)
+        waiver = _find_unended(store, person_id, rule)
         if waiver is None:
             problems.append(_no_waiver(store, person_id, rule))
-        elif waiver.until_on < today:
+        elif not state.waives(waiver, today):
             problems.append(f"{person_id} {rule}: its waiver ran out on {write_date(waiver.until_on)}; nothing to end")
         if problems or waiver is None:
             raise Problems(problems)
@@ -280,7 +281,7 @@ def _no_waiver(store: Connection, person_id: str, rule: str) -> str:
     return f"{person_id[:60]} {rule[:80]}: {said}; {remedy}"
 
 
-def _in_force(store: Connection, person_id: str, rule: str) -> "Row[Any] | None":
+def _find_unended(store: Connection, person_id: str, rule: str) -> "Row[Any] | None":
     """The waiver that nothing has ended yet."""
     waiver = table_of(Waiver)
     wanted = (waiver.c.person_id == person_id, waiver.c.rule == rule, waiver.c.ended_on.is_(None))

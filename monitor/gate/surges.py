@@ -11,12 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
-
-from monitor.store import events
-from monitor.store.database import Database
-from monitor.store.tables import Flag, table_of
-from monitor.words import write_count
 from monitor.workdays import working_days_between
 from monitor.workspace import Workspace, load_rows, step
 
@@ -103,23 +97,3 @@ def count_waiting(workspace: Workspace) -> dict[str, int]:
         GROUP BY rule ORDER BY rule
     """)
     return dict(rows.fetchall())
-
-
-def confirm_surge(database: Database, rule: str, *, by: str, today: dt.date, now: dt.datetime) -> str | None:
-    """Let a rule's waiting flags go out with the next night; what was done, or None where none waits."""
-    flag = table_of(Flag)
-    waiting = (
-        (flag.c.rule == rule)
-        & flag.c.quarantined_on.is_not(None)
-        & flag.c.released_on.is_(None)
-        & flag.c.resolved_on.is_(None)
-    )
-    with database.writing() as store:
-        rows = store.execute(select(flag.c.id, flag.c.person_id).where(waiting).order_by(flag.c.id)).all()
-        if not rows:
-            return None
-        store.execute(flag.update().where(waiting).values(released_on=today, released_by=by))
-        released = [events.Event("confirmed", number, person_id, rule, by=by) for number, person_id in rows]
-        events.record(store, released, as_at=today, recorded_at=now)
-    flags = write_count(len(rows), "flag")
-    return f"confirmed: {flags} of {rule} will be in the digests of the next night"

@@ -5,8 +5,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from monitor.flags.state import LISTED
 from monitor.lists import answer_sheet
-from monitor.lists.workbook import STATES, ListSheet, RuleTally, write_workbook
+from monitor.lists.workbook import ListSheet, RuleTally, write_workbook
 from monitor.rulebook.severity import SEVERITIES
 from monitor.words import write_count, write_date
 from monitor.workspace import Workspace, in_chunks
@@ -27,7 +28,7 @@ def write_flag_workbook(
 ) -> None:
     """The flags of ``listed`` within ``scope``: all of them in the summary, ``most_rows`` at most in the list."""
     tallies = _tally(workspace, scope)
-    states = {state: sum(tally.states.get(state, 0) for tally in tallies) for state in STATES}
+    states = {state: sum(tally.states.get(state, 0) for tally in tallies) for state in LISTED}
     flags = sum(states.values())
     shown = min(flags, most_rows)
     lengths = (f'max(length("{c}"))' if kind == "VARCHAR" else "10" for c, kind in kinds.items())

@@ -13,6 +13,7 @@ from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any
 
 from monitor.files import open_privately
+from monitor.flags.state import LISTED
 from monitor.lists import answer_sheet
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ HEADING = {"bold": True, "valign": "top", "font_color": "white", "bg_color": "#1
 """Said outright, for not every program knows the styles of Excel's tables."""
 FILTER_BUTTON = 3
 """Characters hidden by the button beside a heading."""
-STATES = ("open", "held", "waived")
 
 
 @dataclass(frozen=True)
@@ -155,10 +155,10 @@ def _write_summary(
         top += 1
     top += 1
     by_team = teams if len(teams) > 1 else ()
-    headings = distinct(["rule", "title", "severity", *STATES, "all", *(team or "no team" for team in by_team)])
+    headings = distinct(["rule", "title", "severity", *LISTED, "all", *(team or "no team" for team in by_team)])
     rows = [
         [
-            tally.rule, tally.title, tally.severity, *(tally.states.get(state, 0) for state in STATES),
+            tally.rule, tally.title, tally.severity, *(tally.states.get(state, 0) for state in LISTED),
             sum(tally.states.values()), *(tally.teams.get(team, 0) for team in by_team),
         ]
         for tally in tallies

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from monitor.config.settings import Config
+from monitor.flags.state import is_quarantined
 from monitor.outbox.queue import PENDING
 from monitor.service.due import Facts
 from monitor.store import nights
@@ -75,8 +76,7 @@ def read_outcome(database: Database, as_at: dt.date) -> Outcome:
         night = store.execute(select(run).where(run.c.state == "accepted", run.c.as_at == as_at)).one()
         answered = func.sum(measure.c.ok + measure.c.breach)
         judged = store.execute(select(answered).where(measure.c.run_id == night.id)).scalar() or 0
-        waiting = and_(flag.c.resolved_on.is_(None), flag.c.quarantined_on.is_not(None), flag.c.released_on.is_(None))
-        quarantined = store.execute(select(func.count()).where(waiting)).scalar() or 0
+        quarantined = store.execute(select(func.count(flag.c.id)).where(is_quarantined())).scalar() or 0
         start, end = (dt.datetime.combine(as_at + dt.timedelta(n), dt.time(), LONDON) for n in (0, 1))
         lost = and_(message.c.state.in_(("permanent-failure", "technical-failure")), message.c.due_at >= start)
         failed, unsettled = (

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy
 from sqlalchemy import URL, ColumnElement, Connection, and_, func, or_, select
 
 from monitor.caseload import removed_people
 from monitor.config.settings import Config
 from monitor.errors import MonitorError
+from monitor.flags.state import find_state, is_quarantined, is_waiver_in_force
 from monitor.outbox.attempts import NOTICE
 from monitor.outbox.queue import PENDING
 from monitor.record.purge_files import SNAPSHOTS
@@ -203,38 +203,29 @@ def _describe_last(config: Config, night: Any, today: dt.date) -> dict[str, Any]
     }
 
 
-def _is_quarantined() -> ColumnElement[bool]:
-    flag = table_of(Flag)
-    return and_(flag.c.resolved_on.is_(None), flag.c.quarantined_on.is_not(None), flag.c.released_on.is_(None))
-
-
 def _count_flags(store: Connection, today: dt.date) -> dict[str, int]:
-    """Unresolved flags, and those of them that are not pressed; a waived one is not also counted as held."""
-    flag, waiver = table_of(Flag), table_of(Waiver)
-    in_force = select(waiver.c.flag_id).where(waiver.c.ended_on.is_(None), waiver.c.until_on >= today)
-    waived = flag.c.id.in_(in_force)
-    states = {
-        "unresolved": sqlalchemy.true(),
-        "held": and_(flag.c.held_since.is_not(None), ~waived),
-        "quarantined": _is_quarantined(),
-        "waived": waived,
+    """Unresolved flags, and those of them that are not pressed, by state."""
+    flag = table_of(Flag)
+    named = find_state(today).label("state")
+    rows = store.execute(select(named, func.count()).where(flag.c.resolved_on.is_(None)).group_by("state")).all()
+    counts = {row[0]: row[1] for row in rows}
+    return {
+        "unresolved": sum(counts.values()),
+        **{state: counts.get(state, 0) for state in ("held", "quarantined", "waived")},
     }
-    counted = [func.count().filter(which).label(name) for name, which in states.items()]
-    row = store.execute(select(*counted).where(flag.c.resolved_on.is_(None))).one()
-    return dict(row._mapping)
 
 
 def _count_quarantined(store: Connection) -> dict[str, int]:
     """By rule."""
     flag = table_of(Flag)
-    counted = select(flag.c.rule, func.count()).where(_is_quarantined()).group_by(flag.c.rule).order_by(flag.c.rule)
+    counted = select(flag.c.rule, func.count()).where(is_quarantined()).group_by(flag.c.rule).order_by(flag.c.rule)
     return {row[0]: row[1] for row in store.execute(counted)}
 
 
 def _count_waivers_ending(store: Connection, today: dt.date) -> int:
     waiver = table_of(Waiver)
-    soon = waiver.c.until_on.between(today, today + dt.timedelta(ENDING_DAYS))
-    ending = select(func.count()).where(waiver.c.ended_on.is_(None), soon)
+    soon = waiver.c.until_on <= today + dt.timedelta(ENDING_DAYS)
+    ending = select(func.count()).where(is_waiver_in_force(today), soon)
     return int(store.execute(ending).scalar_one())
 
 
