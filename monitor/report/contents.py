@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Literal, TypeAlias
 
-Edition = Literal["service", "board"]
-State = Literal["open", "held", "waived"]
+from monitor.flags.state import State
 
-STATES: tuple[State, ...] = ("open", "held", "waived")
+Edition = Literal["service", "board"]
+
 BANDS = ("16-17", "18-20", "21-24", "other or not known")
 """The age bands, in order; the last is there only where somebody is in it."""
 SINCE = ("under 1 month", "1 to 3 months", "3 to 6 months", "6 to 12 months", "over 1 year")

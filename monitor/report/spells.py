@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import JSON, Connection, and_, cast, func, or_, select, type_coerce
 
+from monitor.flags.state import is_waiver_in_force, quarantined_sql, state_sql
 from monitor.report.contents import BANDS
 from monitor.report.report_nights import Nights
 from monitor.store.tables import Flag, FlagEvent, Person, Run, Waiver, table_of
@@ -25,10 +26,7 @@ PERSON = {
     "absent_since": "DATE", "died_on": "DATE", "ended_on": "DATE",
 }  # fmt: skip
 
-STANDS = """
-    s.stood_from <= {day} AND coalesce(s.resolved_on > {day}, true)
-    AND NOT coalesce(s.quarantined_on <= {day} AND coalesce(s.released_on > {day}, true), false)
-"""
+STANDS = """s.stood_from <= {day} AND coalesce(s.resolved_on > {day}, true) AND NOT """ + quarantined_sql("s", "{day}")
 """Whether a spell counts on a day: one that waits as a likely data fault does not."""
 
 AGE = "year({day}) - year(p.date_of_birth) - CAST((month({day}), day({day})) < (month(p.date_of_birth), day(p.date_of_birth)) AS INTEGER)"  # noqa: E501
@@ -56,8 +54,7 @@ def lay_out(
         CREATE OR REPLACE TABLE standing AS
         SELECT
             s.*, coalesce(p.team, $nobody) AS team, p.adviser, {AGE.format(day="$as_at")} AS age,
-            CASE WHEN w.flag_id IS NOT NULL THEN 'waived' WHEN h.flag_id IS NOT NULL THEN 'held' ELSE 'open' END
-                AS state
+            {state_sql(waived="w.flag_id IS NOT NULL", held="h.flag_id IS NOT NULL")} AS state
         FROM spell AS s
         LEFT JOIN known_person AS p USING (person_id)
         LEFT JOIN held_spell AS h USING (flag_id)
@@ -113,12 +110,5 @@ def _load_held(workspace: Workspace, store: Connection, nights: Nights, as_at: d
 
 def _load_waived(workspace: Workspace, store: Connection, as_at: dt.date) -> None:
     waiver = table_of(Waiver)
-    rows = store.execute(select(waiver.c.flag_id).where(in_force(as_at)).distinct())
+    rows = store.execute(select(waiver.c.flag_id).where(is_waiver_in_force(as_at)).distinct())
     load_rows(workspace, "waived_spell", {"flag_id": "BIGINT"}, (tuple(row) for row in rows))
-
-
-def in_force(as_at: dt.date) -> Any:
-    """The condition on waivers: in force on that date."""
-    waiver = table_of(Waiver)
-    not_ended = or_(waiver.c.ended_on.is_(None), waiver.c.ended_on > as_at)
-    return and_(waiver.c.waived_on <= as_at, waiver.c.until_on >= as_at, not_ended)

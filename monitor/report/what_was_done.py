@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, or_, select
 
+from monitor.flags.state import is_waiver_in_force, quarantined_sql, waives
 from monitor.report.contents import ClearingDays, Tally, WaiverFigures, WaiverRow, WhatWasDone
 from monitor.report.report_nights import Nights
-from monitor.report.spells import in_force
 from monitor.rulebook.severity import SEVERITIES
 from monitor.store.tables import Answer, Escalation, Waiver, table_of
 from monitor.workspace import Workspace
@@ -60,9 +60,8 @@ def tell_clearing(
 
 def tell_done(workspace: Workspace, store: Connection, nights: Nights, as_at: dt.date) -> WhatWasDone:
     (counted,) = workspace.execute(
-        """
-        SELECT count(*) FILTER (stood_from BETWEEN $since AND $as_at AND coalesce(released_on, quarantined_on) IS NOT
-                                DISTINCT FROM released_on),
+        f"""
+        SELECT count(*) FILTER (stood_from BETWEEN $since AND $as_at AND NOT {quarantined_sql("spell")}),
             count(*) FILTER (resolved_reason = 'cleared' AND resolved_on BETWEEN $since AND $as_at),
             count(*) FILTER (resolved_reason = 'no longer asked' AND resolved_on BETWEEN $since AND $as_at)
         FROM spell
@@ -96,11 +95,11 @@ def tell_waivers(
     waiver = table_of(Waiver)
     ended_then = waiver.c.ended_on.between(nights.since, as_at)
     rows = store.execute(
-        select(waiver).where(or_(in_force(as_at), ended_then)).order_by(waiver.c.until_on, waiver.c.id)
+        select(waiver).where(or_(is_waiver_in_force(as_at), ended_then)).order_by(waiver.c.until_on, waiver.c.id)
     ).all()
     teams = _teams(workspace)
     rows = [row for row in rows if row.person_id in teams]
-    stand = [row for row in rows if row.until_on >= as_at and (row.ended_on is None or row.ended_on > as_at)]
+    stand = [row for row in rows if waives(row, as_at)]
     gone = [row for row in rows if row not in stand]
     meanings = {code: reason.meaning for code, reason in config.waivers.reasons.items()}
     reasons = Counter(meanings.get(row.reason, row.reason) for row in stand)
