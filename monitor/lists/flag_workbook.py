@@ -5,10 +5,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from monitor.flags.priority import rank, rank_sql
 from monitor.flags.state import LISTED
 from monitor.lists import answer_sheet
 from monitor.lists.workbook import ListSheet, RuleTally, write_workbook
-from monitor.rulebook.severity import SEVERITIES
 from monitor.words import write_count, write_date
 from monitor.workspace import Workspace, in_chunks
 
@@ -94,7 +94,7 @@ def _tally(workspace: Workspace, scope: str) -> list[RuleTally]:
     tallies: dict[str, RuleTally] = {}
     for rule, title, severity, state, team, count in workspace.execute(
         f"""
-        SELECT rule, min(title), min_by(severity, list_position({list(SEVERITIES)}, severity)), state,
+        SELECT rule, min(title), min_by(severity, {rank_sql()}), state,
             coalesce(team, ''), count(*)
         FROM listed WHERE {scope} GROUP BY rule, state, coalesce(team, '')
         ORDER BY rule, state, coalesce(team, '')
@@ -103,4 +103,4 @@ def _tally(workspace: Workspace, scope: str) -> list[RuleTally]:
         tally = tallies.setdefault(rule, RuleTally(rule, title, severity, {}, {}))
         tally.states[state] = tally.states.get(state, 0) + count
         tally.teams[team] = tally.teams.get(team, 0) + count
-    return sorted(tallies.values(), key=lambda tally: (SEVERITIES.index(tally.severity), tally.rule))
+    return sorted(tallies.values(), key=lambda tally: (rank(tally.severity), tally.rule))

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Literal
 from monitor.csv_text import csv_heading, csv_line
 from monitor.files import append_privately, folder_written_whole, open_privately, written_whole
 from monitor.flags.decision_lists import ANSWER_COLUMNS, WAIVER_COLUMNS
+from monitor.flags.priority import WORST_FIRST, priority_sql
 from monitor.lists.flag_workbook import write_flag_workbook
 from monitor.rulebook.clearing import in_words
-from monitor.rulebook.severity import WEIGHTS
 from monitor.words import fold_name
 from monitor.workspace import Workspace, in_chunks, literal, load_rows, step
 
@@ -277,27 +277,17 @@ def _arrange(workspace: Workspace, files: Mapping[str, str], restricted: frozens
     types = _types(workspace, "flag_list")
     columns = ", ".join(f'{_plain(column, types[column])} AS "{column}"' for column in FLAG_COLUMNS)
     columns += "".join(f", {name}" for name in ("flag_id", "answered") if name in types)
-    weights = " ".join(f"WHEN '{severity}' THEN {weight}" for severity, weight in WEIGHTS.items())
-    adds = "NOT coalesce(folded, false)" if "folded" in types else "true"
+    unfolded = "NOT coalesce(folded, false)" if "folded" in types else "true"
     workspace.execute(f"""
         CREATE OR REPLACE TEMP TABLE listed AS
-        WITH weighed AS (
-            SELECT {columns}, list_position({list(WEIGHTS)}, severity) AS grade,
-                CASE severity {weights} END AS weight, state <> 'waived' AS counts, {adds} AS adds
-            FROM flag_list
-        ), priority AS (
-            SELECT person_id, min(grade) FILTER (counts) AS worst,
-                coalesce(sum(weight) FILTER (counts AND adds), 0) AS total
-            FROM weighed GROUP BY person_id
-        )
+        WITH flags AS (SELECT {columns}, {unfolded} AS unfolded FROM flag_list),
+        priority AS ({priority_sql("flags", "unfolded")})
         SELECT
-            row_number() OVER (
-                ORDER BY worst NULLS LAST, total DESC, person_id, grade NULLS LAST, rule, opened_on
-            ) AS n,
+            row_number() OVER (ORDER BY {WORST_FIRST}, opened_on) AS n,
             coalesce(file, '{OTHER_TEAMS}') AS file,
             person_id IN (SELECT person_id FROM restricted_person) AS aside,
-            weighed.* EXCLUDE (grade, weight, counts, adds)
-        FROM weighed JOIN priority USING (person_id) LEFT JOIN list_file USING (team)
+            flags.* EXCLUDE (unfolded)
+        FROM flags JOIN priority USING (person_id) LEFT JOIN list_file USING (team)
         ORDER BY n
     """)
     return {column: _kind(types[column]) for column in FLAG_COLUMNS}

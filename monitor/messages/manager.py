@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from monitor.messages.parts import FlagLine, MessageContext, rank
+from monitor.flags.priority import rank
+from monitor.messages.parts import FlagLine, MessageContext
 from monitor.messages.routes import Instead
 from monitor.words import one_line
 

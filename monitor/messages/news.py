@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
 
-from monitor.messages.parts import FlagLine, MessageContext, RuleWords, Told, rank
+from monitor.flags.priority import place_person, rank
+from monitor.messages.parts import FlagLine, MessageContext, RuleWords, Told
 from monitor.messages.routes import Routes
-from monitor.rulebook.severity import SEVERITIES, WEIGHTS
 
 BACK_WITHIN = timedelta(days=90)
 
@@ -57,8 +57,7 @@ class PersonNews:
 
     @property
     def rank(self) -> tuple[int, int, str]:
-        weight = sum(WEIGHTS.get(line.severity, 0) for line, _ in self.roots)
-        return (rank(self.severity), -weight, self.person_id)
+        return place_person(self.severity, (line.severity for line, _ in self.roots), self.person_id)
 
     @property
     def news_severity(self) -> str | None:
@@ -91,7 +90,7 @@ def remember(told: Iterable[Told]) -> Memory:
     severity: dict[str, int] = {}
     for each in earlier:
         if each.as_at == told_on:
-            worst = severity.get(each.person_id, len(SEVERITIES))
+            worst = severity.get(each.person_id, rank(None))
             severity[each.person_id] = min(rank(each.severity), worst)
     return Memory(flags, told_on, severity, frozenset(each.flag_id for each in earlier if each.state == "flipping"))
 

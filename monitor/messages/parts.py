@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
 from monitor.messages.routes import Routes
-from monitor.rulebook.severity import SEVERITIES
 from monitor.words import one_line
 
 if TYPE_CHECKING:
     from monitor.gate.verdict import Verdict
     from monitor.messages.templates import Templates
-
-RANKS: Mapping[str | None, int] = {severity: number for number, severity in enumerate(SEVERITIES)}
 
 
 class RuleWords(Protocol):
@@ -200,11 +197,6 @@ class WrittenMessage:
     flag_ids: tuple[int, ...]
     people: tuple[str, ...]
     holds: tuple[str, ...] = ()
-
-
-def rank(severity: str | None) -> int:
-    """0 for critical; worse is lower; nothing at all is last."""
-    return RANKS.get(severity, len(SEVERITIES))
 
 
 def render(digest: Digest, templates: "Templates | None" = None) -> WrittenMessage:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 
+from monitor.flags.priority import rank
 from monitor.messages.news import IN_FULL, Kind, PersonNews, Status
-from monitor.messages.parts import FlagLine, MessageContext, rank
+from monitor.messages.parts import FlagLine, MessageContext
 from monitor.words import one_line
 
 LISTED = 20
