@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, select
 
+from monitor.flags.priority import WORST_FIRST, priority_sql
 from monitor.report.contents import FlagList, FlagRow
-from monitor.rulebook.severity import WEIGHTS
 from monitor.store.bulk import WIDE_READ
 from monitor.store.tables import Flag, table_of
 from monitor.workspace import Workspace, load_rows
@@ -46,21 +46,16 @@ def list_flags(
 
 
 ORDERED = f"""
-    WITH weighed AS (
-        SELECT *, list_position({list(WEIGHTS)}, severity) AS grade,
-            CASE WHEN state <> 'waived' AND NOT EXISTS (
-                SELECT 1 FROM standing AS other JOIN report_folding AS f ON f.rule = other.rule
-                WHERE other.person_id = standing.person_id AND f.folded = standing.rule
-            ) THEN CASE severity {" ".join(f"WHEN '{name}' THEN {weight}" for name, weight in WEIGHTS.items())} END
-            ELSE 0 END AS weight
+    WITH flags AS (
+        SELECT *, NOT EXISTS (
+            SELECT 1 FROM standing AS other JOIN report_folding AS f ON f.rule = other.rule
+            WHERE other.person_id = standing.person_id AND f.folded = standing.rule
+        ) AS unfolded
         FROM standing ANTI JOIN report_restricted USING (person_id)
-    ), priority AS (
-        SELECT person_id, min(grade) FILTER (state <> 'waived') AS worst, sum(weight) AS total
-        FROM weighed GROUP BY person_id
-    )
+    ), priority AS ({priority_sql("flags", "unfolded")})
     SELECT flag_id, person_id, team, adviser, age, rule, severity, state, in_breach_since
-    FROM weighed JOIN priority USING (person_id)
-    ORDER BY worst NULLS LAST, total DESC, person_id, grade, rule
+    FROM flags JOIN priority USING (person_id)
+    ORDER BY {WORST_FIRST}
     LIMIT {MOST_ROWS}
 """
 

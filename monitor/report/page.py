@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from monitor.flags.priority import rank
 from monitor.messages.templates import Templates
 from monitor.report.charts import SMALL, WIDE, draw
 from monitor.report.contents import (
@@ -23,7 +24,6 @@ from monitor.report.contents import (
     Trend,
     say,
 )
-from monitor.rulebook.severity import WEIGHTS
 
 TEMPLATE, STYLE, SCRIPT = "report.html", "report.css", "report.js"
 MOST_TEAM_PICTURES = 24
@@ -178,8 +178,7 @@ def _next_steps(rows: Iterable[FlagRow]) -> dict[str, str]:
 
 def _weight(course: Course) -> tuple[int, int, str]:
     """The most severe first, then the most people."""
-    severe = list(WEIGHTS).index(course.severity) if course.severity in WEIGHTS else len(WEIGHTS)
-    return severe, -(size(course.last.number) or 0 if course.last else 0), course.label
+    return rank(course.severity), -(size(course.last.number) or 0 if course.last else 0), course.label
 
 
 def _alphabetical(courses: Iterable[Course]) -> tuple[Course, ...]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, or_, select
 
+from monitor.flags.priority import rank_sql
 from monitor.flags.state import is_waiver_in_force, quarantined_sql, waives
 from monitor.report.contents import ClearingDays, Tally, WaiverFigures, WaiverRow, WhatWasDone
 from monitor.report.report_nights import Nights
-from monitor.rulebook.severity import SEVERITIES
 from monitor.store.tables import Answer, Escalation, Waiver, table_of
 from monitor.workspace import Workspace
 
@@ -43,7 +43,7 @@ def tell_clearing(
         )
         SELECT severity, rule, coalesce(cleared, 0), coalesce(standing, 0), quarters
         FROM counted FULL JOIN still USING (severity, rule)
-        ORDER BY rule <> '', list_position({list(SEVERITIES)}, severity), rule
+        ORDER BY rule <> '', {rank_sql()}, rule
         """,
         {"since": nights.since, "as_at": as_at},
     ).fetchall()
