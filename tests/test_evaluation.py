@@ -1,5 +1,7 @@
 """The four outcomes, what each kind of cell does to them, and what goes on when a rule cannot."""
 
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -473,3 +475,12 @@ def test_whoever_was_once_entitled_is_so_until_25() -> None:
     assert facts(date_of_birth=date(2001, 1, 5), once_entitled=True)[3] is False
     assert facts(once_entitled=True)[3] is True
     assert facts(date_of_birth=date(2001, 1, 6))[3] is False
+
+
+@pytest.mark.parametrize("module", ["monitor.config.settings", "monitor.rulebook.questions"])
+def test_neither_the_config_nor_the_sql_of_a_rule_loads_a_database(module: str) -> None:
+    script = f"import sys, {module}; print('duckdb' in sys.modules)"
+
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert said.stdout.strip() == "False"

@@ -13,6 +13,7 @@ from support.running_service import NIGHT, Council, crowd, day, section, settled
 from monitor.catalogue import columns
 from monitor.flags import coming_due
 from monitor.rulebook import evaluation, examples
+from monitor.rulebook.questions import BREACH
 from monitor.rulebook.rule_file import Example
 from monitor.rulebook.rulebook import Rulebook
 from monitor.workspace import load_rows, lock_down, open_workspace
@@ -30,7 +31,7 @@ def breaches(people: list[Example], days: range) -> list[set[tuple[str, str]]]:
     evaluation.answer(workspace, RULEBOOK.rules)
     found: list[set[tuple[str, str]]] = [set() for _ in days]
     for rule in RULEBOOK.rules:
-        rows = workspace.execute(f'SELECT person_id FROM outcome WHERE "{rule.id}" = {evaluation.BREACH}').fetchall()
+        rows = workspace.execute(f'SELECT person_id FROM outcome WHERE "{rule.id}" = {BREACH}').fetchall()
         for (person_id,) in rows:
             day, place = divmod(int(person_id[1:]) - 1, len(people))
             found[day].add((f"E{place + 1}", rule.id))

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, func, select
 
 from monitor.catalogue.columns import BY_NAME
 from monitor.errors import Refused
-from monitor.rulebook.evaluation import BREACH, CANNOT_ASSESS, OK, Counts
+from monitor.rulebook.evaluation import Counts
+from monitor.rulebook.questions import BREACH, CANNOT_ASSESS, OK
 from monitor.store.bulk import insert_rows
 from monitor.store.database import Database
 from monitor.store.tables import Flag, Indicator, Run, table_of

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from monitor.catalogue import derived
 from monitor.rulebook import evaluation
-from monitor.rulebook.evaluation import BREACH
+from monitor.rulebook.questions import BREACH
 from monitor.workspace import Workspace, load_rows, step
 
 if TYPE_CHECKING:

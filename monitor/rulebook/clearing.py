@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from monitor.catalogue import columns, derived
 from monitor.rulebook import evaluation
 from monitor.rulebook.conditions import compile_condition
+from monitor.rulebook.questions import NOT_APPLICABLE, OK, outcome_word_sql
 from monitor.rulebook.rule_file import Rule
 from monitor.rulebook.vocabulary import CODES
 from monitor.workspace import Workspace
@@ -82,11 +83,10 @@ def find_unproved(workspace: Workspace, rules: Iterable[Rule]) -> Sequence[tuple
             continue
         apply_changes(workspace, rule)
         evaluation.answer(workspace, [rule], people="changed", into="changed_outcome")
-        names = " ".join(f"WHEN {n} THEN '{name}'" for n, name in enumerate(evaluation.OUTCOMES, start=1))
         rows = workspace.execute(f"""
-            SELECT '{rule.id}', person_id, coalesce(CASE "{rule.id}" {names} END, 'not asked')
+            SELECT '{rule.id}', person_id, coalesce({outcome_word_sql(rule)}, 'not asked')
             FROM changed_outcome
-            WHERE "{rule.id}" IS NULL OR "{rule.id}" NOT IN ({evaluation.OK}, {evaluation.NOT_APPLICABLE})
+            WHERE "{rule.id}" IS NULL OR "{rule.id}" NOT IN ({OK}, {NOT_APPLICABLE})
             ORDER BY person_id
         """).fetchall()
         unproved.extend((row[0], row[1], row[2]) for row in rows)

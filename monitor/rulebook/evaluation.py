@@ -1,8 +1,4 @@
-"""Asking every rule of every person: one set-based pass, four outcomes, and why some cannot be given.
-
-Unreadable and not supplied are not blank. Where a needed cell is either, ``applies_to`` decides: certainly
-false, whatever the cell held, is *not applicable*; anything else is *cannot assess*.
-"""
+"""Asks every rule of every person: one set-based pass of the ``questions``, and a table of what came of it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,18 +6,12 @@ from datetime import date
 
 import duckdb
 
-from monitor.catalogue import columns, derived
-from monitor.rulebook.because import compile_wording
-from monitor.rulebook.conditions import compile_condition, counts_working_days
+from monitor.catalogue import derived
+from monitor.rulebook import questions
+from monitor.rulebook.questions import BREACH, CANNOT_ASSESS, OK
 from monitor.rulebook.rule_file import Rule
 from monitor.rulebook.rulebook import Rulebook
-from monitor.workspace import Workspace, literal, load_rows, step
-
-YOUNGEST, OLDEST = 16, 24
-
-OK, BREACH, NOT_APPLICABLE, CANNOT_ASSESS = 1, 2, 3, 4
-OUTCOMES = ("ok", "breach", "not applicable", "cannot assess")
-"""What the numbers of the table ``outcome`` stand for, from 1."""
+from monitor.workspace import Workspace, load_rows, step
 
 BREACH_TABLE = """
 CREATE OR REPLACE TABLE breach
@@ -116,7 +106,7 @@ def ask(workspace: Workspace, rules: Sequence[Rule]) -> tuple[list[Rule], dict[s
 def create_functions(workspace: Workspace, rules: Sequence[Rule]) -> None:
     """What the conditions of these rules call on the connection."""
     derived.create_macros(workspace)
-    if any(_counts_working_days(rule) for rule in rules):
+    if any(questions.needs_calendar(rule) for rule in rules):
         derived.create_working_days(workspace)
 
 
@@ -138,11 +128,6 @@ def answer(
     return _answer(workspace, rules, _gapped(workspace, rules, people), people, start)
 
 
-def _counts_working_days(rule: Rule) -> bool:
-    conditions = (rule.applies_to, rule.due_on, rule.breach_if)
-    return any(counts_working_days(one, rule.limits) for one in conditions if one is not None)
-
-
 def _gapped(workspace: Workspace, rules: Iterable[Rule], people: str) -> frozenset[str]:
     """The needed columns in which any cell is unreadable or not supplied tonight."""
     needed = sorted({name for rule in rules for name in rule.needs})
@@ -160,7 +145,7 @@ def _answer(
     workspace: Workspace, rules: Sequence[Rule], gapped: frozenset[str], people: str, start: str
 ) -> tuple[list[Rule], dict[str, str]]:
     """Make the table of outcomes; when the one pass fails, each rule is tried alone and the ones at fault left out."""
-    outcomes = {rule.id: outcome_sql(rule, gapped) for rule in rules}
+    outcomes = {rule.id: questions.outcome_sql(rule, gapped) for rule in rules}
     failed: dict[str, str] = {}
     try:
         _make_outcomes(workspace, outcomes, people, start)
@@ -181,33 +166,9 @@ def _make_outcomes(workspace: Workspace, outcomes: Mapping[str, str], people: st
     workspace.execute(f'{start}{answers} FROM "{people}"')
 
 
-def outcome_sql(rule: Rule, gapped: frozenset[str]) -> str:
-    """One rule's outcome for a row of ``caseload``, as a number; NULL where the rule is not asked."""
-    needs = sorted(gapped.intersection(rule.needs))
-    applies = f"({compile_condition(rule.applies_to, rule.limits, gapped=frozenset(needs))})"
-    breach = f"({compile_condition(rule.breach_if, rule.limits, due_on=rule.due_on)})"
-    # Whether somebody is on the caseload can be unknown too: then nothing is asked of them.
-    steps = ["WHEN died OR present IS NULL THEN NULL"]
-    if not rule.asks_unlisted:
-        # Who was never on the caseload has no first night: only the care history knows of them.
-        steps.append(
-            "WHEN NOT present AND first_seen_on IS NULL THEN NULL" if rule.asks_absent else "WHEN NOT present THEN NULL"
-        )
-    if not rule.any_age:
-        # Before applies_to, which may go by a category that nobody without a birth date can be held to.
-        steps.append(f"WHEN age NOT BETWEEN {YOUNGEST} AND {OLDEST} THEN {NOT_APPLICABLE}")
-        steps.append(f"WHEN age IS NULL THEN {CANNOT_ASSESS}")
-    steps.append(f"WHEN NOT {applies} THEN {NOT_APPLICABLE}")
-    unknown = [f'"{name}_gap" IS NOT NULL' for name in needs]
-    steps.append(f"WHEN {' OR '.join([*unknown, f'{applies} IS NULL'])} THEN {CANNOT_ASSESS}")
-    steps.append(f"WHEN {breach} THEN {BREACH} WHEN NOT {breach} THEN {OK}")
-    return f"CAST(CASE {' '.join(steps)} ELSE {CANNOT_ASSESS} END AS UTINYINT)"
-
-
 def _answers(rules: Sequence[Rule]) -> str:
-    names = " ".join(f"WHEN {number} THEN '{name}'" for number, name in enumerate(OUTCOMES, start=1))
     selects = [
-        f"SELECT person_id, '{rule.id}' AS rule, CASE \"{rule.id}\" {names} END AS outcome FROM outcome "
+        f"SELECT person_id, '{rule.id}' AS rule, {questions.outcome_word_sql(rule)} AS outcome FROM outcome "
         f'WHERE "{rule.id}" IS NOT NULL'
         for rule in rules
     ]
@@ -223,23 +184,16 @@ def _given(workspace: Workspace, rules: Sequence[Rule], number: int) -> frozense
 
 
 def _breaches(rule: Rule) -> str:
-    due_on = "CAST(NULL AS DATE)" if rule.due_on is None else compile_condition(rule.due_on, rule.limits)
     return f"""
         INSERT INTO breach
-        SELECT person_id, '{rule.id}', {due_on} AS due_on, due_on + 1, {compile_wording(rule.because, rule.limits)}
+        SELECT person_id, '{rule.id}', {questions.due_on_sql(rule)} AS due_on, due_on + 1, {questions.because_sql(rule)}
         FROM caseload SEMI JOIN (SELECT person_id FROM outcome WHERE "{rule.id}" = {BREACH}) USING (person_id)
     """
 
 
-# Why an answer cannot be given: an unknown age, then needed cells with a gap, then what made the category
-# unknown, then needed cells that are blank, then whatever else the rule looks at.
-
-
 def _in_doubt(rules: Sequence[Rule]) -> str:
     """Everyone some rule cannot assess: few on most nights, so that no rule need look through everyone again."""
-    used = {"date_of_birth", "eligibility"}.union(*(rule.columns for rule in rules))
-    read = [name for column in sorted(used) for name in (column, f"{column}_gap")]
-    listed = ", ".join(f'"{name}"' for name in ("age", "category", "accommodation_since", "first_seen_on", *read))
+    listed = ", ".join(f'"{name}"' for name in questions.find_read_columns(rules))
     answers = "".join(f', outcome."{rule.id}"' for rule in rules)
     doubtful = " OR ".join(f'outcome."{rule.id}" = {CANNOT_ASSESS}' for rule in rules) or "false"
     return f"""
@@ -249,41 +203,15 @@ def _in_doubt(rules: Sequence[Rule]) -> str:
 
 
 def _reasons(rule: Rule) -> str:
-    asked = [rule.applies_to, rule.breach_if, *([rule.due_on] if rule.due_on else [])]
-    names = {name for condition in asked for name in condition.names}
-    others = {name for condition in asked for name in condition.columns} - set(rule.needs)
-    if any("birthday" in condition.functions for condition in asked) or "age" in names:
-        others.add("date_of_birth")
-    tiers: dict[str, list[tuple[str, str]]] = {
-        "age": [] if rule.any_age else [("date_of_birth", "age IS NULL")],
-        "needed gap": [(name, f'"{name}_gap" IS NOT NULL') for name in rule.needs],
-        "category": [("eligibility", "category IS NULL")] if "category" in names else [],
-        "needed blank": [(name, f'"{name}" IS NULL') for name in rule.needs],
-        "other gap": [(name, f'"{name}_gap" IS NOT NULL') for name in sorted(others)],
-        "other blank": [(name, f'"{name}" IS NULL') for name in sorted(others)],
-        "derived": [(name, f'"{name}" IS NULL') for name in ("accommodation_since", "first_seen_on") if name in names],
-    }
-    branches = [
-        f"WHEN {' OR '.join(test for _, test in tier)} THEN [{', '.join(_reason(*one) for one in tier)}]"
-        for tier in tiers.values()
-        if tier
-    ]
-    rest = "[{'column': 'answer', 'why': 'blank'}]"
-    reasons = f"CASE {' '.join(branches)} ELSE {rest} END" if branches else rest
     return f"""
         INSERT INTO cannot_assess
         SELECT person_id, '{rule.id}', reason.column, reason.why
         FROM (
-            SELECT person_id, unnest({reasons}) AS reason
+            SELECT person_id, unnest({questions.reasons_sql(rule)}) AS reason
             FROM in_doubt WHERE "{rule.id}" = {CANNOT_ASSESS}
         )
         WHERE reason IS NOT NULL
     """
-
-
-def _reason(name: str, test: str) -> str:
-    why = f"coalesce(\"{name}_gap\", 'blank')" if name in columns.BY_NAME else "'blank'"
-    return f"CASE WHEN {test} THEN {{'column': {literal(name)}, 'why': {why}}} END"
 
 
 def _why(fault: Exception) -> str:

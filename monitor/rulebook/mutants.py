@@ -16,8 +16,9 @@ from sqlglot import exp
 
 from monitor.durations import Limit
 from monitor.rulebook.conditions import Condition
-from monitor.rulebook.evaluation import create_functions, outcome_sql
+from monitor.rulebook.evaluation import create_functions
 from monitor.rulebook.examples import build_caseload
+from monitor.rulebook.questions import outcome_sql
 from monitor.rulebook.rule_file import Rule
 from monitor.workspace import Workspace, lock_down, open_workspace
 

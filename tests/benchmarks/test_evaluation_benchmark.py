@@ -52,7 +52,7 @@ from monitor.caseload.intake import CouncilNames, type_rows
 from monitor.catalogue import derived
 from monitor.config.settings import shipped
 from monitor.config.source_settings import Source
-from monitor.rulebook import evaluation
+from monitor.rulebook import evaluation, questions
 from monitor.rulebook.rulebook import load_rulebook
 from monitor.sources.read import read_source
 from monitor.workspace import open_workspace
@@ -81,7 +81,7 @@ typed = ", ".join([*(f'"{h}" AS {n}' for h, n in {**dates, **plain}.items()),
                    *(f"NULL::{c.duckdb_type} AS {c.name}" for c in COLUMNS if c.name not in supplied),
                    *(f"NULL::VARCHAR AS {c.name}_gap" for c in COLUMNS)])
 started = time.perf_counter()
-counts = ", ".join(f"count(*) FILTER (({evaluation.outcome_sql(r, frozenset())}) = 2)" for r in asked)
+counts = ", ".join(f"count(*) FILTER (({questions.outcome_sql(r, frozenset())}) = 2)" for r in asked)
 answer = workspace.execute(f'''
     SELECT {counts} FROM (
         SELECT *, {derived.derived_sql()} FROM (

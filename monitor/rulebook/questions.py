@@ -1,0 +1,125 @@
+"""A rule as SQL expressions over the caseload's columns: what is asked of each person, and what is said of the answer.
+
+Unreadable and not supplied are not blank. Where a needed cell is either, ``applies_to`` decides: certainly
+false, whatever the cell held, is *not applicable*; anything else is *cannot assess*. ``evaluation`` runs what is
+written here.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from monitor.catalogue import columns
+from monitor.rulebook.because import compile_wording
+from monitor.rulebook.conditions import compile_condition, counts_working_days
+from monitor.workspace import literal
+
+if TYPE_CHECKING:
+    from monitor.rulebook.rule_file import Rule
+
+YOUNGEST, OLDEST = 16, 24
+
+OK, BREACH, NOT_APPLICABLE, CANNOT_ASSESS = 1, 2, 3, 4
+OUTCOMES = ("ok", "breach", "not applicable", "cannot assess")
+"""What the numbers of an outcome stand for, from 1."""
+
+
+def outcome_sql(rule: "Rule", gapped: frozenset[str]) -> str:
+    """Return one rule's outcome for a row of ``caseload``, as a number; NULL where the rule is not asked.
+
+    ``gapped``: the columns in which a cell is unreadable or not supplied tonight.
+    """
+    needs = sorted(gapped.intersection(rule.needs))
+    applies = f"({compile_condition(rule.applies_to, rule.limits, gapped=frozenset(needs))})"
+    breach = f"({compile_condition(rule.breach_if, rule.limits, due_on=rule.due_on)})"
+    # Whether somebody is on the caseload can be unknown too: then nothing is asked of them.
+    steps = ["WHEN died OR present IS NULL THEN NULL"]
+    if not rule.asks_unlisted:
+        # Who was never on the caseload has no first night: only the care history knows of them.
+        steps.append(
+            "WHEN NOT present AND first_seen_on IS NULL THEN NULL" if rule.asks_absent else "WHEN NOT present THEN NULL"
+        )
+    if not rule.any_age:
+        # Before applies_to, which may go by a category that nobody without a birth date can be held to.
+        steps.append(f"WHEN age NOT BETWEEN {YOUNGEST} AND {OLDEST} THEN {NOT_APPLICABLE}")
+        steps.append(f"WHEN age IS NULL THEN {CANNOT_ASSESS}")
+    steps.append(f"WHEN NOT {applies} THEN {NOT_APPLICABLE}")
+    unknown = [f'"{name}_gap" IS NOT NULL' for name in needs]
+    steps.append(f"WHEN {' OR '.join([*unknown, f'{applies} IS NULL'])} THEN {CANNOT_ASSESS}")
+    steps.append(f"WHEN {breach} THEN {BREACH} WHEN NOT {breach} THEN {OK}")
+    return f"CAST(CASE {' '.join(steps)} ELSE {CANNOT_ASSESS} END AS UTINYINT)"
+
+
+def outcome_word_sql(rule: "Rule") -> str:
+    """Return the word of an outcome, from the column of numbers named for the rule."""
+    names = " ".join(f"WHEN {place} THEN '{name}'" for place, name in enumerate(OUTCOMES, start=1))
+    return f'CASE "{rule.id}" {names} END'
+
+
+def due_on_sql(rule: "Rule") -> str:
+    """Return the day by which the record had to be right; NULL where the rule has none."""
+    return "CAST(NULL AS DATE)" if rule.due_on is None else compile_condition(rule.due_on, rule.limits)
+
+
+def because_sql(rule: "Rule") -> str:
+    """Return the sentence that says why; the expression ``due_on`` stands beside it."""
+    return compile_wording(rule.because, rule.limits)
+
+
+def reasons_sql(rule: "Rule") -> str:
+    """Return why a rule cannot be assessed: a list of the columns at fault, each with its reason, NULLs among them.
+
+    The first of these that holds: an unknown age, needed cells with a gap, what made the category unknown, needed
+    cells that are blank, then whatever else the rule looks at.
+    """
+    rest = "[{'column': 'answer', 'why': 'blank'}]"
+    branches = " ".join(
+        f"WHEN {' OR '.join(test for _, test in tier)} THEN [{', '.join(_reason(*doubt) for doubt in tier)}]"
+        for tier in _list_doubts(rule)
+        if tier
+    )
+    return f"CASE {branches} ELSE {rest} END" if branches else rest
+
+
+def find_read_columns(rules: Iterable["Rule"]) -> Sequence[str]:
+    """Return the columns that ``reasons_sql`` of these rules may look at."""
+    recorded = {"date_of_birth", "eligibility"}.union(*(rule.columns for rule in rules))
+    read = [name for column in sorted(recorded) for name in (column, f"{column}_gap")]
+    return ["age", "category", "accommodation_since", "first_seen_on", *read]
+
+
+def needs_calendar(rule: "Rule") -> bool:
+    """Return whether a condition of the rule counts working days."""
+    conditions = (rule.applies_to, rule.due_on, rule.breach_if)
+    return any(counts_working_days(condition, rule.limits) for condition in conditions if condition is not None)
+
+
+def _list_doubts(rule: "Rule") -> tuple[list[tuple[str, str]], ...]:
+    """Each column that can make the answer unknown with the test of it, in the order in which they are told."""
+    asked = [condition for condition in (rule.applies_to, rule.breach_if, rule.due_on) if condition]
+    names = {name for condition in asked for name in condition.names}
+    others = {name for condition in asked for name in condition.columns} - set(rule.needs)
+    if "age" in names or any("birthday" in condition.functions for condition in asked):
+        others.add("date_of_birth")
+    derived = [name for name in ("accommodation_since", "first_seen_on") if name in names]
+    return (
+        [] if rule.any_age else [("date_of_birth", "age IS NULL")],
+        _gaps(rule.needs),
+        [("eligibility", "category IS NULL")] if "category" in names else [],
+        _blanks(rule.needs),
+        _gaps(sorted(others)),
+        _blanks(sorted(others)),
+        _blanks(derived),
+    )
+
+
+def _gaps(names: Iterable[str]) -> list[tuple[str, str]]:
+    return [(name, f'"{name}_gap" IS NOT NULL') for name in names]
+
+
+def _blanks(names: Iterable[str]) -> list[tuple[str, str]]:
+    return [(name, f'"{name}" IS NULL') for name in names]
+
+
+def _reason(name: str, test: str) -> str:
+    why = f"coalesce(\"{name}_gap\", 'blank')" if name in columns.BY_NAME else "'blank'"
+    return f"CASE WHEN {test} THEN {{'column': {literal(name)}, 'why': {why}}} END"
