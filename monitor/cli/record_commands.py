@@ -24,6 +24,7 @@ def export(
 
     from monitor.config.settings import read_restricted
     from monitor.lists.answer_sheet import allow_answers
+    from monitor.lists.flag_workbook import ListTerms
     from monitor.lists.lists import export_flags, prepare
     from monitor.record import last_night
     from monitor.rulebook.rulebook import load_rulebook
@@ -37,17 +38,13 @@ def export(
         with database.reading() as store:
             answering = allow_answers(settings, store)
     prepare(workspace, rulebook.rules, settings.teams, as_at=as_at)
+    asked = {"team": team, "rule": rule, "state": state}
     count = export_flags(
         workspace,
         output,
+        ListTerms(as_at, read_restricted(settings.restricted), settings.delivery.marking, answering),
         form=form,
-        as_at=as_at,
-        team=team,
-        rule=rule,
-        state=state,
-        restricted=read_restricted(settings.restricted),
-        marking=settings.delivery.marking,
-        answering=answering,
+        wanted={column: value for column, value in asked.items() if value is not None},
     )
     typer.echo(f"{count} {'flag' if count == 1 else 'flags'} as at {as_at} written to {output}")
 

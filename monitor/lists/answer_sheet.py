@@ -7,7 +7,7 @@ against the rest. Excel sorts no protected sheet with locked cells in it, so the
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,8 @@ from monitor.flags import row_keys
 from monitor.flags.answer_file import Given
 from monitor.flags.answers import WORDS
 from monitor.flags.waiver_request import LONGEST_NOTE
+from monitor.lists.workbook import DATE, LINE_HEIGHT, TEXT, TITLE, as_moment
+from monitor.sources.spreadsheet import as_text, read_sheet
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -62,8 +64,8 @@ def styles(book: "Workbook") -> dict[str, Any]:
     """The look of cells to be filled in, by kind."""
     look = {"locked": False, "valign": "top", "bg_color": YELLOW, "border": 1, "border_color": "#BFBFBF"}
     return {
-        "ANSWER": book.add_format({**look, "num_format": "@", "text_wrap": True}),
-        "ANSWER_DATE": book.add_format({**look, "num_format": "dd/mm/yyyy", "align": "left"}),
+        "ANSWER": book.add_format({**look, "num_format": TEXT, "text_wrap": True}),
+        "ANSWER_DATE": book.add_format({**look, "num_format": DATE, "align": "left"}),
     }
 
 
@@ -78,8 +80,8 @@ def protect(sheet: "Worksheet", columns: Sequence[str], rows: int, answering: An
             "error_message": f"Choose one of: {', '.join(WORDS)}.",
         },
         "answer_until": {
-            "validate": "date", "criteria": "between", "minimum": _moment(as_at + timedelta(1)),
-            "maximum": _moment(latest), "input_title": "Only for: waive until",
+            "validate": "date", "criteria": "between", "minimum": as_moment(as_at + timedelta(1)),
+            "maximum": as_moment(latest), "input_title": "Only for: waive until",
             "input_message": "The last day on which the flag is left alone, like 31/03/2026.",
             "error_message": "Write a date to come, like 31/03/2026.",
         },
@@ -126,7 +128,7 @@ def _first_reason(answering: Answering) -> int:
 def write_guidance(book: "Workbook", answering: Answering) -> "Worksheet":
     """The sheet that says how, with the reasons from which the list is chosen."""
     sheet = book.add_worksheet(HELP)
-    title, strong = book.add_format({"bold": True, "font_size": 14}), book.add_format({"bold": True, "valign": "top"})
+    title, strong = book.add_format(TITLE), book.add_format({"bold": True, "valign": "top"})
     plain = book.add_format({"valign": "top", "text_wrap": True})
     sheet.set_column(0, 0, 28)
     sheet.set_column(1, 1, 70, plain)
@@ -140,7 +142,7 @@ def write_guidance(book: "Workbook", answering: Answering) -> "Worksheet":
             sheet.merge_range(number, 1, number, 2, meaning, plain)
         else:
             sheet.merge_range(number, 0, number, 2, line, plain)
-        sheet.set_row(number, 15 * (1 + len(line) // 115))
+        sheet.set_row(number, LINE_HEIGHT * (1 + len(line) // 115))
     first = _first_reason(answering) - 1
     for column, name in enumerate(("answer_reason", "meaning", "for at most")):
         sheet.write_string(first - 1, column, name, strong)
@@ -151,43 +153,42 @@ def write_guidance(book: "Workbook", answering: Answering) -> "Worksheet":
     return sheet
 
 
-def _moment(day: date) -> datetime:
-    return datetime.combine(day, time())
-
-
 # Reading back
 
 
 def read(path: Path) -> tuple[str, list[Given]]:
-    """The file's hash and its answered rows, in the words they were written; ``Problems`` if it is no such list."""
-    from monitor.sources.spreadsheet import as_text, read_sheet
+    """Return the file's hash and its answered rows, as they were written; ``Problems`` if it is no such list."""
+    sha256, cells = _read_cells(path)
+    headings = [as_text(cell) or "" for cell in cells[0]] if cells else []
+    _check_headings(path, headings)
+    places = {name: headings.index(name) for name in NEEDED}
+    givens = []
+    for number, row in enumerate(cells[1:], start=2):
+        written = {name: (as_text(row[place]) or "").strip() for name, place in places.items()}
+        if any(written[name] for name in ANSWER_KINDS):
+            person_id, rule, answer, until, reason, note, key = (written[name] for name in NEEDED)
+            givens.append(Given(number, person_id, rule, key, answer, until, reason, note))
+    return sha256, givens
 
+
+def _read_cells(path: Path) -> tuple[str, Sequence[Sequence[Any]]]:
+    """The file's hash, and the cells of the sheet."""
     try:
-        content = path.read_bytes()
-        cells = read_sheet(path, SHEET)
+        return hashlib.sha256(path.read_bytes()).hexdigest(), read_sheet(path, SHEET)
     except OSError as fault:
         raise Problems(
             [f"{path.name}: cannot be read ({fault.strerror}); name the workbook that was filled in"]
         ) from None
     except SourceError as fault:
         raise Problems([f"{fault}; name the .xlsx of an exception list, filled in"]) from None
-    headings = [as_text(cell) or "" for cell in cells[0]] if cells else []
-    missing = [name for name in NEEDED if name not in headings]
-    if missing:
+
+
+def _check_headings(path: Path, headings: Sequence[str]) -> None:
+    place = f'{path.name}: sheet "{SHEET}", row 1'
+    if missing := [name for name in NEEDED if name not in headings]:
         raise Problems([
-            f'{path.name}: sheet "{SHEET}", row 1: no column {", ".join(missing)}; answer in the workbook as it was '
-            "written (a .csv cannot be answered)"
+            f"{place}: no column {', '.join(missing)}; answer in the workbook as it was written "
+            "(a .csv cannot be answered)"
         ])  # fmt: skip
-    twice = [name for name in NEEDED if headings.count(name) > 1]
-    if twice:
-        raise Problems([f'{path.name}: sheet "{SHEET}", row 1: two columns {", ".join(twice)}; keep the first of each'])
-    places = {name: headings.index(name) for name in NEEDED}
-    givens = []
-    for number, row in enumerate(cells[1:], start=2):
-        said = {name: (as_text(row[place]) or "").strip() for name, place in places.items()}
-        if any(said[name] for name in ANSWER_KINDS):
-            givens.append(
-                Given(number, said["person_id"], said["rule"], said["key"], said["answer"], said["answer_until"],
-                      said["answer_reason"], said["answer_note"])
-            )  # fmt: skip
-    return hashlib.sha256(content).hexdigest(), givens
+    if twice := [name for name in NEEDED if headings.count(name) > 1]:
+        raise Problems([f"{place}: two columns {', '.join(twice)}; keep the first of each"])

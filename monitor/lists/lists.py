@@ -8,7 +8,8 @@ no list but their own, which is for the head of service.
 import hashlib
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -17,14 +18,13 @@ from monitor.csv_text import csv_heading, csv_line
 from monitor.files import append_privately, folder_written_whole, open_privately, written_whole
 from monitor.flags.decision_lists import ANSWER_COLUMNS, WAIVER_COLUMNS
 from monitor.flags.priority import WORST_FIRST, priority_sql
-from monitor.lists.flag_workbook import write_flag_workbook
+from monitor.lists.flag_workbook import FlagPart, ListTerms, write_flag_workbook
 from monitor.rulebook.clearing import in_words
 from monitor.words import fold_name
-from monitor.workspace import Workspace, in_chunks, literal, load_rows, step
+from monitor.workspace import Workspace, in_chunks, literal, load_rows, number_of, step
 
 if TYPE_CHECKING:
     from monitor.config.delivery_settings import Team
-    from monitor.lists.answer_sheet import Answering
     from monitor.rulebook.rule_file import Rule
 
 FLAG_COLUMNS = (
@@ -54,7 +54,6 @@ BESIDE = (
 NOT_EVERY_NIGHT = ("difference", "not_on_caseload", "coming_due_list", "quarantined_list", "waiver_list", "answer_list")
 """Tables that only a night of several sources has, or one with something to forecast, to wait for or decided."""
 
-MOST_WORKBOOK_ROWS = 50_000
 OTHER_TEAMS = "other-teams"
 MOST_OTHER_TEAMS = 100
 LONGEST_NAME = 80
@@ -141,82 +140,50 @@ GROUP BY ALL
     makes=("list_file", "listed", "restricted_person"),
 )
 def write_night(
-    workspace: Workspace,
-    folder: Path,
-    *,
-    as_at: date,
-    teams: Sequence[str],
-    workbooks: bool,
-    restricted: frozenset[str] = frozenset(),
-    marking: str | None = None,
-    most_rows: int = MOST_WORKBOOK_ROWS,
-    answering: "Answering | None" = None,
-    progress: Callable[[int, int], None] | None = None,
+    workspace: Workspace, folder: Path, terms: ListTerms, *, teams: Sequence[str], workbooks: bool
 ) -> list[Path]:
     """Write the night's lists into ``folder/<as_at>``, whole or not at all, in place of any already there.
 
     From the workspace tables ``flag_list`` (``FLAG_COLUMNS``, and perhaps a BOOLEAN ``folded`` for what adds
     nothing to a person's priority), and those of ``BESIDE`` that the night has. Each of ``teams`` gets its own
     pair even when it is empty, and so does any other team with flags, unless there are so many that the column
-    cannot be holding teams; what is left, and people with no team, are in ``other-teams``. ``progress`` hears
-    how many files are done, and of how many. ``answering``: what the workbooks need so that they can be answered.
-    Returns the paths written.
+    cannot be holding teams; what is left, and people with no team, are in ``other-teams``. Returns the paths written.
     """
-    others = _other_teams(workspace, teams, restricted)
+    others = _other_teams(workspace, teams, terms.restricted)
     files = file_names([*teams, *(others if len(others) <= MOST_OTHER_TEAMS else ())])
-    kinds = _arrange(workspace, files, restricted)
+    kinds = _arrange(workspace, files, terms.restricted)
     lists = {"all": "Every team", **{file: team for team, file in files.items()}}
     if _count(workspace, f"NOT aside AND file = '{OTHER_TEAMS}'"):
         lists[OTHER_TEAMS] = "Other teams, and young people with no team"
-    total = len(lists) * (1 + workbooks) + len(_beside(workspace))
-    night = folder / as_at.isoformat()
+    night = folder / terms.as_at.isoformat()
     with folder_written_whole(night) as unfinished:
-        done = 0
-        for _ in _write_lists(workspace, unfinished, lists, kinds):
-            done += 1
-            if progress is not None:
-                progress(done, total)
+        _write_flag_lists(workspace, unfinished, lists, kinds)
+        _write_beside(workspace, unfinished)
         for file, subject in lists.items() if workbooks else ():
             scope = "NOT aside" if file == "all" else f"NOT aside AND file = '{file}'"
-            write_flag_workbook(
-                workspace, unfinished / f"{file}.xlsx", kinds, scope, subject=subject,
-                complete=f"{file}.csv has them all", as_at=as_at, marking=marking, most_rows=most_rows,
-                answering=answering,
-            )  # fmt: skip
-            done += 1
-            if progress is not None:
-                progress(done, total)
+            part = FlagPart(kinds, scope, subject, complete=f"{file}.csv has them all")
+            write_flag_workbook(workspace, unfinished / f"{file}.xlsx", part, terms)
     return sorted(night.iterdir())
 
 
 def export_flags(
     workspace: Workspace,
     output: Path,
+    terms: ListTerms,
     *,
     form: Literal["csv", "xlsx", "json"],
-    as_at: date,
-    team: str | None = None,
-    rule: str | None = None,
-    state: str | None = None,
-    restricted: frozenset[str] = frozenset(),
-    marking: str | None = None,
-    most_rows: int = MOST_WORKBOOK_ROWS,
-    answering: "Answering | None" = None,
+    wanted: Mapping[str, str],
 ) -> int:
-    """Write the flags asked for to ``output``, whole or not at all; returns how many there are."""
-    kinds = _arrange(workspace, {}, restricted)
-    asked = {"team": team, "rule": rule, "state": state}
-    wanted = {column: value for column, value in asked.items() if value is not None}
+    """Write the flags whose columns hold what is ``wanted`` to ``output``, whole or not at all; the number of them."""
+    kinds = _arrange(workspace, {}, terms.restricted)
     scope = " AND ".join(["NOT aside", *(f'"{column}" = {literal(value)}' for column, value in wanted.items())])
     with written_whole(output) as unfinished:
         if form == "xlsx":
-            write_flag_workbook(
-                workspace, unfinished, kinds, scope, subject=", ".join(wanted.values()) or "Every team",
-                complete="a csv or json export has them all", as_at=as_at, marking=marking, most_rows=most_rows,
-                answering=answering,
-            )  # fmt: skip
+            subject = ", ".join(wanted.values()) or "Every team"
+            part = FlagPart(kinds, scope, subject, complete="a csv or json export has them all")
+            write_flag_workbook(workspace, unfinished, part, terms)
         elif form == "csv":
-            _write_csv(workspace, unfinished, "listed", kinds, where=scope, order="n")
+            _write_csv(workspace, unfinished, CsvRows("listed", kinds, scope, order="n"))
         else:
             _write_json(workspace, unfinished, scope)
     return _count(workspace, scope)
@@ -312,15 +279,24 @@ def _plain(column: str, duckdb_type: str) -> str:
 
 
 def _count(workspace: Workspace, scope: str, table: str = "listed") -> int:
-    (count,) = workspace.execute(f"SELECT count(*) FROM {table} WHERE {scope}").fetchone() or (0,)
-    return int(count)
+    return number_of(workspace, f"SELECT count(*) FROM {table} WHERE {scope}")
 
 
 # Writing.
 
 
-def _write_lists(workspace: Workspace, folder: Path, lists: Iterable[str], kinds: Mapping[str, str]) -> Iterator[Path]:
-    """Every CSV file of the night, each as it is done."""
+@dataclass(frozen=True)
+class CsvRows:
+    """What one CSV file holds: rows of a workspace table, each column with how it is listed."""
+
+    table: str
+    kinds: Mapping[str, str]
+    where: str
+    order: str
+
+
+def _write_flag_lists(workspace: Workspace, folder: Path, lists: Iterable[str], kinds: Mapping[str, str]) -> None:
+    """Write the CSV files of flags, that of the restricted people too if there are any."""
     for file in lists:
         append_privately(folder / f"{file}.csv", csv_heading(FLAG_COLUMNS))
     for rows in in_chunks(workspace, f"SELECT file, {csv_line(kinds)} FROM listed WHERE NOT aside ORDER BY n"):
@@ -331,36 +307,33 @@ def _write_lists(workspace: Workspace, folder: Path, lists: Iterable[str], kinds
         append_privately(folder / "all.csv", "".join(line for _, line in rows))
         for file, lines in by_file.items():
             append_privately(folder / f"{file}.csv", "".join(lines))
-    yield from (folder / f"{file}.csv" for file in lists)
-
     if _count(workspace, "aside"):
-        _write_csv(workspace, folder / "restricted.csv", "listed", kinds, where="aside", order="n")
+        _write_csv(workspace, folder / "restricted.csv", CsvRows("listed", kinds, "aside", order="n"))
+
+
+def _write_beside(workspace: Workspace, folder: Path) -> None:
+    """Write the lists beside those of flags, the rows of restricted people in files of their own."""
     aside = "person_id IN (SELECT person_id FROM restricted_person)"
     for name, table, columns, order in _beside(workspace):
         types = _types(workspace, table)
-        beside = {column: _kind(types[column]) for column in columns}
-        path = folder / f"{name}.csv"
-        if "person_id" not in columns:
-            _write_csv(workspace, path, table, beside, where="true", order=order)
-        else:
-            _write_csv(workspace, path, table, beside, where=f"NOT {aside}", order=order)
-            if workspace.execute(f"SELECT 1 FROM {table} WHERE {aside} LIMIT 1").fetchone():
-                path = folder / f"restricted-{name}.csv"
-                _write_csv(workspace, path, table, beside, where=aside, order=order)
-        yield path
+        kinds = {column: _kind(types[column]) for column in columns}
+        of_people = "person_id" in columns
+        where = f"NOT {aside}" if of_people else "true"
+        _write_csv(workspace, folder / f"{name}.csv", CsvRows(table, kinds, where, order))
+        if of_people and _count(workspace, aside, table):
+            _write_csv(workspace, folder / f"restricted-{name}.csv", CsvRows(table, kinds, aside, order))
 
 
 def _beside(workspace: Workspace) -> list[tuple[str, str, tuple[str, ...], str]]:
-    found = {name for (name,) in workspace.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-    return [each for each in BESIDE if each[1] in found or each[1] not in NOT_EVERY_NIGHT]
+    tables = {name for (name,) in workspace.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    return [listed for listed in BESIDE if listed[1] in tables or listed[1] not in NOT_EVERY_NIGHT]
 
 
-def _write_csv(
-    workspace: Workspace, path: Path, table: str, kinds: Mapping[str, str], *, where: str, order: str
-) -> None:
-    append_privately(path, csv_heading(kinds))
-    for rows in in_chunks(workspace, f"SELECT {csv_line(kinds)} FROM {table} WHERE {where} ORDER BY {order}"):
-        append_privately(path, "".join(line for (line,) in rows))
+def _write_csv(workspace: Workspace, path: Path, rows: CsvRows) -> None:
+    append_privately(path, csv_heading(rows.kinds))
+    query = f"SELECT {csv_line(rows.kinds)} FROM {rows.table} WHERE {rows.where} ORDER BY {rows.order}"
+    for chunk in in_chunks(workspace, query):
+        append_privately(path, "".join(line for (line,) in chunk))
 
 
 def _write_json(workspace: Workspace, path: Path, scope: str) -> None:

@@ -8,6 +8,7 @@ from monitor.delivery.channel import Channel
 from monitor.errors import MonitorError
 from monitor.flags import coming_due, decision_lists
 from monitor.lists import answer_sheet, lists
+from monitor.lists.flag_workbook import ListTerms
 from monitor.night.context import Night, NightOutcome
 from monitor.outbox.send import deliver_due
 from monitor.report.write import write_latest_report
@@ -62,15 +63,13 @@ def _write_lists(night: Night) -> tuple[Path, ...]:
     night.tools.say("Writing exception lists")
     with night.database.reading() as store:
         answering = answer_sheet.allow_answers(config, store)
+    restricted = read_restricted(config.restricted)
     paths = lists.write_night(
         night.workspace,
         night.lists.parent,
-        as_at=night.as_at,
+        ListTerms(night.as_at, restricted, config.delivery.marking, answering),
         teams=[team.name for team in config.teams],
         workbooks=config.lists.workbooks,
-        restricted=read_restricted(config.restricted),
-        marking=config.delivery.marking,
-        answering=answering,
     )
     if config.lists.lists_folder:
         paths += lists.publish(night.lists, config.lists.lists_folder)
