@@ -16,10 +16,11 @@ from support.running_service import NIGHT, Council, crowd, day, section, settled
 from monitor.config.settings import load_config
 from monitor.errors import Problems
 from monitor.flags import answer_file, answers, row_keys, waiver_request
-from monitor.flags.answer_file import TakenAnswers
+from monitor.flags.answer_file import AnswersSaved
 from monitor.lists import answer_sheet
 from monitor.lists.lists import FLAG_COLUMNS
 from monitor.store.database import working_store
+from monitor.store.events import Stamp
 from monitor.store.location import locate
 from monitor.store.tables import Flag, table_of
 
@@ -83,15 +84,18 @@ def fill_in(council: Council, given: dict[str, dict[str, Any]], *, to: str = "ba
 
 def read(
     council: Council, path: Path, *, on: dt.date = NIGHT, by: str | None = "A Lead", dry_run: bool = False
-) -> TakenAnswers:
+) -> AnswersSaved:
     """Read a workbook back as the command does."""
     config = load_config(council.config_path)
     sha256, givens = answer_sheet.read(path)
     with council.open_database() as database:
-        return answer_file.take(
-            database, path.name, givens, sha256, by=by, reasons=config.waivers.reasons,
-            list_working_days=config.answers.list_working_days, today=on, now=council.clock, dry_run=dry_run,
-        )  # fmt: skip
+        return answer_file.save_answers(
+            database,
+            answer_file.AnsweredFile(path.name, sha256, givens, by),
+            answer_file.AnswerLimits(config.waivers.reasons, config.answers.list_working_days),
+            Stamp(on, council.clock),
+            dry_run=dry_run,
+        )
 
 
 def problems(council: Council, path: Path, **given: Any) -> list[str]:
@@ -398,7 +402,7 @@ def test_a_flag_that_is_waived_is_not_waived_again(council: Council) -> None:
     with council.open_database() as database, database.writing() as store:
         found = store.execute(select(flag).where(flag.c.person_id == "P2")).one()
         terms = waiver_request.Terms(day(20), "under-way", "Agreed", "A Manager")
-        waiver_request.record(store, found, terms, today=NIGHT, now=council.clock)
+        waiver_request.record(store, found, terms, Stamp(NIGHT, council.clock))
 
     found_wrong = problems(council, fill_in(council, {"P2": WAIVE}))
 

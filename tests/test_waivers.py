@@ -22,10 +22,11 @@ from monitor.config.settings import load_config, read_restricted, shipped
 from monitor.durations import parse_duration
 from monitor.errors import Problems
 from monitor.flags import waiver_request
-from monitor.flags.waiver_request import WaiverRequest, read_day
+from monitor.flags.waiver_request import UnwaiveRequest, WaiverRequest, read_day
 from monitor.flags.waivers import ending, remind
 from monitor.rulebook.rulebook import Rulebook, load_rulebook
 from monitor.store.database import open_store, working_store
+from monitor.store.events import Stamp
 from monitor.store.location import locate
 from monitor.store.tables import Flag, table_of
 from monitor.words import write_date
@@ -49,8 +50,9 @@ def ask(council: Council, asked: WaiverRequest, *, on: dt.date) -> str:
     config = load_config(council.config_path)
     with council.open_database() as database:
         return waiver_request.waive(
-            database, rulebook(), asked, reasons=config.waivers.reasons, restricted=read_restricted(config.restricted),
-            today=on, now=council.clock,
+            database, rulebook(), asked,
+            waiver_request.WaiverLimits(config.waivers.reasons, read_restricted(config.restricted)),
+            Stamp(on, council.clock),
         )  # fmt: skip
 
 
@@ -219,7 +221,7 @@ def waive_first(nights: Nights, until: dt.date) -> None:
     with nights.database.writing() as store:
         found = store.execute(select(flag).where(flag.c.id == 1)).one()
         terms = waiver_request.Terms(until, "under-way", "Agreed", "A Lead")
-        waiver_request.record(store, found, terms, today=DAY, now=dt.datetime.combine(DAY, dt.time(9), dt.UTC))
+        waiver_request.record(store, found, terms, Stamp(DAY, dt.datetime.combine(DAY, dt.time(9), dt.UTC)))
 
 
 def shown(lines: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
@@ -252,7 +254,9 @@ def test_a_waiver_ended_by_name_reopens_its_flag_on_the_next_night(tmp_path: Pat
     nights.night(after(1), {"P1": overdue()})
 
     now = dt.datetime.combine(after(1), dt.time(9), dt.UTC)
-    waiver_request.unwaive(nights.database, "P1", "contact-overdue", by="A Lead", note=None, today=after(1), now=now)
+    waiver_request.unwaive(
+        nights.database, UnwaiveRequest("P1", "contact-overdue", "A Lead", None), Stamp(after(1), now)
+    )
 
     assert shown(nights.night(after(2), {"P1": overdue()})) == [("open", "waiver ended", None, after(2))]
     assert [kind for kind, _ in nights.events()] == ["opened", "waived", "unwaived"]

@@ -28,6 +28,7 @@ def waive(
     from monitor.flags import waiver_request
     from monitor.rulebook.rulebook import load_rulebook
     from monitor.store.database import working_store
+    from monitor.store.events import Stamp
 
     rulebook = load_rulebook(settings.rule_folders(), settings.rule)
     with working_store(locate_database(settings), existing=True) as database:
@@ -35,10 +36,8 @@ def waive(
             database,
             rulebook,
             waiver_request.WaiverRequest(person.strip(), rule.strip(), until, reason, note, by),
-            reasons=settings.waivers.reasons,
-            restricted=read_restricted(settings.restricted),
-            today=today(),
-            now=now(),
+            waiver_request.WaiverLimits(settings.waivers.reasons, read_restricted(settings.restricted)),
+            Stamp(today(), now()),
         )
     typer.echo(said)
 
@@ -55,11 +54,11 @@ def unwaive(
 
     from monitor.flags import waiver_request
     from monitor.store.database import working_store
+    from monitor.store.events import Stamp
 
     with working_store(locate_database(settings), existing=True) as database:
-        said = waiver_request.unwaive(
-            database, person.strip(), rule.strip(), by=by, note=note, today=today(), now=now()
-        )
+        asked = waiver_request.UnwaiveRequest(person.strip(), rule.strip(), by, note)
+        said = waiver_request.unwaive(database, asked, Stamp(today(), now()))
     typer.echo(said)
 
 
@@ -77,25 +76,22 @@ def answers(
     from monitor.flags import answer_file
     from monitor.lists import answer_sheet
     from monitor.store.database import reading_store, working_store
+    from monitor.store.events import Stamp
 
     sha256, givens = answer_sheet.read(file)
     opened = (
         reading_store(locate_database(settings)) if dry_run else working_store(locate_database(settings), existing=True)
     )
     with opened as database:
-        taken = answer_file.take(
+        place = f'{file.name}: sheet "{answer_sheet.SHEET}"'
+        saved = answer_file.save_answers(
             database,
-            f'{file.name}: sheet "{answer_sheet.SHEET}"',
-            givens,
-            sha256,
-            by=by,
-            reasons=settings.waivers.reasons,
-            list_working_days=settings.answers.list_working_days,
-            today=today(),
-            now=now(),
+            answer_file.AnsweredFile(place, sha256, givens, by),
+            answer_file.AnswerLimits(settings.waivers.reasons, settings.answers.list_working_days),
+            Stamp(today(), now()),
             dry_run=dry_run,
         )
     if as_json:
-        terminal.print_json(taken.as_dict())
+        terminal.print_json(saved.as_dict())
     else:
-        typer.echo(taken.in_words())
+        typer.echo(saved.in_words())

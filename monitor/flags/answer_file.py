@@ -1,7 +1,6 @@
-"""Takes the answers of one exception list: every row is judged first, and all are kept or none.
+"""Saves the answers of one exception list: every row is checked first, and all are kept or none.
 
-Deciding is apart from doing: ``judge`` takes what was read and what is known, and gives the answers to keep or every
-fault with its row and column.
+``decide`` takes what was read and what is known, and gives the answers to keep or every fault with its row and column.
 """
 
 import datetime as dt
@@ -19,7 +18,7 @@ from monitor.flags.waiver_request import LONGEST_NOTE, Reasons
 from monitor.store import events
 from monitor.store.bulk import WIDE_READ, insert_rows, next_id
 from monitor.store.database import Database
-from monitor.store.events import Event
+from monitor.store.events import Event, Stamp
 from monitor.store.tables import Answer, Flag, table_of
 from monitor.words import nearest, one_line, write_date
 from monitor.workdays import working_days_between
@@ -48,7 +47,7 @@ class Given:
 
 @dataclass(frozen=True)
 class KeptAnswer:
-    """An answer to keep. ``terms``: those of the waiver it makes, if it does."""
+    """An answer to keep; with ``until_on`` and ``reason``, one that makes a waiver."""
 
     row: int
     flag_id: int
@@ -69,7 +68,15 @@ class KnownFlags:
 
 
 @dataclass(frozen=True)
-class JudgedAnswers:
+class AnswerLimits:
+    """What may be answered here: for which reasons to waive, and for how long a list counts."""
+
+    reasons: Reasons
+    list_working_days: int
+
+
+@dataclass(frozen=True)
+class AnswersDecided:
     """What is to be kept, what was kept before just so, and everything that is wrong."""
 
     kept: tuple[KeptAnswer, ...]
@@ -78,7 +85,7 @@ class JudgedAnswers:
 
 
 @dataclass(frozen=True)
-class TakenAnswers:
+class AnswersSaved:
     """What one file brought. ``counts``: answers by what they say; ``repeated``: those that were kept before."""
 
     counts: Mapping[str, int]
@@ -101,47 +108,59 @@ class TakenAnswers:
 # Deciding
 
 
-def judge(
+def decide(
     givens: Sequence[Given],
+    keys: Sequence[row_keys.Key | None],
     known: KnownFlags,
-    *,
-    secret: bytes,
+    limits: AnswerLimits,
     today: dt.date,
-    reasons: Reasons,
-    list_working_days: int,
-) -> JudgedAnswers:
-    """Each row on its own, then against what is known; the faults in the order of the rows."""
+) -> AnswersDecided:
+    """Decide each row on its own, then against what is known; the faults in the order of the rows.
+
+    ``keys``: what the key of each row says, None where it does not fit.
+    """
     faults: list[Fault] = []
     kept: list[KeptAnswer] = []
     rows: dict[int, int] = {}
-    ages: dict[dt.date, int] = {}
+    ages = {day: working_days_between(day, today) for day in {key.list_as_at for key in keys if key}}
     repeated = 0
-    for given in givens:
-        found = list(_check_words(given, today, reasons))
-        key = row_keys.open_key(secret, given.key, person_id=given.person_id, rule=given.rule)
+    for given, key in zip(givens, keys, strict=True):
+        wrong = list(_check_words(given, today, limits.reasons))
         if key is None:
-            faults += [(given.row, *fault) for fault in (_wrong_key(given), *found)]
+            faults += [(given.row, *fault) for fault in (_wrong_key(given), *wrong)]
             continue
         if key.flag_id in rows:
-            found.append(("key", f"the flag is answered in row {rows[key.flag_id]} too; keep one of the two"))
+            wrong.append(("key", f"the flag is answered in row {rows[key.flag_id]} too; keep one of the two"))
         rows.setdefault(key.flag_id, given.row)
         answer = _read(given, key)
-        stale = list(_check_flag(key, known))
-        earlier = [one for one in known.answers.get(key.flag_id, ()) if one.list_as_at >= key.list_as_at]
-        if any(_is_same(one, answer) for one in earlier) and not found:
+        earlier = [before for before in known.answers.get(key.flag_id, ()) if before.list_as_at >= key.list_as_at]
+        if not wrong and any(_is_same(before, answer) for before in earlier):
             repeated += 1
             continue
-        age = ages.setdefault(key.list_as_at, working_days_between(key.list_as_at, today))
-        if age > list_working_days:
-            old = f"the list is of {write_date(key.list_as_at)}, {age} working days ago"
-            stale = [("key", f"{old}, and lists are taken within {list_working_days}; answer it on the newest list")]
-        elif not stale:
-            stale = [("answer", _answered(one)) for one in earlier[-1:]]
-        if answer.answer == "waive until" and not stale and (why := known.unwaivable.get(key.flag_id)):
-            stale.append(("answer", why))
-        faults += [(given.row, *fault) for fault in (*stale, *found)]
+        stale = _check_age(key, ages[key.list_as_at], limits) or _check_known(key, answer, known, earlier)
+        faults += [(given.row, *fault) for fault in (*stale, *wrong)]
         kept.append(answer)
-    return JudgedAnswers(() if faults else tuple(kept), repeated, tuple(faults))
+    return AnswersDecided(() if faults else tuple(kept), repeated, tuple(faults))
+
+
+def _check_age(key: row_keys.Key, working_days: int, limits: AnswerLimits) -> list[tuple[str, str]]:
+    """Whether the list is too old."""
+    if working_days <= limits.list_working_days:
+        return []
+    old = f"the list is of {write_date(key.list_as_at)}, {working_days} working days ago"
+    return [("key", f"{old}, and lists are taken within {limits.list_working_days}; answer it on the newest list")]
+
+
+def _check_known(
+    key: row_keys.Key, answer: KeptAnswer, known: KnownFlags, earlier: Sequence["Row[Any]"]
+) -> list[tuple[str, str]]:
+    """Whether what is known of the flag bars the answer: how it stands, an answer before, or why it is not waived."""
+    if changed := list(_check_flag(key, known)):
+        return changed
+    if earlier:
+        return [("answer", _answered(earlier[-1]))]
+    unwaivable = known.unwaivable.get(key.flag_id) if answer.answer == "waive until" else None
+    return [("answer", unwaivable)] if unwaivable else []
 
 
 def _wrong_key(given: Given) -> tuple[str, str]:
@@ -221,53 +240,55 @@ def _answered(earlier: "Row[Any]") -> str:
 # Doing
 
 
-def take(
-    database: Database,
-    place: str,
-    givens: Sequence[Given],
-    file_sha256: str,
-    *,
-    by: str | None,
-    reasons: Reasons,
-    list_working_days: int,
-    today: dt.date,
-    now: dt.datetime,
-    dry_run: bool = False,
-) -> TakenAnswers:
+@dataclass(frozen=True)
+class AnsweredFile:
+    """One answered list as it was read. ``place``: what it is called in errors; ``by``: who answered."""
+
+    place: str
+    sha256: str
+    givens: Sequence[Given]
+    by: str | None
+
+
+def save_answers(
+    database: Database, file: AnsweredFile, limits: AnswerLimits, stamp: Stamp, *, dry_run: bool = False
+) -> AnswersSaved:
     """Keep every answer in one transaction, or none: ``Problems`` names each fault by its row and column."""
-    problems = [f"--by: {fault}" for fault in waiver_request.check_name(by)]
+    problems = [f"--by: {fault}" for fault in waiver_request.check_name(file.by)]
     with database.reading() if dry_run else database.writing() as store:
-        if whole := list(_check_file(store, place, givens, file_sha256)):
+        if whole := list(_check_file(store, file)):
             raise Problems([*problems, *whole])
         secret = row_keys.read_secret(store)
-        known = _load(store, givens, secret, today)
-        judged = judge(
-            givens, known, secret=secret, today=today, reasons=reasons, list_working_days=list_working_days
-        )  # fmt: skip
-        problems += [f"{place}, row {row}, {column}: {fault}" for row, column, fault in judged.faults]
-        if not (judged.faults or judged.kept):
-            problems.append(f"{place}: every answer in it was recorded before; there is nothing new to read")
+        keys = [
+            row_keys.open_key(secret, given.key, person_id=given.person_id, rule=given.rule) for given in file.givens
+        ]
+        known = _load(store, file.givens, keys, stamp.as_at)
+        decided = decide(file.givens, keys, known, limits, stamp.as_at)
+        problems += [f"{file.place}, row {row}, {column}: {fault}" for row, column, fault in decided.faults]
+        if not (decided.faults or decided.kept):
+            problems.append(f"{file.place}: every answer in it was recorded before; there is nothing new to read")
         if problems:
             raise Problems(problems)
         if not dry_run:
-            _save(store, judged.kept, known, file_sha256, one_line(by), today=today, now=now)
-    counts = Counter(one.answer for one in judged.kept)
+            _save(store, decided.kept, known, file, stamp)
+    counts = Counter(answer.answer for answer in decided.kept)
     ordered: dict[str, int] = {word: counts[word] for word in WORDS if counts[word]}
-    return TakenAnswers(ordered, judged.repeated, file_sha256, dry_run)
+    return AnswersSaved(ordered, decided.repeated, file.sha256, dry_run)
 
 
-def _check_file(store: Connection, place: str, givens: Sequence[Given], file_sha256: str) -> Iterator[str]:
+def _check_file(store: Connection, file: AnsweredFile) -> Iterator[str]:
     answer = table_of(Answer)
-    read = store.execute(select(answer).where(answer.c.file_sha256 == file_sha256).limit(1)).first()
+    read = store.execute(select(answer).where(answer.c.file_sha256 == file.sha256).limit(1)).first()
     if read is not None:
         read_on = write_date(read.answered_on)
-        yield f"{place}: this very file was read on {read_on} by {read.answered_by}; nothing is new"
-    elif not givens:
-        yield f"{place}: holds no answer; fill in the column answer, save it and read it again"
+        yield f"{file.place}: this very file was read on {read_on} by {read.answered_by}; nothing is new"
+    elif not file.givens:
+        yield f"{file.place}: holds no answer; fill in the column answer, save it and read it again"
 
 
-def _load(store: Connection, givens: Sequence[Given], secret: bytes, today: dt.date) -> KnownFlags:
-    keys = [row_keys.open_key(secret, one.key, person_id=one.person_id, rule=one.rule) for one in givens]
+def _load(
+    store: Connection, givens: Sequence[Given], keys: Sequence[row_keys.Key | None], today: dt.date
+) -> KnownFlags:
     ids = sorted({key.flag_id for key in keys if key is not None})
     flag, answer = table_of(Flag), table_of(Answer)
     flags: dict[int, Row[Any]] = {}
@@ -278,39 +299,29 @@ def _load(store: Connection, givens: Sequence[Given], secret: bytes, today: dt.d
         earlier = select(answer).where(answer.c.flag_id.in_(named)).order_by(answer.c.list_as_at, answer.c.id)
         for row in store.execute(earlier):
             answers.setdefault(row.flag_id, []).append(row)
-    waive = {
+    to_waive = {
         key.flag_id for given, key in zip(givens, keys, strict=True) if key and _word(given.answer) == "waive until"
     }
-    unwaivable = {
-        number: why[0]
-        for number in sorted(waive & flags.keys())
-        if flags[number].resolved_on is None and (why := waiver_request.why_not(store, flags[number], today))
-    }
+    unresolved = [flags[number] for number in sorted(to_waive & flags.keys()) if flags[number].resolved_on is None]
+    unwaivable = {row.id: why[0] for row in unresolved if (why := waiver_request.why_not(store, row, today))}
     return KnownFlags(flags, answers, unwaivable)
 
 
-def _save(
-    store: Connection,
-    kept: Sequence[KeptAnswer],
-    known: KnownFlags,
-    file_sha256: str,
-    by: str,
-    *,
-    today: dt.date,
-    now: dt.datetime,
-) -> None:
-    first = next_id(store, Answer)
+def _save(store: Connection, kept: Sequence[KeptAnswer], known: KnownFlags, file: AnsweredFile, stamp: Stamp) -> None:
+    first, by = next_id(store, Answer), one_line(file.by)
     rows, happened = [], []
-    for number, one in enumerate(kept, start=first):
-        flag = known.flags[one.flag_id]
-        rows.append((number, flag.id, flag.person_id, flag.rule, one.answer, one.until_on, one.reason, one.note,
-                     one.list_as_at, file_sha256, one.row, today, by, now))  # fmt: skip
-        detail = {"answer_id": number, "answer": one.answer, "list_as_at": one.list_as_at, "file_sha256": file_sha256,
-                  "file_row": one.row}  # fmt: skip
-        happened.append(Event("answered", flag.id, flag.person_id, flag.rule, one.note, by=by, detail=detail))
+    for number, answer in enumerate(kept, start=first):
+        flag = known.flags[answer.flag_id]
+        about = (flag.id, flag.person_id, flag.rule)
+        said = (answer.answer, answer.until_on, answer.reason, answer.note)
+        origin = (answer.list_as_at, file.sha256, answer.row)
+        rows.append((number, *about, *said, *origin, stamp.as_at, by, stamp.recorded_at))
+        detail = {"answer_id": number, "answer": answer.answer, "list_as_at": answer.list_as_at,
+                  "file_sha256": file.sha256, "file_row": answer.row}  # fmt: skip
+        happened.append(Event("answered", *about, answer.note, by=by, detail=detail))
     insert_rows(store, Answer, ANSWER_COLUMNS, rows)
-    events.record(store, happened, as_at=today, recorded_at=now)
-    for number, one in enumerate(kept, start=first):
-        if one.until_on is not None and one.reason is not None:
-            terms = waiver_request.Terms(one.until_on, one.reason, one.note or "", by)
-            waiver_request.record(store, known.flags[one.flag_id], terms, today=today, now=now, answer_id=number)
+    events.record(store, happened, as_at=stamp.as_at, recorded_at=stamp.recorded_at)
+    for number, answer in enumerate(kept, start=first):
+        if answer.until_on is not None and answer.reason is not None:
+            terms = waiver_request.Terms(answer.until_on, answer.reason, answer.note or "", by)
+            waiver_request.record(store, known.flags[answer.flag_id], terms, stamp, answer_id=number)

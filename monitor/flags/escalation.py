@@ -16,6 +16,7 @@ from sqlalchemy import Connection, select
 from monitor.flags import state
 from monitor.store import events
 from monitor.store.bulk import WIDE_READ, delete_rows, insert_rows, next_id
+from monitor.store.events import Event, Stamp
 from monitor.store.tables import Escalation, Flag, FlagEvent, Waiver, table_of
 from monitor.workdays import is_working_day, working_days_between
 from monitor.workspace import Workspace, load_rows
@@ -85,62 +86,92 @@ def latest_opening(days: int, as_at: dt.date) -> dt.date:
     return day
 
 
+@dataclass(frozen=True)
+class EscalationTerms:
+    """What escalates. ``steps``: working days by severity, for the manager and then the head; ``rules``: by id."""
+
+    steps: Mapping[str, Sequence[int]]
+    rules: Collection[str]
+
+
+@dataclass(frozen=True)
+class PutRight:
+    """The runs that this night puts right. ``told``: escalations a reader has had, which nothing takes back."""
+
+    runs: Collection[int] = ()
+    told: Collection[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An open flag that would have reached a step after ``days`` if it had never been paused."""
+
+    flag_id: int
+    step: Step
+    days: int
+    opened_on: dt.date
+    severity: str
+    person_id: str
+    rule: str
+    team: str | None
+
+
 def decide(
-    workspace: Workspace,
-    store: Connection,
-    steps: Mapping[str, Sequence[int]],
-    rules: Collection[str],
-    as_at: dt.date,
-    *,
-    corrects: Collection[int] = (),
-    told: Collection[int] = (),
+    workspace: Workspace, store: Connection, terms: EscalationTerms, as_at: dt.date, put_right: PutRight
 ) -> tuple[list[Escalated], list[Escalated]]:
-    """The steps newly reached tonight, and those of an attempt being put right that are reached no longer.
+    """Return the steps newly reached tonight, and those of an attempt being put right that are reached no longer.
 
-    ``steps``: working days by severity, for the manager and then the head. ``rules``: those that escalate. ``told``:
-    escalations that a reader has had, which nothing takes back. Reads ``flag_line`` and ``settled``.
+    Reads ``flag_line`` and ``settled``.
     """
-    due = _load_candidates(workspace, steps, rules, as_at)
-    before = _load_ancestry(store, {row[0] for row in due})
-    taken = _load_taken(store, {old for chain in before.values() for old in chain} | {row[0] for row in due})
-    pauses = _load_pauses(workspace, store, before, as_at)
-    reached: dict[tuple[int, str], Escalated] = {}
-    for flag_id, step, days, opened_on, severity, person_id, rule, team in due:
-        counted = count_working_days(opened_on, as_at, pauses.get(flag_id, ()))
-        if counted >= days:
-            one = Escalated(0, flag_id, step, as_at, severity, counted, person_id, rule, team)
-            reached[flag_id, step] = one
-    untaken = {
-        key: one
-        for key, one in reached.items()
-        if not any((old, one.step) in taken for old in (one.flag_id, *before.get(one.flag_id, ())))
-    }
+    candidates = _load_candidates(workspace, terms, as_at)
+    flag_ids = {candidate.flag_id for candidate in candidates}
+    before = _load_ancestry(store, flag_ids)
+    taken = _load_taken(store, {old for chain in before.values() for old in chain} | flag_ids)
+    reached = find_reached(candidates, _load_pauses(workspace, store, before, as_at), as_at)
+    untaken = [
+        escalated
+        for escalated in reached
+        if not any((flag, escalated.step) in taken for flag in (escalated.flag_id, *before.get(escalated.flag_id, ())))
+    ]
     first = next_id(store, Escalation)
-    new = [replace(one, number=first + n) for n, one in enumerate(untaken.values())]
-    back = []
-    if corrects:
-        table = table_of(Escalation)
-        rows = store.execute(select(table).where(table.c.run_id.in_(corrects), table.c.id.not_in(list(told))))
-        back = [
-            Escalated(row.id, row.flag_id, row.step, row.as_at, row.severity, row.working_days, team=row.team)
-            for row in rows
-            if (row.flag_id, row.step) not in reached
-        ]
-    return new, back
+    new = [replace(escalated, number=number) for number, escalated in enumerate(untaken, start=first)]
+    return new, _find_withdrawn(store, reached, put_right) if put_right.runs else []
 
 
-def _load_candidates(
-    workspace: Workspace, steps: Mapping[str, Sequence[int]], rules: Collection[str], as_at: dt.date
-) -> list[tuple[int, Step, int, dt.date, str, str, str, str | None]]:
-    """Every open flag that would have reached a step if it had never been paused."""
+def find_reached(
+    candidates: Iterable[Candidate], pauses: Mapping[int, Sequence[Pause]], as_at: dt.date
+) -> list[Escalated]:
+    """Return the steps that these flags have reached, their pauses counted."""
+    reached = []
+    for flag in candidates:
+        counted = count_working_days(flag.opened_on, as_at, pauses.get(flag.flag_id, ()))
+        if counted >= flag.days:
+            facts = (flag.severity, counted, flag.person_id, flag.rule, flag.team)
+            reached.append(Escalated(0, flag.flag_id, flag.step, as_at, *facts))
+    return reached
+
+
+def _find_withdrawn(store: Connection, reached: Iterable[Escalated], put_right: PutRight) -> list[Escalated]:
+    """The untold steps of the runs being put right that are reached no longer."""
+    still = {(escalated.flag_id, escalated.step) for escalated in reached}
+    table = table_of(Escalation)
+    untold = table.c.id.not_in(list(put_right.told))
+    return [
+        Escalated(row.id, row.flag_id, row.step, row.as_at, row.severity, row.working_days, team=row.team)
+        for row in store.execute(select(table).where(table.c.run_id.in_(put_right.runs), untold))
+        if (row.flag_id, row.step) not in still
+    ]
+
+
+def _load_candidates(workspace: Workspace, terms: EscalationTerms, as_at: dt.date) -> list[Candidate]:
     limits = [
         (severity, step, days, latest_opening(days, as_at))
-        for severity, all_days in steps.items()
+        for severity, all_days in terms.steps.items()
         for step, days in zip(STEPS, all_days, strict=False)
     ]
     columns = {"severity": "VARCHAR", "step": "VARCHAR", "days": "INTEGER", "opened_by": "DATE"}
     load_rows(workspace, "escalation_limit", columns, limits)
-    load_rows(workspace, "escalating_rule", {"rule": "VARCHAR"}, [(rule,) for rule in rules])
+    load_rows(workspace, "escalating_rule", {"rule": "VARCHAR"}, [(rule,) for rule in terms.rules])
     rows = workspace.execute("""
         SELECT line.flag_id, step, days, line.opened_on, line.severity, line.person_id, line.rule, line.team
         FROM flag_line AS line
@@ -149,7 +180,7 @@ def _load_candidates(
         WHERE line.state = 'open'
         ORDER BY line.flag_id, step DESC
     """)
-    return rows.fetchall()
+    return [Candidate(*row) for row in rows.fetchall()]
 
 
 def _load_ancestry(store: Connection, flag_ids: Iterable[int]) -> dict[int, tuple[int, ...]]:
@@ -245,49 +276,35 @@ def save(
     new: Sequence[Escalated],
     back: Sequence[Escalated],
     recipients: Mapping[int, tuple[str | None, str | None]],
-    *,
-    run_id: int,
-    as_at: dt.date,
-    recorded_at: dt.datetime,
+    stamp: Stamp,
 ) -> None:
     """Write tonight's steps and an event for each, inside the caller's transaction.
 
     ``recipients``: by number, who is to hear and why it is somebody else than the step says.
     """
-    delete_rows(store, Escalation, [one.number for one in back])
+    delete_rows(store, Escalation, [escalated.number for escalated in back])
     columns = ("id", "flag_id", "step", "as_at", "run_id", "team", "recipient", "instead", "severity", "working_days")
     rows = [
         (
-            one.number,
-            one.flag_id,
-            one.step,
-            as_at,
-            run_id,
-            one.team,
-            *recipients.get(one.number, (None, None)),
-            one.severity,
-            one.working_days,
+            escalated.number, escalated.flag_id, escalated.step, stamp.as_at, stamp.run_id, escalated.team,
+            *recipients.get(escalated.number, (None, None)), escalated.severity, escalated.working_days,
         )
-        for one in new
-    ]
+        for escalated in new
+    ]  # fmt: skip
     insert_rows(store, Escalation, columns, rows)
-    happened = [
-        events.Event(
-            "escalated",
-            one.flag_id,
-            one.person_id,
-            one.rule,
-            f"open for {one.working_days} working days",
-            detail={"step": one.step, "severity": one.severity},
-        )
-        for one in new
-    ]
-    happened += [
-        events.Event("escalation withdrawn", one.flag_id, why="the night was put right", detail={"step": one.step})
-        for one in back
-    ]
-    if happened:
-        events.record(store, happened, as_at=as_at, recorded_at=recorded_at, run_id=run_id)
+    if happened := [*map(_event, new), *map(_withdrawal, back)]:
+        events.record(store, happened, as_at=stamp.as_at, recorded_at=stamp.recorded_at, run_id=stamp.run_id)
+
+
+def _event(escalated: Escalated) -> Event:
+    why = f"open for {escalated.working_days} working days"
+    detail = {"step": escalated.step, "severity": escalated.severity}
+    return Event("escalated", escalated.flag_id, escalated.person_id, escalated.rule, why, detail=detail)
+
+
+def _withdrawal(escalated: Escalated) -> Event:
+    why = "the night was put right"
+    return Event("escalation withdrawn", escalated.flag_id, why=why, detail={"step": escalated.step})
 
 
 def load_standing(store: Connection, told: Collection[int]) -> list[Escalated]:
@@ -301,15 +318,7 @@ def load_standing(store: Connection, told: Collection[int]) -> list[Escalated]:
     )
     return [
         Escalated(
-            row.id,
-            row.flag_id,
-            row.step,
-            row.as_at,
-            row.severity,
-            row.working_days,
-            row.person_id,
-            row.rule,
-            row.team,
+            row.id, row.flag_id, row.step, row.as_at, row.severity, row.working_days, row.person_id, row.rule, row.team
         )
         for row in rows
         if row.id not in told

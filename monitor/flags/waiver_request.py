@@ -2,7 +2,7 @@
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,7 +14,7 @@ from monitor.flags import state
 from monitor.store import events
 from monitor.store.bulk import insert_rows, next_id
 from monitor.store.database import Database
-from monitor.store.events import Event
+from monitor.store.events import Event, Stamp
 from monitor.store.tables import Flag, Person, Waiver, table_of
 from monitor.words import nearest, one_line, write_date
 
@@ -42,6 +42,24 @@ class WaiverRequest:
     reason: str | None
     note: str | None
     by: str | None
+
+
+@dataclass(frozen=True)
+class UnwaiveRequest:
+    """The end of a waiver as somebody asks for it."""
+
+    person_id: str
+    rule: str
+    by: str | None
+    note: str | None
+
+
+@dataclass(frozen=True)
+class WaiverLimits:
+    """What may be waived here: for which reasons, and whose ids no message may suggest."""
+
+    reasons: Reasons
+    restricted: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -119,29 +137,21 @@ def read_terms(until: str, reason: str, note: str, by: str) -> Terms:
 # Waiving
 
 
-def waive(
-    database: Database,
-    rulebook: "Rulebook",
-    asked: WaiverRequest,
-    *,
-    reasons: Reasons,
-    restricted: frozenset[str],
-    today: dt.date,
-    now: dt.datetime,
-) -> str:
+def waive(database: Database, rulebook: "Rulebook", asked: WaiverRequest, limits: WaiverLimits, stamp: Stamp) -> str:
     """Waive the unresolved flag of one rule for one person; what was done. ``Problems`` lists all that is wrong."""
     problems = [f"--by: {fault}" for fault in check_name(asked.by)]
-    terms = check_terms(asked.until, asked.reason, asked.note, today=today, reasons=reasons)
+    terms = check_terms(asked.until, asked.reason, asked.note, today=stamp.as_at, reasons=limits.reasons)
     problems += [f"--{part}: {fault}" for part, fault in terms]
     with database.writing() as store:
-        flag = _find_flag(store, rulebook, asked.person_id, asked.rule, restricted, problems)
+        flag, faults = _find_flag(store, rulebook, asked, limits.restricted)
+        problems += faults
         if flag is not None:
-            problems += [f"{asked.person_id} {asked.rule}: {fault}" for fault in why_not(store, flag, today)]
+            problems += [f"{asked.person_id} {asked.rule}: {fault}" for fault in why_not(store, flag, stamp.as_at)]
         if problems or flag is None:
             raise Problems(problems)
         agreed = read_terms(asked.until or "", asked.reason or "", asked.note or "", asked.by or "")
-        record(store, flag, agreed, today=today, now=now)
-    meaning = reasons[agreed.reason].meaning
+        record(store, flag, agreed, stamp)
+    meaning = limits.reasons[agreed.reason].meaning
     return (
         f"waived until {write_date(agreed.until_on)}: {flag.rule} for {flag.person_id} ({agreed.reason}: {meaning}); "
         "the flag is listed as waived, and the lead is reminded 14 days and 1 day before the end"
@@ -159,56 +169,45 @@ def why_not(store: Connection, flag: "Row[Any]", today: dt.date) -> list[str]:
     return []
 
 
-def record(
-    store: Connection,
-    flag: "Row[Any]",
-    terms: Terms,
-    *,
-    today: dt.date,
-    now: dt.datetime,
-    answer_id: int | None = None,
-) -> int:
+def record(store: Connection, flag: "Row[Any]", terms: Terms, stamp: Stamp, *, answer_id: int | None = None) -> int:
     """Save a waiver of ``flag`` with its event, inside the caller's transaction; its id."""
     table = table_of(Waiver)
     happened = []
     over = _find_unended(store, flag.person_id, flag.rule)
     if over is not None:  # past its last day, and no night has ended it yet
-        ended = {"ended_on": today, "ended_why": "ran out"}
+        ended = {"ended_on": stamp.as_at, "ended_why": "ran out"}
         store.execute(table.update().where(table.c.id == over.id).values(ended))
         happened.append(Event("waiver ended", flag.id, flag.person_id, flag.rule, "ran out"))
     number = next_id(store, Waiver)
-    row = (number, flag.id, flag.person_id, flag.rule, terms.reason, terms.note, terms.until_on, today, terms.by, now,
-           answer_id)  # fmt: skip
+    row = (number, flag.id, flag.person_id, flag.rule, terms.reason, terms.note, terms.until_on, stamp.as_at,
+           terms.by, stamp.recorded_at, answer_id)  # fmt: skip
     insert_rows(store, Waiver, WAIVER_COLUMNS, [row])
     detail = {"waiver_id": number, "until_on": terms.until_on, "reason": terms.reason}
     happened.append(Event("waived", flag.id, flag.person_id, flag.rule, terms.note, by=terms.by, detail=detail))
-    events.record(store, happened, as_at=today, recorded_at=now)
+    events.record(store, happened, as_at=stamp.as_at, recorded_at=stamp.recorded_at)
     return number
 
 
-def unwaive(
-    database: Database, person_id: str, rule: str, *, by: str | None, note: str | None, today: dt.date, now: dt.datetime
-) -> str:
+def unwaive(database: Database, asked: UnwaiveRequest, stamp: Stamp) -> str:
     """End the waiver in force for one rule and one person; what was done. ``Problems`` lists all that is wrong."""
+    person_id, rule, by, note = asked.person_id, asked.rule, one_line(asked.by), one_line(asked.note)
     problems = [f"--by: {fault}" for fault in check_name(by)]
-    if len(one_line(note)) > LONGEST_NOTE:
-        problems.append(f"--note: {len(one_line(note))} characters; {LONGEST_NOTE} at most")
+    if len(note) > LONGEST_NOTE:
+        problems.append(f"--note: {len(note)} characters; {LONGEST_NOTE} at most")
     table = table_of(Waiver)
     with database.writing() as store:
         waiver = _find_unended(store, person_id, rule)
         if waiver is None:
             problems.append(_no_waiver(store, person_id, rule))
-        elif not state.waives(waiver, today):
+        elif not state.waives(waiver, stamp.as_at):
             problems.append(f"{person_id} {rule}: its waiver ran out on {write_date(waiver.until_on)}; nothing to end")
         if problems or waiver is None:
             raise Problems(problems)
-        ended = {"ended_on": today, "ended_why": "unwaived", "ended_by": one_line(by), "ended_note": one_line(note)}
+        ended = {"ended_on": stamp.as_at, "ended_why": "unwaived", "ended_by": by, "ended_note": note}
         store.execute(table.update().where(table.c.id == waiver.id).values(ended))
-        happened = Event(
-            "unwaived", waiver.flag_id, person_id, rule, one_line(note) or None, by=one_line(by),
-            detail={"waiver_id": waiver.id},
-        )  # fmt: skip
-        events.record(store, [happened], as_at=today, recorded_at=now)
+        detail = {"waiver_id": waiver.id}
+        happened = Event("unwaived", waiver.flag_id, person_id, rule, note or None, by=by, detail=detail)
+        events.record(store, [happened], as_at=stamp.as_at, recorded_at=stamp.recorded_at)
     return f"the waiver of {rule} for {person_id} has ended: while the flag stands, the next night tells it again"
 
 
@@ -216,44 +215,36 @@ def unwaive(
 
 
 def _find_flag(
-    store: Connection,
-    rulebook: "Rulebook",
-    person_id: str,
-    rule: str,
-    restricted: frozenset[str],
-    problems: list[str],
-) -> "Row[Any] | None":
-    """The unresolved flag, or None with the reason added to ``problems``."""
-    known = _check_person(store, person_id, restricted, problems)
+    store: Connection, rulebook: "Rulebook", asked: WaiverRequest, restricted: frozenset[str]
+) -> tuple["Row[Any] | None", list[str]]:
+    """The unresolved flag, or why there is none."""
+    problems = _check_person(store, asked.person_id, restricted)
     try:
-        rulebook.find(rule)
+        rulebook.find(asked.rule)
     except Problems as faults:
-        problems.extend(faults.problems)
-        return None
-    if not known:
-        return None
+        return None, [*problems, *faults.problems]
+    if problems:
+        return None, problems
     flag = table_of(Flag)
-    theirs = flag.c.person_id == person_id
-    found = store.execute(select(flag).where(theirs, flag.c.rule == rule, flag.c.resolved_on.is_(None))).first()
-    if found is None:
-        problems.append(_no_flag(store, person_id, rule))
-    return found
+    theirs = (flag.c.person_id == asked.person_id, flag.c.rule == asked.rule, flag.c.resolved_on.is_(None))
+    found = store.execute(select(flag).where(*theirs)).first()
+    return found, [] if found is not None else [_no_flag(store, asked.person_id, asked.rule)]
 
 
-def _check_person(store: Connection, person_id: str, restricted: Iterable[str], problems: list[str]) -> bool:
+def _check_person(store: Connection, person_id: str, restricted: frozenset[str]) -> list[str]:
+    """Why this is not the id of somebody of whom a flag can be waived."""
     person = table_of(Person)
     if any(mark in person_id for mark in "*?%,"):
-        problems.append(f"{person_id[:60]}: not the id of one person; a waiver is for one person and one rule")
-        return False
-    found = store.execute(select(person).where(person.c.person_id == person_id)).first()
-    if found is None:
-        others = {row[0] for row in store.execute(select(person.c.person_id))} - set(restricted)
+        return [f"{person_id[:60]}: not the id of one person; a waiver is for one person and one rule"]
+    known = store.execute(select(person).where(person.c.person_id == person_id)).first()
+    if known is None:
+        others = {row[0] for row in store.execute(select(person.c.person_id))} - restricted
         close = get_close_matches(person_id, others, n=3, cutoff=0.7)
         remedy = f"did you mean {' or '.join(close)}?" if close else "check it, leading zeros and all"
-        problems.append(f"{person_id[:60]}: nobody of that id has been on an accepted night; {remedy}")
-    elif found.died_on is not None:
-        problems.append(f"{person_id}: is recorded as having died; nothing is asked about them")
-    return found is not None and found.died_on is None
+        return [f"{person_id[:60]}: nobody of that id has been on an accepted night; {remedy}"]
+    if known.died_on is not None:
+        return [f"{person_id}: is recorded as having died; nothing is asked about them"]
+    return []
 
 
 def _no_flag(store: Connection, person_id: str, rule: str) -> str:

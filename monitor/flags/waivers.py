@@ -20,7 +20,7 @@ from sqlalchemy import Connection, or_, select
 
 from monitor.store import events
 from monitor.store.bulk import update_rows
-from monitor.store.events import Event
+from monitor.store.events import Event, Stamp
 from monitor.store.tables import Flag, Waiver, table_of
 from monitor.workspace import Workspace, fetch, load_rows, step
 
@@ -137,14 +137,7 @@ UPDATE waiver_tonight SET
 
 
 @step(changes=("waiver_tonight",))
-def close(
-    workspace: Workspace,
-    store: Connection,
-    *,
-    run_id: int,
-    as_at: dt.date,
-    recorded_at: dt.datetime,
-) -> None:
+def close(workspace: Workspace, store: Connection, stamp: Stamp) -> None:
     """End the waivers that tonight ends, with an event each, inside the caller's transaction and after the flags'."""
     rows = fetch(workspace, """
         SELECT * FROM waiver_tonight
@@ -161,12 +154,12 @@ def close(
         elif row["target"] == "ended":
             ended = stored
         else:
-            ended = (as_at, row["target"], run_id)
+            ended = (stamp.as_at, row["target"], stamp.run_id)
         changed.append((*ended, row["reopened_on"], row["waiver_id"]))
         if ended[1] != stored[1]:
             kind = {"in force": "waiver restored", "ran out": "waiver ended"}.get(row["target"], "waiver closed")
             detail = {"waiver_id": row["waiver_id"], "until_on": row["until_on"]}
             happened.append(Event(kind, row["flag_id"], row["person_id"], row["rule"], ended[1], detail=detail))
     update_rows(store, Waiver, CHANGING, changed)
-    workspace.execute(CLOSED, {"as_at": as_at, "run_id": run_id})
-    events.record(store, happened, as_at=as_at, recorded_at=recorded_at, run_id=run_id)
+    workspace.execute(CLOSED, {"as_at": stamp.as_at, "run_id": stamp.run_id})
+    events.record(store, happened, as_at=stamp.as_at, recorded_at=stamp.recorded_at, run_id=stamp.run_id)

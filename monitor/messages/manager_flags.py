@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, func, select
 
 from monitor.flags import escalation
+from monitor.flags.escalation import EscalationTerms, PutRight
 from monitor.messages.manager import Raised
 from monitor.messages.parts import LINE_FIELDS, FlagLine
 from monitor.messages.routes import Routes
 from monitor.outbox.told import load_told_escalations
+from monitor.store.events import Stamp
 from monitor.store.tables import Run, table_of
 from monitor.workspace import Workspace, load_rows, step
 
@@ -38,11 +40,12 @@ def settle(
     """
     told = load_told_escalations(store)
     rules = [rule.id for rule in rulebook.rules if rule.escalate]
-    new, back = escalation.decide(workspace, store, settings.steps, rules, as_at, corrects=corrects, told=told)
+    terms, put_right = EscalationTerms(settings.steps, rules), PutRight(corrects, told)
+    new, back = escalation.decide(workspace, store, terms, as_at, put_right)
     standing = escalation.load_standing(store, told)
     if run_id is not None and recorded_at is not None and (new or back):
         recipients = {one.number: routes.escalate(one.step, one.team, one.person_id) for one in new}
-        escalation.save(store, new, back, recipients, run_id=run_id, as_at=as_at, recorded_at=recorded_at)
+        escalation.save(store, new, back, recipients, Stamp(as_at, recorded_at, run_id))
     gone = {one.number for one in back}
     waiting = [one for one in standing if one.number not in gone] + new
     return _lay_out(workspace, waiting, _first_night(store) or as_at)

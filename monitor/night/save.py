@@ -77,7 +77,7 @@ def _save_flags(night: Night, store: Connection, now: dt.datetime) -> None:
     life.settle(workspace, store, run_id=run_id, as_at=as_at)
     life.save(workspace, store, run_id=run_id, as_at=as_at, recorded_at=now)
     waivers.settle(workspace, store, as_at, corrects=night.corrects)
-    waivers.close(workspace, store, run_id=run_id, as_at=as_at, recorded_at=now)
+    waivers.close(workspace, store, events.Stamp(as_at, now, run_id))
     answers.notice(store, as_at)
     life.show(workspace, store, as_at)
 

@@ -14,6 +14,7 @@ from monitor.config.settings import Config, read_restricted
 from monitor.errors import Problems, Refused
 from monitor.flags import life, waivers
 from monitor.lists.answer_sheet import allow_answers
+from monitor.lists.flag_workbook import ListTerms
 from monitor.lists.lists import export_flags, file_names, prepare
 from monitor.rulebook.rulebook import Rulebook
 from monitor.store import events
@@ -48,14 +49,13 @@ def write_flag_lists(database: Database, config: Config, rulebook: Rulebook, pat
     prepare(workspace, rulebook.rules, config.teams, as_at=as_at)
     flagged = workspace.execute("SELECT DISTINCT team FROM flag_list WHERE trim(team) <> ''").fetchall()
     teams = dict.fromkeys([*(team.name for team in config.teams), *sorted(name for (name,) in flagged)])
+    terms = ListTerms(as_at, read_restricted(config.restricted), config.delivery.marking, answering)
     files: dict[str, str | None] = {"all": None, **{file: team for team, file in file_names(teams).items()}}
     for path in paths:
         if path.stem in files:
             form: Literal["csv", "xlsx"] = "xlsx" if path.suffix == ".xlsx" else "csv"
-            export_flags(
-                workspace, path, form=form, as_at=as_at, team=files[path.stem],
-                restricted=read_restricted(config.restricted), marking=config.delivery.marking, answering=answering,
-            )  # fmt: skip
+            team = files[path.stem]
+            export_flags(workspace, path, terms, form=form, wanted={"team": team} if team else {})
             yield path
     workspace.close()
 

@@ -60,6 +60,15 @@ class Event:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Stamp:
+    """When a change is recorded, and by which night; what a person decides is of no night."""
+
+    as_at: dt.date
+    recorded_at: dt.datetime
+    run_id: int | None = None
+
+
 _ENCODER = json.JSONEncoder(default=str, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 

@@ -9,8 +9,10 @@ from typing import Any
 from sqlalchemy import select
 
 from monitor.flags import escalation, life, waivers
+from monitor.flags.escalation import EscalationTerms, PutRight
 from monitor.flags.life import RuleFacts
 from monitor.store.database import Database, open_store
+from monitor.store.events import Stamp
 from monitor.store.tables import FlagEvent, table_of
 from monitor.workspace import fetch, load_rows, open_workspace
 
@@ -100,12 +102,13 @@ class Nights:
             life.settle(workspace, store, run_id=self.run_id, as_at=as_at)
             life.save(workspace, store, run_id=self.run_id, as_at=as_at, recorded_at=now)
             waivers.settle(workspace, store, as_at, corrects=corrects)
-            waivers.close(workspace, store, run_id=self.run_id, as_at=as_at, recorded_at=now)
+            waivers.close(workspace, store, Stamp(as_at, now, self.run_id))
             life.show(workspace, store, as_at)
             if self.steps:
                 names = [one.rule for one in rules]
-                new, back = escalation.decide(workspace, store, self.steps, names, as_at, corrects=corrects)
-                escalation.save(store, new, back, {}, run_id=self.run_id, as_at=as_at, recorded_at=now)
+                terms = EscalationTerms(self.steps, names)
+                new, back = escalation.decide(workspace, store, terms, as_at, PutRight(corrects))
+                escalation.save(store, new, back, {}, Stamp(as_at, now, self.run_id))
                 self.raised += [(as_at, one.person_id, one.rule, one.step, one.working_days) for one in new]
         return fetch(workspace, "SELECT * FROM flag_line ORDER BY flag_id")
 
