@@ -5,7 +5,7 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,6 +66,10 @@ class KnownFlags:
     answers: Mapping[int, Sequence["Row[Any]"]] = field(default_factory=dict)
     unwaivable: Mapping[int, str] = field(default_factory=dict)
 
+    def find_earlier(self, key: row_keys.Key) -> Sequence["Row[Any]"]:
+        """Return what was answered about the flag on the list of the key, or on a later one."""
+        return [answer for answer in self.answers.get(key.flag_id, ()) if answer.list_as_at >= key.list_as_at]
+
 
 @dataclass(frozen=True)
 class AnswerLimits:
@@ -109,31 +113,24 @@ class AnswersSaved:
 
 
 def decide(
-    givens: Sequence[Given],
-    keys: Sequence[row_keys.Key | None],
-    known: KnownFlags,
-    limits: AnswerLimits,
-    today: dt.date,
+    keyed: Sequence[tuple[Given, row_keys.Key | None]], known: KnownFlags, limits: AnswerLimits, today: dt.date
 ) -> AnswersDecided:
     """Decide each row on its own, then against what is known; the faults in the order of the rows.
 
-    ``keys``: what the key of each row says, None where it does not fit.
+    ``keyed``: the rows, each with what its key says, None where it does not fit.
     """
     faults: list[Fault] = []
     kept: list[KeptAnswer] = []
-    rows: dict[int, int] = {}
-    ages = {day: working_days_between(day, today) for day in {key.list_as_at for key in keys if key}}
+    ages = _count_ages(keyed, today)
+    first_rows: dict[int, int] = {}
     repeated = 0
-    for given, key in zip(givens, keys, strict=True):
+    for given, key in keyed:
         wrong = list(_check_words(given, today, limits.reasons))
         if key is None:
             faults += [(given.row, *fault) for fault in (_wrong_key(given), *wrong)]
             continue
-        if key.flag_id in rows:
-            wrong.append(("key", f"the flag is answered in row {rows[key.flag_id]} too; keep one of the two"))
-        rows.setdefault(key.flag_id, given.row)
-        answer = _read(given, key)
-        earlier = [before for before in known.answers.get(key.flag_id, ()) if before.list_as_at >= key.list_as_at]
+        wrong += _check_twice(given, first_rows.setdefault(key.flag_id, given.row))
+        answer, earlier = _read(given, key), known.find_earlier(key)
         if not wrong and any(_is_same(before, answer) for before in earlier):
             repeated += 1
             continue
@@ -141,6 +138,18 @@ def decide(
         faults += [(given.row, *fault) for fault in (*stale, *wrong)]
         kept.append(answer)
     return AnswersDecided(() if faults else tuple(kept), repeated, tuple(faults))
+
+
+def _count_ages(keyed: Iterable[tuple[Given, row_keys.Key | None]], today: dt.date) -> dict[dt.date, int]:
+    """How many working days ago each list was made."""
+    return {day: working_days_between(day, today) for day in {key.list_as_at for _, key in keyed if key}}
+
+
+def _check_twice(given: Given, first_row: int) -> list[tuple[str, str]]:
+    """Whether an earlier row answers the same flag."""
+    if first_row == given.row:
+        return []
+    return [("key", f"the flag is answered in row {first_row} too; keep one of the two")]
 
 
 def _check_age(key: row_keys.Key, working_days: int, limits: AnswerLimits) -> list[tuple[str, str]]:
@@ -258,12 +267,9 @@ def save_answers(
     with database.reading() if dry_run else database.writing() as store:
         if whole := list(_check_file(store, file)):
             raise Problems([*problems, *whole])
-        secret = row_keys.read_secret(store)
-        keys = [
-            row_keys.open_key(secret, given.key, person_id=given.person_id, rule=given.rule) for given in file.givens
-        ]
-        known = _load(store, file.givens, keys, stamp.as_at)
-        decided = decide(file.givens, keys, known, limits, stamp.as_at)
+        keyed = _open_keys(file.givens, row_keys.read_secret(store))
+        known = _load(store, keyed, stamp.as_at)
+        decided = decide(keyed, known, limits, stamp.as_at)
         problems += [f"{file.place}, row {row}, {column}: {fault}" for row, column, fault in decided.faults]
         if not (decided.faults or decided.kept):
             problems.append(f"{file.place}: every answer in it was recorded before; there is nothing new to read")
@@ -276,6 +282,13 @@ def save_answers(
     return AnswersSaved(ordered, decided.repeated, file.sha256, dry_run)
 
 
+def _open_keys(givens: Iterable[Given], secret: bytes) -> list[tuple[Given, row_keys.Key | None]]:
+    """Each row with what its key says."""
+    return [
+        (given, row_keys.open_key(secret, given.key, person_id=given.person_id, rule=given.rule)) for given in givens
+    ]
+
+
 def _check_file(store: Connection, file: AnsweredFile) -> Iterator[str]:
     answer = table_of(Answer)
     read = store.execute(select(answer).where(answer.c.file_sha256 == file.sha256).limit(1)).first()
@@ -286,10 +299,8 @@ def _check_file(store: Connection, file: AnsweredFile) -> Iterator[str]:
         yield f"{file.place}: holds no answer; fill in the column answer, save it and read it again"
 
 
-def _load(
-    store: Connection, givens: Sequence[Given], keys: Sequence[row_keys.Key | None], today: dt.date
-) -> KnownFlags:
-    ids = sorted({key.flag_id for key in keys if key is not None})
+def _load(store: Connection, keyed: Sequence[tuple[Given, row_keys.Key | None]], today: dt.date) -> KnownFlags:
+    ids = sorted({key.flag_id for _, key in keyed if key})
     flag, answer = table_of(Flag), table_of(Answer)
     flags: dict[int, Row[Any]] = {}
     answers: dict[int, list[Row[Any]]] = {}
@@ -299,12 +310,16 @@ def _load(
         earlier = select(answer).where(answer.c.flag_id.in_(named)).order_by(answer.c.list_as_at, answer.c.id)
         for row in store.execute(earlier):
             answers.setdefault(row.flag_id, []).append(row)
-    to_waive = {
-        key.flag_id for given, key in zip(givens, keys, strict=True) if key and _word(given.answer) == "waive until"
-    }
-    unresolved = [flags[number] for number in sorted(to_waive & flags.keys()) if flags[number].resolved_on is None]
-    unwaivable = {row.id: why[0] for row in unresolved if (why := waiver_request.why_not(store, row, today))}
-    return KnownFlags(flags, answers, unwaivable)
+    to_waive = {key.flag_id for given, key in keyed if key and _word(given.answer) == "waive until"}
+    return KnownFlags(
+        flags, answers, _find_unwaivable(store, [flags[n] for n in sorted(to_waive & flags.keys())], today)
+    )
+
+
+def _find_unwaivable(store: Connection, flags: Iterable["Row[Any]"], today: dt.date) -> dict[int, str]:
+    """Why each of these flags cannot be waived, where it cannot."""
+    unresolved = [flag for flag in flags if flag.resolved_on is None]
+    return {flag.id: why[0] for flag in unresolved if (why := waiver_request.why_not(store, flag, today))}
 
 
 def _save(store: Connection, kept: Sequence[KeptAnswer], known: KnownFlags, file: AnsweredFile, stamp: Stamp) -> None:

@@ -5,7 +5,7 @@ about each day up to it, so that the day given is the day the flag would really 
 tonight stays so here, although a date in the future becomes readable when it has come.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -53,27 +53,30 @@ def look_ahead(
     say it again. Reads ``caseload``, ``breach``, ``decision`` and ``opening``; works on a closed connection.
     """
     workspace.execute(COMING_DUE)
-    rules = [
-        rule
-        for rule in rulebook.rules
-        if rule.id not in failed
-        and supplied.issuperset(rule.needs)
-        and any(rule.is_in_force(as_at + timedelta(days)) for days in range(1, DAYS[-1] + 1))
-    ]
-    answered = _find_people(workspace, rules)
-    found = {row[0] for row in workspace.execute("SELECT DISTINCT rule FROM ahead").fetchall()}
-    _find_days(workspace, [rule for rule in answered if rule.id in found])
+    could_answer = (rule for rule in rulebook.rules if rule.id not in failed and supplied.issuperset(rule.needs))
+    answered = _find_people(workspace, [rule for rule in could_answer if _will_be_asked(rule, as_at)])
+    breached = {row[0] for row in workspace.execute("SELECT DISTINCT rule FROM ahead").fetchall()}
+    _find_days(workspace, [rule for rule in answered if rule.id in breached])
     load_rows(
         workspace, "rule_ahead", {"rule": "VARCHAR", "severity": "VARCHAR"},
         [(rule.id, rule.severity) for rule in answered],
     )  # fmt: skip
-    said_by = [(rule.id, other) for rule in rulebook.rules for other in rule.folds]
-    said_by += [(other, rule.id) for rule in rulebook.rules for other in rule.continues]
-    load_rows(workspace, "said_by", {"rule": "VARCHAR", "inside": "VARCHAR"}, said_by)
+    load_rows(workspace, "said_by", {"rule": "VARCHAR", "inside": "VARCHAR"}, _list_inside(rulebook.rules))
     workspace.execute(FINISHED, {"as_at": as_at})
     for table in ("ahead", "outcome_ahead", "outcome_days", "opening_day", "rule_ahead", "said_by"):
         workspace.execute(f"DROP TABLE IF EXISTS {table}")
     workspace.execute("DROP VIEW IF EXISTS caseload_ahead")
+
+
+def _will_be_asked(rule: "Rule", as_at: date) -> bool:
+    return any(rule.is_in_force(as_at + timedelta(days)) for days in range(1, DAYS[-1] + 1))
+
+
+def _list_inside(rules: Iterable["Rule"]) -> Iterator[tuple[str, str]]:
+    """Each rule with one that a message about it need not say again."""
+    for rule in rules:
+        yield from ((rule.id, folded) for folded in rule.folds)
+        yield from ((continued, rule.id) for continued in rule.continues)
 
 
 def _find_people(workspace: Workspace, rules: Sequence["Rule"]) -> Sequence["Rule"]:

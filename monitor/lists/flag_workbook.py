@@ -151,7 +151,7 @@ def _write_list(book: "Workbook", flags: ListSheet, rows: Iterable[Sequence[Any]
         sheet.write_string(0, column, name, heading)
     _write_cells(sheet, flags, rows, looks)
     if flags.rows:
-        write_table(sheet, "flags", list(flags.kinds), heading, top=0, rows=flags.rows)
+        write_table(sheet, "flags", list(flags.kinds), heading, range(flags.rows + 1))
         # Ids are text on purpose; Excel need not point at each of them.
         sheet.ignore_errors({"number_stored_as_text": f"A2:{flags.last_letter}{flags.rows + 1}"})
         if terms.answering:

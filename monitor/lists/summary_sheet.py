@@ -50,7 +50,7 @@ def write_summary(book: "Workbook", lines: Sequence[str], tallies: Sequence[Rule
     top = _write_lines(book, sheet, lines, marking) + 1
     headings, rows = _tabulate(tallies)
     if rows:
-        write_table(sheet, "summary", headings, book.add_format(HEADING), top=top, rows=len(rows))
+        write_table(sheet, "summary", headings, book.add_format(HEADING), range(top, top + len(rows) + 1))
         # Totals are values under the table, not formulas in it: nothing in a list is ever worked out by a reader.
         figures = zip(*(row[COUNTED_FROM:] for row in rows), strict=True)
         _write_rows(book, sheet, top + 1, [*rows, ["All rules", "", "", *map(sum, figures)]])

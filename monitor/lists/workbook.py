@@ -50,11 +50,11 @@ def as_moment(day: date) -> datetime:
     return datetime.combine(day, time())
 
 
-def write_table(sheet: "Worksheet", name: str, headings: Sequence[str], look: Any, *, top: int, rows: int) -> None:
-    """Draw an Excel table round ``rows`` written below the headings at ``top``."""
+def write_table(sheet: "Worksheet", name: str, headings: Sequence[str], look: Any, rows: range) -> None:
+    """Draw an Excel table round ``rows``, of which the first is that of the headings."""
     columns = [{"header": heading, "header_format": look} for heading in headings]
     options = {"name": name, "style": "Table Style Medium 2", "columns": columns}
-    sheet.add_table(top, 0, top + rows, len(headings) - 1, options)
+    sheet.add_table(rows[0], 0, rows[-1], len(headings) - 1, options)
 
 
 def fit_column(sheet: "Worksheet", column: int, heading: str, longest: int, look: Any = None) -> None:

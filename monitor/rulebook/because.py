@@ -91,15 +91,22 @@ def _check(found: Placeholder, limits: Mapping[str, Limit], *, due_on: bool, sen
         return [f'no filter "{found.filter}"; only date and meaning']
     if name in limits:
         return [f"{name}: a limit takes no filter"] if found.filter else []
-    if name == "due_on" and not due_on:
-        return ["due_on: the rule has no due_on; leave it out or give the rule one"]
-    kind = "DATE" if name == "due_on" else TYPES.get(name)
-    if kind is None:
+    if name == "due_on":
+        return _check_filter(found, "DATE") if due_on else [
+            "due_on: the rule has no due_on; leave it out or give the rule one"
+        ]  # fmt: skip
+    if name not in TYPES:
         return [f'no column or limit "{name}"' + (did_you_mean(name, [*TYPES, *limits, "due_on"]) or "")]
     if name in NEVER:
         return [f"{name}: no message may hold it; leave it out"]
     if name in SENSITIVE and not sensitive:
         return [f'{name}: only a rule marked "sensitive = true" may put it into words']
+    return _check_filter(found, TYPES[name])
+
+
+def _check_filter(found: Placeholder, kind: str) -> list[str]:
+    """Whether the filter fits what kind of value it is."""
+    name = found.name
     if found.filter == "meaning" and name not in CODES:
         return [f"{name}: has no codes; leave out | meaning"]
     if (kind == "DATE") != (found.filter == "date"):

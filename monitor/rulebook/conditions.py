@@ -11,7 +11,7 @@ from datetime import date
 from functools import cached_property, lru_cache
 
 import sqlglot
-from sqlglot import exp
+from sqlglot import TokenType, exp
 from sqlglot.errors import SqlglotError
 
 from monitor.catalogue import columns
@@ -21,6 +21,7 @@ from monitor.rulebook.vocabulary import DERIVED_TYPES, LOGICAL, TYPES, Checker, 
 
 LONGEST_TEXT, MOST_WORDS, DEEPEST = 4_000, 1_000, 40
 DEEPEST_TREE = 80
+OPENING, CLOSING = (TokenType.L_PAREN, TokenType.CASE), (TokenType.R_PAREN, TokenType.END)
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,7 @@ class Condition:
         """The text without spacing or letter case, so that laying it out differently changes nothing."""
         tokens = sqlglot.tokenize(self.text, read="duckdb")
         return " ".join(
-            f"'{token.text}'" if token.token_type is sqlglot.TokenType.STRING else token.text.lower()
-            for token in tokens
+            f"'{token.text}'" if token.token_type is TokenType.STRING else token.text.lower() for token in tokens
         )
 
 
@@ -89,44 +89,54 @@ def parse_condition(
     return Condition(text, tree)
 
 
+TOO_DEEP = "too many parts one inside the other, or too long a chain; write it more plainly"
+
+
 def _parse(text: str) -> Tree:
-    if not text.strip():
-        raise Problems(["empty; write a condition, like \"activity = 'G5'\""])
-    if len(text) > LONGEST_TEXT:
-        raise Problems([f"{len(text)} characters long; at most {LONGEST_TEXT}"])
-    if found := re.search(r"[^\x20-\x7e\n\t]", text):
-        raise Problems([f"the character {found[0]!a} may not stand in a condition; use plain ASCII"])
-    try:
-        tokens = sqlglot.tokenize(text, read="duckdb")
-    except SqlglotError:
-        raise Problems(["cannot be read; look for a quotation mark that is not closed"]) from None
-    if any(token.comments for token in tokens) or "--" in text or "/*" in text:
-        raise Problems(["comments may not stand in a condition; put them above the key, after #"])
-    if any(token.token_type is sqlglot.TokenType.SEMICOLON for token in tokens):
-        raise Problems(['";" may not stand in a condition; write one expression'])
-    if len(tokens) > MOST_WORDS:
-        raise Problems([f"{len(tokens)} words long; at most {MOST_WORDS}"])
-    depth = deepest = 0
-    for token in tokens:
-        opens = token.token_type in (sqlglot.TokenType.L_PAREN, sqlglot.TokenType.CASE)
-        closes = token.token_type in (sqlglot.TokenType.R_PAREN, sqlglot.TokenType.END)
-        depth += opens - closes
-        deepest = max(deepest, depth)
-    if deepest > DEEPEST:
-        raise Problems([f"brackets {deepest} deep; at most {DEEPEST}"])
-    too_deep = Problems(["too many parts one inside the other, or too long a chain; write it more plainly"])
+    _check_characters(text)
+    _check_words(text)
     try:
         tree = sqlglot.parse_one(text, read="duckdb", into=exp.Condition)
     except RecursionError:
-        raise too_deep from None
+        raise Problems([TOO_DEEP]) from None
     except SqlglotError as fault:
         raise Problems([_where(fault)]) from None
     level: list[Tree] = [tree]
     for _ in range(DEEPEST_TREE):
         level = [part for node in level for part in node.iter_expressions()]
     if level:
-        raise too_deep
+        raise Problems([TOO_DEEP])
     return tree
+
+
+def _check_characters(text: str) -> None:
+    if not text.strip():
+        raise Problems(["empty; write a condition, like \"activity = 'G5'\""])
+    if len(text) > LONGEST_TEXT:
+        raise Problems([f"{len(text)} characters long; at most {LONGEST_TEXT}"])
+    if found := re.search(r"[^\x20-\x7e\n\t]", text):
+        raise Problems([f"the character {found[0]!a} may not stand in a condition; use plain ASCII"])
+
+
+def _check_words(text: str) -> None:
+    """Refuse what is not one expression, and one too long or too deep to be parsed."""
+    try:
+        tokens = sqlglot.tokenize(text, read="duckdb")
+    except SqlglotError:
+        raise Problems(["cannot be read; look for a quotation mark that is not closed"]) from None
+    if any(token.comments for token in tokens) or "--" in text or "/*" in text:
+        raise Problems(["comments may not stand in a condition; put them above the key, after #"])
+    if any(token.token_type is TokenType.SEMICOLON for token in tokens):
+        raise Problems(['";" may not stand in a condition; write one expression'])
+    if len(tokens) > MOST_WORDS:
+        raise Problems([f"{len(tokens)} words long; at most {MOST_WORDS}"])
+    depth = deepest = 0
+    for token in tokens:
+        opens, closes = token.token_type in OPENING, token.token_type in CLOSING
+        depth += opens - closes
+        deepest = max(deepest, depth)
+    if deepest > DEEPEST:
+        raise Problems([f"brackets {deepest} deep; at most {DEEPEST}"])
 
 
 def _where(fault: SqlglotError) -> str:

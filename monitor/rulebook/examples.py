@@ -1,7 +1,8 @@
 """Running the rules' own examples: every example a row of one small caseload, asked as any night's is."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from monitor.catalogue import columns, derived
@@ -132,22 +133,21 @@ def find_untested(rulebook: Rulebook) -> list[str]:
 
 def _find_untested_days(rules: Sequence[Rule]) -> Iterable[str]:
     """A deadline is proved by two examples a day apart: the last day that is ok, and the first that is not."""
-    timed = [rule for rule in rules if rule.due_on is not None]
-    cases = [(rule, example) for rule in timed for example in rule.examples]
+    timed = [(rule, rule.due_on) for rule in rules if rule.due_on is not None]
+    people = map("E{}".format, count(1))
     workspace = open_workspace()
-    build_caseload(workspace, (example for _, example in cases))
-    if any(counts_working_days(rule.due_on, rule.limits) for rule in timed if rule.due_on is not None):
+    build_caseload(workspace, (example for rule, _ in timed for example in rule.examples))
+    if any(counts_working_days(due_on, rule.limits) for rule, due_on in timed):
         derived.create_working_days(workspace)
-    for rule in timed:
-        if rule.due_on is None:
-            continue
-        due_on = compile_condition(rule.due_on, rule.limits)
-        days = dict(workspace.execute(f"SELECT person_id, as_at - ({due_on}) FROM caseload").fetchall())
-        tried = {
-            (example.expect, days[f"E{place}"])
-            for place, (owner, example) in enumerate(cases, start=1)
-            if owner is rule and days[f"E{place}"] is not None
-        }
-        if not any(expect == "ok" and ("breach", late + 1) in tried for expect, late in tried):
+    for rule, due_on in timed:
+        days = f"SELECT person_id, as_at - ({compile_condition(due_on, rule.limits)}) FROM caseload"
+        late = dict(workspace.execute(days).fetchall())
+        tried = {(example.expect, late[next(people)]) for example in rule.examples}
+        if not _stand_a_day_apart(tried):
             yield f"{rule.file}: examples: none stand a day apart on each side of due_on; add the two"
     workspace.close()
+
+
+def _stand_a_day_apart(tried: Collection[tuple[str, int | None]]) -> bool:
+    """Whether a person who is ok, and one in breach a day later, are among these outcomes and days after due_on."""
+    return any(expect == "ok" and late is not None and ("breach", late + 1) in tried for expect, late in tried)

@@ -89,27 +89,35 @@ def find_read_columns(rules: Iterable["Rule"]) -> Sequence[str]:
 
 def needs_calendar(rule: "Rule") -> bool:
     """Return whether a condition of the rule counts working days."""
-    conditions = (rule.applies_to, rule.due_on, rule.breach_if)
-    return any(counts_working_days(condition, rule.limits) for condition in conditions if condition is not None)
+    return any(counts_working_days(condition, rule.limits) for condition in rule.conditions)
 
 
 def _list_doubts(rule: "Rule") -> tuple[list[tuple[str, str]], ...]:
     """Each column that can make the answer unknown with the test of it, in the order in which they are told."""
-    asked = [condition for condition in (rule.applies_to, rule.breach_if, rule.due_on) if condition]
-    names = {name for condition in asked for name in condition.names}
-    others = {name for condition in asked for name in condition.columns} - set(rule.needs)
-    if "age" in names or any("birthday" in condition.functions for condition in asked):
-        others.add("date_of_birth")
+    names = _names(rule)
+    others = sorted(_find_others(rule))
     derived = [name for name in ("accommodation_since", "first_seen_on") if name in names]
     return (
         [] if rule.any_age else [("date_of_birth", "age IS NULL")],
         _gaps(rule.needs),
         [("eligibility", "category IS NULL")] if "category" in names else [],
         _blanks(rule.needs),
-        _gaps(sorted(others)),
-        _blanks(sorted(others)),
+        _gaps(others),
+        _blanks(others),
         _blanks(derived),
     )
+
+
+def _find_others(rule: "Rule") -> set[str]:
+    """The recorded columns that a rule looks at without needing them."""
+    others = {name for condition in rule.conditions for name in condition.columns} - set(rule.needs)
+    if "age" in _names(rule) or any("birthday" in condition.functions for condition in rule.conditions):
+        others.add("date_of_birth")
+    return others
+
+
+def _names(rule: "Rule") -> frozenset[str]:
+    return frozenset(name for condition in rule.conditions for name in condition.names)
 
 
 def _gaps(names: Iterable[str]) -> list[tuple[str, str]]:

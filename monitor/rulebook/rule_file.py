@@ -90,11 +90,15 @@ class Rule:
         """What may be said of it in anything that travels."""
         return self.email_title or self.title
 
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """The conditions its answer rests on."""
+        return (self.applies_to, self.breach_if, *([self.due_on] if self.due_on else []))
+
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """Every recorded column its answer rests on, those it needs first."""
-        conditions = [self.applies_to, self.breach_if, *([self.due_on] if self.due_on else [])]
-        rest = {column for condition in conditions for column in sources_of(condition)}
+        rest = {column for condition in self.conditions for column in sources_of(condition)}
         return (*self.needs, *sorted(rest - set(self.needs)))
 
     @cached_property
@@ -212,12 +216,19 @@ def _read_conditions(reader: Reader, values: Mapping[str, Any], binder: Binder) 
     if "needs" in values:
         _check_needs(reader, values["needs"], conditions, complete)
     if complete and parsed.get("because") is not None:
-        used = {name for condition in conditions.values() for name in condition.names} | parsed["because"].names
-        for name in limits.keys() - used:
-            reader.complain(f"limits.{name}", ["no condition uses it; use it or leave it out"])
-        if has_due_on and "due_on" not in conditions["breach_if"].names:
-            reader.complain("due_on", ['breach_if does not use it; write "due_on < as_at" there'])
+        _check_uses(reader, limits, conditions, parsed["because"])
     return parsed
+
+
+def _check_uses(
+    reader: Reader, limits: Mapping[str, Limit], conditions: Mapping[str, Condition], because: Wording
+) -> None:
+    """Complain of a limit or a due_on that is used nowhere."""
+    used = {name for condition in conditions.values() for name in condition.names} | because.names
+    for name in limits.keys() - used:
+        reader.complain(f"limits.{name}", ["no condition uses it; use it or leave it out"])
+    if "due_on" in conditions and "due_on" not in conditions["breach_if"].names:
+        reader.complain("due_on", ['breach_if does not use it; write "due_on < as_at" there'])
 
 
 def _check_needs(reader: Reader, needs: tuple[str, ...], conditions: Mapping[str, Condition], complete: bool) -> None:
@@ -302,18 +313,28 @@ def _value_fault(kind: str, column: columns.Column | None, value: Any, as_at: da
     if kind == "yes_no":
         return None if isinstance(value, bool) else f"{kind_of(value)}; write true or false"
     if kind == "date":
-        if type(value) is not date:
-            return f"{kind_of(value)}; write a date without quotation marks, like 2026-01-31"
-        if column and column.records_past and value > as_at:
-            return "later than as_at, which would make it unreadable; list it under unreadable instead"
-        return None
-    if kind == "number":
-        if type(value) is not int:
-            return f"{kind_of(value)}; write a whole number"
-        low, high = (column.lowest, column.highest) if column else (None, None)
-        if (low is not None and value < low) or (high is not None and value > high):
-            return f"{value} would be unreadable; it runs from {low} to {high}"
-        return None
+        return _date_fault(column, value, as_at)
+    return _number_fault(column, value) if kind == "number" else _text_fault(column, value)
+
+
+def _date_fault(column: columns.Column | None, value: Any, as_at: date) -> str | None:
+    if type(value) is not date:
+        return f"{kind_of(value)}; write a date without quotation marks, like 2026-01-31"
+    if column and column.records_past and value > as_at:
+        return "later than as_at, which would make it unreadable; list it under unreadable instead"
+    return None
+
+
+def _number_fault(column: columns.Column | None, value: Any) -> str | None:
+    if type(value) is not int:
+        return f"{kind_of(value)}; write a whole number"
+    low, high = (column.lowest, column.highest) if column else (None, None)
+    if (low is not None and value < low) or (high is not None and value > high):
+        return f"{value} would be unreadable; it runs from {low} to {high}"
+    return None
+
+
+def _text_fault(column: columns.Column | None, value: Any) -> str | None:
     if not isinstance(value, str):
         return f"{kind_of(value)}; write text between quotation marks"
     codes = tuple(column.codes) if column else ("eligible", "relevant", "former relevant")

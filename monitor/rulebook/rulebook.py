@@ -139,39 +139,41 @@ def _own_versions(rules: Mapping[str, Rule], replaced: Mapping[str, Rule]) -> It
 def _adjust(rule: Rule, settings: RuleSettings, binder: Binder, problems: list[str]) -> tuple[Rule | None, list[str]]:
     """The rule as the config wants it (None: switched off), and what that loosens, in sentences."""
     place = f"config: rule.{rule.id}"
-    loosened: list[str] = []
-    severity = settings.severity or rule.severity
-    if SEVERITIES.index(severity) > SEVERITIES.index(rule.severity):
-        loosened.append(f"its severity here is {severity}, not {rule.severity}")
-    limits: dict[str, Limit] = {
-        **rule.limits,
-        **dict(_read_new_limits(rule, settings.limits, f"{place}.limits.", problems)),
-    }
-    for name, new in limits.items():
-        old = rule.limits[name]
-        if may_loosen(old, new, is_deadline=_is_deadline(rule, name)):
-            loosened.append(f"{name.replace('_', ' ')} is {words(new)} here, not {words(old)}")
-    if not settings.enabled:
-        loosened = ["it is not checked here"]
+    new = dict(_read_new_limits(rule, settings.limits, f"{place}.limits.", problems))
+    changed = replace(
+        rule, severity=settings.severity or rule.severity, limits=MappingProxyType({**rule.limits, **new})
+    )
+    loosened = list(_find_loosened(rule, changed)) if settings.enabled else ["it is not checked here"]
+    sentences = []
     if rule.basis == "law" and loosened:
-        for key, given in (("reason", settings.reason), ("approved_by", settings.approved_by)):
-            if given is None:
-                problems.append(
-                    f"{place}.{key}: missing; this rule stands for law and {' and '.join(loosened)}, which needs "
-                    "a reason and the name of whoever approved it"
-                )
-    sentences = [
-        f'"{rule.shown_title}" stands for a legal duty; {what}: {str(settings.reason).rstrip(". ")} (approved by '
-        f"{settings.approved_by})."
-        for what in loosened
-        if rule.basis == "law"
-    ]
+        problems.extend(_check_signed(settings, loosened, place))
+        signed = f"{str(settings.reason).rstrip('. ')} (approved by {settings.approved_by})."
+        sentences = [f'"{rule.shown_title}" stands for a legal duty; {what}: {signed}' for what in loosened]
     if not settings.enabled:
         return None, sentences
-    changed = replace(rule, severity=severity, limits=MappingProxyType(limits))
-    if limits != rule.limits:
+    if changed.limits != rule.limits:
         problems.extend(_check_adjusted(changed, binder, place))
     return changed, sentences
+
+
+def _find_loosened(rule: Rule, changed: Rule) -> Iterable[str]:
+    """In what ways a rule asks less than the one it was made of."""
+    if SEVERITIES.index(changed.severity) > SEVERITIES.index(rule.severity):
+        yield f"its severity here is {changed.severity}, not {rule.severity}"
+    for name, new in changed.limits.items():
+        old = rule.limits[name]
+        if may_loosen(old, new, is_deadline=_is_deadline(rule, name)):
+            yield f"{name.replace('_', ' ')} is {words(new)} here, not {words(old)}"
+
+
+def _check_signed(settings: RuleSettings, loosened: Sequence[str], place: str) -> Iterable[str]:
+    """Whether somebody answers for loosening a rule that stands for law."""
+    for key, given in (("reason", settings.reason), ("approved_by", settings.approved_by)):
+        if given is None:
+            yield (
+                f"{place}.{key}: missing; this rule stands for law and {' and '.join(loosened)}, which needs "
+                "a reason and the name of whoever approved it"
+            )
 
 
 def _read_new_limits(

@@ -53,34 +53,39 @@ class Binder:
         parts = list(dict.fromkeys(_boolean_parts(condition.tree))) if kind == "BOOLEAN" else []
         fragments = [Condition(part.sql(dialect="duckdb"), part) for part in parts if part is not condition.tree]
         asked = [condition, *fragments]
-        listed = ", ".join(f"({compile_condition(one, limits)})" for one in asked)
-        question = f"SELECT {listed} FROM caseload"
+        listed = ", ".join(f"({compile_condition(fragment, limits)})" for fragment in asked)
+        try:
+            types, fault = self._find_types(f"SELECT {listed} FROM caseload")
+        except duckdb.Error as refused:
+            return [_does_not_fit(refused)]
+        wanted = [kind, *("BOOLEAN" for _ in fragments)]
+        faults = list(_find_misfits(asked, types, wanted))
+        return faults or ([_does_not_fit(fault)] if fault else [])
+
+    def _find_types(self, query: str) -> tuple[list[str], duckdb.Error | None]:
+        """The type of each column of a query, and what the two rows made of it, if it failed."""
         fault: duckdb.Error | None = None
         try:
-            answered = self.workspace.execute(question)
+            answered = self.workspace.execute(query)
             described = answered.description
             answered.fetchall()
         except duckdb.Error as failed:
             # Asked of nobody it may still be bound, and the types then say more than the value that failed.
             fault = failed
-            try:
-                described = self.workspace.execute(f"{question} LIMIT 0").description
-            except duckdb.Error as refused:
-                return [_does_not_fit(refused)]
-        found = [str(column[1]) for column in described or []]
-        wanted = [kind, *("BOOLEAN" for _ in fragments)]
-        faults = [
-            f'"{_short(one.tree)}" is {WORDS.get(has, has.lower())}; it must be {WORDS.get(needed, needed)}'
-            for one, has, needed in zip(asked, found, wanted, strict=True)
-            if has != needed and not (has == "BIGINT" and needed == "INTEGER")
-        ]
-        return faults or ([_does_not_fit(fault)] if fault else [])
+            described = self.workspace.execute(f"{query} LIMIT 0").description
+        return [str(column[1]) for column in described or []], fault
 
 
 @cache
 def open_binder() -> Binder:
     """The one binder of this process; it holds nothing but two invented rows."""
     return Binder()
+
+
+def _find_misfits(asked: Iterable[Condition], types: Iterable[str], wanted: Iterable[str]) -> Iterable[str]:
+    for fragment, has, needed in zip(asked, types, wanted, strict=True):
+        if has != needed and not (has == "BIGINT" and needed == "INTEGER"):
+            yield f'"{_short(fragment.tree)}" is {WORDS.get(has, has.lower())}; it must be {WORDS.get(needed, needed)}'
 
 
 def _does_not_fit(fault: duckdb.Error) -> str:

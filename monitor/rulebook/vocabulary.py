@@ -1,9 +1,9 @@
 """What a condition may say: its names, codes and functions, and the check of every part against them."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlglot import exp
 
@@ -76,28 +76,16 @@ class Checker:
         return node.iter_expressions() if isinstance(node, PLAIN) else []
 
     def _check(self, node: Tree) -> Iterable[str]:
-        if isinstance(node, exp.Column):
-            yield from self._check_name(node)
-        elif isinstance(node, exp.Literal):
-            yield from _check_literal(node)
-        elif isinstance(node, (exp.Add, exp.Sub)):
-            yield from self._check_sum(node)
-        elif isinstance(node, exp.In):
-            yield from self._check_list(node)
-        elif isinstance(node, exp.Cast):
-            yield from _check_cast(node)
-        elif isinstance(node, exp.Anonymous):
-            yield from self._check_own_function(node)
-        elif isinstance(node, exp.Interval):
-            yield "an interval stands only beside a date, after +"
-        elif not isinstance(node, PLAIN):
-            yield f"{_fragment(node)} may not be used in a condition; {_allowed()}"
-        if isinstance(node, COMPARISONS):
-            yield from self._check_comparison(node)
-        if isinstance(node, exp.Between) and node.args.get("symmetric"):
-            yield "between symmetric may not be used; write the lower end first"
-        if isinstance(node, exp.Is) and not isinstance(node.expression, (exp.Null, exp.Boolean)):
-            yield f"{_fragment(node)}: is may be followed by null, not null, true or not true"
+        checks: Mapping[tuple[type, ...], Callable[[Any], Iterable[str]]] = {
+            (exp.Column,): self._check_name, (exp.Literal,): _check_literal, (exp.Add, exp.Sub): self._check_sum,
+            (exp.In,): self._check_list, (exp.Cast,): _check_cast, (exp.Anonymous,): self._check_own_function,
+            (exp.Interval,): _refuse_interval, COMPARISONS: self._check_comparison, (exp.Between,): _check_between,
+            (exp.Is,): _check_is,
+        }  # fmt: skip
+        for kinds, check in checks.items():
+            if isinstance(node, kinds):
+                return check(node)
+        return () if isinstance(node, PLAIN) else _refuse(node)
 
     def _check_name(self, node: exp.Column) -> Iterable[str]:
         name = node.name
@@ -180,6 +168,24 @@ class Checker:
                 years = self.limits.get(given[0].name)
             if not re.fullmatch(r"\d{1,2}", str(years)):
                 yield "birthday() takes a whole number of years, like birthday(18), or a limit that is one"
+
+
+def _refuse(node: Tree) -> Iterable[str]:
+    yield f"{_fragment(node)} may not be used in a condition; {_allowed()}"
+
+
+def _refuse_interval(_: exp.Interval) -> Iterable[str]:
+    yield "an interval stands only beside a date, after +"
+
+
+def _check_between(node: exp.Between) -> Iterable[str]:
+    if node.args.get("symmetric"):
+        yield "between symmetric may not be used; write the lower end first"
+
+
+def _check_is(node: exp.Is) -> Iterable[str]:
+    if not isinstance(node.expression, (exp.Null, exp.Boolean)):
+        yield f"{_fragment(node)}: is may be followed by null, not null, true or not true"
 
 
 def _check_literal(node: exp.Literal) -> Iterable[str]:
