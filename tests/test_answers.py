@@ -23,6 +23,7 @@ from monitor.store.database import working_store
 from monitor.store.events import Stamp
 from monitor.store.location import locate
 from monitor.store.tables import Flag, table_of
+from monitor.workspace import open_workspace
 
 HOMELESS = {"accommodation": "S: No fixed abode", "suitable": "b) Unsuitable"}
 ANALYST = "analyst@example.gov.uk"
@@ -226,8 +227,10 @@ def test_an_answer_on_a_later_list_takes_the_place_of_an_earlier_one(council: Co
         on=day(1),
     )
 
+    workspace = open_workspace()
     with council.open_database() as database, database.reading() as store:
-        assert [latest.answer for latest in answers.load_latest(store).values()] == ["not ours"]
+        answers.load(workspace, store)
+    assert workspace.execute("SELECT answer FROM lead_answer").fetchall() == [("not ours",)]
     late = fill_in(council, {"0001": {"answer": "done", "answer_note": "Really"}}, to="late.xlsx")
     assert problems(council, late, on=day(2)) == [
         'row 2, answer: answered "not ours" already on 13 January 2026 by A Lead, on the list of 13 January 2026; '

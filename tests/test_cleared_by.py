@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from support.council import invent, shipped_rules
+from support.rule_proofs import find_unproved
 
 from monitor.rulebook import clearing, evaluation, examples
 from monitor.rulebook.rule_file import Rule
@@ -18,7 +19,7 @@ def unproved(rules: list[Rule], people: list[examples.Example]) -> tuple[list[tu
     examples.build_caseload(workspace, people)
     evaluation.ask(workspace, rules)
     breaches = dict(workspace.execute("SELECT rule, count(*) FROM breach GROUP BY ALL").fetchall())
-    found = list(clearing.find_unproved(workspace, rules))
+    found = list(find_unproved(workspace, rules))
     workspace.close()
     return found, breaches
 

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.rule_proofs import find_untested
 
 from monitor.config.settings import shipped
 from monitor.rulebook import examples
@@ -16,7 +17,7 @@ RULEBOOK = load_rulebook((shipped("rules"),), {})
 
 @pytest.fixture(scope="module")
 def results() -> list[Result]:
-    return examples.run(RULEBOOK)
+    return examples.run_rules(RULEBOOK.rules)
 
 
 @pytest.mark.parametrize("rule", [rule.id for rule in RULEBOOK.rules])
@@ -30,7 +31,7 @@ def test_every_example_gets_the_outcome_it_expects(rule: str, results: list[Resu
 
 
 def test_every_outcome_and_both_sides_of_every_deadline_are_shown() -> None:
-    assert examples.find_untested(RULEBOOK) == []
+    assert find_untested(RULEBOOK) == []
 
 
 def test_every_rule_says_which_paragraph_it_answers_what_it_cannot_see_and_what_clears_it() -> None:
@@ -52,7 +53,7 @@ def test_a_rule_of_law_names_the_law() -> None:
 def test_running_all_examples_is_quick() -> None:
     began = time.monotonic()
 
-    examples.run(RULEBOOK)
+    examples.run_rules(RULEBOOK.rules)
 
     assert time.monotonic() - began < 10
 
@@ -94,7 +95,7 @@ def load(folder: Path, text: str) -> Rulebook:
 def test_a_failure_shows_what_was_expected_what_came_and_the_row(tmp_path: Path) -> None:
     rulebook = load(tmp_path, PLAN)
 
-    wrong, right = examples.run(rulebook)
+    wrong, right = examples.run_rules(rulebook.rules)
 
     assert right.agrees
     assert (wrong.rule, wrong.name, wrong.expected, wrong.got) == ("plan", "on the day", "breach", "ok")
@@ -111,13 +112,13 @@ def test_a_failure_shows_what_was_expected_what_came_and_the_row(tmp_path: Path)
 def test_the_examples_of_a_draft_run_too(tmp_path: Path) -> None:
     rulebook = load(tmp_path, 'status = "draft"\n' + PLAN)
 
-    assert [result.got for result in examples.run(rulebook)] == ["ok", "not asked"]
+    assert [result.got for result in examples.run_rules(rulebook.rules)] == ["ok", "not asked"]
 
 
 def test_what_no_example_shows_is_named(tmp_path: Path) -> None:
     rulebook = load(tmp_path, 'cannot_exist = { "not applicable" = "Everyone is asked." }\n' + PLAN)
 
-    assert examples.find_untested(rulebook) == [
+    assert find_untested(rulebook) == [
         f'{tmp_path.name}/plan.toml: examples: none expects "ok"; add one, or say in cannot_exist why not',
         f'{tmp_path.name}/plan.toml: examples: none expects "cannot assess"; add one, or say in cannot_exist why not',
         f"{tmp_path.name}/plan.toml: examples: none stand a day apart on each side of due_on; add the two",

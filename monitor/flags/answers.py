@@ -11,8 +11,6 @@ last digest is older than that.
 """
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, get_args
 
 from sqlalchemy import Connection, select
@@ -22,23 +20,6 @@ from monitor.workspace import Workspace, load_rows
 
 Word = Literal["done", "waive until", "not ours", "the record is wrong"]
 WORDS: tuple[Word, ...] = get_args(Word)
-
-
-@dataclass(frozen=True)
-class Latest:
-    """The newest answer about one unresolved flag."""
-
-    flag_id: int
-    person_id: str
-    rule: str
-    answer: str
-    until_on: dt.date | None
-    reason: str | None
-    note: str | None
-    list_as_at: dt.date
-    answered_on: dt.date
-    answered_by: str
-    noticed_on: dt.date | None
 
 
 LATEST = {
@@ -56,19 +37,14 @@ LATEST = {
 }
 
 
-def load_latest(store: Connection) -> Mapping[int, Latest]:
-    """The newest answer of each unresolved flag that has one, by flag id: for digests and the report."""
+def load(workspace: Workspace, store: Connection) -> None:
+    """Make ``lead_answer``: the newest answer of each unresolved flag."""
     answer, flag = table_of(Answer), table_of(Flag)
     unresolved = select(flag.c.id).where(flag.c.resolved_on.is_(None))
     columns = [answer.c[name] for name in LATEST]
     rows = store.execute(select(*columns).where(answer.c.flag_id.in_(unresolved)).order_by(answer.c.id))
-    return {row.flag_id: Latest(*row) for row in rows}
-
-
-def load(workspace: Workspace, store: Connection) -> None:
-    """Make ``lead_answer``: the newest answer of each unresolved flag."""
-    latest = load_latest(store).values()
-    load_rows(workspace, "lead_answer", LATEST, (tuple(getattr(one, name) for name in LATEST) for one in latest))
+    latest = {row.flag_id: tuple(row) for row in rows}
+    load_rows(workspace, "lead_answer", LATEST, latest.values())
 
 
 def notice(store: Connection, as_at: dt.date) -> None:

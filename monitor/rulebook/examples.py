@@ -1,16 +1,13 @@
 """Running the rules' own examples: every example a row of one small caseload, asked as any night's is."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
 
 from monitor.catalogue import columns, derived
-from monitor.rulebook.conditions import compile_condition, counts_working_days
 from monitor.rulebook.evaluation import ask
 from monitor.rulebook.rule_file import Example, Rule
 from monitor.rulebook.rule_keys import NOT_ASKED
-from monitor.rulebook.rulebook import Rulebook
 from monitor.workspace import Workspace, load_rows, lock_down, open_workspace
 
 GIVEN_TYPES: Mapping[str, str] = {
@@ -70,16 +67,11 @@ def _row(person_id: str, example: Example) -> dict[str, Any]:
     return row
 
 
-def run(rulebook: Rulebook) -> list[Result]:
-    """The result of every example of every rule, drafts included, in the rulebook's order.
-
-    Limits are those of the rulebook given: load it without the config's adjustments, which examples do not know.
-    """
-    return run_rules(rulebook.rules)
-
-
 def run_rules(rules: Sequence[Rule]) -> list[Result]:
-    """As ``run``, for these rules."""
+    """Return the result of every example of these rules, in their order.
+
+    Give the rules without the config's adjustments, which examples do not know.
+    """
     cases = [(rule, example) for rule in rules for example in rule.examples]
     workspace = open_workspace()
     build_caseload(workspace, (example for _, example in cases))
@@ -111,43 +103,3 @@ def run_rules(rules: Sequence[Rule]) -> list[Result]:
         }  # fmt: skip
         results.append(Result(rule.id, example.name, example.expect, outcome, row))
     return results
-
-
-# What a rule's examples must show between them.
-
-
-def find_untested(rulebook: Rulebook) -> list[str]:
-    """What the examples leave unproved: an outcome never shown, or a day beside a deadline never tried."""
-    missing: list[str] = []
-    for rule in rulebook.rules:
-        shown = {example.expect for example in rule.examples}
-        for outcome in ("breach", "ok", "not applicable", "cannot assess"):
-            if outcome not in shown and outcome not in rule.cannot_exist:
-                missing.append(
-                    f'{rule.file}: examples: none expects "{outcome}"; add one, or say in cannot_exist why not'
-                )
-            if outcome in shown and outcome in rule.cannot_exist:
-                missing.append(f'{rule.file}: cannot_exist: an example does expect "{outcome}"; leave it out')
-    return [*missing, *_find_untested_days(rulebook.rules)]
-
-
-def _find_untested_days(rules: Sequence[Rule]) -> Iterable[str]:
-    """A deadline is proved by two examples a day apart: the last day that is ok, and the first that is not."""
-    timed = [(rule, rule.due_on) for rule in rules if rule.due_on is not None]
-    people = map("E{}".format, count(1))
-    workspace = open_workspace()
-    build_caseload(workspace, (example for rule, _ in timed for example in rule.examples))
-    if any(counts_working_days(due_on, rule.limits) for rule, due_on in timed):
-        derived.create_working_days(workspace)
-    for rule, due_on in timed:
-        days = f"SELECT person_id, as_at - ({compile_condition(due_on, rule.limits)}) FROM caseload"
-        late = dict(workspace.execute(days).fetchall())
-        tried = {(example.expect, late[next(people)]) for example in rule.examples}
-        if not _stand_a_day_apart(tried):
-            yield f"{rule.file}: examples: none stand a day apart on each side of due_on; add the two"
-    workspace.close()
-
-
-def _stand_a_day_apart(tried: Collection[tuple[str, int | None]]) -> bool:
-    """Whether a person who is ok, and one in breach a day later, are among these outcomes and days after due_on."""
-    return any(expect == "ok" and late is not None and ("breach", late + 1) in tried for expect, late in tried)
