@@ -4,14 +4,27 @@ Text is written as text, whatever it starts with. A number that is withheld says
 """
 
 import datetime as dt
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from monitor.files import open_privately, written_whole
-from monitor.lists.workbook import HEADING, LINE_HEIGHT, LONGEST_CELL, MOST_LINES, NARROWEST, distinct
+from monitor.files import written_whole
+from monitor.lists.workbook import (
+    COUNT,
+    DATE,
+    HEADING,
+    LINE_HEIGHT,
+    LONGEST_CELL,
+    MOST_LINES,
+    NARROWEST,
+    TEXT,
+    TITLE,
+    as_moment,
+    distinct,
+    new_workbook,
+    set_up_page,
+)  # fmt: skip
 from monitor.report.contents import BANDS, HIDDEN, SINCE, About, Contents, Hidden, RuleCounts, Sight
 from monitor.words import write_count, write_date
 
@@ -23,7 +36,6 @@ WIDEST, HEADING_WIDTH = 48, 14
 """Characters of the widest column, and of a heading before it wraps."""
 MOST_ACROSS = 24
 """Columns that can still be read on the width of one page."""
-A4 = 9
 COUNTS = ("Asked", "Met", "In breach", "Cannot assess", "Waived", "Held")
 NOT_SHOWN = (
     "[c]: withheld, because it is smaller than 5 or would give away a number that is. "
@@ -44,20 +56,12 @@ class Sheet:
 
 def write(contents: Contents, path: Path) -> None:
     """Write the workbook to ``path``, whole or not at all; only its owner can read it."""
-    import xlsxwriter
-
     header = contents.header
-    options = {"strings_to_formulas": False, "strings_to_numbers": False, "strings_to_urls": False}
-    content = io.BytesIO()  # a workbook cut off by a full disk cannot be closed
-    with xlsxwriter.Workbook(content, options) as book:
-        # The time of writing would make two equal reports differ.
-        created = dt.datetime.combine(header.as_at or header.made_on, dt.time())
-        book.set_properties({"title": f"Oversight report, {header.authority}", "created": created})
+    title, made_on = f"Oversight report, {header.authority}", header.as_at or header.made_on
+    with written_whole(path) as unfinished, new_workbook(unfinished, title=title, made_on=made_on) as book:
         pen = _Pen(book, header.marking, header.chain_head)
         for sheet in lay_out(contents):
             pen.write(sheet)
-    with written_whole(path) as unfinished, open_privately(unfinished, "wb") as file:
-        file.write(content.getbuffer())
 
 
 class _Pen:
@@ -65,19 +69,19 @@ class _Pen:
 
     def __init__(self, book: "Workbook", marking: str, chain_head: str | None) -> None:
         self._book = book
-        self._marking, self._chain_head = marking.replace("&", "&&"), chain_head
+        self._marking, self._chain_head = marking, chain_head
         top = {"valign": "top"}
-        self._title, self._strong = book.add_format({"bold": True, "font_size": 14}), book.add_format({"bold": True})
+        self._title, self._strong = book.add_format(TITLE), book.add_format({"bold": True})
         self._heading = book.add_format({**HEADING, "text_wrap": True, "border": 1})
-        self._text = book.add_format({**top, "num_format": "@", "text_wrap": True})
-        self._number = book.add_format({**top, "num_format": "#,##0"})
+        self._text = book.add_format({**top, "num_format": TEXT, "text_wrap": True})
+        self._number = book.add_format({**top, "num_format": COUNT})
         self._about = book.add_format({**top, "num_format": '"about "#,##0', "align": "right"})
-        self._withheld = book.add_format({**top, "num_format": "@", "align": "right"})
-        self._date = book.add_format({**top, "num_format": "dd/mm/yyyy", "align": "left"})
+        self._withheld = book.add_format({**top, "num_format": TEXT, "align": "right"})
+        self._date = book.add_format({**top, "num_format": DATE, "align": "left"})
 
     def write(self, one: Sheet) -> None:
         sheet = self._book.add_worksheet(one.name)
-        sheet.write_string(0, 0, self._marking.replace("&&", "&"), self._strong)
+        sheet.write_string(0, 0, self._marking, self._strong)
         sheet.write_string(1, 0, one.name, self._title)
         for place, line in enumerate(one.lines, start=2):
             sheet.write_string(place, 0, line[:LONGEST_CELL])
@@ -109,7 +113,7 @@ class _Pen:
         elif isinstance(value, About):
             sheet.write_number(row, column, value.nearest, self._about)
         elif isinstance(value, dt.date):
-            sheet.write_datetime(row, column, dt.datetime.combine(value, dt.time()), self._date)
+            sheet.write_datetime(row, column, as_moment(value), self._date)
         elif isinstance(value, int):
             sheet.write_number(row, column, value, self._number)
         else:
@@ -117,14 +121,10 @@ class _Pen:
 
     def _set_up(self, sheet: "Worksheet", heading: int, columns: int) -> None:
         """For whoever prints it: A4 across, headings on each page, marked, numbered, sealed."""
-        sheet.set_landscape()
-        sheet.set_paper(A4)
-        sheet.fit_to_pages(1 if columns <= MOST_ACROSS else -(-columns // MOST_ACROSS), 0)
+        seal = f"&8Audit chain {self._chain_head[:16]}" if self._chain_head else ""
+        set_up_page(sheet, self._marking, pages_across=max(-(-columns // MOST_ACROSS), 1), seal=seal)
         sheet.repeat_columns(0, 1 if columns > MOST_ACROSS else 0)
         sheet.repeat_rows(heading)
-        sheet.set_header(f"&C{self._marking}")
-        sealed = f"&8Audit chain {self._chain_head[:16]}" if self._chain_head else ""
-        sheet.set_footer(f"&L{self._marking}&C{sealed}&RPage &P of &N")
 
 
 def _lines(texts: Sequence[str], widths: Sequence[int]) -> int:
