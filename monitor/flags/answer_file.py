@@ -214,7 +214,7 @@ def _check_flag(key: row_keys.Key, known: KnownFlags) -> Iterator[tuple[str, str
     elif flag.resolved_on is not None:
         ended = f"{write_date(flag.resolved_on)} ({flag.resolved_reason})"
         yield "answer", f"the flag was resolved on {ended}, {since}; empty the row's answer"
-    elif row_keys.standing(flag.severity, flag.in_breach_since, flag.because) != key.standing:
+    elif row_keys.mark_flag(flag.severity, flag.in_breach_since, flag.because) != key.mark:
         yield "answer", f"what the list says of the flag has changed {since}; answer it on the newest list"
 
 

@@ -87,7 +87,7 @@ class Decided:
 
 
 def count(workspace: Workspace, as_at: date) -> Decided:
-    """What ``flag_line`` and ``waiver_tonight`` hold of decisions; nothing of someone recorded as died."""
+    """Count what ``flag_line`` and ``waiver_tonight`` hold of decisions; nothing of someone recorded as died."""
     standing = "SELECT answer, count(*) FROM flag_line WHERE answer IS NOT NULL AND state <> 'resolved'"
     new = workspace.execute(f"{standing} AND answer_noticed_on = $as_at GROUP BY answer", {"as_at": as_at}).fetchall()
     all_told = dict(workspace.execute(f"{standing} GROUP BY answer").fetchall())

@@ -49,7 +49,7 @@ class Escalated:
 
 
 def count_working_days(opened_on: dt.date, as_at: dt.date, pauses: Iterable[Pause] = ()) -> int:
-    """The working days after ``opened_on``, up to and with ``as_at``, that lie in no pause."""
+    """Return the working days after ``opened_on``, up to and with ``as_at``, that lie in no pause."""
     days = working_days_between(opened_on, as_at)
     paused = {
         day
@@ -61,7 +61,7 @@ def count_working_days(opened_on: dt.date, as_at: dt.date, pauses: Iterable[Paus
 
 
 def find_pauses(changes: Iterable[tuple[str, dt.date]], as_at: dt.date) -> list[Pause]:
-    """The pauses of one flag that is open tonight, from its ``held`` and ``released`` events in order.
+    """Return the pauses of one flag that is open tonight, from its ``held`` and ``released`` events in order.
 
     Of several on one night the last holds, so that a night put right counts as it was put right.
     """
@@ -79,7 +79,7 @@ def find_pauses(changes: Iterable[tuple[str, dt.date]], as_at: dt.date) -> list[
 
 
 def latest_opening(days: int, as_at: dt.date) -> dt.date:
-    """The last day on which a flag can have opened that has been open for so many working days by ``as_at``."""
+    """Return the last day on which a flag open for so many working days by ``as_at`` can have opened."""
     day = as_at
     while working_days_between(day, as_at) < days:
         day -= dt.timedelta(1)
@@ -308,7 +308,7 @@ def _withdrawal(escalated: Escalated) -> Event:
 
 
 def load_standing(store: Connection, told: Collection[int]) -> list[Escalated]:
-    """Every step of an unresolved flag that no reader has had yet."""
+    """Load every step of an unresolved flag that no reader has had yet."""
     table, flag = table_of(Escalation), table_of(Flag)
     rows = store.execute(
         select(table, flag.c.person_id, flag.c.rule)

@@ -21,7 +21,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import ColumnElement, Connection, func, or_, select
 
 from monitor.flags import answers, state
 from monitor.rulebook.severity import SEVERITIES
@@ -93,7 +93,7 @@ class RuleFacts:
 def gather_facts(
     rulebook: "Rulebook", evaluated: "Evaluation", as_at: dt.date, reworded: Collection[str] = ()
 ) -> list[RuleFacts]:
-    """The rules in force tonight, each with why it has no answers, where it has none."""
+    """Return the rules in force tonight, each with why it has no answers, where it has none."""
     facts = []
     for rule in rulebook.in_force(as_at):
         unanswered = None
@@ -111,10 +111,16 @@ def gather_facts(
 def load(workspace: Workspace, store: Connection, *, corrects: Sequence[int] = ()) -> None:
     """Make ``unresolved``: every unresolved flag, and those that the runs being put right resolved."""
     flag = table_of(Flag)
-    columns = [flag.c.id if name == "flag_id" else flag.c[name] for name in UNRESOLVED]
     wanted = or_(flag.c.resolved_on.is_(None), flag.c.resolved_run_id.in_(corrects))
+    _load_flags(workspace, store, "unresolved", wanted)
+
+
+def _load_flags(workspace: Workspace, store: Connection, name: str, wanted: ColumnElement[bool]) -> None:
+    """Make ``name``: the stored flags that are wanted."""
+    flag = table_of(Flag)
+    columns = [flag.c.id if column == "flag_id" else flag.c[column] for column in UNRESOLVED]
     rows = store.execute(select(*columns).where(wanted))
-    load_rows(workspace, "unresolved", UNRESOLVED, (tuple(row) for row in rows))
+    load_rows(workspace, name, UNRESOLVED, (tuple(row) for row in rows))
 
 
 @step(
@@ -130,13 +136,13 @@ def decide(workspace: Workspace, rules: Sequence[RuleFacts], as_at: dt.date, *, 
         workspace,
         "rule_facts",
         {"rule": "VARCHAR", "rule_severity": "VARCHAR", "unanswered": "VARCHAR", "reworded": "BOOLEAN"},
-        [(one.rule, one.severity, one.unanswered, one.reworded) for one in rules],
+        [(rule.rule, rule.severity, rule.unanswered, rule.reworded) for rule in rules],
     )
     load_rows(
         workspace,
         "continuation",
         {"rule": "VARCHAR", "continued": "VARCHAR"},
-        [(one.rule, old) for one in rules for old in one.continues],
+        [(rule.rule, old) for rule in rules for old in rule.continues],
     )
     load_rows(
         workspace, "severity_rank", {"severity": "VARCHAR", "rank": "INTEGER"},
@@ -266,8 +272,8 @@ def settle(workspace: Workspace, store: Connection, *, run_id: int, as_at: dt.da
 
 def _next_id(store: Connection) -> int:
     """The first id that no flag ever had: the events of one that was removed with its person still have its own."""
-    said = store.execute(select(func.coalesce(func.max(table_of(FlagEvent).c.flag_id), 0))).scalar_one()
-    return max(next_id(store, Flag), int(said) + 1)
+    last = store.execute(select(func.coalesce(func.max(table_of(FlagEvent).c.flag_id), 0))).scalar_one()
+    return max(next_id(store, Flag), int(last) + 1)
 
 
 def apply_decisions(workspace: Workspace, *, run_id: int, as_at: dt.date, first: int) -> None:
@@ -347,16 +353,9 @@ def _events(workspace: Workspace) -> Iterator[Event]:
     rows = fetch(workspace, "SELECT * FROM settled WHERE change <> 'reworded' ORDER BY flag_id")
     for row in rows:
         why = row["resolved_reason"] or row["held_why"] or row["because"]
-        detail = {
-            "severity": row["severity"],
-            "due_on": row["due_on"],
-            "in_breach_since": row["in_breach_since"],
-        }
-        if row["continues_flag_id"] is not None:
-            detail["continues_flag_id"] = row["continues_flag_id"]
-        for name in ("merged_into", "quarantined_on"):
-            if row[name] is not None:
-                detail[name] = row[name]
+        detail = {name: row[name] for name in ("severity", "due_on", "in_breach_since")}
+        at_times = ("continues_flag_id", "merged_into", "quarantined_on")
+        detail |= {name: row[name] for name in at_times if row[name] is not None}
         yield Event(row["change"], row["flag_id"], row["person_id"], row["rule"], why, detail=detail)
 
 
@@ -385,11 +384,8 @@ def show(workspace: Workspace, store: Connection, as_at: dt.date) -> None:
     A waiver hides that its flag is held from ``state``, and not from ``held_since``.
     """
     answers.load(workspace, store)
-    flag = table_of(Flag)
     lately = as_at - dt.timedelta(RECENT_DAYS)
-    columns = [flag.c.id if name == "flag_id" else flag.c[name] for name in UNRESOLVED]
-    rows = store.execute(select(*columns).where(flag.c.resolved_on >= lately))
-    load_rows(workspace, "resolved_lately", UNRESOLVED, (tuple(row) for row in rows))
+    _load_flags(workspace, store, "resolved_lately", table_of(Flag).c.resolved_on >= lately)
     workspace.execute(
         f"""
         CREATE OR REPLACE TABLE flag_line AS

@@ -22,7 +22,7 @@ class Key:
 
     flag_id: int
     list_as_at: dt.date
-    standing: str
+    mark: str
 
 
 def read_secret(store: Connection) -> bytes:
@@ -30,20 +30,20 @@ def read_secret(store: Connection) -> bytes:
     return bytes.fromhex(store.execute(select(seal.c.secret).where(seal.c.name == "lists")).scalar_one())
 
 
-def standing(severity: str, in_breach_since: dt.date | None, because: str | None) -> str:
-    """How a flag stands, as a short mark: it changes with how severe it is, since when, and why."""
-    said = json.dumps([severity, in_breach_since and in_breach_since.isoformat(), because])
-    return hashlib.sha256(said.encode()).hexdigest()[:10]
+def mark_flag(severity: str, in_breach_since: dt.date | None, because: str | None) -> str:
+    """Return how a flag stands as a short mark: it changes with how severe it is, since when, and why."""
+    facts = json.dumps([severity, in_breach_since and in_breach_since.isoformat(), because])
+    return hashlib.sha256(facts.encode()).hexdigest()[:10]
 
 
 def make_key(secret: bytes, key: Key, *, person_id: str, rule: str) -> str:
-    """The key as it is written into a row."""
-    plain = f"{key.flag_id}.{key.list_as_at:%Y%m%d}.{key.standing}"
+    """Return the key as it is written into a row."""
+    plain = f"{key.flag_id}.{key.list_as_at:%Y%m%d}.{key.mark}"
     return f"{plain}.{_seal(secret, plain, person_id, rule)}"
 
 
 def open_key(secret: bytes, text: str, *, person_id: str, rule: str) -> Key | None:
-    """What a row's key says; None where it does not belong to this row as it stands."""
+    """Return what a row's key says; None where it does not belong to this row as it stands."""
     plain, _, seal = text.strip().rpartition(".")
     if not hmac.compare_digest(seal.encode(), _seal(secret, plain, person_id, rule).encode()):
         return None

@@ -76,7 +76,7 @@ class Terms:
 
 
 def read_day(text: str) -> dt.date | None:
-    """A date written 2026-03-01 or 01/03/2026; None for anything else, a year of two digits too."""
+    """Return a date written 2026-03-01 or 01/03/2026; None for anything else, a year of two digits too."""
     found = re.fullmatch(r"(\d{4})-(\d{1,2})-(\d{1,2})|(\d{1,2})/(\d{1,2})/(\d{4})", text.strip())
     if not found:
         return None
@@ -88,7 +88,7 @@ def read_day(text: str) -> dt.date | None:
 
 
 def check_name(by: str | None) -> list[str]:
-    """What is wrong with the name of who decided."""
+    """Return what is wrong with the name of who decided."""
     name = one_line(by)
     if not name:
         return ["missing; give the name of who decided it"]
@@ -100,7 +100,7 @@ def check_name(by: str | None) -> list[str]:
 def check_terms(
     until: str | None, reason: str | None, note: str | None, *, today: dt.date, reasons: Reasons
 ) -> list[tuple[Part, str]]:
-    """Everything wrong with a waiver's terms, each with the part it is about."""
+    """Return everything wrong with a waiver's terms, each with the part it is about."""
     faults: list[tuple[Part, str]] = []
     listed = ", ".join(reasons)
     known = reasons.get(one_line(reason))
@@ -128,7 +128,7 @@ def check_terms(
 
 
 def read_terms(until: str, reason: str, note: str, by: str) -> Terms:
-    """The terms in which ``check_terms`` found nothing wrong."""
+    """Return the terms in which ``check_terms`` found nothing wrong."""
     day = read_day(until)
     assert day is not None  # noqa: S101 - checked before
     return Terms(day, one_line(reason), one_line(note), one_line(by))
@@ -159,7 +159,7 @@ def waive(database: Database, rulebook: "Rulebook", asked: WaiverRequest, limits
 
 
 def why_not(store: Connection, flag: "Row[Any]", today: dt.date) -> list[str]:
-    """Why this unresolved flag cannot be waived now."""
+    """Return why this unresolved flag cannot be waived now."""
     waiver = _find_unended(store, flag.person_id, flag.rule)
     if waiver is not None and state.waives(waiver, today):
         until = f"waived already until {write_date(waiver.until_on)} ({waiver.reason}) by {waiver.waived_by}"

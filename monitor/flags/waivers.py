@@ -49,7 +49,7 @@ CHANGING = ("ended_on", "ended_why", "ended_run_id", "reopened_on")
 
 
 def ending(until_on: dt.date, as_at: dt.date) -> Ending | None:
-    """Which reminder a waiver that lasts up to and with ``until_on`` stands at on ``as_at``: 14 days, 1 day or none.
+    """Return which reminder a waiver up to and with ``until_on`` is at on ``as_at``: 14 days, 1 day or none.
 
     None too once it has run out, which is *waiver ended* and not a reminder.
     """
@@ -58,7 +58,7 @@ def ending(until_on: dt.date, as_at: dt.date) -> Ending | None:
 
 
 def remind(*, until_on: dt.date, waived_on: dt.date, as_at: dt.date, told_on: dt.date | None) -> Ending | None:
-    """The reminder that a reader whose last accepted digest is of ``told_on`` is owed on ``as_at``, if any.
+    """Return the reminder that a reader whose last accepted digest is of ``told_on`` is owed on ``as_at``, if any.
 
     Each is owed once: it is due when the waiver has come nearer its end, past 14 days or past 1, since that digest and
     since it was made. So a night or a message that is missed delays it and does not lose it, and a waiver made for
@@ -70,7 +70,7 @@ def remind(*, until_on: dt.date, waived_on: dt.date, as_at: dt.date, told_on: dt
 
 
 @step(reads=("settled",), makes=("waiver", "waiver_tonight"))
-def settle(workspace: Workspace, store: Connection, as_at: dt.date, *, corrects: Sequence[int] = ()) -> None:
+def decide(workspace: Workspace, store: Connection, as_at: dt.date, *, corrects: Sequence[int] = ()) -> None:
     """Make ``waiver_tonight``: each waiver that may still matter, with what tonight makes of it, after ``settled``.
 
     ``target``: in force, ran out, flag ... (how its flag was resolved), or ended (earlier, or by hand); ``stands``:

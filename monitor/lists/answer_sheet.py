@@ -53,15 +53,15 @@ def allow_answers(config: "Config", store: "Connection") -> Answering:
 
 
 def fill_row(row: Mapping[str, Any], answering: Answering, as_at: date) -> tuple[Any, ...]:
-    """The cells of ``KINDS`` for one flag: what was answered before, blanks to fill in, and the key."""
-    standing = row_keys.standing(row["severity"], row["in_breach_since"], row["because"])
-    key = row_keys.Key(row["flag_id"], as_at, standing)
+    """Return the cells of ``KINDS`` for one flag: what was answered before, blanks to fill in, and the key."""
+    mark = row_keys.mark_flag(row["severity"], row["in_breach_since"], row["because"])
+    key = row_keys.Key(row["flag_id"], as_at, mark)
     sealed = row_keys.make_key(answering.secret, key, person_id=row["person_id"], rule=row["rule"])
     return (row["answered"], *(None for _ in ANSWER_KINDS), sealed)
 
 
 def styles(book: "Workbook") -> dict[str, Any]:
-    """The look of cells to be filled in, by kind."""
+    """Return the look of cells to be filled in, by kind."""
     look = {"locked": False, "valign": "top", "bg_color": YELLOW, "border": 1, "border_color": "#BFBFBF"}
     return {
         "ANSWER": book.add_format({**look, "num_format": TEXT, "text_wrap": True}),
@@ -126,7 +126,7 @@ def _first_reason(answering: Answering) -> int:
 
 
 def write_guidance(book: "Workbook", answering: Answering) -> "Worksheet":
-    """The sheet that says how, with the reasons from which the list is chosen."""
+    """Write the sheet that says how, with the reasons from which the list is chosen."""
     sheet = book.add_worksheet(HELP)
     title, strong = book.add_format(TITLE), book.add_format({"bold": True, "valign": "top"})
     plain = book.add_format({"valign": "top", "text_wrap": True})

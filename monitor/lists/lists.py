@@ -203,7 +203,7 @@ def publish(night: Path, folder: Path) -> list[Path]:
 
 
 def file_names(teams: Iterable[str]) -> dict[str, str]:
-    """A file name, without suffix, for each team: safe on every system, and never the same for two of them.
+    """Return a file name, without suffix, for each team: safe on every system, no two the same.
 
     ``team-`` in front keeps a team called "all" or "CON" from taking a name that means something else.
     """

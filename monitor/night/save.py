@@ -47,7 +47,7 @@ def repeat(night: Night, judged: Judged) -> NightOutcome:
     """Lay out the flags as they are stored: this date was accepted from the same input, and nothing changes."""
     with night.database.reading() as store:
         life.stand(night.workspace)
-        waivers.settle(night.workspace, store, night.as_at)
+        waivers.decide(night.workspace, store, night.as_at)
         life.show(night.workspace, store, night.as_at)
     prepare_lists(night)
     ending = nights.RunEnding("unchanged", "accepted already from the same input")
@@ -59,7 +59,7 @@ def rehearse(night: Night, judged: Judged) -> NightOutcome:
     """Lay out what the night would save and say; save nothing."""
     with night.database.reading() as store:
         life.settle(night.workspace, store, run_id=0, as_at=night.as_at)
-        waivers.settle(night.workspace, store, night.as_at, corrects=night.corrects)
+        waivers.decide(night.workspace, store, night.as_at, corrects=night.corrects)
         life.show(night.workspace, store, night.as_at)
         messages = _write_messages(night, judged, store, _escalate(night, store))
     return _account(night, judged, "rehearsed", messages)
@@ -76,7 +76,7 @@ def _save_flags(night: Night, store: Connection, now: dt.datetime) -> None:
     workspace, as_at, run_id = night.workspace, night.as_at, night.run_id or 0
     life.settle(workspace, store, run_id=run_id, as_at=as_at)
     life.save(workspace, store, run_id=run_id, as_at=as_at, recorded_at=now)
-    waivers.settle(workspace, store, as_at, corrects=night.corrects)
+    waivers.decide(workspace, store, as_at, corrects=night.corrects)
     waivers.close(workspace, store, events.Stamp(as_at, now, run_id))
     answers.notice(store, as_at)
     life.show(workspace, store, as_at)

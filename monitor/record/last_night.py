@@ -36,7 +36,7 @@ def load_last_night(database: Database) -> tuple[Workspace, dt.date]:
         life.load(workspace, store)
         join_roster(workspace, None, as_at=as_at)
         life.stand(workspace)
-        waivers.settle(workspace, store, as_at)
+        waivers.decide(workspace, store, as_at)
         life.show(workspace, store, as_at)
     return workspace, as_at
 

@@ -42,7 +42,7 @@ class Wording:
 
 
 def parse_wording(text: str, limits: Mapping[str, Limit], *, due_on: bool = False, sensitive: bool = False) -> Wording:
-    """The checked wording; ``Problems`` lists everything wrong with it, without its place."""
+    """Parse a wording; ``Problems`` lists everything wrong with it, without its place."""
     text = " ".join(text.split())
     if not text:
         raise Problems(["empty; write a sentence with the values that failed the person"])
@@ -115,7 +115,7 @@ def _check_filter(found: Placeholder, kind: str) -> list[str]:
 
 
 def compile_wording(wording: Wording, limits: Mapping[str, Limit], *, due_on: str = "due_on") -> str:
-    """The sentence as one VARCHAR expression of DuckDB SQL over the caseload's columns; never NULL."""
+    """Return the sentence as one VARCHAR expression of DuckDB SQL over the caseload; never NULL."""
     parts = [literal(part) if isinstance(part, str) else _compile(part, limits, due_on) for part in wording.parts]
     return f"concat({', '.join(parts)})"
 

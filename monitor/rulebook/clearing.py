@@ -19,7 +19,7 @@ NAMES = {
 
 
 def in_words(rule: Rule) -> str:
-    """The smallest change to the record that clears the rule, as a phrase; or why no change to it does."""
+    """Return the smallest change to the record that clears the rule, as a phrase; or why no change to it does."""
     if rule.cleared_by:
         return "; ".join(f"{_name(column)}: {_value(column, one)}" for column, one in rule.cleared_by.items())
     return rule.not_cleared_by or "not said by the rule"

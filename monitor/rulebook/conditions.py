@@ -33,7 +33,7 @@ class Condition:
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """Every name it uses: columns, derived columns, limits, ``due_on``."""
+        """Return every name it uses: columns, derived columns, limits, ``due_on``."""
         return frozenset(column.name for column in self.tree.find_all(exp.Column))
 
     @cached_property
@@ -42,12 +42,12 @@ class Condition:
 
     @cached_property
     def columns(self) -> frozenset[str]:
-        """The recorded columns it uses by name."""
+        """Return the recorded columns it uses by name."""
         return self.names & columns.BY_NAME.keys()
 
     @cached_property
     def blank_tests(self) -> tuple[frozenset[str], ...]:
-        """For each test of a blank, the recorded columns it looks at; ``blank()`` needs no watching."""
+        """Return for each test of a blank, the recorded columns it looks at; ``blank()`` needs no watching."""
         tests: list[frozenset[str]] = []
         for node in self.tree.find_all(exp.Is, exp.Coalesce):
             if isinstance(node, exp.Is) and not isinstance(node.expression, exp.Null):
@@ -63,7 +63,7 @@ class Condition:
 
     @cached_property
     def meaning(self) -> str:
-        """The text without spacing or letter case, so that laying it out differently changes nothing."""
+        """Return the text without spacing or letter case, so that laying it out differently changes nothing."""
         tokens = sqlglot.tokenize(self.text, read="duckdb")
         return " ".join(
             f"'{token.text}'" if token.token_type is TokenType.STRING else token.text.lower() for token in tokens
@@ -73,7 +73,7 @@ class Condition:
 def parse_condition(
     text: str, limits: Mapping[str, Limit], *, due_on: bool = False, may_go_back: bool = False
 ) -> Condition:
-    """The checked condition; ``Problems`` lists everything wrong with it, without its place.
+    """Parse a condition; ``Problems`` lists everything wrong with it, without its place.
 
     ``may_go_back``: months and years may be taken away, as in a birth date that would clear a rule.
     """
@@ -156,7 +156,7 @@ def compile_condition(
     due_on: Condition | None = None,
     gapped: frozenset[str] = frozenset(),
 ) -> str:
-    """The condition as DuckDB SQL over the caseload's columns.
+    """Return the condition as DuckDB SQL over the caseload's columns.
 
     ``due_on``: what stands for that name; a column of that name if None. ``gapped``: needed columns in which
     some cell is unreadable or not supplied tonight; every predicate that mentions one is NULL for the people
@@ -261,6 +261,6 @@ def _compile_sum(node: exp.Add | exp.Sub, limits: Mapping[str, Limit], rewrite: 
 
 
 def counts_working_days(condition: Condition, limits: Mapping[str, Limit]) -> bool:
-    """Whether running it needs the calendar of working days."""
+    """Return whether running it needs the calendar of working days."""
     used = (limits.get(name) for name in condition.names)
     return any(isinstance(limit, Duration) and limit.unit == "working day" for limit in used)

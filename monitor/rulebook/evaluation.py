@@ -104,7 +104,7 @@ def ask(workspace: Workspace, rules: Sequence[Rule]) -> tuple[list[Rule], dict[s
 
 
 def create_functions(workspace: Workspace, rules: Sequence[Rule]) -> None:
-    """What the conditions of these rules call on the connection."""
+    """Create what the conditions of these rules call on the connection."""
     derived.create_macros(workspace)
     if any(questions.needs_calendar(rule) for rule in rules):
         derived.create_working_days(workspace)

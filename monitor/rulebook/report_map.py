@@ -51,7 +51,7 @@ class Paragraph:
 
 
 def draw(rulebook: Rulebook, folders: Sequence[Path], switched_off: Collection[str] = ()) -> tuple[Paragraph, ...]:
-    """Every paragraph from 28 to 54, with what the rule folders say of those that no rule asks about."""
+    """Draw every paragraph from 28 to 54, with what the rule folders say of those that no rule asks about."""
     reasons: dict[int, str] = {}
     parts: dict[int, list[tuple[str, str]]] = {}
     problems: list[str] = []

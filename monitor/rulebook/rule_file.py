@@ -87,23 +87,23 @@ class Rule:
 
     @property
     def shown_title(self) -> str:
-        """What may be said of it in anything that travels."""
+        """Return what may be said of it in anything that travels."""
         return self.email_title or self.title
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
-        """The conditions its answer rests on."""
+        """Return the conditions its answer rests on."""
         return (self.applies_to, self.breach_if, *([self.due_on] if self.due_on else []))
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """Every recorded column its answer rests on, those it needs first."""
+        """Return every recorded column its answer rests on, those it needs first."""
         rest = {column for condition in self.conditions for column in sources_of(condition)}
         return (*self.needs, *sorted(rest - set(self.needs)))
 
     @cached_property
     def meaning(self) -> str:
-        """A fingerprint of what it asks: conditions, limits, whom and what it needs; not of its wording."""
+        """Return a fingerprint of what it asks: conditions, limits, whom and what it needs; not of its wording."""
         asked = {
             "applies_to": self.applies_to.meaning,
             "due_on": self.due_on.meaning if self.due_on else None,
@@ -117,19 +117,19 @@ class Rule:
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
 
     def is_in_force(self, as_at: date) -> bool:
-        """Live, and ``as_at`` is within its dates."""
+        """Return whether it is live and ``as_at`` is within its dates."""
         begun = self.effective_from is None or self.effective_from <= as_at
         return self.status == "live" and begun and (self.effective_to is None or as_at <= self.effective_to)
 
 
 def sources_of(condition: Condition) -> frozenset[str]:
-    """The recorded columns a condition rests on, by name or through a derived column."""
+    """Return the recorded columns a condition rests on, by name or through a derived column."""
     used = condition.names | condition.functions
     return condition.columns | {column for name in used for column in WORKED_OUT_FROM.get(name, ())}
 
 
 def read_rule(path: Path) -> Rule:
-    """The rule in a file; ``Problems`` lists everything wrong with it."""
+    """Read the rule in a file; ``Problems`` lists everything wrong with it."""
     place = f"{path.parent.name}/{path.name}"
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", path.stem):
         raise Problems([f"{place}: name: a rule's id is lower-case words with hyphens, like contact-overdue.toml"])
@@ -288,7 +288,7 @@ def _read_examples(reader: Reader, tables: list[dict[str, Any]]) -> tuple[Exampl
 
 
 def check_given(example: Example) -> Iterable[tuple[str, str]]:
-    """Everything an example gives that no caseload could hold: the name and the fault."""
+    """Return everything an example gives that no caseload could hold: the name and the fault."""
     for name, value in example.given.items():
         column = columns.BY_NAME.get(name)
         kind = column.kind if column else ROSTER_FACTS.get(name)

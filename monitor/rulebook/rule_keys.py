@@ -182,7 +182,7 @@ class Reader:
     def read_keys(
         self, found: Mapping[str, Any], keys: Mapping[str, tuple[Callable[[Any], Any], Any]], within: str = ""
     ) -> dict[str, Any]:
-        """The checked value of every key that is right or may be left out."""
+        """Return the checked value of every key that is right or may be left out."""
         for key in found.keys() - keys.keys():
             remedy = did_you_mean(key, keys) or f"; the keys are {', '.join(keys)}"
             self.complain(within + key[:60], [f"no such key{remedy}"])
@@ -201,7 +201,7 @@ class Reader:
         return values
 
     def attempt(self, key: str, work: Callable[..., Any], *given: Any, **named: Any) -> Any:
-        """What ``work`` returns; None, and its faults collected, if it finds any."""
+        """Return what ``work`` returns; None, and its faults collected, if it finds any."""
         try:
             return work(*given, **named)
         except Problems as faults:
@@ -212,7 +212,7 @@ class Reader:
 
 
 def read_text(path: Path, place: str) -> str:
-    """A rule file's text; ``Problems`` says why there is none."""
+    """Read a rule file's text; ``Problems`` says why there is none."""
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise Problems([f"{place}: over {LARGEST_FILE // 1000} kB; a rule file is a page of text"])
@@ -224,7 +224,7 @@ def read_text(path: Path, place: str) -> str:
 
 
 def read_toml(text: str, place: str) -> dict[str, Any]:
-    """A rule file's keys; ``Problems`` names the line and column of a fault in its syntax."""
+    """Read a rule file's keys; ``Problems`` names the line and column of a fault in its syntax."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as fault:

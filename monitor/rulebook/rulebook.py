@@ -38,7 +38,7 @@ class Rulebook:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Changes when any flag could come out differently; not when only words do."""
+        """Return what changes when any flag could come out differently; not when only words do."""
         facts = [
             [rule.id, rule.meaning, rule.severity, rule.status, str(rule.effective_from), str(rule.effective_to),
              list(rule.continues)]
@@ -47,11 +47,11 @@ class Rulebook:
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
     def in_force(self, as_at: date) -> tuple[Rule, ...]:
-        """The rules asked on a date: live, and within their dates."""
+        """Return the rules asked on a date: live, and within their dates."""
         return tuple(rule for rule in self.rules if rule.is_in_force(as_at))
 
     def find(self, rule: str) -> Rule:
-        """The rule with that id; ``Problems`` names the did_you_mean."""
+        """Return the rule with that id; ``Problems`` names the nearest."""
         found = self.by_id.get(rule)
         if found is None:
             off = "; the config switches it off" if rule in self.switched_off else ""
@@ -61,7 +61,7 @@ class Rulebook:
 
 
 def load_rulebook(folders: Sequence[Path], settings: Mapping[str, RuleSettings]) -> Rulebook:
-    """Every rule of every folder, a later folder's beside an earlier's; ``Problems`` lists all that is wrong."""
+    """Load every rule of every folder, a later folder's beside an earlier's; ``Problems`` lists all that is wrong."""
     binder = open_binder()
     problems: list[str] = []
     rules: dict[str, Rule] = {}
@@ -199,7 +199,7 @@ def _read_new_limits(
 
 
 def change_limits(rule: Rule, given: Mapping[str, Any], place: str) -> Rule:
-    """The rule with other limits; ``Problems`` lists what is wrong with them, each after ``place``."""
+    """Return the rule with other limits; ``Problems`` lists what is wrong with them, each after ``place``."""
     problems: list[str] = []
     new = dict(_read_new_limits(rule, given, place, problems))
     changed = replace(rule, limits=MappingProxyType({**rule.limits, **new}))
@@ -211,7 +211,7 @@ def change_limits(rule: Rule, given: Mapping[str, Any], place: str) -> Rule:
 
 
 def add_file(rulebook: Rulebook, path: Path) -> tuple[Rulebook, Rule]:
-    """The rulebook with the rule of one more file, in the place of one of the same id; and that rule."""
+    """Return the rulebook with the rule of one more file, in the place of one of the same id; and that rule."""
     rule = read_rule(path)
     others = [one for one in rulebook.rules if one.id != rule.id]
     known = {one.id for one in (rule, *others)} | set(rulebook.switched_off)

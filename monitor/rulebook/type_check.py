@@ -49,7 +49,7 @@ class Binder:
         lock_down(self.workspace)
 
     def check(self, condition: Condition, limits: Mapping[str, Limit], *, kind: str = "BOOLEAN") -> Iterable[str]:
-        """What is wrong with its types, without its place."""
+        """Return what is wrong with its types, without its place."""
         parts = list(dict.fromkeys(_boolean_parts(condition.tree))) if kind == "BOOLEAN" else []
         fragments = [Condition(part.sql(dialect="duckdb"), part) for part in parts if part is not condition.tree]
         asked = [condition, *fragments]
@@ -78,7 +78,7 @@ class Binder:
 
 @cache
 def open_binder() -> Binder:
-    """The one binder of this process; it holds nothing but two invented rows."""
+    """Return the one binder of this process; it holds nothing but two invented rows."""
     return Binder()
 
 
@@ -110,7 +110,7 @@ def _short(tree: "Tree") -> str:
 
 
 def explain(fault: Exception) -> str:
-    """DuckDB's message as a fragment of one line, without the word it puts in front or the query it quotes."""
+    """Return DuckDB's message as a fragment of one line, without its heading or the query it quotes."""
     first = str(fault).strip().splitlines()[0] if str(fault).strip() else type(fault).__name__
     said = first.split(":", 1)[-1].strip() if "Error:" in first else first
     for heading in (" You might need", " An explicit cast", " Use TRY_CAST"):

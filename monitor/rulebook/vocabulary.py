@@ -243,7 +243,7 @@ def _allowed() -> str:
 
 
 def read_duration(node: Tree, limits: Mapping[str, Limit]) -> Duration | None:
-    """The duration a node stands for; None if it stands for none."""
+    """Return the duration a node stands for; None if it stands for none."""
     if isinstance(node, exp.Interval):
         count, unit = node.this, node.args.get("unit")
         number = count.name if isinstance(count, exp.Literal) else ""

@@ -101,7 +101,7 @@ class Nights:
         with self.database.writing() as store:
             life.settle(workspace, store, run_id=self.run_id, as_at=as_at)
             life.save(workspace, store, run_id=self.run_id, as_at=as_at, recorded_at=now)
-            waivers.settle(workspace, store, as_at, corrects=corrects)
+            waivers.decide(workspace, store, as_at, corrects=corrects)
             waivers.close(workspace, store, Stamp(as_at, now, self.run_id))
             life.show(workspace, store, as_at)
             if self.steps:
