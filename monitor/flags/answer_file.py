@@ -183,14 +183,14 @@ def _wrong_key(given: Given) -> tuple[str, str]:
 
 def _check_words(given: Given, today: dt.date, reasons: Reasons) -> Iterator[tuple[str, str]]:
     """What is wrong with an answer whatever it is about."""
-    said = _word(given.answer)
-    if not said:
+    word = _word(given.answer)
+    if not word:
         yield "answer", f"missing, beside what is filled in; give one of {', '.join(WORDS)}, or empty the row"
-    elif said not in WORDS:
-        close = nearest(said, WORDS)
+    elif word not in WORDS:
+        close = nearest(word, WORDS)
         remedy = f'did you mean "{close}"?' if close else f"give one of {', '.join(WORDS)}"
         yield "answer", f'"{one_line(given.answer)[:60]}" is not an answer; {remedy}'
-    if said == "waive until":
+    if word == "waive until":
         for part, fault in waiver_request.check_terms(
             given.until, given.reason, given.note, today=today, reasons=reasons
         ):
@@ -198,10 +198,10 @@ def _check_words(given: Given, today: dt.date, reasons: Reasons) -> Iterator[tup
         return
     if len(one_line(given.note)) > LONGEST_NOTE:
         yield "answer_note", f"{len(one_line(given.note))} characters; {LONGEST_NOTE} at most"
-    if said == "the record is wrong" and not one_line(given.note):
+    if word == "the record is wrong" and not one_line(given.note):
         yield "answer_note", "missing; say what is wrong, and what would be right"
     for part, text in (("until", given.until), ("reason", given.reason)):
-        if said in WORDS and one_line(text):
+        if word in WORDS and one_line(text):
             yield f"answer_{part}", 'only goes with "waive until"; empty it, or choose that answer'
 
 
@@ -219,13 +219,13 @@ def _check_flag(key: row_keys.Key, known: KnownFlags) -> Iterator[tuple[str, str
 
 
 def _read(given: Given, key: row_keys.Key) -> KeptAnswer:
-    said = _word(given.answer)
-    waives = said == "waive until"
+    word = _word(given.answer)
+    waives = word == "waive until"
     return KeptAnswer(
         row=given.row,
         flag_id=key.flag_id,
         list_as_at=key.list_as_at,
-        answer=said,
+        answer=word,
         note=one_line(given.note) or None,
         until_on=waiver_request.read_day(given.until) if waives else None,
         reason=one_line(given.reason) if waives else None,
@@ -328,9 +328,9 @@ def _save(store: Connection, kept: Sequence[KeptAnswer], known: KnownFlags, file
     for number, answer in enumerate(kept, start=first):
         flag = known.flags[answer.flag_id]
         about = (flag.id, flag.person_id, flag.rule)
-        said = (answer.answer, answer.until_on, answer.reason, answer.note)
+        content = (answer.answer, answer.until_on, answer.reason, answer.note)
         origin = (answer.list_as_at, file.sha256, answer.row)
-        rows.append((number, *about, *said, *origin, stamp.as_at, by, stamp.recorded_at))
+        rows.append((number, *about, *content, *origin, stamp.as_at, by, stamp.recorded_at))
         detail = {"answer_id": number, "answer": answer.answer, "list_as_at": answer.list_as_at,
                   "file_sha256": file.sha256, "file_row": answer.row}  # fmt: skip
         happened.append(Event("answered", *about, answer.note, by=by, detail=detail))

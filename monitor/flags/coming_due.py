@@ -84,7 +84,7 @@ def _find_people(workspace: Workspace, rules: Sequence["Rule"]) -> Sequence["Rul
     workspace.execute("CREATE OR REPLACE TEMP TABLE ahead (person_id VARCHAR, rule VARCHAR, as_at DATE)")
     (people,) = workspace.execute("SELECT count(*) FROM caseload").fetchall()[0]
     # A pass costs as much to plan as to run over some thousands of people; a table thrice a million takes memory.
-    for days in [DAYS] if people <= SMALL else [(each,) for each in DAYS]:
+    for days in [DAYS] if people <= SMALL else [(day,) for day in DAYS]:
         workspace.execute(
             f"CREATE OR REPLACE TEMP VIEW caseload_ahead AS {_moved('caseload')} JOIN {_list(days)} ON true)"
         )

@@ -199,7 +199,7 @@ def _load_ancestry(store: Connection, flag_ids: Iterable[int]) -> dict[int, tupl
                 parents[child] = parent
                 asked.add(parent)
         asked -= parents.keys()
-    found = {}
+    ancestry = {}
     for flag_id in flag_ids:
         chain: list[int] = []
         here = flag_id
@@ -207,8 +207,8 @@ def _load_ancestry(store: Connection, flag_ids: Iterable[int]) -> dict[int, tupl
             here = parents[here]
             chain.append(here)
         if chain:
-            found[flag_id] = tuple(chain)
-    return found
+            ancestry[flag_id] = tuple(chain)
+    return ancestry
 
 
 def _load_taken(store: Connection, flag_ids: Collection[int]) -> set[tuple[int, str]]:

@@ -77,10 +77,10 @@ class Terms:
 
 def read_day(text: str) -> dt.date | None:
     """Return a date written 2026-03-01 or 01/03/2026; None for anything else, a year of two digits too."""
-    found = re.fullmatch(r"(\d{4})-(\d{1,2})-(\d{1,2})|(\d{1,2})/(\d{1,2})/(\d{4})", text.strip())
-    if not found:
+    parts = re.fullmatch(r"(\d{4})-(\d{1,2})-(\d{1,2})|(\d{1,2})/(\d{1,2})/(\d{4})", text.strip())
+    if not parts:
         return None
-    year, month, day = (found[1], found[2], found[3]) if found[1] else (found[6], found[5], found[4])
+    year, month, day = (parts[1], parts[2], parts[3]) if parts[1] else (parts[6], parts[5], parts[4])
     try:
         return dt.date(int(year), int(month), int(day))
     except ValueError:
@@ -227,8 +227,8 @@ def _find_flag(
         return None, problems
     flag = table_of(Flag)
     theirs = (flag.c.person_id == asked.person_id, flag.c.rule == asked.rule, flag.c.resolved_on.is_(None))
-    found = store.execute(select(flag).where(*theirs)).first()
-    return found, [] if found is not None else [_no_flag(store, asked.person_id, asked.rule)]
+    row = store.execute(select(flag).where(*theirs)).first()
+    return row, [] if row is not None else [_no_flag(store, asked.person_id, asked.rule)]
 
 
 def _check_person(store: Connection, person_id: str, restricted: frozenset[str]) -> list[str]:
@@ -252,14 +252,14 @@ def _no_flag(store: Connection, person_id: str, rule: str) -> str:
     flag = table_of(Flag)
     rows = store.execute(select(flag).where(flag.c.person_id == person_id).order_by(flag.c.id)).all()
     past = [row for row in rows if row.rule == rule]
-    said = (
+    ended = (
         f"its last flag was resolved on {write_date(past[-1].resolved_on)}: {past[-1].resolved_reason}"
         if past
         else "it has no flag"
     )
     standing = ", ".join(sorted(row.rule for row in rows if row.resolved_on is None))
     remedy = f"their unresolved flags are {standing}" if standing else "they have no unresolved flag"
-    return f"{person_id} {rule}: {said}, so there is nothing to waive; {remedy}"
+    return f"{person_id} {rule}: {ended}, so there is nothing to waive; {remedy}"
 
 
 def _no_waiver(store: Connection, person_id: str, rule: str) -> str:

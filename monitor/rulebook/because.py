@@ -51,8 +51,8 @@ def parse_wording(text: str, limits: Mapping[str, Limit], *, due_on: bool = Fals
     try:
         tree = Environment(autoescape=True).parse(text)
     except TemplateError as fault:
-        said = (fault.message or "").rstrip(".").lower().replace("error", "fault")
-        raise Problems([f"cannot be read ({said}); write values like {{{{ due_on | date }}}}"]) from None
+        reason = (fault.message or "").rstrip(".").lower().replace("error", "fault")
+        raise Problems([f"cannot be read ({reason}); write values like {{{{ due_on | date }}}}"]) from None
     except RecursionError:
         raise Problems(["too deeply nested; write values like {{ due_on | date }}"]) from None
     parts: list[str | Placeholder] = []
@@ -61,12 +61,12 @@ def parse_wording(text: str, limits: Mapping[str, Limit], *, due_on: bool = Fals
         if isinstance(node, nodes.TemplateData):
             parts.append(node.data)
             continue
-        found = _placeholder(node)
-        if found is None:
+        placeholder = _placeholder(node)
+        if placeholder is None:
             faults.append("only text and values like {{ due_on | date }} may stand here")
             continue
-        faults.extend(_check(found, limits, due_on=due_on, sensitive=sensitive))
-        parts.append(found)
+        faults.extend(_check(placeholder, limits, due_on=due_on, sensitive=sensitive))
+        parts.append(placeholder)
     if faults:
         raise Problems(dict.fromkeys(faults))
     return Wording(text, tuple(parts))
@@ -85,14 +85,14 @@ def _placeholder(node: nodes.Node) -> Placeholder | None:
     return None
 
 
-def _check(found: Placeholder, limits: Mapping[str, Limit], *, due_on: bool, sensitive: bool) -> list[str]:
-    name = found.name
-    if found.filter is not None and found.filter not in FILTERS:
-        return [f'no filter "{found.filter}"; only date and meaning']
+def _check(placeholder: Placeholder, limits: Mapping[str, Limit], *, due_on: bool, sensitive: bool) -> list[str]:
+    name = placeholder.name
+    if placeholder.filter is not None and placeholder.filter not in FILTERS:
+        return [f'no filter "{placeholder.filter}"; only date and meaning']
     if name in limits:
-        return [f"{name}: a limit takes no filter"] if found.filter else []
+        return [f"{name}: a limit takes no filter"] if placeholder.filter else []
     if name == "due_on":
-        return _check_filter(found, "DATE") if due_on else [
+        return _check_filter(placeholder, "DATE") if due_on else [
             "due_on: the rule has no due_on; leave it out or give the rule one"
         ]  # fmt: skip
     if name not in TYPES:
@@ -101,15 +101,15 @@ def _check(found: Placeholder, limits: Mapping[str, Limit], *, due_on: bool, sen
         return [f"{name}: no message may hold it; leave it out"]
     if name in SENSITIVE and not sensitive:
         return [f'{name}: only a rule marked "sensitive = true" may put it into words']
-    return _check_filter(found, TYPES[name])
+    return _check_filter(placeholder, TYPES[name])
 
 
-def _check_filter(found: Placeholder, kind: str) -> list[str]:
+def _check_filter(placeholder: Placeholder, kind: str) -> list[str]:
     """Whether the filter fits what kind of value it is."""
-    name = found.name
-    if found.filter == "meaning" and name not in CODES:
+    name = placeholder.name
+    if placeholder.filter == "meaning" and name not in CODES:
         return [f"{name}: has no codes; leave out | meaning"]
-    if (kind == "DATE") != (found.filter == "date"):
+    if (kind == "DATE") != (placeholder.filter == "date"):
         return [f"{name}: " + ("write {{ " + name + " | date }}" if kind == "DATE" else "is not a date")]
     return []
 
@@ -120,25 +120,25 @@ def compile_wording(wording: Wording, limits: Mapping[str, Limit], *, due_on: st
     return f"concat({', '.join(parts)})"
 
 
-def _compile(found: Placeholder, limits: Mapping[str, Limit], due_on: str) -> str:
-    if found.name in limits:
-        return literal(words(limits[found.name]))
-    if found.name == "due_on":
+def _compile(placeholder: Placeholder, limits: Mapping[str, Limit], due_on: str) -> str:
+    if placeholder.name in limits:
+        return literal(words(limits[placeholder.name]))
+    if placeholder.name == "due_on":
         return f"coalesce({_date(due_on)}, '{NOT_RECORDED}')"
-    column = f'"{found.name}"'
+    column = f'"{placeholder.name}"'
     value = f"CAST({column} AS VARCHAR)"
-    if found.filter == "date":
-        value = _date(found.name)
-    elif found.filter == "meaning":
+    if placeholder.filter == "date":
+        value = _date(placeholder.name)
+    elif placeholder.filter == "meaning":
         meanings = " ".join(
             f"WHEN {literal(code)} THEN {literal(_in_a_sentence(meaning))}"
-            for code, meaning in CODES[found.name].items()
+            for code, meaning in CODES[placeholder.name].items()
         )
         value = f"CASE {column} {meanings} ELSE {column} END"
-    elif TYPES[found.name] == "BOOLEAN":
+    elif TYPES[placeholder.name] == "BOOLEAN":
         value = f"CASE WHEN {column} THEN 'yes' WHEN NOT {column} THEN 'no' END"
     # A cell nobody could read is not the same as one nobody filled in.
-    gap = f'"{found.name}_gap", ' if found.name in columns.BY_NAME else ""
+    gap = f'"{placeholder.name}_gap", ' if placeholder.name in columns.BY_NAME else ""
     return f"coalesce({value}, {gap}'{NOT_RECORDED}')"
 
 

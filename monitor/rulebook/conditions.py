@@ -140,9 +140,9 @@ def _check_words(text: str) -> None:
 
 
 def _where(fault: SqlglotError) -> str:
-    found = (getattr(fault, "errors", None) or [{}])[0]
-    near = str(found.get("highlight") or "").strip()[:40]
-    place = f' near "{near}" (line {found.get("line")}, column {found.get("col")})' if near else ""
+    error = (getattr(fault, "errors", None) or [{}])[0]
+    near = str(error.get("highlight") or "").strip()[:40]
+    place = f' near "{near}" (line {error.get("line")}, column {error.get("col")})' if near else ""
     return f"cannot be read as an expression{place}; write one true-or-false expression in SQL"
 
 

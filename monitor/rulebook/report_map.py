@@ -84,8 +84,8 @@ def _asked(rulebook: Rulebook, number: int, switched_off: Collection[str]) -> tu
 
 def _entries(path: Path, problems: list[str]) -> Iterable[tuple[str, dict[str, Any]]]:
     place = f"{path.parent.name}/{path.name}"
-    found = read_toml(read_text(path, place), place)
-    for kind, entries in found.items():
+    tables = read_toml(read_text(path, place), place)
+    for kind, entries in tables.items():
         if kind not in KEYS or not isinstance(entries, list):
             problems.append(f"{place}: {kind[:60]}: no such table; write [[paragraph]] or [[part]]")
             continue

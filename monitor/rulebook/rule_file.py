@@ -140,10 +140,9 @@ def read_rule(path: Path) -> Rule:
 def _understand(place: str, name: str, text: str) -> Rule:
     """The rule that a text says; the service reads the same texts every night."""
     reader = Reader(place)
-    found = read_toml(text, place)
-    values = reader.read_keys(found, KEYS)
+    values = reader.read_keys(read_toml(text, place), KEYS)
     _check_together(reader, values)
-    values["limits"] = _read_limits(reader, values.get("limits", {}), found)
+    values["limits"] = _read_limits(reader, values.get("limits", {}))
     values["examples"] = _read_examples(reader, values.get("examples", []))
     if "limits" in values:
         values.update(_read_conditions(reader, values, open_binder()))
@@ -168,7 +167,7 @@ def _check_together(reader: Reader, values: Mapping[str, Any]) -> None:
         reader.complain("not_cleared_by", ["stands beside cleared_by; leave one of them out"])
 
 
-def _read_limits(reader: Reader, given: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Limit]:
+def _read_limits(reader: Reader, given: Mapping[str, Any]) -> dict[str, Limit]:
     limits: dict[str, Limit] = {}
     for name, value in given.items():
         key = f"limits.{name[:60]}"

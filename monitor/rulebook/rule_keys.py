@@ -228,8 +228,8 @@ def read_toml(text: str, place: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as fault:
-        found = re.fullmatch(r"(.*) \(at (line \d+, column \d+|end of document)\)", str(fault), re.DOTALL)
-        what, where = (found[1], found[2]) if found else (str(fault), "somewhere")
+        parts = re.fullmatch(r"(.*) \(at (line \d+, column \d+|end of document)\)", str(fault), re.DOTALL)
+        what, where = (parts[1], parts[2]) if parts else (str(fault), "somewhere")
         raise Problems([f"{place}: {where}: not TOML ({what[:1].lower() + what[1:]}); put it right there"]) from None
     except RecursionError:
         raise Problems([f"{place}: lists or tables too deep; a rule file is a page of text"]) from None

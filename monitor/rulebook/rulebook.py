@@ -52,12 +52,12 @@ class Rulebook:
 
     def find(self, rule: str) -> Rule:
         """Return the rule with that id; ``Problems`` names the nearest."""
-        found = self.by_id.get(rule)
-        if found is None:
+        known = self.by_id.get(rule)
+        if known is None:
             off = "; the config switches it off" if rule in self.switched_off else ""
             remedy = off or did_you_mean(rule, self.by_id) or '; see "monitor rules list"'
             raise Problems([f"{rule[:80]}: no such rule{remedy}"])
-        return found
+        return known
 
 
 def load_rulebook(folders: Sequence[Path], settings: Mapping[str, RuleSettings]) -> Rulebook:
@@ -213,8 +213,8 @@ def change_limits(rule: Rule, given: Mapping[str, Any], place: str) -> Rule:
 def add_file(rulebook: Rulebook, path: Path) -> tuple[Rulebook, Rule]:
     """Return the rulebook with the rule of one more file, in the place of one of the same id; and that rule."""
     rule = read_rule(path)
-    others = [one for one in rulebook.rules if one.id != rule.id]
-    known = {one.id for one in (rule, *others)} | set(rulebook.switched_off)
+    others = [other for other in rulebook.rules if other.id != rule.id]
+    known = {other.id for other in (rule, *others)} | set(rulebook.switched_off)
     if problems := list(_check_references([rule], known)):
         raise Problems(problems)
     return replace(rulebook, rules=(rule, *others)), rule

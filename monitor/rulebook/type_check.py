@@ -112,7 +112,7 @@ def _short(tree: "Tree") -> str:
 def explain(fault: Exception) -> str:
     """Return DuckDB's message as a fragment of one line, without its heading or the query it quotes."""
     first = str(fault).strip().splitlines()[0] if str(fault).strip() else type(fault).__name__
-    said = first.split(":", 1)[-1].strip() if "Error:" in first else first
+    words = first.split(":", 1)[-1].strip() if "Error:" in first else first
     for heading in (" You might need", " An explicit cast", " Use TRY_CAST"):
-        said = said.split(heading)[0]
-    return said.rstrip(". ")[:160].lower()
+        words = words.split(heading)[0]
+    return words.rstrip(". ")[:160].lower()
