@@ -1,4 +1,4 @@
-"""The list that travels with a message: what a team's list says, as far as it may leave the building."""
+"""The list attached to a message: what a team's list says, as far as it may leave the building."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -16,25 +16,32 @@ COLUMNS = {
 }  # fmt: skip
 
 
-def write_travelling(
+def write_attachment(
     workspace: Workspace, lines: Sequence["FlagLine"], night: "MessageContext"
 ) -> tuple[str, tuple[str, ...]]:
-    """Every unresolved flag of ``lines`` as CSV, by person; and who is in it.
+    """Write every unresolved flag of ``lines`` as CSV, by person; return it, and who is in it.
 
-    A sensitive rule, and one no longer in the rulebook, is the title an e-mail may use and its due date. People on the
-    restricted list are left out, whoever reads it.
+    A flag that is not shown in full has a title and a due date alone. People on the restricted list are left out,
+    for every reader.
     """
     listed = [line for line in lines if line.state != "resolved" and line.person_id not in night.routes.restricted]
     rows = []
     for line in listed:
-        rule = night.rules.get(line.rule)
-        start = (line.person_id, line.team, line.personal_adviser, night.title(line.rule), line.due_on)
-        if rule is None or rule.sensitive:
-            rows.append((*start, *(None,) * (len(COLUMNS) - len(start))))
-        else:
-            told = (line.severity, line.state, line.opened_on, line.because, rule.action, line.waived_until)
-            rows.append((*start, *told))
-    load_rows(workspace, "travelling", COLUMNS, rows)
-    written = workspace.execute(f"SELECT {csv_line(COLUMNS)} FROM travelling ORDER BY person_id, title").fetchall()
+        words = night.shown(line)
+        rows.append(
+            (
+                line.person_id,
+                line.team,
+                line.personal_adviser,
+                words.title,
+                words.due_on,
+                *map(words.if_full, (line.severity, line.state, line.opened_on)),
+                words.because,
+                words.action,
+                words.if_full(line.waived_until),
+            )
+        )
+    load_rows(workspace, "attachment", COLUMNS, rows)
+    written = workspace.execute(f"SELECT {csv_line(COLUMNS)} FROM attachment ORDER BY person_id, title").fetchall()
     text = csv_heading(COLUMNS).lstrip("\ufeff") + "".join(row[0] for row in written)
     return text, tuple(dict.fromkeys(line.person_id for line in listed))

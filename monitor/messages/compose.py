@@ -19,7 +19,7 @@ from monitor.figures.week import gather
 from monitor.flags import coming_due, decision_lists, life
 from monitor.gate.surges import count_waiting
 from monitor.messages.analyst import NightAccount, compose_analyst, compose_refused
-from monitor.messages.attachment import write_travelling
+from monitor.messages.attachment import write_attachment
 from monitor.messages.head import compose_head
 from monitor.messages.lead import NoLead, compose_lead
 from monitor.messages.manager import Raised, compose_manager
@@ -236,7 +236,7 @@ def _draft_leads(
             ]
             drafts[address].add(digest, lines=shown, coming=digest.coming_told)
             if attach_lists:
-                drafts[address].attached, drafts[address].listed = write_travelling(workspace, lines, night)
+                drafts[address].attached, drafts[address].listed = write_attachment(workspace, lines, night)
     return len(untold)
 
 

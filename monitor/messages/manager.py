@@ -174,16 +174,15 @@ def _person(about: Sequence[Raised], night: MessageContext) -> RaisedPerson:
 
 
 def _item(one: Raised, night: MessageContext) -> RaisedItem:
-    line, rule = one.line, night.rules.get(one.line.rule)
-    told_all = rule is not None and not rule.sensitive
+    line, words = one.line, night.shown(one.line)
     return RaisedItem(
-        title=night.title(line.rule),
+        title=words.title,
         severity=line.severity,
-        sensitive=not told_all,
-        because=one_line(line.because) if told_all else None,
-        due_on=line.due_on,
+        sensitive=not words.in_full,
+        because=words.because and one_line(words.because),
+        due_on=words.due_on,
         opened_on=line.opened_on,
         working_days=one.working_days,
-        answer=line.answer if told_all else None,
+        answer=words.if_full(line.answer),
         answered_on=line.answered_on,
     )

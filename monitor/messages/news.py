@@ -7,8 +7,9 @@ from datetime import date, timedelta
 from typing import Literal
 
 from monitor.flags.priority import place_person, rank
-from monitor.messages.parts import FlagLine, MessageContext, RuleWords, Told
+from monitor.messages.parts import FlagLine, MessageContext, Told
 from monitor.messages.routes import Routes
+from monitor.messages.shown import RuleWords
 
 BACK_WITHIN = timedelta(days=90)
 

@@ -1,32 +1,18 @@
 """What messages are made of: flags as the night left them, what was told before, the finished words."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
 from monitor.messages.routes import Routes
+from monitor.messages.shown import RuleWords, Shown, shown, shown_title
 from monitor.words import one_line
 
 if TYPE_CHECKING:
     from monitor.gate.verdict import Verdict
     from monitor.messages.templates import Templates
-
-
-class RuleWords(Protocol):
-    """What a message needs to know of a rule."""
-
-    @property
-    def title(self) -> str: ...
-    @property
-    def email_title(self) -> str | None: ...
-    @property
-    def sensitive(self) -> bool: ...
-    @property
-    def action(self) -> str: ...
-    @property
-    def folds(self) -> Collection[str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +138,12 @@ class MessageContext:
     """Young people of a team whom an escalation names; the rest are counted."""
 
     def title(self, rule: str) -> str | None:
-        """What an e-mail may call a rule; None for one no longer in the rulebook, whose id may disclose."""
-        words = self.rules.get(rule)
-        if words is None:
-            return None
-        return words.email_title if words.sensitive else words.title
+        """Return what a message may call a rule; None for one no longer in the rulebook."""
+        return shown_title(self.rules.get(rule))
+
+    def shown(self, line: FlagLine) -> Shown:
+        """Return what may be said of a flag."""
+        return shown(self.rules.get(line.rule), line)
 
     def link(self, person_id: str) -> str | None:
         return self.case_url and self.case_url.replace("{person_id}", quote(person_id, safe=""))

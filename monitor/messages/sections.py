@@ -156,27 +156,26 @@ def _item(
     line: FlagLine, inside: Sequence[FlagLine], statuses: Mapping[int, Status], night: MessageContext, said: set[str]
 ) -> Item:
     """``said``: the rules whose next step the section has given already, which need not stand there again."""
-    rule = night.rules.get(line.rule)
-    told_all = rule is not None and not rule.sensitive
+    words = night.shown(line)
     over = (night.as_at - line.due_on).days if line.due_on else 0
-    action = one_line(rule.action) if rule and told_all and line.rule not in said else None
+    action = words.action if line.rule not in said else None
     said.add(line.rule)
     return Item(
-        title=night.title(line.rule),
+        title=words.title,
         severity=line.severity,
         status=statuses[line.flag_id],
-        sensitive=not told_all,
-        because=one_line(line.because) if told_all else None,
-        action=action,
-        due_on=line.due_on,
+        sensitive=not words.in_full,
+        because=words.because and one_line(words.because),
+        action=action and one_line(action),
+        due_on=words.due_on,
         days_over=max(over, 0),
         opened_on=line.opened_on,
         held_since=line.held_since if line.state == "held" else None,
-        held_why=one_line(line.held_why) if line.state == "held" and line.held_why and told_all else None,
+        held_why=words.if_full(one_line(line.held_why)) if line.state == "held" and line.held_why else None,
         last_cleared_on=line.last_cleared_on,
         inside=tuple(Inside(night.title(each.rule), statuses[each.flag_id]) for each in inside),
         unconfirmed=line.unconfirmed and statuses[line.flag_id] != "open",
-        answer=line.answer if told_all else None,
+        answer=words.if_full(line.answer),
         answered_on=line.answered_on,
         flips=line.flips,
     )

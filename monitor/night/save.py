@@ -13,6 +13,7 @@ from monitor.gate import comparison
 from monitor.messages import compose, manager_flags
 from monitor.messages.manager import Raised
 from monitor.messages.routes import plan_routes
+from monitor.messages.shown import shown_title
 from monitor.night.context import Judged, Night, NightOutcome, Outcome
 from monitor.night.publish import prepare_lists
 from monitor.outbox.due_time import find_due
@@ -130,7 +131,7 @@ def _describe_run(night: Night, judged: Judged, now: dt.datetime) -> dict[str, o
         "source_fingerprint": judged.intake.fingerprint,
         "rules_fingerprint": rulebook.fingerprint,
         "rule_meanings": json.dumps({rule.id: rule.meaning for rule in in_force}),
-        "rule_wordings": json.dumps({rule.id: [rule.shown_title, rule.because.text] for rule in in_force}),
+        "rule_wordings": json.dumps({rule.id: [shown_title(rule), rule.because.text] for rule in in_force}),
         "supplied": json.dumps(sorted(judged.intake.supplied)),
         "not_believed": json.dumps(sorted(verdict.not_believed)),
         "people": people,

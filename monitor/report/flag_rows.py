@@ -2,12 +2,14 @@
 
 import datetime as dt
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from sqlalchemy import Connection, select
 
 from monitor.flags.priority import WORST_FIRST, priority_sql
+from monitor.messages.shown import shown
 from monitor.report.contents import FlagList, FlagRow
 from monitor.store.bulk import WIDE_READ
 from monitor.store.tables import Flag, table_of
@@ -19,8 +21,18 @@ if TYPE_CHECKING:
 MOST_ROWS = 2_000
 """More than a page can be searched by eye; the lists have them all."""
 CONFIDENTIAL = "confidential"
-"""What a row says in place of the id of a sensitive rule, which may disclose."""
+"""What a row says in place of an id that may disclose."""
+GONE = "A rule no longer in the rulebook"
 LOOK = "Look at the record: what this is about stands there alone."
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFlag:
+    """What there is to say of a flag; the report's own ``since`` stands for its due date."""
+
+    rule: str
+    because: str = ""
+    due_on: None = None
 
 
 def list_flags(
@@ -77,13 +89,12 @@ def _row(
 ) -> FlagRow:
     """A sensitive rule is what a message may call it and no more, for a page travels as a message does."""
     flag, person, team, adviser, age, rule_id, severity, state, since = row
-    rule = rulebook.by_id.get(str(rule_id))
-    open_about = rule is not None and not rule.sensitive
+    words = shown(rulebook.by_id.get(str(rule_id)), ListedFlag(str(rule_id), why.get(flag, "")))  # type: ignore[call-overload]
     return FlagRow(
-        str(person), str(team), str(adviser or ""), age, str(rule_id) if open_about else CONFIDENTIAL,  # type: ignore[arg-type]
-        rule.shown_title if rule is not None else "A rule no longer in the rulebook", str(severity), state,  # type: ignore[arg-type]
-        since, max((as_at - since).days, 0), why.get(flag, "") if open_about else "",  # type: ignore[arg-type,operator,call-overload]
-        rule.action if open_about and rule is not None else LOOK, link(str(person)),
+        str(person), str(team), str(adviser or ""), age, words.rule or CONFIDENTIAL,  # type: ignore[arg-type]
+        words.title or GONE, str(severity), state,  # type: ignore[arg-type]
+        since, max((as_at - since).days, 0), words.because or "",  # type: ignore[arg-type,operator]
+        words.action or LOOK, link(str(person)),
     )  # fmt: skip
 
 

@@ -9,7 +9,9 @@ from sqlalchemy import Connection, or_, select
 
 from monitor.flags.priority import rank_sql
 from monitor.flags.state import is_waiver_in_force, quarantined_sql, waives
+from monitor.messages.shown import shown
 from monitor.report.contents import ClearingDays, Tally, WaiverFigures, WaiverRow, WhatWasDone
+from monitor.report.flag_rows import CONFIDENTIAL, GONE, ListedFlag
 from monitor.report.report_nights import Nights
 from monitor.store.tables import Answer, Escalation, Waiver, table_of
 from monitor.workspace import Workspace
@@ -50,7 +52,7 @@ def tell_clearing(
     found = []
     for severity, rule, cleared, standing, quarters in rows:
         known = rulebook.by_id.get(rule)
-        label = severity.capitalize() if not rule else known.title if known else "A rule no longer in the rulebook"
+        label = severity.capitalize() if not rule else known.title if known else GONE
         lower, median, upper = (round(each) for each in quarters) if quarters else (None, None, None)
         if cleared < FEWEST_FOR_QUARTILES:
             lower = upper = None
@@ -128,13 +130,12 @@ def _row(
     as_at: dt.date,
     link: Callable[[str], str | None],
 ) -> WaiverRow:
-    rule = rulebook.by_id.get(row.rule)
-    told = rule is not None and not rule.sensitive
+    words = shown(rulebook.by_id.get(row.rule), ListedFlag(row.rule))
     return WaiverRow(
         row.person_id,
         teams.get(row.person_id),
-        row.rule if told else "confidential",
-        rule.shown_title if rule is not None else "A rule no longer in the rulebook",
+        words.rule or CONFIDENTIAL,
+        words.title or GONE,
         meanings.get(row.reason, row.reason),
         row.waived_by,
         row.until_on,

@@ -86,11 +86,6 @@ class Rule:
     weak_mutants: Mapping[str, str]
 
     @property
-    def shown_title(self) -> str:
-        """Return what may be said of it in anything that travels."""
-        return self.email_title or self.title
-
-    @property
     def conditions(self) -> tuple[Condition, ...]:
         """Return the conditions its answer rests on."""
         return (self.applies_to, self.breach_if, *([self.due_on] if self.due_on else []))

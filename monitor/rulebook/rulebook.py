@@ -133,7 +133,8 @@ def _check_references(rules: Iterable[Rule], known: Iterable[str]) -> Iterable[s
 def _own_versions(rules: Mapping[str, Rule], replaced: Mapping[str, Rule]) -> Iterable[str]:
     for name, earlier in sorted(replaced.items()):
         if earlier.basis == "law" and rules[name].meaning != earlier.meaning:
-            yield f'"{earlier.shown_title}" stands for a legal duty; this authority uses its own version of it.'
+            title = earlier.email_title or earlier.title
+            yield f'"{title}" stands for a legal duty; this authority uses its own version of it.'
 
 
 def _adjust(rule: Rule, settings: RuleSettings, binder: Binder, problems: list[str]) -> tuple[Rule | None, list[str]]:
@@ -148,7 +149,9 @@ def _adjust(rule: Rule, settings: RuleSettings, binder: Binder, problems: list[s
     if rule.basis == "law" and loosened:
         problems.extend(_check_signed(settings, loosened, place))
         signed = f"{str(settings.reason).rstrip('. ')} (approved by {settings.approved_by})."
-        sentences = [f'"{rule.shown_title}" stands for a legal duty; {what}: {signed}' for what in loosened]
+        sentences = [
+            f'"{rule.email_title or rule.title}" stands for a legal duty; {what}: {signed}' for what in loosened
+        ]
     if not settings.enabled:
         return None, sentences
     if changed.limits != rule.limits:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from support.running_service import Council, Mail
 
 from monitor.config.settings import shipped
+from monitor.messages.shown import shown_title
 from monitor.rulebook.rulebook import load_rulebook
 from monitor.workdays import is_working_day
 
@@ -86,7 +87,7 @@ class Story:
             as_at = _as_at(mail).isoformat()
             for person, words in _news(mail):
                 for flag_id, rule, opened, resolved in spells[person]:
-                    title = self.rules[rule].shown_title
+                    title = shown_title(self.rules[rule])
                     if opened <= as_at < resolved and re.search(
                         rf"{re.escape(title)}( \((new|opened)|[.;\[]|$)", words
                     ):
