@@ -1,14 +1,15 @@
 """What each address is told: routing, sections, order, silence, and what is never said."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
 from monitor.config.delivery_settings import People, Team
 from monitor.messages.lead import LeadDigest, NoLead, compose_lead
 from monitor.messages.news import fold_flags
-from monitor.messages.parts import FlagLine, MessageContext, Told
+from monitor.messages.parts import FlagLine, MessageContext
 from monitor.messages.routes import plan_routes
+from monitor.messages.told import NOTHING_TOLD, Told, ToldFlag
 
 AS_AT = date(2026, 1, 12)
 BEFORE = date(2026, 1, 9)
@@ -65,13 +66,29 @@ def line(flag_id: int, person_id: str, rule: str = "plan", severity: str = "high
     return FlagLine(**(usual | given))
 
 
-def told(*lines: FlagLine, on: date = BEFORE) -> list[Told]:
-    return [Told(each.flag_id, each.person_id, each.severity, on) for each in lines]
+def told(*lines: FlagLine, on: date = BEFORE, **states: str) -> Told:
+    """What a lead was told by a digest of ``on``; ``states`` by person, where a flag was not called open."""
+    flags = {
+        each.flag_id: ToldFlag(each.person_id, each.severity, states.get(each.person_id, "open")) for each in lines
+    }
+    return Told(flags, last_digest=on)
 
 
-def compose(lines: list[FlagLine], told: list[Told], recipient: str = LEAD, **given: Any) -> LeadDigest | None:
-    the_night = given.pop("the_night", None) or night()
-    return compose_lead(recipient, the_night.routes.teams_of(recipient), lines, told, the_night, **given)
+def told_nothing(on: date) -> Told:
+    """What a lead knows whose only digest reported no flag."""
+    return Told(parts={"lead": on})
+
+
+def compose(
+    lines: list[FlagLine],
+    told: Told = NOTHING_TOLD,
+    recipient: str = LEAD,
+    the_night: MessageContext | None = None,
+    *,
+    full: bool = False,
+) -> LeadDigest | None:
+    the_night = the_night or night()
+    return compose_lead(recipient, lines, told, replace(the_night, full_list_from=AS_AT) if full else the_night)
 
 
 def sections(digest: LeadDigest | None) -> dict[str, list[str]]:
@@ -178,9 +195,9 @@ def test_someone_in_the_last_digest_with_another_flag_no_more_serious_is_new():
 
 def test_worse_is_measured_against_the_last_digest_and_not_an_earlier_one():
     known = line(1, "P001", "plan", "high", opened_on=date(2025, 12, 1))
-    then = [Told(1, "P001", "critical", BEFORE - timedelta(7)), *told(known)]
+    then = replace(known, severity="critical")
 
-    digest = compose([known, line(2, "P001", "homeless", "critical")], then)
+    digest = compose([known, line(2, "P001", "homeless", "critical")], told(then, known))
 
     assert sections(digest) == {"worse": ["P001"]}
 
@@ -284,7 +301,7 @@ def test_the_baseline_lists_the_critical_then_20_and_calls_nothing_new():
     critical = [line(n, f"C{n:03}", "homeless", "critical") for n in range(1, 4)]
     high = [line(100 + n, f"P{n:03}") for n in range(1, 41)]
 
-    digest = compose([*critical, *high], [], the_night=night(baseline=True))
+    digest = compose([*critical, *high], the_night=night(baseline=True))
 
     assert list(sections(digest)) == ["baseline"]
     assert len(digest.people) == 23
@@ -294,17 +311,15 @@ def test_the_baseline_lists_the_critical_then_20_and_calls_nothing_new():
 
 def test_the_day_after_the_baseline_is_silent_about_what_the_baseline_only_counted():
     high = [line(n, f"P{n:03}", opened_on=BEFORE) for n in range(1, 41)]
-    baseline = compose(high, [], the_night=night(as_at=BEFORE, baseline=True))
+    baseline = compose(high, the_night=night(as_at=BEFORE, baseline=True))
 
-    known = [
-        Told(each.flag_id, each.person_id, each.severity, BEFORE) for each in high if each.flag_id in baseline.flag_ids
-    ]
+    known = told(*(each for each in high if each.flag_id in baseline.flag_ids))
 
     assert compose(high, known) is None
 
 
 def test_a_lead_with_nothing_open_still_gets_the_baseline():
-    digest = compose([], [], the_night=night(baseline=True))
+    digest = compose([], the_night=night(baseline=True))
 
     assert digest.open_people == 0
 
@@ -428,7 +443,7 @@ def test_a_link_carries_the_id_quoted():
 
 
 def test_an_empty_last_digest_still_counts_as_one():
-    digest = compose([line(1, "P001")], [], the_night=night(), last_digest=BEFORE)
+    digest = compose([line(1, "P001")], told_nothing(BEFORE))
 
     assert digest.told_on == BEFORE
 
@@ -455,13 +470,13 @@ def test_the_weekly_list_goes_out_when_nothing_is_new_and_names_everyone_serious
 
 
 def test_the_weekly_list_goes_out_when_nothing_is_open_at_all():
-    digest = compose([], [], full=True, last_digest=BEFORE)
+    digest = compose([], told_nothing(BEFORE), full=True)
 
     assert (digest.open_people, digest.has_news) == (0, False)
 
 
 def test_the_baseline_counts_as_the_weekly_list():
-    digest = compose([line(1, "P001")], [], the_night=night(baseline=True), full=True)
+    digest = compose([line(1, "P001")], the_night=night(baseline=True), full=True)
 
     assert digest.holds == ("lead", "full")
     assert digest.rotas == ()
@@ -480,7 +495,7 @@ def test_a_flag_that_opens_a_third_time_says_check_the_source_and_is_not_called_
 def test_once_told_it_is_silent_until_it_has_been_stable_and_then_is_back():
     before = line(3, "P001", state="resolved", resolved_reason="cleared", flips=4)
     again = line(4, "P001", earlier_spells=3, last_cleared_on=BEFORE, flips=4)
-    memory = [Told(3, "P001", "high", BEFORE, "flipping"), *told(OLD)]
+    memory = told(before, OLD, P001="flipping")
 
     cleared = compose([before], memory)
     opened = compose([before, again], memory)
@@ -494,7 +509,7 @@ def test_a_flag_that_keeps_changing_is_counted_once_a_week_and_never_taken_for_t
     before = line(3, "P001", state="resolved", resolved_reason="cleared", flips=4)
     again = line(4, "P001", earlier_spells=3, last_cleared_on=BEFORE, flips=4)
 
-    digest = compose([before, again], [Told(3, "P001", "high", BEFORE, "flipping"), *told(OLD)], full=True)
+    digest = compose([before, again], told(before, OLD, P001="flipping"), full=True)
 
     assert digest.unsettled == 1
     assert digest.quiet == {3, 4}

@@ -15,8 +15,8 @@ from test_digests import AS_AT, HEAD, line, night
 from monitor.config.delivery_settings import People, Team
 from monitor.flags.escalation import Pause, count_working_days, find_pauses, latest_opening
 from monitor.messages.manager import ManagerDigest, Raised, compose_manager
-from monitor.messages.parts import render
 from monitor.messages.routes import plan_routes
+from monitor.messages.templates import render
 from monitor.store.tables import Escalation, FlagEvent, Waiver, table_of
 
 STEPS = {"critical": (2, 5), "high": (10, 20)}

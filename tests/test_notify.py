@@ -17,8 +17,8 @@ from monitor.config.delivery_settings import Delivery
 from monitor.delivery.channel import Channel, open_channel
 from monitor.delivery.notify_text import write_for_notify
 from monitor.errors import Problems
+from monitor.messages.parts import Posting
 from monitor.outbox import attempts
-from monitor.outbox.queue import Posting
 
 LATER = dt.timedelta(minutes=5)
 BOTH = "((body))\n\n((list))"

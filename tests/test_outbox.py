@@ -11,7 +11,7 @@ from support.running_service import NIGHT, Council, crowd, day, settled
 
 from monitor.errors import DeliveryError
 from monitor.outbox import attempts
-from monitor.outbox.due_time import find_due
+from monitor.outbox.queue import find_due
 from monitor.store.tables import Message, Person, table_of
 
 EIGHT = dt.time(8)

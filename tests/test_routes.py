@@ -14,9 +14,9 @@ from test_digests import BEFORE, compose, line, night, sections, told
 from monitor.config.delivery_settings import People, Team
 from monitor.config.escalation_settings import EscalationSettings, latest
 from monitor.config.settings import load_config
-from monitor.messages.parts import render
 from monitor.messages.route_table import describe, trace
 from monitor.messages.routes import plan_routes
+from monitor.messages.templates import render
 
 LEAD, COVER = "lead@example.gov.uk", "cover@example.gov.uk"
 COVERED = Team(name="Leaving Care North", lead=LEAD, cover=COVER, cover_until=dt.date(2026, 1, 31))
@@ -38,7 +38,7 @@ def test_a_cover_is_told_so_and_the_lead_who_comes_back_hears_of_what_only_the_c
     covered = night(routes=plan_routes([COVERED], People(), as_at=dt.date(2026, 1, 12)))
     after = night(routes=plan_routes([COVERED], People(), as_at=dt.date(2026, 2, 2)), as_at=dt.date(2026, 2, 2))
 
-    cover = compose(flags, [], recipient=COVER, the_night=covered)
+    cover = compose(flags, recipient=COVER, the_night=covered)
     meanwhile = compose(flags, told(flags[0]), recipient=LEAD, the_night=covered)
     back = compose(flags, told(flags[0]), recipient=LEAD, the_night=after)
 

@@ -15,8 +15,10 @@ from support.running_service import NIGHT, Council, crowd, day, settled
 
 from monitor.config.delivery_settings import People, Team
 from monitor.messages.lead import compose_lead
-from monitor.messages.parts import ComingDue, FlagLine, MessageContext, Told, WrittenMessage, render
+from monitor.messages.parts import ComingDue, FlagLine, MessageContext, WrittenMessage
 from monitor.messages.routes import plan_routes
+from monitor.messages.templates import render
+from monitor.messages.told import NOTHING_TOLD, Told, ToldFlag
 from monitor.rulebook import evaluation, examples
 from monitor.rulebook.evaluation import Counts
 from monitor.workspace import fetch, open_workspace
@@ -73,15 +75,16 @@ def night(**given: Any) -> MessageContext:
     return MessageContext(**usual | given)
 
 
-def message(lines: Sequence[FlagLine], told: Sequence[Told] = (), **given: Any) -> WrittenMessage:
+def message(lines: Sequence[FlagLine], told: Told = NOTHING_TOLD, **given: Any) -> WrittenMessage:
     coming = given.pop("coming", ())
-    digest = compose_lead(LEAD, ("North",), lines, told, night(**given), coming=coming)
+    digest = compose_lead(LEAD, lines, told, night(**given), coming)
     assert digest is not None
     return render(digest)
 
 
-def known(lines: Sequence[FlagLine]) -> list[Told]:
-    return [Told(one.flag_id, one.person_id, one.severity, NIGHT - dt.timedelta(1)) for one in lines]
+def known(lines: Sequence[FlagLine]) -> Told:
+    flags = {one.flag_id: ToldFlag(one.person_id, one.severity) for one in lines}
+    return Told(flags, last_digest=NIGHT - dt.timedelta(1))
 
 
 def everyones(rule: str) -> list[FlagLine]:

@@ -1,7 +1,7 @@
 """The words a person reads: subject, text and HTML of every message, and what a wrong template says."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -17,9 +17,10 @@ from monitor.messages import samples
 from monitor.messages.analyst import NightAccount, compose_analyst, compose_refused
 from monitor.messages.head import Week, compose_head
 from monitor.messages.lead import NoLead, compose_lead
-from monitor.messages.parts import FlagLine, MessageContext, Told, WrittenMessage, render, render_together
+from monitor.messages.parts import FlagLine, MessageContext, WrittenMessage
 from monitor.messages.routes import plan_routes
-from monitor.messages.templates import MESSAGES, open_templates, wrap_text
+from monitor.messages.templates import MESSAGES, open_templates, render, render_together, wrap_text
+from monitor.messages.told import NOTHING_TOLD, Told, ToldFlag
 from monitor.words import write_count, write_date, write_long_date
 
 AS_AT = date(2026, 1, 12)
@@ -91,8 +92,8 @@ def line(flag_id: int, person_id: str, rule: str = "plan", severity: str = "high
     return FlagLine(**(usual | given))
 
 
-def told(*lines: FlagLine) -> list[Told]:
-    return [Told(each.flag_id, each.person_id, each.severity, BEFORE) for each in lines]
+def told(*lines: FlagLine) -> Told:
+    return Told({each.flag_id: ToldFlag(each.person_id, each.severity) for each in lines}, last_digest=BEFORE)
 
 
 OLD = line(900, "P900", "contact", "medium", opened_on=BEFORE, because="Latest contact 1 November 2025.")
@@ -100,21 +101,20 @@ OLD = line(900, "P900", "contact", "medium", opened_on=BEFORE, because="Latest c
 
 def lead_mail(
     *lines: FlagLine,
-    known: list[Told] | None = None,
+    known: Told | None = None,
     recipient: str = LEAD,
     the_night: MessageContext | None = None,
-    **given: Any,
+    full: bool = False,
 ) -> WrittenMessage:
-    the_night = the_night or night()
-    known = told(OLD) if known is None else known
-    digest = compose_lead(recipient, the_night.routes.teams_of(recipient), lines, known, the_night, **given)
+    the_night = replace(the_night or night(), full_list_from=AS_AT if full else None)
+    digest = compose_lead(recipient, lines, told(OLD) if known is None else known, the_night)
     assert digest is not None
     return render(digest)
 
 
 def analyst_mail(*lines: FlagLine, the_night: MessageContext | None = None, **given: Any) -> WrittenMessage:
     usual: dict[str, Any] = {"intake": Intake(), "totals": {"plan": Counts(602, 500, 90, 12)}}
-    return render(compose_analyst(ANALYST, lines, [], the_night or night(), NightAccount(**(usual | given))))
+    return render(compose_analyst(ANALYST, lines, NOTHING_TOLD, the_night or night(), NightAccount(**(usual | given))))
 
 
 def squeeze(text: str) -> str:
@@ -162,7 +162,7 @@ def test_the_subject_is_marking_counts_and_date():
 
 
 def test_the_baseline_says_what_it_is():
-    mail = lead_mail(line(1, "P001"), known=[], the_night=night(baseline=True))
+    mail = lead_mail(line(1, "P001"), known=NOTHING_TOLD, the_night=night(baseline=True))
 
     assert mail.subject == "OFFICIAL-SENSITIVE Leaving care: baseline, 1 high - 12 January 2026"
     assert "This is your baseline, the first night the monitor has looked." in squeeze(mail.text)
@@ -173,7 +173,7 @@ def test_the_baseline_says_what_it_is():
 def test_a_baseline_that_cannot_list_everyone_counts_the_rest_and_says_where_they_are():
     lines = [line(n, f"P{n:03}") for n in range(1, 31)]
 
-    mail = lead_mail(*lines, known=[], the_night=night(baseline=True, lists_folder="L:/leaving-care"))
+    mail = lead_mail(*lines, known=NOTHING_TOLD, the_night=night(baseline=True, lists_folder="L:/leaving-care"))
 
     sentence = "And 10 more young people in the exception lists of 12 January 2026 (L:/leaving-care)."
     assert sentence in squeeze(mail.text)
@@ -181,14 +181,14 @@ def test_a_baseline_that_cannot_list_everyone_counts_the_rest_and_says_where_the
 
 
 def test_a_baseline_with_nothing_open_says_so():
-    mail = lead_mail(known=[], the_night=night(baseline=True))
+    mail = lead_mail(known=NOTHING_TOLD, the_night=night(baseline=True))
 
     assert mail.subject == "OFFICIAL-SENSITIVE Leaving care: baseline, nothing open - 12 January 2026"
     assert "Nothing is open." in mail.text
 
 
 def test_a_first_digest_after_the_baseline_night_says_why_everything_is_new():
-    mail = lead_mail(line(1, "P001"), known=[])
+    mail = lead_mail(line(1, "P001"), known=NOTHING_TOLD)
 
     assert "This is the first digest sent to this address, so everything open counts as new." in squeeze(mail.text)
 
@@ -201,7 +201,7 @@ def test_a_correction_says_so_in_subject_and_body():
 
 
 def test_a_message_that_may_have_arrived_is_owned_up_to():
-    mail = lead_mail(line(1, "P001"), perhaps_had=[date(2026, 1, 10)])
+    mail = lead_mail(line(1, "P001"), known=replace(told(OLD), perhaps_had=(date(2026, 1, 10),)))
 
     assert "You may have had some of this on 10 January 2026" in squeeze(mail.text)
     assert "You may have had some of this on 10 January 2026" in words_of(mail.html)
@@ -457,7 +457,7 @@ def test_a_long_word_is_never_broken_by_wrapping():
 
 def test_a_councils_own_template_is_used_and_the_rest_stay_as_shipped(tmp_path: Path):
     (tmp_path / "lead.subject.txt").write_text("Our own words")
-    digest = compose_lead(LEAD, ("Leaving Care North",), [line(1, "P001")], told(OLD), night())
+    digest = compose_lead(LEAD, [line(1, "P001")], told(OLD), night())
 
     mail = render(digest, open_templates(tmp_path))
 
@@ -479,7 +479,7 @@ def test_a_template_that_names_what_no_digest_has_is_refused_before_anything_is_
 
 def test_a_template_that_asks_a_digest_for_something_unknown_is_named_when_it_is_filled(tmp_path: Path):
     (tmp_path / "lead.txt").write_text("{{ digest.temas }}")
-    digest = compose_lead(LEAD, ("Leaving Care North",), [line(1, "P001")], told(OLD), night())
+    digest = compose_lead(LEAD, [line(1, "P001")], told(OLD), night())
 
     with pytest.raises(Problems, match=r"lead\.txt: .*temas"):
         render(digest, open_templates(tmp_path))
@@ -513,7 +513,7 @@ def test_a_name_no_message_has_is_found_by_trying_each_template(tmp_path: Path, 
 
 def test_a_subject_template_that_leaves_out_the_marking_still_has_it_first(tmp_path: Path):
     (tmp_path / "page.subject.txt").write_text("News of {{ parts | join }}")
-    digest = compose_lead(LEAD, ("Leaving Care North",), [line(1, "P001")], told(OLD), night())
+    digest = compose_lead(LEAD, [line(1, "P001")], told(OLD), night())
 
     mail = render(digest, open_templates(tmp_path))
 
@@ -521,7 +521,7 @@ def test_a_subject_template_that_leaves_out_the_marking_still_has_it_first(tmp_p
 
 
 def test_two_parts_make_one_message_with_one_frame():
-    digest = compose_lead(LEAD, ("Leaving Care North",), [line(1, "P001")], told(OLD), night(chain_head="a" * 64))
+    digest = compose_lead(LEAD, [line(1, "P001")], told(OLD), night(chain_head="a" * 64))
     week = compose_head(LEAD, (), Week(BEFORE, (), ()), night())
 
     mail = render_together((digest, week))

@@ -1,13 +1,14 @@
 """Decides what the analyst is told: what the night did, what the data lacks, why a night was refused."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Literal
 
 from monitor.messages.lead import NoLead
-from monitor.messages.parts import FlagLine, MessageContext, Told
+from monitor.messages.parts import FlagLine, MessageContext
+from monitor.messages.told import Told
 
 if TYPE_CHECKING:
     from monitor.caseload.intake import Intake
@@ -196,15 +197,14 @@ class RefusedDigest:
 
 
 def compose_analyst(
-    recipient: str, lines: Iterable[FlagLine], told: Iterable[Told], night: MessageContext, account: NightAccount
+    recipient: str, lines: Iterable[FlagLine], told: Told, night: MessageContext, account: NightAccount
 ) -> AnalystDigest:
     """The analyst's message: one on every accepted night. Of ``lines`` it takes the data flags only."""
-    known = {each.flag_id for each in told}
     by_rule: defaultdict[str, list[FlagLine]] = defaultdict(list)
     for line in lines:
         if line.severity == "data" and line.resolved_reason != "died":
             by_rule[line.rule].append(line)
-    data_rules = [_data_rule(rule, about, known, night, recipient) for rule, about in by_rule.items()]
+    data_rules = [_data_rule(rule, about, told.known, night, recipient) for rule, about in by_rule.items()]
     data_rules = sorted(
         (each for each in data_rules if each.new.total or each.open or each.held or each.cleared),
         key=lambda each: (-each.new.total, -each.open, each.rule),
@@ -255,7 +255,7 @@ def compose_refused(
 
 
 def _data_rule(
-    rule: str, about: Sequence[FlagLine], known: set[int], night: MessageContext, recipient: str
+    rule: str, about: Sequence[FlagLine], known: Collection[int], night: MessageContext, recipient: str
 ) -> DataRule:
     states = Counter(line.state for line in about)
     new = sorted(line.person_id for line in about if line.state == "open" and line.flag_id not in known)

@@ -23,11 +23,10 @@ from monitor.messages.attachment import write_attachment
 from monitor.messages.head import compose_head
 from monitor.messages.lead import NoLead, compose_lead
 from monitor.messages.manager import Raised, compose_manager
-from monitor.messages.parts import LINE_FIELDS, ComingDue, Digest, FlagLine, MessageContext, render, render_together
+from monitor.messages.parts import LINE_FIELDS, ComingDue, Digest, FlagLine, MessageContext, Posting
 from monitor.messages.routes import Routes, plan_routes
-from monitor.messages.templates import Templates
-from monitor.outbox.queue import Posting, tell
-from monitor.outbox.told import NOTHING_TOLD, Memory, load_memory
+from monitor.messages.templates import Templates, render, render_together
+from monitor.messages.told import NOTHING_TOLD, Told
 from monitor.rulebook.rulebook import Rulebook
 from monitor.store.nights import Ledger, find_withdrawn
 from monitor.workspace import Workspace, load_rows, step
@@ -47,19 +46,41 @@ class Post:
     unrouted: Mapping[str, int]
 
 
+@dataclass(frozen=True)
+class NightBasis:
+    """What the messages of one judged night rest on, beside its flags (``flag_line``).
+
+    ``told``: what each address was told before. ``raised``: what goes above the leads. ``deaths``: people newly
+    recorded as died.
+    """
+
+    rulebook: Rulebook
+    intake: "Intake"
+    evaluated: "Evaluation"
+    verdict: "Verdict"
+    surges: Sequence["Surge"]
+    deaths: Sequence[str]
+    told: Mapping[str, Told]
+    raised: Sequence[Raised]
+    lists_folder: str
+    attach_lists: bool = False
+
+    def told_to(self, address: str) -> Told:
+        return self.told.get(address, NOTHING_TOLD)
+
+
+def find_told_since(as_at: dt.date) -> dt.date:
+    """Return the first date of which a night must know what readers were told of resolved flags."""
+    return as_at - dt.timedelta(life.RECENT_DAYS)
+
+
 def describe_night(
-    config: Config,
-    rulebook: Rulebook,
-    ledger: Ledger,
-    as_at: dt.date,
-    *,
-    evaluated: "Evaluation | None" = None,
-    verdict: "Verdict | None" = None,
-    chain_head: str | None = None,
+    config: Config, rulebook: Rulebook, ledger: Ledger, as_at: dt.date, *, chain_head: str | None = None
 ) -> MessageContext:
-    """What every message of the night needs to know."""
-    meanings = json.loads(ledger.before.rule_meanings or "{}") if ledger.before else {}
-    changed = [rule.id for rule in rulebook.in_force(as_at) if meanings.get(rule.id, rule.meaning) != rule.meaning]
+    """Return what every message of the night needs to know, before the night's answers."""
+    in_force = rulebook.in_force(as_at)
+    before = ledger.before
+    meanings = json.loads((before.rule_meanings if before else None) or "{}")
     return MessageContext(
         as_at=as_at,
         authority=config.authority,
@@ -67,21 +88,14 @@ def describe_night(
         rules=rulebook.by_id,
         routes=plan_routes(config.teams, config.people, read_restricted(config.restricted), as_at=as_at),
         case_url=config.case_url,
-        baseline=ledger.before is None,
+        baseline=before is None,
         correction=ledger.tonight is not None,
         adjustments=tuple(rulebook.adjustments),
-        rules_changed=tuple(changed),
-        rules_withdrawn=find_withdrawn(ledger, (rule.id for rule in rulebook.in_force(as_at))),
-        not_assessed=evaluated.not_assessed if evaluated else {},
-        failed=evaluated.failed if evaluated else {},
-        verdict=verdict,
-        doubted=evaluated.doubted if evaluated else {},
-        previous_accepted_on=ledger.before.as_at if ledger.before else None,
+        rules_changed=tuple(rule.id for rule in in_force if meanings.get(rule.id, rule.meaning) != rule.meaning),
+        rules_withdrawn=find_withdrawn(ledger, (rule.id for rule in in_force)),
+        previous_accepted_on=before.as_at if before else None,
         chain_head=chain_head,
         lists_folder=str(config.lists.lists_folder) if config.lists.lists_folder else None,
-        service_wide={rule: {} for rule in measures.find_service_wide(rulebook.rules, evaluated.totals)}
-        if evaluated
-        else {},
         flips=config.digests.flips,
         flip_nights=config.digests.flip_nights,
         full_list_from=latest(config.digests.full_list_day, as_at),
@@ -106,56 +120,49 @@ def describe_night(
     makes=("not_a_spell", "restricted", "route"),
 )
 def write_all(
-    workspace: Workspace,
-    store: Connection,
-    night: MessageContext,
-    templates: Templates,
-    *,
-    intake: "Intake",
-    evaluated: "Evaluation",
-    deaths: Sequence[str],
-    surges: Sequence["Surge"],
-    lists_folder: str,
-    raised: Sequence[Raised] = (),
-    attach_lists: bool = False,
+    workspace: Workspace, store: Connection, night: MessageContext, templates: Templates, basis: NightBasis
 ) -> Post:
-    """One message for each address with something to hear, all its parts in one, from ``flag_line`` and the outbox."""
-    memory = load_memory(store, since=night.as_at - dt.timedelta(life.RECENT_DAYS))
-    night = replace(
-        night, baseline=night.baseline or not memory, service_wide=measures.by_team(workspace, night.service_wide)
-    )
+    """Return one message for each address that has something to be told, all its parts in one.
+
+    Reads ``flag_line`` and the other tables of the night.
+    """
+    night = _add_answers(workspace, night, basis)
     drafts: defaultdict[str, Draft] = defaultdict(Draft)
-    untold = _draft_leads(workspace, night, memory, drafts, attach_lists=attach_lists)
-    for address in {night.routes.escalate(one.step, one.line.team, one.line.person_id)[0] for one in raised}:
-        if address is not None:
-            had = memory.get(address, NOTHING_TOLD).perhaps_had
-            digest = compose_manager(address, raised, night, perhaps_had=had)
-            if digest is not None:
-                drafts[address].add(digest, escalations=digest.told)
-    _draft_summaries(workspace, store, night, memory, drafts)
-    leads_told = len(drafts)
+    untold = _draft_leads(workspace, night, basis, drafts)
+    _draft_managers(night, basis, drafts)
+    _draft_summaries(workspace, store, night, basis, drafts)
+    no_lead = _find_no_lead(workspace, night.routes)
+    account = replace(_account(workspace, store, night, basis), no_lead=no_lead, untold=untold, leads_told=len(drafts))
     analyst = night.routes.analyst
-    known = memory.get(analyst, NOTHING_TOLD)
-    news = _unheard(_data_lines(workspace), known)
-    unrouted = _unrouted(workspace, night.routes)
-    deaths = _untold_deaths(workspace, known.last.get("analyst"), deaths)
-    account = _account(workspace, intake, evaluated, unrouted, untold, deaths, leads_told, lists_folder)
-    account = replace(
-        account,
-        measures=measures.gather(workspace, store, night.as_at),
-        surges=tuple(surges),
-        waiting=count_waiting(workspace),
-        left=departures.count(workspace),
-        lost=departures.lost(workspace),
-        decided=decision_lists.count(workspace, night.as_at),
-        back=removed_people.list_back(store, night.as_at),
-    )
-    drafts[analyst].add(compose_analyst(analyst, news, known.told(), night, account), lines=news)
+    data_lines = _drop_unknown_ends(_load_data_lines(workspace), basis.told_to(analyst))
+    drafts[analyst].add(compose_analyst(analyst, data_lines, basis.told_to(analyst), night, account), lines=data_lines)
     postings = [
-        draft.finish(memory.get(address, NOTHING_TOLD), templates)
+        draft.finish(basis.told_to(address), templates)
         for address, draft in sorted(drafts.items(), key=lambda entry: (entry[0] == analyst, entry[0]))
     ]
-    return Post(tuple(postings), {one.team or "": one.people for one in unrouted})
+    return Post(tuple(postings), {team.team or "": team.people for team in no_lead})
+
+
+def write_refusal(
+    night: MessageContext, templates: Templates, why: Literal["refused", "unreadable", "failed"], reasons: Sequence[str]
+) -> Posting:
+    """Return what the analyst alone is told of a night that was not accepted."""
+    return Posting(render(compose_refused(night.routes.analyst, night, why, reasons), templates))
+
+
+def _add_answers(workspace: Workspace, night: MessageContext, basis: NightBasis) -> MessageContext:
+    """Return the night with what the rules and the gate said of it."""
+    evaluated = basis.evaluated
+    service_wide = measures.find_service_wide(basis.rulebook.rules, evaluated.totals)
+    return replace(
+        night,
+        baseline=night.baseline or not basis.told,
+        not_assessed=evaluated.not_assessed,
+        failed=evaluated.failed,
+        doubted=evaluated.doubted,
+        verdict=basis.verdict,
+        service_wide=measures.by_team(workspace, service_wide),
+    )
 
 
 PARTS = ("analyst", "manager", "lead", "head")
@@ -174,127 +181,114 @@ class Draft:
     listed: tuple[str, ...] = ()
     """Everyone in what is attached."""
 
-    def add(
-        self,
-        part: Digest,
-        *,
-        lines: Sequence[FlagLine] = (),
-        coming: tuple[ComingDue, ...] = (),
-        escalations: tuple[int, ...] = (),
-    ) -> None:
+    def add(self, part: Digest, *, lines: Iterable[FlagLine] = ()) -> None:
         self.parts.append(part)
         self.lines += lines
-        self.coming += coming
-        self.escalations += escalations
 
-    def finish(self, known: Memory, templates: Templates) -> Posting:
-        ordered = sorted(self.parts, key=lambda part: PARTS.index(part.kind))
-        told = tell(render_together(ordered, templates), self.lines, known)
-        # Whoever is in the list is looked at again before it goes, as those are whom the message names.
-        people = tuple(dict.fromkeys((*told.message.people, *self.listed)))
-        message = replace(told.message, people=people)
-        return replace(told, message=message, coming=self.coming, escalations=self.escalations, attached=self.attached)
+    def finish(self, told: Told, templates: Templates) -> Posting:
+        """Return the message, with what it makes an address newly know that was told ``told``."""
+        message = render_together(sorted(self.parts, key=lambda part: PARTS.index(part.kind)), templates)
+        # Everyone in the list is looked at again before it goes, as are those whom the message names.
+        people = tuple(dict.fromkeys((*message.people, *self.listed)))
+        return Posting(
+            replace(message, people=people),
+            _find_new_to(told, self.lines, set(message.flag_ids)),
+            coming=self.coming,
+            attached=self.attached,
+            escalations=self.escalations,
+        )
 
 
-def _draft_leads(
-    workspace: Workspace,
-    night: MessageContext,
-    memory: Mapping[str, Memory],
-    drafts: Mapping[str, Draft],
-    *,
-    attach_lists: bool,
-) -> int:
-    """Draft every lead's part; how many people nobody may be told of."""
+def _find_new_to(told: Told, lines: Iterable[FlagLine], reported: set[int]) -> tuple[tuple[int, str, str], ...]:
+    """Return the lines that a message reports and that differ from what its address was told."""
+    news = []
+    for line in lines:
+        known = told.flags.get(line.flag_id)
+        is_reported = line.flag_id in reported or (line.state == "resolved" and known is not None)
+        if is_reported and (known is None or (known.severity, known.state) != (line.severity, line.state)):
+            news.append((line.flag_id, line.severity, line.state))
+    return tuple(news)
+
+
+def _draft_leads(workspace: Workspace, night: MessageContext, basis: NightBasis, drafts: Mapping[str, Draft]) -> int:
+    """Draft every lead's part; return how many people nobody may be told of."""
     untold: set[str] = set()
-    coming = _coming_by_address(workspace, night.routes)
-    for address, lines in _lines_by_address(workspace, night, {*coming, *night.routes.names}):
+    coming = _load_coming(workspace, night.routes)
+    for address, lines in _load_lines(workspace, night, {*coming, *night.routes.names}):
         if address is None:
             untold.update(line.person_id for line in lines)
             continue
-        known = memory.get(address, NOTHING_TOLD)
-        news = _unheard(lines, known)
-        digest = compose_lead(
-            address,
-            night.routes.teams_of(address),
-            news,
-            known.told(),
-            night,
-            last_digest=known.last.get("lead"),
-            perhaps_had=known.perhaps_had,
-            coming=[
-                each
-                for each in coming.get(address, ())
-                if (each.person_id, each.rule, each.opens_on) not in known.coming
-            ],
-            full=_is_due(known.last.get("full"), night.full_list_from),
-        )
-        if digest is not None:
-            shown = [
-                replace(line, state="flipping") if line.flag_id in digest.flipping and line.state == "open" else line
-                for line in news
-                if line.flag_id not in digest.quiet
-            ]
-            drafts[address].add(digest, lines=shown, coming=digest.coming_told)
-            if attach_lists:
-                drafts[address].attached, drafts[address].listed = write_attachment(workspace, lines, night)
+        told = basis.told_to(address)
+        news = _drop_unknown_ends(lines, told)
+        digest = compose_lead(address, news, told, night, coming.get(address, ()))
+        if digest is None:
+            continue
+        draft = drafts[address]
+        draft.add(digest, lines=_mark_flipping(news, digest.flipping, digest.quiet))
+        draft.coming += digest.coming_told
+        if basis.attach_lists:
+            draft.attached, draft.listed = write_attachment(workspace, lines, night)
     return len(untold)
 
 
+def _mark_flipping(lines: Iterable[FlagLine], flipping: frozenset[int], quiet: frozenset[int]) -> list[FlagLine]:
+    """Return the lines as the address is taken to know them: without the quiet ones."""
+    return [
+        replace(line, state="flipping") if line.flag_id in flipping and line.state == "open" else line
+        for line in lines
+        if line.flag_id not in quiet
+    ]
+
+
+def _draft_managers(night: MessageContext, basis: NightBasis, drafts: Mapping[str, Draft]) -> None:
+    """Draft the part of each address to which something was newly escalated."""
+    routes = night.routes
+    for address in {routes.escalate(flag.step, flag.line.team, flag.line.person_id)[0] for flag in basis.raised}:
+        if address is not None:
+            perhaps_had = basis.told_to(address).perhaps_had
+            digest = compose_manager(address, basis.raised, night, perhaps_had=perhaps_had)
+            if digest is not None:
+                drafts[address].add(digest)
+                drafts[address].escalations += digest.told
+
+
 def _draft_summaries(
-    workspace: Workspace,
-    store: Connection,
-    night: MessageContext,
-    memory: Mapping[str, Memory],
-    drafts: Mapping[str, Draft],
+    workspace: Workspace, store: Connection, night: MessageContext, basis: NightBasis, drafts: Mapping[str, Draft]
 ) -> None:
     """Draft the weekly summary of each head who has had none this week."""
     heads = {**night.routes.headed, **({night.routes.head: ()} if night.routes.head else {})}
     for address, teams in heads.items():
-        known = memory.get(address, NOTHING_TOLD)
-        had_on = known.last.get("summary")
-        if _is_due(had_on, night.summary_from):
-            since = had_on or night.as_at - dt.timedelta(7)
+        told = basis.told_to(address)
+        if told.is_due("summary", night.summary_from):
+            since = told.parts.get("summary") or night.as_at - dt.timedelta(7)
             week = gather(workspace, store, night.as_at, since, teams or None)
-            drafts[address].add(compose_head(address, teams, week, night, perhaps_had=known.perhaps_had))
+            drafts[address].add(compose_head(address, teams, week, night, perhaps_had=told.perhaps_had))
 
 
-def _is_due(had_on: dt.date | None, since: dt.date | None) -> bool:
-    """Whether what goes once a week is due, if the last that was accepted is of ``had_on``."""
-    return since is not None and (had_on is None or had_on < since)
+def _drop_unknown_ends(lines: Sequence[FlagLine], told: Told) -> list[FlagLine]:
+    """Return the lines without the resolved flags that this address never knew of, or knows to be resolved."""
+    return [line for line in lines if line.state != "resolved" or not told.knows_resolved(line.flag_id)]
 
 
-def write_refusal(
-    night: MessageContext, templates: Templates, why: Literal["refused", "unreadable", "failed"], reasons: Sequence[str]
-) -> Posting:
-    """What the analyst alone is told of a night that was not accepted."""
-    digest = compose_refused(night.routes.analyst, night, why, reasons)
-    return Posting(render(digest, templates))
-
-
-def _unheard(lines: Sequence[FlagLine], known: Memory) -> list[FlagLine]:
-    """The lines without those resolved flags that this address never knew of, or knows to be resolved."""
-    return [line for line in lines if line.state != "resolved" or not known.knows_resolved(line.flag_id)]
-
-
-def _coming_by_address(workspace: Workspace, routes: Routes) -> dict[str | None, list[ComingDue]]:
-    """What comes due within days and is not said in another's line, by the address that may hear of it."""
+def _load_coming(workspace: Workspace, routes: Routes) -> dict[str | None, list[ComingDue]]:
+    """Return what comes due within days and is not said in another's line, by the address that may be told."""
     fields = ", ".join(ComingDue.__dataclass_fields__)
     rows = workspace.execute(f"""
         SELECT {fields} FROM coming_due
         WHERE days_until <= {coming_due.SOON} AND severity <> 'data' AND NOT inside ORDER BY ALL
     """)
     found: dict[str | None, list[ComingDue]] = {}
-    for each in (ComingDue(*row) for row in rows.fetchall()):
-        found.setdefault(routes.address(each.team, each.person_id), []).append(each)
+    for due in (ComingDue(*row) for row in rows.fetchall()):
+        found.setdefault(routes.address(due.team, due.person_id), []).append(due)
     return found
 
 
-def _lines_by_address(
+def _load_lines(
     workspace: Workspace, night: MessageContext, others: Iterable[str | None]
 ) -> Iterator[tuple[str | None, list[FlagLine]]]:
-    """Each address with the lines that go there; restricted people's to the head of service, or to nobody.
+    """Yield each address with the lines that go there; restricted people's to the head of service, or to nobody.
 
-    ``others``: addresses that have something else to hear, if no lines.
+    ``others``: addresses that have something else to be told, if no lines.
     """
     routes = night.routes
     teams = [row[0] for row in workspace.execute("SELECT DISTINCT team FROM flag_line").fetchall()]
@@ -303,7 +297,6 @@ def _lines_by_address(
     load_rows(
         workspace, "not_a_spell", {"reason": "VARCHAR"}, [(reason,) for reason in (*life.NOT_A_SPELL, "handed on")]
     )
-    heard = set()
     rows = workspace.execute(
         f"""
         SELECT CASE WHEN restricted.person_id IS NULL THEN route.address ELSE $head END AS address,
@@ -319,75 +312,70 @@ def _lines_by_address(
         """,
         {"head": routes.head, "flips_from": night.as_at - dt.timedelta(night.flip_nights)},
     ).fetchall()
+    with_lines = set()
     for address, group in groupby(rows, key=itemgetter(0)):
-        heard.add(address)
+        with_lines.add(address)
         yield address, [FlagLine(*row[1:]) for row in group]
     for address in others:
-        if address is not None and address not in heard:
+        if address is not None and address not in with_lines:
             yield address, []
 
 
-def _data_lines(workspace: Workspace) -> list[FlagLine]:
+def _load_data_lines(workspace: Workspace) -> list[FlagLine]:
     fields = ", ".join(LINE_FIELDS)
     query = f"SELECT {fields} FROM flag_line WHERE severity = 'data' ORDER BY person_id, rule"
     return [FlagLine(*row) for row in workspace.execute(query).fetchall()]
 
 
-def _unrouted(workspace: Workspace, routes: Routes) -> list[NoLead]:
-    """People on tonight's caseload by team, where the team has nobody to tell."""
+def _find_no_lead(workspace: Workspace, routes: Routes) -> tuple[NoLead, ...]:
+    """Return how many are on tonight's caseload by team, where the team has nobody to tell."""
     rows = workspace.execute(
         "SELECT coalesce(allocated_team, ''), count(*) FROM caseload "
         "WHERE NOT died AND first_seen_on IS NOT NULL GROUP BY ALL"
     )
-    found = []
-    for team, people in sorted(rows.fetchall()):
-        why = routes.unrouted(team)
-        if why is not None:
-            found.append(NoLead(team or None, why, people))
-    return found
+    teams = ((team, routes.unrouted(team), people) for team, people in sorted(rows.fetchall()))
+    return tuple(NoLead(team or None, why, people) for team, why, people in teams if why is not None)
 
 
-def _account(
-    workspace: Workspace,
-    intake: "Intake",
-    evaluated: "Evaluation",
-    unrouted: Sequence[NoLead],
-    untold: int,
-    deaths: Sequence[str],
-    leads_told: int,
-    lists_folder: str,
-) -> NightAccount:
+def _account(workspace: Workspace, store: Connection, night: MessageContext, basis: NightBasis) -> NightAccount:
+    """Return what the analyst is told of the night, but for who was told what."""
+
     def counted(query: str) -> dict[str, int]:
         return {str(row[0]): row[1] for row in workspace.execute(query).fetchall()}
 
+    analyst = basis.told_to(night.routes.analyst)
     return NightAccount(
-        intake=intake,
-        totals=evaluated.totals,
-        cannot_fire=evaluated.cannot_fire,
-        caveats=evaluated.caveats,
+        intake=basis.intake,
+        totals=basis.evaluated.totals,
+        cannot_fire=basis.evaluated.cannot_fire,
+        caveats=basis.evaluated.caveats,
         opened=counted("SELECT rule, count(*) FROM flag_line WHERE change = 'opened' GROUP BY ALL"),
         unreadable=counted('SELECT "column", count(*) FROM unreadable WHERE "column" <> \'\' GROUP BY ALL'),
         cannot_assess=counted("SELECT missing, count(*) FROM cannot_assess_list GROUP BY ALL"),
         changes=counted("SELECT change, count(*) FROM flag_line WHERE change IS NOT NULL GROUP BY ALL"),
-        no_lead=tuple(unrouted),
-        untold=untold,
-        deaths=tuple(deaths),
-        alive_again=_alive_again(workspace),
-        leads_told=leads_told,
-        lists_folder=lists_folder,
+        deaths=_find_untold_deaths(workspace, analyst.parts.get("analyst"), basis.deaths),
+        alive_again=_find_alive_again(workspace),
+        lists_folder=basis.lists_folder,
+        measures=measures.gather(workspace, store, night.as_at),
+        surges=tuple(basis.surges),
+        waiting=count_waiting(workspace),
+        left=departures.count(workspace),
+        lost=departures.lost(workspace),
+        decided=decision_lists.count(workspace, night.as_at),
+        back=removed_people.list_back(store, night.as_at),
     )
 
 
-def _untold_deaths(workspace: Workspace, last: dt.date | None, tonight: Sequence[str]) -> list[str]:
-    """Tonight's new deaths, and those of nights since ``last``, whose message to the analyst never went."""
+def _find_untold_deaths(workspace: Workspace, last: dt.date | None, tonight: Iterable[str]) -> tuple[str, ...]:
+    """Return tonight's new deaths, and those of nights since ``last``, whose message to the analyst never went."""
     rows = workspace.execute(
         "SELECT person_id FROM roster_tonight WHERE died_on IS NOT NULL AND ($last IS NULL OR died_on > $last)",
         {"last": last},
     )
-    return sorted({*tonight, *(row[0] for row in rows.fetchall())})
+    return tuple(sorted({*tonight, *(row[0] for row in rows.fetchall())}))
 
 
-def _alive_again(workspace: Workspace) -> tuple[str, ...]:
-    """People recorded as died whom tonight's records say are alive, until somebody confirms it."""
+def _find_alive_again(workspace: Workspace) -> tuple[str, ...]:
+    """Return people recorded as died whom tonight's records say are alive, until somebody confirms it."""
     rows = workspace.execute("SELECT person_id FROM roster_tonight WHERE alive_again_on IS NOT NULL ORDER BY person_id")
     return tuple(row[0] for row in rows.fetchall())

@@ -1,15 +1,17 @@
 """Decides what each team lead is told tonight: one digest per address, changes first, worst first."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 from monitor.flags.waivers import Ending, remind
-from monitor.messages.news import NEWS, OPEN, Kind, PersonNews, gather, remember, stand
-from monitor.messages.parts import ComingDue, FlagLine, MessageContext, Told
+from monitor.messages.news import NEWS, OPEN, Kind, PersonNews, compare_person, gather_people
+from monitor.messages.parts import ComingDue, FlagLine, MessageContext
 from monitor.messages.routes import Cover, Routes, Unrouted
 from monitor.messages.sections import LISTED, Rota, Section, rotas, section
+from monitor.messages.told import Told
 from monitor.rulebook.severity import SEVERITIES
 from monitor.words import one_line
 
@@ -126,100 +128,162 @@ class LeadDigest:
         return any(self.counts.values()) or bool(self.answers)
 
 
+@dataclass(frozen=True)
+class LeadNews:
+    """Everything that may be news to one lead tonight."""
+
+    people: Sequence[PersonNews]
+    ending: tuple[EndingLine, ...]
+    answers: tuple[tuple[str, int], ...]
+    coming: Sequence[ComingDue]
+
+    @cached_property
+    def by_kind(self) -> Mapping[Kind, Sequence[PersonNews]]:
+        found: defaultdict[Kind, list[PersonNews]] = defaultdict(list)
+        for person in self.people:
+            if person.kind:
+                found[person.kind].append(person)
+        return found
+
+    @cached_property
+    def ended(self) -> Counter[str]:
+        """Flags that ended otherwise than well, by how."""
+        return Counter(reason for person in self.people for reason in person.ended)
+
+    @cached_property
+    def still_open(self) -> Sequence[PersonNews]:
+        return [person for person in self.people if person.severity]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        kinds: dict[str, int] = {kind: len(self.by_kind.get(kind, ())) for kind in NEWS}
+        return kinds | {"ended": self.ended.total(), "coming": len(self.coming), "ending": len(self.ending)}
+
+
 def compose_lead(
-    recipient: str,
-    teams: Sequence[str],
-    lines: Iterable[FlagLine],
-    told: Iterable[Told],
-    night: MessageContext,
-    *,
-    last_digest: date | None = None,
-    perhaps_had: Sequence[date] = (),
-    coming: Sequence[ComingDue] = (),
-    full: bool = False,
+    recipient: str, lines: Iterable[FlagLine], told: Told, night: MessageContext, coming: Iterable[ComingDue] = ()
 ) -> LeadDigest | None:
-    """What this address is told tonight, or None when it would hear nothing new.
+    """Return what this address is told tonight, or None when it would hear nothing new.
 
     Lines that the routes send to another address, data flags and everything about someone who died tonight
-    are left out, whoever asks. ``told`` is what accepted digests have told this address; ``last_digest`` is
-    when it had one, which may have reported nothing. ``perhaps_had``: messages that may not have arrived.
-    ``coming``: what comes due within days and this address has not been told; the baseline only counts it.
-    ``full``: the weekly list is due, which goes whether or not anything is new.
+    are left out, whoever asks. ``coming``: what comes due within days; what this address was told of is left out, and
+    the baseline only counts the rest. The weekly list goes whether or not anything is new.
     """
-    lines = tuple(lines)
-    aside = [line for line in lines if line.rule in night.service_wide]
-    lines = tuple(line for line in lines if line.rule not in night.service_wide)
-    coming = _gather_coming(recipient, coming, night)
-    memory = remember(told)
-    told_on = last_digest or memory.told_on
+    everyones = tuple(lines)
+    aside = [line for line in everyones if line.rule in night.service_wide]
+    about_people = [line for line in everyones if line.rule not in night.service_wide]
+    told_on = told.lead_told_on
     baseline = night.baseline and told_on is None
-    people = [stand(about, memory, night, baseline=baseline) for about in gather(recipient, lines, night.routes)]
-    by_kind: defaultdict[Kind, list[PersonNews]] = defaultdict(list)
-    for person in people:
-        if person.kind:
-            by_kind[person.kind].append(person)
-    ended = Counter(reason for person in people for reason in person.ended)
-    ending = _gather_ending(people, told_on, night)
-    answers = _count_answers(people, told_on)
-    news = ended or coming or ending or answers or any(by_kind.get(kind) for kind in NEWS)
-    if not (baseline or full or news):
+    full = told.is_due("full", night.full_list_from)
+    news = _find_news(recipient, about_people, told, night, coming)
+    if not (baseline or full or any(news.counts.values()) or news.answers):
         return None
 
-    several = len(teams) != 1
-    sections = tuple(section(kind, by_kind[kind], night, several_teams=several) for kind in NEWS if kind in by_kind)
-    still = [person for person in people if person.severity]
-    by_severity = Counter(person.severity for person in still)
-    coming_lines = () if baseline else tuple(_coming_line(each, night) for each in coming[:LISTED])
-    critical = _glance(still, night)
-    rota = rotas(still, night) if full and not baseline else ()
-    named = [person.person_id for each in sections for person in each.people]
-    named += [person_id for each in sections for person_id, _ in each.pooled]
-    named += [line.person_id for line in coming_lines] + [line.person_id for line in ending]
-    named += [person_id for each in critical for person_id, _ in each.people]
-    named += [person_id for each in rota for _, ids in each.named for person_id, _ in ids]
-    quiet = frozenset(flag_id for person in people for flag_id in person.quiet)
-    flipping = {flag_id for person in people for flag_id, status in person.statuses.items() if status == "flipping"}
-    flipping |= {line.flag_id for line in lines if line.flag_id in memory.flipping and line.flips >= night.flips}
-    reported = [flag_id for person in people for flag_id in person.statuses if flag_id not in quiet]
-    reported += [
-        line.flag_id for about in gather(recipient, aside, night.routes) for line in about if line.state in OPEN
-    ]
+    teams = night.routes.teams_of(recipient)
+    sections = tuple(
+        section(kind, news.by_kind[kind], night, several_teams=len(teams) != 1) for kind in NEWS if kind in news.by_kind
+    )
+    coming_lines = () if baseline else tuple(_coming_line(due, night) for due in news.coming[:LISTED])
+    critical = _glance(news.still_open, night)
+    rota = rotas(news.still_open, night) if full and not baseline else ()
+    quiet = frozenset(flag_id for person in news.people for flag_id in person.quiet)
     return LeadDigest(
         recipient=recipient,
         night=night,
-        teams=tuple(teams),
+        teams=teams,
         sections=sections,
-        counts={kind: len(by_kind.get(kind, ())) for kind in NEWS}
-        | {"ended": ended.total(), "coming": len(coming), "ending": len(ending)},
-        open_people=len(still),
-        open_by_severity={each: by_severity[each] for each in SEVERITIES if by_severity[each]},
-        ended=dict(ended),
-        waived=sum(len(person.waived) for person in people),
-        no_lead=_count_without_lead(still, night.routes),
-        restricted=sum(person.person_id in night.routes.restricted for person in still),
+        counts=news.counts,
+        open_people=len(news.still_open),
+        open_by_severity=_count_by_severity(news.still_open),
+        ended=dict(news.ended),
+        waived=sum(len(person.waived) for person in news.people),
+        no_lead=_count_without_lead(news.still_open, night.routes),
+        restricted=sum(person.person_id in night.routes.restricted for person in news.still_open),
         told_on=told_on,
-        perhaps_had=tuple(perhaps_had),
-        rules_changed=tuple(night.title(rule) for rule in night.rules_changed),
-        failed=tuple(night.title(rule) for rule in night.failed),
-        flag_ids=tuple(reported),
-        people=tuple(dict.fromkeys(named)),
-        critical=critical,
-        critical_people=tuple(
-            (person.person_id, night.link(person.person_id))
-            for person in sorted(still, key=lambda each: each.rank)
-            if person.severity == "critical"
+        perhaps_had=told.perhaps_had,
+        rules_changed=tuple(map(night.title, night.rules_changed)),
+        failed=tuple(map(night.title, night.failed)),
+        flag_ids=_find_reported(recipient, news.people, quiet, aside, night),
+        people=tuple(
+            dict.fromkeys(
+                (
+                    *_name_listed(sections),
+                    *(line.person_id for line in coming_lines),
+                    *(line.person_id for line in news.ending),
+                    *(person_id for each in critical for person_id, _ in each.people),
+                    *(person_id for each in rota for _, ids in each.named for person_id, _ in ids),
+                )
+            )
         ),
+        critical=critical,
+        critical_people=_name_critical(news.still_open, night),
         coming=coming_lines,
-        coming_told=tuple(coming),
-        ending=ending,
-        answers=answers,
+        coming_told=tuple(news.coming),
+        ending=news.ending,
+        answers=news.answers,
         service=_sum_service(recipient, night) if baseline or full else (),
         covering=night.routes.covered_by(recipient),
         full=full,
         rotas=rota,
-        unsettled=sum(status == "unsettled" for person in people for status in person.statuses.values()),
-        flipping=frozenset(flipping),
+        unsettled=sum(status == "unsettled" for person in news.people for status in person.statuses.values()),
+        flipping=_find_flipping(news.people, about_people, told, night),
         quiet=quiet,
+    )
+
+
+def _find_news(
+    recipient: str, lines: Sequence[FlagLine], told: Told, night: MessageContext, coming: Iterable[ComingDue]
+) -> LeadNews:
+    told_on = told.lead_told_on
+    baseline = night.baseline and told_on is None
+    people = [
+        compare_person(about, told, night, baseline=baseline) for about in gather_people(recipient, lines, night.routes)
+    ]
+    return LeadNews(
+        people=people,
+        ending=_gather_ending(people, told_on, night),
+        answers=_count_answers(people, told_on),
+        coming=_gather_coming(recipient, coming, told, night),
+    )
+
+
+def _count_by_severity(people: Iterable[PersonNews]) -> dict[str, int]:
+    counts = Counter(person.severity for person in people)
+    return {severity: counts[severity] for severity in SEVERITIES if counts[severity]}
+
+
+def _name_listed(sections: Iterable[Section]) -> list[str]:
+    """Return everyone whom a section names, by line before by id."""
+    lines = [person.person_id for each in sections for person in each.people]
+    return lines + [person_id for each in sections for person_id, _ in each.pooled]
+
+
+def _name_critical(people: Iterable[PersonNews], night: MessageContext) -> tuple[tuple[str, str | None], ...]:
+    ordered = sorted((person for person in people if person.severity == "critical"), key=lambda person: person.rank)
+    return tuple((person.person_id, night.link(person.person_id)) for person in ordered)
+
+
+def _find_flipping(
+    people: Iterable[PersonNews], lines: Iterable[FlagLine], told: Told, night: MessageContext
+) -> frozenset[int]:
+    """Return the flags that this address has heard, now or before, keep opening and clearing."""
+    now = (flag_id for person in people for flag_id, status in person.statuses.items() if status == "flipping")
+    before = (line.flag_id for line in lines if told.says_flipping(line.flag_id) and line.flips >= night.flips)
+    return frozenset((*now, *before))
+
+
+def _find_reported(
+    recipient: str,
+    people: Iterable[PersonNews],
+    quiet: Collection[int],
+    aside: Iterable[FlagLine],
+    night: MessageContext,
+) -> tuple[int, ...]:
+    """Return every open flag that the digest tells of, by line or by count; ``aside``: those said of the service."""
+    of_service = (line for about in gather_people(recipient, aside, night.routes) for line in about)
+    return (
+        *(flag_id for person in people for flag_id in person.statuses if flag_id not in quiet),
+        *(line.flag_id for line in of_service if line.state in OPEN),
     )
 
 
@@ -227,33 +291,35 @@ def _glance(people: Iterable[PersonNews], night: MessageContext) -> tuple[Glance
     """Every critical flag that stands, folded ones too, by what a message calls it; the commonest last."""
     found: defaultdict[str | None, list[str]] = defaultdict(list)
     for person in sorted(people, key=lambda each: each.person_id):
-        lines = [line for line, _ in person.each() if line.severity == "critical"]
+        lines = [line for line in person.open_lines if line.severity == "critical"]
         for title in dict.fromkeys(night.title(line.rule) for line in lines):
             found[title].append(person.person_id)
     ordered = sorted(found.items(), key=lambda entry: (len(entry[1]), entry[0] or ""))
     return tuple(Glance(title, tuple((each, night.link(each)) for each in ids)) for title, ids in ordered)
 
 
-def _gather_coming(recipient: str, coming: Iterable[ComingDue], night: MessageContext) -> list[ComingDue]:
-    """What this address may be told of, soonest first; a rule it hears of once for the service is left out."""
+def _gather_coming(recipient: str, coming: Iterable[ComingDue], told: Told, night: MessageContext) -> list[ComingDue]:
+    """Return what this address is newly told of, soonest first; a rule said once of the service is left out."""
     return sorted(
         (
-            each
-            for each in coming
-            if each.rule not in night.service_wide and night.routes.address(each.team, each.person_id) == recipient
+            due
+            for due in coming
+            if due.rule not in night.service_wide
+            and (due.person_id, due.rule, due.opens_on) not in told.coming
+            and night.routes.address(due.team, due.person_id) == recipient
         ),
-        key=lambda each: (each.opens_on, each.person_id, each.rule),
+        key=lambda due: (due.opens_on, due.person_id, due.rule),
     )
 
 
-def _coming_line(each: ComingDue, night: MessageContext) -> ComingLine:
+def _coming_line(due: ComingDue, night: MessageContext) -> ComingLine:
     return ComingLine(
-        each.person_id,
-        night.link(each.person_id),
-        one_line(each.personal_adviser) if each.personal_adviser else None,
-        night.title(each.rule),
-        None if each.on_birthday else each.opens_on,
-        each.days_until,
+        due.person_id,
+        night.link(due.person_id),
+        one_line(due.personal_adviser) if due.personal_adviser else None,
+        night.title(due.rule),
+        None if due.on_birthday else due.opens_on,
+        due.days_until,
     )
 
 
@@ -276,7 +342,7 @@ def _count_answers(people: Iterable[PersonNews], told_on: date | None) -> tuple[
     """The answers that have come in since the last digest about flags that still stand, by what they say."""
     found: Counter[str] = Counter()
     for person in people:
-        for line in (*(line for line, _ in person.each()), *person.waived):
+        for line in (*person.open_lines, *person.waived):
             if line.answer and line.answer_noticed_on and (told_on is None or line.answer_noticed_on > told_on):
                 found[line.answer] += 1
     return tuple(found.most_common())

@@ -1,7 +1,8 @@
-"""One night's escalations: decided from the flags as the night leaves them, saved, and laid out for the messages."""
+"""One night's escalations: decided from the flags as the night leaves them, saved, and listed for the messages."""
 
 import datetime as dt
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, func, select
@@ -11,7 +12,6 @@ from monitor.flags.escalation import EscalationTerms, PutRight
 from monitor.messages.manager import Raised
 from monitor.messages.parts import LINE_FIELDS, FlagLine
 from monitor.messages.routes import Routes
-from monitor.outbox.told import load_told_escalations
 from monitor.store.events import Stamp
 from monitor.store.tables import Run, table_of
 from monitor.workspace import Workspace, load_rows, step
@@ -21,37 +21,45 @@ if TYPE_CHECKING:
     from monitor.rulebook.rulebook import Rulebook
 
 
+@dataclass(frozen=True)
+class EscalationBasis:
+    """What a night's escalations rest on. ``told``: those that a reader has had; ``corrects``: runs put right."""
+
+    settings: "EscalationSettings"
+    rulebook: "Rulebook"
+    routes: Routes
+    as_at: dt.date
+    told: Collection[int]
+    corrects: Collection[int] = ()
+
+
 @step(reads=("settled", "flag_line"), makes=("escalating_rule", "escalation_limit", "raised"))
-def settle(
+def escalate_flags(
     workspace: Workspace,
     store: Connection,
-    settings: "EscalationSettings",
-    rulebook: "Rulebook",
-    routes: Routes,
-    as_at: dt.date,
+    basis: EscalationBasis,
     *,
-    corrects: Collection[int] = (),
     run_id: int | None = None,
     recorded_at: dt.datetime | None = None,
 ) -> tuple[Raised, ...]:
-    """Every step reached that no reader has had yet, tonight's among them, of flags that are open tonight.
+    """Return every step reached that no reader has had yet, tonight's among them, of flags that are open tonight.
 
     With a ``run_id``, tonight's are saved inside the caller's transaction.
     """
-    told = load_told_escalations(store)
-    rules = [rule.id for rule in rulebook.rules if rule.escalate]
-    terms, put_right = EscalationTerms(settings.steps, rules), PutRight(corrects, told)
+    as_at, told = basis.as_at, basis.told
+    rules = [rule.id for rule in basis.rulebook.rules if rule.escalate]
+    terms, put_right = EscalationTerms(basis.settings.steps, rules), PutRight(basis.corrects, told)
     new, back = escalation.decide(workspace, store, terms, as_at, put_right)
-    standing = escalation.load_standing(store, told)
+    untold = escalation.load_standing(store, told)
     if run_id is not None and recorded_at is not None and (new or back):
-        recipients = {one.number: routes.escalate(one.step, one.team, one.person_id) for one in new}
+        recipients = {step.number: basis.routes.escalate(step.step, step.team, step.person_id) for step in new}
         escalation.save(store, new, back, recipients, Stamp(as_at, recorded_at, run_id))
-    gone = {one.number for one in back}
-    waiting = [one for one in standing if one.number not in gone] + new
-    return _lay_out(workspace, waiting, _first_night(store) or as_at)
+    gone = {step.number for step in back}
+    waiting = [step for step in untold if step.number not in gone] + new
+    return _list_raised(workspace, waiting, _find_first_night(store) or as_at)
 
 
-def _first_night(store: Connection) -> dt.date | None:
+def _find_first_night(store: Connection) -> dt.date | None:
     run = table_of(Run)
     first: dt.date | None = store.execute(
         select(func.min(run.c.as_at)).where(run.c.state.in_(("accepted", "superseded")))
@@ -59,11 +67,11 @@ def _first_night(store: Connection) -> dt.date | None:
     return first
 
 
-def _lay_out(
+def _list_raised(
     workspace: Workspace, waiting: Collection[escalation.Escalated], first_night: dt.date
 ) -> tuple[Raised, ...]:
     columns = {"number": "BIGINT", "flag_id": "BIGINT", "step": "VARCHAR", "working_days": "INTEGER"}
-    rows = [(one.number, one.flag_id, one.step, one.working_days) for one in waiting]
+    rows = [(step.number, step.flag_id, step.step, step.working_days) for step in waiting]
     load_rows(workspace, "raised", columns, rows)
     found = workspace.execute(f"""
         SELECT number, step, working_days, {", ".join(f"line.{name}" for name in LINE_FIELDS)}

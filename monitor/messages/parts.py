@@ -1,6 +1,6 @@
-"""What messages are made of: flags as the night left them, what was told before, the finished words."""
+"""What messages are made of: flags as the night left them, what a night is, the finished words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Protocol
@@ -8,11 +8,9 @@ from urllib.parse import quote
 
 from monitor.messages.routes import Routes
 from monitor.messages.shown import RuleWords, Shown, shown, shown_title
-from monitor.words import one_line
 
 if TYPE_CHECKING:
     from monitor.gate.verdict import Verdict
-    from monitor.messages.templates import Templates
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +85,6 @@ class RuleFigures(Protocol):
     def cannot_assess(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A flag that a digest accepted at one address reported, and how severe it was then."""
-
-    flag_id: int
-    person_id: str
-    severity: str
-    as_at: date
-    state: str = "open"
-
-
 @dataclass(frozen=True)
 class MessageContext:
     """What every message of one night needs: the date, the marking, the rules, who may be told.
@@ -150,7 +137,7 @@ class MessageContext:
 
 
 class Digest(Protocol):
-    """What ``render`` needs of a digest, beside what its own template reads."""
+    """What ``templates.render`` needs of a digest, beside what its own template reads."""
 
     @property
     def template(self) -> str: ...
@@ -186,33 +173,16 @@ class WrittenMessage:
     holds: tuple[str, ...] = ()
 
 
-def render(digest: Digest, templates: "Templates | None" = None) -> WrittenMessage:
-    """One digest in words, by ``templates`` or the shipped ones."""
-    return render_together((digest,), templates)
+@dataclass(frozen=True)
+class Posting:
+    """A finished message with the flags it tells of that differ from the last telling: (flag id, severity, state).
 
+    ``coming``: what it newly says will come due. ``escalations``: those it tells of. ``attached``: the list that goes
+    with it, as CSV.
+    """
 
-def render_together(parts: Sequence[Digest], templates: "Templates | None" = None) -> WrittenMessage:
-    """All that one address is told tonight as one message, its parts in the order given."""
-    if templates is None:
-        from monitor.messages.templates import open_templates
-
-        templates = open_templates()
-    first = parts[0]
-    words = templates.fill(parts)
-    marking = clean_subject(first.night.marking)
-    subject = clean_subject(words["subject.txt"])
-    return WrittenMessage(
-        recipient=first.recipient,
-        kind=first.kind,
-        subject=subject if subject.startswith(marking) else f"{marking} {subject}",
-        text=words["txt"].strip("\n") + "\n",
-        html=words["html"],
-        flag_ids=tuple(dict.fromkeys(flag_id for part in parts for flag_id in part.flag_ids)),
-        people=tuple(dict.fromkeys(person for part in parts for person in part.people)),
-        holds=tuple(dict.fromkeys(word for part in parts for word in part.holds)),
-    )
-
-
-def clean_subject(subject: str) -> str:
-    """One line of printable characters: nothing in it can begin another header."""
-    return one_line(subject)
+    message: WrittenMessage
+    news: tuple[tuple[int, str, str], ...] = ()
+    coming: tuple[ComingDue, ...] = ()
+    attached: str | None = None
+    escalations: tuple[int, ...] = ()

@@ -16,8 +16,10 @@ from monitor.messages.head import SightRow, TeamWeek, Week, compose_head
 from monitor.messages.lead import NoLead, compose_lead
 from monitor.messages.manager import Raised, compose_manager
 from monitor.messages.notices import Matter, Notice
-from monitor.messages.parts import ComingDue, Digest, FlagLine, MessageContext, Told, render_together
+from monitor.messages.parts import ComingDue, Digest, FlagLine, MessageContext
 from monitor.messages.routes import plan_routes
+from monitor.messages.templates import render_together
+from monitor.messages.told import NOTHING_TOLD, Told, ToldFlag
 from monitor.messages.undelivered import FATES, Trouble, compose_undelivered
 
 if TYPE_CHECKING:
@@ -87,19 +89,19 @@ def _leads() -> Iterator[Digest]:
         replace(_line(13, "two", "critical"), person_id="P14"),
         replace(_line(14, "one", "medium", **old), person_id="P14"),
     ]
-    told = [Told(each.flag_id, each.person_id, each.severity, BEFORE) for each in lines if each.opened_on == LONG_AGO]
+    known = {each.flag_id: ToldFlag(each.person_id, each.severity) for each in lines if each.opened_on == LONG_AGO}
+    told = Told(known, last_digest=BEFORE, parts={"lead": BEFORE}, perhaps_had=(BEFORE,))
     soon = ComingDue("P1", "North", "A Example", "one", AS_AT + timedelta(1), 1)
     coming = [soon, replace(soon, on_birthday=True)]
-    verdict = SimpleNamespace(is_in_doubt=True, stale=True, extracted_on=BEFORE, asked_on=BEFORE, teams=("North",))
-    known: dict[str, Any] = {"last_digest": BEFORE, "perhaps_had": (BEFORE,)}
-    night = _night(verdict=verdict, correction=True)
-    yield _must(compose_lead(LEAD, ("North",), lines, told, night, coming=coming, full=True, **known))
-    yield _must(compose_lead(LEAD, ("North",), lines, told, _night(), coming=coming * 20, **known))
-    yield _must(compose_lead(LEAD, ("North",), lines, [], _night(baseline=True), coming=coming))
-    yield _must(compose_lead(LEAD, ("North",), [], [], _night(), full=True, last_digest=BEFORE))
+    verdict: Any = SimpleNamespace(is_in_doubt=True, stale=True, extracted_on=BEFORE, asked_on=BEFORE, teams=("North",))
+    weekly = _night(full_list_from=AS_AT)
+    yield _must(compose_lead(LEAD, lines, told, replace(weekly, verdict=verdict, correction=True), coming))
+    yield _must(compose_lead(LEAD, lines, told, _night(), coming * 20))
+    yield _must(compose_lead(LEAD, lines, NOTHING_TOLD, _night(baseline=True), coming))
+    yield _must(compose_lead(LEAD, [], Told(parts={"lead": BEFORE}), weekly))
     others = [replace(each, team="West") for each in lines]
-    yield _must(compose_lead("analyst@example.gov.uk", (), others, [], _night()))
-    yield _must(compose_lead("head@example.gov.uk", (), [_line(9)], [], _night()))
+    yield _must(compose_lead("analyst@example.gov.uk", others, NOTHING_TOLD, _night()))
+    yield _must(compose_lead("head@example.gov.uk", [_line(9)], NOTHING_TOLD, _night()))
 
 
 def _must(digest: Digest | None) -> Digest:
@@ -141,7 +143,7 @@ def _others() -> Iterator[Digest]:
         measures=measured, decided=decided, surges=(surge,), back=(back, hidden),
         no_lead=(NoLead("East", "unknown team", 2), NoLead(None, "no team", 1)),
     )  # fmt: skip
-    yield compose_analyst("analyst@example.gov.uk", [_line(1, severity="data")], [], night, account)
+    yield compose_analyst("analyst@example.gov.uk", [_line(1, severity="data")], NOTHING_TOLD, night, account)
     for why in ("refused", "unreadable", "failed"):
         yield compose_refused("analyst@example.gov.uk", night, why, ("Too few people.",))
     troubles = [Trouble(fate, LEAD, (team,), "lead", BEFORE, "The mail server said no.") for fate in FATES]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import (
     ChoiceLoader,
@@ -22,10 +22,8 @@ from markupsafe import Markup
 
 from monitor.config.settings import shipped
 from monitor.errors import Problems
-from monitor.words import join_words, write_count, write_date, write_long_date, write_number
-
-if TYPE_CHECKING:
-    from monitor.messages.parts import Digest
+from monitor.messages.parts import Digest, WrittenMessage
+from monitor.words import join_words, one_line, write_count, write_date, write_long_date, write_number
 
 PARTS = ("subject.txt", "txt", "html")
 MESSAGES = ("lead", "manager", "head", "analyst", "refused", "undelivered", "notice")
@@ -96,7 +94,7 @@ class Templates:
 
     environment: Environment
 
-    def fill(self, digests: "Sequence[Digest]") -> dict[str, str]:
+    def fill(self, digests: Sequence[Digest]) -> dict[str, str]:
         """Subject, text and HTML of one message, by the ending of the template's name; its parts in the order given.
 
         What is not escaped here was escaped when the part itself was filled.
@@ -166,6 +164,30 @@ def read_templates(folder: Path | None = None) -> Templates:
         raise Problems(problems)
     environment.globals["say"] = Phrases(environment.get_template(PHRASES).module)
     return Templates(environment)
+
+
+def render(digest: Digest, templates: Templates | None = None) -> WrittenMessage:
+    """Return one digest in words, by ``templates`` or the shipped ones."""
+    return render_together((digest,), templates)
+
+
+def render_together(parts: Sequence[Digest], templates: Templates | None = None) -> WrittenMessage:
+    """Return all that one address is told tonight as one message, its parts in the order given."""
+    first = parts[0]
+    words = (templates or open_templates()).fill(parts)
+    marking = one_line(first.night.marking)
+    # One line of printable characters: nothing in a subject can begin another header.
+    subject = one_line(words["subject.txt"])
+    return WrittenMessage(
+        recipient=first.recipient,
+        kind=first.kind,
+        subject=subject if subject.startswith(marking) else f"{marking} {subject}",
+        text=words["txt"].strip("\n") + "\n",
+        html=words["html"],
+        flag_ids=tuple(dict.fromkeys(flag_id for part in parts for flag_id in part.flag_ids)),
+        people=tuple(dict.fromkeys(person for part in parts for person in part.people)),
+        holds=tuple(dict.fromkeys(word for part in parts for word in part.holds)),
+    )
 
 
 def _check(environment: Environment, name: str) -> list[str]:

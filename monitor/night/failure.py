@@ -22,8 +22,7 @@ from monitor.files import make_private_folder, open_privately
 from monitor.gate.verdict import NotBelieved
 from monitor.messages import compose
 from monitor.messages.notices import Matter, compose_alarm
-from monitor.messages.parts import render
-from monitor.messages.templates import Templates
+from monitor.messages.templates import Templates, render
 from monitor.night.context import Night
 from monitor.night.publish import write_report
 from monitor.night.save import save_messages

@@ -10,14 +10,16 @@ from monitor.config.settings import read_restricted
 from monitor.figures import measures
 from monitor.flags import answers, life, waivers
 from monitor.gate import comparison
-from monitor.messages import compose, manager_flags
+from monitor.messages import compose
 from monitor.messages.manager import Raised
+from monitor.messages.manager_flags import EscalationBasis, escalate_flags
+from monitor.messages.parts import Posting
 from monitor.messages.routes import plan_routes
 from monitor.messages.shown import shown_title
 from monitor.night.context import Judged, Night, NightOutcome, Outcome
 from monitor.night.publish import prepare_lists
-from monitor.outbox.due_time import find_due
-from monitor.outbox.queue import Posting, post
+from monitor.outbox.last_told import load_told, load_told_escalations
+from monitor.outbox.queue import Postmark, find_due, post
 from monitor.store import events, nights
 from monitor.store.bulk import insert_rows
 from monitor.store.tables import Measure, Run, table_of
@@ -70,7 +72,7 @@ def save_messages(night: Night, store: Connection, postings: tuple[Posting, ...]
     """Put messages into the outbox, due at once or, for a night that the service ran, at the next send hour."""
     send_hour = night.config.delivery.send_hour
     due_at = find_due(now, unattended=night.request.unattended, send_hour=send_hour)
-    post(store, postings, run_id=night.run_id or 0, as_at=night.as_at, created_at=now, due_at=due_at)
+    post(store, postings, Postmark(night.run_id or 0, night.as_at, created_at=now, due_at=due_at))
 
 
 def _save_flags(night: Night, store: Connection, now: dt.datetime) -> None:
@@ -170,47 +172,31 @@ def _save_measures(night: Night, store: Connection) -> None:
 
 def _escalate(night: Night, store: Connection, now: dt.datetime | None = None) -> tuple[Raised, ...]:
     """Decide what goes above the leads tonight; save it where there is a run."""
-    config = night.config
+    config, told = night.config, load_told_escalations(store)
     routes = plan_routes(config.teams, config.people, read_restricted(config.restricted), as_at=night.as_at)
-    return manager_flags.settle(
-        night.workspace,
-        store,
-        config.escalation,
-        night.rulebook,
-        routes,
-        night.as_at,
-        corrects=night.corrects,
-        run_id=night.run_id,
-        recorded_at=now,
-    )
+    basis = EscalationBasis(config.escalation, night.rulebook, routes, night.as_at, told, corrects=night.corrects)
+    return escalate_flags(night.workspace, store, basis, run_id=night.run_id, recorded_at=now)
 
 
 def _write_messages(night: Night, judged: Judged, store: Connection, raised: tuple[Raised, ...]) -> compose.Post:
+    """Write one message for each address that has something to be told, from the lists' tables and the measures."""
     config = night.config
     prepare_lists(night)
     measures.take(night.workspace, judged.intake.supplied, adviser_cap=config.measures.adviser_cap)
-    described = compose.describe_night(
-        config,
-        night.rulebook,
-        night.past,
-        night.as_at,
-        evaluated=judged.evaluation,
-        verdict=judged.verdict,
-        chain_head=events.head(store),
-    )
-    return compose.write_all(
-        night.workspace,
-        store,
-        described,
-        night.templates,
+    context = compose.describe_night(config, night.rulebook, night.past, night.as_at, chain_head=events.head(store))
+    basis = compose.NightBasis(
+        rulebook=night.rulebook,
         intake=judged.intake,
         evaluated=judged.evaluation,
-        deaths=_new_deaths(night.workspace),
+        verdict=judged.verdict,
         surges=judged.surges,
-        lists_folder=str(night.lists),
+        deaths=_new_deaths(night.workspace),
+        told=load_told(store, since=compose.find_told_since(night.as_at)),
         raised=raised,
+        lists_folder=str(night.lists),
         attach_lists=config.delivery.attaches_lists,
     )
+    return compose.write_all(night.workspace, store, context, night.templates, basis)
 
 
 def _new_deaths(workspace: Workspace) -> list[str]:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from monitor.messages.parts import MessageContext, render
+from monitor.messages.parts import MessageContext, Posting
 from monitor.messages.routes import plan_routes
-from monitor.messages.templates import open_templates
+from monitor.messages.templates import open_templates, render
 from monitor.messages.undelivered import Fate, Trouble, compose_undelivered
-from monitor.outbox.queue import Posting, post
+from monitor.outbox.queue import Postmark, post
 from monitor.store.database import Database
 from monitor.store.tables import Message, table_of
 from monitor.workdays import london_date
@@ -52,7 +52,7 @@ def report_troubles(database: Database, config: "Config", now: dt.datetime) -> i
         ]
         postings.append(Posting(render(compose_undelivered(reader, troubles, night), templates)))
     with database.writing() as store:
-        post(store, postings, run_id=rows[-1].run_id, as_at=day, created_at=now, due_at=now)
+        post(store, postings, Postmark(rows[-1].run_id, day, created_at=now, due_at=now))
         told = _message.c.id.in_([one.id for one in rows])
         store.execute(_message.update().where(told).values(reported_at=now))
     return len(postings)

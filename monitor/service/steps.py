@@ -12,11 +12,12 @@ from monitor.errors import LockHeld, MonitorError, Problems, StoreError
 from monitor.log import Log, place_of
 from monitor.messages import compose
 from monitor.messages.notices import compose_outage
-from monitor.messages.parts import render
+from monitor.messages.parts import Posting
+from monitor.messages.templates import render
 from monitor.night import failure
 from monitor.night.context import Tools
-from monitor.night.run import run_night
-from monitor.outbox.queue import Posting, post
+from monitor.night.run import Tools, run_night
+from monitor.outbox.queue import Posting, Postmark, post
 from monitor.outbox.receipts import poll_receipts
 from monitor.outbox.send import deliver_due
 from monitor.record.purge import purge_store
@@ -169,7 +170,7 @@ class Service:
             notices = compose_outage(find_leaders(config, today), night, past.last)
             written = [Posting(render(each, self._watch.settings.templates)) for each in notices]
             with database.writing() as store:
-                post(store, written, run_id=newest.id, as_at=today, created_at=now, due_at=now)
+                post(store, written, Postmark(newest.id, today, created_at=now, due_at=now))
         self._done = self._done.after(outage_on=today)
         self._log.warning("outage told", messages=len(written), since=past.last.isoformat())
 

@@ -13,8 +13,9 @@ from monitor.config.settings import Config
 from monitor.delivery.channel import Channel, Tracing
 from monitor.delivery.envelope import Envelope, Receipt
 from monitor.errors import DeliveryError
+from monitor.messages.parts import Posting
 from monitor.messages.parts import WrittenMessage as Written
-from monitor.outbox.queue import Posting, post
+from monitor.outbox.queue import Postmark, post
 from monitor.outbox.receipts import Received, poll_receipts
 from monitor.outbox.send import Delivered, deliver_due
 from monitor.store.database import Database, working_store
@@ -69,7 +70,7 @@ class Postroom:
         postings = [one if isinstance(one, Posting) else Posting(one) for one in messages]
         day = as_at or self.now.date()
         with self.database.writing() as store:
-            post(store, postings, run_id=run_id, as_at=day, created_at=self.now, due_at=self.now)
+            post(store, postings, Postmark(run_id, day, created_at=self.now, due_at=self.now))
 
     def deliver(self, channel: Channel, *, later: dt.timedelta = dt.timedelta(), hurried: bool = False) -> Delivered:
         self.now += later

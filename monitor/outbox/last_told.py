@@ -1,0 +1,120 @@
+"""Loads what each address was told: of flags, of what comes due, and what it may or may not have had.
+
+A flag is *told* to an address once a message reporting it was accepted there, unless that message has failed since.
+Only what differs from the last telling is recorded, so that a quiet night writes nothing.
+"""
+
+import datetime as dt
+from collections import defaultdict
+
+from sqlalchemy import Connection, and_, func, or_, select
+
+from monitor.messages.parts import DIGESTS
+from monitor.messages.told import Told, ToldFlag
+from monitor.store.tables import Escalation, Flag, Message, MessageComing, MessageEscalation, MessageFlag, table_of
+
+_message, _flag = table_of(Message), table_of(Flag)
+TOLD = and_(_message.c.accepted_at.is_not(None), _message.c.state.in_(("sending", "delivered")))
+"""Accepted by the transport, and not failed since."""
+DOUBTFUL = or_(
+    _message.c.state == "technical-failure", and_(_message.c.state == "sending", _message.c.accepted_at.is_(None))
+)
+"""It may have gone and may not."""
+IS_DIGEST = _message.c.kind.in_(DIGESTS)
+
+
+def load_told(store: Connection, *, since: dt.date) -> dict[str, Told]:
+    """Return what each address was told of flags that are unresolved, or were resolved on or after ``since``."""
+    flags = _load_flags(store, since)
+    last = _load_last_digests(store)
+    perhaps = _load_perhaps_had(store, last)
+    coming, parts = _load_coming(store, since), _load_parts(store)
+    return {
+        recipient: Told(
+            flags=flags.get(recipient, {}),
+            last_digest=last.get(recipient),
+            perhaps_had=tuple(perhaps.get(recipient, ())),
+            coming=frozenset(coming.get(recipient, ())),
+            parts=parts.get(recipient, {}),
+        )
+        for recipient in {*flags, *last, *perhaps}
+    }
+
+
+def load_told_escalations(store: Connection) -> frozenset[int]:
+    """Return the escalations of unresolved flags that a reader has had."""
+    said, step = table_of(MessageEscalation), table_of(Escalation)
+    rows = store.execute(
+        select(said.c.escalation_id)
+        .join(_message, _message.c.id == said.c.message_id)
+        .join(step, step.c.id == said.c.escalation_id)
+        .join(_flag, _flag.c.id == step.c.flag_id)
+        .where(TOLD, _flag.c.resolved_on.is_(None))
+    )
+    return frozenset(row[0] for row in rows)
+
+
+def _load_flags(store: Connection, since: dt.date) -> dict[str, dict[int, ToldFlag]]:
+    """Return by recipient how each flag stood in the newest message that told it."""
+    reported = table_of(MessageFlag)
+    newest = (
+        func.row_number()
+        .over(partition_by=(_message.c.recipient, reported.c.flag_id), order_by=_message.c.id.desc())
+        .label("newest")
+    )
+    history = (
+        select(
+            _message.c.recipient, reported.c.flag_id, _flag.c.person_id, reported.c.severity, reported.c.state, newest
+        )
+        .join(_message, _message.c.id == reported.c.message_id)
+        .join(_flag, _flag.c.id == reported.c.flag_id)
+        .where(TOLD, or_(_flag.c.resolved_on.is_(None), _flag.c.resolved_on >= since))
+        .subquery()
+    )
+    flags: defaultdict[str, dict[int, ToldFlag]] = defaultdict(dict)
+    for row in store.execute(select(history).where(history.c.newest == 1)):
+        flags[row.recipient][row.flag_id] = ToldFlag(row.person_id, row.severity, row.state)
+    return flags
+
+
+def _load_last_digests(store: Connection) -> dict[str, dt.date]:
+    """Return by recipient the date of the newest digest that was accepted there."""
+    newest = select(_message.c.recipient, func.max(_message.c.as_at)).where(TOLD, IS_DIGEST)
+    return {row[0]: row[1] for row in store.execute(newest.group_by(_message.c.recipient))}
+
+
+def _load_perhaps_had(store: Connection, last: dict[str, dt.date]) -> dict[str, dict[dt.date, None]]:
+    """Return by recipient the dates, oldest first, of digests since the last accepted one that are in doubt."""
+    doubtful = select(_message.c.recipient, _message.c.as_at).where(DOUBTFUL, IS_DIGEST).order_by(_message.c.as_at)
+    found: defaultdict[str, dict[dt.date, None]] = defaultdict(dict)
+    for recipient, as_at in store.execute(doubtful):
+        if recipient not in last or as_at >= last[recipient]:
+            found[recipient][as_at] = None
+    return found
+
+
+def _load_parts(store: Connection) -> dict[str, dict[str, dt.date]]:
+    """Return by recipient when each part was last accepted there."""
+    rows = store.execute(
+        select(_message.c.recipient, _message.c.holds, func.max(_message.c.as_at))
+        .where(TOLD, _message.c.holds.is_not(None))
+        .group_by(_message.c.recipient, _message.c.holds)
+    )
+    found: defaultdict[str, dict[str, dt.date]] = defaultdict(dict)
+    for recipient, holds, as_at in rows:
+        for part in holds.split():
+            found[recipient][part] = max(as_at, found[recipient].get(part, as_at))
+    return found
+
+
+def _load_coming(store: Connection, since: dt.date) -> dict[str, set[tuple[str, str, dt.date]]]:
+    said = table_of(MessageComing)
+    rows = store.execute(
+        select(_message.c.recipient, said.c.person_id, said.c.rule, said.c.opens_on)
+        .join(_message, _message.c.id == said.c.message_id)
+        .where(TOLD, said.c.opens_on >= since)
+    )
+    found: defaultdict[str, set[tuple[str, str, dt.date]]] = defaultdict(set)
+    for recipient, person_id, rule, opens_on in rows:
+        found[recipient].add((person_id, rule, opens_on))
+    return found
