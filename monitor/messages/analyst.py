@@ -1,7 +1,7 @@
 """Decides what the analyst is told: what the night did, what the data lacks, why a night was refused."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Literal
@@ -96,6 +96,10 @@ class DataRule:
     open: int
     held: int
     cleared: int
+
+    @property
+    def is_told(self) -> bool:
+        return bool(self.new.total or self.open or self.held or self.cleared)
 
 
 @dataclass(frozen=True)
@@ -199,51 +203,36 @@ class RefusedDigest:
 def compose_analyst(
     recipient: str, lines: Iterable[FlagLine], told: Told, night: MessageContext, account: NightAccount
 ) -> AnalystDigest:
-    """The analyst's message: one on every accepted night. Of ``lines`` it takes the data flags only."""
-    by_rule: defaultdict[str, list[FlagLine]] = defaultdict(list)
-    for line in lines:
-        if line.severity == "data" and line.resolved_reason != "died":
-            by_rule[line.rule].append(line)
-    data_rules = [_data_rule(rule, about, told.known, night, recipient) for rule, about in by_rule.items()]
-    data_rules = sorted(
-        (each for each in data_rules if each.new.total or each.open or each.held or each.cleared),
-        key=lambda each: (-each.new.total, -each.open, each.rule),
-    )
+    """Return the analyst's message: one on every accepted night. Of ``lines`` it takes the data flags only."""
+    data_lines = [line for line in lines if line.severity == "data" and line.resolved_reason != "died"]
+    data_rules = _count_data_rules(data_lines, told, night, recipient)
     deaths = _name(account.deaths, night, recipient)
     alive_again = _name(account.alive_again, night, recipient)
     lost = _name(account.lost, night, recipient)
-    back, back_restricted = _back(account, night, recipient)
-    named = [deaths, alive_again, lost, *(each.new for each in data_rules)]
+    back = _list_returned(account, night, recipient)
+    named = [deaths, alive_again, lost, *(rule.new for rule in data_rules)]
+    people = [*(person for names in named for person in names.listed), *(returned.person for returned in back)]
     return AnalystDigest(
         recipient=recipient,
         night=night,
         account=account,
-        data_rules=tuple(data_rules),
+        data_rules=data_rules,
         rules=_rows(night, account),
-        not_assessed=tuple(
-            NotRun(rule, night.title(rule), columns, None) for rule, columns in sorted(night.not_assessed.items())
-        ),
-        failed=tuple(NotRun(rule, night.title(rule), (), why) for rule, why in sorted(night.failed.items())),
-        rules_changed=tuple(night.title(rule) for rule in night.rules_changed),
+        not_assessed=_list_not_assessed(night),
+        failed=_list_failed(night),
+        rules_changed=tuple(map(night.title, night.rules_changed)),
         changes=_most_first(account.changes),
         unreadable=_most_first(account.unreadable),
         cannot_assess=_most_first(account.cannot_assess),
         deaths=deaths,
         alive_again=alive_again,
         back=back,
-        back_restricted=back_restricted,
+        back_restricted=len(account.back) - len(back),
         caveats=_caveats(account),
         lost=lost,
-        new_data_flags=sum(each.new.total for each in data_rules),
-        flag_ids=tuple(line.flag_id for about in by_rule.values() for line in about if line.state in ("open", "held")),
-        people=tuple(
-            dict.fromkeys(
-                [
-                    *(each.person_id for names in named for each in names.listed),
-                    *(each.person.person_id for each in back),
-                ]
-            )
-        ),
+        new_data_flags=sum(rule.new.total for rule in data_rules),
+        flag_ids=tuple(line.flag_id for line in data_lines if line.state in ("open", "held")),
+        people=tuple(dict.fromkeys(person.person_id for person in people)),
     )
 
 
@@ -254,39 +243,55 @@ def compose_refused(
     return RefusedDigest(recipient, night, why, tuple(reasons))
 
 
-def _data_rule(
-    rule: str, about: Sequence[FlagLine], known: Collection[int], night: MessageContext, recipient: str
-) -> DataRule:
-    states = Counter(line.state for line in about)
-    new = sorted(line.person_id for line in about if line.state == "open" and line.flag_id not in known)
-    return DataRule(
-        rule=rule,
-        title=night.title(rule),
-        new=_name(new, night, recipient),
-        open=states["open"],
-        held=states["held"],
-        cleared=sum(line.resolved_reason == "cleared" for line in about),
+def _count_data_rules(
+    lines: Iterable[FlagLine], told: Told, night: MessageContext, recipient: str
+) -> tuple[DataRule, ...]:
+    """Return the rules that found something about the data tonight, most new flags first."""
+    by_rule: defaultdict[str, list[FlagLine]] = defaultdict(list)
+    for line in lines:
+        by_rule[line.rule].append(line)
+    counted = []
+    for rule, about in by_rule.items():
+        states = Counter(line.state for line in about)
+        new = sorted(line.person_id for line in about if line.state == "open" and line.flag_id not in told.known)
+        cleared = sum(line.resolved_reason == "cleared" for line in about)
+        named = _name(new, night, recipient)
+        counted.append(DataRule(rule, night.title(rule), named, states["open"], states["held"], cleared))
+    return tuple(
+        sorted((rule for rule in counted if rule.is_told), key=lambda rule: (-rule.new.total, -rule.open, rule.rule))
     )
+
+
+def _list_failed(night: MessageContext) -> tuple[NotRun, ...]:
+    return tuple(NotRun(rule, night.title(rule), (), why) for rule, why in sorted(night.failed.items()))
+
+
+def _list_not_assessed(night: MessageContext) -> tuple[NotRun, ...]:
+    return tuple(NotRun(rule, night.title(rule), columns, None) for rule, columns in sorted(night.not_assessed.items()))
 
 
 def _name(people: Iterable[str], night: MessageContext, recipient: str) -> Named:
     """The first 20 by id; nobody on the restricted list, unless this is the head of service."""
     people = tuple(people)
-    hidden = night.routes.restricted if recipient != night.routes.head else frozenset()
+    hidden = _hidden_from(recipient, night)
     shown = [person for person in people if person not in hidden]
     listed = tuple(Reference(person, night.link(person)) for person in shown[:IDS_LISTED])
     return Named(listed, len(shown) - len(listed), len(people) - len(shown))
 
 
-def _back(account: NightAccount, night: MessageContext, recipient: str) -> tuple[tuple[Returned, ...], int]:
-    """Whoever is back, and how many more only the head of service may see."""
-    hidden = night.routes.restricted if recipient != night.routes.head else frozenset()
-    shown = tuple(
-        Returned(Reference(one.person_id, night.link(one.person_id)), one.removed_on, one.source)
-        for one in account.back
-        if one.person_id not in hidden
+def _list_returned(account: NightAccount, night: MessageContext, recipient: str) -> tuple[Returned, ...]:
+    """Return the people who are back, but for those whom only the head of service may see."""
+    hidden = _hidden_from(recipient, night)
+    return tuple(
+        Returned(Reference(back.person_id, night.link(back.person_id)), back.removed_on, back.source)
+        for back in account.back
+        if back.person_id not in hidden
     )
-    return shown, len(account.back) - len(shown)
+
+
+def _hidden_from(recipient: str, night: MessageContext) -> frozenset[str]:
+    """Return the people whom only the head of service may see, to everybody else."""
+    return night.routes.restricted if recipient != night.routes.head else frozenset()
 
 
 def _rows(night: MessageContext, account: NightAccount) -> tuple[RuleRow, ...]:

@@ -1,16 +1,16 @@
 """Decides what each team lead is told tonight: one digest per address, changes first, worst first."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
 from monitor.flags.waivers import Ending, remind
-from monitor.messages.news import NEWS, OPEN, Kind, PersonNews, compare_person, gather_people
+from monitor.messages.news import NEWS, OPEN, Kind, PersonNews, Status, compare_person, gather_people
 from monitor.messages.parts import ComingDue, FlagLine, MessageContext
 from monitor.messages.routes import Cover, Routes, Unrouted
-from monitor.messages.sections import LISTED, Rota, Section, rotas, section
+from monitor.messages.sections import LISTED, Rota, Section, list_rotas, list_section
 from monitor.messages.told import Told
 from monitor.rulebook.severity import SEVERITIES
 from monitor.words import one_line
@@ -130,12 +130,14 @@ class LeadDigest:
 
 @dataclass(frozen=True)
 class LeadNews:
-    """Everything that may be news to one lead tonight."""
+    """Everything that may be news to one lead tonight. ``full``: the weekly list is due."""
 
     people: Sequence[PersonNews]
     ending: tuple[EndingLine, ...]
     answers: tuple[tuple[str, int], ...]
     coming: Sequence[ComingDue]
+    baseline: bool
+    full: bool
 
     @cached_property
     def by_kind(self) -> Mapping[Kind, Sequence[PersonNews]]:
@@ -154,44 +156,72 @@ class LeadNews:
     def still_open(self) -> Sequence[PersonNews]:
         return [person for person in self.people if person.severity]
 
-    @property
+    @cached_property
+    def quiet(self) -> frozenset[int]:
+        return frozenset(flag_id for person in self.people for flag_id in person.quiet)
+
+    @cached_property
     def counts(self) -> dict[str, int]:
         kinds: dict[str, int] = {kind: len(self.by_kind.get(kind, ())) for kind in NEWS}
         return kinds | {"ended": self.ended.total(), "coming": len(self.coming), "ending": len(self.ending)}
+
+    @property
+    def is_told(self) -> bool:
+        return self.baseline or self.full or any(self.counts.values()) or bool(self.answers)
+
+    def find_flags(self, status: Status) -> list[int]:
+        """Return the open flags that are this to the address."""
+        return [flag_id for person in self.people for flag_id, each in person.statuses.items() if each == status]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a lead's digest says by line or by id."""
+
+    sections: tuple[Section, ...]
+    coming: tuple[ComingLine, ...]
+    ending: tuple[EndingLine, ...]
+    critical: tuple[Glance, ...]
+    rotas: tuple[Rota, ...]
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Everyone it names, each once."""
+        named = [
+            *(line.person_id for section in self.sections for line in section.people),
+            *_ids(section.pooled for section in self.sections),
+            *(line.person_id for line in self.coming),
+            *(line.person_id for line in self.ending),
+            *_ids(glance.people for glance in self.critical),
+            *_ids(people for rota in self.rotas for _, people in rota.named),
+        ]
+        return tuple(dict.fromkeys(named))
+
+
+def _ids(groups: Iterable[Iterable[tuple[str, str | None]]]) -> Iterator[str]:
+    return (person_id for group in groups for person_id, _ in group)
 
 
 def compose_lead(
     recipient: str, lines: Iterable[FlagLine], told: Told, night: MessageContext, coming: Iterable[ComingDue] = ()
 ) -> LeadDigest | None:
-    """Return what this address is told tonight, or None when it would hear nothing new.
+    """Return what this address is told tonight, or None when it would be told nothing new.
 
     Lines that the routes send to another address, data flags and everything about someone who died tonight
     are left out, whoever asks. ``coming``: what comes due within days; what this address was told of is left out, and
     the baseline only counts the rest. The weekly list goes whether or not anything is new.
     """
-    everyones = tuple(lines)
-    aside = [line for line in everyones if line.rule in night.service_wide]
-    about_people = [line for line in everyones if line.rule not in night.service_wide]
-    told_on = told.lead_told_on
-    baseline = night.baseline and told_on is None
-    full = told.is_due("full", night.full_list_from)
-    news = _find_news(recipient, about_people, told, night, coming)
-    if not (baseline or full or any(news.counts.values()) or news.answers):
+    lines = tuple(lines)
+    news = _find_news(recipient, lines, told, night, coming)
+    if not news.is_told:
         return None
-
     teams = night.routes.teams_of(recipient)
-    sections = tuple(
-        section(kind, news.by_kind[kind], night, several_teams=len(teams) != 1) for kind in NEWS if kind in news.by_kind
-    )
-    coming_lines = () if baseline else tuple(_coming_line(due, night) for due in news.coming[:LISTED])
-    critical = _glance(news.still_open, night)
-    rota = rotas(news.still_open, night) if full and not baseline else ()
-    quiet = frozenset(flag_id for person in news.people for flag_id in person.quiet)
+    listing = _list_people(news, night, several_teams=len(teams) != 1)
     return LeadDigest(
         recipient=recipient,
         night=night,
         teams=teams,
-        sections=sections,
+        sections=listing.sections,
         counts=news.counts,
         open_people=len(news.still_open),
         open_by_severity=_count_by_severity(news.still_open),
@@ -199,51 +229,61 @@ def compose_lead(
         waived=sum(len(person.waived) for person in news.people),
         no_lead=_count_without_lead(news.still_open, night.routes),
         restricted=sum(person.person_id in night.routes.restricted for person in news.still_open),
-        told_on=told_on,
+        told_on=told.lead_told_on,
         perhaps_had=told.perhaps_had,
         rules_changed=tuple(map(night.title, night.rules_changed)),
         failed=tuple(map(night.title, night.failed)),
-        flag_ids=_find_reported(recipient, news.people, quiet, aside, night),
-        people=tuple(
-            dict.fromkeys(
-                (
-                    *_name_listed(sections),
-                    *(line.person_id for line in coming_lines),
-                    *(line.person_id for line in news.ending),
-                    *(person_id for each in critical for person_id, _ in each.people),
-                    *(person_id for each in rota for _, ids in each.named for person_id, _ in ids),
-                )
-            )
-        ),
-        critical=critical,
+        flag_ids=(*_find_reported(news), *_find_said_of_service(recipient, lines, night)),
+        people=listing.people,
+        critical=listing.critical,
         critical_people=_name_critical(news.still_open, night),
-        coming=coming_lines,
+        coming=listing.coming,
         coming_told=tuple(news.coming),
         ending=news.ending,
         answers=news.answers,
-        service=_sum_service(recipient, night) if baseline or full else (),
+        service=_sum_service(recipient, night) if news.baseline or news.full else (),
         covering=night.routes.covered_by(recipient),
-        full=full,
-        rotas=rota,
-        unsettled=sum(status == "unsettled" for person in news.people for status in person.statuses.values()),
-        flipping=_find_flipping(news.people, about_people, told, night),
-        quiet=quiet,
+        full=news.full,
+        rotas=listing.rotas,
+        unsettled=len(news.find_flags("unsettled")),
+        flipping=frozenset((*news.find_flags("flipping"), *_find_still_flipping(lines, told, night))),
+        quiet=news.quiet,
     )
 
 
 def _find_news(
-    recipient: str, lines: Sequence[FlagLine], told: Told, night: MessageContext, coming: Iterable[ComingDue]
+    recipient: str, lines: Iterable[FlagLine], told: Told, night: MessageContext, coming: Iterable[ComingDue]
 ) -> LeadNews:
+    """Return what may be news, but for the rules that are said once of the service."""
     told_on = told.lead_told_on
     baseline = night.baseline and told_on is None
+    about_people = (line for line in lines if line.rule not in night.service_wide)
     people = [
-        compare_person(about, told, night, baseline=baseline) for about in gather_people(recipient, lines, night.routes)
+        compare_person(about, told, night, baseline=baseline)
+        for about in gather_people(recipient, about_people, night.routes)
     ]
     return LeadNews(
         people=people,
         ending=_gather_ending(people, told_on, night),
         answers=_count_answers(people, told_on),
         coming=_gather_coming(recipient, coming, told, night),
+        baseline=baseline,
+        full=told.is_due("full", night.full_list_from),
+    )
+
+
+def _list_people(news: LeadNews, night: MessageContext, *, several_teams: bool) -> Listing:
+    """Return the people by section, and everyone with something open once a week."""
+    return Listing(
+        sections=tuple(
+            list_section(kind, news.by_kind[kind], night, several_teams=several_teams)
+            for kind in NEWS
+            if kind in news.by_kind
+        ),
+        coming=() if news.baseline else tuple(_coming_line(due, night) for due in news.coming[:LISTED]),
+        ending=news.ending,
+        critical=_glance(news.still_open, night),
+        rotas=list_rotas(news.still_open, night) if news.full and not news.baseline else (),
     )
 
 
@@ -252,39 +292,29 @@ def _count_by_severity(people: Iterable[PersonNews]) -> dict[str, int]:
     return {severity: counts[severity] for severity in SEVERITIES if counts[severity]}
 
 
-def _name_listed(sections: Iterable[Section]) -> list[str]:
-    """Return everyone whom a section names, by line before by id."""
-    lines = [person.person_id for each in sections for person in each.people]
-    return lines + [person_id for each in sections for person_id, _ in each.pooled]
-
-
 def _name_critical(people: Iterable[PersonNews], night: MessageContext) -> tuple[tuple[str, str | None], ...]:
     ordered = sorted((person for person in people if person.severity == "critical"), key=lambda person: person.rank)
     return tuple((person.person_id, night.link(person.person_id)) for person in ordered)
 
 
-def _find_flipping(
-    people: Iterable[PersonNews], lines: Iterable[FlagLine], told: Told, night: MessageContext
-) -> frozenset[int]:
-    """Return the flags that this address has heard, now or before, keep opening and clearing."""
-    now = (flag_id for person in people for flag_id, status in person.statuses.items() if status == "flipping")
-    before = (line.flag_id for line in lines if told.says_flipping(line.flag_id) and line.flips >= night.flips)
-    return frozenset((*now, *before))
+def _find_still_flipping(lines: Iterable[FlagLine], told: Told, night: MessageContext) -> Iterator[int]:
+    """Yield the flags that still keep opening and clearing, of which this address was told so."""
+    for line in lines:
+        flips = line.flips >= night.flips and line.rule not in night.service_wide
+        if flips and told.says_flipping(line.flag_id):
+            yield line.flag_id
 
 
-def _find_reported(
-    recipient: str,
-    people: Iterable[PersonNews],
-    quiet: Collection[int],
-    aside: Iterable[FlagLine],
-    night: MessageContext,
-) -> tuple[int, ...]:
-    """Return every open flag that the digest tells of, by line or by count; ``aside``: those said of the service."""
-    of_service = (line for about in gather_people(recipient, aside, night.routes) for line in about)
-    return (
-        *(flag_id for person in people for flag_id in person.statuses if flag_id not in quiet),
-        *(line.flag_id for line in of_service if line.state in OPEN),
-    )
+def _find_reported(news: LeadNews) -> Iterator[int]:
+    """Yield every open flag that the digest tells of, by line or by count."""
+    return (flag_id for person in news.people for flag_id in person.statuses if flag_id not in news.quiet)
+
+
+def _find_said_of_service(recipient: str, lines: Iterable[FlagLine], night: MessageContext) -> Iterator[int]:
+    """Yield the open flags of rules that are said once of the service."""
+    of_service = (line for line in lines if line.rule in night.service_wide)
+    about = gather_people(recipient, of_service, night.routes)
+    return (line.flag_id for of_person in about for line in of_person if line.state in OPEN)
 
 
 def _glance(people: Iterable[PersonNews], night: MessageContext) -> tuple[Glance, ...]:

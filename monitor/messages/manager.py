@@ -8,7 +8,7 @@ from typing import Literal
 
 from monitor.flags.priority import rank
 from monitor.messages.parts import FlagLine, MessageContext
-from monitor.messages.routes import Instead
+from monitor.messages.routes import Instead, Routes
 from monitor.words import one_line
 
 FIRST_NIGHT_LISTED = 5
@@ -24,6 +24,9 @@ class Raised:
     working_days: int
     line: FlagLine
     first_night: bool = False
+
+
+Entry = tuple[Raised, Instead | None]
 
 
 @dataclass(frozen=True)
@@ -54,9 +57,9 @@ class RaisedPerson:
 
 @dataclass(frozen=True)
 class TeamRaised:
-    """What a team's lead could not settle in time. ``rest``: flags by title beyond the people listed.
+    """What a team's lead could not put right in time. ``rest``: flags by title beyond the people listed.
 
-    ``lead``: who has heard of it every day: the lead, a cover (until ``cover_until``), or nobody of the team;
+    ``lead``: who was told of it every day: the lead, a cover (until ``cover_until``), or nobody of the team;
     *restricted*: young people of any team whom nobody else is shown. ``instead``: why it came to this address, where
     the step is another's.
     """
@@ -93,88 +96,115 @@ class ManagerDigest:
 def compose_manager(
     recipient: str, raised: Iterable[Raised], night: MessageContext, *, perhaps_had: Sequence[date] = ()
 ) -> ManagerDigest | None:
-    """What this address is told of flags above the lead, or None when nothing newly came to it.
+    """Return what this address is told of flags above the lead, or None when nothing newly came to it.
 
     ``raised``: what no reader has had yet, whoever it is for; what the routes send elsewhere is left out.
     """
-    mine = []
-    for one in raised:
-        address, instead = night.routes.escalate(one.step, one.line.team, one.line.person_id)
-        if address == recipient and one.line.severity != "data":
-            mine.append((one, instead))
-    if not mine:
+    entries = _find_entries(recipient, raised, night.routes)
+    if not entries:
         return None
-    by_team: defaultdict[tuple[bool, str], list[tuple[Raised, Instead | None]]] = defaultdict(list)
-    for one, instead in mine:
-        apart = instead == "restricted"
-        by_team[apart, "" if apart else one.line.team or ""].append((one, instead))
-    teams = tuple(_team(team, each, night, restricted=apart) for (apart, team), each in sorted(by_team.items()))
-    flags = {one.line.flag_id: one.line for one, _ in mine}
-    severities = Counter(line.severity for line in flags.values())
+    teams = tuple(_team(team, of_team, night) for team, of_team in _group_by_team(entries))
+    severity_of = {flag.line.flag_id: flag.line.severity for flag, _ in entries}
+    counts = Counter(severity_of.values())
     return ManagerDigest(
         recipient=recipient,
         night=night,
         teams=teams,
-        flags=len(flags),
-        by_severity={each: severities[each] for each in sorted(severities, key=rank)},
-        told=tuple(one.number for one, _ in mine),
+        flags=len(severity_of),
+        by_severity={severity: counts[severity] for severity in sorted(counts, key=rank)},
+        told=tuple(flag.number for flag, _ in entries),
         perhaps_had=tuple(perhaps_had),
         people=tuple(dict.fromkeys(person.person_id for team in teams for person in team.people)),
     )
 
 
-def _team(
-    team: str, all_of_it: Sequence[tuple[Raised, Instead | None]], night: MessageContext, *, restricted: bool
-) -> TeamRaised:
-    """One team: of what stood on the first night, and of rules said once for the service, only the worst are named."""
-    latest = {one.line.flag_id: one for one, _ in sorted(all_of_it, key=lambda entry: entry[0].step == "head")}
-    by_person: defaultdict[str, list[Raised]] = defaultdict(list)
-    for one in latest.values():
-        by_person[one.line.person_id].append(one)
-    ordered = sorted(by_person.values(), key=_seriousness)
-    named: list[list[Raised]] = []
-    first_night = 0
-    for about in ordered:
-        standing = all(one.first_night or one.line.rule in night.service_wide for one in about)
-        if (standing and first_night >= FIRST_NIGHT_LISTED) or len(named) >= night.most_escalated:
-            continue
-        first_night += standing
-        named.append(about)
-    listed = {one.line.flag_id for about in named for one in about}
-    rest = Counter(night.title(one.line.rule) for one in latest.values() if one.line.flag_id not in listed)
+def _find_entries(recipient: str, raised: Iterable[Raised], routes: Routes) -> list[Entry]:
+    """Return what goes to this address, each flag with why it does so instead of to another."""
+    found = []
+    for flag in raised:
+        address, instead = routes.escalate(flag.step, flag.line.team, flag.line.person_id)
+        if address == recipient and flag.line.severity != "data":
+            found.append((flag, instead))
+    return found
+
+
+def _group_by_team(entries: Iterable[Entry]) -> list[tuple[str | None, list[Entry]]]:
+    """Return the flags by team; those of restricted people come last, under None, and name no team."""
+    by_team: defaultdict[tuple[bool, str], list[Entry]] = defaultdict(list)
+    for flag, instead in entries:
+        apart = instead == "restricted"
+        by_team[apart, "" if apart else flag.line.team or ""].append((flag, instead))
+    return [(None if apart else team, of_team) for (apart, team), of_team in sorted(by_team.items())]
+
+
+def _team(team: str | None, entries: Sequence[Entry], night: MessageContext) -> TeamRaised:
+    """Return what is told of one team, or of the restricted people (None)."""
+    # A flag that has reached both steps is told as it reached the head.
+    latest = {flag.line.flag_id: flag for flag, _ in sorted(entries, key=lambda entry: entry[0].step == "head")}
+    named = _choose_named(latest.values(), night)
+    listed = {flag.line.flag_id for about in named for flag in about}
+    rest = Counter(night.title(flag.line.rule) for flag in latest.values() if flag.line.flag_id not in listed)
     cover = night.routes.cover_of(team)
     return TeamRaised(
-        team="Restricted list" if restricted else one_line(team) or None,
-        lead="restricted" if restricted else "nobody" if night.routes.unrouted(team) else "cover" if cover else "lead",
+        team="Restricted list" if team is None else one_line(team) or None,
+        lead=_describe_lead(team, night.routes),
         cover_until=cover.until if cover else None,
-        instead=tuple(dict.fromkeys(why for _, why in all_of_it if why and not restricted)),
+        instead=tuple(dict.fromkeys(why for _, why in entries if why and team is not None)),
         people=tuple(_person(about, night) for about in named),
         rest=tuple(rest.most_common()),
         flags=len(latest),
-        first_night=sum(one.first_night for one in latest.values()),
+        first_night=sum(flag.first_night for flag in latest.values()),
     )
 
 
+def _describe_lead(team: str | None, routes: Routes) -> Literal["lead", "cover", "nobody", "restricted"]:
+    """Return who was told of these flags every day."""
+    if team is None:
+        return "restricted"
+    if routes.unrouted(team):
+        return "nobody"
+    return "cover" if routes.cover_of(team) else "lead"
+
+
+def _choose_named(raised: Iterable[Raised], night: MessageContext) -> list[list[Raised]]:
+    """Return the flags of the people to name, the worst first.
+
+    Of the backlog (flags of the first night, and rules said once of the service), only the worst are named.
+    """
+    by_person: defaultdict[str, list[Raised]] = defaultdict(list)
+    for flag in raised:
+        by_person[flag.line.person_id].append(flag)
+    named: list[list[Raised]] = []
+    backlog = 0
+    for about in sorted(by_person.values(), key=_seriousness):
+        in_backlog = all(flag.first_night or flag.line.rule in night.service_wide for flag in about)
+        if (in_backlog and backlog >= FIRST_NIGHT_LISTED) or len(named) >= night.most_escalated:
+            continue
+        backlog += in_backlog
+        named.append(about)
+    return named
+
+
 def _seriousness(about: Sequence[Raised]) -> tuple[int, bool, int, str]:
-    worst = min(rank(one.line.severity) for one in about)
-    standing = all(one.first_night for one in about)
-    return (worst, standing, -max(one.working_days for one in about), about[0].line.person_id)
+    worst = min(rank(flag.line.severity) for flag in about)
+    in_backlog = all(flag.first_night for flag in about)
+    return (worst, in_backlog, -max(flag.working_days for flag in about), about[0].line.person_id)
 
 
 def _person(about: Sequence[Raised], night: MessageContext) -> RaisedPerson:
-    ordered = sorted(about, key=lambda one: (rank(one.line.severity), one.line.rule))
+    ordered = sorted(about, key=lambda flag: (rank(flag.line.severity), flag.line.rule))
     line = ordered[0].line
     return RaisedPerson(
         person_id=line.person_id,
         link=night.link(line.person_id),
         adviser=one_line(line.personal_adviser) if line.personal_adviser else None,
         severity=line.severity,
-        items=tuple(_item(one, night) for one in ordered),
+        items=tuple(_item(flag, night) for flag in ordered),
     )
 
 
-def _item(one: Raised, night: MessageContext) -> RaisedItem:
-    line, words = one.line, night.shown(one.line)
+def _item(flag: Raised, night: MessageContext) -> RaisedItem:
+    line, words = flag.line, night.shown(flag.line)
     return RaisedItem(
         title=words.title,
         severity=line.severity,
@@ -182,7 +212,7 @@ def _item(one: Raised, night: MessageContext) -> RaisedItem:
         because=words.because and one_line(words.because),
         due_on=words.due_on,
         opened_on=line.opened_on,
-        working_days=one.working_days,
+        working_days=flag.working_days,
         answer=words.if_full(line.answer),
         answered_on=line.answered_on,
     )

@@ -81,19 +81,17 @@ def compare_person(about: Sequence[FlagLine], told: Told, night: MessageContext,
     """Return what is news to an address about the young person of these lines."""
     current = [line for line in about if line.state in OPEN]
     statuses = _compare_flags(about, current, told, night.flips, baseline=baseline)
-    gone = [line for line in about if line.state == "resolved" and line.flag_id in told.lead_flags]
+    gone = _find_ended(about, told)
     quiet = _find_quiet(gone, statuses, night.flips)
     cleared = _find_cleared(gone, current, quiet)
     severity = min((line.severity for line in current), key=rank, default=None)
     person_id = about[0].person_id
-    kind: Kind | None = "baseline"
-    if not (baseline and current):
-        kind = _choose_kind(severity, statuses, told.severity.get(person_id), cleared=bool(cleared))
+    kind = _choose_kind(severity, statuses, told.severity.get(person_id), cleared=bool(cleared))
     return PersonNews(
         person_id=person_id,
         team=about[0].team,
         adviser=about[0].personal_adviser,
-        kind=kind,
+        kind="baseline" if baseline and current else kind,
         severity=severity,
         roots=fold_flags(current, night.rules),
         statuses=statuses,
@@ -102,6 +100,11 @@ def compare_person(about: Sequence[FlagLine], told: Told, night: MessageContext,
         waived=[line for line in about if line.state == "waived"],
         quiet=quiet,
     )
+
+
+def _find_ended(about: Iterable[FlagLine], told: Told) -> list[FlagLine]:
+    """Return the resolved flags that the address was told of while they stood."""
+    return [line for line in about if line.state == "resolved" and line.flag_id in told.lead_flags]
 
 
 def _compare_flags(

@@ -1,8 +1,8 @@
 """The lines of a lead's digest: young people in their sections by adviser, at length only where it matters."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from itertools import groupby
 
@@ -81,8 +81,8 @@ class Section:
 
     @property
     def advisers(self) -> list[tuple[str | None, tuple[PersonLine, ...]]]:
-        """The people by adviser, in the order in which they stand."""
-        return [(adviser, tuple(people)) for adviser, people in groupby(self.people, key=lambda each: each.adviser)]
+        """The people by adviser, in their order."""
+        return [(adviser, tuple(people)) for adviser, people in groupby(self.people, key=lambda line: line.adviser)]
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,8 @@ class Rota:
         return sum(people for _, people in self.counted)
 
 
-def section(kind: Kind, people: Iterable[PersonNews], night: MessageContext, *, several_teams: bool) -> Section:
-    """The people to list: every critical one and up to 20 more, the rest counted; grouped by adviser.
+def list_section(kind: Kind, people: Iterable[PersonNews], night: MessageContext, *, several_teams: bool) -> Section:
+    """Return the people to list: every critical one and up to 20 more, the rest counted; grouped by adviser.
 
     Of a clearing that was neither critical nor high the id says enough.
     """
@@ -112,98 +112,105 @@ def section(kind: Kind, people: Iterable[PersonNews], night: MessageContext, *, 
     pooled = [person for person in everyone if kind == "cleared" and not person.cleared_in_full]
     ordered = [person for person in everyone if person not in pooled]
     critical = sum(person.severity == "critical" for person in ordered)
-    listed = by_adviser(ordered[: critical + LISTED])
-    said: set[str] = set()
-    lines = [_line(person, night, several_teams, kind, said) for person in listed]
+    writer = LineWriter(kind, night, several_teams)
+    lines = [writer.write(person) for person in sort_by_adviser(ordered[: critical + LISTED])]
     ids = tuple((person.person_id, night.link(person.person_id)) for person in pooled[: LISTED * 2])
     return Section(kind, tuple(lines), len(everyone), ids)
 
 
-def by_adviser(people: Sequence[PersonNews]) -> list[PersonNews]:
-    """The people by adviser, the adviser with the most serious of them first."""
+def sort_by_adviser(people: Sequence[PersonNews]) -> list[PersonNews]:
+    """Return the people by adviser, the adviser with the most serious of them first."""
     places: dict[str, int] = {}
     for person in people:
         places.setdefault(person.adviser or "", len(places))
     return sorted(people, key=lambda person: places[person.adviser or ""])
 
 
-def _line(person: PersonNews, night: MessageContext, several_teams: bool, kind: Kind, said: set[str]) -> PersonLine:
-    show_team = several_teams or night.routes.unrouted(person.team) is not None
-    shown, also = [], []
-    for line, inside in person.roots:
-        newly = [] if kind == "cleared" else [each for each in (line, *inside) if person.is_news(each)]
-        if kind == "baseline" or line in newly:
-            shown.append(_item(line, inside, person.statuses, night, said))
-            continue
-        # What is news inside a flag already known stands by itself, so that the known one is not read as new.
-        shown += [_item(each, (), person.statuses, night, said) for each in newly]
-        also.append(night.title(line.rule))
-    news = person.news_severity
-    return PersonLine(
-        person_id=person.person_id,
-        link=night.link(person.person_id),
-        team=one_line(person.team) if show_team and person.team else None,
-        adviser=one_line(person.adviser) if person.adviser else None,
-        severity=person.severity,
-        items=tuple(shown),
-        cleared=tuple(night.title(line.rule) for line in person.cleared),
-        also=tuple(also) if kind not in ALWAYS_SHORT else (),
-        short=kind in ALWAYS_SHORT or (kind != "baseline" and news not in IN_FULL),
-    )
+@dataclass
+class LineWriter:
+    """Writes the lines of one section."""
+
+    kind: Kind
+    night: MessageContext
+    several_teams: bool
+    advised: set[str] = field(default_factory=set)
+    """The rules whose next step the section has given already, which need not be given again."""
+
+    def write(self, person: PersonNews) -> PersonLine:
+        night, kind = self.night, self.kind
+        items, also = self._split(person)
+        show_team = self.several_teams or night.routes.unrouted(person.team) is not None
+        always_short = kind in ALWAYS_SHORT
+        return PersonLine(
+            person_id=person.person_id,
+            link=night.link(person.person_id),
+            team=one_line(person.team) if show_team and person.team else None,
+            adviser=one_line(person.adviser) if person.adviser else None,
+            severity=person.severity,
+            items=tuple(items),
+            cleared=tuple(night.title(line.rule) for line in person.cleared),
+            also=() if always_short else tuple(also),
+            short=always_short or (kind != "baseline" and person.news_severity not in IN_FULL),
+        )
+
+    def _split(self, person: PersonNews) -> tuple[list[Item], list[str | None]]:
+        """Return what is news about a person, and by title what else is open."""
+        items: list[Item] = []
+        also: list[str | None] = []
+        for line, inside in person.roots:
+            newly = [] if self.kind == "cleared" else [each for each in (line, *inside) if person.is_news(each)]
+            if self.kind == "baseline" or line in newly:
+                items.append(self._item(line, inside, person.statuses))
+                continue
+            # What is news inside a flag already known gets its own line, so that the known one is not read as new.
+            items += [self._item(each, (), person.statuses) for each in newly]
+            also.append(self.night.title(line.rule))
+        return items, also
+
+    def _item(self, line: FlagLine, inside: Sequence[FlagLine], statuses: Mapping[int, Status]) -> Item:
+        words = self.night.shown(line)
+        action = words.action if line.rule not in self.advised else None
+        self.advised.add(line.rule)
+        held = line.state == "held"
+        return Item(
+            title=words.title,
+            severity=line.severity,
+            status=statuses[line.flag_id],
+            sensitive=not words.in_full,
+            because=words.because and one_line(words.because),
+            action=action and one_line(action),
+            due_on=words.due_on,
+            days_over=max((self.night.as_at - line.due_on).days, 0) if line.due_on else 0,
+            opened_on=line.opened_on,
+            held_since=line.held_since if held else None,
+            held_why=words.if_full(one_line(line.held_why)) if held and line.held_why else None,
+            last_cleared_on=line.last_cleared_on,
+            inside=tuple(Inside(self.night.title(each.rule), statuses[each.flag_id]) for each in inside),
+            unconfirmed=line.unconfirmed and statuses[line.flag_id] != "open",
+            answer=words.if_full(line.answer),
+            answered_on=line.answered_on,
+            flips=line.flips,
+        )
 
 
-def _item(
-    line: FlagLine, inside: Sequence[FlagLine], statuses: Mapping[int, Status], night: MessageContext, said: set[str]
-) -> Item:
-    """``said``: the rules whose next step the section has given already, which need not stand there again."""
-    words = night.shown(line)
-    over = (night.as_at - line.due_on).days if line.due_on else 0
-    action = words.action if line.rule not in said else None
-    said.add(line.rule)
-    return Item(
-        title=words.title,
-        severity=line.severity,
-        status=statuses[line.flag_id],
-        sensitive=not words.in_full,
-        because=words.because and one_line(words.because),
-        action=action and one_line(action),
-        due_on=words.due_on,
-        days_over=max(over, 0),
-        opened_on=line.opened_on,
-        held_since=line.held_since if line.state == "held" else None,
-        held_why=words.if_full(one_line(line.held_why)) if line.state == "held" and line.held_why else None,
-        last_cleared_on=line.last_cleared_on,
-        inside=tuple(Inside(night.title(each.rule), statuses[each.flag_id]) for each in inside),
-        unconfirmed=line.unconfirmed and statuses[line.flag_id] != "open",
-        answer=words.if_full(line.answer),
-        answered_on=line.answered_on,
-        flips=line.flips,
-    )
-
-
-def rotas(people: Iterable[PersonNews], night: MessageContext) -> tuple[Rota, ...]:
-    """The whole list, adviser by adviser: the one with the most serious first, nobody recorded last."""
+def list_rotas(people: Iterable[PersonNews], night: MessageContext) -> tuple[Rota, ...]:
+    """Return the whole list, adviser by adviser: the one with the most people first, nobody recorded last."""
     by_name: defaultdict[str | None, list[PersonNews]] = defaultdict(list)
     for person in sorted(people, key=lambda each: each.rank):
         by_name[one_line(person.adviser) if person.adviser else None].append(person)
     ordered = sorted(by_name.items(), key=lambda entry: (entry[0] is None, -len(entry[1]), entry[0] or ""))
-    found = []
-    for adviser, all_of_them in ordered:
-        by_severity: defaultdict[str, list[PersonNews]] = defaultdict(list)
-        for person in all_of_them:
-            by_severity[person.severity or ""].append(person)
-        named = tuple(
-            (severity, tuple((each.person_id, night.link(each.person_id)) for each in by_severity[severity]))
-            for severity in IN_FULL
-            if severity in by_severity
-        )
-        counted = Counter(person.severity or "" for person in all_of_them if person.severity not in IN_FULL)
-        found.append(
-            Rota(
-                adviser,
-                len(all_of_them),
-                named,
-                tuple(sorted(counted.items(), key=lambda entry: rank(entry[0]))),
-            )
-        )
-    return tuple(found)
+    return tuple(_rota(adviser, of_adviser, night) for adviser, of_adviser in ordered)
+
+
+def _rota(adviser: str | None, people: Sequence[PersonNews], night: MessageContext) -> Rota:
+    by_severity: defaultdict[str, list[PersonNews]] = defaultdict(list)
+    for person in people:
+        by_severity[person.severity or ""].append(person)
+    named = {
+        severity: tuple((person.person_id, night.link(person.person_id)) for person in by_severity[severity])
+        for severity in IN_FULL
+        if severity in by_severity
+    }
+    others = sorted((severity for severity in by_severity if severity not in named), key=rank)
+    counted = tuple((severity, len(by_severity[severity])) for severity in others)
+    return Rota(adviser, len(people), tuple(named.items()), counted)

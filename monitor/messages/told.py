@@ -6,7 +6,7 @@ from datetime import date
 from functools import cached_property
 from typing import NamedTuple
 
-from monitor.messages.parts import rank
+from monitor.flags.priority import rank
 
 
 class ToldFlag(NamedTuple):

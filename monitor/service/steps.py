@@ -16,8 +16,8 @@ from monitor.messages.parts import Posting
 from monitor.messages.templates import render
 from monitor.night import failure
 from monitor.night.context import Tools
-from monitor.night.run import Tools, run_night
-from monitor.outbox.queue import Posting, Postmark, post
+from monitor.night.run import run_night
+from monitor.outbox.queue import Postmark, post
 from monitor.outbox.receipts import poll_receipts
 from monitor.outbox.send import deliver_due
 from monitor.record.purge import purge_store
