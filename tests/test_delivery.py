@@ -149,7 +149,7 @@ def test_a_folder_message_is_one_file_that_only_its_owner_can_read(tmp_path: Pat
 def test_a_second_try_leaves_one_file_and_nothing_half_written(tmp_path: Path):
     folder = tmp_path / "outbox" / "2026-01-12"
     folder.mkdir(parents=True)
-    (folder / ".lead-2026-01-12-1-7.eml.part").write_text("what a killed process left")
+    (folder / ".lead-2026-01-12-1-7.eml.0a1b2c3d.unfinished").write_text("what a killed process left")
     channel = folder_channel(tmp_path)
 
     channel.send(envelope())

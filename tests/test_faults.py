@@ -322,7 +322,7 @@ def test_a_store_that_goes_away_is_waited_for_or_said_and_nothing_is_lost(
     own_server.start()
     council.night(day(1))
 
-    assert (waited.outcome, waited.delivered.settled) == ("accepted", True)
+    assert (waited.outcome, waited.delivered.all_went) == ("accepted", True)
     assert_whole(council)
 
 

@@ -94,7 +94,7 @@ def test_what_is_refused_outright_is_given_up_and_the_others_still_go(tmp_path: 
         delivered = room.deliver(channel)
 
         assert room.states() == {NORTH: "permanent-failure", SOUTH: "delivered", WEST: "delivered"}
-        assert (delivered.given_up, delivered.settled) == (1, False)
+        assert (delivered.given_up, delivered.all_went) == (1, False)
         assert room.events() == ["delivery given up"]
 
 
@@ -194,7 +194,7 @@ def test_mail_that_may_have_gone_is_held_and_told_and_never_sent_again(tmp_path:
             room.deliver(channel, later=HOUR)
 
         assert room.states() == {NORTH: "technical-failure", SOUTH: "delivered"}
-        assert (delivered.doubtful, delivered.settled) == (1, False)
+        assert (delivered.doubtful, delivered.all_went) == (1, False)
         assert channel.tried.count(NORTH) == 1
         assert room.events() == ["delivery in doubt"]
         assert [one.recipient for one in channel.sent] == [SOUTH, ANALYST]

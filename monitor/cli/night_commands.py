@@ -62,7 +62,7 @@ def deliver(
         delivered = deliver_due(database, channel, settings, clock=now, hurried=hurried)
     terminal.show_receipts(received)
     terminal.show_delivery(delivered)
-    raise typer.Exit(0 if delivered.settled and not received.failed else 1)
+    raise typer.Exit(0 if delivered.all_went and not received.failed else 1)
 
 
 def check(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:

@@ -15,7 +15,7 @@ class Tracing(Protocol):
     """A service that can be asked what became of a message."""
 
     @property
-    def settled_after(self) -> timedelta:
+    def ask_after(self) -> timedelta:
         """How long after an attempt whose result is unknown the service may be asked about it."""
 
     def look_up(self, key: str) -> Receipt | None:

@@ -73,7 +73,7 @@ class NotifyChannel:
         return self
 
     @property
-    def settled_after(self) -> timedelta:
+    def ask_after(self) -> timedelta:
         return timedelta(seconds=self._settings.timeout_seconds) + MARGIN
 
     def send(self, envelope: Envelope) -> Receipt:
@@ -197,22 +197,12 @@ class NotifyChannel:
             return _odd(answer)
         said = f"{status} {kinds[0]}"
         if status == 429:
-            now = datetime.now(UTC)
-            if "TooManyRequestsError" in kinds:
-                midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-                words = f"{PLACE}: the service has sent all it may today ({said}); the rest goes after midnight UTC"
-                return DeliveryError(words, stops=True, not_before=midnight)
-            words = f"{PLACE}: too many requests at once ({said}); it will be tried again in a minute"
-            return DeliveryError(words, stops=True, not_before=now + timedelta(minutes=1))
+            return _over_limit(said, daily="TooManyRequestsError" in kinds)
         if status == 400:
             remedy = _remedy(answer) or "see the service's settings, and the address"
             return DeliveryError(f"{PLACE}: refused the message ({said}): {remedy}", permanent=True, perhaps_all=True)
-        off = _clock_off(answer)
-        if off is not None and abs(off) > CLOCK_MAY_BE_OFF:
-            remedy = f"this machine's clock is {abs(off):.0f} seconds {'fast' if off > 0 else 'slow'}; put it right"
-        else:
-            where = self._settings.api_key_env or self._settings.api_key_file
-            remedy = f"{_remedy(answer) or 'the API key was not accepted'}; check {where}"
+        where = self._settings.api_key_env or self._settings.api_key_file
+        remedy = _clock_remedy(answer) or f"{_remedy(answer) or 'the API key was not accepted'}; check {where}"
         return DeliveryError(f"{PLACE}: will take nothing from us ({said}): {remedy}", stops=True)
 
 
@@ -235,6 +225,17 @@ def _read_key(settings: "Notify", environ: Mapping[str, str]) -> tuple[str, str]
             [f"{place}: {where} does not hold an API key of {PLACE}, which ends in two UUIDs; copy it whole"]
         )
     return parts["service"], parts["secret"]
+
+
+def _over_limit(said: str, *, daily: bool) -> DeliveryError:
+    """Return what a limit of the service means for the rest of the messages."""
+    now = datetime.now(UTC)
+    if daily:
+        midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        words = f"{PLACE}: the service has sent all it may today ({said}); the rest goes after midnight UTC"
+        return DeliveryError(words, stops=True, not_before=midnight)
+    words = f"{PLACE}: too many requests at once ({said}); it will be tried again in a minute"
+    return DeliveryError(words, stops=True, not_before=now + timedelta(minutes=1))
 
 
 def _unreachable() -> DeliveryError:
@@ -278,9 +279,12 @@ def _state(said: str) -> str | None:
     return said if said in FINAL else None
 
 
-def _clock_off(answer: httpx.Response) -> float | None:
-    """By how many seconds this machine's clock is ahead of the service's."""
+def _clock_remedy(answer: httpx.Response) -> str | None:
+    """Return what to do about this machine's clock, if it differs from the service's."""
     try:
-        return time.time() - parsedate_to_datetime(answer.headers["Date"]).timestamp()
+        off = time.time() - parsedate_to_datetime(answer.headers["Date"]).timestamp()
     except (KeyError, ValueError):
         return None
+    if abs(off) <= CLOCK_MAY_BE_OFF:
+        return None
+    return f"this machine's clock is {abs(off):.0f} seconds {'fast' if off > 0 else 'slow'}; put it right"

@@ -36,7 +36,7 @@ def write_for_notify(text: str, width: int) -> str:
 
 
 def _find_headings(lines: list[str]) -> Iterator[tuple[bool, str]]:
-    """Each line, and whether it is a heading; the rule under one is left out."""
+    """Yield each line, and whether it is a heading; the rule under one is left out."""
     for number, line in enumerate(lines):
         below = lines[number + 1] if number + 1 < len(lines) else ""
         above = lines[number - 1] if number else ""
@@ -46,30 +46,38 @@ def _find_headings(lines: list[str]) -> Iterator[tuple[bool, str]]:
 
 
 def _join(lines: Iterator[tuple[bool, str]], width: int) -> Iterator[tuple[int, str, str]]:
-    """Whole sentences: indent (-1 for a heading), bullet and words, with lines that were only wrapped put together."""
+    """Yield whole sentences: indent (-1 for a heading), bullet and words, with lines that were only wrapped joined."""
     held: tuple[int, str, str] | None = None
     last = ""
     for heading, line in lines:
-        words = line.strip()
-        bullet = BULLET.match(words)
-        if held and held[0] >= 0 and held[2] and words and not bullet and not heading:
-            first = words.split(maxsplit=1)[0]
-            wrapped = len(last) + 1 + len(first) > width
-            if wrapped and not COLUMNS.search(words) and not COLUMNS.search(held[2]):
-                held, last = (held[0], held[1], f"{held[2]} {words}"), line
-                continue
-        if held:
-            yield held
-        indent = len(line) - len(line.lstrip())
-        if heading:
-            held = (-1, "", f"## {_escape(words)}")
-        elif bullet:
-            held = (indent, bullet.group(), words[bullet.end() :])
+        block = _read_line(line, heading=heading)
+        if held and _goes_on(held, last, block, width):
+            held = (held[0], held[1], f"{held[2]} {block[2]}")
         else:
-            held = (indent, "", words)
+            if held:
+                yield held
+            held = block
         last = line
     if held:
         yield held
+
+
+def _read_line(line: str, *, heading: bool) -> tuple[int, str, str]:
+    words = line.strip()
+    if heading:
+        return -1, "", f"## {_escape(words)}"
+    bullet = BULLET.match(words)
+    mark = bullet.group() if bullet else ""
+    return len(line) - len(line.lstrip()), mark, words[len(mark) :]
+
+
+def _goes_on(held: tuple[int, str, str], last: str, block: tuple[int, str, str], width: int) -> bool:
+    """Return whether a block is the rest of the one before, which was only wrapped: its first word did not fit."""
+    (above, _, before), (indent, bullet, words) = held, block
+    if bullet or not before or not words or min(above, indent) < 0:
+        return False
+    wrapped = len(last) + 1 + len(words.split(maxsplit=1)[0]) > width
+    return wrapped and not COLUMNS.search(words) and not COLUMNS.search(before)
 
 
 def _escape(line: str) -> str:

@@ -63,20 +63,7 @@ class SmtpChannel:
                 "lets out; raise the limit if the server takes more",
                 permanent=True,
             )
-        reused = self._connection is not None
-        connection = self._connected()
-        try:
-            step, code, answer = self._open_message(connection, envelope, len(content))
-        except OSError as fault:
-            self._drop()
-            if not reused:
-                raise self._lost(fault) from None
-            connection = self._connected()
-            try:
-                step, code, answer = self._open_message(connection, envelope, len(content))
-            except OSError as again:
-                self._drop()
-                raise self._lost(again) from None
+        connection, step, code, answer = self._offer(envelope, len(content))
         if code in LOGIN_WANTED:
             self._drop()
             self._unusable = f"{self._place}: wants a login ({code}); give username_env and password_env"
@@ -84,6 +71,18 @@ class SmtpChannel:
         if code != 354:
             raise self._refused(step, code, answer)
         return Receipt(self._transmit(connection, content))
+
+    def _offer(self, envelope: Envelope, size: int) -> tuple[smtplib.SMTP, Step, int, bytes]:
+        """Open the message on the connection, or once on a new one where the server has dropped a used one."""
+        reused = self._connection is not None
+        connection = self._connected()
+        try:
+            return (connection, *self._open_message(connection, envelope, size))
+        except OSError as fault:
+            self._drop()
+            if reused:
+                return self._offer(envelope, size)
+            raise self._lost(fault) from None
 
     def close(self) -> None:
         if self._connection is not None:
@@ -103,7 +102,7 @@ class SmtpChannel:
         return self._connection
 
     def _connect(self) -> smtplib.SMTP:
-        settings, place = self._settings, self._place
+        settings = self._settings
         connection: smtplib.SMTP | None = None
         try:
             if settings.security == "tls":
@@ -116,33 +115,38 @@ class SmtpChannel:
             connection.ehlo_or_helo_if_needed()
             if self._login:
                 connection.login(self._login.username, self._login.password)
-        except ssl.SSLCertVerificationError as fault:
-            words = f"its certificate is not trusted ({fault.verify_message}); check the host, or give ca_file"
-        except ssl.SSLError as fault:
-            reason = (fault.reason or "no reason given").replace("_", " ").lower()
-            words = f'no TLS connection ({reason}); check port and security ("starttls" or "tls")'
-        except smtplib.SMTPAuthenticationError as fault:
-            variables = self._login.variables if self._login else ""
-            words = f"user name or password not accepted ({fault.smtp_code}); check {variables}"
-        except smtplib.SMTPNotSupportedError:
-            encrypted = settings.security == "tls" or isinstance(connection and connection.sock, ssl.SSLSocket)
-            words = (
-                "offers no way to log in; leave out username_env and password_env, or ask its keeper"
-                if encrypted
-                else "offers no STARTTLS, so nothing was sent; use a server that does"
-            )
-        except smtplib.SMTPResponseException as fault:
-            words = f"not ready ({fault.smtp_code}); try again later, or ask its keeper"
-        except TimeoutError:
-            words = f"no answer within {settings.timeout_seconds} seconds; check host, port and the firewall"
         except OSError as fault:
-            reason = getattr(fault, "strerror", None) or "connection closed"
-            words = f"cannot be reached ({reason}); check host, port and the firewall"
-        else:
-            return connection
-        if connection is not None:
-            connection.close()
-        raise DeliveryError(f"{place}: {words}", stops=True) from None
+            encrypted = isinstance(connection and connection.sock, ssl.SSLSocket)
+            if connection is not None:
+                connection.close()
+            raise DeliveryError(f"{self._place}: {self._explain(fault, encrypted)}", stops=True) from None
+        return connection
+
+    def _explain(self, fault: OSError, encrypted: bool) -> str:
+        """Return why no connection was made, and what to do."""
+        if isinstance(fault, smtplib.SMTPException):
+            return self._explain_answer(fault, encrypted)
+        if isinstance(fault, ssl.SSLCertVerificationError):
+            return f"its certificate is not trusted ({fault.verify_message}); check the host, or give ca_file"
+        if isinstance(fault, ssl.SSLError):
+            reason = (fault.reason or "no reason given").replace("_", " ").lower()
+            return f'no TLS connection ({reason}); check port and security ("starttls" or "tls")'
+        if isinstance(fault, TimeoutError):
+            return f"no answer within {self._settings.timeout_seconds} seconds; check host, port and the firewall"
+        return _explain_unreachable(fault)
+
+    def _explain_answer(self, fault: smtplib.SMTPException, encrypted: bool) -> str:
+        """Return what the server's answer to the connection means, and what to do."""
+        if isinstance(fault, smtplib.SMTPAuthenticationError):
+            variables = self._login.variables if self._login else ""
+            return f"user name or password not accepted ({fault.smtp_code}); check {variables}"
+        if isinstance(fault, smtplib.SMTPNotSupportedError):
+            if encrypted or self._settings.security == "tls":
+                return "offers no way to log in; leave out username_env and password_env, or ask its keeper"
+            return "offers no STARTTLS, so nothing was sent; use a server that does"
+        if isinstance(fault, smtplib.SMTPResponseException):
+            return f"not ready ({fault.smtp_code}); try again later, or ask its keeper"
+        return _explain_unreachable(fault)
 
     def _open_message(self, connection: smtplib.SMTP, envelope: Envelope, size: int) -> tuple[Step, int, bytes]:
         """Everything up to the server's leave to send the content: 354, or the answer that refused it, and to what."""
@@ -190,13 +194,7 @@ class SmtpChannel:
 
         A full mailbox is emptied one day, whatever the first digit says. A sender refused is refused in every message.
         """
-        try:
-            if code == 421 or self._connection is None:
-                self._drop()
-            else:
-                self._connection.rset()
-        except OSError:
-            self._drop()
+        self._reset(end=code == 421)
         status = _status(code, answer)
         if re.search(r"[45]\.2\.2$", status) or (step == "recipient" and status == "552"):
             return DeliveryError(f"{self._place}: the mailbox is full ({status}); it will be tried again")
@@ -208,6 +206,16 @@ class SmtpChannel:
         said = "refused the message" if permanent else "did not take the message for now"
         return DeliveryError(f"{self._place}: {said} ({status}); {remedy}", permanent=permanent)
 
+    def _reset(self, *, end: bool) -> None:
+        """Make the connection ready for another message, or end it."""
+        try:
+            if end or self._connection is None:
+                self._drop()
+            else:
+                self._connection.rset()
+        except OSError:
+            self._drop()
+
     def _lost(self, fault: Exception) -> DeliveryError:
         reason = "no answer in time" if isinstance(fault, TimeoutError) else "connection lost"
         return DeliveryError(f"{self._place}: {reason} before the message had gone; it will be tried again")
@@ -216,6 +224,11 @@ class SmtpChannel:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _explain_unreachable(fault: OSError) -> str:
+    reason = getattr(fault, "strerror", None) or "connection closed"
+    return f"cannot be reached ({reason}); check host, port and the firewall"
 
 
 def _status(code: int, answer: bytes) -> str:

@@ -142,8 +142,6 @@ def _team(team: str | None, entries: Sequence[Entry], night: MessageContext) -> 
     # A flag that has reached both steps is told as it reached the head.
     latest = {flag.line.flag_id: flag for flag, _ in sorted(entries, key=lambda entry: entry[0].step == "head")}
     named = _choose_named(latest.values(), night)
-    listed = {flag.line.flag_id for about in named for flag in about}
-    rest = Counter(night.title(flag.line.rule) for flag in latest.values() if flag.line.flag_id not in listed)
     cover = night.routes.cover_of(team)
     return TeamRaised(
         team="Restricted list" if team is None else one_line(team) or None,
@@ -151,10 +149,19 @@ def _team(team: str | None, entries: Sequence[Entry], night: MessageContext) -> 
         cover_until=cover.until if cover else None,
         instead=tuple(dict.fromkeys(why for _, why in entries if why and team is not None)),
         people=tuple(_person(about, night) for about in named),
-        rest=tuple(rest.most_common()),
+        rest=_count_rest(latest.values(), named, night),
         flags=len(latest),
         first_night=sum(flag.first_night for flag in latest.values()),
     )
+
+
+def _count_rest(
+    raised: Iterable[Raised], named: Iterable[list[Raised]], night: MessageContext
+) -> tuple[tuple[str | None, int], ...]:
+    """Return the flags by title beyond the people who are named."""
+    listed = {flag.line.flag_id for about in named for flag in about}
+    rest = Counter(night.title(flag.line.rule) for flag in raised if flag.line.flag_id not in listed)
+    return tuple(rest.most_common())
 
 
 def _describe_lead(team: str | None, routes: Routes) -> Literal["lead", "cover", "nobody", "restricted"]:

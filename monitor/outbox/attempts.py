@@ -1,10 +1,12 @@
-"""What the outbox writes of a message's way: attempts, states, and what went wrong, in the caller's transaction."""
+"""Records a message's way: attempts, states, and what went wrong, in the caller's transaction."""
 
 import datetime as dt
 from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from monitor.delivery.envelope import Receipt
+from monitor.errors import DeliveryError
 from monitor.store import events
 from monitor.store.bulk import insert_rows, next_id
 from monitor.store.tables import Attempt, FlagEvent, Message, table_of
@@ -52,54 +54,52 @@ def count_attempts(store: Connection, message_id: int, outcome: str) -> int:
     return int(store.execute(counted).scalar_one())
 
 
-def accept(
-    store: Connection, one: Any, *, state: str, receipt: str | None, detail: str | None, now: dt.datetime
-) -> None:
-    """The transport has taken the message; ``state`` says whether more will be heard of it."""
-    move(store, one.id, state, accepted_at=now, receipt=receipt, next_attempt_at=None)
-    if last := last_attempt(store, one.id):
-        finish_attempt(store, last.id, state, detail, now)
+def accept(store: Connection, message: Any, receipt: Receipt, now: dt.datetime) -> None:
+    """Record that the transport took the message; the receipt's state says whether more will be told of it."""
+    move(store, message.id, receipt.state, accepted_at=now, receipt=receipt.id, next_attempt_at=None)
+    if last := last_attempt(store, message.id):
+        finish_attempt(store, last.id, receipt.state, receipt.words, now)
 
 
-def put_off(
-    store: Connection,
-    one: Any,
-    why: str,
-    *,
-    most_attempts: int,
-    now: dt.datetime,
-    not_before: dt.datetime | None = None,
-) -> bool:
-    """Leave the message for a later attempt, or give it up after ``most_attempts``; whether it is left."""
-    failures = count_attempts(store, one.id, "temporary-failure")
+def put_off(store: Connection, message: Any, fault: DeliveryError, *, most_attempts: int, now: dt.datetime) -> bool:
+    """Leave the message for a later attempt, or give it up after ``most_attempts``; return whether it is left."""
+    failures = count_attempts(store, message.id, "temporary-failure")
     if failures >= most_attempts:
-        give_up(store, one, f"given up after {failures} attempts; the last: {why}", now)
+        give_up(store, message, f"given up after {failures} attempts; the last: {fault}", now)
         return False
-    later = max(now + next_wait(failures), not_before or now)
-    move(store, one.id, "temporary-failure", next_attempt_at=later, accepted_at=None, receipt=None)
+    later = max(now + next_wait(failures), fault.not_before or now)
+    move(store, message.id, "temporary-failure", next_attempt_at=later, accepted_at=None, receipt=None)
     return True
 
 
-def give_up(store: Connection, one: Any, why: str, now: dt.datetime) -> None:
-    """The message will not arrive: its flags count as untold, and somebody is told of that."""
-    _trouble(store, one, "permanent-failure", "delivery given up", why, now)
+TROUBLES = {
+    "permanent-failure": "delivery given up",
+    "technical-failure": "delivery in doubt",
+    "replaced": "message withheld",
+}
+"""The event that records each way in which a message does not arrive, by the state it ends in."""
 
 
-def hold(store: Connection, one: Any, why: str, now: dt.datetime) -> None:
-    """Nobody knows whether the message went: it is never sent again, and the next digest says so."""
-    since = one.doubtful_since or now
-    _trouble(store, one, "technical-failure", "delivery in doubt", why, now, doubtful_since=since)
+def give_up(store: Connection, message: Any, why: str, now: dt.datetime) -> None:
+    """End a message that will not arrive: its flags count as untold, and somebody is told of that."""
+    _end(store, message, "permanent-failure", why, now)
 
 
-def withhold(store: Connection, one: Any, why: str, now: dt.datetime) -> None:
-    """The message must not go any more; what it told of stays untold."""
-    _trouble(store, one, "replaced", "message withheld", why, now)
+def hold(store: Connection, message: Any, why: str, now: dt.datetime) -> None:
+    """End a message of which nobody knows whether it went: it is never sent again, and the next digest says so."""
+    _end(store, message, "technical-failure", why, now)
 
 
-def _trouble(store: Connection, one: Any, state: str, kind: str, why: str, now: dt.datetime, **changes: Any) -> None:
-    told = now if one.kind == NOTICE else None
-    move(store, one.id, state, trouble=why, reported_at=told, next_attempt_at=None, **changes)
-    record(store, kind, why, now, {"message": one.key})
+def withhold(store: Connection, message: Any, why: str, now: dt.datetime) -> None:
+    """End a message that must not go any more; what it told of stays untold."""
+    _end(store, message, "replaced", why, now)
+
+
+def _end(store: Connection, message: Any, state: str, why: str, now: dt.datetime) -> None:
+    told = now if message.kind == NOTICE else None
+    since = message.doubtful_since or (now if state == "technical-failure" else None)
+    move(store, message.id, state, trouble=why, reported_at=told, next_attempt_at=None, doubtful_since=since)
+    record(store, TROUBLES[state], why, now, {"message": message.key})
 
 
 def record(store: Connection, kind: str, why: str, now: dt.datetime, detail: dict[str, Any]) -> None:

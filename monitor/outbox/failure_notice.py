@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -24,7 +24,7 @@ WHAT: Mapping[str, Fate] = {"permanent-failure": "given up", "technical-failure"
 
 
 def report_troubles(database: Database, config: "Config", now: dt.datetime) -> int:
-    """Write the notices for whatever has not been told of yet, due at once; how many.
+    """Write the notices of everything that has not been told yet, due at once; return how many.
 
     Notices and the mark that nothing is left to tell are saved together, so that a killed process tells once.
     """
@@ -47,31 +47,36 @@ def report_troubles(database: Database, config: "Config", now: dt.datetime) -> i
     postings = []
     for reader, about in _by_reader(rows, config).items():
         troubles = [
-            Trouble(WHAT[one.state], one.recipient, routes.teams_of(one.recipient), one.kind, one.as_at, one.trouble)
-            for one in about
+            Trouble(WHAT[row.state], row.recipient, routes.teams_of(row.recipient), row.kind, row.as_at, row.trouble)
+            for row in about
         ]
         postings.append(Posting(render(compose_undelivered(reader, troubles, night), templates)))
     with database.writing() as store:
         post(store, postings, Postmark(rows[-1].run_id, day, created_at=now, due_at=now))
-        told = _message.c.id.in_([one.id for one in rows])
+        told = _message.c.id.in_([row.id for row in rows])
         store.execute(_message.update().where(told).values(reported_at=now))
     return len(postings)
 
 
-def _by_reader(rows: list[Any] | Any, config: "Config") -> dict[str, list[Any]]:
-    """Each trouble by who hears of it: the analyst, and for what will not arrive the managers of that lead's teams.
-
-    Nobody is told at the address that failed; where only that is left, the head of service hears.
-    """
+def _by_reader(rows: Iterable[Any], config: "Config") -> dict[str, list[Any]]:
+    """Return each trouble by who is told of it."""
     found: defaultdict[str, list[Any]] = defaultdict(list)
-    for one in rows:
-        readers = {config.people.analyst.lower()}
-        if one.state == "permanent-failure":
-            leads = (team for team in config.teams if (team.lead or "").lower() == one.recipient)
-            readers |= {team.manager.lower() for team in leads if team.manager}
-        readers.discard(one.recipient)
-        if not readers and config.people.head:
-            readers = {config.people.head.lower()} - {one.recipient}
-        for reader in sorted(readers):
-            found[reader].append(one)
+    for row in rows:
+        for reader in sorted(_find_readers(row, config)):
+            found[reader].append(row)
     return dict(found)
+
+
+def _find_readers(row: Any, config: "Config") -> set[str]:
+    """Return the analyst, and for a message that will not arrive the managers of that lead's teams.
+
+    Nobody is told at the address that failed; where only that is left, the head of service is.
+    """
+    readers = {config.people.analyst.lower()}
+    if row.state == "permanent-failure":
+        led = (team for team in config.teams if (team.lead or "").lower() == row.recipient)
+        readers |= {team.manager.lower() for team in led if team.manager}
+    readers.discard(row.recipient)
+    if not readers and config.people.head:
+        readers = {config.people.head.lower()} - {row.recipient}
+    return readers

@@ -1,4 +1,4 @@
-"""Messages that may or may not have gone: what a killed process or a lost answer left open, settled before any other.
+"""Messages that may or may not have gone: what a killed process or a lost answer left open, resolved before any other.
 
 A folder can be written again. A service that can be asked is asked, never before its own timeout has passed, and only
 a message it does not know is sent again, marked as a repeat, for a list may be late. Mail is held.
@@ -6,7 +6,7 @@ a message it does not know is sent again, marked as a repeat, for a list may be 
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -26,7 +26,7 @@ _message = table_of(Message)
 
 
 @dataclass
-class Settled:
+class Resolved:
     """What came of the messages left open; ``doubtful`` ones are still, or are held."""
 
     accepted: int = 0
@@ -35,86 +35,91 @@ class Settled:
     stopped: str | None = None
 
 
-def settle(
-    database: Database, channel: Channel, *, clock: Callable[[], dt.datetime], most_repeats: int = MOST_REPEATS
-) -> Settled:
-    settled = Settled()
-    open_ones = select(_message).where(_message.c.state == "sending", _message.c.accepted_at.is_(None))
+def resolve(database: Database, channel: Channel, *, clock: Callable[[], dt.datetime]) -> Resolved:
+    """Find out what became of every message left open, until the service cannot be asked."""
+    resolved = Resolved()
+    open_messages = select(_message).where(_message.c.state == "sending", _message.c.accepted_at.is_(None))
     with database.reading() as store:
-        left = store.execute(open_ones.order_by(_message.c.id)).all()
-    for one in left:
+        left = store.execute(open_messages.order_by(_message.c.id)).all()
+    for message in left:
         now = clock()
         with database.writing() as store:
-            last = attempts.last_attempt(store, one.id)
-            if last is not None and last.finished_at is None:
-                words = "the process ended before it knew what came of it"
-                attempts.finish_attempt(store, last.id, "technical-failure", words, now)
-            same = last is not None and last.channel == channel.name
-            if same and channel.idempotent:
-                attempts.move(store, one.id, "created", next_attempt_at=None)
-                continue
-            tracing = channel.tracing
-            if tracing is None or not same:
-                attempts.hold(store, one, "nobody knows whether it went; it is not sent again", now)
-                settled.doubtful += 1
-                continue
-        since = one.doubtful_since or (last.started_at if last else now)
-        _ask(database, tracing, one, since, now, most_repeats, settled)
-        if settled.stopped:
+            tracing = _prepare(store, message, channel, now, resolved)
+        if tracing is not None:
+            _ask(database, tracing, message, now, resolved)
+        if resolved.stopped:
             break
-    return settled
+    return resolved
 
 
-def _ask(
-    database: Database,
-    tracing: Tracing,
-    one: Any,
-    since: dt.datetime,
-    now: dt.datetime,
-    most_repeats: int,
-    settled: Settled,
-) -> None:
+def _prepare(store: Connection, message: Any, channel: Channel, now: dt.datetime, resolved: Resolved) -> Tracing | None:
+    """Close the last attempt; return the service to ask about it, or None where that is needless or impossible."""
+    last = attempts.last_attempt(store, message.id)
+    if last is not None and last.finished_at is None:
+        words = "the process ended before it knew what came of it"
+        attempts.finish_attempt(store, last.id, "technical-failure", words, now)
+    same = last is not None and last.channel == channel.name
+    if same and channel.idempotent:
+        attempts.move(store, message.id, "created", next_attempt_at=None)
+        return None
+    if channel.tracing is None or not same:
+        attempts.hold(store, message, "nobody knows whether it went; it is not sent again", now)
+        resolved.doubtful += 1
+        return None
+    return channel.tracing
+
+
+def _ask(database: Database, tracing: Tracing, message: Any, now: dt.datetime, resolved: Resolved) -> None:
     """Look one message up by its key, if the time has come."""
-    if one.next_attempt_at is not None and now < one.next_attempt_at:
-        settled.doubtful += 1
+    if message.next_attempt_at is not None and now < message.next_attempt_at:
+        resolved.doubtful += 1
         return
     try:
-        found = tracing.look_up(one.key)
+        found = tracing.look_up(message.key)
     except DeliveryError as fault:
-        settled.doubtful += 1
-        settled.problems.append(f"message {one.key}: {fault}")
+        resolved.doubtful += 1
+        resolved.problems.append(f"message {message.key}: {fault}")
+        if fault.stops:
+            resolved.stopped = str(fault)
         with database.writing() as store:
-            if now - since > ASKED_FOR_AT_MOST:
-                attempts.hold(store, one, "nobody knows whether it went, and the service could not be asked", now)
-            else:
-                later = max(now + attempts.next_wait(1), fault.not_before or now)
-                attempts.move(store, one.id, "sending", next_attempt_at=later, doubtful_since=since)
-            if fault.stops:
-                settled.stopped = str(fault)
-                attempts.record_once_a_day(store, "delivery stopped", str(fault), now)
+            _ask_later(store, message, fault, now)
         return
     with database.writing() as store:
-        _believe(store, one, found, since, now, most_repeats, settled)
+        _record_answer(store, message, found, now, resolved)
 
 
-def _believe(
-    store: Connection,
-    one: Any,
-    found: Receipt | None,
-    since: dt.datetime,
-    now: dt.datetime,
-    most_repeats: int,
-    settled: Settled,
-) -> None:
-    if found is not None:
-        attempts.accept(store, one, state="sending", receipt=found.id, detail=found.words, now=now)
-        receipts.take(store, one, found.state, now)
-        settled.accepted += 1
-    elif attempts.count_attempts(store, one.id, "technical-failure") > most_repeats:
-        attempts.hold(store, one, "nobody knows whether it went, after several attempts", now)
-        settled.doubtful += 1
-    elif receipts.find_newer(store, one):
-        # Its news is in the newer one, which says that the reader may have had some of it.
-        attempts.move(store, one.id, "replaced", next_attempt_at=None, doubtful_since=since)
+def _doubtful_since(store: Connection, message: Any, now: dt.datetime) -> dt.datetime:
+    last = attempts.last_attempt(store, message.id)
+    since: dt.datetime = message.doubtful_since or (last.started_at if last else now)
+    return since
+
+
+def _ask_later(store: Connection, message: Any, fault: DeliveryError, now: dt.datetime) -> None:
+    """Leave a message about which the service could not be asked, for 72 hours at most."""
+    since = _doubtful_since(store, message, now)
+    if now - since > ASKED_FOR_AT_MOST:
+        attempts.hold(store, message, "nobody knows whether it went, and the service could not be asked", now)
     else:
-        attempts.move(store, one.id, "created", next_attempt_at=None, doubtful_since=since)
+        later = max(now + attempts.next_wait(1), fault.not_before or now)
+        attempts.move(store, message.id, "sending", next_attempt_at=later, doubtful_since=since)
+    if fault.stops:
+        attempts.record_once_a_day(store, "delivery stopped", str(fault), now)
+
+
+def _record_answer(
+    store: Connection, message: Any, found: Receipt | None, now: dt.datetime, resolved: Resolved
+) -> None:
+    """Record what the service knows of a message; send one it does not know again, but not for ever."""
+    since = _doubtful_since(store, message, now)
+    if found is not None:
+        attempts.accept(store, message, replace(found, state="sending"), now)
+        receipts.record_state(store, message, found.state, now)
+        resolved.accepted += 1
+    elif attempts.count_attempts(store, message.id, "technical-failure") > MOST_REPEATS:
+        attempts.hold(store, message, "nobody knows whether it went, after several attempts", now)
+        resolved.doubtful += 1
+    elif receipts.find_newer(store, message):
+        # Its news is in the newer one, which says that the reader may have had some of it.
+        attempts.move(store, message.id, "replaced", next_attempt_at=None, doubtful_since=since)
+    else:
+        attempts.move(store, message.id, "created", next_attempt_at=None, doubtful_since=since)

@@ -1,4 +1,4 @@
-"""The last look at a message before it goes: whether all it says of people may still be said to its reader."""
+"""The last check of a message before it goes: may all it says of people still be said to its reader."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from monitor.words import fold_name
 
 
 class Readers:
-    """Who may hear of whom, by the config and the restricted list as they are now."""
+    """Who may be told of whom, by the config and the restricted list as they are now."""
 
     def __init__(self, config: Config) -> None:
         self.routes: Routes = plan_routes(config.teams, config.people, read_restricted(config.restricted))
@@ -24,7 +24,7 @@ class Readers:
             mailboxes = {one.lower() for one in (team.lead, team.manager, team.head, team.cover) if one}
             self._of_team |= {fold_name(name): mailboxes for name in (team.name, *team.also_known_as)}
 
-    def may_hear(self, recipient: str, team: str | None, person_id: str) -> bool:
+    def may_be_told(self, recipient: str, team: str | None, person_id: str) -> bool:
         if person_id in self.routes.restricted:
             return recipient == self.routes.head
         usual = self.routes.address(team, person_id)
@@ -33,17 +33,17 @@ class Readers:
         )
 
 
-def find_objection(store: Connection, one: Any, readers: Readers) -> str | None:
-    """Why a message written earlier must not go any more; None if it may."""
-    for person in _people(store, json.loads(one.people)):
+def find_objection(store: Connection, message: Any, readers: Readers) -> str | None:
+    """Return why a message written earlier must not go any more; None if it may."""
+    for person in _people(store, json.loads(message.people)):
         # The analyst alone is told of deaths, once, on the night they are recorded.
-        if person.died_on and (one.kind != "analyst" or person.died_on > one.as_at):
+        if person.died_on and (message.kind != "analyst" or person.died_on > message.as_at):
             return "someone it names has been recorded as died since it was written"
-        if person.person_id in readers.routes.restricted and one.recipient != readers.routes.head:
+        if person.person_id in readers.routes.restricted and message.recipient != readers.routes.head:
             return "someone it names is on the restricted list since it was written"
-        if not readers.may_hear(one.recipient, person.team, person.person_id):
+        if not readers.may_be_told(message.recipient, person.team, person.person_id):
             return "someone it names is with another team since it was written, or the team with another lead"
-    if _tells_what_has_passed(store, one):
+    if _tells_what_has_passed(store, message):
         return "what it calls open has been resolved since it was written"
     return None
 
@@ -55,13 +55,13 @@ def _people(store: Connection, ids: Sequence[str]) -> Iterator[Any]:
         yield from store.execute(select(person.c.person_id, person.c.team, person.c.died_on).where(named))
 
 
-def _tells_what_has_passed(store: Connection, one: Any) -> bool:
-    """Whether a later night resolved a flag that this message has as news."""
+def _tells_what_has_passed(store: Connection, message: Any) -> bool:
+    """Return whether a later night resolved a flag that this message has as news."""
     flag, news = table_of(Flag), table_of(MessageFlag)
     passed = (
         select(flag.c.id)
         .join(news, news.c.flag_id == flag.c.id)
-        .where(news.c.message_id == one.id, news.c.state != "resolved", flag.c.resolved_run_id > one.run_id)
+        .where(news.c.message_id == message.id, news.c.state != "resolved", flag.c.resolved_run_id > message.run_id)
         .limit(1)
     )
     return store.execute(passed).first() is not None

@@ -49,54 +49,54 @@ def poll_receipts(
     with database.reading() as store:
         waiting = store.execute(taken.order_by(_message.c.id)).all()
     reachable = channel.tracing is not None
-    for one in waiting:
+    for message in waiting:
         state = None
-        if reachable and channel.tracing is not None and one.receipt is not None:
+        if reachable and channel.tracing is not None and message.receipt is not None:
             try:
-                state = channel.tracing.ask(one.receipt)
+                state = channel.tracing.ask(message.receipt)
             except DeliveryError as fault:
                 problems.append(str(fault))
                 reachable = not fault.stops
         with database.writing() as store:
-            counts[take(store, one, state, clock(), accepted_at=one.accepted_at)] += 1
+            counts[record_state(store, message, state, clock(), accepted_at=message.accepted_at)] += 1
     channel.close()
     return Received(**counts, problems=tuple(dict.fromkeys(problems)))
 
 
-def take(
-    store: Connection, one: Any, state: str | None, now: dt.datetime, *, accepted_at: dt.datetime | None = None
+def record_state(
+    store: Connection, message: Any, state: str | None, now: dt.datetime, *, accepted_at: dt.datetime | None = None
 ) -> str:
     """Record what is known of a message that was taken: delivered, failed, or awaited."""
-    last = attempts.last_attempt(store, one.id)
+    last = attempts.last_attempt(store, message.id)
     if state == "delivered":
-        attempts.move(store, one.id, "delivered")
+        attempts.move(store, message.id, "delivered")
         _note(store, last, "delivered", now)
         return "delivered"
     if state == "permanent-failure":
         _note(store, last, "permanent-failure", now)
-        attempts.give_up(store, one, "it could not be delivered (permanent-failure); check the address", now)
+        attempts.give_up(store, message, "it could not be delivered (permanent-failure); check the address", now)
         return "failed"
     if state in ("temporary-failure", "technical-failure"):
         _note(store, last, "temporary-failure", now)
-        why = f"it was taken and could not be delivered for now ({state})"
-        if find_newer(store, one):
+        fault = DeliveryError(f"it was taken and could not be delivered for now ({state})")
+        if find_newer(store, message):
             # Sending it after a newer one would only confuse; its news is untold again, and goes in the next.
-            attempts.withhold(store, one, f"{why}, and a newer one has been written since", now)
+            attempts.withhold(store, message, f"{fault}, and a newer one has been written since", now)
         else:
-            attempts.put_off(store, one, why, most_attempts=MOST_ATTEMPTS, now=now)
+            attempts.put_off(store, message, fault, most_attempts=MOST_ATTEMPTS, now=now)
         return "failed"
     if accepted_at is not None and now - accepted_at > LONGEST_WAIT:
-        attempts.hold(store, one, "it was taken, and for 72 hours nobody said that it arrived", now)
+        attempts.hold(store, message, "it was taken, and for 72 hours nobody said that it arrived", now)
         return "failed"
     return "awaited"
 
 
-def find_newer(store: Connection, one: Any) -> bool:
+def find_newer(store: Connection, message: Any) -> bool:
     """Whether the same reader has been written a later digest of the same kind."""
-    if one.kind not in DIGESTS:
+    if message.kind not in DIGESTS:
         return False
     newer = select(_message.c.id).where(
-        _message.c.recipient == one.recipient, _message.c.kind == one.kind, _message.c.id > one.id,
+        _message.c.recipient == message.recipient, _message.c.kind == message.kind, _message.c.id > message.id,
         _message.c.state != "replaced",
     )  # fmt: skip
     return store.execute(newer.limit(1)).first() is not None

@@ -1,9 +1,10 @@
-"""Sending what is due: every attempt is recorded before it is made and completed after."""
+"""Sends what is due: every attempt is recorded before it is made and completed after."""
 
 import datetime as dt
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -49,68 +50,34 @@ class Delivered:
         return {name: number for name, number in vars(self).items() if isinstance(number, int)}
 
     @property
-    def settled(self) -> bool:
+    def all_went(self) -> bool:
         return not (self.to_retry or self.given_up or self.doubtful or self.stopped)
-
-
-@dataclass
-class Round:
-    """One delivery under way."""
-
-    database: Database
-    channel: Channel
-    config: "Config"
-    clock: Clock
-    readers: Readers
-    delivered: int = 0
-    to_retry: int = 0
-    given_up: int = 0
-    doubtful: int = 0
-    withheld: int = 0
-    problems: list[str] = field(default_factory=list)
-    stopped: str | None = None
-    in_a_row: int = 0
-    rejected: list[Any] = field(default_factory=list)
-    """Refused in a way that may be the fault of the settings; until another goes, nobody knows."""
-
-    def account(self) -> Delivered:
-        return Delivered(
-            self.delivered, self.to_retry, self.given_up, self.doubtful, self.withheld, tuple(self.problems),
-            self.stopped,
-        )  # fmt: skip
 
 
 def deliver_due(
     database: Database, channel: Channel, config: "Config", *, clock: Clock, hurried: bool = False
 ) -> Delivered:
-    """Send every message that is due, once each; what an earlier delivery left open is settled first.
+    """Send every message that is due, once each; what an earlier delivery left open is resolved first.
 
     ``hurried``: do not wait for the time at which a failed one would be tried again. One message's failure leaves the
     others alone; where the channel itself cannot be used, the rest stay as they are.
     """
-    this = Round(database, channel, config, clock, Readers(config))
+    delivery = Delivery(database, channel, config, clock)
     tried: set[int] = set()
     try:
-        settled = in_doubt.settle(database, channel, most_repeats=in_doubt.MOST_REPEATS, clock=clock)
-        this.delivered, this.doubtful, this.stopped = settled.accepted, settled.doubtful, settled.stopped
-        this.problems += settled.problems
-        while not this.stopped:
+        delivery.resolve_open()
+        while not delivery.stopped:
             failure_notice.report_troubles(database, config, clock())
             with database.reading() as store:
                 found = store.execute(_due(clock(), hurried=hurried)).scalars().all()
             due = [number for number in found if number not in tried]
             if not due:
                 break
-            for number in due:
-                tried.add(number)
-                _deliver(this, number)
-                if this.stopped:
-                    break
-            _blame(this)
+            tried.update(delivery.send_each(due))
     finally:
         channel.close()
     failure_notice.report_troubles(database, config, clock())
-    return this.account()
+    return Delivered(**delivery.counts, problems=tuple(delivery.problems), stopped=delivery.stopped)
 
 
 def _due(now: dt.datetime, *, hurried: bool) -> Select[Any]:
@@ -119,107 +86,167 @@ def _due(now: dt.datetime, *, hurried: bool) -> Select[Any]:
     return select(_message.c.id).where(*ripe, *(() if hurried else (waited,))).order_by(_message.c.id)
 
 
-def _deliver(this: Round, number: int) -> None:
-    """One message: looked at for the last time, recorded as on its way, sent, and what came of it recorded."""
-    with this.database.writing() as store:
-        one = store.execute(select(_message).where(_message.c.id == number)).one()
-        if not this.config.delivery.allows(one.recipient):
+class Delivery:
+    """One delivery under way: what became of its messages so far, and whether the channel can still be used."""
+
+    def __init__(self, database: Database, channel: Channel, config: "Config", clock: Clock) -> None:
+        self.counts: Counter[str] = Counter()
+        self.problems: list[str] = []
+        self.stopped: str | None = None
+        self._database, self._channel, self._clock = database, channel, clock
+        self._settings = config.delivery
+        self._readers = Readers(config)
+        self._doubtful_in_a_row = 0
+        self._rejected: list[tuple[Any, str]] = []
+        """Refused in a way that may be the fault of the settings; until another goes, nobody knows."""
+
+    def resolve_open(self) -> None:
+        """Find out what became of the messages that an earlier delivery left open."""
+        resolved = in_doubt.resolve(self._database, self._channel, clock=self._clock)
+        self.counts.update(delivered=resolved.accepted, doubtful=resolved.doubtful)
+        self.problems += resolved.problems
+        self.stopped = resolved.stopped
+
+    def send_each(self, numbers: Iterable[int]) -> list[int]:
+        """Send these messages until the channel fails; return those that were tried."""
+        tried = []
+        for number in numbers:
+            tried.append(number)
+            self._send(number)
+            if self.stopped:
+                break
+        self._give_up_rejected()
+        return tried
+
+    def _send(self, number: int) -> None:
+        """Look at one message for the last time, record it as on its way, send it, and record what came of it."""
+        with self._database.writing() as store:
+            message = store.execute(select(_message).where(_message.c.id == number)).one()
+            if self._is_kept_back(store, message):
+                return
+            now = self._clock()
+            asked_at = self._when_to_ask(now)
+            attempts.move(store, message.id, "sending", next_attempt_at=asked_at, accepted_at=None, receipt=None)
+            attempt = attempts.begin_attempt(store, message.id, self._channel.name, now)
+        try:
+            receipt = self._channel.send(_address(message, self._settings.sender))
+        except DeliveryError as fault:
+            self.problems.append(f"message {message.key}: {fault}")
+            with self._database.writing() as store:
+                self._record_fault(store, message, attempt, fault)
+            return
+        with self._database.writing() as store:
+            attempts.accept(store, message, receipt, self._clock())
+        self.counts["delivered"] += 1
+        self._doubtful_in_a_row = 0
+
+    def _is_kept_back(self, store: Connection, message: Any) -> bool:
+        """Give up or withhold a message that must not go; return whether it was."""
+        if not self._settings.allows(message.recipient):
             why = "its address is outside delivery.allowed_domains"
-            attempts.give_up(store, one, why, this.clock())
-            this.given_up += 1
-            this.problems.append(f"message {one.key}: {why}")
-            return
-        if objection := find_objection(store, one, this.readers):
-            attempts.withhold(store, one, objection, this.clock())
-            this.withheld += 1
-            return
-        now = this.clock()
-        tracing = this.channel.tracing
-        asked_at = now + tracing.settled_after if tracing else None
-        attempts.move(store, one.id, "sending", next_attempt_at=asked_at, accepted_at=None, receipt=None)
-        attempt = attempts.begin_attempt(store, one.id, this.channel.name, now)
-    try:
-        receipt = this.channel.send(_address(one, this.config.delivery.sender))
-    except DeliveryError as fault:
-        with this.database.writing() as store:
-            _record_fault(this, store, one, attempt, fault)
-        return
-    with this.database.writing() as store:
-        now = this.clock()
-        attempts.accept(store, one, state=receipt.state, receipt=receipt.id, detail=receipt.words, now=now)
-    this.delivered += 1
-    this.in_a_row = 0
+            attempts.give_up(store, message, why, self._clock())
+            self.counts["given_up"] += 1
+            self.problems.append(f"message {message.key}: {why}")
+            return True
+        objection = find_objection(store, message, self._readers)
+        if objection:
+            attempts.withhold(store, message, objection, self._clock())
+            self.counts["withheld"] += 1
+        return bool(objection)
 
+    def _when_to_ask(self, now: dt.datetime) -> dt.datetime | None:
+        """Return when the service may be asked about an attempt made now, if it can be asked at all."""
+        tracing = self._channel.tracing
+        return now + tracing.ask_after if tracing else None
 
-def _record_fault(this: Round, store: Connection, one: Any, attempt: int, fault: DeliveryError) -> None:
-    now, why = this.clock(), str(fault)
-    this.problems.append(f"message {one.key}: {fault}")
-    if fault.ambiguous:
-        attempts.finish_attempt(store, attempt, "technical-failure", why, now)
-        if this.channel.tracing:
-            asked_at = now + this.channel.tracing.settled_after
-            since = one.doubtful_since or now
-            attempts.move(store, one.id, "sending", next_attempt_at=asked_at, doubtful_since=since)
+    def _record_fault(self, store: Connection, message: Any, attempt: int, fault: DeliveryError) -> None:
+        now, why = self._clock(), str(fault)
+        outcome = _outcome_of(fault)
+        attempts.finish_attempt(store, attempt, outcome, why, now)
+        if fault.ambiguous:
+            self._hold(store, message, why, now)
+        elif fault.stops:
+            attempts.move(store, message.id, message.state, next_attempt_at=message.next_attempt_at)
+            stops = attempts.count_attempts(store, message.id, "stopped")
+            later = max(now + attempts.next_wait(stops, longest=LONGEST_STOP), fault.not_before or now)
+            self._stop(store, why, now, not_before=later)
+        elif outcome == "stopped":
+            self._set_aside(store, message, why, now)
+        elif fault.permanent:
+            attempts.give_up(store, message, why, now)
+            self.counts["given_up"] += 1
         else:
-            attempts.hold(store, one, why, now)
-        this.doubtful += 1
-        this.in_a_row += 1
-        if this.in_a_row >= IN_A_ROW:
-            _stop(this, store, why, now)
-    elif fault.stops:
-        attempts.finish_attempt(store, attempt, "stopped", why, now)
-        attempts.move(store, one.id, one.state, next_attempt_at=one.next_attempt_at)
-        stops = attempts.count_attempts(store, one.id, "stopped")
-        later = max(now + attempts.next_wait(stops, longest=LONGEST_STOP), fault.not_before or now)
-        _stop(this, store, why, now, not_before=later)
-    elif fault.permanent and not fault.perhaps_all:
-        attempts.finish_attempt(store, attempt, "permanent-failure", why, now)
-        attempts.give_up(store, one, why, now)
-        this.given_up += 1
-    elif fault.permanent:
-        attempts.finish_attempt(store, attempt, "stopped", why, now)
-        attempts.move(store, one.id, one.state, next_attempt_at=now + attempts.next_wait(1))
-        this.rejected.append((one, why))
-        if not this.delivered and len({refused.recipient for refused, _ in this.rejected}) > 1:
-            _stop(this, store, why, now)
-    else:
-        attempts.finish_attempt(store, attempt, "temporary-failure", why, now)
-        limit = this.config.delivery.most_attempts
-        left = attempts.put_off(store, one, why, most_attempts=limit, now=now, not_before=fault.not_before)
-        this.to_retry += left
-        this.given_up += not left
+            most = self._settings.most_attempts
+            left = attempts.put_off(store, message, fault, most_attempts=most, now=now)
+            self.counts["to_retry" if left else "given_up"] += 1
+
+    def _hold(self, store: Connection, message: Any, why: str, now: dt.datetime) -> None:
+        """Leave a message that may have gone until the service can be asked, or for ever where none can."""
+        if self._channel.tracing:
+            since = message.doubtful_since or now
+            asked_at = self._when_to_ask(now)
+            attempts.move(store, message.id, "sending", next_attempt_at=asked_at, doubtful_since=since)
+        else:
+            attempts.hold(store, message, why, now)
+        self.counts["doubtful"] += 1
+        self._doubtful_in_a_row += 1
+        if self._doubtful_in_a_row >= IN_A_ROW:
+            self._stop(store, why, now)
+
+    def _set_aside(self, store: Connection, message: Any, why: str, now: dt.datetime) -> None:
+        """Keep a message refused for what may be any message's fault until another has gone or been refused."""
+        attempts.move(store, message.id, message.state, next_attempt_at=now + attempts.next_wait(1))
+        self._rejected.append((message, why))
+        if not self.counts["delivered"] and len({refused.recipient for refused, _ in self._rejected}) > 1:
+            self._stop(store, why, now)
+
+    def _stop(self, store: Connection, why: str, now: dt.datetime, *, not_before: dt.datetime | None = None) -> None:
+        """Try nothing more in this delivery, and blame none of the rest; an event says so, once a day."""
+        self.stopped = why
+        waiting = store.execute(_due(now, hurried=True)).scalars().all()
+        self.counts["to_retry"] += len(waiting)
+        if not_before:
+            for number in waiting:
+                store.execute(_message.update().where(_message.c.id == number).values(next_attempt_at=not_before))
+        attempts.record_once_a_day(store, "delivery stopped", why, now)
+
+    def _give_up_rejected(self) -> None:
+        """Give up the messages set aside: the fault is their own, unless two were refused and no other went."""
+        if not self._rejected or self.stopped:
+            return
+        with self._database.writing() as store:
+            for message, why in self._rejected:
+                attempts.give_up(store, message, why, self._clock())
+                self.counts["given_up"] += 1
+        self._rejected.clear()
 
 
-def _stop(this: Round, store: Connection, why: str, now: dt.datetime, *, not_before: dt.datetime | None = None) -> None:
-    """Nothing more is tried in this delivery, and none of the rest is blamed; an event says so, once a day."""
-    this.stopped = why
-    waiting = store.execute(_due(now, hurried=True)).scalars().all()
-    this.to_retry += len(waiting)
-    if not_before:
-        for number in waiting:
-            store.execute(_message.update().where(_message.c.id == number).values(next_attempt_at=not_before))
-    attempts.record_once_a_day(store, "delivery stopped", why, now)
+def _outcome_of(fault: DeliveryError) -> str:
+    """Return what an attempt came to, in the words of the table of attempts."""
+    if fault.ambiguous:
+        return "technical-failure"
+    if fault.stops or (fault.permanent and fault.perhaps_all):
+        return "stopped"
+    return "permanent-failure" if fault.permanent else "temporary-failure"
 
 
-def _blame(this: Round) -> None:
-    """Messages refused for what may be any message's fault: their own, unless two were and no other went."""
-    if not this.rejected or this.stopped:
-        return
-    with this.database.writing() as store:
-        for one, why in this.rejected:
-            attempts.give_up(store, one, why, this.clock())
-            this.given_up += 1
-    this.rejected.clear()
-
-
-def _address(one: Any, sender: str) -> Envelope:
-    subject, text, html = one.subject, one.text, one.html
-    if one.doubtful_since is not None:
-        day = write_date(london_date(one.doubtful_since))
+def _address(message: Any, sender: str) -> Envelope:
+    subject, text, html = message.subject, message.text, message.html
+    if message.doubtful_since is not None:
+        day = write_date(london_date(message.doubtful_since))
         words = f"This may be a repeat: nobody could tell whether the same message reached you on {day}."
         subject = f"{subject} (may be a repeat)"
         text = f"{words}\n\n{text}"
         html = re.sub(r"(<body\b[^>]*>)", lambda start: f"{start.group()}<p>{escape(words)}</p>", html, count=1)
     return Envelope(
-        one.key, sender, one.recipient, subject, text, html, one.created_at, one.as_at, one.kind, one.attached
+        message.key,
+        sender,
+        message.recipient,
+        subject,
+        text,
+        html,
+        message.created_at,
+        message.as_at,
+        message.kind,
+        message.attached,
     )
