@@ -75,42 +75,18 @@ class NoLead:
 class LeadDigest:
     """Everything one team lead is told tonight, counted and in order; the templates give it words.
 
-    ``full``: the weekly whole list is part of it (``rotas``). ``unsettled``: flags that keep opening and clearing, of
-    which this address has heard; ``quiet``: flags whose state tonight it is not to be taken to know.
+    ``everyone``: what is news about each young person; ``lines``: the flags that rests on. ``coming_told``: everything
+    coming due that it newly says, by line or by count. ``full``: the weekly whole list is due (``rotas``).
     """
 
     recipient: str
     night: MessageContext
-    teams: tuple[str, ...]
-    sections: tuple[Section, ...]
-    counts: Mapping[str, int]
-    open_people: int
-    open_by_severity: Mapping[str, int]
-    ended: Mapping[str, int]
-    waived: int
-    no_lead: tuple[NoLead, ...]
-    restricted: int
-    told_on: date | None
-    perhaps_had: tuple[date, ...]
-    rules_changed: tuple[str | None, ...]
-    failed: tuple[str | None, ...]
-    flag_ids: tuple[int, ...]
-    people: tuple[str, ...]
-    critical: tuple[Glance, ...] = ()
-    critical_people: tuple[tuple[str, str | None], ...] = ()
-    """Everyone with a critical flag, the highest priority first, each with a link if there is one."""
-    coming: tuple[ComingLine, ...] = ()
-    coming_told: tuple[ComingDue, ...] = ()
-    """Everything coming due that it newly says, by line or by count."""
-    ending: tuple[EndingLine, ...] = ()
-    answers: tuple[tuple[str, int], ...] = ()
-    service: tuple[ServiceLine, ...] = ()
-    covering: tuple[Cover, ...] = ()
-    full: bool = False
-    rotas: tuple[Rota, ...] = ()
-    unsettled: int = 0
-    flipping: frozenset[int] = frozenset()
-    quiet: frozenset[int] = frozenset()
+    told: Told
+    everyone: Sequence[PersonNews]
+    lines: Sequence[FlagLine]
+    coming_told: tuple[ComingDue, ...]
+    baseline: bool
+    full: bool
     template: str = "lead"
     kind: str = "lead"
 
@@ -119,70 +95,119 @@ class LeadDigest:
         return ("lead", "full") if self.full or self.counts["baseline"] else ("lead",)
 
     @property
-    def critical_named(self) -> int:
-        """How many of them a day's digest names: all once a week, when the whole list does so anyway."""
-        return CRITICAL_NAMED
-
-    @property
     def has_news(self) -> bool:
         return any(self.counts.values()) or bool(self.answers)
 
+    @property
+    def teams(self) -> tuple[str, ...]:
+        return self.night.routes.teams_of(self.recipient)
 
-@dataclass(frozen=True)
-class LeadNews:
-    """Everything that may be news to one lead tonight. ``full``: the weekly list is due."""
+    @property
+    def covering(self) -> tuple[Cover, ...]:
+        return self.night.routes.covered_by(self.recipient)
 
-    people: Sequence[PersonNews]
-    ending: tuple[EndingLine, ...]
-    answers: tuple[tuple[str, int], ...]
-    coming: Sequence[ComingDue]
-    baseline: bool
-    full: bool
+    @property
+    def told_on(self) -> date | None:
+        return self.told.lead_told_on
+
+    @property
+    def perhaps_had(self) -> tuple[date, ...]:
+        return self.told.perhaps_had
+
+    @property
+    def rules_changed(self) -> tuple[str | None, ...]:
+        return tuple(map(self.night.title, self.night.rules_changed))
+
+    @property
+    def failed(self) -> tuple[str | None, ...]:
+        return tuple(map(self.night.title, self.night.failed))
 
     @cached_property
     def by_kind(self) -> Mapping[Kind, Sequence[PersonNews]]:
         found: defaultdict[Kind, list[PersonNews]] = defaultdict(list)
-        for person in self.people:
+        for person in self.everyone:
             if person.kind:
                 found[person.kind].append(person)
         return found
 
     @cached_property
-    def ended(self) -> Counter[str]:
-        """Flags that ended otherwise than well, by how."""
-        return Counter(reason for person in self.people for reason in person.ended)
+    def sections(self) -> tuple[Section, ...]:
+        several = len(self.teams) != 1
+        kinds = (kind for kind in NEWS if kind in self.by_kind)
+        return tuple(list_section(kind, self.by_kind[kind], self.night, several_teams=several) for kind in kinds)
+
+    @cached_property
+    def counts(self) -> Mapping[str, int]:
+        kinds: dict[str, int] = {kind: len(self.by_kind.get(kind, ())) for kind in NEWS}
+        ended = sum(self.ended.values())
+        return kinds | {"ended": ended, "coming": len(self.coming_told), "ending": len(self.ending)}
 
     @cached_property
     def still_open(self) -> Sequence[PersonNews]:
-        return [person for person in self.people if person.severity]
-
-    @cached_property
-    def quiet(self) -> frozenset[int]:
-        return frozenset(flag_id for person in self.people for flag_id in person.quiet)
-
-    @cached_property
-    def counts(self) -> dict[str, int]:
-        kinds: dict[str, int] = {kind: len(self.by_kind.get(kind, ())) for kind in NEWS}
-        return kinds | {"ended": self.ended.total(), "coming": len(self.coming), "ending": len(self.ending)}
+        """Everyone with something open."""
+        return [person for person in self.everyone if person.severity]
 
     @property
-    def is_told(self) -> bool:
-        return self.baseline or self.full or any(self.counts.values()) or bool(self.answers)
+    def open_people(self) -> int:
+        return len(self.still_open)
 
-    def find_flags(self, status: Status) -> list[int]:
-        """Return the open flags that are this to the address."""
-        return [flag_id for person in self.people for flag_id, each in person.statuses.items() if each == status]
+    @property
+    def open_by_severity(self) -> Mapping[str, int]:
+        counts = Counter(person.severity for person in self.still_open)
+        return {severity: counts[severity] for severity in SEVERITIES if counts[severity]}
 
+    @cached_property
+    def ended(self) -> Mapping[str, int]:
+        """Flags that ended otherwise than well, by how."""
+        return dict(Counter(reason for person in self.everyone for reason in person.ended))
 
-@dataclass(frozen=True)
-class Listing:
-    """What a lead's digest says by line or by id."""
+    @property
+    def waived(self) -> int:
+        return sum(len(person.waived) for person in self.everyone)
 
-    sections: tuple[Section, ...]
-    coming: tuple[ComingLine, ...]
-    ending: tuple[EndingLine, ...]
-    critical: tuple[Glance, ...]
-    rotas: tuple[Rota, ...]
+    @cached_property
+    def no_lead(self) -> tuple[NoLead, ...]:
+        return _count_without_lead(self.still_open, self.night.routes)
+
+    @property
+    def restricted(self) -> int:
+        return sum(person.person_id in self.night.routes.restricted for person in self.still_open)
+
+    @cached_property
+    def critical(self) -> tuple[Glance, ...]:
+        return _glance(self.still_open, self.night)
+
+    @property
+    def critical_people(self) -> tuple[tuple[str, str | None], ...]:
+        """Everyone with a critical flag, the highest priority first, each with a link if there is one."""
+        critical = sorted((each for each in self.still_open if each.severity == "critical"), key=lambda each: each.rank)
+        return tuple((person.person_id, self.night.link(person.person_id)) for person in critical)
+
+    @property
+    def critical_named(self) -> int:
+        """How many of them a day's digest names: all once a week, when the whole list does so anyway."""
+        return CRITICAL_NAMED
+
+    @cached_property
+    def coming(self) -> tuple[ComingLine, ...]:
+        """What comes due, by line; the baseline only counts it."""
+        return () if self.baseline else tuple(_coming_line(due, self.night) for due in self.coming_told[:LISTED])
+
+    @cached_property
+    def ending(self) -> tuple[EndingLine, ...]:
+        return _gather_ending(self.everyone, self.told_on, self.night)
+
+    @cached_property
+    def answers(self) -> tuple[tuple[str, int], ...]:
+        return _count_answers(self.everyone, self.told_on)
+
+    @cached_property
+    def service(self) -> tuple[ServiceLine, ...]:
+        return _sum_service(self.recipient, self.night) if self.baseline or self.full else ()
+
+    @cached_property
+    def rotas(self) -> tuple[Rota, ...]:
+        return list_rotas(self.still_open, self.night) if self.full and not self.baseline else ()
 
     @property
     def people(self) -> tuple[str, ...]:
@@ -196,6 +221,34 @@ class Listing:
             *_ids(people for rota in self.rotas for _, people in rota.named),
         ]
         return tuple(dict.fromkeys(named))
+
+    @cached_property
+    def quiet(self) -> frozenset[int]:
+        """Flags whose state tonight this address is not to be taken to know."""
+        return frozenset(flag_id for person in self.everyone for flag_id in person.quiet)
+
+    @property
+    def unsettled(self) -> int:
+        """Flags that keep opening and clearing, of which this address has been told."""
+        return len(self._find_flags("unsettled"))
+
+    @cached_property
+    def flipping(self) -> frozenset[int]:
+        """The flags that this address has been told, now or before, keep opening and clearing."""
+        flips = (line for line in self.lines if line.flips >= self.night.flips and not self.night.is_of_service(line))
+        before = (line.flag_id for line in flips if self.told.says_flipping(line.flag_id))
+        return frozenset((*self._find_flags("flipping"), *before))
+
+    @property
+    def flag_ids(self) -> tuple[int, ...]:
+        """Every open flag that it tells of, by line, by count, or once of the service."""
+        people = (flag_id for person in self.everyone for flag_id in person.statuses if flag_id not in self.quiet)
+        of_service = (line for line in self.lines if self.night.is_of_service(line))
+        about = gather_people(self.recipient, of_service, self.night.routes)
+        return (*people, *(line.flag_id for lines in about for line in lines if line.state in OPEN))
+
+    def _find_flags(self, status: Status) -> list[int]:
+        return [flag_id for person in self.everyone for flag_id, each in person.statuses.items() if each == status]
 
 
 def _ids(groups: Iterable[Iterable[tuple[str, str | None]]]) -> Iterator[str]:
@@ -212,109 +265,22 @@ def compose_lead(
     the baseline only counts the rest. The weekly list goes whether or not anything is new.
     """
     lines = tuple(lines)
-    news = _find_news(recipient, lines, told, night, coming)
-    if not news.is_told:
-        return None
-    teams = night.routes.teams_of(recipient)
-    listing = _list_people(news, night, several_teams=len(teams) != 1)
-    return LeadDigest(
+    baseline = night.baseline and told.lead_told_on is None
+    about_people = (line for line in lines if not night.is_of_service(line))
+    digest = LeadDigest(
         recipient=recipient,
         night=night,
-        teams=teams,
-        sections=listing.sections,
-        counts=news.counts,
-        open_people=len(news.still_open),
-        open_by_severity=_count_by_severity(news.still_open),
-        ended=dict(news.ended),
-        waived=sum(len(person.waived) for person in news.people),
-        no_lead=_count_without_lead(news.still_open, night.routes),
-        restricted=sum(person.person_id in night.routes.restricted for person in news.still_open),
-        told_on=told.lead_told_on,
-        perhaps_had=told.perhaps_had,
-        rules_changed=tuple(map(night.title, night.rules_changed)),
-        failed=tuple(map(night.title, night.failed)),
-        flag_ids=(*_find_reported(news), *_find_said_of_service(recipient, lines, night)),
-        people=listing.people,
-        critical=listing.critical,
-        critical_people=_name_critical(news.still_open, night),
-        coming=listing.coming,
-        coming_told=tuple(news.coming),
-        ending=news.ending,
-        answers=news.answers,
-        service=_sum_service(recipient, night) if news.baseline or news.full else (),
-        covering=night.routes.covered_by(recipient),
-        full=news.full,
-        rotas=listing.rotas,
-        unsettled=len(news.find_flags("unsettled")),
-        flipping=frozenset((*news.find_flags("flipping"), *_find_still_flipping(lines, told, night))),
-        quiet=news.quiet,
-    )
-
-
-def _find_news(
-    recipient: str, lines: Iterable[FlagLine], told: Told, night: MessageContext, coming: Iterable[ComingDue]
-) -> LeadNews:
-    """Return what may be news, but for the rules that are said once of the service."""
-    told_on = told.lead_told_on
-    baseline = night.baseline and told_on is None
-    about_people = (line for line in lines if line.rule not in night.service_wide)
-    people = [
-        compare_person(about, told, night, baseline=baseline)
-        for about in gather_people(recipient, about_people, night.routes)
-    ]
-    return LeadNews(
-        people=people,
-        ending=_gather_ending(people, told_on, night),
-        answers=_count_answers(people, told_on),
-        coming=_gather_coming(recipient, coming, told, night),
+        told=told,
+        everyone=[
+            compare_person(about, told, night, baseline=baseline)
+            for about in gather_people(recipient, about_people, night.routes)
+        ],
+        lines=lines,
+        coming_told=_gather_coming(recipient, coming, told, night),
         baseline=baseline,
         full=told.is_due("full", night.full_list_from),
     )
-
-
-def _list_people(news: LeadNews, night: MessageContext, *, several_teams: bool) -> Listing:
-    """Return the people by section, and everyone with something open once a week."""
-    return Listing(
-        sections=tuple(
-            list_section(kind, news.by_kind[kind], night, several_teams=several_teams)
-            for kind in NEWS
-            if kind in news.by_kind
-        ),
-        coming=() if news.baseline else tuple(_coming_line(due, night) for due in news.coming[:LISTED]),
-        ending=news.ending,
-        critical=_glance(news.still_open, night),
-        rotas=list_rotas(news.still_open, night) if news.full and not news.baseline else (),
-    )
-
-
-def _count_by_severity(people: Iterable[PersonNews]) -> dict[str, int]:
-    counts = Counter(person.severity for person in people)
-    return {severity: counts[severity] for severity in SEVERITIES if counts[severity]}
-
-
-def _name_critical(people: Iterable[PersonNews], night: MessageContext) -> tuple[tuple[str, str | None], ...]:
-    ordered = sorted((person for person in people if person.severity == "critical"), key=lambda person: person.rank)
-    return tuple((person.person_id, night.link(person.person_id)) for person in ordered)
-
-
-def _find_still_flipping(lines: Iterable[FlagLine], told: Told, night: MessageContext) -> Iterator[int]:
-    """Yield the flags that still keep opening and clearing, of which this address was told so."""
-    for line in lines:
-        flips = line.flips >= night.flips and line.rule not in night.service_wide
-        if flips and told.says_flipping(line.flag_id):
-            yield line.flag_id
-
-
-def _find_reported(news: LeadNews) -> Iterator[int]:
-    """Yield every open flag that the digest tells of, by line or by count."""
-    return (flag_id for person in news.people for flag_id in person.statuses if flag_id not in news.quiet)
-
-
-def _find_said_of_service(recipient: str, lines: Iterable[FlagLine], night: MessageContext) -> Iterator[int]:
-    """Yield the open flags of rules that are said once of the service."""
-    of_service = (line for line in lines if line.rule in night.service_wide)
-    about = gather_people(recipient, of_service, night.routes)
-    return (line.flag_id for of_person in about for line in of_person if line.state in OPEN)
+    return digest if baseline or digest.full or digest.has_news else None
 
 
 def _glance(people: Iterable[PersonNews], night: MessageContext) -> tuple[Glance, ...]:
@@ -328,18 +294,18 @@ def _glance(people: Iterable[PersonNews], night: MessageContext) -> tuple[Glance
     return tuple(Glance(title, tuple((each, night.link(each)) for each in ids)) for title, ids in ordered)
 
 
-def _gather_coming(recipient: str, coming: Iterable[ComingDue], told: Told, night: MessageContext) -> list[ComingDue]:
+def _gather_coming(
+    recipient: str, coming: Iterable[ComingDue], told: Told, night: MessageContext
+) -> tuple[ComingDue, ...]:
     """Return what this address is newly told of, soonest first; a rule said once of the service is left out."""
-    return sorted(
-        (
-            due
-            for due in coming
-            if due.rule not in night.service_wide
-            and (due.person_id, due.rule, due.opens_on) not in told.coming
-            and night.routes.address(due.team, due.person_id) == recipient
-        ),
-        key=lambda due: (due.opens_on, due.person_id, due.rule),
+    own = (
+        due
+        for due in coming
+        if not night.is_of_service(due)
+        and (due.person_id, due.rule, due.opens_on) not in told.coming
+        and night.routes.address(due.team, due.person_id) == recipient
     )
+    return tuple(sorted(own, key=lambda due: (due.opens_on, due.person_id, due.rule)))
 
 
 def _coming_line(due: ComingDue, night: MessageContext) -> ComingLine:

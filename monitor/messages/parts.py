@@ -132,6 +132,10 @@ class MessageContext:
         """Return what may be said of a flag."""
         return shown(self.rules.get(line.rule), line)
 
+    def is_of_service(self, about: FlagLine | ComingDue) -> bool:
+        """Return whether a flag's rule is said once of the service, and of nobody by name."""
+        return about.rule in self.service_wide
+
     def link(self, person_id: str) -> str | None:
         return self.case_url and self.case_url.replace("{person_id}", quote(person_id, safe=""))
 
