@@ -29,13 +29,13 @@ class CheckReport:
     problems: tuple[str, ...]
     exit_code: int
     verdicts: tuple[source_fitness.Fitness, ...] = ()
-    hearings: tuple[route_table.Hearing, ...] = ()
+    rows: tuple[route_table.TableRow, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         return {
             "sections": {name: list(lines) for name, lines in self.sections},
             "fitness": [each.as_dict() for each in self.verdicts],
-            "routes": [each.as_dict() for each in self.hearings],
+            "routes": [each.as_dict() for each in self.rows],
             "problems": list(self.problems),
         }
 
@@ -54,7 +54,7 @@ def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Chec
     people: dict[str, int] = {}
     supplies: tuple[source_fitness.Supply, ...] = ()
     judged: tuple[source_fitness.Fitness, ...] = ()
-    hearings: tuple[route_table.Hearing, ...] = ()
+    rows: tuple[route_table.TableRow, ...] = ()
     try:
         lines, supplied, people, supplies = _read_sources(config, as_at, environ)
         sections.append(("Sources", lines))
@@ -70,14 +70,14 @@ def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Chec
     try:
         sections.append(("Waivers", _check_waivers(config)))
         routes = plan_routes(config.teams, config.people, read_restricted(config.restricted), as_at=as_at)
-        hearings = route_table.trace(routes, [team.name for team in config.teams], config.escalation.steps)
-        sections.append(("Routes", _describe_routes(routes, hearings, people)))
+        rows = route_table.trace(routes, [team.name for team in config.teams], config.escalation.steps)
+        sections.append(("Routes", _describe_routes(routes, rows, people)))
         samples.prove(open_templates(config.templates))
         open_channel(config.delivery, data_folder=config.data_folder, environ=environ)
         sections.append(("Delivery", (f"{config.delivery.channel}, marked {config.delivery.marking}",)))
     except MonitorError as fault:
         failed(fault)
-    return CheckReport(tuple(sections), tuple(problems), max(codes), judged, hearings)
+    return CheckReport(tuple(sections), tuple(problems), max(codes), judged, rows)
 
 
 def _read_sources(
@@ -117,7 +117,7 @@ def _check_waivers(config: Config) -> tuple[str, ...]:
 
 
 def _describe_routes(
-    routes: Routes, hearings: tuple[route_table.Hearing, ...], people: Mapping[str, int]
+    routes: Routes, rows: tuple[route_table.TableRow, ...], people: Mapping[str, int]
 ) -> tuple[str, ...]:
     lines = []
     for name, number in people.items():
@@ -126,4 +126,4 @@ def _describe_routes(
             lines.append(f'{why}: "{name}" ({number} people) goes to {routes.fallback}')
     others = (f"analyst: {routes.analyst}", f"head of service: {routes.head or 'none named'}")
     restricted = f"restricted list: {len(routes.restricted)} ids, shown to {routes.head or 'nobody'}"
-    return (*route_table.describe(hearings), *lines, *others, *((restricted,) if routes.restricted else ()))
+    return (*route_table.describe(rows), *lines, *others, *((restricted,) if routes.restricted else ()))

@@ -243,7 +243,7 @@ def _unreachable() -> DeliveryError:
 
 
 def _odd(answer: httpx.Response) -> DeliveryError:
-    """An answer that is not in Notify's own form comes from something that stands before it, or from an outage."""
+    """An answer that is not in Notify's own form comes from something before it, or from an outage."""
     return DeliveryError(f"{PLACE}: out of order (answered {answer.status_code}); it will be tried again", stops=True)
 
 

@@ -42,7 +42,7 @@ class ComingLine:
 
 @dataclass(frozen=True)
 class EndingLine:
-    """A waiver that ends within days: after that the flag is news again, if it still stands."""
+    """A waiver that ends within days: after that the flag is news again, unless it is resolved."""
 
     person_id: str
     link: str | None
@@ -261,7 +261,7 @@ def compose_lead(
     """Return what this address is told tonight, or None when it would be told nothing new.
 
     Lines that the routes send to another address, data flags and everything about someone who died tonight
-    are left out, whoever asks. ``coming``: what comes due within days; what this address was told of is left out, and
+    are left out. ``coming``: what comes due within days; what this address was told of is left out, and
     the baseline only counts the rest. The weekly list goes whether or not anything is new.
     """
     lines = tuple(lines)
@@ -284,7 +284,7 @@ def compose_lead(
 
 
 def _glance(people: Iterable[PersonNews], night: MessageContext) -> tuple[Glance, ...]:
-    """Every critical flag that stands, folded ones too, by what a message calls it; the commonest last."""
+    """Return every open critical flag, folded ones too, by what a message calls it; the commonest last."""
     found: defaultdict[str | None, list[str]] = defaultdict(list)
     for person in sorted(people, key=lambda each: each.person_id):
         lines = [line for line in person.open_lines if line.severity == "critical"]
@@ -320,7 +320,7 @@ def _coming_line(due: ComingDue, night: MessageContext) -> ComingLine:
 
 
 def _gather_ending(people: Iterable[PersonNews], told_on: date | None, night: MessageContext) -> tuple[EndingLine, ...]:
-    """The waivers whose end this address is to be reminded of tonight, the first to end first."""
+    """Return the waivers whose end this address is to be reminded of tonight, the first to end first."""
     found = []
     for person in people:
         for line in person.waived:
@@ -335,7 +335,7 @@ def _gather_ending(people: Iterable[PersonNews], told_on: date | None, night: Me
 
 
 def _count_answers(people: Iterable[PersonNews], told_on: date | None) -> tuple[tuple[str, int], ...]:
-    """The answers that have come in since the last digest about flags that still stand, by what they say."""
+    """Count the answers since the last digest about unresolved flags, by what they say."""
     found: Counter[str] = Counter()
     for person in people:
         for line in (*person.open_lines, *person.waived):
@@ -345,13 +345,13 @@ def _count_answers(people: Iterable[PersonNews], told_on: date | None) -> tuple[
 
 
 def _sum_service(recipient: str, night: MessageContext) -> tuple[ServiceLine, ...]:
-    """Each rule that is said of the service, over the teams this address hears about."""
+    """Return each rule that is said of the service, over the teams this address is told about."""
     found = []
     for rule, by_team in night.service_wide.items():
-        ours = [figures for team, figures in by_team.items() if night.routes.address(team, "") == recipient]
-        breach, unknown = sum(one.breach for one in ours), sum(one.cannot_assess for one in ours)
+        ours = [counts for team, counts in by_team.items() if night.routes.address(team, "") == recipient]
+        breach, unknown = sum(counts.breach for counts in ours), sum(counts.cannot_assess for counts in ours)
         if breach:
-            assessed = sum(one.asked for one in ours) - unknown
+            assessed = sum(counts.asked for counts in ours) - unknown
             found.append(ServiceLine(night.title(rule), breach, assessed, unknown))
     return tuple(sorted(found, key=lambda line: (-line.breach, line.title or "")))
 

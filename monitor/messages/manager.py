@@ -98,7 +98,7 @@ def compose_manager(
 ) -> ManagerDigest | None:
     """Return what this address is told of flags above the lead, or None when nothing newly came to it.
 
-    ``raised``: what no reader has had yet, whoever it is for; what the routes send elsewhere is left out.
+    ``raised``: what no reader has had yet; what the routes send elsewhere is left out.
     """
     entries = _find_entries(recipient, raised, night.routes)
     if not entries:

@@ -16,7 +16,7 @@ BACK_WITHIN = timedelta(days=90)
 
 Status = Literal["new", "reopened", "back", "flipping", "held", "open", "unsettled"]
 """What a flag is to an address. *Reopened*: its waiver has ended. *Flipping*: it keeps opening and clearing, and this
-address hears that now; *unsettled*: it has heard so, and hears no more until the flag has been stable."""
+address is told so now; *unsettled*: it has been told so, and is told no more until the flag has been stable."""
 Kind = Literal["baseline", "new", "worse", "reopened", "back", "flipping", "held", "cleared", "open"]
 NEWS: tuple[Kind, ...] = ("baseline", "new", "worse", "reopened", "back", "flipping", "held", "cleared")
 BY_STATUS: Mapping[Status, Kind] = {

@@ -42,7 +42,7 @@ class FlagLine:
     waived_on: date | None = None
     """When the waiver in force was made; ``flags.waivers.remind`` says if its end (``waived_until``) is to be told."""
     waiver_ended_on: date | None = None
-    """The first accepted night that found it standing without its last waiver (run out, or ended by name): news to a
+    """The first accepted night on which it was open without its last waiver (run out, or ended by name): news to a
     reader whose last digest is older than that, and ``change`` is *waiver ended* on that night."""
     answer: str | None = None
     """The newest answer on an exception list: done, waive until, not ours, the record is wrong."""
@@ -55,7 +55,7 @@ class FlagLine:
 
 
 DIGESTS = ("lead", "manager", "head", "analyst")
-"""The kinds of message that a night decides afresh: a later night's has all the news of one that did not go."""
+"""The kinds of message that every night decides again: a later one has all the news of one that did not go."""
 
 LINE_FIELDS = tuple(name for name in FlagLine.__dataclass_fields__ if name != "flips")
 """The columns of ``flag_line`` that a line is made of, in its order."""
@@ -119,7 +119,7 @@ class MessageContext:
     """A flag that opened so often within the nights that the settings say keeps changing."""
     flip_nights: int = 30
     full_list_from: date | None = None
-    """The weekly list and, below, the summary are due to whoever has had none since that day."""
+    """The weekly list and, below, the summary are due to an address that has had none since that day."""
     summary_from: date | None = None
     most_escalated: int = 20
     """Young people of a team whom an escalation names; the rest are counted."""

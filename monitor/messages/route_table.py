@@ -1,7 +1,7 @@
-"""Who would hear of a flag of each team and severity, and after how long: what ``monitor check`` says of the routes."""
+"""Who would be told of a flag of each team and severity, and when: what ``monitor check`` says of the routes."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from itertools import groupby
 from typing import Any
@@ -21,7 +21,7 @@ INSTEAD: Mapping[Instead | Unrouted, str] = {
 
 @dataclass(frozen=True)
 class Later:
-    """Who hears once a flag has been open for so many working days, and why it is not whom the step means."""
+    """Who is told once a flag has been open for so many working days, and why it is not whom the step means."""
 
     after_working_days: int
     address: str | None
@@ -29,8 +29,8 @@ class Later:
 
 
 @dataclass(frozen=True)
-class Hearing:
-    """One team and severity: who hears the same day, and who later. ``team`` is None where none is recorded."""
+class TableRow:
+    """One team and severity: who is told the same day, and who later. ``team`` is None where none is recorded."""
 
     team: str | None
     severity: str
@@ -41,20 +41,13 @@ class Hearing:
 
     def as_dict(self) -> dict[str, Any]:
         return {
-            "team": self.team,
-            "severity": self.severity,
-            "daily": self.daily,
-            "daily_instead": self.daily_instead,
+            **asdict(self),
             "covered_until": self.covered_until.isoformat() if self.covered_until else None,
-            "later": [
-                {"after_working_days": one.after_working_days, "address": one.address, "instead": one.instead}
-                for one in self.later
-            ],
         }
 
 
-def trace(routes: Routes, teams: Iterable[str], steps: Mapping[str, Sequence[int]]) -> tuple[Hearing, ...]:
-    """Every team and severity, and last what has no team recorded; ``steps``: the working days by severity."""
+def trace(routes: Routes, teams: Iterable[str], steps: Mapping[str, Sequence[int]]) -> tuple[TableRow, ...]:
+    """Find who is told of each team and severity, and last of no team; ``steps``: the working days by severity."""
     found = []
     for team in (*teams, None):
         cover = routes.cover_of(team)
@@ -64,7 +57,7 @@ def trace(routes: Routes, teams: Iterable[str], steps: Mapping[str, Sequence[int
                 for step, days in zip(("manager", "head"), all_days, strict=False)
             ]
             found.append(
-                Hearing(
+                TableRow(
                     team,
                     severity,
                     routes.address(team, ""),
@@ -76,22 +69,22 @@ def trace(routes: Routes, teams: Iterable[str], steps: Mapping[str, Sequence[int
     return tuple(found)
 
 
-def describe(hearings: Iterable[Hearing]) -> tuple[str, ...]:
-    """The same in lines: each team, and below it each severity; those that go to the same people together."""
+def describe(rows: Iterable[TableRow]) -> tuple[str, ...]:
+    """Write the same in lines: each team, and below it each severity; those that go to the same people together."""
     lines: list[str] = []
-    for team, of_team in groupby(hearings, key=lambda one: one.team):
-        rows = list(of_team)
-        first = rows[0]
+    for team, of_team in groupby(rows, key=lambda row: row.team):
+        team_rows = list(of_team)
+        first = team_rows[0]
         aside = f" ({INSTEAD[first.daily_instead]})" if first.daily_instead and team else ""
         cover = f" (covering until {first.covered_until})" if first.covered_until else ""
         lines.append(f"{team or 'no team recorded'}: {first.daily or 'nobody'}{cover}{aside}")
-        for later, same in groupby(rows, key=lambda one: one.later):
-            severities = ", ".join(one.severity for one in same)
-            lines.append(f"  {severities}: {', then '.join(map(_say, later)) or 'nobody else'}")
+        for later, same in groupby(team_rows, key=lambda row: row.later):
+            severities = ", ".join(row.severity for row in same)
+            lines.append(f"  {severities}: {', then '.join(map(_write_later, later)) or 'nobody else'}")
     return tuple(lines)
 
 
-def _say(one: Later) -> str:
-    days = write_count(one.after_working_days, "working day")
-    aside = f" ({INSTEAD[one.instead]})" if one.instead else ""
-    return f"{one.address or 'nobody'} after {days}{aside}"
+def _write_later(later: Later) -> str:
+    days = write_count(later.after_working_days, "working day")
+    aside = f" ({INSTEAD[later.instead]})" if later.instead else ""
+    return f"{later.address or 'nobody'} after {days}{aside}"

@@ -1,4 +1,4 @@
-"""Who hears about whom: from a team's name to addresses, step by step upwards, and the exceptions to that."""
+"""Who is told about whom: from a team's name to addresses, step by step upwards, and the exceptions to that."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ Instead = Literal["restricted", "no team", "unknown team", "no manager", "no hea
 
 @dataclass(frozen=True)
 class Above:
-    """Who hears of a team's flags after its lead. Addresses are in lower case."""
+    """Who is told of a team's flags after its lead. Addresses are in lower case."""
 
     manager: str | None
     head: str | None
@@ -39,7 +39,7 @@ class Cover:
 class Routes:
     """Where each team's messages go. Addresses are in lower case, so that one mailbox is one recipient.
 
-    ``leads`` is by team name and other names, folded, with whoever reads instead of the lead where there is a cover;
+    ``leads`` is by team name and other names, folded, with the cover instead of the lead while there is one;
     None is a team without a lead. ``above`` is by the same names.
     """
 
@@ -55,13 +55,13 @@ class Routes:
     """Heads of some teams only, with those teams; the head of service is not among them."""
 
     def address(self, team: str | None, person_id: str) -> str | None:
-        """The one address that may hear about this person; None when only the head may and there is none."""
+        """Return the one address that may be told about this person; None when only the head may and there is none."""
         if person_id in self.restricted:
             return self.head
         return self.leads.get(fold(team or "")) or self.fallback
 
     def escalate(self, step: str, team: str | None, person_id: str) -> tuple[str | None, Instead | None]:
-        """Who hears at a step above the lead, and why it is somebody else than the step says, if it is."""
+        """Return who is told at a step above the lead, and why it is somebody else than the step says, if it is."""
         if person_id in self.restricted:
             return self.head, "restricted"
         key = fold(team or "")
@@ -75,7 +75,7 @@ class Routes:
         return (head, None) if head else (self.fallback, "no head")
 
     def unrouted(self, team: str | None) -> Unrouted | None:
-        """Why this team has no lead to tell; None when it has one."""
+        """Return why this team has no lead to tell; None when it has one."""
         key = fold(team or "")
         if not key:
             return "no team"
@@ -84,27 +84,27 @@ class Routes:
         return None if self.leads[key] else "no lead"
 
     def teams_of(self, recipient: str) -> tuple[str, ...]:
-        """The teams this address leads, or covers for now, as the config spells them."""
+        """Return the teams this address leads, or covers for now, as the config spells them."""
         return self.names.get(recipient, ())
 
     def covered_by(self, recipient: str) -> tuple[Cover, ...]:
-        """The teams for whose lead this address reads now."""
+        """Return the teams for whose lead this address reads now."""
         return self.covers.get(recipient, ())
 
     def cover_of(self, team: str | None) -> Cover | None:
-        """Who reads instead of this team's lead now, if anybody."""
+        """Return who reads instead of this team's lead now, if anybody."""
         key = fold(team or "")
-        return next((one for covers in self.covers.values() for one in covers if fold(one.team) == key), None)
+        return next((cover for covers in self.covers.values() for cover in covers if fold(cover.team) == key), None)
 
     def addresses(self, teams: Iterable[str | None]) -> list[tuple[str, str]]:
-        """Each team name (blank as '') with its address, to join rows with; restricted people aside."""
+        """Return each team name (blank as '') with its address, to join rows with; restricted people aside."""
         return [(team, self.leads.get(fold(team)) or self.fallback) for team in {team or "" for team in teams}]
 
 
 def plan_routes(
     teams: Collection["Team"], people: "People", restricted: frozenset[str] = frozenset(), *, as_at: date | None = None
 ) -> Routes:
-    """The routes the config asks for on ``as_at``; people whose team has no lead go to the fallback, else the analyst.
+    """Return the routes of the config on ``as_at``; people whose team has no lead go to the fallback, else the analyst.
 
     Without a date no cover is in force.
     """

@@ -37,14 +37,14 @@ REPORT: Mapping[str, frozenset[str]] = {
 }
 """The pieces of the oversight report, and what the templates among them are given."""
 AS_THEY_ARE = (".css", ".js")
-"""What ends so is put into the page as it stands, and is no template."""
+"""A file that ends so is put into the page as it is, and is no template."""
 PHRASES = "phrases.txt"
 SHARED = (PHRASES, "parts.html")
 TEXT_WIDTH = 78
 
 
 def wrap_text(value: str, first: str = "", rest: str | None = None) -> str:
-    """Lines of at most 78 columns; addresses and long ids are never broken."""
+    """Wrap into lines of at most 78 columns; addresses and long ids are never broken."""
     words = " ".join(value.split())
     if len(first) + len(words) <= TEXT_WIDTH:
         return first + words
@@ -60,12 +60,12 @@ def wrap_text(value: str, first: str = "", rest: str | None = None) -> str:
 
 
 def underline(value: str) -> str:
-    """A heading and the line under it."""
+    """Write a heading and the line under it."""
     return f"{value}\n{'-' * len(value)}"
 
 
 def capitalize_first(value: str) -> str:
-    """The first letter a capital, the rest as it is."""
+    """Make the first letter a capital, and leave the rest as it is."""
     return value[:1].upper() + value[1:]
 
 
@@ -84,7 +84,7 @@ class Phrases:
 
 
 def write_tally(counts: Iterable[tuple[str, int]]) -> str:
-    """12 opened, 3 held."""
+    """Write counts like: 12 opened, 3 held."""
     return ", ".join(f"{number:,} {what}" for what, number in counts)
 
 
@@ -95,7 +95,7 @@ class Templates:
     environment: Environment
 
     def fill(self, digests: Sequence[Digest]) -> dict[str, str]:
-        """Subject, text and HTML of one message, by the ending of the template's name; its parts in the order given.
+        """Return subject, text and HTML of one message, by the ending of the template's name; its parts in order.
 
         What is not escaped here was escaped when the part itself was filled.
         """
@@ -108,11 +108,11 @@ class Templates:
         return {part: self._fill_part(f"{PAGE}.{part}", {"digest": digests[0], "parts": parts[part]}) for part in PARTS}
 
     def fill_page(self, name: str, values: Mapping[str, Any]) -> str:
-        """One template of ``REPORT``, given everything it may name."""
+        """Fill one template of ``REPORT``, given everything it may name."""
         return self._fill_part(name, values)
 
     def read(self, name: str) -> str:
-        """A style or script of ``REPORT``, with the line ends that a browser takes it to have."""
+        """Read a style or script of ``REPORT``, with the line ends that a browser takes it to have."""
         source, _, _ = self.environment.loader.get_source(self.environment, name)  # type: ignore[union-attr]
         return source.replace("\r\n", "\n")
 
@@ -125,12 +125,12 @@ class Templates:
 
 @cache
 def open_templates(folder: Path | None = None) -> Templates:
-    """As ``read_templates``, once in the life of a process."""
+    """Read the templates once in the life of a process."""
     return read_templates(folder)
 
 
 def read_templates(folder: Path | None = None) -> Templates:
-    """The templates as they are now; ``folder`` may hold a council's own for some or all of them, which are checked.
+    """Read the templates as they are now; ``folder`` may hold a council's own for some or all, which are checked.
 
     Raises ``Problems`` with every template of ``folder`` that cannot be read, or that names something no digest
     has. The shipped ones are checked by the tests, not on every night. A council's own are read whole, so that a
@@ -206,7 +206,7 @@ def _check(environment: Environment, name: str) -> list[str]:
 
 
 def _known(name: str) -> frozenset[str]:
-    """What a template is given."""
+    """Return what a template is given."""
     if name in REPORT:
         return REPORT[name]
     return frozenset({"digest", "say", "parts"} if name.startswith(f"{PAGE}.") else {"digest", "say"})

@@ -52,9 +52,8 @@ def find_due(written_at: dt.datetime, *, unattended: bool, send_hour: dt.time) -
 def post(store: Connection, postings: Sequence[Posting], postmark: Postmark) -> None:
     """Save the messages, inside the caller's transaction.
 
-    A night that was accepted has decided afresh what every address is to be told, so that every digest still pending
-    is replaced, even to an address that is told nothing now; so is what was said of an earlier refused night. Other
-    kinds are left to go.
+    A night that was accepted has decided again what every address is told, so it replaces every digest still pending,
+    even to an address that is told nothing now, and what was said of an earlier refused night. Other kinds go.
     """
     _replace_pending(store, {posting.message.kind for posting in postings})
     numbered = list(enumerate(postings, start=next_id(store, Message)))
