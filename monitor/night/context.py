@@ -139,7 +139,7 @@ class NightOutcome:
         if not self.believed:
             return 3
         whole = not (self.evaluation.failed or self.verdict.is_in_doubt or self.states.get("quarantined"))
-        return 0 if whole and self.delivered.settled and self.report_fault is None else 1
+        return 0 if whole and self.delivered.all_went and self.report_fault is None else 1
 
 
 @contextmanager
