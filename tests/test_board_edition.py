@@ -13,12 +13,12 @@ from scipy.sparse import csr_array
 from support.board_reader import bounds, read_page, read_workbook
 from support.report_contents import example
 
+from monitor.figures.out_of_sight import SINCE
 from monitor.messages.templates import open_templates
 from monitor.report.board import suppress
 from monitor.report.contents import (
     HIDDEN,
     OTHER_TEAMS,
-    SINCE,
     About,
     Change,
     ClearingDays,

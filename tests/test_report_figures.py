@@ -14,9 +14,9 @@ from support.running_service import Council, crowd, day, settled
 from monitor.config.settings import load_config
 from monitor.errors import Problems
 from monitor.night.context import NightOutcome
+from monitor.figures.out_of_sight import LINES
 from monitor.report.contents import Contents, Sight
 from monitor.report.gather import gather_report
-from monitor.report.out_of_sight import KINDS
 from monitor.rulebook.rulebook import load_rulebook
 from monitor.store.database import open_store
 from monitor.store.location import locate
@@ -72,19 +72,20 @@ def test_first_screen_agrees_with_lists_and_flags_of_the_night(lost: Lost, tmp_p
     told = gather(council, day(1))
 
     listed = council.listed(day(1), "all.csv")
-    for kind in KINDS:
-        people = {row["person_id"] for row in listed if row["rule"] in kind.rules}
-        found = sight(told, kind.name)
+    people = {line.name: {row["person_id"] for row in listed if row["rule"] in line.rules} for line in LINES}
+    people["nobody-named"] -= people["out-of-touch"]
+    for found in (told.sight.everyone, *told.sight.kinds):
         if found.asked:
-            assert found.people == len(people), kind.name
-            assert sum(found.bands) == len(people)
-    everyone = {row["person_id"] for row in listed if any(row["rule"] in kind.rules for kind in KINDS)}
-    assert told.sight.everyone.people == len(everyone) == 5
+            assert found.people == len(people[found.name]), found.name
+            assert sum(found.bands) == len(people[found.name])
+            assert sum(found.since.counts) + found.since.not_known == found.people
+    assert told.sight.everyone.people == 5
+    assert {row.person_id for row in told.sight.people} == people["everyone"]
     assert sum(each.out_of_sight for each in told.sight.teams) == 5
     assert told.flags.total == len(listed)
     assert [row.person_id for row in told.flags.rows] == [row["person_id"] for row in listed]
-    assert sight(told, "left-caseload").people == 1
-    assert sight(told, "no-adviser").held == 1
+    assert sight(told, "gone").people == 1
+    assert sight(told, "out-of-touch").also_nobody_named == 2
     for rule in ("pa-allocated", "known-address"):
         total = next(each for each in told.rules if each.rule == rule).total
         assert total.breach + total.held == sum(row["rule"] == rule for row in listed)
@@ -97,8 +98,8 @@ def test_since_when_is_since_the_breach_and_changes_are_beside_a_week_before(tmp
 
     told = gather(council, day(7))
 
-    no_adviser, no_contact = sight(told, "no-adviser"), sight(told, "no-contact")
-    assert (no_adviser.people, no_adviser.last_week.since, no_adviser.last_week.by) == (2, day(0), 0)
+    no_adviser, no_contact = sight(told, "nobody-named"), sight(told, "no-contact")
+    assert (no_adviser.people, no_adviser.last_week.since, no_adviser.last_week.by) == (2, day(0), 1)
     assert (no_contact.people, no_contact.last_week.by) == (1, -1)
     assert no_contact.since.longest_since == dt.date(2025, 6, 2)
     assert no_contact.last_month.by is None
@@ -112,7 +113,7 @@ def test_a_kind_that_nobody_could_be_asked_about_has_no_number_and_says_why(tmp_
 
     told = gather(council, day(0))
 
-    no_adviser = sight(told, "no-adviser")
+    no_adviser = sight(told, "nobody-named")
     assert (no_adviser.asked, no_adviser.people) == (False, None)
     assert "no source supplies personal adviser" in (no_adviser.why_not or "")
     rule = next(each for each in told.rules if each.rule == "pa-allocated")
@@ -216,7 +217,7 @@ def test_restricted_people_are_counted_and_not_listed_and_sensitive_rules_are_th
 
     told = gather(council, day(0))
 
-    assert sight(told, "no-adviser").people == 1
+    assert sight(told, "nobody-named").people == 1
     assert told.flags.restricted == 1
     (row,) = [row for row in told.flags.rows if row.person_id == "P9" and row.severity == "high"]
     assert (row.title, row.rule, row.because) == ("Contact to make", "confidential", "")
@@ -231,7 +232,7 @@ def test_an_earlier_night_is_told_as_it_was(tmp_path: Path) -> None:
 
     then, now = gather(council, day(1), until=day(0)), gather(council, day(1))
 
-    assert (sight(then, "no-adviser").people, sight(now, "no-adviser").people) == (2, 1)
+    assert (sight(then, "nobody-named").people, sight(now, "nobody-named").people) == (2, 1)
     assert then.header.as_at == day(0)
     with pytest.raises(Problems, match="--from"):
         gather(council, day(2), since=day(2), until=day(1))

@@ -158,7 +158,7 @@ def test_names_of_every_kind_stay_names() -> None:
 
     assert all(" ".join(name.split()) in reader.text for name in odd)
     assert len(reader.named("script")) == 1
-    assert len(reader.named("bdi")) == len(rows) + len(whole.waivers.rows)
+    assert len(reader.named("bdi")) == len(rows) + len(whole.waivers.rows) + len(whole.sight.people)
 
 
 def test_a_marking_stays_inside_the_style_that_prints_it() -> None:
@@ -200,7 +200,7 @@ def test_the_sections_come_in_the_order_they_are_asked_for() -> None:
     reader = read(page_for("council"))
 
     assert [each["id"] for each in reader.named("section")] == [
-        "sight", "belief", "rules", "trends", "clearing", "done", "waivers", "caseloads", "measures", "paragraphs",
+        "sight", "people", "belief", "rules", "trends", "clearing", "done", "waivers", "caseloads", "measures", "paragraphs",
         "list", "words",
     ]  # fmt: skip
 
@@ -317,7 +317,7 @@ def test_every_picture_has_its_words_and_its_table() -> None:
     page = page_for("council")
 
     figures = re.findall(r"<figure>.*?</figure>", page, re.DOTALL)
-    assert len(figures) == 1 + 6 + 5 + 6
+    assert len(figures) == 1 + 5 + 5 + 6
     assert all("<desc" in each and "<figcaption" in each and "<table" in each for each in figures)
     assert "1 week has no accepted night, and a gap in the line." in figures[0]
     assert ": no accepted night<td>" in figures[0]

@@ -13,9 +13,10 @@ import pytest
 from monitor.config.delivery_settings import People, Team
 from monitor.config.settings import shipped
 from monitor.errors import Problems
+from monitor.figures.week import Week
 from monitor.messages import samples
 from monitor.messages.analyst import NightAccount, compose_analyst, compose_refused
-from monitor.messages.head import Week, compose_head
+from monitor.messages.head import compose_head
 from monitor.messages.lead import NoLead, compose_lead
 from monitor.messages.parts import FlagLine, MessageContext, WrittenMessage
 from monitor.messages.routes import plan_routes

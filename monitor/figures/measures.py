@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from monitor.catalogue.columns import BY_NAME
 from monitor.errors import Refused
@@ -238,23 +238,20 @@ Nights = dict[dt.date, dict[str, dict[str, Proportion]]]
 """By night, figure and team."""
 
 
-def read_nights(store: Connection, *, until: dt.date, since: dt.date | None = None) -> Nights:
-    """What earlier nights kept, up to and with ``until``."""
+def read_nights(store: Connection, *nights: ColumnElement[bool]) -> Nights:
+    """Return what accepted nights kept; ``nights``: which of them, as conditions on ``indicator``."""
     table = table_of(Indicator)
-    query = select(table.c.as_at, table.c.name, table.c.team, table.c.numerator, table.c.denominator,
-                   table.c.not_assessed).where(table.c.as_at <= until)  # fmt: skip
-    if since is not None:
-        query = query.where(table.c.as_at >= since)
-    nights: Nights = defaultdict(lambda: defaultdict(dict))
-    for as_at, name, team, *figures in store.execute(query.order_by(table.c.as_at)):
-        nights[as_at][name][team] = Proportion(*figures)
-    return nights
+    columns = (table.c[name] for name in ("as_at", "name", "team", "numerator", "denominator", "not_assessed"))
+    kept: Nights = defaultdict(lambda: defaultdict(dict))
+    for as_at, name, team, *figures in store.execute(select(*columns).where(*nights).order_by(table.c.as_at)):
+        kept[as_at][name][team] = Proportion(*figures)
+    return kept
 
 
 def gather(workspace: Workspace, store: Connection, as_at: dt.date) -> MeasuresAccount:
     """What ``indicator`` and the nights before say, before tonight's is saved."""
-    since = as_at - dt.timedelta(2 * LOOKED_BACK_DAYS)
-    nights = read_nights(store, until=as_at - dt.timedelta(1), since=since)
+    kept_on = table_of(Indicator).c.as_at
+    nights = read_nights(store, kept_on >= as_at - dt.timedelta(2 * LOOKED_BACK_DAYS), kept_on < as_at)
     for name, team, *figures in workspace.execute("SELECT * FROM indicator").fetchall():
         nights[as_at][name][team] = Proportion(*figures)
     return account(nights, as_at, read_clearing(store, as_at))
@@ -371,6 +368,6 @@ def read_last(database: Database) -> tuple[Nights, MeasuresAccount]:
         as_at = store.execute(select(func.max(run.c.as_at)).where(run.c.state == "accepted")).scalar()
         if as_at is None:
             raise Refused("the database holds no accepted night yet; run one with: monitor run")
-        nights = read_nights(store, until=as_at)
+        nights = read_nights(store, table_of(Indicator).c.as_at <= as_at)
         clearing = read_clearing(store, as_at)
     return nights, account(nights, as_at, clearing)

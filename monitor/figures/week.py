@@ -1,15 +1,69 @@
-"""The figures of a week, from the flags as the night left them and what was escalated and refused since."""
+"""The figures of a week: who is out of sight, the flags of each team, and what was escalated and refused since."""
 
 import datetime as dt
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
-from monitor.figures.ways_out_of_sight import OUT_OF_SIGHT
+from monitor.figures import out_of_sight
+from monitor.figures.out_of_sight import EVERYONE, LineCount
 from monitor.flags import escalation
-from monitor.messages.head import SightRow, TeamWeek, Week
 from monitor.store.tables import Escalation, Run, table_of
-from monitor.workspace import Workspace, load_rows
+from monitor.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class TeamWeek:
+    """One team: its unresolved flags, and what the week did."""
+
+    team: str | None
+    open: int = 0
+    held: int = 0
+    waived: int = 0
+    opened: int = 0
+    cleared: int = 0
+    to_manager: int = 0
+    to_head: int = 0
+
+    @property
+    def label(self) -> str:
+        return self.team or "No team recorded"
+
+    @property
+    def raised(self) -> int:
+        return self.to_manager + self.to_head
+
+
+@dataclass(frozen=True)
+class Week:
+    """The figures of a week for some teams, or for the whole service. ``sight``: the lines that hold anybody."""
+
+    since: dt.date
+    sight: tuple[LineCount, ...]
+    teams: tuple[TeamWeek, ...]
+    refused: tuple[dt.date, ...] = ()
+    nights: int = 0
+
+    @property
+    def out_of_sight(self) -> int:
+        """Young people out of sight in any way."""
+        return next((line.people for line in self.sight if line.name == EVERYONE), 0)
+
+    @property
+    def also_nobody_named(self) -> int:
+        """Young people out of touch who have nobody named too."""
+        return sum(line.also_nobody_named for line in self.sight)
+
+    @property
+    def total(self) -> TeamWeek:
+        sums = [sum(getattr(team, name) for team in self.teams) for name in TeamWeek.__slots__[1:]]
+        return TeamWeek("All together", *sums)
+
+    @property
+    def rows(self) -> tuple[TeamWeek, ...]:
+        """The teams, and all together where there are several."""
+        return (*self.teams, self.total) if len(self.teams) > 1 else self.teams
 
 
 def gather(
@@ -19,56 +73,45 @@ def gather(
     since: dt.date,
     teams: Collection[str] | None = None,
 ) -> Week:
-    """What stands and what happened after ``since``; of ``teams`` only, where they are given. Reads ``flag_line``."""
-    ways = [(number, label, rule) for number, (label, rules) in enumerate(OUT_OF_SIGHT.items()) for rule in rules]
-    load_rows(workspace, "way_out_of_sight", {"n": "INTEGER", "label": "VARCHAR", "rule": "VARCHAR"}, ways)
-    own = {"teams": list(teams or ()), "all_teams": teams is None}
-    sight = workspace.execute(SIGHT, {**own, "as_at": as_at}).fetchall()
-    standing = workspace.execute(TEAMS, {**own, "since": since}).fetchall()
-    table = table_of(Escalation)
-    steps = {
-        (row[0] or "", row[1]): row[2]
-        for row in store.execute(
-            select(table.c.team, table.c.step, func.count())
-            .where(table.c.as_at > since, table.c.as_at <= as_at)
-            .group_by(table.c.team, table.c.step)
-        )
-    }
-    run = table_of(Run)
-    within = (run.c.as_at > since, run.c.as_at <= as_at)
-    states = store.execute(select(run.c.as_at, run.c.state).where(*within)).all()
-    accepted = {row.as_at for row in states if row.state == "accepted"}
+    """Return what is unresolved and what happened after ``since``; of ``teams`` only, if given. Reads ``flag_line``."""
+    out_of_sight.find_people(workspace, store, "flag_line", as_at, teams)
+    sight = out_of_sight.count_lines(workspace, as_at).values()
+    named = {"teams": list(teams or ()), "all_teams": teams is None, "since": since}
+    flags = workspace.execute(TEAMS, named).fetchall()
+    raised = _count_raised(store, since, as_at)
+    accepted, refused = _read_nights(store, since, as_at)
     return Week(
         since=since,
-        sight=tuple(SightRow(label, people, tuple(counts)) for label, people, *counts in sight),
+        sight=tuple(line for line in sight if line.people),
         teams=tuple(
-            TeamWeek(team or None, *counts, *(steps.get((team, step), 0) for step in escalation.STEPS))
-            for team, *counts in standing
+            TeamWeek(team or None, *counts, *(raised.get((team, step), 0) for step in escalation.STEPS))
+            for team, *counts in flags
         ),
-        refused=tuple(sorted({row.as_at for row in states if row.state in ("refused", "failed")} - accepted)),
+        refused=tuple(sorted(refused - accepted)),
         nights=len(accepted),
     )
 
 
-SIGHT = """
-WITH out_of_sight AS (
-    SELECT n, label, person_id, min(in_breach_since) AS since
-    FROM flag_line JOIN way_out_of_sight USING (rule)
-    WHERE state IN ('open', 'held', 'waived') AND ($all_teams OR list_contains($teams::VARCHAR[], team))
-    GROUP BY ALL
-),
-counted AS (
-    SELECT n, label, person_id, since FROM out_of_sight
-    UNION ALL
-    SELECT -1, 'Out of sight in any way', person_id, min(since) FROM out_of_sight GROUP BY person_id
-)
-SELECT label, count(*),
-    count(*) FILTER (since > $as_at::DATE - INTERVAL 1 MONTH),
-    count(*) FILTER (since <= $as_at::DATE - INTERVAL 1 MONTH AND since > $as_at::DATE - INTERVAL 3 MONTH),
-    count(*) FILTER (since <= $as_at::DATE - INTERVAL 3 MONTH AND since > $as_at::DATE - INTERVAL 12 MONTH),
-    count(*) FILTER (since <= $as_at::DATE - INTERVAL 12 MONTH)
-FROM counted GROUP BY n, label ORDER BY n
-"""
+def _count_raised(store: Connection, since: dt.date, as_at: dt.date) -> dict[tuple[str, str], int]:
+    """Escalations by team and step."""
+    table = table_of(Escalation)
+    rows = store.execute(
+        select(table.c.team, table.c.step, func.count())
+        .where(table.c.as_at > since, table.c.as_at <= as_at)
+        .group_by(table.c.team, table.c.step)
+    )
+    return {(team or "", step): count for team, step, count in rows}
+
+
+def _read_nights(store: Connection, since: dt.date, as_at: dt.date) -> tuple[set[dt.date], set[dt.date]]:
+    """The nights accepted, and those refused or failed."""
+    run = table_of(Run)
+    states = store.execute(select(run.c.as_at, run.c.state).where(run.c.as_at > since, run.c.as_at <= as_at)).all()
+    return (
+        {row.as_at for row in states if row.state == "accepted"},
+        {row.as_at for row in states if row.state in ("refused", "failed")},
+    )
+
 
 TEAMS = """
 SELECT coalesce(team, '') AS team,

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from monitor.config.delivery_settings import People, Team
 from monitor.errors import Problems
+from monitor.figures.out_of_sight import EVERYONE, OUT_OF_TOUCH, LineCount
+from monitor.figures.week import TeamWeek, Week
 from monitor.messages.analyst import NightAccount, compose_analyst, compose_refused
-from monitor.messages.head import SightRow, TeamWeek, Week, compose_head
+from monitor.messages.head import compose_head
 from monitor.messages.lead import NoLead, compose_lead
 from monitor.messages.manager import Raised, compose_manager
 from monitor.messages.notices import Matter, Notice
@@ -117,7 +119,11 @@ def _others() -> Iterator[Digest]:
         for n, (rule, answer) in enumerate((("one", None), ("two", "done"), ("three", None)) * 10)
     ]
     yield _must(compose_manager("head@example.gov.uk", raised, replace(night, most_escalated=2), perhaps_had=(BEFORE,)))
-    sight = (SightRow("Out of sight in any way", 3, (1, 1, 1, 0)), SightRow("No contact", 2, (1, 0, 0, 1)))
+    sight = (
+        LineCount(EVERYONE, 5, (1, 1, 1, 0), 2, BEFORE),
+        LineCount(OUT_OF_TOUCH, 3, (1, 1, 1, 0), also_nobody_named=1),
+        LineCount("no-contact", 2, (1, 0, 0, 1)),
+    )
     teams = (TeamWeek(team, 5, 1, 1, 2, 0, 1, 1), TeamWeek(None, 2, 0, 0, 1, 1))
     for week in (Week(BEFORE, sight, teams, (BEFORE,), 4), Week(BEFORE, (), ())):
         yield compose_head("head@example.gov.uk", (team,), week, night, perhaps_had=(BEFORE,))

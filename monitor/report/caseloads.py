@@ -2,14 +2,14 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import func, select
 
 from monitor.figures import measures
+from monitor.figures.measures import NOTHING
 from monitor.report.contents import AdviserRow, Caseloads, MeasureFigure, TeamCaseload
+from monitor.report.report_data import ReportData
 from monitor.store.tables import Indicator, table_of
-from monitor.workspace import Workspace
 
 MOST_ADVISERS = 500
 
@@ -19,19 +19,23 @@ HERE = """
 """
 
 
-def count_people(workspace: Workspace, as_at: dt.date) -> dict[str, int]:
-    """How many are on the caseload, by team."""
+def count_people(data: ReportData) -> dict[str, int]:
+    """Return how many are on the caseload, by team."""
     query = f"SELECT team, count(*) FROM known_person WHERE {HERE} GROUP BY team"
-    return dict(workspace.execute(query, {"as_at": as_at}).fetchall())
+    return dict(data.workspace.execute(query, {"as_at": data.as_at}).fetchall())
 
 
-def tell_caseloads(workspace: Workspace, as_at: dt.date, cap: int) -> Caseloads:
-    """Each adviser counts in the team most of their young people are in; the longest caseload first."""
+def count_caseloads(data: ReportData) -> Caseloads:
+    """Return each adviser's caseload, the longest first.
+
+    An adviser counts in the team most of their young people are in.
+    """
+    workspace, as_at, cap = data.workspace, data.as_at, data.config.measures.adviser_cap
     advisers = workspace.execute(
         f"""
         SELECT any_value(adviser), mode(team ORDER BY team), count(*) AS people, count(f.person_id)
         FROM known_person LEFT JOIN (
-            SELECT DISTINCT person_id FROM standing WHERE severity <> 'data'
+            SELECT DISTINCT person_id FROM report_flag WHERE severity <> 'data'
         ) AS f USING (person_id)
         WHERE {HERE} AND adviser IS NOT NULL
         GROUP BY lower(trim(adviser)) ORDER BY people DESC, 1
@@ -48,42 +52,38 @@ def tell_caseloads(workspace: Workspace, as_at: dt.date, cap: int) -> Caseloads:
         for team in sorted({*without, *of_team}, key=str.casefold)
     )
     rows = tuple(
-        AdviserRow(name, team, people, with_flags, people > cap) for name, team, people, with_flags in advisers
+        AdviserRow(name, team, people, with_flags, people > cap)
+        for name, team, people, with_flags in advisers[:MOST_ADVISERS]
     )
-    return Caseloads(cap, teams, rows[:MOST_ADVISERS])
+    return Caseloads(cap, teams, rows)
 
 
-def tell_measures(
-    store: Connection, as_at: dt.date, name_team: Callable[[str | None], str], team: str | None
-) -> tuple[MeasureFigure, ...]:
-    """The night's figures beside those of the night nearest to four weeks before."""
-    table = table_of(Indicator)
+def compare_measures(data: ReportData) -> tuple[MeasureFigure, ...]:
+    """Return the night's figures beside those of the night nearest to four weeks before."""
+    table, as_at = table_of(Indicator), data.as_at
     back = as_at - dt.timedelta(measures.LOOKED_BACK_DAYS)
-    earlier = store.execute(
+    earlier = data.store.execute(
         select(func.max(table.c.as_at)).where(table.c.as_at <= back, table.c.as_at > back - dt.timedelta(28))
     ).scalar()
-    nights: measures.Nights = defaultdict(lambda: defaultdict(dict))
-    columns = (table.c.numerator, table.c.denominator, table.c.not_assessed)
-    rows = store.execute(
-        select(table.c.as_at, table.c.name, table.c.team, *columns).where(table.c.as_at.in_((as_at, earlier)))
-    )
-    for night, name, spelt, *figures in rows:
-        if team is None or name_team(spelt) == team:
-            nights[night][name][spelt] = measures.Proportion(*figures)
+    nights = measures.read_nights(data.store, table.c.as_at.in_((as_at, earlier)))
     if as_at not in nights:
         return ()
     sums = {
-        night: {name: sum(teams.values(), measures.NOTHING) for name, teams in found.items()}
-        for night, found in nights.items()
+        night: {
+            name: sum((figures for team, figures in teams.items() if data.is_about(data.name_team(team))), NOTHING)
+            for name, teams in names.items()
+            if any(data.is_about(data.name_team(team)) for team in teams)
+        }
+        for night, names in nights.items()
     }
-    then = sums.get(earlier, {}) if earlier is not None else {}
+    now, then = sums[as_at], sums.get(earlier, {}) if earlier is not None else {}
     return tuple(
         MeasureFigure(
-            name, measures.label(name), now.numerator, now.denominator, now.not_assessed, _percent(now),
-            _percent(then[name]) if name in then else None, earlier if name in then else None,
+            name, measures.label(name), now[name].numerator, now[name].denominator, now[name].not_assessed,
+            _percent(now[name]), _percent(then[name]) if name in then else None, earlier if name in then else None,
         )
-        for name in (*measures.LABELS, *sorted(sums[as_at].keys() - measures.LABELS.keys()))
-        if (now := sums[as_at].get(name)) is not None
+        for name in (*measures.LABELS, *sorted(now.keys() - measures.LABELS.keys()))
+        if name in now
     )  # fmt: skip
 
 

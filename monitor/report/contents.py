@@ -15,10 +15,6 @@ from monitor.flags.state import State
 
 Edition = Literal["service", "board"]
 
-BANDS = ("16-17", "18-20", "21-24", "other or not known")
-"""The age bands, in order; the last is there only where somebody is in it."""
-SINCE = ("under 1 month", "1 to 3 months", "3 to 6 months", "6 to 12 months", "over 1 year")
-"""How long people have been out of sight, in order."""
 OTHER_TEAMS = "Other teams"
 NO_TEAM = "No team"
 
@@ -138,20 +134,26 @@ class Change:
 class HowLong:
     """How long the people of one line have been out of sight: ``counts`` by ``SINCE``, days for the rest.
 
-    The longest is one person's, and no board is told it.
+    ``not_known``: people whose record has no date; they are in no other number here. ``at_least_since``: the first
+    night on which one of them was seen so. No board is told it, or the longest: each may be one person's.
     """
 
     longest_since: dt.date | None = None
     longest_days: Number = None
     median_days: Number = None
     counts: tuple[Number, ...] = ()
+    not_known: Number = None
+    at_least_since: dt.date | None = None
 
 
 @dataclass(frozen=True)
 class Sight:
-    """One way of being out of sight, or all of them (``name`` is then "everyone"): young people, each counted once.
+    """One line of the first screen: young people, each counted once.
 
-    ``bands``: people by ``BANDS``, as many as are there. ``held``: those of ``people`` whom that night's data could
+    ``name``: "everyone", a tier ("out-of-touch", "nobody-named") or a way of being out of touch; ``within``: the line
+    that this one is a part of, "" for everyone. The two tiers add up to everyone: who is in both counts as out of
+    touch, and ``also_nobody_named`` says of a line how many of it have nobody named too.
+    ``bands``: people by ``AGES``, as many as are there. ``held``: those of ``people`` whom that night's data could
     neither confirm nor clear; ``waived``: those whom nobody chases for now, by decision. ``not_assessed``: checks
     of this kind that could not be made. ``asked``: False where no rule of this kind was asked (then there is no
     number); ``why_not`` says why. ``rules``: ids of the rules that make it up.
@@ -170,6 +172,8 @@ class Sight:
     asked: bool = True
     why_not: str | None = None
     rules: tuple[str, ...] = ()
+    within: str = ""
+    also_nobody_named: Number = None
 
 
 @dataclass(frozen=True)
@@ -181,13 +185,36 @@ class TeamSight:
     out_of_sight: Number
 
 
+@dataclass(frozen=True, slots=True)
+class PersonRow:
+    """One young person out of sight. Never in the board's edition.
+
+    ``tier`` and ``ways``: their labels. ``since``: when the record says it began, or None where it has no date:
+    then ``at_least_since`` is the first night that saw it.
+    """
+
+    person_id: str
+    team: str
+    adviser: str
+    tier: str
+    ways: tuple[str, ...]
+    since: dt.date | None = None
+    at_least_since: dt.date | None = None
+    link: str | None = None
+
+
 @dataclass(frozen=True)
 class OutOfSight:
-    """The first screen: everybody out of sight in any way, then each way, then the teams."""
+    """The first screen: everybody out of sight, then each tier with its ways, then the teams, then the people.
+
+    ``restricted``: people counted above and kept out of ``people``, which is empty in the board's edition.
+    """
 
     everyone: Sight
     kinds: tuple[Sight, ...] = ()
     teams: tuple[TeamSight, ...] = ()
+    people: tuple[PersonRow, ...] = ()
+    restricted: int = 0
 
 
 # The rules.

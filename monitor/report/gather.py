@@ -1,23 +1,24 @@
-"""Gathers a whole report from the store, in set-based passes over what the nights left."""
+"""Gather a whole report from the store, in set-based passes over what the nights left."""
 
 import datetime as dt
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
-from monitor.config.settings import read_restricted
 from monitor.errors import Problems
+from monitor.figures.out_of_sight import LINES
 from monitor.gate import source_fitness
-from monitor.report import caseloads, flag_rows, out_of_sight, report_nights, rule_figures, spells, what_was_done
-from monitor.report.contents import NO_TEAM, Contents, Header, OutOfSight, Sight, SourceStanding, Trend, Trends, Trust
+from monitor.report import caseloads, first_screen, flag_rows, report_nights, rule_figures, spells, what_was_done
+from monitor.report.contents import NO_TEAM, Contents, Header, SourceStanding, Trend, Trends, Trust
+from monitor.report.first_screen import AskedNights, PastCounts
+from monitor.report.report_data import ReportData
 from monitor.store import events
 from monitor.store.database import Database
 from monitor.store.tables import Profile, table_of
-from monitor.words import fold_name
 from monitor.workdays import working_days_between
-from monitor.workspace import Workspace, open_workspace
+from monitor.workspace import open_workspace
 
 if TYPE_CHECKING:
     from monitor.config.settings import Config
@@ -34,132 +35,87 @@ def gather_report(
     until: dt.date | None = None,
     team: str | None = None,
 ) -> Contents:
-    """The report of a period, as at its last accepted night; of one team, if it is named in any of its spellings."""
+    """Return the report of a period, as at its last accepted night; of one team, if it is named in any spelling."""
     if since is not None and until is not None and since > until:
         raise Problems([f"--from {since}: is after --to {until}; give the earlier date first"])
-    names = Names(config)
-    workspace = open_workspace()
     with database.reading() as store:
-        told = report_nights.find(store, made_on=made_on, since=since, until=until)
-        wanted = names(team) if team is not None else None
-        spells.lay_out(workspace, store, told, names, wanted)
-        if wanted is not None:
-            _check_team(workspace, store, config, told, wanted, team, names)
-        header = _head(store, config, rulebook, told, made_on, wanted)
-        if told.last is None:
-            why = "no accepted night yet" if told.first_on is None else "no accepted night in this period"
-            return Contents(
-                header, OutOfSight(Sight(out_of_sight.EVERYONE, out_of_sight.EVERYONE_LABEL, asked=False, why_not=why))
-            )
-        return _gather(workspace, store, config, rulebook, told, header, names, wanted)
+        nights = report_nights.find(store, made_on=made_on, since=since, until=until)
+        data = ReportData(open_workspace(), store, config, rulebook, nights)
+        if team is not None:
+            data = replace(data, team=data.name_team(team))
+        spells.load_flags(data)
+        if team is not None:
+            _check_team(data, team)
+        header = _head(data, made_on)
+        if nights.last is None:
+            why = "no accepted night yet" if nights.first_on is None else "no accepted night in this period"
+            return Contents(header, first_screen.empty_first_screen(why))
+        return _gather(data, header)
 
 
-class Names:
-    """What each spelling of a team is called: as the config has it, else as it is spelt."""
-
-    def __init__(self, config: "Config") -> None:
-        self._known = config.team_names
-
-    def __call__(self, spelt: str | None) -> str:
-        return self._known.get(fold_name(spelt), spelt.strip()) if spelt and spelt.strip() else NO_TEAM
-
-
-def _check_team(
-    workspace: Workspace,
-    store: Connection,
-    config: "Config",
-    told: report_nights.Nights,
-    wanted: str,
-    asked: str | None,
-    names: Names,
-) -> None:
+def _check_team(data: ReportData, asked: str) -> None:
     """A team without anybody is a team if the config has it; any other name is a slip of the pen."""
-    if wanted in config.team_names.values() or workspace.execute("SELECT 1 FROM known_person LIMIT 1").fetchall():
+    teams = dict.fromkeys(data.known_teams.values())
+    if data.team in teams or data.workspace.execute("SELECT 1 FROM known_person LIMIT 1").fetchall():
         return
-    counted = rule_figures.read_counts(store, told.last, names, wanted) if told.last is not None else {}
-    if not counted:
-        known = ", ".join(f'"{name}"' for name in dict.fromkeys(config.team_names.values())) or "none"
+    if data.run is None or not rule_figures.read_counts(data):
+        known = ", ".join(f'"{name}"' for name in teams) or "none"
         raise Problems([f'--team {asked}: no such team; the config names {known}, and "{NO_TEAM}" is who has none'])
 
 
-def _gather(
-    workspace: Workspace,
-    store: Connection,
-    config: "Config",
-    rulebook: "Rulebook",
-    told: report_nights.Nights,
-    header: Header,
-    names: Names,
-    team: str | None,
-) -> Contents:
-    run: Any = told.last
-    as_at, rules = run.as_at, rulebook.rules
-    counts = rule_figures.read_counts(store, run, names, team)
-    unanswered = rule_figures.find_unanswered(store, run, rules)
-    off = {rule: "not in force" for kind in out_of_sight.KINDS for rule in kind.rules if rule not in rulebook.by_id}
+def _gather(data: ReportData, header: Header) -> Contents:
+    rulebook, nights = data.rulebook, data.nights
+    counts = rule_figures.read_counts(data)
+    unanswered = rule_figures.find_unanswered(data.store, data.run, rulebook.rules)
+    figures = rule_figures.describe_rules(data, counts, unanswered)
+    off = {rule: "not in force" for line in LINES for rule in line.rules if rule not in rulebook.by_id}
     cannot = {rule: rule_figures.add_up(teams.values()).cannot_assess for rule, teams in counts.items()}
-    kinds = {source.name: source.kind for source in config.sources}
-    figures = rule_figures.show(rules, counts, unanswered, rule_figures.read_supplies(store, run, kinds))
-    asked = out_of_sight.AskedNights({**off, **unanswered}, cannot, rule_figures.find_asked(store, told, rules))  # type: ignore[arg-type]
-    out_of_sight.lay_out(workspace, told)
-    sizes = caseloads.count_people(workspace, as_at)
-    seen = out_of_sight.show(workspace, told, asked, sizes, NO_TEAM)
-    teams = tuple(each.team for each in seen.teams)
-    restricted = read_restricted(config.restricted)
-
-    def link(person_id: str) -> str | None:
-        return flag_rows.make_link(config.case_url, person_id)
-
-    by_kind, by_team = out_of_sight.draw_trends(workspace, told, teams, NO_TEAM, asked)
+    asked_then = rule_figures.find_asked(data.store, nights, rulebook.rules)
+    asked = AskedNights({**off, **unanswered}, cannot, asked_then)  # type: ignore[arg-type]
+    past = PastCounts(data.workspace, nights)
+    sizes = caseloads.count_people(data)
+    sight = first_screen.fill_first_screen(data, asked, past, sizes)
+    teams = tuple(row.team for row in sight.teams)
+    if data.team is not None:
+        header = replace(header, people=sizes.get(data.team, 0), absent=None)
     return Contents(
-        header=header if team is None else _narrow(header, sizes.get(team, 0)),
-        sight=seen,
+        header=header,
+        sight=sight,
         teams=teams,
         rules=figures,
-        week_starts=tuple(monday for monday, _ in told.weeks),
-        weeks=tuple(night.as_at if night is not None else None for _, night in told.weeks),
-        trends=Trends(by_kind, by_team, _rule_trends(workspace, told, rulebook, asked)),
-        clearing=what_was_done.tell_clearing(workspace, told, rulebook, as_at),
-        done=what_was_done.tell_done(workspace, store, told, as_at),
-        waivers=what_was_done.tell_waivers(workspace, store, told, as_at, config, rulebook, restricted, link),
-        caseloads=caseloads.tell_caseloads(workspace, as_at, config.measures.adviser_cap),
-        measures=caseloads.tell_measures(store, as_at, names, team),
-        paragraphs=rule_figures.map_paragraphs(rule_figures.draw_map(rulebook, config), figures),
-        flags=flag_rows.list_flags(workspace, store, rulebook, restricted, as_at, link),
+        week_starts=tuple(monday for monday, _ in nights.weeks),
+        weeks=tuple(night.as_at if night is not None else None for _, night in nights.weeks),
+        trends=Trends(*first_screen.count_weeks(nights, asked, past, teams), _count_rule_weeks(data, asked)),
+        clearing=what_was_done.count_clearing(data),
+        done=what_was_done.count_done(data),
+        waivers=what_was_done.list_waivers(data),
+        caseloads=caseloads.count_caseloads(data),
+        measures=caseloads.compare_measures(data),
+        paragraphs=rule_figures.map_paragraphs(rule_figures.load_map(rulebook, data.config), figures),
+        flags=flag_rows.list_flags(data),
     )
 
 
-def _narrow(header: Header, people: int) -> Header:
-    return replace(header, people=people, absent=None)
-
-
-def _head(
-    store: Connection,
-    config: "Config",
-    rulebook: "Rulebook",
-    told: report_nights.Nights,
-    made_on: dt.date,
-    team: str | None,
-) -> Header:
-    run = told.last
+def _head(data: ReportData, made_on: dt.date) -> Header:
+    run, nights = data.run, data.nights
     return Header(
-        authority=config.authority,
-        marking=config.delivery.marking,
+        authority=data.config.authority,
+        marking=data.config.delivery.marking,
         edition="service",
-        since=told.since,
-        until=told.until,
+        since=nights.since,
+        until=nights.until,
         made_on=made_on,
         as_at=run.as_at if run is not None else None,
-        team=team,
+        team=data.team,
         people=run.people if run is not None else None,
         absent=run.absent if run is not None else None,
         trust=_trust(run) if run is not None else Trust(),
-        sources=_sources(store, config, run),
-        not_accepted=told.not_accepted,
-        adjustments=tuple(rulebook.adjustments),
-        chain_head=events.head(store),
-        first_night_on=told.first_on,
-        nights=told.count,
+        sources=_sources(data),
+        not_accepted=nights.not_accepted,
+        adjustments=tuple(data.rulebook.adjustments),
+        chain_head=events.head(data.store),
+        first_night_on=nights.first_on,
+        nights=nights.count,
     )
 
 
@@ -173,42 +129,41 @@ def _trust(run: Any) -> Trust:
     )
 
 
-def _sources(store: Connection, config: "Config", run: Any | None) -> tuple[SourceStanding, ...]:
+def _sources(data: ReportData) -> tuple[SourceStanding, ...]:
     profile = table_of(Profile)
     dated: dict[str, dt.date] = {}
-    if run is not None:
+    if data.run is not None:
         rows = select(profile.c.key, profile.c.value).where(
-            profile.c.run_id == run.id, profile.c.name == source_fitness.EXTRACTED_ON
+            profile.c.run_id == data.run.id, profile.c.name == source_fitness.EXTRACTED_ON
         )
-        dated = {name: dt.date.fromordinal(int(value)) for name, value in store.execute(rows)}
+        dated = {name: dt.date.fromordinal(int(value)) for name, value in data.store.execute(rows)}
     return tuple(
         SourceStanding(
             source.name,
             source.kind,
             dated.get(source.name),
-            working_days_between(dated[source.name], run.as_at) if run is not None and source.name in dated else None,
+            working_days_between(dated[source.name], data.as_at) if source.name in dated else None,
             source_fitness.caveats_of(source.kind),
         )
-        for source in config.sources
+        for source in data.config.sources
     )
 
 
-def _rule_trends(
-    workspace: Workspace, told: report_nights.Nights, rulebook: "Rulebook", asked: out_of_sight.AskedNights
-) -> tuple[Trend, ...]:
-    """Flags standing by rule, night by night: open, held or waived."""
-    rows = workspace.execute(f"""
-        SELECT m.as_at, s.rule, count(*) FROM spell AS s JOIN moment AS m ON {spells.STANDS.format(day="m.as_at")}
-        GROUP BY ALL
+def _count_rule_weeks(data: ReportData, asked: AskedNights) -> tuple[Trend, ...]:
+    """Flags by rule, week by week: open, held or waived."""
+    rows = data.workspace.execute(f"""
+        SELECT n.as_at, s.rule, count(*)
+        FROM spell AS s JOIN report_night AS n ON {spells.COUNTS_ON.format(day="n.as_at")} GROUP BY ALL
     """).fetchall()
-    found: dict[tuple[dt.date, str], int] = {(as_at, rule): number for as_at, rule, number in rows}
+    counts = {(as_at, rule): number for as_at, rule, number in rows}
 
-    def value(rule: str, night: Any | None) -> int | None:
+    def count(rule: str, night: Any | None) -> int | None:
         if night is None:
             return None
-        return found.get((night.as_at, rule), 0 if rule in asked.asked_then.get(night.as_at, ()) else None)
+        return counts.get((night.as_at, rule), 0 if rule in asked.asked_then.get(night.as_at, ()) else None)
 
     lines = [
-        Trend(rule.id, rule.title, tuple(value(rule.id, night) for _, night in told.weeks)) for rule in rulebook.rules
+        Trend(rule.id, rule.title, tuple(count(rule.id, night) for _, night in data.nights.weeks))
+        for rule in data.rulebook.rules
     ]
-    return tuple(line for line in lines if any(each is not None for each in line.values))
+    return tuple(line for line in lines if any(value is not None for value in line.values))

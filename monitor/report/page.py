@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from monitor.figures.out_of_sight import SINCE
 from monitor.flags.priority import rank
 from monitor.messages.templates import Templates
 from monitor.report.charts import SMALL, WIDE, draw
@@ -18,6 +19,7 @@ from monitor.report.contents import (
     Contents,
     FlagRow,
     Number,
+    PersonRow,
     RuleFigures,
     Sight,
     TeamSight,
@@ -29,6 +31,7 @@ TEMPLATE, STYLE, SCRIPT = "report.html", "report.css", "report.js"
 MOST_TEAM_PICTURES = 24
 MOST_RULE_PICTURES = 12
 MOST_ADVISERS = 300
+MOST_PEOPLE = 400
 MOST_TEAMS_PRINTED = 12
 """With more, what folds away stays out of a printed report unless it was opened."""
 FEWEST_POINTS = 2
@@ -75,6 +78,9 @@ class Page:
     """What the template is given beside the contents: chosen and put in order, with nothing to work out."""
 
     ways: tuple[Sight, ...]
+    since_names: tuple[str, ...]
+    people: tuple[PersonRow, ...]
+    more_people: int
     everyone: Course | None
     kinds: tuple[Course, ...]
     teams: tuple[Course, ...]
@@ -147,6 +153,9 @@ def _prepare(contents: Contents, templates: Templates) -> Page:
     advisers = sorted(contents.caseloads.advisers, key=lambda row: (-row.people, row.adviser))
     return Page(
         ways=(contents.sight.everyone, *contents.sight.kinds),
+        since_names=tuple(name[0].upper() + name[1:] for name in SINCE),
+        people=contents.sight.people[:MOST_PEOPLE],
+        more_people=max(0, len(contents.sight.people) - MOST_PEOPLE),
         everyone=sight[0] if sight else None,
         kinds=tuple(sight[1:]),
         teams=_alphabetical(sorted(drawn, key=_weight)[:MOST_TEAM_PICTURES]),

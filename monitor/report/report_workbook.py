@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from monitor.figures.out_of_sight import AGES, SINCE
 from monitor.files import written_whole
 from monitor.lists.workbook import (
     COUNT,
@@ -25,7 +26,7 @@ from monitor.lists.workbook import (
     new_workbook,
     set_up_page,
 )  # fmt: skip
-from monitor.report.contents import BANDS, HIDDEN, SINCE, About, Contents, Hidden, RuleCounts, Sight
+from monitor.report.contents import HIDDEN, About, Contents, Hidden, RuleCounts
 from monitor.words import write_count, write_date
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def lay_out(contents: Contents) -> tuple[Sheet, ...]:
         _paragraphs(contents),
     ]  # fmt: skip
     if not contents.is_board:
-        sheets += [_advisers(contents), _waivers(contents), _flags(contents)]
+        sheets += [_people(contents), _advisers(contents), _waivers(contents), _flags(contents)]
     return tuple(sheets)
 
 
@@ -195,28 +196,44 @@ def _source(name: str, kind: str, days: int | None) -> str:
 
 
 def _sight(contents: Contents) -> Sheet:
-    bands = BANDS[: max((len(each.bands) for each in _sights(contents)), default=0)]
+    sights = (contents.sight.everyone, *contents.sight.kinds)
+    labels = {sight.name: sight.label for sight in sights}
+    ages = AGES[: max(len(sight.bands) for sight in sights)]
     headings = (
-        "Way of being out of sight", "Young people", *bands, "Of them held", "Of them waived", "Checks not made",
-        "Change since last week", "Change since last month", *SINCE, "Median days", "Longest, days", "Longest, since",
+        "Out of sight", "Part of", "Young people", "Of them also with nobody named", *ages, "Of them held",
+        "Of them waived", "Checks not made", "Change since last week", "Change since last month", *SINCE,
+        "Since when not known", "At least since", "Median days", "Longest, days", "Longest, since",
         "Not asked because",
     )  # fmt: skip
     rows = tuple(
         (
-            one.label, one.people, *_padded(one.bands, len(bands)), one.held, one.waived, one.not_assessed,
-            one.last_week.by, one.last_month.by, *_padded(one.since.counts, len(SINCE)), one.since.median_days,
-            one.since.longest_days, one.since.longest_since, one.why_not,
+            sight.label, labels.get(sight.within), sight.people, sight.also_nobody_named,
+            *_padded(sight.bands, len(ages)), sight.held, sight.waived, sight.not_assessed, sight.last_week.by,
+            sight.last_month.by, *_padded(sight.since.counts, len(SINCE)), sight.since.not_known,
+            sight.since.at_least_since, sight.since.median_days, sight.since.longest_days, sight.since.longest_since,
+            sight.why_not,
         )
-        for one in _sights(contents)
+        for sight in sights
     )  # fmt: skip
     then = contents.sight.everyone
-    lines = [f"Since last week: since {write_date(then.last_week.since)}"] if then.last_week.since else []
+    lines = ["Out of touch and nobody named add up to everybody; who is both counts as out of touch."]
+    lines += ["Not known: the record has no date. At least since: the first night that saw it."]
+    lines += [f"Since last week: since {write_date(then.last_week.since)}"] if then.last_week.since else []
     lines += [f"Since last month: since {write_date(then.last_month.since)}"] if then.last_month.since else []
     return Sheet("Out of sight", tuple(lines), headings, rows)
 
 
-def _sights(contents: Contents) -> tuple[Sight, ...]:
-    return (contents.sight.everyone, *contents.sight.kinds)
+def _people(contents: Contents) -> Sheet:
+    rows = tuple(
+        (row.person_id, row.team, row.adviser, row.tier, ", ".join(row.ways), row.since, row.at_least_since)
+        for row in contents.sight.people
+    )
+    headings = (
+        "Person", "Team", "Personal adviser", "Out of sight", "In which ways", "Since",
+        "Not known, at least since",
+    )  # fmt: skip
+    lines = tuple(_beside_restricted(contents.sight.restricted))
+    return Sheet("People out of sight", lines, headings, rows, "Nobody")
 
 
 def _padded(values: Sequence[Any], length: int) -> tuple[Any, ...]:
@@ -351,6 +368,9 @@ def _beside_flags(contents: Contents) -> Iterable[str]:
     flags = contents.flags
     if flags.left_out:
         yield f"The worst {len(flags.rows):,} of {flags.total:,} flags; the exception lists have them all."
-    if flags.restricted:
-        many = "young person is" if flags.restricted == 1 else "young people are"
-        yield f"{flags.restricted:,} restricted {many} not listed."
+    yield from _beside_restricted(flags.restricted)
+
+
+def _beside_restricted(restricted: int) -> Iterable[str]:
+    if restricted:
+        yield f"{write_count(restricted, 'restricted young person is', 'restricted young people are')} not listed."

@@ -3,17 +3,19 @@
 import datetime as dt
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, select
 
 from monitor.gate import source_fitness
 from monitor.report.contents import ParagraphRule, ReportParagraph, RuleCounts, RuleFigures
+from monitor.report.report_data import ReportData
 from monitor.report.report_nights import Nights
 from monitor.store.tables import Measure, Profile, Run, table_of
 
 if TYPE_CHECKING:
+    from monitor.config.settings import Config
     from monitor.rulebook.report_map import Paragraph as Mapped
     from monitor.rulebook.rule_file import Rule
     from monitor.rulebook.rulebook import Rulebook
@@ -21,21 +23,18 @@ if TYPE_CHECKING:
 NAMES = ("asked", "ok", "breach", "cannot_assess", "waived", "held")
 
 
-def read_counts(
-    store: Connection, run: Any, name_team: Callable[[str | None], str], team: str | None
-) -> dict[str, dict[str, RuleCounts]]:
-    """Of each rule, its figures by team that night; spellings of one team are one team."""
+def read_counts(data: ReportData) -> dict[str, dict[str, RuleCounts]]:
+    """Return each rule's figures by team that night; spellings of one team are one team."""
     table = table_of(Measure)
-    rows = store.execute(
-        select(table.c.rule, table.c.team, *(table.c[name] for name in NAMES)).where(table.c.run_id == run.id)
+    rows = data.store.execute(
+        select(table.c.rule, table.c.team, *(table.c[name] for name in NAMES)).where(table.c.run_id == data.run.id)
     )
-    summed: defaultdict[str, dict[str, list[int]]] = defaultdict(dict)
+    counts: defaultdict[str, dict[str, RuleCounts]] = defaultdict(dict)
     for rule, spelt, *figures in rows:
-        name = name_team(spelt)
-        if team is None or name == team:
-            before = summed[rule].get(name, [0] * len(NAMES))
-            summed[rule][name] = [one + other for one, other in zip(before, figures, strict=True)]
-    return {rule: {name: RuleCounts(*sums) for name, sums in teams.items()} for rule, teams in summed.items()}
+        team = data.name_team(spelt)
+        if data.is_about(team):
+            counts[rule][team] = add_up([counts[rule].get(team, RuleCounts(*[0] * len(NAMES))), RuleCounts(*figures)])
+    return counts
 
 
 def find_unanswered(store: Connection, run: Any, rules: Iterable["Rule"]) -> dict[str, str]:
@@ -75,28 +74,30 @@ def find_asked(store: Connection, nights: Nights, rules: Sequence["Rule"]) -> di
     return found
 
 
-def read_supplies(store: Connection, run: Any, kinds: Mapping[str, str]) -> tuple[source_fitness.Supply, ...]:
-    """What each source supplied that night; ``kinds``: the kind of each source, by name."""
-    profile = table_of(Profile)
+def describe_rules(
+    data: ReportData, counts: Mapping[str, Mapping[str, RuleCounts]], unanswered: Mapping[str, str]
+) -> tuple[RuleFigures, ...]:
+    """Return every rule, most severe first, with its figures or the reason it has none."""
+    rules, supplies = data.rulebook.rules, _read_supplies(data)
+    fitness = {verdict.rule: verdict for verdict in source_fitness.judge(rules, supplies)} if supplies else {}
+    return tuple(
+        _figures(rule, counts.get(rule.id, {}), unanswered.get(rule.id), fitness.get(rule.id)) for rule in rules
+    )
+
+
+def _read_supplies(data: ReportData) -> tuple[source_fitness.Supply, ...]:
+    """What each source supplied that night."""
+    profile, supplied_by = table_of(Profile), source_fitness.SUPPLIED_BY
+    kinds = {source.name: source.kind for source in data.config.sources}
     columns: defaultdict[str, set[str]] = defaultdict(set)
-    starts = f"{source_fitness.SUPPLIED_BY}"
-    rows = store.execute(
-        select(profile.c.name, profile.c.key).where(profile.c.run_id == run.id, profile.c.name.startswith(starts))
+    rows = data.store.execute(
+        select(profile.c.name, profile.c.key).where(
+            profile.c.run_id == data.run.id, profile.c.name.startswith(supplied_by)
+        )
     )
     for name, column in rows:
-        columns[name.removeprefix(starts)].add(column)
+        columns[name.removeprefix(supplied_by)].add(column)
     return tuple(source_fitness.Supply(name, kinds.get(name, ""), frozenset(found)) for name, found in columns.items())
-
-
-def show(
-    rules: Sequence["Rule"],
-    counts: Mapping[str, Mapping[str, RuleCounts]],
-    unanswered: Mapping[str, str],
-    supplies: Sequence[source_fitness.Supply],
-) -> tuple[RuleFigures, ...]:
-    """Every rule, most severe first, with its figures or the reason it has none."""
-    known = {each.rule: each for each in source_fitness.judge(rules, supplies)} if supplies else {}
-    return tuple(_figures(rule, counts.get(rule.id, {}), unanswered.get(rule.id), known.get(rule.id)) for rule in rules)
 
 
 def _figures(
@@ -144,8 +145,8 @@ def _beside(rule: str, title: str, standing: str | None, found: RuleFigures | No
     return ParagraphRule(rule, title, total.asked, total.breach, total.cannot_assess, standing or found.standing)
 
 
-def draw_map(rulebook: "Rulebook", config: Any) -> tuple["Mapped", ...]:
-    """The paragraphs with every rule there is, those too that the config switches off."""
+def load_map(rulebook: "Rulebook", config: "Config") -> tuple["Mapped", ...]:
+    """Return the paragraphs with every rule there is, those too that the config switches off."""
     from monitor.rulebook import report_map
     from monitor.rulebook.rulebook import load_rulebook
 

@@ -1,78 +1,75 @@
-"""Lays out what a report counts: flags as spells, people, and how each stood on the nights it tells of.
+"""Load what a report counts: flags as spells, people, and the state of each flag on the last night.
 
 State is worked out from dates, so an earlier night is counted from the same rows as the last one. A young person's
 team is the one they are in now, on every night.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import JSON, Connection, and_, cast, func, or_, select, type_coerce
 
 from monitor.flags.state import is_waiver_in_force, quarantined_sql, state_sql
-from monitor.report.contents import BANDS
+from monitor.report.contents import NO_TEAM
+from monitor.report.report_data import ReportData
 from monitor.report.report_nights import Nights
 from monitor.store.tables import Flag, FlagEvent, Person, Run, Waiver, table_of
 from monitor.workspace import Workspace, load_rows
 
 SPELL = {
     "flag_id": "BIGINT", "person_id": "VARCHAR", "rule": "VARCHAR", "severity": "VARCHAR", "stood_from": "DATE",
-    "in_breach_since": "DATE", "held_since": "DATE", "resolved_on": "DATE", "resolved_reason": "VARCHAR",
-    "quarantined_on": "DATE", "released_on": "DATE",
+    "in_breach_since": "DATE", "due_on": "DATE", "held_since": "DATE", "resolved_on": "DATE",
+    "resolved_reason": "VARCHAR", "quarantined_on": "DATE", "released_on": "DATE",
 }  # fmt: skip
 PERSON = {
     "person_id": "VARCHAR", "date_of_birth": "DATE", "team": "VARCHAR", "adviser": "VARCHAR", "first_seen_on": "DATE",
     "absent_since": "DATE", "died_on": "DATE", "ended_on": "DATE",
 }  # fmt: skip
 
-STANDS = """s.stood_from <= {day} AND coalesce(s.resolved_on > {day}, true) AND NOT """ + quarantined_sql("s", "{day}")
+COUNTS_ON = """s.stood_from <= {day} AND coalesce(s.resolved_on > {day}, true) AND NOT """ + quarantined_sql(
+    "s", "{day}"
+)
 """Whether a spell counts on a day: one that waits as a likely data fault does not."""
 
 AGE = "year({day}) - year(p.date_of_birth) - CAST((month({day}), day({day})) < (month(p.date_of_birth), day(p.date_of_birth)) AS INTEGER)"  # noqa: E501
-BAND = f"CASE WHEN {AGE} BETWEEN 16 AND 17 THEN 0 WHEN {AGE} BETWEEN 18 AND 20 THEN 1 WHEN {AGE} BETWEEN 21 AND 24 THEN 2 ELSE {len(BANDS) - 1} END"  # noqa: E501
 
 
-def lay_out(
-    workspace: Workspace,
-    store: Connection,
-    nights: Nights,
-    name_team: Callable[[str | None], str],
-    team: str | None,
-) -> None:
-    """Make ``spell``, ``known_person`` and ``standing`` (the flags of the last night), for one team if it is named."""
-    as_at = nights.last.as_at if nights.last is not None else nights.until
-    _load_people(workspace, store, name_team)
-    _load_spells(workspace, store, nights)
-    if team is not None:
-        workspace.execute("DELETE FROM known_person WHERE team <> $team", {"team": team})
+def load_flags(data: ReportData) -> None:
+    """Make ``spell``, ``known_person`` and ``report_flag`` (those of the last night), of one team if it is named."""
+    workspace, store, as_at = data.workspace, data.store, data.as_at
+    _load_people(data)
+    _load_spells(workspace, store, data.nights)
+    if data.team is not None:
+        workspace.execute("DELETE FROM known_person WHERE team <> $team", {"team": data.team})
         workspace.execute("DELETE FROM spell WHERE person_id NOT IN (SELECT person_id FROM known_person)")
-    _load_held(workspace, store, nights, as_at)
+    _load_held(workspace, store, data.nights, as_at)
     _load_waived(workspace, store, as_at)
     workspace.execute(
         f"""
-        CREATE OR REPLACE TABLE standing AS
+        CREATE OR REPLACE TABLE report_flag AS
         SELECT
-            s.*, coalesce(p.team, $nobody) AS team, p.adviser, {AGE.format(day="$as_at")} AS age,
+            s.*, coalesce(p.team, $no_team) AS team, p.adviser, {AGE.format(day="$as_at")} AS age,
             {state_sql(waived="w.flag_id IS NOT NULL", held="h.flag_id IS NOT NULL")} AS state
         FROM spell AS s
         LEFT JOIN known_person AS p USING (person_id)
         LEFT JOIN held_spell AS h USING (flag_id)
         LEFT JOIN waived_spell AS w USING (flag_id)
-        WHERE {STANDS.format(day="CAST($as_at AS DATE)")}
+        WHERE {COUNTS_ON.format(day="CAST($as_at AS DATE)")}
         """,
-        {"as_at": as_at, "nobody": name_team(None)},
+        {"as_at": as_at, "no_team": NO_TEAM},
     )
 
 
-def _load_people(workspace: Workspace, store: Connection, name_team: Callable[[str | None], str]) -> None:
+def _load_people(data: ReportData) -> None:
+    store = data.store
     person = table_of(Person)
     # SQLite reads JSON out of text as it is; PostgreSQL wants to be told what it is.
     as_json: Any = cast if store.dialect.name == "postgresql" else type_coerce
     adviser = as_json(person.c.last_values, JSON)["personal_adviser"].as_string()
     columns = [adviser if name == "adviser" else person.c[name] for name in PERSON]
-    rows = ((*row[:2], name_team(row[2]), *row[3:]) for row in store.execute(select(*columns)))
-    load_rows(workspace, "known_person", PERSON, rows)
+    rows = ((*row[:2], data.name_team(row[2]), *row[3:]) for row in store.execute(select(*columns)))
+    load_rows(data.workspace, "known_person", PERSON, rows)
 
 
 def _load_spells(workspace: Workspace, store: Connection, nights: Nights) -> None:

@@ -1,24 +1,19 @@
 """What was done in the period: flags cleared and how long that took, escalations, answers, waivers."""
 
-import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import or_, select
 
 from monitor.flags.priority import rank_sql
 from monitor.flags.state import is_waiver_in_force, quarantined_sql, waives
 from monitor.messages.shown import shown
 from monitor.report.contents import ClearingDays, Tally, WaiverFigures, WaiverRow, WhatWasDone
 from monitor.report.flag_rows import CONFIDENTIAL, GONE, ListedFlag
-from monitor.report.report_nights import Nights
+from monitor.report.report_data import ReportData
 from monitor.store.tables import Answer, Escalation, Waiver, table_of
 from monitor.workspace import Workspace
-
-if TYPE_CHECKING:
-    from monitor.config.settings import Config
-    from monitor.rulebook.rulebook import Rulebook
 
 FEWEST_FOR_QUARTILES = 4
 ENDING_WITHIN = 14
@@ -26,11 +21,9 @@ MOST_WAIVERS = 500
 STEPS = {"manager": "To the manager", "head": "To the head of service"}
 
 
-def tell_clearing(
-    workspace: Workspace, nights: Nights, rulebook: "Rulebook", as_at: dt.date
-) -> tuple[ClearingDays, ...]:
-    """By severity, then by rule: days from breach to clearing of the flags cleared in the period."""
-    rows = workspace.execute(
+def count_clearing(data: ReportData) -> tuple[ClearingDays, ...]:
+    """Return days from breach to clearing of the flags cleared in the period: by severity, then by rule."""
+    rows = data.workspace.execute(
         f"""
         WITH cleared AS (
             SELECT severity, rule, greatest(resolved_on - in_breach_since, 0) AS days FROM spell
@@ -40,18 +33,18 @@ def tell_clearing(
                 quantile_cont(days, [0.25, 0.5, 0.75]) AS quarters
             FROM cleared GROUP BY GROUPING SETS ((severity), (rule, severity))
         ), still AS (
-            SELECT severity, coalesce(rule, '') AS rule, count(*) AS standing FROM standing
+            SELECT severity, coalesce(rule, '') AS rule, count(*) AS standing FROM report_flag
             GROUP BY GROUPING SETS ((severity), (rule, severity))
         )
         SELECT severity, rule, coalesce(cleared, 0), coalesce(standing, 0), quarters
         FROM counted FULL JOIN still USING (severity, rule)
         ORDER BY rule <> '', {rank_sql()}, rule
         """,
-        {"since": nights.since, "as_at": as_at},
+        {"since": data.nights.since, "as_at": data.as_at},
     ).fetchall()
     found = []
     for severity, rule, cleared, standing, quarters in rows:
-        known = rulebook.by_id.get(rule)
+        known = data.rulebook.by_id.get(rule)
         label = severity.capitalize() if not rule else known.title if known else GONE
         lower, median, upper = (round(each) for each in quarters) if quarters else (None, None, None)
         if cleared < FEWEST_FOR_QUARTILES:
@@ -60,7 +53,9 @@ def tell_clearing(
     return tuple(found)
 
 
-def tell_done(workspace: Workspace, store: Connection, nights: Nights, as_at: dt.date) -> WhatWasDone:
+def count_done(data: ReportData) -> WhatWasDone:
+    """Return the flags opened and ended in the period, the escalations by step and the answers by kind."""
+    workspace, store, nights, as_at = data.workspace, data.store, data.nights, data.as_at
     (counted,) = workspace.execute(
         f"""
         SELECT count(*) FILTER (stood_from BETWEEN $since AND $as_at AND NOT {quarantined_sql("spell")}),
@@ -83,35 +78,27 @@ def tell_done(workspace: Workspace, store: Connection, nights: Nights, as_at: dt
     )
 
 
-def tell_waivers(
-    workspace: Workspace,
-    store: Connection,
-    nights: Nights,
-    as_at: dt.date,
-    config: "Config",
-    rulebook: "Rulebook",
-    restricted: Collection[str],
-    link: Callable[[str], str | None],
-) -> WaiverFigures:
-    """Those in force, soonest to end first; and those that ended in the period."""
+def list_waivers(data: ReportData) -> WaiverFigures:
+    """Return those in force, soonest to end first; and those that ended in the period."""
+    as_at = data.as_at
     waiver = table_of(Waiver)
-    ended_then = waiver.c.ended_on.between(nights.since, as_at)
-    rows = store.execute(
+    ended_then = waiver.c.ended_on.between(data.nights.since, as_at)
+    rows = data.store.execute(
         select(waiver).where(or_(is_waiver_in_force(as_at), ended_then)).order_by(waiver.c.until_on, waiver.c.id)
     ).all()
-    teams = _teams(workspace)
+    teams = _teams(data.workspace)
     rows = [row for row in rows if row.person_id in teams]
     stand = [row for row in rows if waives(row, as_at)]
     gone = [row for row in rows if row not in stand]
-    meanings = {code: reason.meaning for code, reason in config.waivers.reasons.items()}
+    meanings = {code: reason.meaning for code, reason in data.config.waivers.reasons.items()}
     reasons = Counter(meanings.get(row.reason, row.reason) for row in stand)
-    shown = [row for row in (*stand, *gone) if row.person_id not in restricted]
+    shown = [row for row in (*stand, *gone) if row.person_id not in data.restricted]
     return WaiverFigures(
         len(stand),
         sum((row.until_on - as_at).days <= ENDING_WITHIN for row in stand),
         len(gone),
         tuple(Tally(*each) for each in reasons.most_common()),
-        tuple(_row(row, teams, meanings, rulebook, as_at, link) for row in shown[:MOST_WAIVERS]),
+        tuple(_row(row, teams, meanings, data) for row in shown[:MOST_WAIVERS]),
         len(rows) - len(shown[:MOST_WAIVERS]),
     )
 
@@ -122,15 +109,8 @@ def _teams(workspace: Workspace) -> dict[str, str]:
     return rows
 
 
-def _row(
-    row: Any,
-    teams: Mapping[str, str],
-    meanings: Mapping[str, str],
-    rulebook: "Rulebook",
-    as_at: dt.date,
-    link: Callable[[str], str | None],
-) -> WaiverRow:
-    words = shown(rulebook.by_id.get(row.rule), ListedFlag(row.rule))
+def _row(row: Any, teams: Mapping[str, str], meanings: Mapping[str, str], data: ReportData) -> WaiverRow:
+    words = shown(data.rulebook.by_id.get(row.rule), ListedFlag(row.rule))
     return WaiverRow(
         row.person_id,
         teams.get(row.person_id),
@@ -139,6 +119,6 @@ def _row(
         meanings.get(row.reason, row.reason),
         row.waived_by,
         row.until_on,
-        row.ended_on if row.ended_on is not None and row.ended_on <= as_at else None,
-        link(row.person_id),
+        row.ended_on if row.ended_on is not None and row.ended_on <= data.as_at else None,
+        data.link(row.person_id),
     )

@@ -266,7 +266,7 @@ def test_everything_can_be_read_with_scripts_off(show: Show) -> None:
     assert page.locator("#filters").is_hidden()
     assert page.locator("#pages").is_hidden()
     assert page.locator("button:visible").count() == 0
-    assert page.locator("main section").count() == 12
+    assert page.locator("main section").count() == 13
     assert page.locator("svg:visible").count() > 10
     assert page.locator(".scroll").first.get_attribute("tabindex") == "0"
 

@@ -5,10 +5,9 @@ from dataclasses import replace
 from random import Random
 from typing import Literal
 
+from monitor.figures.out_of_sight import AGES, SINCE
 from monitor.report.contents import (
-    BANDS,
     HIDDEN,
-    SINCE,
     About,
     AdviserRow,
     Caseloads,
@@ -23,6 +22,7 @@ from monitor.report.contents import (
     NotAccepted,
     OutOfSight,
     ParagraphRule,
+    PersonRow,
     ReportParagraph,
     RuleCounts,
     RuleFigures,
@@ -42,13 +42,13 @@ from monitor.report.contents import (
 NIGHT = dt.date(2026, 1, 12)
 TEAMS = ("Leaving Care East", "Leaving Care North", "Leaving Care South", "No team", "<script>alert(1)</script>")
 KINDS = (
-    ("no-adviser", "No personal adviser"),
-    ("no-contact", "No contact"),
-    ("no-address", "No known address"),
-    ("left-caseload", "Left the caseload"),
-    ("status-dropped", "Status dropped"),
-    ("entitled-absent", "Entitled, and on no caseload"),
+    ("out-of-touch", "Out of touch", "everyone"),
+    ("no-contact", "No contact", "out-of-touch"),
+    ("no-address", "No known address", "out-of-touch"),
+    ("gone", "Gone: off the caseload, or closed", "out-of-touch"),
+    ("nobody-named", "Nobody named", "everyone"),
 )
+NOT_ASKED = "gone"
 RULES = (
     ("homeless", "No fixed abode", "critical", "report", (36, 47)),
     ("pa-allocated", "No personal adviser", "high", "law", (29, 31, 37)),
@@ -88,7 +88,7 @@ def example(size: Size = "small", *, team: str | None = None) -> Contents:
         week_starts=starts,
         weeks=tuple(None if n == 3 else start for n, start in enumerate(starts)),
         trends=Trends(
-            sight=tuple(_trend(rng, name, label, weeks, people // 10) for name, label in (EVERYONE, *KINDS)),
+            sight=tuple(_trend(rng, name, label, weeks, people // 10) for name, label, _ in (EVERYONE, *KINDS)),
             teams=tuple(_trend(rng, name, name, weeks, people // 10 // len(teams)) for name in teams),
             rules=tuple(_trend(rng, rule.rule, rule.title, weeks, people // 8) for rule in rules),
         ),
@@ -117,7 +117,7 @@ def example(size: Size = "small", *, team: str | None = None) -> Contents:
     )  # fmt: skip
 
 
-EVERYONE = ("everyone", "Out of sight in any way")
+EVERYONE = ("everyone", "Out of sight in any way", "")
 
 
 def _header(people: int, team: str | None) -> Header:
@@ -145,21 +145,39 @@ def _header(people: int, team: str | None) -> Header:
 
 
 def _sight(rng: Random, teams: tuple[str, ...], people: int, *, first: bool) -> OutOfSight:
-    def one(name: str, label: str, share: float) -> Sight:
+    def one(name: str, label: str, within: str, share: float) -> Sight:
         number = max(1, int(people * share))
         bands = (number // 4, number // 4, number - 2 * (number // 4), 0)
+        unknown = number // 5
         return Sight(
             name, label, number, bands, held=number // 10, waived=number // 20, not_assessed=rng.randrange(people),
-            since=HowLong(NIGHT - dt.timedelta(700), 700, 40, _split(number, len(SINCE))),
+            since=HowLong(
+                NIGHT - dt.timedelta(700), 700, 40, _split(number - unknown, len(SINCE)), unknown,
+                NIGHT - dt.timedelta(70),
+            ),
             last_week=Change() if first else Change(NIGHT - dt.timedelta(7), rng.randrange(-4, 5)),
             last_month=Change() if first else Change(NIGHT - dt.timedelta(31), rng.randrange(-9, 10)),
-            rules=("pa-allocated",),
+            rules=("pa-allocated",), within=within, also_nobody_named=number // 3 if name == "out-of-touch" else 0,
         )  # fmt: skip
 
-    kinds = tuple(one(name, label, 0.03) for name, label in KINDS[:-1])
-    missing = Sight(*KINDS[-1], asked=False, why_not="no source tells who was in care")
+    kinds = tuple(
+        Sight(name, label, asked=False, why_not="no source tells who was in care", within=within)
+        if name == NOT_ASKED
+        else one(name, label, within, {"out-of-touch": 0.06, "nobody-named": 0.04}.get(name, 0.03))
+        for name, label, within in KINDS
+    )
     by_team = tuple(TeamSight(team, people // len(teams), people // 10 // len(teams)) for team in teams)
-    return OutOfSight(one(*EVERYONE, 0.1), (*kinds, missing), by_team)
+    rows = tuple(_person(n, teams) for n in range(max(1, people // 10)))
+    return OutOfSight(one(*EVERYONE, 0.1), kinds, by_team, rows, restricted=2)
+
+
+def _person(n: int, teams: tuple[str, ...]) -> PersonRow:
+    day, dated = NIGHT - dt.timedelta(n % 900), n % 3 != 0
+    tier, ways = [("Out of touch", ("No contact", "No known address")), ("Nobody named", ("Nobody named",))][n % 2]
+    return PersonRow(
+        f"0{n:05}", teams[n % len(teams)], f"A Example {n % 8}", tier, ways, day if dated else None,
+        None if dated else day, f"https://cms.example.gov.uk/person/0{n:05}",
+    )  # fmt: skip
 
 
 def _split(number: int, parts: int) -> tuple[int, ...]:
@@ -232,9 +250,9 @@ def _withheld(whole: Contents) -> Contents:
 
     def hide(sight: Sight) -> Sight:
         return replace(
-            sight, bands=(HIDDEN, HIDDEN, 20, 0)[: len(BANDS)] if sight.asked else (), held=About(10),
+            sight, bands=(HIDDEN, HIDDEN, 20, 0)[: len(AGES)] if sight.asked else (), held=About(10),
             waived=HIDDEN, not_assessed=About(40), last_week=Change(sight.last_week.since, HIDDEN),
-            since=HowLong(median_days=40, counts=(10, HIDDEN, HIDDEN, 0, 8)),
+            since=HowLong(median_days=40, counts=(10, HIDDEN, HIDDEN, 8), not_known=About(20)),
         )  # fmt: skip
 
     rules = tuple(

@@ -1,0 +1,292 @@
+"""Who is out of sight, in which way and since when: the one definition, for the weekly mail, the report and its list.
+
+Somebody is out of sight in a way while one of its rules has a flag about them that is open, held or waived; a
+quarantined or resolved flag does not count. Two tiers make up everybody out of sight:
+
+- *out of touch*: no contact, no known address, or gone from the caseload;
+- *nobody named*: no personal adviser. Who is in both tiers counts in the first, and the overlap is said.
+
+Refusing contact is a right and no way of being out of sight. A child in care has a social worker, so
+``eligible-adviser`` makes nobody out of sight; it only says since when there has been no adviser.
+
+Since when, of one flag:
+
+- *known*, where the record has a date: the rule has a due day, and it is in breach since the day after;
+- *known*, where the monitor saw it begin: on the accepted night before the flag opened, the young person was on the
+  caseload and the rule had answers, and there was no flag. It is in breach since the night that opened it;
+- *not known* otherwise, *at least since* the night that opened it: everything without a date on the first night, on
+  somebody's first night, on the first night of a rule, after an absence, and where another rule of the same way
+  stopped asking on that very night (somebody who moves into custody with no contact recorded).
+
+A flag that carries another on keeps its first night, and what is known of that. A cell that was unreadable the night
+before leaves no trace in the database, so it counts as asked. In a line of several flags the earliest date is the
+young person's; it is known if the record knows that date. No median and no band holds a date that is not known.
+"""
+
+import datetime as dt
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, or_, select
+
+from monitor.flags.state import LISTED
+from monitor.store.tables import Flag, Person, Profile, table_of
+from monitor.workspace import Workspace, load_rows
+
+SINCE = ("under 1 month", "1 to 3 months", "3 to 12 months", "over 1 year")
+"""How long people have been out of sight, in order, where that is known."""
+SINCE_MONTHS = (1, 3, 12)
+"""The months at which each of ``SINCE`` but the last ends."""
+AGES = ("16-17", "18-20", "21-24", "other or not known")
+AGE_RANGES = ((16, 17), (18, 20), (21, 24))
+
+EVERYONE, OUT_OF_TOUCH, NOBODY_NAMED = "everyone", "out-of-touch", "nobody-named"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of figures: everybody out of sight, a tier, or a way of being out of touch, and the rules that find it.
+
+    ``within``: the line that it is a part of.
+    """
+
+    name: str
+    label: str
+    within: str
+    rules: tuple[str, ...]
+
+
+NO_CONTACT = ("not-in-touch", "contact-overdue", "over-21-contact", "custody-contact")
+NO_ADDRESS = ("known-address",)
+GONE = ("left-caseload", "status-dropped", "closed-before-21", "entitled-not-on-caseload")
+NO_ADVISER = (
+    "pa-allocated", "over-21-adviser", "education-adviser-over-21", "over-21-vulnerable", "turning-18-adviser",
+)  # fmt: skip
+
+LINES = (
+    Line(EVERYONE, "Out of sight in any way", "", (*NO_CONTACT, *NO_ADDRESS, *GONE, *NO_ADVISER)),
+    Line(OUT_OF_TOUCH, "Out of touch", EVERYONE, (*NO_CONTACT, *NO_ADDRESS, *GONE)),
+    Line("no-contact", "No contact", OUT_OF_TOUCH, NO_CONTACT),
+    Line("no-address", "No known address", OUT_OF_TOUCH, NO_ADDRESS),
+    Line("gone", "Gone: off the caseload, or closed", OUT_OF_TOUCH, GONE),
+    Line(NOBODY_NAMED, "Nobody named", EVERYONE, NO_ADVISER),
+)
+BY_NAME = {line.name: line for line in LINES}
+DATED_ONLY = ("eligible-adviser",)
+"""Rules that say since when somebody has nobody named, and count nobody."""
+WAYS = (NO_CONTACT, NO_ADDRESS, GONE, (*NO_ADVISER, *DATED_ONLY))
+WAY_OF = {rule: way for way, rules in enumerate(WAYS) for rule in rules}
+
+
+@dataclass(frozen=True)
+class LineCount:
+    """The young people of one line, each once.
+
+    ``bands`` by ``SINCE``, ``longest_since`` and ``median_days`` are of those whose date is known; ``not_known`` are
+    the others, the first of them seen on ``at_least_since``. ``ages`` by ``AGES``. ``held``: whom the night could
+    neither confirm nor clear; ``waived``: whom nobody chases for now.
+    """
+
+    name: str
+    people: int = 0
+    bands: tuple[int, ...] = (0,) * len(SINCE)
+    not_known: int = 0
+    at_least_since: dt.date | None = None
+    longest_since: dt.date | None = None
+    median_days: int | None = None
+    also_nobody_named: int = 0
+    held: int = 0
+    waived: int = 0
+    ages: tuple[int, ...] = (0,) * len(AGES)
+
+    @property
+    def label(self) -> str:
+        return BY_NAME[self.name].label
+
+    @property
+    def within(self) -> str:
+        return BY_NAME[self.name].within
+
+    @property
+    def by_since(self) -> list[tuple[int, str]]:
+        return list(zip(self.bands, SINCE, strict=True))
+
+
+@dataclass(frozen=True)
+class LostPerson:
+    """One young person out of sight. ``known``: whether ``since`` is the beginning, or the first night that saw it."""
+
+    person_id: str
+    tier: str
+    ways: tuple[str, ...]
+    since: dt.date
+    known: bool
+
+
+def find_people(
+    workspace: Workspace, store: Connection, flags: str, as_at: dt.date, teams: Collection[str] | None = None
+) -> None:
+    """Make ``out_of_sight``: each young person once a line, with since when; of ``teams`` only, where given.
+
+    ``flags``: the table of the night's flags, with flag_id, person_id, rule, state, team, age, due_on and
+    in_breach_since.
+    """
+    load_line_rules(workspace)
+    load_rows(workspace, "seen_beginning", {"flag_id": "BIGINT"}, ((flag,) for flag in _find_seen(store, as_at)))
+    values = {"as_at": as_at, "teams": list(teams or ()), "all_teams": teams is None}
+    workspace.execute(PEOPLE.format(flags=flags), values)
+
+
+def load_line_rules(workspace: Workspace) -> None:
+    """Make ``line_rule`` (line, rule, counted)."""
+    rows = [(line.name, rule, True) for line in LINES for rule in line.rules]
+    rows += [(line, rule, False) for line in (EVERYONE, NOBODY_NAMED) for rule in DATED_ONLY]
+    load_rows(workspace, "line_rule", {"line": "VARCHAR", "rule": "VARCHAR", "counted": "BOOLEAN"}, rows)
+
+
+def count_lines(workspace: Workspace, as_at: dt.date) -> dict[str, LineCount]:
+    """Return the figures of every line, in order, from ``out_of_sight``."""
+    counted = {}
+    for name, *row in workspace.execute(COUNTS, {"as_at": as_at}).fetchall():
+        singles, lists = row[: -len(SINCE) - len(AGES)], row[-len(SINCE) - len(AGES) :]
+        people, held, waived, not_known, at_least_since, longest_since, median_days, also = singles
+        counted[name] = LineCount(
+            name, people, tuple(lists[: len(SINCE)]), not_known, at_least_since, longest_since, median_days,
+            also if name == OUT_OF_TOUCH else 0, held, waived, tuple(lists[len(SINCE) :]),
+        )  # fmt: skip
+    return {line.name: counted.get(line.name, LineCount(line.name)) for line in LINES}
+
+
+def list_people(workspace: Workspace) -> list[LostPerson]:
+    """Return everybody out of sight, those out of touch first, then the longest first."""
+    found = []
+    for person_id, lines, since, known in workspace.execute(PERSON_LINES).fetchall():
+        tier = OUT_OF_TOUCH if OUT_OF_TOUCH in lines else NOBODY_NAMED
+        ways = [line.name for line in LINES if line.name in lines and line.within == OUT_OF_TOUCH]
+        if NOBODY_NAMED in lines:
+            ways.append(NOBODY_NAMED)
+        found.append(LostPerson(person_id, tier, tuple(ways), since, known))
+    return sorted(found, key=lambda person: (person.tier != OUT_OF_TOUCH, person.since, person.person_id))
+
+
+def _find_seen(store: Connection, as_at: dt.date) -> list[int]:
+    """Return the ids of the flags without a due day whose beginning the monitor saw."""
+    flag, person = table_of(Flag), table_of(Person)
+    nights = [night for (night,) in store.execute(_profile("people").order_by("as_at"))]
+    if not nights:
+        return []
+    columns = (flag.c.id, flag.c.person_id, flag.c.rule, flag.c.opened_on, flag.c.continues_flag_id)
+    rows = store.execute(
+        select(*columns, person.c.first_seen_on)
+        .join(person, person.c.person_id == flag.c.person_id)
+        .where(
+            flag.c.rule.in_(WAY_OF),
+            flag.c.due_on.is_(None),
+            flag.c.opened_on > nights[0],
+            or_(flag.c.resolved_on.is_(None), flag.c.resolved_on > as_at),
+        )
+    ).all()
+    if not rows:
+        return []
+    asked, absences, handed = _read_asked(store), _read_absences(store), _read_no_longer_asked(store)
+    seen = []
+    for row in rows:
+        before = nights[bisect_left(nights, row.opened_on) - 1]
+        way = WAY_OF[row.rule]
+        rules = WAYS[way] if row.continues_flag_id is not None else (row.rule,)
+        if (
+            row.first_seen_on <= before
+            and not asked[before].isdisjoint(rules)
+            and not any(away <= before < back for away, back in absences[row.person_id])
+            and (row.person_id, way, row.opened_on) not in handed
+        ):
+            seen.append(row.id)
+    return seen
+
+
+def _profile(name: str) -> Any:
+    table = table_of(Profile)
+    return select(table.c.as_at).where(table.c.name == name).distinct()
+
+
+def _read_asked(store: Connection) -> defaultdict[dt.date, set[str]]:
+    """The rules of ``WAY_OF`` that had answers, by accepted night."""
+    table = table_of(Profile)
+    asked = defaultdict(set)
+    for as_at, rule in store.execute(_profile("asked").add_columns(table.c.key).where(table.c.key.in_(WAY_OF))):
+        asked[as_at].add(rule)
+    return asked
+
+
+def _read_absences(store: Connection) -> defaultdict[str, list[tuple[dt.date, dt.date]]]:
+    """The nights on which each person was first absent and back again."""
+    flag = table_of(Flag)
+    absences = defaultdict(list)
+    query = select(flag.c.person_id, flag.c.opened_on, flag.c.resolved_on).where(
+        flag.c.rule == "left-caseload", flag.c.resolved_on.is_not(None)
+    )
+    for person_id, away, back in store.execute(query):
+        absences[person_id].append((away, back))
+    return absences
+
+
+def _read_no_longer_asked(store: Connection) -> set[tuple[str, int, dt.date]]:
+    """Who stopped being asked by a rule of a way that they were flagged in, and on which night."""
+    flag = table_of(Flag)
+    query = select(flag.c.person_id, flag.c.rule, flag.c.resolved_on).where(
+        flag.c.rule.in_(WAY_OF), flag.c.resolved_reason == "no longer asked"
+    )
+    return {(person_id, WAY_OF[rule], resolved_on) for person_id, rule, resolved_on in store.execute(query)}
+
+
+PEOPLE = f"""
+CREATE OR REPLACE TABLE out_of_sight AS
+WITH found AS (
+    SELECT r.line, r.counted, f.person_id, f.state, f.age, least(f.in_breach_since, $as_at::DATE) AS began,
+        f.due_on IS NOT NULL OR s.flag_id IS NOT NULL AS dated
+    FROM {{flags}} AS f JOIN line_rule AS r USING (rule) LEFT JOIN seen_beginning AS s USING (flag_id)
+    WHERE list_contains({list(LISTED)}, f.state) AND ($all_teams OR list_contains($teams::VARCHAR[], f.team))
+), person AS (
+    SELECT line, person_id, any_value(age) AS age, min(began) AS since,
+        coalesce(min(began) FILTER (dated) = min(began), false) AS known,
+        bool_and(state = 'waived') FILTER (counted) AS waived,
+        bool_and(state IN ('held', 'waived')) FILTER (counted) AND NOT bool_and(state = 'waived') FILTER (counted)
+            AS held
+    FROM found GROUP BY line, person_id HAVING bool_or(counted)
+), tiers AS (
+    SELECT person_id, bool_or(line = '{OUT_OF_TOUCH}') AS out_of_touch, bool_or(line = '{NOBODY_NAMED}') AS nobody_named
+    FROM person GROUP BY person_id
+)
+SELECT person.*, line <> '{NOBODY_NAMED}' OR NOT out_of_touch AS counts, out_of_touch AND nobody_named AS in_both
+FROM person JOIN tiers USING (person_id)
+"""
+
+
+def _in_bands(edges: Sequence[int]) -> str:
+    """The columns that count the known dates of each of ``SINCE``."""
+    ends = [f"since > $as_at::DATE - INTERVAL {months} MONTH" for months in edges] + ["true"]
+    within = [f"{end} AND NOT ({ends[n - 1]})" if n else end for n, end in enumerate(ends)]
+    return ", ".join(f"count(*) FILTER (known AND {condition})" for condition in within)
+
+
+def _in_ages(ranges: Iterable[tuple[int, int]]) -> str:
+    within = [f"age BETWEEN {youngest} AND {oldest}" for youngest, oldest in ranges]
+    other = f"({' OR '.join(within)}) IS NOT TRUE"
+    return ", ".join(f"count(*) FILTER ({condition})" for condition in (*within, other))
+
+
+COUNTS = f"""
+SELECT line, count(*), count(*) FILTER (held), count(*) FILTER (waived), count(*) FILTER (NOT known),
+    min(since) FILTER (NOT known), min(since) FILTER (known),
+    CAST(quantile_disc($as_at::DATE - since, 0.5) FILTER (known) AS INTEGER), count(*) FILTER (in_both),
+    {_in_bands(SINCE_MONTHS)}, {_in_ages(AGE_RANGES)}
+FROM out_of_sight WHERE counts GROUP BY line
+"""
+
+PERSON_LINES = f"""
+SELECT person_id, list(line), any_value(since) FILTER (line = '{EVERYONE}'), bool_or(known) FILTER (line = '{EVERYONE}')
+FROM out_of_sight GROUP BY person_id
+"""
