@@ -222,7 +222,7 @@ def learn(folder: Path) -> Known:
     }
     for row in book["Out of sight"]:
         if row[0] in ways:
-            _learn_sight(known, ways[row[0]], row[1], row[2:5], row[8], row[10:15])
+            _learn_sight(known, ways[row[0]], row[1], row[2:5], row[8], row[10 : 10 + len(SINCE)])
     for row in page["ways"]:
         if row[0] in ways:
             change = row[2].replace(" more", "").replace(" fewer", "")
@@ -230,7 +230,7 @@ def learn(folder: Path) -> Known:
             _learn_sight(known, ways[row[0]], row[1], row[4:7], signed, [])
     for row in page.get("since-when", []):
         if row[0] in ways:
-            for step, text in enumerate(row[1:6]):
+            for step, text in enumerate(row[1 : 1 + len(SINCE)]):
                 known.publish((ways[row[0]], "step", str(step)), text)
     for row in (*book["Teams"], *page.get("sight-teams", [])):
         if row[0] in teams:

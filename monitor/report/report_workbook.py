@@ -200,18 +200,17 @@ def _sight(contents: Contents) -> Sheet:
     labels = {sight.name: sight.label for sight in sights}
     ages = AGES[: max(len(sight.bands) for sight in sights)]
     headings = (
-        "Out of sight", "Part of", "Young people", "Of them also with nobody named", *ages, "Of them held",
-        "Of them waived", "Checks not made", "Change since last week", "Change since last month", *SINCE,
-        "Since when not known", "At least since", "Median days", "Longest, days", "Longest, since",
+        "Way of being out of sight", "Young people", *ages, "Of them held", "Of them waived", "Checks not made",
+        "Change since last week", "Change since last month", *SINCE, "Since when not known", "At least since",
+        "Median days", "Longest, days", "Longest, since", "Of them also with nobody named", "Part of",
         "Not asked because",
     )  # fmt: skip
     rows = tuple(
         (
-            sight.label, labels.get(sight.within), sight.people, sight.also_nobody_named,
-            *_padded(sight.bands, len(ages)), sight.held, sight.waived, sight.not_assessed, sight.last_week.by,
-            sight.last_month.by, *_padded(sight.since.counts, len(SINCE)), sight.since.not_known,
+            sight.label, sight.people, *_padded(sight.bands, len(ages)), sight.held, sight.waived, sight.not_assessed,
+            sight.last_week.by, sight.last_month.by, *_padded(sight.since.counts, len(SINCE)), sight.since.not_known,
             sight.since.at_least_since, sight.since.median_days, sight.since.longest_days, sight.since.longest_since,
-            sight.why_not,
+            sight.also_nobody_named, labels.get(sight.within), sight.why_not,
         )
         for sight in sights
     )  # fmt: skip
