@@ -166,22 +166,6 @@ def test_a_share_is_shown_beside_the_one_four_weeks_before() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("figures", "given"),
-    [
-        (Proportion(12, 40, 3), (12, 40)),
-        (Proportion(4, 40, 0), (None, 40)),
-        (Proportion(37, 40, 0), (None, 40)),
-        (Proportion(1, 3, 0), (None, None)),
-        (Proportion(0, 40, 0), (0, 40)),
-        (Proportion(40, 40, 0), (40, 40)),
-        (Proportion(0, 0, 9), (0, 0)),
-    ],
-)
-def test_small_numbers_do_not_leave_the_service(figures: Proportion, given: tuple[int | None, int | None]) -> None:
-    assert measures.suppress(figures) == given
-
-
 # Through whole nights
 
 

@@ -17,6 +17,7 @@ from monitor.config.settings import load_config
 from monitor.figures.out_of_sight import BY_NAME, EVERYONE, LINES, SINCE
 from monitor.report.contents import Contents, PersonRow, Sight
 from monitor.report.gather import gather_report
+from monitor.report.report_nights import ReportRequest
 from monitor.rulebook.rulebook import load_rulebook
 from monitor.store.database import open_store
 from monitor.store.location import locate
@@ -37,7 +38,7 @@ def gather(council: Council, on: dt.date) -> Contents:
     config = load_config(council.config_path)
     database = open_store(locate(config, {}))
     try:
-        return gather_report(database, config, load_rulebook(config.rule_folders(), config.rule), made_on=on)
+        return gather_report(database, config, load_rulebook(config.rule_folders(), config.rule), ReportRequest(on))
     finally:
         database.close()
 

@@ -17,6 +17,7 @@ from monitor.night.context import NightOutcome
 from monitor.figures.out_of_sight import LINES
 from monitor.report.contents import Contents, Sight
 from monitor.report.gather import gather_report
+from monitor.report.report_nights import ReportRequest
 from monitor.rulebook.rulebook import load_rulebook
 from monitor.store.database import open_store
 from monitor.store.location import locate
@@ -27,7 +28,7 @@ def gather(council: Council, on: dt.date, **other: Any) -> Contents:
     database = open_store(locate(config, {}))
     try:
         rulebook = load_rulebook(config.rule_folders(), config.rule)
-        return gather_report(database, config, rulebook, made_on=on, **other)
+        return gather_report(database, config, rulebook, ReportRequest(on, **other))
     finally:
         database.close()
 

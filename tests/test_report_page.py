@@ -16,7 +16,7 @@ from support.report_contents import Size, example
 
 from monitor.errors import Problems
 from monitor.messages.templates import open_templates
-from monitor.report.charts import WIDE, draw, name_days, pick_ticks
+from monitor.report.charts import WIDE, LineChart, draw, name_days, pick_ticks
 from monitor.report.contents import HIDDEN, About, Contents, FlagList, RuleCounts, Trend, Trends
 from monitor.report.page import share, show_number, write_page
 
@@ -303,7 +303,7 @@ def test_days_below_a_picture_are_few_and_even() -> None:
 def test_a_line_is_broken_where_there_is_no_value() -> None:
     days = [dt.date(2026, 1, 5) + dt.timedelta(7 * n) for n in range(8)]
 
-    svg = draw("k", "North & <South>", 'Says "it"', days, [4, 5, None, 6, None, None, 3, 2], shape=WIDE)
+    svg = draw(LineChart("k", "North & <South>", 'Says "it"', days, [4, 5, None, 6, None, None, 3, 2]), WIDE)
 
     lines = re.findall(r'<g class="series"><path.*?</g>', svg)
     assert [line.count("<path") for line in lines] == [2]

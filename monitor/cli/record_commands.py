@@ -153,22 +153,15 @@ def report(
     settings = load(config)
 
     from monitor.messages.templates import open_templates
+    from monitor.report.report_nights import ReportRequest
     from monitor.report.write import gather_edition, write_report
     from monitor.rulebook.rulebook import load_rulebook
     from monitor.store.database import reading_store
 
     rulebook = load_rulebook(settings.rule_folders(), settings.rule)
     with reading_store(locate_database(settings)) as database:
-        contents = gather_edition(
-            database,
-            settings,
-            rulebook,
-            made_on=today(),
-            since=since.date() if since else None,
-            until=until.date() if until else None,
-            team=team,
-            board=board,
-        )
+        dates = (since.date() if since else None, until.date() if until else None)
+        contents = gather_edition(database, settings, rulebook, ReportRequest(today(), *dates, team, board))
     for path in write_report(contents, output, open_templates(settings.templates)):
         typer.echo(f"{path}")
 

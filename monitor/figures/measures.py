@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 SERVICE_WIDE = 3
 """A recording rule in breach for over one in so many of those asked says something of the service."""
 
-SMALLEST = 5
-"""A smaller number, other than nought, is never given outside the service."""
-
 UNTOUCHED_DAYS = 30
 LOOKED_BACK_DAYS = 28
 """How far back a share is compared with its own history."""
@@ -277,38 +274,32 @@ def read_clearing(store: Connection, as_at: dt.date) -> tuple[Clearing, ...]:
 
 
 def account(nights: Nights, as_at: dt.date, clearing: tuple[Clearing, ...] = ()) -> MeasuresAccount:
-    """What the nights' figures say of the last of them, over all teams."""
+    """Return what the nights' figures say of the last of them, over all teams."""
     by_night = {
         night: {name: sum(teams.values(), NOTHING) for name, teams in names.items()} for night, names in nights.items()
     }
-    tonight = by_night.get(as_at, {})
-    earlier = sorted(night for night in by_night if night < as_at)
+    tonight = by_night.pop(as_at, {})
     back = as_at - dt.timedelta(LOOKED_BACK_DAYS)
-    then = min(earlier, key=lambda night: abs(night - back), default=None)
-    standings = tuple(
-        MeasureTonight(name, label(name), tonight[name], by_night[then].get(name) if then else None, then)
-        for name in LABELS
-        if name in tonight
+    then = min((night for night in by_night if night < as_at), key=lambda night: abs(night - back), default=None)
+    before = by_night[then] if then else {}
+    compared = tuple(
+        MeasureTonight(name, label(name), tonight[name], before.get(name), then) for name in LABELS if name in tonight
     )
-    fallen = []
-    for name, figures in tonight.items():
-        usual = [by_night[night][name] for night in earlier if by_night[night].get(name, NOTHING).denominator]
-        if not name.startswith(FILLED) or not usual:
-            continue
-        middle = sorted(usual, key=lambda one: one.share or 0)[len(usual) // 2]
-        if (middle.share or 0) - (figures.share or 0) >= FELL_BY:
-            night = next(night for night in earlier if by_night[night].get(name) is middle)
-            fallen.append(MeasureTonight(name, label(name), figures, middle, night))
-    return MeasuresAccount(standings, tuple(sorted(fallen, key=lambda one: one.name)), clearing)
+    columns = sorted(name for name in tonight if name.startswith(FILLED))
+    fallen = [_find_fall(name, tonight[name], by_night) for name in columns]
+    return MeasuresAccount(compared, tuple(fall for fall in fallen if fall is not None), clearing)
 
 
-def suppress(figures: Proportion) -> tuple[int | None, int | None]:
-    """The two numbers as they may leave the service: neither where either, or what is left of it, is 1 to 4."""
-    small = range(1, SMALLEST)
-    numbers = (figures.numerator, figures.denominator, figures.denominator - figures.numerator)
-    if any(number in small for number in numbers):
-        return (None, None if figures.denominator in small else figures.denominator)
-    return (figures.numerator, figures.denominator)
+def _find_fall(
+    name: str, tonight: Proportion, earlier: Mapping[dt.date, Mapping[str, Proportion]]
+) -> MeasureTonight | None:
+    """Compare a column with how far it is usually filled in: the middle of the earlier nights."""
+    usual = [(night, names[name]) for night, names in sorted(earlier.items()) if names.get(name, NOTHING).denominator]
+    if not usual:
+        return None
+    night, middle = sorted(usual, key=lambda kept: kept[1].share or 0)[len(usual) // 2]
+    fell = (middle.share or 0) - (tonight.share or 0) >= FELL_BY
+    return MeasureTonight(name, label(name), tonight, middle, night) if fell else None
 
 
 # Rules that say more of how the service records than of anybody.

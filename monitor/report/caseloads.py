@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
+from collections.abc import Mapping
 
 from sqlalchemy import func, select
 
@@ -68,15 +69,8 @@ def compare_measures(data: ReportData) -> tuple[MeasureFigure, ...]:
     nights = measures.read_nights(data.store, table.c.as_at.in_((as_at, earlier)))
     if as_at not in nights:
         return ()
-    sums = {
-        night: {
-            name: sum((figures for team, figures in teams.items() if data.is_about(data.name_team(team))), NOTHING)
-            for name, teams in names.items()
-            if any(data.is_about(data.name_team(team)) for team in teams)
-        }
-        for night, names in nights.items()
-    }
-    now, then = sums[as_at], sums.get(earlier, {}) if earlier is not None else {}
+    now = _add_teams(data, nights[as_at])
+    then = _add_teams(data, nights[earlier]) if earlier is not None else {}
     return tuple(
         MeasureFigure(
             name, measures.label(name), now[name].numerator, now[name].denominator, now[name].not_assessed,
@@ -85,6 +79,18 @@ def compare_measures(data: ReportData) -> tuple[MeasureFigure, ...]:
         for name in (*measures.LABELS, *sorted(now.keys() - measures.LABELS.keys()))
         if name in now
     )  # fmt: skip
+
+
+def _add_teams(
+    data: ReportData, names: Mapping[str, Mapping[str, measures.Proportion]]
+) -> dict[str, measures.Proportion]:
+    """Each measure over all teams, or of the one team that the report is about."""
+    sums: dict[str, measures.Proportion] = {}
+    for name, teams in names.items():
+        for team, figures in teams.items():
+            if data.is_about(data.name_team(team)):
+                sums[name] = sums.get(name, NOTHING) + figures
+    return sums
 
 
 def _percent(figures: measures.Proportion) -> int | None:

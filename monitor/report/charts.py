@@ -41,35 +41,36 @@ WIDE = Shape(760, 250, 9)
 SMALL = Shape(320, 150, 3)
 
 
-def draw(
-    key: str,
-    title: str,
-    says: str,
-    days: Sequence[dt.date],
-    values: Sequence[int | None],
-    *,
-    shape: Shape = SMALL,
-    highest: int | None = None,
-) -> Markup:
+@dataclass(frozen=True)
+class LineChart:
     """One line over evenly spaced days, broken where there is no value.
 
-    ``key`` tells its ids from those of every other picture of the page; ``says`` is what a reader who cannot see
-    it is told. Pictures to be compared are given the same ``highest`` value.
+    ``key`` tells its ids from those of every other picture of the page; ``says`` is for a reader who cannot see it.
     """
-    ticks = pick_ticks(max([highest or 0, *(value for value in values if value is not None)]))
-    named = name_days(days, shape.most_days)
+
+    key: str
+    title: str
+    says: str
+    days: Sequence[dt.date]
+    values: Sequence[int | None]
+
+
+def draw(chart: LineChart, shape: Shape = SMALL, highest: int | None = None) -> Markup:
+    """Return the chart as SVG; charts to be compared are given the same ``highest`` value."""
+    ticks = pick_ticks(max([highest or 0, *(value for value in chart.values if value is not None)]))
+    named = name_days(chart.days, shape.most_days)
     svg = ElementTree.Element(
         "svg",
         {
             "class": "picture",
             "viewBox": f"0 0 {shape.width} {shape.height}",
             "role": "img",
-            "aria-labelledby": f"{key}-title {key}-says",
+            "aria-labelledby": f"{chart.key}-title {chart.key}-says",
         },
     )
-    ElementTree.SubElement(svg, "title", {"id": f"{key}-title"}).text = title
-    ElementTree.SubElement(svg, "desc", {"id": f"{key}-says"}).text = says
-    _keep(_plot(days, values, ticks, named, shape), svg, {day.isoformat(): words for day, words in named.items()})
+    ElementTree.SubElement(svg, "title", {"id": f"{chart.key}-title"}).text = chart.title
+    ElementTree.SubElement(svg, "desc", {"id": f"{chart.key}-says"}).text = chart.says
+    _keep(_plot(chart, ticks, named, shape), svg, {day.isoformat(): words for day, words in named.items()})
     return Markup(ElementTree.tostring(svg, encoding="unicode"))  # noqa: S704 - written by ElementTree, which escapes
 
 
@@ -109,16 +110,10 @@ def _import_pygal() -> Any:
     return pygal
 
 
-def _plot(
-    days: Sequence[dt.date],
-    values: Sequence[int | None],
-    ticks: Sequence[int],
-    named: Mapping[dt.date, str],
-    shape: Shape,
-) -> Any:
+def _plot(chart: LineChart, ticks: Sequence[int], named: Mapping[dt.date, str], shape: Shape) -> Any:
     """The picture as pygal's own tree of elements."""
     pygal = _import_pygal()
-    chart = pygal.Line(
+    line = pygal.Line(
         width=shape.width, height=shape.height, spacing=8,
         margin_top=10, margin_right=24, margin_bottom=2, margin_left=2,
         style=pygal.style.Style(label_font_size=LABEL_SIZE), js=(), css=(),
@@ -126,13 +121,13 @@ def _plot(
         show_legend=False, show_dots=False, allow_interruptions=True, truncate_label=-1, show_minor_x_labels=False,
         value_formatter=lambda value: f"{value:,.0f}",
     )  # fmt: skip
-    chart.range = (0, ticks[-1])
-    chart.y_labels = list(ticks)
-    chart.x_labels = [day.isoformat() for day in days]
-    chart.x_labels_major = [day.isoformat() for day in named]
-    chart.add("", list(values))
-    chart.add("", _dots(values), show_dots=True, dots_size=3.5, stroke=False)
-    return chart.render_tree()
+    line.range = (0, ticks[-1])
+    line.y_labels = list(ticks)
+    line.x_labels = [day.isoformat() for day in chart.days]
+    line.x_labels_major = [day.isoformat() for day in named]
+    line.add("", list(chart.values))
+    line.add("", _dots(chart.values), show_dots=True, dots_size=3.5, stroke=False)
+    return line.render_tree()
 
 
 def _dots(values: Sequence[int | None]) -> list[int | None]:
@@ -146,19 +141,21 @@ def _dots(values: Sequence[int | None]) -> list[int | None]:
 
 def _keep(drawn: Any, into: ElementTree.Element, words: Mapping[str, str]) -> None:
     """Copy what is wanted of a drawing, with the days in ``words`` put as a reader would."""
-    for each in drawn:
-        if each.tag not in KEPT:  # comments have no name
+    for element in drawn:
+        if element.tag not in KEPT:  # comments have no name
             continue
-        found = {name: each.get(name) for name in KEPT[each.tag] if each.get(name)}
-        classes = [name for name in found.pop("class", "").split() if name in CLASSES]
-        if classes:
-            found["class"] = " ".join(classes)
-        kept = ElementTree.Element(each.tag, {name: EXACT.sub(_round, value) for name, value in found.items()})
-        if each.text:
-            kept.text = words.get(each.text, each.text)
-        _keep(each, kept, words)
+        kept = ElementTree.Element(element.tag, _keep_attributes(element))
+        if element.text:
+            kept.text = words.get(element.text, element.text)
+        _keep(element, kept, words)
         if len(kept) or kept.tag != "g":
             into.append(kept)
+
+
+def _keep_attributes(element: Any) -> dict[str, str]:
+    kept = {name: EXACT.sub(_round, element.get(name)) for name in KEPT[element.tag] if element.get(name)}
+    classes = [name for name in kept.pop("class", "").split() if name in CLASSES]
+    return kept | ({"class": " ".join(classes)} if classes else {})
 
 
 def _round(number: re.Match[str]) -> str:

@@ -36,8 +36,7 @@ class PastCounts:
     """People out of sight on each night of the report: by line, and by team."""
 
     def __init__(self, workspace: Workspace, nights: Nights) -> None:
-        dates = {night.as_at for _, night in nights.weeks if night is not None}
-        dates |= {night.as_at for night in (nights.last, nights.week_ago, nights.month_ago) if night is not None}
+        dates = {night.as_at for night in nights.counted}
         load_rows(workspace, "report_night", {"as_at": "DATE"}, [(day,) for day in sorted(dates)])
         out_of_sight.load_line_rules(workspace)
         self.by_line: dict[tuple[dt.date, str], int] = defaultdict(int)

@@ -10,10 +10,11 @@ from sqlalchemy import select
 from monitor.errors import Problems
 from monitor.figures.out_of_sight import LINES
 from monitor.gate import source_fitness
-from monitor.report import caseloads, first_screen, flag_rows, report_nights, rule_figures, spells, what_was_done
+from monitor.report import caseloads, first_screen, flag_rows, rule_figures, spells, what_was_done
 from monitor.report.contents import NO_TEAM, Contents, Header, SourceStanding, Trend, Trends, Trust
 from monitor.report.first_screen import AskedNights, PastCounts
 from monitor.report.report_data import ReportData
+from monitor.report.report_nights import ReportRequest, find_nights
 from monitor.store import events
 from monitor.store.database import Database
 from monitor.store.tables import Profile, table_of
@@ -29,24 +30,18 @@ def gather_report(
     database: Database,
     config: "Config",
     rulebook: "Rulebook",
-    *,
-    made_on: dt.date,
-    since: dt.date | None = None,
-    until: dt.date | None = None,
-    team: str | None = None,
+    request: ReportRequest,
 ) -> Contents:
     """Return the report of a period, as at its last accepted night; of one team, if it is named in any spelling."""
-    if since is not None and until is not None and since > until:
-        raise Problems([f"--from {since}: is after --to {until}; give the earlier date first"])
     with database.reading() as store:
-        nights = report_nights.find(store, made_on=made_on, since=since, until=until)
+        nights = find_nights(store, request)
         data = ReportData(open_workspace(), store, config, rulebook, nights)
-        if team is not None:
-            data = replace(data, team=data.name_team(team))
+        if request.team is not None:
+            data = replace(data, team=data.name_team(request.team))
         spells.load_flags(data)
-        if team is not None:
-            _check_team(data, team)
-        header = _head(data, made_on)
+        if request.team is not None:
+            _check_team(data, request.team)
+        header = _head(data, request.made_on)
         if nights.last is None:
             why = "no accepted night yet" if nights.first_on is None else "no accepted night in this period"
             return Contents(header, first_screen.empty_first_screen(why))

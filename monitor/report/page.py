@@ -12,7 +12,7 @@ from markupsafe import Markup
 from monitor.figures.out_of_sight import SINCE
 from monitor.flags.priority import rank
 from monitor.messages.templates import Templates
-from monitor.report.charts import SMALL, WIDE, draw
+from monitor.report.charts import SMALL, WIDE, LineChart, draw
 from monitor.report.contents import (
     HIDDEN,
     AdviserRow,
@@ -143,13 +143,9 @@ def _prepare(contents: Contents, templates: Templates) -> Page:
     trends = contents.trends
     sight = [_follow(contents, f"sight-{n}", trend) for n, trend in enumerate(trends.sight)]
     teams = [_follow(contents, f"team-{n}", trend) for n, trend in enumerate(trends.teams)]
-    severities = {rule.rule: rule.severity for rule in contents.rules}
-    rules = [
-        _follow(contents, f"rule-{n}", trend, severities.get(trend.name, "")) for n, trend in enumerate(trends.rules)
-    ]
+    rules = _follow_rules(contents)
     drawn = [course for course in teams if course.has_line]
     style, script = _style(contents, templates), templates.read(SCRIPT)
-    asked = [rule for rule in contents.rules if rule.standing is None]
     advisers = sorted(contents.caseloads.advisers, key=lambda row: (-row.people, row.adviser))
     return Page(
         ways=(contents.sight.everyone, *contents.sight.kinds),
@@ -163,8 +159,8 @@ def _prepare(contents: Contents, templates: Templates) -> Page:
         rules=tuple(sorted((course for course in rules if course.has_line), key=_weight)[:MOST_RULE_PICTURES]),
         every_rule=tuple(rules),
         nights=sum(night is not None for night in contents.weeks),
-        worst_teams=tuple(sorted(contents.sight.teams, key=lambda team: (-(size(team.out_of_sight) or 0), team.team))),
-        figures=tuple(asked),
+        worst_teams=_worst_first(contents.sight.teams),
+        figures=tuple(rule for rule in contents.rules if rule.standing is None),
         not_asked=tuple(rule for rule in contents.rules if rule.standing is not None),
         few_teams=len(contents.teams) <= MOST_TEAMS_PRINTED,
         advisers=tuple(advisers[:MOST_ADVISERS]),
@@ -175,6 +171,18 @@ def _prepare(contents: Contents, templates: Templates) -> Page:
         allowed=f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
         "base-uri 'none'; form-action 'none'",
     )
+
+
+def _follow_rules(contents: Contents) -> list[Course]:
+    severities = {rule.rule: rule.severity for rule in contents.rules}
+    return [
+        _follow(contents, f"rule-{n}", trend, severities.get(trend.name, ""))
+        for n, trend in enumerate(contents.trends.rules)
+    ]
+
+
+def _worst_first(teams: Iterable[TeamSight]) -> tuple[TeamSight, ...]:
+    return tuple(sorted(teams, key=lambda team: (-(size(team.out_of_sight) or 0), team.team)))
 
 
 def _next_steps(rows: Iterable[FlagRow]) -> dict[str, str]:
@@ -224,15 +232,14 @@ class _Drawing:
 
     def __call__(self, course: Course, title: str, says: str, *, wide: bool = False) -> Markup:
         shape = WIDE if wide else SMALL
-        return draw(
+        chart = LineChart(
             f"{course.key}-{shape.width}",
             _plain(title),
             _plain(says),
             [point.week for point in course.points],
             [size(point.number) for point in course.points],
-            shape=shape,
-            highest=self._highest.get(course.key),
         )
+        return draw(chart, shape, self._highest.get(course.key))
 
 
 def _plain(words: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from monitor.durations import Duration
+from monitor.errors import Problems
 from monitor.report.contents import NotAccepted
 from monitor.store.tables import Run, table_of
 
@@ -15,6 +16,25 @@ USUAL_DAYS = 364
 """How far back a report tells, if nobody says: fifty-two weeks."""
 AS_GOOD_AS = 4
 """A night this many days before a date stands for it: no longer than the nights from Thursday to an Easter Tuesday."""
+
+
+@dataclass(frozen=True)
+class ReportRequest:
+    """The report that is asked for: of fifty-two weeks up to ``made_on`` and every team, unless it says otherwise."""
+
+    made_on: dt.date
+    since: dt.date | None = None
+    until: dt.date | None = None
+    team: str | None = None
+    board: bool = False
+
+    def __post_init__(self) -> None:
+        if self.since is not None and self.until is not None and self.since > self.until:
+            raise Problems([f"--from {self.since}: is after --to {self.until}; give the earlier date first"])
+        if self.board and self.team is not None:
+            raise Problems([
+                "--board: is about every team, for one team's figures could be subtracted; leave out --team"
+            ])  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -35,17 +55,22 @@ class Nights:
     first_on: dt.date | None = None
     count: int = 0
 
+    @property
+    def counted(self) -> list[Any]:
+        """Every night that the report has figures of."""
+        nights = (*(night for _, night in self.weeks), self.last, self.week_ago, self.month_ago)
+        return [night for night in nights if night is not None]
 
-def find(store: Connection, *, made_on: dt.date, since: dt.date | None, until: dt.date | None) -> Nights:
-    """The nights from ``since`` to ``until``; to today, and fifty-two weeks long, where nobody says."""
+
+def find_nights(store: Connection, request: ReportRequest) -> Nights:
+    """Return the nights of the report that is asked for."""
     run = table_of(Run)
     narrow = select(run.c.id, run.c.as_at).where(run.c.state == "accepted").order_by(run.c.as_at)
     accepted = store.execute(narrow).all()
-    until = until or made_on
-    known = [one for one in accepted if one.as_at <= until]
-    told_of = known[-1].as_at if known else until
-    since = since or told_of - dt.timedelta(USUAL_DAYS)
-    within = [one for one in known if one.as_at >= since]
+    until = request.until or request.made_on
+    known = [night for night in accepted if night.as_at <= until]
+    since = request.since or (known[-1].as_at if known else until) - dt.timedelta(USUAL_DAYS)
+    within = [night for night in known if night.as_at >= since]
     last = store.execute(select(run).where(run.c.id == within[-1].id)).one() if within else None
     return Nights(
         since,
@@ -53,8 +78,8 @@ def find(store: Connection, *, made_on: dt.date, since: dt.date | None, until: d
         last,
         latest=last is None or last.id == accepted[-1].id,
         weeks=_weeks(within, max(since, within[0].as_at) if within else since),
-        week_ago=last and _nearest(known, last.as_at - dt.timedelta(7)),
-        month_ago=last and _nearest(known, Duration(1, "month").before(last.as_at)),
+        week_ago=_find_nearest(known, last.as_at - dt.timedelta(7)) if last else None,
+        month_ago=_find_nearest(known, Duration(1, "month").before(last.as_at)) if last else None,
         not_accepted=_not_accepted(store, last, until),
         first_on=accepted[0].as_at if accepted else None,
         count=len(within),
@@ -74,9 +99,9 @@ def _monday(day: dt.date) -> dt.date:
     return day - dt.timedelta(day.weekday())
 
 
-def _nearest(nights: Sequence[Any], day: dt.date) -> Any | None:
-    found = [one for one in nights if 0 <= (day - one.as_at).days <= AS_GOOD_AS]
-    return found[-1] if found else None
+def _find_nearest(nights: Sequence[Any], day: dt.date) -> Any | None:
+    near = [night for night in nights if 0 <= (day - night.as_at).days <= AS_GOOD_AS]
+    return near[-1] if near else None
 
 
 def _not_accepted(store: Connection, last: Any | None, until: dt.date) -> tuple[NotAccepted, ...]:

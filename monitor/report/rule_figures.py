@@ -38,40 +38,38 @@ def read_counts(data: ReportData) -> dict[str, dict[str, RuleCounts]]:
 
 
 def find_unanswered(store: Connection, run: Any, rules: Iterable["Rule"]) -> dict[str, str]:
-    """The rules that had no answers that night, each with the reason."""
+    """Return the rules that had no answers that night, each with the reason."""
     profile = table_of(Profile)
     asked = select(profile.c.key).where(profile.c.run_id == run.id, profile.c.name == "asked")
     answered = {key for (key,) in store.execute(asked)}
     supplied, doubtful = (frozenset(json.loads(text or "[]")) for text in (run.supplied, run.not_believed))
     in_force = json.loads(run.rule_meanings or "{}").keys()
-    found = {}
-    for rule in rules:
-        missing = [name for name in rule.needs if name not in supplied | doubtful]
-        doubted = [name for name in rule.columns if name in doubtful]
+
+    def why(rule: "Rule") -> str | None:
         if rule.id not in in_force:
-            found[rule.id] = "not in force"
-        elif missing:
-            found[rule.id] = f"no source supplies {_words(missing)}"
-        elif doubted:
-            found[rule.id] = f"{_words(doubted)} not believed"
-        elif answered and rule.id not in answered:
-            found[rule.id] = "failed while running"
-    return found
+            return "not in force"
+        if missing := [name for name in rule.needs if name not in supplied | doubtful]:
+            return f"no source supplies {_words(missing)}"
+        if doubted := [name for name in rule.columns if name in doubtful]:
+            return f"{_words(doubted)} not believed"
+        return "failed while running" if answered and rule.id not in answered else None
+
+    return {rule.id: reason for rule in rules if (reason := why(rule)) is not None}
 
 
 def find_asked(store: Connection, nights: Nights, rules: Sequence["Rule"]) -> dict[dt.date, frozenset[str]]:
-    """The rules that could be asked on each night told of."""
-    told = {one.id for _, one in nights.weeks if one is not None}
-    told |= {one.id for one in (nights.last, nights.week_ago, nights.month_ago) if one is not None}
+    """Return the rules that could be asked on each night of the report."""
     run = table_of(Run)
-    wanted = select(run.c.as_at, run.c.rule_meanings, run.c.supplied).where(run.c.id.in_(sorted(told)))
+    wanted = select(run.c.as_at, run.c.rule_meanings, run.c.supplied).where(
+        run.c.id.in_(sorted({night.id for night in nights.counted}))
+    )
     needs = {rule.id: frozenset(rule.needs) for rule in rules}
-    found: dict[dt.date, frozenset[str]] = {}
+    asked: dict[dt.date, frozenset[str]] = {}
     for as_at, meanings, supplied in store.execute(wanted):
         columns = frozenset(json.loads(supplied or "[]"))
         in_force = json.loads(meanings or "{}").keys()
-        found[as_at] = frozenset(rule for rule, needed in needs.items() if rule in in_force and needed <= columns)
-    return found
+        asked[as_at] = frozenset(rule for rule, needed in needs.items() if rule in in_force and needed <= columns)
+    return asked
 
 
 def describe_rules(

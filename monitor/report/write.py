@@ -1,16 +1,16 @@
-"""Writes a report, page and workbook, in the edition asked for; and the latest of every night."""
+"""Write a report, page and workbook, in the edition asked for; and the latest of every night."""
 
 import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monitor.errors import Problems
 from monitor.files import make_private_folder, written_whole
 from monitor.messages.templates import Templates
 from monitor.report import page, report_workbook
 from monitor.report.board import suppress
 from monitor.report.contents import Contents
 from monitor.report.gather import gather_report
+from monitor.report.report_nights import ReportRequest
 
 if TYPE_CHECKING:
     from monitor.config.settings import Config
@@ -25,18 +25,11 @@ def gather_edition(
     database: "Database",
     config: "Config",
     rulebook: "Rulebook",
-    *,
-    made_on: dt.date,
-    since: dt.date | None = None,
-    until: dt.date | None = None,
-    team: str | None = None,
-    board: bool = False,
+    request: ReportRequest,
 ) -> Contents:
-    """The service's edition, or the board's, which is about every team: one team's figures could be subtracted."""
-    if board and team is not None:
-        raise Problems(["--board: is about every team, for one team's figures could be subtracted; leave out --team"])
-    contents = gather_report(database, config, rulebook, made_on=made_on, since=since, until=until, team=team)
-    return suppress(contents) if board else contents
+    """Return the service's edition, or the board's."""
+    contents = gather_report(database, config, rulebook, request)
+    return suppress(contents) if request.board else contents
 
 
 def write_report(contents: Contents, folder: Path, templates: Templates) -> tuple[Path, ...]:
@@ -56,7 +49,7 @@ def write_report(contents: Contents, folder: Path, templates: Templates) -> tupl
 def write_latest_report(
     config: "Config", rulebook: "Rulebook", templates: Templates, database: "Database", *, made_on: dt.date
 ) -> tuple[Path, ...]:
-    """The service's edition as at the last accepted night, in place of the one before."""
+    """Write the service's edition as at the last accepted night, in place of the one before."""
     return write_report(
-        gather_report(database, config, rulebook, made_on=made_on), config.data_folder / FOLDER, templates
+        gather_report(database, config, rulebook, ReportRequest(made_on)), config.data_folder / FOLDER, templates
     )

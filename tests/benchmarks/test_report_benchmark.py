@@ -18,6 +18,7 @@ from monitor.messages.templates import open_templates
 from monitor.night.context import Tools
 from monitor.night.run import run_night
 from monitor.report.gather import gather_report
+from monitor.report.report_nights import ReportRequest
 from monitor.report.write import write_report
 from monitor.rulebook.rulebook import Rulebook, load_rulebook
 from monitor.store.bulk import insert_rows
@@ -99,7 +100,7 @@ def test_the_report_takes_less_than_twice_the_night(tmp_path: Path, people: int)
     run_night(config, Request(after, after, accept="a benchmark", by="A Example"), tools)
     night = time.perf_counter() - started
     started = time.perf_counter()
-    contents = gather_report(database, config, rulebook, made_on=after, since=NIGHT - dt.timedelta(NIGHTS_BEFORE))
+    contents = gather_report(database, config, rulebook, ReportRequest(after, NIGHT - dt.timedelta(NIGHTS_BEFORE)))
     gathered = time.perf_counter() - started
     page, _ = write_report(contents, tmp_path / "out", templates)
     whole = time.perf_counter() - started
