@@ -71,7 +71,7 @@ LINES = (
     Line(OUT_OF_TOUCH, "Out of touch", EVERYONE, (*NO_CONTACT, *NO_ADDRESS, *GONE)),
     Line("no-contact", "No contact", OUT_OF_TOUCH, NO_CONTACT),
     Line("no-address", "No known address", OUT_OF_TOUCH, NO_ADDRESS),
-    Line("gone", "Gone: off the caseload, or closed", OUT_OF_TOUCH, GONE),
+    Line("gone", "Gone off the caseload, or closed", OUT_OF_TOUCH, GONE),
     Line(NOBODY_NAMED, "Nobody named", EVERYONE, NO_ADVISER),
 )
 BY_NAME = {line.name: line for line in LINES}

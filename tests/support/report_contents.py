@@ -45,7 +45,7 @@ KINDS = (
     ("out-of-touch", "Out of touch", "everyone"),
     ("no-contact", "No contact", "out-of-touch"),
     ("no-address", "No known address", "out-of-touch"),
-    ("gone", "Gone: off the caseload, or closed", "out-of-touch"),
+    ("gone", "Gone off the caseload, or closed", "out-of-touch"),
     ("nobody-named", "Nobody named", "everyone"),
 )
 NOT_ASKED = "gone"
