@@ -275,9 +275,7 @@ def read_clearing(store: Connection, as_at: dt.date) -> tuple[Clearing, ...]:
 
 def account(nights: Nights, as_at: dt.date, clearing: tuple[Clearing, ...] = ()) -> MeasuresAccount:
     """Return what the nights' figures say of the last of them, over all teams."""
-    by_night = {
-        night: {name: sum(teams.values(), NOTHING) for name, teams in names.items()} for night, names in nights.items()
-    }
+    by_night = {night: _add_teams(names) for night, names in nights.items()}
     tonight = by_night.pop(as_at, {})
     back = as_at - dt.timedelta(LOOKED_BACK_DAYS)
     then = min((night for night in by_night if night < as_at), key=lambda night: abs(night - back), default=None)
@@ -288,6 +286,10 @@ def account(nights: Nights, as_at: dt.date, clearing: tuple[Clearing, ...] = ())
     columns = sorted(name for name in tonight if name.startswith(FILLED))
     fallen = [_find_fall(name, tonight[name], by_night) for name in columns]
     return MeasuresAccount(compared, tuple(fall for fall in fallen if fall is not None), clearing)
+
+
+def _add_teams(names: Mapping[str, Mapping[str, Proportion]]) -> dict[str, Proportion]:
+    return {name: sum(teams.values(), NOTHING) for name, teams in names.items()}
 
 
 def _find_fall(

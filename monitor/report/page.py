@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import filterfalse
 
 from markupsafe import Markup
 
@@ -144,7 +145,7 @@ def _prepare(contents: Contents, templates: Templates) -> Page:
     sight = [_follow(contents, f"sight-{n}", trend) for n, trend in enumerate(trends.sight)]
     teams = [_follow(contents, f"team-{n}", trend) for n, trend in enumerate(trends.teams)]
     rules = _follow_rules(contents)
-    drawn = [course for course in teams if course.has_line]
+    drawn = _drawn(teams)
     style, script = _style(contents, templates), templates.read(SCRIPT)
     advisers = sorted(contents.caseloads.advisers, key=lambda row: (-row.people, row.adviser))
     return Page(
@@ -156,12 +157,12 @@ def _prepare(contents: Contents, templates: Templates) -> Page:
         kinds=tuple(sight[1:]),
         teams=_alphabetical(sorted(drawn, key=_weight)[:MOST_TEAM_PICTURES]),
         more_teams=max(0, len(drawn) - MOST_TEAM_PICTURES),
-        rules=tuple(sorted((course for course in rules if course.has_line), key=_weight)[:MOST_RULE_PICTURES]),
+        rules=tuple(sorted(_drawn(rules), key=_weight)[:MOST_RULE_PICTURES]),
         every_rule=tuple(rules),
         nights=sum(night is not None for night in contents.weeks),
         worst_teams=_worst_first(contents.sight.teams),
-        figures=tuple(rule for rule in contents.rules if rule.standing is None),
-        not_asked=tuple(rule for rule in contents.rules if rule.standing is not None),
+        figures=tuple(filterfalse(_is_not_asked, contents.rules)),
+        not_asked=tuple(filter(_is_not_asked, contents.rules)),
         few_teams=len(contents.teams) <= MOST_TEAMS_PRINTED,
         advisers=tuple(advisers[:MOST_ADVISERS]),
         more_advisers=max(0, len(advisers) - MOST_ADVISERS),
@@ -171,6 +172,14 @@ def _prepare(contents: Contents, templates: Templates) -> Page:
         allowed=f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
         "base-uri 'none'; form-action 'none'",
     )
+
+
+def _is_not_asked(rule: RuleFigures) -> bool:
+    return rule.standing is not None
+
+
+def _drawn(courses: Iterable[Course]) -> list[Course]:
+    return [course for course in courses if course.has_line]
 
 
 def _follow_rules(contents: Contents) -> list[Course]:

@@ -71,25 +71,26 @@ def find_nights(store: Connection, request: ReportRequest) -> Nights:
     known = [night for night in accepted if night.as_at <= until]
     since = request.since or (known[-1].as_at if known else until) - dt.timedelta(USUAL_DAYS)
     within = [night for night in known if night.as_at >= since]
-    last = store.execute(select(run).where(run.c.id == within[-1].id)).one() if within else None
+    first_on = accepted[0].as_at if accepted else None
+    if not within:
+        return Nights(since, until, None, not_accepted=_not_accepted(store, None, until), first_on=first_on)
+    last = store.execute(select(run).where(run.c.id == within[-1].id)).one()
     return Nights(
         since,
         until,
         last,
-        latest=last is None or last.id == accepted[-1].id,
-        weeks=_weeks(within, max(since, within[0].as_at) if within else since),
-        week_ago=_find_nearest(known, last.as_at - dt.timedelta(7)) if last else None,
-        month_ago=_find_nearest(known, Duration(1, "month").before(last.as_at)) if last else None,
+        latest=last.id == accepted[-1].id,
+        weeks=_weeks(within, max(since, within[0].as_at)),
+        week_ago=_find_nearest(known, last.as_at - dt.timedelta(7)),
+        month_ago=_find_nearest(known, Duration(1, "month").before(last.as_at)),
         not_accepted=_not_accepted(store, last, until),
-        first_on=accepted[0].as_at if accepted else None,
+        first_on=first_on,
         count=len(within),
     )
 
 
 def _weeks(nights: Sequence[Any], since: dt.date) -> tuple[tuple[dt.date, Any | None], ...]:
-    if not nights:
-        return ()
-    last_of = {_monday(one.as_at): one for one in nights}
+    last_of = {_monday(night.as_at): night for night in nights}
     first, last = _monday(since), _monday(nights[-1].as_at)
     mondays = [first + dt.timedelta(7 * n) for n in range((last - first).days // 7 + 1)]
     return tuple((monday, last_of.get(monday)) for monday in mondays)

@@ -26,7 +26,7 @@ from monitor.lists.workbook import (
     new_workbook,
     set_up_page,
 )  # fmt: skip
-from monitor.report.contents import HIDDEN, About, Contents, Hidden, RuleCounts
+from monitor.report.contents import HIDDEN, About, Contents, Header, Hidden, RuleCounts
 from monitor.words import write_count, write_date
 
 if TYPE_CHECKING:
@@ -172,18 +172,20 @@ def _summary(contents: Contents) -> Sheet:
         ("How far the night is believed", header.trust.verdict if header.as_at else None),
         ("Rules asked as at", header.trust.asked_on),
         ("Believed because", header.trust.accepted_because),
-        *(("Not believed", line) for line in header.trust.doubts),
-        *(("Column not believed", name.replace("_", " ")) for name in header.trust.not_believed),
-        *(
-            ("Night not accepted since", _not_accepted(one.as_at, one.state, one.reasons))
-            for one in header.not_accepted
-        ),
-        *(("Source", _source(one.name, one.kind, one.working_days_old)) for one in header.sources),
+        *_doubts(header),
+        *(("Source", _source(source.name, source.kind, source.working_days_old)) for source in header.sources),
         *(("Adjusted rule", line) for line in header.adjustments),
         ("Audit chain", header.chain_head),
     ]
     lines = (f"Oversight report: {header.authority}", *((NOT_SHOWN,) if contents.is_board else ()))
     return Sheet("Summary", lines, ("What", "Value"), tuple(row for row in rows if row[1] is not None))
+
+
+def _doubts(header: Header) -> Iterable[tuple[str, str]]:
+    yield from (("Not believed", line) for line in header.trust.doubts)
+    yield from (("Column not believed", name.replace("_", " ")) for name in header.trust.not_believed)
+    for night in header.not_accepted:
+        yield "Night not accepted since", _not_accepted(night.as_at, night.state, night.reasons)
 
 
 def _not_accepted(as_at: dt.date, state: str, reasons: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """What was done in the period: flags cleared and how long that took, escalations, answers, waivers."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import or_, select
@@ -80,27 +80,29 @@ def count_done(data: ReportData) -> WhatWasDone:
 
 def list_waivers(data: ReportData) -> WaiverFigures:
     """Return those in force, soonest to end first; and those that ended in the period."""
-    as_at = data.as_at
-    waiver = table_of(Waiver)
-    ended_then = waiver.c.ended_on.between(data.nights.since, as_at)
-    rows = data.store.execute(
-        select(waiver).where(or_(is_waiver_in_force(as_at), ended_then)).order_by(waiver.c.until_on, waiver.c.id)
-    ).all()
-    teams = _teams(data.workspace)
-    rows = [row for row in rows if row.person_id in teams]
-    stand = [row for row in rows if waives(row, as_at)]
-    gone = [row for row in rows if row not in stand]
+    as_at, teams = data.as_at, _teams(data.workspace)
+    rows = [row for row in _read_waivers(data) if row.person_id in teams]
+    in_force = [row for row in rows if waives(row, as_at)]
+    ended = [row for row in rows if not waives(row, as_at)]
     meanings = {code: reason.meaning for code, reason in data.config.waivers.reasons.items()}
-    reasons = Counter(meanings.get(row.reason, row.reason) for row in stand)
-    shown = [row for row in (*stand, *gone) if row.person_id not in data.restricted]
+    reasons = Counter(meanings.get(row.reason, row.reason) for row in in_force)
+    shown = [row for row in (*in_force, *ended) if row.person_id not in data.restricted]
     return WaiverFigures(
-        len(stand),
-        sum((row.until_on - as_at).days <= ENDING_WITHIN for row in stand),
-        len(gone),
+        len(in_force),
+        sum((row.until_on - as_at).days <= ENDING_WITHIN for row in in_force),
+        len(ended),
         tuple(Tally(*each) for each in reasons.most_common()),
         tuple(_row(row, teams, meanings, data) for row in shown[:MOST_WAIVERS]),
         len(rows) - len(shown[:MOST_WAIVERS]),
     )
+
+
+def _read_waivers(data: ReportData) -> Sequence[Any]:
+    """Those in force on the last night, or ended in the period."""
+    waiver = table_of(Waiver)
+    ended_then = waiver.c.ended_on.between(data.nights.since, data.as_at)
+    wanted = or_(is_waiver_in_force(data.as_at), ended_then)
+    return data.store.execute(select(waiver).where(wanted).order_by(waiver.c.until_on, waiver.c.id)).all()
 
 
 def _teams(workspace: Workspace) -> dict[str, str]:
