@@ -20,7 +20,6 @@ from support.servers.mail import free_port
 from monitor.config.service_settings import HeartbeatSettings as Settings
 from monitor.log import open_log
 from monitor.service.heartbeat import Heartbeat
-from monitor.service.live_settings import Watch
 from monitor.service.steps import Service
 
 FIRST = dt.date(2026, 1, 12)
@@ -106,7 +105,7 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, object]]:
     environ = Unlucky(SMTP_USER="monitor", SMTP_PASSWORD="word")
     file = folder / "logs" / "service.log"
     log, now = open_log("json", file), dt.datetime.combine(FIRST, dt.time(2, 30), LONDON)
-    service = Service(Watch(council.config_path, environ), environ, lambda: now, log)
+    service = Service(council.config_path, environ, lambda: now, log)
 
     council.write([*PEOPLE[1:], {**PEOPLE[0], "accommodation": "S: No fixed abode", "plan": "99/99/2025"}])
     service.look()

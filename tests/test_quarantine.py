@@ -9,9 +9,9 @@ from support.calendar_years import few_rules
 from support.running_service import NIGHT, Council, day, homeless, settled
 
 from monitor.config.settings import Quarantine
+from monitor.flags.quarantine import confirm_surge
 from monitor.gate.surges import confirm_surge, judge_surges
 from monitor.night.context import NightOutcome
-from monitor.flags.quarantine import confirm_surge
 from monitor.night.run import NightOutcome
 
 ANALYST, NORTH = "analyst@example.gov.uk", "north@example.gov.uk"

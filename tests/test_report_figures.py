@@ -13,8 +13,8 @@ from support.running_service import Council, crowd, day, settled
 
 from monitor.config.settings import load_config
 from monitor.errors import Problems
-from monitor.night.context import NightOutcome
 from monitor.figures.out_of_sight import LINES
+from monitor.night.context import NightOutcome
 from monitor.report.contents import Contents, Sight
 from monitor.report.gather import gather_report
 from monitor.report.report_nights import ReportRequest

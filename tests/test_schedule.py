@@ -1,6 +1,7 @@
 """When the service does what: decided from values, then whole nights with a clock of their own, and real processes."""
 
 import datetime as dt
+import email
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email import policy
 from pathlib import Path
 
 import pytest
@@ -367,22 +369,81 @@ def test_a_database_that_has_gone_is_not_made_anew_even_after_a_restart(one_nigh
     assert council.accepted() == [WEDNESDAY, thursday]
 
 
-def test_changed_settings_are_taken_if_valid_and_else_told_of_once(one_night: Path, tmp_path: Path) -> None:
+def test_settings_that_are_not_valid_send_leads_nothing_and_are_told_of_once(one_night: Path, tmp_path: Path) -> None:
     council = copied(one_night, tmp_path)
     before, valid = len(council.mail()), council.config_path.read_text(encoding="utf-8")
+    thursday = WEDNESDAY + dt.timedelta(1)
 
     council.config_path.write_text(valid.replace("[lists]", "[lists]\nworkboks = true"), encoding="utf-8")
-    for minute in ("03:00", "03:01", "03:02"):
-        council.wake(at(minute))
-    kept = council.service.config.service.run_at
-    council.config_path.write_text(valid + '[service]\nrun_at = "04:15"\n', encoding="utf-8")
-    council.wake(at("03:03"))
+    refused = [council.wake(at(hour)) for hour in ("08:00", "08:01", "08:05", "08:10", "23:59")]
+    told = council.mail()[before:]
+    council.config_path.write_text(valid, encoding="utf-8")
+    council.write(thursday)
+    mended = [council.wake(at(hour, thursday)) for hour in ("02:30", "08:00")]
 
-    assert kept == dt.time(2, 30)
-    assert council.service.config.service.run_at == dt.time(4, 15)
-    ((recipient, subject),) = council.mail()[before:]
+    ((recipient, subject),) = told
     assert recipient == ANALYST
-    assert "changed settings not taken" in subject
+    assert "settings cannot be used" in subject
+    assert refused == [()] * 5
+    assert mended == [("night", "purge"), ("deliver", "heartbeat")]
+    assert council.accepted() == [WEDNESDAY, thursday]
+
+
+def test_a_night_is_not_run_by_settings_that_are_not_valid_until_they_are(one_night: Path, tmp_path: Path) -> None:
+    council, thursday = copied(one_night, tmp_path), WEDNESDAY + dt.timedelta(1)
+    council.wake(at("08:00"))
+    before, valid = len(council.mail()), council.config_path.read_text(encoding="utf-8")
+    council.write(thursday)
+
+    council.config_path.write_text(valid.replace("[lists]", "[lists]\nworkboks = true"), encoding="utf-8")
+    refused = [council.wake(at(hour, thursday)) for hour in ("02:30", "02:40", "03:31", "09:00")]
+    told = council.mail()[before:]
+    council.config_path.write_text(valid, encoding="utf-8")
+    mended = council.wake(at("09:05", thursday))
+
+    assert [recipient for recipient, _ in told] == [ANALYST]
+    assert refused == [()] * 4
+    assert mended[0] == "night"
+    assert council.rows("SELECT state FROM run ORDER BY id") == [("accepted",), ("accepted",)]
+
+
+def test_valid_settings_count_at_the_next_night_and_the_next_delivery(one_night: Path, tmp_path: Path) -> None:
+    council, thursday = copied(one_night, tmp_path), WEDNESDAY + dt.timedelta(1)
+    before, first = len(council.mail()), council.config_path.read_text(encoding="utf-8")
+
+    council.config_path.write_text(first + '[delivery]\nsender = "care@example.gov.uk"\n', encoding="utf-8")
+    council.wake(at("08:00"))
+    senders = {
+        email.message_from_bytes(path.read_bytes(), policy=policy.default)["From"]
+        for path in (tmp_path / "data" / "outbox").rglob("*.eml")
+    }
+    council.config_path.write_text(first.replace("north@", "cover@"), encoding="utf-8")
+    council.write(thursday)
+    council.wake(at("02:30", thursday))
+    council.wake(at("08:00", thursday))
+
+    leads = [to for to, _ in council.mail()[before:] if to.startswith(("north@", "cover@"))]
+    assert senders == {"care@example.gov.uk"}
+    assert leads == ["north@example.gov.uk", "cover@example.gov.uk"]
+
+
+def test_the_timetable_is_that_of_the_start(one_night: Path, tmp_path: Path) -> None:
+    council, thursday = copied(one_night, tmp_path), WEDNESDAY + dt.timedelta(1)
+    valid = council.config_path.read_text(encoding="utf-8")
+    council.write(thursday)
+
+    council.config_path.write_text(valid + '[service]\nrun_at = "04:15"\n', encoding="utf-8")
+    council.wake(at("08:00"))
+
+    assert council.service.timetable.service.run_at == dt.time(2, 30)
+    assert council.wake(at("02:30", thursday))[0] == "night"
+
+
+def test_after_settings_were_refused_nothing_is_tried_for_a_while() -> None:
+    refused = DoneByProcess(refused_at=at("02:30"))
+
+    assert due.plan(config(deliver_every_minutes=5), facts(), refused, at("02:34")) == ()
+    assert due.plan(config(deliver_every_minutes=5), facts(), refused, at("02:35")) == ("night",)
 
 
 def test_after_three_working_days_everyone_who_leads_or_heads_is_told_once(one_night: Path, tmp_path: Path) -> None:

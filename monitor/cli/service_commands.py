@@ -10,14 +10,12 @@ from monitor.cli.options import CONFIG, AsJson, ConfigPath, load, locate_databas
 def start(config: ConfigPath = CONFIG) -> None:
     """Run every night, deliver, and look after itself, until it is stopped; what it does is logged."""
     from monitor.log import open_log
-    from monitor.service.live_settings import Watch
     from monitor.service.start import serve
     from monitor.service.steps import Service
 
-    watch = Watch(config, os.environ)
-    settings = watch.settings.config.service
+    settings = load(config).service
     log = open_log(settings.log, settings.log_file)
-    serve(Service(watch, os.environ, now, log), log)
+    serve(Service(config, os.environ, now, log), log)
     raise typer.Exit(0)
 
 

@@ -45,7 +45,8 @@ class Facts:
 class DoneByProcess:
     """What this process has done, as far as the database does not say, or cannot while it is out of reach.
 
-    ``failed_at``: tries at a night that the ledger knows nothing of.
+    ``failed_at``: tries at a night that the ledger knows nothing of. ``refused_at``: when the settings were last found
+    not to be valid.
     """
 
     accepted_on: dt.date | None = None
@@ -55,13 +56,16 @@ class DoneByProcess:
     purged_on: dt.date | None = None
     settled_on: dt.date | None = None
     outage_on: dt.date | None = None
+    refused_at: dt.datetime | None = None
 
     def after(self, **changes: dt.date | tuple[dt.datetime, ...]) -> "DoneByProcess":
         return replace(self, **changes)  # type: ignore[arg-type]
 
 
 def plan(config: Config, facts: Facts, done: DoneByProcess, now: dt.datetime) -> tuple[Step, ...]:
-    """What is due now, in the order in which it is to be done."""
+    """Return what is due now, in the order in which it is to be done."""
+    if not _is_time(done.refused_at, config.service.deliver_every_minutes, now):
+        return ()
     there = now.astimezone(LONDON)
     today = there.date()
     accepted = _last(facts.last_accepted, done.accepted_on)

@@ -38,7 +38,7 @@ def serve(service: Service, log: Log) -> None:
 
     for number in STOP:
         signal.signal(number, stop)
-    log.info("service started", run_at=f"{service.config.service.run_at:%H:%M}")
+    log.info("service started", run_at=f"{service.timetable.service.run_at:%H:%M}")
     scheduler = BackgroundScheduler(timezone=LONDON, executors={"default": ThreadPoolExecutor(1)})
     scheduler.add_job(
         service.look,

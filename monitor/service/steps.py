@@ -1,19 +1,26 @@
-"""The service: does what is due, one step after another, and never ends because one of them failed."""
+"""The service: does what is due, one step after another, and never ends because one of them failed.
+
+Each step reads the config, the rules and the templates as they then are, so that a person newly on the restricted
+list, or a cover, counts at once. While they are not valid no step is done, and the analyst is told. Only when a step
+is due is decided by the config that the service was started with.
+"""
 
 import datetime as dt
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import URL
 
-from monitor.config.settings import Config
+from monitor.config.settings import Config, load_config
 from monitor.delivery.channel import open_channel
 from monitor.errors import LockHeld, MonitorError, Problems, StoreError
 from monitor.log import Log, place_of
 from monitor.messages import compose
 from monitor.messages.notices import compose_outage
 from monitor.messages.parts import Posting
-from monitor.messages.templates import render
+from monitor.messages.templates import Templates, read_templates, render
 from monitor.night import failure
 from monitor.night.context import Tools
 from monitor.night.run import run_night
@@ -21,10 +28,10 @@ from monitor.outbox.queue import Postmark, post
 from monitor.outbox.receipts import poll_receipts
 from monitor.outbox.send import deliver_due
 from monitor.record.purge import purge_store
+from monitor.rulebook.rulebook import Rulebook, load_rulebook
 from monitor.service import due, facts
 from monitor.service.due import DoneByProcess, Facts, Step
 from monitor.service.heartbeat import Heartbeat, Signal, describe
-from monitor.service.live_settings import Settings, Watch
 from monitor.store import nights
 from monitor.store.database import reading_store, working_store
 from monitor.store.location import locate
@@ -35,14 +42,38 @@ from monitor.workdays import london_date
 Clock = Callable[[], dt.datetime]
 
 
+@dataclass(frozen=True)
+class Settings:
+    """A valid config, with the rules and templates as they were when it was read."""
+
+    config: Config
+    rulebook: Rulebook
+    templates: Templates
+
+
+def read_settings(path: Path, environ: Mapping[str, str]) -> Settings:
+    """Read all that a step works by, with what the channel and the heartbeat need of the environment.
+
+    Raises ``Problems``.
+    """
+    config = load_config(path)
+    settings = Settings(config, load_rulebook(config.rule_folders(), config.rule), read_templates(config.templates))
+    open_channel(config.delivery, data_folder=config.data_folder, environ=environ).close()
+    Heartbeat(config.heartbeat, environ)
+    return settings
+
+
 class Service:
     """Everything that ``monitor start`` does, at any moment, when it is asked to look."""
 
-    def __init__(self, watch: Watch, environ: Mapping[str, str], clock: Clock, log: Log) -> None:
-        self._watch = watch
+    def __init__(self, path: Path, environ: Mapping[str, str], clock: Clock, log: Log) -> None:
+        """Raises ``Problems`` when what the files say now is not valid."""
+        self._path = path
         self._environ = environ
         self._clock = clock
         self._log = log
+        self._settings = read_settings(path, environ)
+        self.timetable = self._settings.config
         self._done = DoneByProcess()
         self._told: set[str] = set()
         self._waiting = False
@@ -51,24 +82,36 @@ class Service:
 
     @property
     def config(self) -> Config:
-        return self._watch.settings.config
+        """The config of the last step."""
+        return self._settings.config
 
     def look(self) -> tuple[Step, ...]:
         """Do all that is due now, and say what it was; nothing is begun once the service is stopping."""
         with self.at_work:
-            self._take_changes()
             tried: list[Step] = []
             while not self.stopping.is_set():
                 steps = [step for step in self._plan() if step not in tried]
-                if not steps:
+                if not steps or not self._read_settings():
                     break
                 tried.append(steps[0])
                 self._do(steps[0])
             return tuple(tried)
 
+    def _read_settings(self) -> bool:
+        """Whether the settings are valid; if not, the analyst is told, once for the date."""
+        try:
+            self._settings = read_settings(self._path, self._environ)
+        except MonitorError as fault:
+            problems = str(fault).splitlines()
+            self._done = self._done.after(refused_at=self._clock())
+            self._log.warning("settings not valid, so nothing is done: monitor check", problems=len(problems))
+            self._alert_to_settings(problems)
+            return False
+        return True
+
     def _plan(self) -> tuple[Step, ...]:
         now = self._clock()
-        return due.plan(self.config, self._read_facts(london_date(now)), self._done, now)
+        return due.plan(self.timetable, self._read_facts(london_date(now)), self._done, now)
 
     def _read_facts(self, today: dt.date) -> Facts:
         """What the database says; nothing, if there is none or it cannot be read, which the night will find out."""
@@ -109,7 +152,7 @@ class Service:
         if not self._waiting:
             self._ping("start", today)
         request = Request(today, today, unattended=True)
-        settings = self._watch.settings
+        settings = self._settings
         try:
             night = run_night(settings.config, request, self._tools)
         except LockHeld:
@@ -166,9 +209,9 @@ class Service:
                 return
             with database.reading() as store:
                 newest = store.execute(run.select().order_by(run.c.id.desc()).limit(1)).one()
-            night = compose.describe_night(config, self._watch.settings.rulebook, past, today)
+            night = compose.describe_night(config, self._settings.rulebook, past, today)
             notices = compose_outage(find_leaders(config, today), night, past.last)
-            written = [Posting(render(each, self._watch.settings.templates)) for each in notices]
+            written = [Posting(render(each, self._settings.templates)) for each in notices]
             with database.writing() as store:
                 post(store, written, Postmark(newest.id, today, created_at=now, due_at=now))
         self._done = self._done.after(outage_on=today)
@@ -199,19 +242,10 @@ class Service:
         if heartbeat.wanted:
             self._log.info("heartbeat", signal=signal, became=heartbeat.ping(signal, night=night, body=body))
 
-    def _take_changes(self) -> None:
-        found = self._watch.look()
-        if isinstance(found, Settings):
-            self._log.info("changed settings taken")
-        elif found is not None:
-            problems = str(found).splitlines()
-            self._log.warning("changed settings not taken; the old ones stay: monitor check", problems=len(problems))
-            self._tell_of_settings(problems)
-
-    def _tell_of_settings(self, problems: list[str]) -> None:
-        key = f"settings-{self._watch.fingerprint[:16]}"
+    def _alert_to_settings(self, problems: list[str]) -> None:
+        today = london_date(self._clock())
         try:
-            told = self._open_teller().tell(key, "settings", tuple(problems), london_date(self._clock()))
+            told = self._open_teller().tell(f"{today}-settings", "settings", tuple(problems), today)
         except MonitorError as fault:
             self._log.warning("step failed", step="alarm", fault=type(fault).__name__)
             return
@@ -219,7 +253,7 @@ class Service:
             self._log.warning("alarm not delivered", about="settings")
 
     def _open_teller(self) -> failure.Teller:
-        settings, config = self._watch.settings, self.config
+        settings, config = self._settings, self.config
         channel = open_channel(config.delivery, data_folder=config.data_folder, environ=self._environ)
         told = failure.Alarms(config.data_folder / "alarms", self._told)
         return failure.Teller(config, self._database, settings.rulebook, settings.templates, channel, told, self._clock)

@@ -18,7 +18,6 @@ from sqlalchemy import text
 from monitor.config.settings import shipped
 from monitor.log import open_log
 from monitor.sample.list_9 import write_sample
-from monitor.service.live_settings import Watch
 from monitor.service.steps import Service
 from monitor.store.database import open_store
 
@@ -65,7 +64,7 @@ class Timed:
 
     def restart(self) -> None:
         """A new process, as far as what it remembers goes."""
-        self.service = Service(Watch(self.config_path, self.environ), self.environ, lambda: self.now, self.log)
+        self.service = Service(self.config_path, self.environ, lambda: self.now, self.log)
 
     def wake(self, at: dt.datetime) -> tuple[str, ...]:
         self.now = at
