@@ -10,9 +10,8 @@ from support.running_service import NIGHT, Council, day, homeless, settled
 
 from monitor.config.settings import Quarantine
 from monitor.flags.quarantine import confirm_surge
-from monitor.gate.surges import confirm_surge, judge_surges
+from monitor.gate.surges import judge_surges
 from monitor.night.context import NightOutcome
-from monitor.night.run import NightOutcome
 
 ANALYST, NORTH = "analyst@example.gov.uk", "north@example.gov.uk"
 LIMITS = Quarantine()

@@ -18,7 +18,7 @@ from monitor.delivery.channel import open_channel
 from monitor.errors import LockHeld, MonitorError, Problems, StoreError
 from monitor.log import Log, place_of
 from monitor.messages import compose
-from monitor.messages.notices import compose_outage
+from monitor.messages.notices import Matter, compose_outage
 from monitor.messages.parts import Posting
 from monitor.messages.templates import Templates, read_templates, render
 from monitor.night import failure
@@ -91,23 +91,27 @@ class Service:
             tried: list[Step] = []
             while not self.stopping.is_set():
                 steps = [step for step in self._plan() if step not in tried]
-                if not steps or not self._read_settings():
+                if not steps or not self._read_settings(steps[0]):
                     break
                 tried.append(steps[0])
                 self._do(steps[0])
             return tuple(tried)
 
-    def _read_settings(self) -> bool:
-        """Whether the settings are valid; if not, the analyst is told, once for the date."""
+    def _read_settings(self, step: Step) -> bool:
+        """Whether the settings can be used; if not, the step is not done, and the analyst is told once for the date."""
         try:
             self._settings = read_settings(self._path, self._environ)
         except MonitorError as fault:
             problems = str(fault).splitlines()
-            self._done = self._done.after(refused_at=self._clock())
             self._log.warning("settings not valid, so nothing is done: monitor check", problems=len(problems))
-            self._alert_to_settings(problems)
-            return False
-        return True
+            self._alert("settings", tuple(problems))
+        except Exception as fault:
+            self._log.error("step failed", step=step, fault=type(fault).__name__, place=place_of(fault))
+            self._alert(*failure.describe(fault))
+        else:
+            return True
+        self._done = self._done.after(refused_at=self._clock())
+        return False
 
     def _plan(self) -> tuple[Step, ...]:
         now = self._clock()
@@ -242,12 +246,15 @@ class Service:
         if heartbeat.wanted:
             self._log.info("heartbeat", signal=signal, became=heartbeat.ping(signal, night=night, body=body))
 
-    def _alert_to_settings(self, problems: list[str]) -> None:
+    def _alert(self, matter: Matter, reasons: tuple[str, ...]) -> None:
         today = london_date(self._clock())
         try:
-            told = self._open_teller().tell(f"{today}-settings", "settings", tuple(problems), today)
+            told = self._open_teller().tell(f"{today}-settings", matter, reasons, today)
         except MonitorError as fault:
             self._log.warning("step failed", step="alarm", fault=type(fault).__name__)
+            return
+        except Exception as fault:
+            self._log.error("step failed", step="alarm", fault=type(fault).__name__, place=place_of(fault))
             return
         if not told:
             self._log.warning("alarm not delivered", about="settings")
