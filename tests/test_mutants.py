@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.mutants import judge, mutate
 
 from monitor.config.settings import shipped
 from monitor.rulebook.conditions import parse_condition
 from monitor.rulebook.examples import run_rules
-from monitor.rulebook.mutants import judge, mutate
 from monitor.rulebook.rule_file import Rule
 from monitor.rulebook.rulebook import load_rulebook
 

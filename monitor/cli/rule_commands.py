@@ -31,9 +31,6 @@ def rules_show(
 def rules_test(
     rule: Annotated[str | None, typer.Argument(help="One rule's id; every rule if left out.")] = None,
     config: ConfigPath = CONFIG,
-    mutants: Annotated[
-        bool, typer.Option("--mutants", help="Alter every condition a little, and list what no example notices.")
-    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the rules' own examples; exit code 1 if any gives another answer."""
@@ -42,10 +39,6 @@ def rules_test(
 
     rulebook = read_rulebook(config, adjusted=False)
     rules = (rulebook.find(rule),) if rule else rulebook.rules
-    if mutants:
-        from monitor.rulebook.mutants import judge
-
-        raise typer.Exit(terminal.show_verdicts(judge(rules), as_json=as_json))
     raise typer.Exit(terminal.show_examples(examples.run_rules(rules), as_json=as_json))
 
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from monitor.record.backtest import Replay
     from monitor.record.explain import Explanation
     from monitor.rulebook.examples import Result
-    from monitor.rulebook.mutants import Verdict
     from monitor.rulebook.report_map import Paragraph
     from monitor.rulebook.rule_file import Rule
     from monitor.rulebook.rulebook import Rulebook
@@ -282,33 +281,6 @@ def show_examples(results: Sequence["Result"], *, as_json: bool) -> int:
     rules = len({one.rule for one in results})
     console.print(f"{write_count(len(results), 'example')} of {write_count(rules, 'rule')}: {len(failed)} failed")
     return 1 if failed else 0
-
-
-def show_verdicts(verdicts: Sequence["Verdict"], *, as_json: bool) -> int:
-    """Print the changes to each rule that no example notices; the exit code."""
-    unsound = [one for one in verdicts if not one.is_sound]
-    if as_json:
-        print_json([
-            {"rule": one.rule, "mutants": one.mutants, "surviving": list(one.surviving),
-             "explained": dict(one.explained), "idle": list(one.idle)}
-            for one in verdicts
-        ])  # fmt: skip
-        return 1 if unsound else 0
-    console = _console()
-    for one in unsound:
-        console.print(Text(one.rule, style="red"))
-        for change in one.surviving:
-            console.print(Text(f"  no example notices  {change}"))
-        for change in one.idle:
-            console.print(Text(f"  weak_mutants names what an example does notice, or no change at all  {change}"))
-    surviving, explained = (sum(len(part) for part in parts) for parts in (
-        [one.surviving for one in verdicts], [one.explained for one in verdicts]
-    ))  # fmt: skip
-    mutants = write_count(sum(one.mutants for one in verdicts), "mutant")
-    console.print(
-        f"{mutants} of {write_count(len(verdicts), 'rule')}: {surviving} noticed by no example, {explained} explained"
-    )
-    return 1 if unsound else 0
 
 
 def show_map(paragraphs: Sequence["Paragraph"], *, as_json: bool) -> None:
