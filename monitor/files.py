@@ -39,7 +39,7 @@ def make_private_file(path: Path) -> None:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` to write to; it takes the place of ``path`` when the block ends well.
+    """Yield a temporary path beside ``path`` to write to; it takes the place of ``path`` when the block ends well.
 
     Whatever goes wrong, ``path`` is left as it was and nothing half-written stays behind.
     """
@@ -60,7 +60,7 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def folder_written_whole(folder: Path, *, shared: bool = False) -> Iterator[Path]:
-    """A temporary folder beside ``folder`` to fill; it takes the place of ``folder`` when the block ends well.
+    """Yield a temporary folder beside ``folder`` to fill; it takes the place of ``folder`` when the block ends well.
 
     Whatever goes wrong, ``folder`` and all it held are left as they were. What a process that was killed left
     half-written beside it is removed first, for it may hold personal data. If ``shared``, the folder above must
@@ -104,7 +104,7 @@ def _share(folder: Path, like: Path) -> None:
 
 
 def open_privately(path: Path, mode: Literal["wb", "ab"]) -> BinaryIO:
-    """``path`` open for writing; if it is new, only its owner can read it, whatever the umask."""
+    """Return ``path`` open for writing; if it is new, only its owner can read it, whatever the umask."""
     new = os.O_CREAT | os.O_WRONLY | (os.O_APPEND if mode == "ab" else os.O_TRUNC) | getattr(os, "O_BINARY", 0)
     return os.fdopen(os.open(path, new, 0o600), mode)
 

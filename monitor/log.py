@@ -20,7 +20,7 @@ Log = structlog.stdlib.BoundLogger
 
 
 def open_log(form: Literal["text", "json"] = "text", file: Path | None = None) -> Log:
-    """The log, on the standard error stream or in ``file``, which only its owner can read; used by one process.
+    """Open the log, on the standard error stream or in ``file``, which only its owner can read; used by one process.
 
     What the scheduler has to complain of goes there too. Libraries that would log addresses are kept quiet.
     """
@@ -88,7 +88,7 @@ class _PrivateFile(logging.handlers.RotatingFileHandler):
 
 
 def place_of(fault: BaseException) -> str:
-    """Where a defect arose, as ``module.py:line`` in this package; its words may hold anything, and are not logged."""
+    """Return where a defect arose, as ``module.py:line`` in this package; its words, which may hold anything, never."""
     found = "elsewhere"
     step = fault.__traceback__
     while step is not None:

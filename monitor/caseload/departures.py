@@ -165,7 +165,7 @@ def save(workspace: Workspace, store: Connection, as_at: dt.date) -> None:
 
 
 def count(workspace: Workspace) -> dict[str, int]:
-    """How many are newly gone, by reason, the most first."""
+    """Return how many are newly gone, by reason, the most first."""
     rows = workspace.execute(
         "SELECT reason, count(*) AS people FROM leaver GROUP BY reason ORDER BY people DESC, reason"
     )

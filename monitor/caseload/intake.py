@@ -88,7 +88,7 @@ class CouncilNames:
 
     @property
     def placeholders(self) -> list[str]:
-        """The folded names that are no personal adviser's: a team's is none either."""
+        """Return the folded names that are no personal adviser's: a team's is none either."""
         return sorted({fold_name(name) for name in (*self.not_an_adviser, *self.teams)})
 
 

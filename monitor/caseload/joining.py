@@ -58,7 +58,7 @@ def join_readings(workspace: Workspace, readings: Sequence[Reading]) -> tuple[st
 def spell_teams(workspace: Workspace, table: str, column: str, team_names: Mapping[str, str]) -> None:
     """Give each team in ``column`` the name that the config gives it; a team the config does not know stays."""
     rows = workspace.execute(f'SELECT DISTINCT "{column}" FROM "{table}" WHERE "{column}" IS NOT NULL').fetchall()
-    spelt = [(one, team_names[fold_name(one)]) for (one,) in rows if team_names.get(fold_name(one), one) != one]
+    spelt = [(name, team_names[fold_name(name)]) for (name,) in rows if team_names.get(fold_name(name), name) != name]
     if spelt:
         load_rows(workspace, "team_spelling", {"spelling": "VARCHAR", "name": "VARCHAR"}, spelt)
         workspace.execute(
@@ -111,7 +111,7 @@ def _cell(workspace: Workspace, suppliers: Sequence[Reading], name: str) -> tupl
 
 
 def _beside(readings: Sequence[Reading], people: str) -> str:
-    joins = (f"LEFT JOIN {each.typed} ON {each.typed}.person_id = {people}.person_id" for each in readings)
+    joins = (f"LEFT JOIN {reading.typed} ON {reading.typed}.person_id = {people}.person_id" for reading in readings)
     return f"FROM {people} {' '.join(joins)}"
 
 
@@ -182,23 +182,23 @@ def _compare(workspace: Workspace, readings: Sequence[Reading], lists: Sequence[
 
 
 def _compare_column(workspace: Workspace, suppliers: Sequence[Reading], name: str) -> None:
-    used = " ".join(f"WHEN {_stands(workspace, each, name)} THEN {each.number}" for each in suppliers)
+    used = " ".join(f"WHEN {_stands(workspace, reading, name)} THEN {reading.number}" for reading in suppliers)
     # Everything blank: whoever covers the person is as good as another.
-    covering = " ".join(f"WHEN {_covers(workspace, each, name)} THEN {each.number}" for each in suppliers)
+    covering = " ".join(f"WHEN {_covers(workspace, reading, name)} THEN {reading.number}" for reading in suppliers)
     states = []
-    for each in suppliers:
-        has_gap = f"{name}_gap" in columns_of(workspace, each.typed)
-        readable = f"{each.typed}.{name}_gap IS NULL" if has_gap else "true"
+    for reading in suppliers:
+        has_gap = f"{name}_gap" in columns_of(workspace, reading.typed)
+        readable = f"{reading.typed}.{name}_gap IS NULL" if has_gap else "true"
         states.append(
-            f"{each.typed}.{name} AS value_{each.number}, "
-            f"({_covers(workspace, each, name)} AND {readable}) AS readable_{each.number}"
+            f"{reading.typed}.{name} AS value_{reading.number}, "
+            f"({_covers(workspace, reading, name)} AND {readable}) AS readable_{reading.number}"
         )
     workspace.execute(
         f"CREATE OR REPLACE TEMP TABLE beside AS SELECT people.person_id, CASE {used} {covering} END AS used, "
         f"{', '.join(states)} {_beside(suppliers, 'people')}"
     )
-    standing = " ".join(f"WHEN {each.number} THEN value_{each.number}" for each in suppliers)
-    readable = " ".join(f"WHEN {each.number} THEN readable_{each.number}" for each in suppliers)
+    standing = " ".join(f"WHEN {reading.number} THEN value_{reading.number}" for reading in suppliers)
+    readable = " ".join(f"WHEN {reading.number} THEN readable_{reading.number}" for reading in suppliers)
     for other in suppliers:
         workspace.execute(
             f"""
@@ -218,7 +218,7 @@ def _compare_column(workspace: Workspace, suppliers: Sequence[Reading], name: st
 
 
 def _named(readings: Sequence[Reading], number: str) -> str:
-    names = (f"WHEN {each.number} THEN {literal(each.extract.source)}" for each in readings)
+    names = (f"WHEN {reading.number} THEN {literal(reading.extract.source)}" for reading in readings)
     return f"CASE {number} {' '.join(names)} END"
 
 
@@ -280,7 +280,7 @@ def _has_elsewhere(workspace: Workspace) -> bool:
 
 
 def count_absent_deaths(workspace: Workspace) -> int:
-    """How many of the roster's living people who are missing tonight a detail source says have died."""
+    """Return how many of the roster's living people who are missing tonight a detail source says have died."""
     if not _has_elsewhere(workspace):
         return 0
     return number_of(

@@ -9,7 +9,7 @@ from monitor.workspace import Workspace
 
 
 def last_values_sql(alias: str) -> str:
-    """SQL for the JSON text of a row of ``tonight``: its values, null for blank, and unreadable gaps.
+    """Return SQL for the JSON text of a row of ``tonight``: its values, null for blank, and unreadable gaps.
 
     A column without a key was not supplied. ``join_roster`` reads it back for people who are absent.
     """

@@ -34,7 +34,7 @@ class Back:
 
 
 def make(person_id: str) -> tuple[str, str]:
-    """A new mark and its salt."""
+    """Return a new mark and its salt."""
     salt = secrets.token_hex(16)
     return _mark(salt, person_id), salt
 
@@ -44,7 +44,7 @@ def _mark(salt: str, person_id: str) -> str:
 
 
 def find(store: Connection, person_id: str) -> list["Row[Any]"]:
-    """Every earlier removal of this very person, oldest first."""
+    """Return every earlier removal of this very person, oldest first."""
     table = table_of(RemovedPerson)
     rows = store.execute(select(table).order_by(table.c.removal_id))
     return [row for row in rows if secrets.compare_digest(_mark(row.salt, person_id), row.mark)]
@@ -58,12 +58,7 @@ def forget_returned(store: Connection, as_at: dt.date) -> None:
 
 
 def note_returned(
-    workspace: Workspace,
-    store: Connection,
-    *,
-    run_id: int,
-    as_at: dt.date,
-    recorded_at: dt.datetime,
+    workspace: Workspace, store: Connection, *, run_id: int, as_at: dt.date, recorded_at: dt.datetime
 ) -> None:
     """Know again everyone who is new to the roster tonight and was removed once, with an event for each."""
     table = table_of(RemovedPerson)
@@ -88,7 +83,7 @@ def note_returned(
 
 
 def list_back(store: Connection, as_at: dt.date) -> tuple[Back, ...]:
-    """Who came back lately, each once, with the last day on which they were removed."""
+    """Return who came back lately, each once, with the last day on which they were removed."""
     table = table_of(RemovedPerson)
     lately = select(table).where(table.c.person_id.is_not(None), table.c.back_on > as_at - dt.timedelta(TOLD_DAYS))
     rows = store.execute(lately.order_by(table.c.person_id, table.c.removed_on))

@@ -44,7 +44,7 @@ class Reading:
 
     @property
     def typed(self) -> str:
-        """The workspace table of its rows once they are typed, with the columns it supplies and no others."""
+        """Return the workspace table of its rows once they are typed, with the columns it supplies and no others."""
         return f"typed_{self.number}"
 
     @property
@@ -109,7 +109,7 @@ def _rows(reading: Reading) -> str:
 
 
 def has_person(workspace: Workspace, reading: Reading, person_id: str) -> bool:
-    """Whether a row of the extract, as it was read, is this person's."""
+    """Return whether a row of the extract, as it was read, is this person's."""
     query = f"SELECT count(*) FROM ({_rows(reading)}) WHERE person_id = $person_id"
     return workspace.execute(query, {"person_id": person_id, **_id_heading(reading)}).fetchall() != [(0,)]
 
@@ -259,7 +259,7 @@ def _list_cell(workspace: Workspace, reading: Reading, name: str, listing: _List
 
 
 def refuse_before_birth(workspace: Workspace, reading: Reading, births: str | None = None) -> None:
-    """A date of something that happened cannot be earlier than the birth: such cells become unreadable.
+    """Make unreadable the dates of what happened that are before the birth.
 
     The birth date is the row's own, or where ``births`` is given, the person's in that table.
     """

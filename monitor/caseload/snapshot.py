@@ -51,12 +51,12 @@ def read(workspace: Workspace, path: Path) -> None:
 
 
 def newest(folder: Path) -> Path | None:
-    """The kept night of the latest date, if any is there."""
+    """Return the kept night of the latest date, if any is there."""
     return max(folder.glob("*.parquet"), default=None)
 
 
 def holds(path: Path, person_id: str) -> bool:
-    """Whether a kept night has this person; ``MonitorError`` if it cannot be read."""
+    """Return whether a kept night has this person; ``MonitorError`` if it cannot be read."""
     import duckdb
 
     workspace = open_workspace()

@@ -48,7 +48,7 @@ FAILED = r"regexp_full_match(t, '#[A-Z0-9_/]+[!?]?|Err:\d+')"
 
 
 def tidy(text: str) -> str:
-    """SQL for a text without outer white space, and with single spaces inside."""
+    """Return SQL for a text without outer white space, and with single spaces inside."""
     return f"trim(regexp_replace({text}, '{WHITE}', ' ', 'g'))"
 
 
@@ -60,13 +60,7 @@ class ReadBeside:
     placeholders: Sequence[str] = ()
 
 
-def read_cells(
-    workspace: Workspace,
-    table: str,
-    column: Column,
-    texts: str,
-    beside: ReadBeside,
-) -> None:
+def read_cells(workspace: Workspace, table: str, column: Column, texts: str, beside: ReadBeside) -> None:
     """Make ``table``(text, value, fault, shown, suitable, died, placeholder) for the query ``texts``.
 
     ``fault`` says why a text cannot be read, ``shown`` repeats it where it can only be a code, ``suitable`` is

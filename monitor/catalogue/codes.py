@@ -27,7 +27,7 @@ NOT_APPLICABLE = "0"
 
 
 def read_code(column: str, text: str) -> Code:
-    """The code that ``text`` means in a column of codes; None for blank."""
+    """Return the code that ``text`` means in a column of codes; None for blank."""
     if column == "accommodation":
         return read_accommodation(text).code
     bare = squeeze(text)
@@ -45,7 +45,7 @@ def read_code(column: str, text: str) -> Code:
 
 
 def says_died(text: str) -> bool:
-    """Whether a status that is no code says that the young person has died."""
+    """Return whether a status that is no code says that the young person has died."""
     words = set(fold_phrase(text).split())
     return bool(words & {"died", "deceased", "death", "dead"}) and not words & _OTHER_PEOPLE
 
@@ -60,7 +60,7 @@ _OTHER_PEOPLE = frozenset(
 
 
 def showable(text: str) -> str:
-    """``text`` if it can only be a code or a short phrase, else "": never an id, a date, an address or prose."""
+    """Return ``text`` if it can only be a code or a short phrase, else "": never an id, a date, an address or prose."""
     bare = squeeze(text)
     if len(bare) > 24 or not re.fullmatch(r"[A-Za-z0-9 .,:;()\[\]/#'&+_!?-]+", bare):
         return ""
@@ -215,7 +215,7 @@ _PLACES = {
 
 
 def read_accommodation(text: str) -> Accommodation:
-    """The letter, with the suitability that an SSDA903 digit or the words beside it give."""
+    """Return the letter, with the suitability that an SSDA903 digit or the words beside it give."""
     bare = squeeze(text)
     if _says_nothing(bare):
         return Accommodation(None)

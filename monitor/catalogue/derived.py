@@ -74,12 +74,12 @@ def create_macros(workspace: Workspace) -> None:
 
 
 def derived_sql() -> str:
-    """The select-list that adds ``age``, ``once_entitled``, ``category`` and ``declined`` to a relation."""
+    """Return the select-list that adds ``age``, ``once_entitled``, ``category`` and ``declined`` to a relation."""
     return DERIVED
 
 
 def strongest_known() -> str:
-    """The SQL for ``strongest_category`` as a row of the caseload still tells it, to work derived columns out again.
+    """Return the SQL for ``strongest_category`` as a row of the caseload still tells it, to derive columns again.
 
     Who is recorded tonight as entitled will be known as such from the next night on.
     """

@@ -1,4 +1,4 @@
-"""The data dictionary, told from the catalogue: to read, as a table for the README, and as a workbook to fill in."""
+"""The data dictionary, told from the catalogue: to read, as rows of a table, and as a workbook to fill in."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time
@@ -26,7 +26,7 @@ LAST_ROW = 50_000
 
 
 def describe_columns() -> list[dict[str, Any]]:
-    """Every column as plain values: what it means, what it may hold, and where each source has it."""
+    """Return every column as plain values: what it means, what it may hold, and where each source has it."""
     identity = {
         "name": "person_id",
         "kind": "text",
@@ -69,7 +69,7 @@ def _describe(column: Column) -> dict[str, Any]:
 
 
 def column_rows() -> list[tuple[str, str, str, str]]:
-    """The dictionary as rows: name, what it holds, meaning, headings it is known by."""
+    """Return the dictionary as rows: name, what it holds, meaning, headings it is known by."""
     rows = []
     for one in describe_columns():
         holds = _holds(one["kind"], one["codes"], one["range"])
@@ -86,13 +86,6 @@ def _holds(kind: str, codes: Mapping[str, str], limits: Sequence[int] | None) ->
     if limits:
         return f"{limits[0]} to {limits[1]}"
     return KINDS.get(kind, kind)
-
-
-def as_markdown() -> str:
-    """The dictionary as the README has it."""
-    lines = ["| Column | Holds | Meaning |", "|---|---|---|"]
-    lines += [f"| `{name}` | {holds} | {meaning} |" for name, holds, meaning, _ in column_rows()]
-    return "\n".join(lines) + "\n"
 
 
 # The workbook

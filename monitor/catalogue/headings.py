@@ -38,7 +38,7 @@ class Form:
     names: Mapping[str, str] = field(default_factory=dict)
 
     def rename(self, headings: Sequence[str]) -> list[str]:
-        """Headings with the form's own put by the catalogue's names; the rest as they are."""
+        """Return headings with the form's own put by the catalogue's names; the rest as they are."""
         return [self.names.get(heading.strip().strip("\ufeff").upper(), heading) for heading in headings]
 
 
@@ -61,7 +61,7 @@ class Matched:
     recognised: int
 
     def likeness(self, form: Form) -> int:
-        """How surely this is a list of that form and no other: 0 is not at all."""
+        """Return how surely this is a list of that form and no other: 0 is not at all."""
         if PERSON_ID not in self.positions:
             return 0
         return len(LEAVING_CARE & self.positions.keys()) if form is LIST_9 else len(self.positions) - 1
@@ -88,14 +88,14 @@ def match_headings(headings: Sequence[str]) -> Matched:
 
 
 def find_heading_row(rows: Sequence[Sequence[str]]) -> int | None:
-    """The position of the row that reads most like headings, among the first 15."""
+    """Return the position of the row that reads most like headings, among the first 15."""
     scores = [match_headings(row).recognised for row in rows[:ROWS_SEARCHED]]
     best = max(scores, default=0)
     return scores.index(best) if best >= 2 else None
 
 
 def check_headings(headings: Sequence[str], place: str, form: Form = LIST_9) -> Matched:
-    """The headings matched; raises ``SourceError`` where one is missing or two mean the same column."""
+    """Return the headings matched; raises ``SourceError`` where one is missing or two mean the same column."""
     matched = match_headings(headings)
     if matched.clashes:
         name, first, second = matched.clashes[0]
@@ -119,7 +119,7 @@ def check_headings(headings: Sequence[str], place: str, form: Form = LIST_9) -> 
 
 
 def list_headings(headings: Sequence[str]) -> str:
-    """Headings as a message names them, the first 20."""
+    """Return headings as a message names them, the first 20."""
     named = [f'"{_shown(heading)}"' for heading in headings if heading.strip()]
     more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
     return ", ".join(named[:MOST_NAMED]) + more

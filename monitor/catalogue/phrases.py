@@ -22,22 +22,7 @@ Code = str | Literal[CellFault.UNREADABLE] | None
 YesNo = bool | Literal[CellFault.UNREADABLE] | None
 
 BLANK_TEXTS = frozenset(
-    {
-        "",
-        "-",
-        "--",
-        "---",
-        "\u2013",
-        "\u2014",
-        ".",
-        "n/a",
-        "n.a.",
-        "null",
-        "nan",
-        "blank",
-        "(blank)",
-        "[blank]",
-    }
+    {"", "-", "--", "---", "\u2013", "\u2014", ".", "n/a", "n.a.", "null", "nan", "blank", "(blank)", "[blank]"}
 )
 """Texts that mean an empty cell in any column, in lower case."""
 
@@ -53,7 +38,7 @@ EXCEL_FAULT = re.compile(r"#[A-Z0-9_/]+[!?]?|Err:\d+")
 
 
 def is_blank(text: str) -> bool:
-    """Whether a cell of any kind is empty: nothing, a dash, or a placeholder of the extract."""
+    """Return whether a cell of any kind is empty: nothing, a dash, or a placeholder of the extract."""
     bare = text.strip().casefold()
     return bare in BLANK_TEXTS or bare.startswith("ssd_ph")
 
@@ -63,7 +48,7 @@ def squeeze(text: str) -> str:
 
 
 def fold_phrase(text: str) -> str:
-    """A phrase as it is compared: lower case, words only, "(s)" as a plural, & as "and"."""
+    """Return a phrase as it is compared: lower case, words only, "(s)" as a plural, & as "and"."""
     plain = unicodedata.normalize("NFKC", text).casefold().replace("(s)", "s").replace("&", " and ")
     return " ".join(re.sub(r"[^a-z0-9]+", " ", plain.replace("'", "").replace("\u2019", "")).split())
 
@@ -75,7 +60,7 @@ class Token:
 
 
 def split_token(text: str, pattern: str) -> tuple[Token | None, str]:
-    """The code a cell starts or ends with, and the rest.
+    """Return the code a cell starts or ends with, and the rest.
 
     ``delimited`` unless only a space or a full stop follows: "S2 4HG" is an address, "B. Name" a person.
     """
@@ -100,5 +85,5 @@ MARK = re.compile(r"\(?([A-Za-z]|\d{1,2})\s*(?:[):.=]|\s-|-(?=\s)|\u2013)\s*(?=\
 
 
 def without_mark(text: str) -> str:
-    """A cell without its place in a list: "a) Yes" is Yes."""
+    """Return a cell without its place in a list: "a) Yes" is Yes."""
     return MARK.sub("", text, count=1) if MARK.match(text) else text

@@ -40,14 +40,9 @@ PAST_DATES = tuple(column.name for column in COLUMNS if column.records_past and 
 
 @step(reads=("tonight", "roster", "merged"), makes=("expected", "joined"))
 def compare(
-    workspace: Workspace,
-    store: Connection,
-    caseload: CaseloadRead,
-    *,
-    before: Any | None,
-    as_at: dt.date,
+    workspace: Workspace, store: Connection, caseload: CaseloadRead, *, before: Any | None, as_at: dt.date
 ) -> Comparison:
-    """Tonight beside the roster and the last accepted nights; makes ``expected``, the people of the last night.
+    """Compare tonight with the roster and the last accepted nights; make ``expected``, the people of the last night.
 
     Reads ``tonight``, ``roster`` and ``merged``. ``before`` is the last accepted run.
     """
@@ -264,7 +259,7 @@ def _dated(
 
 
 def read_profile(store: Connection, as_at: dt.date) -> dict[str, dict[str, list[float]]]:
-    """The figures of the last accepted nights before ``as_at``, by name and key, the newest first."""
+    """Return the figures of the last accepted nights before ``as_at``, by name and key, the newest first."""
     table = table_of(Profile)
     nights = select(table.c.as_at).where(table.c.as_at < as_at).distinct().order_by(table.c.as_at.desc()).limit(NIGHTS)
     rows = store.execute(

@@ -57,7 +57,7 @@ class Fitness:
 
 
 def find_supplies(extracts: Iterable["Extract"], supplied: frozenset[str]) -> tuple[Supply, ...]:
-    """What each extract brings; a column split from another (a digit of the accommodation) comes with that one."""
+    """Return what each extract brings; a column split from another (the accommodation's digit) comes with that one."""
     found = []
     for extract in extracts:
         columns = frozenset(match_headings(extract.headings).positions) - {PERSON_ID}
@@ -68,20 +68,20 @@ def find_supplies(extracts: Iterable["Extract"], supplied: frozenset[str]) -> tu
 
 
 def judge(rules: Iterable["Rule"], supplies: Sequence[Supply]) -> tuple[Fitness, ...]:
-    """Every rule on all the sources together."""
-    everything = frozenset().union(*(each.columns for each in supplies))
+    """Return every rule on all the sources together."""
+    everything = frozenset().union(*(supply.columns for supply in supplies))
     return tuple(_judge(rule, "", everything, supplies) for rule in rules)
 
 
 def judge_each(rules: Sequence["Rule"], supplies: Sequence[Supply]) -> tuple[Fitness, ...]:
-    """Every rule on each source alone."""
-    return tuple(_judge(rule, each.source, each.columns, (each,)) for rule in rules for each in supplies)
+    """Return every rule on each source alone."""
+    return tuple(_judge(rule, supply.source, supply.columns, (supply,)) for rule in rules for supply in supplies)
 
 
 def annotate(
     evaluated: "Evaluation", rules: Iterable["Rule"], extracts: Iterable["Extract"], supplied: frozenset[str]
 ) -> "Evaluation":
-    """The night's answers with what cannot fire, and the caveats that go with the rest."""
+    """Return the night's answers with what cannot fire, and the caveats that go with the rest."""
     fitness = judge(rules, find_supplies(extracts, supplied))
     return replace(
         evaluated,
@@ -91,11 +91,11 @@ def annotate(
 
 
 def describe(fitness: Iterable[Fitness], supplies: Iterable[Supply]) -> tuple[str, ...]:
-    """The table as lines: what is known of each kind of source, then every rule on every source.
+    """Return the table as lines: what is known of each kind of source, then every rule on every source.
 
     What is said of a column is said once, beside the rules' verdicts rather than after each.
     """
-    lines = [f"{each.source}: {known['known']}" for each in supplies if (known := _known().get(each.kind))]
+    lines = [f"{supply.source}: {known['known']}" for supply in supplies if (known := _known().get(supply.kind))]
     judged = sorted(fitness, key=lambda each: (each.source, VERDICTS.index(each.verdict), each.rule))
     for each in judged:
         why = f"  {'; '.join(each.why)}" if each.verdict in ("cannot fire", "not supplied") else ""
@@ -136,7 +136,7 @@ def _find_caveats(rule: "Rule", supplies: Sequence[Supply]) -> tuple[str, ...]:
 
 
 def caveats_of(kind: str) -> tuple[str, ...]:
-    """What is known of a kind of source: how it came to be supported, then column by column."""
+    """Return what is known of a kind of source: how it came to be supported, then column by column."""
     known = _known().get(kind, {})
     columns = (f"{name.replace('_', ' ')}: {said}" for name, said in known.get("columns", {}).items())
     return (*((known["known"],) if "known" in known else ()), *columns)

@@ -40,7 +40,7 @@ def judge_surges(
     *,
     days_since: int = 1,
 ) -> tuple[Surge, ...]:
-    """The rules whose ``new`` flags are far beyond their ``earlier`` nights', or a great share of ``people``.
+    """Return the rules whose ``new`` flags are far beyond their ``earlier`` nights', or a great share of ``people``.
 
     ``days_since`` the last night: more days bring more flags.
     """
@@ -57,7 +57,7 @@ def judge_surges(
 
 @step(reads=("decision", "opening"))
 def count_new(workspace: Workspace, rules: Iterable[str], corrects: Sequence[int]) -> dict[str, int]:
-    """How many flags each of ``rules`` opens tonight, those of an attempt being put right included."""
+    """Return how many flags each of ``rules`` opens tonight, those of an attempt being put right included."""
     rows = workspace.execute(
         """
         SELECT rule, count(*) FROM (
@@ -91,7 +91,7 @@ def decide(workspace: Workspace, surges: Sequence[Surge], limits: "Quarantine", 
 
 
 def count_waiting(workspace: Workspace) -> dict[str, int]:
-    """How many flags still wait since an earlier night, by rule."""
+    """Return how many flags still wait since an earlier night, by rule."""
     rows = workspace.execute("""
         SELECT rule, count(*) FROM flag_line WHERE state = 'quarantined' AND change IS DISTINCT FROM 'opened'
         GROUP BY rule ORDER BY rule

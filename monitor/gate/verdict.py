@@ -24,10 +24,7 @@ if TYPE_CHECKING:
 
 Word = Literal["trusted", "degraded", "stale", "refused"]
 
-NEVER_WITHOUT = {
-    "date_of_birth": "every age rests on it",
-    "allocated_team": "who hears about whom rests on it",
-}
+NEVER_WITHOUT = {"date_of_birth": "every age rests on it", "allocated_team": "who hears about whom rests on it"}
 """Columns without which a night is refused rather than asked in part."""
 
 MOVED_TOGETHER = 0.5
@@ -155,7 +152,7 @@ class Verdict:
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether a part of the night was not believed, and nobody has said that it should be."""
+        """Return whether a part of the night was not believed, and nobody has said that it should be."""
         return self.word != "trusted" and not self.accepted
 
 
@@ -168,7 +165,7 @@ class NotBelieved(Refused):
 
 
 def judge(seen: Comparison, gate: "Gate", as_at: dt.date) -> Verdict:
-    """What to believe of tonight, every doubt with its numbers and a way on."""
+    """Return what to believe of tonight, every doubt with its numbers and a way on."""
     dates = [one.extracted_on for one in seen.sources if one.extracted_on]
     extracted_on = min(dates, default=None)
     asked_on, stale = _how_old(seen, gate, as_at, extracted_on)
@@ -191,12 +188,12 @@ def judge(seen: Comparison, gate: "Gate", as_at: dt.date) -> Verdict:
 
 
 def accept(verdict: Verdict, as_at: dt.date) -> Verdict:
-    """The same night, believed whole because somebody says so."""
+    """Return the same verdict, the night believed whole because somebody says so."""
     return replace(verdict, asked_on=as_at, accepted=bool(verdict.doubts))
 
 
 def find_doubted(rules: Iterable["Rule"], columns: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """The rules whose answer rests on a column that is not believed, needed or not, with those columns."""
+    """Return the rules whose answer rests on a column that is not believed, needed or not, with those columns."""
     doubtful = frozenset(columns)
     found = {rule.id: tuple(name for name in rule.columns if name in doubtful) for rule in rules}
     return {rule: names for rule, names in found.items() if names}

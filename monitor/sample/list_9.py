@@ -106,7 +106,7 @@ def write_sample(path: Path, *, people: int, as_at: date, seed: int) -> Path:
 
 
 def sample_rows(*, people: int, as_at: date, seed: int) -> Iterator[list[Cell]]:
-    """The rows under the headings, trailing filler included."""
+    """Return the rows under the headings, trailing filler included."""
     rng = Random()  # noqa: S311 - invented people, not secrets
     today = as_at.toordinal()
     for place in range(people):

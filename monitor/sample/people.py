@@ -104,7 +104,7 @@ class _Life:
 
 
 def record(rng: Random, *, seed: int, place: int, day: int) -> Record | None:
-    """The record of whoever holds ``place`` on ``day`` (an ordinal), or None while it is not in the extract.
+    """Return the record of whoever holds ``place`` on ``day`` (an ordinal), or None while it is not in the extract.
 
     ``rng`` is only a workbench: it is seeded afresh here, so its state on entry does not matter.
     """
@@ -180,7 +180,7 @@ def _live(u: list[float], place: int, turns: float, when: tuple[int, int], born_
 
 
 def birthday(born_on: int, years: int) -> int:
-    """The ordinal of that birthday; someone born on 29 February turns a year older on 1 March."""
+    """Return the ordinal of that birthday; someone born on 29 February turns a year older on 1 March."""
     born = date.fromordinal(born_on)
     if born.month == 2 and born.day == 29:
         return date(born.year + years, 2, 28).toordinal() + 1

@@ -83,7 +83,7 @@ class _Draws:
         self.grown, self.closed = day >= self.turned_21, known.closed_on is not None
 
     def lately(self, usual: int, late: float, *, whatever_closed: bool = False) -> int | None:
-        """The last of a round of events ``usual`` days apart, of which about a share ``late`` comes too late.
+        """Return the last of a round of events ``usual`` days apart, of which about a share ``late`` comes too late.
 
         None happens once a case is closed, unless ``whatever_closed``.
         """
@@ -140,10 +140,7 @@ def _adviser(draws: _Draws) -> dict[str, Cell]:
     share, day = draws.share, draws.day
     met_on = None if share() < 0.15 else min(day, draws.known.entered_on + 60)
     unsettled, spell = share() < 0.3, int(share() * 1500)
-    return {
-        "pa_first_met_date": _on(met_on),
-        "pa_changes_12_months": (day + spell) % 1500 // 375 if unsettled else 0,
-    }
+    return {"pa_first_met_date": _on(met_on), "pa_changes_12_months": (day + spell) % 1500 // 375 if unsettled else 0}
 
 
 def _plan(draws: _Draws) -> dict[str, Cell]:

@@ -57,7 +57,7 @@ class CareHistory:
 
     @property
     def beside(self) -> tuple[str, tuple[str, ...]]:
-        """The table and the columns that the caseload takes from it."""
+        """Return the table and the columns that the caseload takes from it."""
         return "care_history", COLUMNS_SUPPLIED
 
 

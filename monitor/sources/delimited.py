@@ -42,11 +42,7 @@ def load(workspace: Workspace, table: str, path: Path, form: Form = LIST_9) -> t
     if not _load_regular(workspace, table, path, layout, positions):
         layout = _find_layout(path, _find_encoding(path), form)
         positions = check_headings(layout.headings, path.name, form).positions
-        columns = {
-            "row": "BIGINT",
-            "fault": "VARCHAR",
-            **{f"c{n}": "VARCHAR" for n in sorted(positions.values())},
-        }
+        columns = {"row": "BIGINT", "fault": "VARCHAR", **{f"c{n}": "VARCHAR" for n in sorted(positions.values())}}
         load_rows(workspace, f"{table}_rows", columns, _rows(path, layout, sorted(positions.values())))
         workspace.execute(f'CREATE OR REPLACE VIEW "{table}" AS SELECT * FROM "{table}_rows"')
     return layout.headings

@@ -30,12 +30,7 @@ MISSING = object()
 MOST_KEYS = 500
 
 
-def load(
-    workspace: Workspace,
-    table: str,
-    source: "Source",
-    context: SourceContext,
-) -> Loaded:
+def load(workspace: Workspace, table: str, source: "Source", context: SourceContext) -> Loaded:
     """Make view ``table`` of every page's rows; its place is the service's host, its headings the items' keys.
 
     Raises ``SourceError``, leaving nothing that is used.

@@ -36,7 +36,7 @@ class Document:
         self._at = 0
 
     def items(self, path: Sequence[str]) -> Iterator[Any]:
-        """The items of the list under the keys ``path``; the document is the list where there are none."""
+        """Return the items of the list under the keys ``path``; the document is the list where there are none."""
         first = self._peek()
         if path and first == "[":
             raise NotReadable("a list from its first character; leave items out")

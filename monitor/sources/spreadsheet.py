@@ -58,7 +58,7 @@ def load(
 
 
 def read_sheet(path: Path, name: str) -> list[list[Any]]:
-    """Every row of one sheet from its first cell; a formula that failed is its text, not an empty cell."""
+    """Return every row of one sheet from its first cell; a formula that failed is its text, not an empty cell."""
     contents = measure(path)
     with _opened(path) as workbook:
         sheet = _choose_sheet(_OpenWorkbook(path, workbook, contents), name, LIST_9)
@@ -198,7 +198,7 @@ def _is_date(name: str) -> bool:
 
 
 def as_text(cell: Any) -> str | None:
-    """A cell as text: whole numbers without a point, never in exponent form; dates as ISO; None for empty."""
+    """Return a cell as text: whole numbers without a point, never in exponent form; dates as ISO; None for empty."""
     if isinstance(cell, str):
         return cell or None
     if isinstance(cell, bool):

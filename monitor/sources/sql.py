@@ -30,7 +30,6 @@ from monitor.workspace import CHUNK, Workspace, append_columns, make_table
 if TYPE_CHECKING:
     from monitor.config.source_settings import Source
 
-MOST_COLUMNS = 200
 DRIVERS = {
     "postgresql": ("postgresql+psycopg", "psycopg", "postgresql"),
     "mssql": ("mssql+pyodbc", "pyodbc", "sqlserver"),
@@ -61,13 +60,7 @@ class SourceDatabase:
         return headings
 
     def read_table(
-        self,
-        workspace: Workspace,
-        table: str,
-        found: "TableFound",
-        columns: Mapping[str, str],
-        *,
-        where: str,
+        self, workspace: Workspace, table: str, found: "TableFound", columns: Mapping[str, str], *, where: str
     ) -> int:
         """Make ``table`` of the columns (ours to theirs) of one of the database's; how many rows it held.
 
@@ -90,7 +83,7 @@ class SourceDatabase:
         return rows
 
     def find_tables(self, names: Sequence[str]) -> dict[str, "TableFound"]:
-        """Those of the tables and views that are there, by the name asked for, whatever case each is in."""
+        """Return those of the tables and views that are there, by the name asked for, whatever case each is in."""
         with _explained(self.source):
             inspector = sqlalchemy.inspect(self.connection)
             schema = self.source.db_schema
@@ -181,7 +174,7 @@ WRITERS: Mapping[type, Any] = {
 
 @contextmanager
 def open_database(source: "Source", context: SourceContext) -> Iterator[SourceDatabase]:
-    """The source's database in one read-only transaction; raises ``SourceError`` with the remedy."""
+    """Open the source's database in one read-only transaction; raises ``SourceError`` with the remedy."""
     url = _url(source, context.environ)
     kind = url.get_backend_name()
     if kind == "sqlite" and not Path(url.database or "").is_file():
@@ -282,12 +275,7 @@ def _explain(source: "Source", fault: SQLAlchemyError) -> str:
 # The query
 
 
-def load(
-    workspace: Workspace,
-    table: str,
-    source: "Source",
-    context: SourceContext,
-) -> Loaded:
+def load(workspace: Workspace, table: str, source: "Source", context: SourceContext) -> Loaded:
     """Make view ``table`` of the rows of the source's query file."""
     path = source.query_file
     assert path is not None  # noqa: S101 - the config insists on it

@@ -76,12 +76,7 @@ PROFILES: Mapping[str, SystemProfile] = {
 }
 
 
-def load(
-    workspace: Workspace,
-    table: str,
-    source: "Source",
-    context: SourceContext,
-) -> Loaded:
+def load(workspace: Workspace, table: str, source: "Source", context: SourceContext) -> Loaded:
     """Make view ``table`` of one row per person."""
     with _tidied(workspace):
         workspace.execute(MACROS)
@@ -390,16 +385,8 @@ NOTED: tuple[tuple[str, str, str | None], ...] = (
         "with an adviser no open involvement confirms: taken as listed",
         "personal_adviser",
     ),
-    (
-        "adviser_has_no_name",
-        "with an adviser whom ssd_professionals does not name: shown by id",
-        "personal_adviser",
-    ),
-    (
-        "team_is_workers AND age >= 18",
-        "aged 18 or over whose only team is the social worker's",
-        "personal_adviser",
-    ),
+    ("adviser_has_no_name", "with an adviser whom ssd_professionals does not name: shown by id", "personal_adviser"),
+    ("team_is_workers AND age >= 18", "aged 18 or over whose only team is the social worker's", "personal_adviser"),
 )
 """What is noted of people: which, in words, and the column without which it is not said."""
 

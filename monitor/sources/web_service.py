@@ -72,13 +72,7 @@ def open_client(source: "Source", settings: "Http", environ: Mapping[str, str]) 
 class WebService:
     """The service behind a source: signs in, opens pages, tries again, and keeps to the limits."""
 
-    def __init__(
-        self,
-        client: httpx.Client,
-        source: "Source",
-        settings: "Http",
-        context: SourceContext,
-    ) -> None:
+    def __init__(self, client: httpx.Client, source: "Source", settings: "Http", context: SourceContext) -> None:
         self.settings = settings
         self.host = httpx.URL(settings.url).host
         self.place = f'source "{source.name}"'
@@ -90,7 +84,7 @@ class WebService:
         self._deadline = time.monotonic() + settings.most_minutes * 60
 
     def try_page(self, url: httpx.URL, page: int, take: Callable[[httpx.Response], Taken]) -> Taken:
-        """What ``take`` makes of the open page, tried again where that may help."""
+        """Return what ``take`` makes of the open page, tried again where that may help."""
         tries = 1 + self.settings.retries
         retrying = Retrying(
             sleep=self._sleep,
@@ -126,7 +120,7 @@ class WebService:
             return
 
     def text(self, response: httpx.Response) -> Iterator[str]:
-        """The body as text, within the limits."""
+        """Return the body as text, within the limits."""
         json = self.settings.format == "json"
         decoder = _decoder("utf-8" if json else response.charset_encoding or "utf-8")
         wanted = "JSON" if json else "CSV"
@@ -195,10 +189,7 @@ class WebService:
         # Both are form-encoded before they are joined, so that a colon in either cannot be taken for the one between.
         auth = httpx.BasicAuth(quote(client_id, safe=""), quote(secret, safe=""))
         accept = {"Accept": "application/json"}
-        with (
-            self._explained(host),
-            self._client.stream("POST", url, data=form, auth=auth, headers=accept) as response,
-        ):
+        with self._explained(host), self._client.stream("POST", url, data=form, auth=auth, headers=accept) as response:
             answer = self._short_answer(response, host)
             if response.status_code in (400, 401, 403):
                 said = answer.get("error")
