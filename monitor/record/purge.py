@@ -42,6 +42,8 @@ from monitor.store.tables import (
 )
 
 KIND = "past its time"
+PERSON_REMOVAL = "person"
+"""The kinds of removal on record."""
 EMPTIED = "events_emptied"
 """Under this name the event of a removal says how many rows of the chain it emptied; the audit adds them up."""
 

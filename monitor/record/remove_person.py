@@ -23,7 +23,7 @@ from monitor.caseload import removed_people, snapshot
 from monitor.caseload.intake import find_person, read_sources
 from monitor.config.settings import Config
 from monitor.errors import MonitorError, Problems, Refused
-from monitor.record.purge import EMPTIED, forget_for_good, list_problems
+from monitor.record.purge import EMPTIED, PERSON_REMOVAL, forget_for_good, list_problems
 from monitor.record.purge_files import SNAPSHOTS, remove_paths
 from monitor.record.removal_reach import list_beyond_reach
 from monitor.record.remove_files import FileChange, NamingFiles, change_files, find_naming_files
@@ -37,7 +37,6 @@ from monitor.store.nights import find_newest
 from monitor.store.tables import Removal, RemovedPerson, Run, table_of
 from monitor.workspace import open_workspace
 
-KIND = "person"
 TABLES = {
     "person": "row of the roster",
     "person_before": "row of how the roster stood before the last night",
@@ -115,10 +114,6 @@ class FoundFiles:
     @property
     def nights(self) -> tuple[dt.date, ...]:
         return tuple(sorted({caseload.run[1] for caseload in self.kept if caseload.run}))
-
-
-class _Rehearsed(Exception):
-    """Takes a transaction back."""
 
 
 def remove_person(
@@ -274,18 +269,14 @@ def _finish_files(
 
 def _save_removal(database: Database, request: RemovalRequest, found: FoundFiles, number: int) -> dict[str, int]:
     """Remove the rows in one transaction, which a rehearsal takes back; return how many, by table."""
-    counts: dict[str, int] = {}
-    try:
-        with database.writing() as store:
-            forget_for_good(store)
-            counts.update(remove_rows(store, request.trace))
-            snapshots = _swap_snapshots(store, found.kept)
-            if request.dry_run:
-                raise _Rehearsed
-            if counts or found.kept or found.naming.changes:
-                _record(store, request, counts, snapshots, number)
-    except _Rehearsed:
-        pass
+    with database.writing() as store:
+        forget_for_good(store)
+        counts = remove_rows(store, request.trace)
+        snapshots = _swap_snapshots(store, found.kept)
+        if request.dry_run:
+            store.rollback()
+        elif counts or found.kept or found.naming.changes:
+            _record(store, request, counts, snapshots, number)
     return counts | ({"snapshots": len(found.kept)} if found.kept else {})
 
 
@@ -311,16 +302,20 @@ def _record(
     store: Connection, request: RemovalRequest, removed: Mapping[str, int], snapshots: Mapping[str, Any], number: int
 ) -> None:
     counts = {**removed, "snapshots": len(snapshots)}
-    nights = sorted({name[:10] for name in snapshots})
-    store.execute(
-        table_of(Removal).insert().values(
-            id=number, as_at=request.today, recorded_at=request.now, kind=KIND, by=request.by, reason=request.reason,
-            removed=json.dumps(counts), nights=json.dumps({"snapshots": nights}),
-        )
-    )  # fmt: skip
+    row = {
+        "id": number,
+        "as_at": request.today,
+        "recorded_at": request.now,
+        "kind": PERSON_REMOVAL,
+        "by": request.by,
+        "reason": request.reason,
+        "removed": json.dumps(counts),
+        "nights": json.dumps({"snapshots": sorted({name[:10] for name in snapshots})}),
+    }
+    store.execute(table_of(Removal).insert().values(row))
     mark, salt = removed_people.make(request.person_id)
-    row = {"removal_id": number, "mark": mark, "salt": salt, "removed_on": request.today}
-    store.execute(table_of(RemovedPerson).insert().values(row))
+    marked = {"removal_id": number, "mark": mark, "salt": salt, "removed_on": request.today}
+    store.execute(table_of(RemovedPerson).insert().values(marked))
     detail = {"removal": number, "removed": counts, "snapshots": snapshots, EMPTIED: removed.get("flag_event", 0)}
     event = Event("person removed", by=request.by, why=request.reason, detail=detail)
     events.record(store, [event], as_at=request.today, recorded_at=request.now)

@@ -16,8 +16,8 @@ from monitor.errors import MonitorError
 from monitor.flags.state import find_state, is_quarantined, is_waiver_in_force
 from monitor.outbox.attempts import NOTICE
 from monitor.outbox.queue import PENDING
+from monitor.record.purge import PERSON_REMOVAL
 from monitor.record.purge_files import SNAPSHOTS
-from monitor.record.remove_person import KIND
 from monitor.service import due, facts
 from monitor.store.database import HEAD, Database, find_version, open_store
 from monitor.store.location import name_place
@@ -274,7 +274,7 @@ def _pile_up(store: Connection, now: dt.datetime) -> dict[str, Pile]:
 def _count_undecided(store: Connection) -> dict[str, int]:
     person, removal = table_of(Person), table_of(Removal)
     alive = select(func.count()).where(person.c.alive_again_on.is_not(None))
-    unfinished = select(func.count()).where(removal.c.kind == KIND, removal.c.finished_at.is_(None))
+    unfinished = select(func.count()).where(removal.c.kind == PERSON_REMOVAL, removal.c.finished_at.is_(None))
     return {
         "alive_again": int(store.execute(alive).scalar_one()),
         "unfinished_removals": int(store.execute(unfinished).scalar_one()),
