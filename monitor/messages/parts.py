@@ -11,6 +11,7 @@ from monitor.messages.shown import RuleWords, Shown, shown, shown_title
 
 if TYPE_CHECKING:
     from monitor.gate.verdict import Verdict
+    from monitor.rulebook.evaluation import Counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +75,6 @@ class ComingDue:
     on_birthday: bool = False
 
 
-class RuleFigures(Protocol):
-    """How a rule was answered: of how many, and how many could not be assessed."""
-
-    @property
-    def asked(self) -> int: ...
-    @property
-    def breach(self) -> int: ...
-    @property
-    def cannot_assess(self) -> int: ...
-
-
 @dataclass(frozen=True)
 class MessageContext:
     """What every message of one night needs: the date, the marking, the rules, who may be told.
@@ -113,7 +103,7 @@ class MessageContext:
     """What the gate believed of the night; None where it never came to that."""
     doubted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Rules asked of nobody, with the columns they rest on that are not believed."""
-    service_wide: Mapping[str, Mapping[str, RuleFigures]] = field(default_factory=dict)
+    service_wide: Mapping[str, Mapping[str, "Counts"]] = field(default_factory=dict)
 
     flips: int = 3
     """A flag that opened so often within the nights that the settings say keeps changing."""
