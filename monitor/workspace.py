@@ -154,6 +154,12 @@ def make_table(workspace: Workspace, table: str, columns: Mapping[str, str]) -> 
     workspace.execute(f'CREATE OR REPLACE TABLE "{table}" ({declared})')
 
 
+def drop_tables(workspace: Workspace, *tables: str) -> None:
+    """Drop tables that a step made for itself alone."""
+    for table in tables:
+        workspace.execute(f'DROP TABLE "{table}"')
+
+
 def append_columns(
     workspace: Workspace,
     table: str,

@@ -18,6 +18,7 @@ def run(
         str | None, typer.Option(metavar="REASON", help="Believe a night the gate would refuse; needs --by.")
     ] = None,
     by: Annotated[str | None, typer.Option(metavar="NAME", help="Who decided it.")] = None,
+    steps: Annotated[bool, typer.Option("--steps", help="Print the night's steps: what each reads and makes.")] = False,
     wait: Wait = WAIT,
 ) -> None:
     """Run one night: read, check, flag, write the lists and the e-mails."""
@@ -38,6 +39,8 @@ def run(
     request = Request(as_at.date() if as_at else day, day, dry_run, again, by, accept)
     with terminal.progress() as say:
         night = run_night(settings, request, Tools(now, os.environ, say), wait_seconds=wait)
+    if steps:
+        terminal.show_steps(night.steps)
     terminal.show_night(night, settings)
     raise typer.Exit(night.exit_code)
 

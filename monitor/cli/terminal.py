@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from monitor.rulebook.report_map import Paragraph
     from monitor.rulebook.rule_file import Rule
     from monitor.rulebook.rulebook import Rulebook
+    from monitor.workspace import Step
 
 PLAIN_WIDTH = 120
 COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "", "data": "dim"}
@@ -72,6 +73,14 @@ def print_rows(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*map(Text, row))
     _console().print(table)
+
+
+def show_steps(steps: "Iterable[Step]") -> None:
+    """Print the pipeline of a night, a step a line, with the tables that each reads, changes, makes and drops."""
+    for step in steps:
+        tables = {"reads": step.reads, "changes": step.changes, "makes": step.makes, "drops": step.drops}
+        said = "; ".join(f"{verb} {', '.join(names)}" for verb, names in tables.items() if names)
+        _console().print(Text(f"{step.name}: {said or 'reads no table'}"), soft_wrap=True)
 
 
 def show_night(night: "NightOutcome", config: "Config") -> None:

@@ -21,7 +21,7 @@ from monitor.gate.source_fitness import EXTRACTED_ON, SUPPLIED_BY, find_supplies
 from monitor.gate.verdict import DECLARED, Comparison, Dated, Movement, TakenColumn, TeamThen
 from monitor.store.bulk import insert_rows
 from monitor.store.tables import Profile, table_of
-from monitor.workspace import Workspace, load_rows, number_of, step
+from monitor.workspace import Workspace, drop_tables, load_rows, number_of, step
 
 if TYPE_CHECKING:
     from monitor.sources.extract import Extract
@@ -178,7 +178,11 @@ def _movements(
         WHERE one.kind <> 'code' AND one.name <> other.name AND one.was <> other.was
         GROUP BY ALL HAVING people > 0 ORDER BY ALL
     """).fetchall()
+    drop_tables(workspace, "cell", *RECALLED)
     return moved, tuple(TakenColumn(*row) for row in taken)
+
+
+RECALLED = ("recalled", "recalled_values", "recalled_texts", "last_known")
 
 
 def _recall(workspace: Workspace, store: Connection, people: str) -> None:
@@ -212,6 +216,7 @@ def put_back(workspace: Workspace, store: Connection, columns: Sequence[str]) ->
         CREATE OR REPLACE TABLE believed AS
         SELECT now.* REPLACE ({replaced}) FROM tonight AS now LEFT JOIN last_known AS was USING (person_id)
     """)
+    drop_tables(workspace, *RECALLED)
     workspace.execute("DROP VIEW tonight")
     workspace.execute("DROP TABLE typed")
     workspace.execute("ALTER TABLE believed RENAME TO typed")
