@@ -133,7 +133,7 @@ def test_a_night_that_was_not_whole_is_told():
 
 
 @pytest.mark.parametrize(
-    ("version", "words"), [("0001", "of an older version"), ("9999", "made by a newer monitor"), (None, "no night has")]
+    ("version", "words"), [("0000", "of an older version"), ("9999", "made by a newer monitor"), (None, "no night has")]
 )
 def test_a_database_of_another_version_is_told_and_nothing_is_guessed_from_it(version: str | None, words: str):
     assert words in said(database=DatabaseState("SQLite", "/srv/monitor.db", version), nights=(), last_accepted=None)
@@ -233,14 +233,14 @@ def test_an_older_database_is_left_as_it_is(tmp_path: Path):
     with council.open_database():
         pass
     with sqlite3.connect(tmp_path / "data" / "monitor.db") as file:
-        file.execute("UPDATE alembic_version SET version_num = '0001'")
+        file.execute("UPDATE alembic_version SET version_num = '0000'")
 
     done = monitor(tmp_path, "status")
 
     assert done.returncode == 1
-    assert "the database is of an older version (0001" in done.stdout
+    assert "the database is of an older version (0000" in done.stdout
     with sqlite3.connect(tmp_path / "data" / "monitor.db") as file:
-        assert file.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
+        assert file.execute("SELECT version_num FROM alembic_version").fetchone() == ("0000",)
 
 
 def test_messages_are_piled_by_what_became_of_them_until_their_address_has_had_another(tmp_path: Path):
