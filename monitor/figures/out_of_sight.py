@@ -126,18 +126,15 @@ class LostPerson:
     known: bool
 
 
-def find_people(
-    workspace: Workspace, store: Connection, flags: str, as_at: dt.date, teams: Collection[str] | None = None
-) -> None:
-    """Make ``out_of_sight``: each young person once a line, with since when; of ``teams`` only, where given.
+def find_people(workspace: Workspace, store: Connection, flags: str, as_at: dt.date) -> None:
+    """Make ``out_of_sight``: each young person once a line, with since when.
 
     ``flags``: the table of the night's flags, with flag_id, person_id, rule, state, team, age, due_on and
     in_breach_since.
     """
     load_line_rules(workspace)
     load_rows(workspace, "seen_beginning", {"flag_id": "BIGINT"}, ((flag,) for flag in _find_seen(store, as_at)))
-    values = {"as_at": as_at, "teams": list(teams or ()), "all_teams": teams is None}
-    workspace.execute(PEOPLE.format(flags=flags), values)
+    workspace.execute(PEOPLE.format(flags=flags), {"as_at": as_at})
 
 
 def load_line_rules(workspace: Workspace) -> None:
@@ -147,10 +144,11 @@ def load_line_rules(workspace: Workspace) -> None:
     load_rows(workspace, "line_rule", {"line": "VARCHAR", "rule": "VARCHAR", "counted": "BOOLEAN"}, rows)
 
 
-def count_lines(workspace: Workspace, as_at: dt.date) -> dict[str, LineCount]:
-    """Return the figures of every line, in order, from ``out_of_sight``."""
+def count_lines(workspace: Workspace, as_at: dt.date, teams: Collection[str] | None = None) -> dict[str, LineCount]:
+    """Return the figures of every line, in order, from ``out_of_sight``; of ``teams`` only, where given."""
     counted = {}
-    for name, *row in workspace.execute(COUNTS, {"as_at": as_at}).fetchall():
+    values = {"as_at": as_at, "teams": list(teams or ()), "all_teams": teams is None}
+    for name, *row in workspace.execute(COUNTS, values).fetchall():
         singles, lists = row[: -len(SINCE) - len(AGES)], row[-len(SINCE) - len(AGES) :]
         people, held, waived, not_known, at_least_since, longest_since, median_days, also = singles
         counted[name] = LineCount(
@@ -245,12 +243,12 @@ def _read_no_longer_asked(store: Connection) -> set[tuple[str, int, dt.date]]:
 PEOPLE = f"""
 CREATE OR REPLACE TABLE out_of_sight AS
 WITH found AS (
-    SELECT r.line, r.counted, f.person_id, f.state, f.age, least(f.in_breach_since, $as_at::DATE) AS began,
+    SELECT r.line, r.counted, f.person_id, f.team, f.state, f.age, least(f.in_breach_since, $as_at::DATE) AS began,
         f.due_on IS NOT NULL OR s.flag_id IS NOT NULL AS dated
     FROM {{flags}} AS f JOIN line_rule AS r USING (rule) LEFT JOIN seen_beginning AS s USING (flag_id)
-    WHERE list_contains({list(LISTED)}, f.state) AND ($all_teams OR list_contains($teams::VARCHAR[], f.team))
+    WHERE list_contains({list(LISTED)}, f.state)
 ), person AS (
-    SELECT line, person_id, any_value(age) AS age, min(began) AS since,
+    SELECT line, person_id, any_value(team) AS team, any_value(age) AS age, min(began) AS since,
         coalesce(min(began) FILTER (dated) = min(began), false) AS known,
         bool_and(state = 'waived') FILTER (counted) AS waived,
         bool_and(state IN ('held', 'waived')) FILTER (counted) AND NOT bool_and(state = 'waived') FILTER (counted)
@@ -283,7 +281,7 @@ SELECT line, count(*), count(*) FILTER (held), count(*) FILTER (waived), count(*
     min(since) FILTER (NOT known), min(since) FILTER (known),
     CAST(quantile_disc($as_at::DATE - since, 0.5) FILTER (known) AS INTEGER), count(*) FILTER (in_both),
     {_in_bands(SINCE_MONTHS)}, {_in_ages(AGE_RANGES)}
-FROM out_of_sight WHERE counts GROUP BY line
+FROM out_of_sight WHERE counts AND ($all_teams OR list_contains($teams::VARCHAR[], team)) GROUP BY line
 """
 
 PERSON_LINES = f"""

@@ -1,7 +1,7 @@
 """What was done in the period: flags cleared and how long that took, escalations, answers, waivers."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping
 from typing import Any
 
 from sqlalchemy import or_, select
@@ -81,7 +81,7 @@ def count_done(data: ReportData) -> WhatWasDone:
 def list_waivers(data: ReportData) -> WaiverFigures:
     """Return those in force, soonest to end first; and those that ended in the period."""
     as_at, teams = data.as_at, _teams(data.workspace)
-    rows = [row for row in _read_waivers(data) if row.person_id in teams]
+    rows = _read_waivers(data, teams)
     in_force = [row for row in rows if waives(row, as_at)]
     ended = [row for row in rows if not waives(row, as_at)]
     meanings = {code: reason.meaning for code, reason in data.config.waivers.reasons.items()}
@@ -97,12 +97,13 @@ def list_waivers(data: ReportData) -> WaiverFigures:
     )
 
 
-def _read_waivers(data: ReportData) -> Sequence[Any]:
-    """Those in force on the last night, or ended in the period."""
+def _read_waivers(data: ReportData, people: Container[str]) -> list[Any]:
+    """Those in force on the last night, or ended in the period, of the people of the report."""
     waiver = table_of(Waiver)
     ended_then = waiver.c.ended_on.between(data.nights.since, data.as_at)
     wanted = or_(is_waiver_in_force(data.as_at), ended_then)
-    return data.store.execute(select(waiver).where(wanted).order_by(waiver.c.until_on, waiver.c.id)).all()
+    rows = data.store.execute(select(waiver).where(wanted).order_by(waiver.c.until_on, waiver.c.id))
+    return [row for row in rows if row.person_id in people]
 
 
 def _teams(workspace: Workspace) -> dict[str, str]:
