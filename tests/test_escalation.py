@@ -381,7 +381,8 @@ def test_the_weekly_summary_comes_once_a_week_and_counts_by_team(tmp_path: Path)
     mails = [mail for mail in council.mail_to("head@example.gov.uk") if "Leaving care week" in mail.subject]
     assert len(mails) == 2
     words = " ".join(mails[1].text.split())
-    assert "Out of sight in any way: 1 (1 under 1 month)" in words
+    assert "Out of sight in any way: 1 (1 not known, at least since 14 January 2026)" in words
+    assert "Nobody named: 1 (1 not known, at least since 14 January 2026)" in words
     assert "North: 0 open, 0 held, 0 waived; 0 opened, 1 cleared, 0 raised above the lead" in words
     assert "Cleared nothing this week: South." in words
     assert "P1" not in mails[1].text + mails[1].html
