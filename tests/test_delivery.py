@@ -17,7 +17,7 @@ from aiosmtpd.smtp import Envelope as Received
 from support.postroom import NORTH, SOUTH, WEST, postroom, written
 from support.servers.mail import Mailbox, free_port, mail_server
 
-from monitor.config.delivery_settings import Delivery, Smtp
+from monitor.config.delivery_settings import DeliverySettings, Smtp
 from monitor.delivery.channel import Channel, open_channel
 from monitor.delivery.envelope import Envelope, build_mail
 from monitor.errors import DeliveryError, Problems
@@ -133,7 +133,7 @@ def test_a_key_that_is_a_path_is_a_defect():
 
 
 def folder_channel(data_folder: Path) -> Channel:
-    return open_channel(Delivery(channel="folder"), data_folder, {})
+    return open_channel(DeliverySettings(channel="folder"), data_folder, {})
 
 
 def test_a_folder_message_is_one_file_that_only_its_owner_can_read(tmp_path: Path):
@@ -199,7 +199,9 @@ def smtp_channel(
     port: int, ca_file: Path | None, environ: dict[str, str] | None = None, **given: Any
 ) -> Iterator[Channel]:
     settings = {"host": "localhost", "port": port, "ca_file": ca_file, "timeout_seconds": 5} | given
-    delivery = Delivery(channel="smtp", smtp=Smtp.model_construct(**(Smtp(host="localhost").model_dump() | settings)))
+    delivery = DeliverySettings(
+        channel="smtp", smtp=Smtp.model_construct(**(Smtp(host="localhost").model_dump() | settings))
+    )
     channel = open_channel(delivery, Path("unused"), environ or {})
     try:
         yield channel
@@ -489,7 +491,7 @@ def test_variables_that_are_not_there_are_named_together():
     settings = Smtp(host="localhost", username_env="MAIL_USER", password_env="MAIL_PASSWORD")
 
     with pytest.raises(Problems) as caught:
-        open_channel(Delivery(channel="smtp", smtp=settings), Path("unused"), {})
+        open_channel(DeliverySettings(channel="smtp", smtp=settings), Path("unused"), {})
 
     assert caught.value.problems == (
         "delivery.smtp.username_env: the environment has no MAIL_USER; set it before starting",

@@ -13,7 +13,7 @@ from support.postroom import ANALYST, MANAGER, NORTH, SOUTH, WEST, Postroom, pos
 from support.running_service import NIGHT, Council, crowd, settled
 from support.servers.notify import API_KEY, REPLY_TO, TEMPLATE, Knobs, NotifyServer, notify_server
 
-from monitor.config.delivery_settings import Delivery
+from monitor.config.delivery_settings import DeliverySettings
 from monitor.delivery.channel import Channel, open_channel
 from monitor.delivery.notify_text import write_for_notify
 from monitor.errors import Problems
@@ -26,7 +26,7 @@ BOTH = "((body))\n\n((list))"
 
 def open_notify(url: str, key: str = API_KEY, **settings: object) -> Channel:
     notify = {"base_url": url, "api_key_env": "KEY", "template_id": TEMPLATE, "timeout_seconds": 10, **settings}
-    delivery = Delivery.model_validate({"channel": "notify", "notify": notify})
+    delivery = DeliverySettings.model_validate({"channel": "notify", "notify": notify})
     return open_channel(delivery, Path("unused"), {"KEY": key})
 
 

@@ -19,9 +19,9 @@ from monitor.workspace import Step, StepFault, Workspace, load_rows, open_worksp
 MONDAY = dt.date(2026, 1, 5)
 NOT_EVERY_NIGHT = frozenset({
     "difference", "elsewhere", "not_on_caseload", "quarantined_list", "coming_due_list", "waiver_list",
-    "answer_list", "care_history",
+    "answer_list", "care_history", "line_rule", "seen_beginning", "out_of_sight",
 })  # fmt: skip
-"""What only a night of several sources has, or one with something to list: a step asks whether it is there."""
+"""What only a night of several sources has, one with something to list, or one with a weekly summary to write."""
 
 
 @step(makes=("caseload",))

@@ -25,7 +25,7 @@ from support.servers.notify import API_KEY, SERVICE, TEMPLATE, Knobs, notify_ser
 from support.servers.notify import SECRET as NOTIFY_SECRET
 
 from monitor.cli.command import app
-from monitor.config.delivery_settings import Delivery
+from monitor.config.delivery_settings import DeliverySettings
 from monitor.delivery.channel import open_channel
 
 TOKEN, SMTP_PASSWORD, PING = "token-7f3a91cc", "smtp-password-55e0", "ping-number-c41d8e"
@@ -206,7 +206,9 @@ def test_a_refused_notify_key_is_in_no_row_and_no_file(tmp_path: Path, place: st
     quoting = Knobs(fault=(403, "AuthError", f"Invalid token for {API_KEY} of {SERVICE}"))
     with notify_server(quoting) as server, postroom(tmp_path) as room:
         notify = {"base_url": server.url, "template_id": TEMPLATE, **where}
-        delivery = Delivery.model_validate({"channel": "notify", "notify": notify}, context={"folder": tmp_path})
+        delivery = DeliverySettings.model_validate(
+            {"channel": "notify", "notify": notify}, context={"folder": tmp_path}
+        )
         channel = open_channel(delivery, tmp_path, {"KEY": API_KEY})
         room.post(written(NORTH))
 

@@ -107,7 +107,7 @@ class Notify(Table):
         return self
 
 
-class Delivery(Table):
+class DeliverySettings(Table):
     """How messages leave."""
 
     channel: Literal["folder", "smtp", "notify"] = "folder"
@@ -120,7 +120,7 @@ class Delivery(Table):
     notify: Notify | None = None
 
     @model_validator(mode="after")
-    def _channel_is_described(self) -> "Delivery":
+    def _channel_is_described(self) -> "DeliverySettings":
         if self.channel == "smtp" and self.smtp is None:
             raise ValueError('smtp: missing; channel "smtp" needs a [delivery.smtp] table with a host')
         if self.channel == "notify" and self.notify is None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from monitor.config.delivery_settings import Delivery, People, Team, teams_differ
+from monitor.config.delivery_settings import DeliverySettings, People, Team, teams_differ
 from monitor.config.escalation_settings import Digests, EscalationSettings
 from monitor.config.fields import DatabaseUrl, File, Folder, Line, Located, Table, check_case_url
 from monitor.config.retention_settings import Retention
@@ -111,7 +111,7 @@ class Config(Table):
     sources: Annotated[tuple[Source, ...], Field(min_length=1), AfterValidator(sources_fit)]
     people: People = People()
     teams: Annotated[tuple[Team, ...], AfterValidator(teams_differ)] = ()
-    delivery: Delivery = Delivery()
+    delivery: DeliverySettings = DeliverySettings()
     lists: Lists = Lists()
     report: ReportSettings = ReportSettings()
     digests: Digests = Digests()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from monitor.delivery.envelope import Envelope, Receipt
 
 if TYPE_CHECKING:
-    from monitor.config.delivery_settings import Delivery
+    from monitor.config.delivery_settings import DeliverySettings
 
 
 class Tracing(Protocol):
@@ -51,7 +51,7 @@ class Channel(Protocol):
         """Let go of any connection; a later message makes a new one."""
 
 
-def open_channel(delivery: "Delivery", data_folder: Path, environ: Mapping[str, str]) -> Channel:
+def open_channel(delivery: "DeliverySettings", data_folder: Path, environ: Mapping[str, str]) -> Channel:
     """The channel the config names; close it when done. Nothing is connected before the first message.
 
     Raises ``Problems`` when something it needs (a variable, a key, a certificate file) is not there.

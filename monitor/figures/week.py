@@ -73,8 +73,10 @@ def gather(
     since: dt.date,
     teams: Collection[str] | None = None,
 ) -> Week:
-    """Return what is unresolved and what happened after ``since``; of ``teams`` only, if given. Reads ``flag_line``."""
-    out_of_sight.find_people(workspace, store, "flag_line", as_at)
+    """Return what is unresolved and what happened after ``since``; of ``teams`` only, if given.
+
+    Reads ``flag_line`` and ``out_of_sight``.
+    """
     sight = out_of_sight.count_lines(workspace, as_at, teams).values()
     named = {"teams": list(teams or ()), "all_teams": teams is None, "since": since}
     flags = workspace.execute(TEAMS, named).fetchall()

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from monitor.caseload import departures, removed_people
 from monitor.config.escalation_settings import latest
 from monitor.config.settings import Config, read_restricted
-from monitor.figures import measures
+from monitor.figures import measures, out_of_sight
 from monitor.figures.week import gather
 from monitor.flags import coming_due, decision_lists, life
 from monitor.gate.surges import count_waiting
@@ -257,12 +257,14 @@ def _draft_summaries(
 ) -> None:
     """Draft the weekly summary of each head who has had none this week."""
     heads = {**night.routes.headed, **({night.routes.head: ()} if night.routes.head else {})}
-    for address, teams in heads.items():
-        told = basis.told_to(address)
-        if told.is_due("summary", night.summary_from):
-            since = told.parts.get("summary") or night.as_at - dt.timedelta(7)
-            week = gather(workspace, store, night.as_at, since, teams or None)
-            drafts[address].add(compose_head(address, teams, week, night, perhaps_had=told.perhaps_had))
+    due = [address for address in heads if basis.told_to(address).is_due("summary", night.summary_from)]
+    if due:
+        out_of_sight.find_people(workspace, store, "flag_line", night.as_at)
+    for address in due:
+        told, teams = basis.told_to(address), heads[address]
+        since = told.parts.get("summary") or night.as_at - dt.timedelta(7)
+        week = gather(workspace, store, night.as_at, since, teams or None)
+        drafts[address].add(compose_head(address, teams, week, night, perhaps_had=told.perhaps_had))
 
 
 def _drop_unknown_ends(lines: Sequence[FlagLine], told: Told) -> list[FlagLine]:
