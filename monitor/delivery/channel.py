@@ -1,4 +1,4 @@
-"""How messages leave: one small interface, and one small module for each way."""
+"""The interface of a way for messages to leave; each way is one module."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from monitor.delivery.envelope import Envelope, Receipt
+from monitor.delivery.folder import FolderChannel
+from monitor.delivery.smtp import SmtpChannel
 
 if TYPE_CHECKING:
     from monitor.config.delivery_settings import DeliverySettings
@@ -16,7 +18,7 @@ class Tracing(Protocol):
 
     @property
     def ask_after(self) -> timedelta:
-        """How long after an attempt whose result is unknown the service may be asked about it."""
+        """How long to wait after an attempt whose result is unknown before the service is asked about it."""
 
     def look_up(self, key: str) -> Receipt | None:
         """What the service has under this key, or None if it knows of no such message; raises ``DeliveryError``."""
@@ -52,18 +54,15 @@ class Channel(Protocol):
 
 
 def open_channel(delivery: "DeliverySettings", data_folder: Path, environ: Mapping[str, str]) -> Channel:
-    """The channel the config names; close it when done. Nothing is connected before the first message.
+    """Open the channel the config names; close it when done. Nothing is connected before the first message.
 
     Raises ``Problems`` when something it needs (a variable, a key, a certificate file) is not there.
     """
     if delivery.channel == "smtp" and delivery.smtp is not None:
-        from monitor.delivery.smtp import SmtpChannel
-
         return SmtpChannel(delivery.smtp, environ)
     if delivery.channel == "notify" and delivery.notify is not None:
+        # An HTTP client and its tokens take long to load, and only this channel needs them.
         from monitor.delivery.notify import NotifyChannel
 
         return NotifyChannel(delivery.notify, environ)
-    from monitor.delivery.folder import FolderChannel
-
     return FolderChannel(data_folder / "outbox")

@@ -315,8 +315,8 @@ def _rows(night: MessageContext, account: NightAccount) -> tuple[RuleRow, ...]:
 
 def _caveats(account: NightAccount) -> tuple[str, ...]:
     """What to know of the sources behind tonight's breaches, each thing once."""
-    found = [one for rule, each in account.totals.items() if each.breach for one in account.caveats.get(rule, ())]
-    return tuple(dict.fromkeys(found))
+    rules = (rule for rule, counts in account.totals.items() if counts.breach)
+    return tuple(dict.fromkeys(caveat for rule in rules for caveat in account.caveats.get(rule, ())))
 
 
 def _most_first(counts: Mapping[str, int]) -> tuple[tuple[str, int], ...]:

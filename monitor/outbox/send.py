@@ -62,7 +62,7 @@ def deliver_due(
     ``hurried``: do not wait for the time at which a failed one would be tried again. One message's failure leaves the
     others alone; where the channel itself cannot be used, the rest stay as they are.
     """
-    delivery = Delivery(database, channel, config, clock)
+    delivery = DeliveryRound(database, channel, config, clock)
     tried: set[int] = set()
     try:
         delivery.resolve_open()
@@ -86,7 +86,7 @@ def _due(now: dt.datetime, *, hurried: bool) -> Select[Any]:
     return select(_message.c.id).where(*ripe, *(() if hurried else (waited,))).order_by(_message.c.id)
 
 
-class Delivery:
+class DeliveryRound:
     """One delivery under way: what became of its messages so far, and whether the channel can still be used."""
 
     def __init__(self, database: Database, channel: Channel, config: "Config", clock: Clock) -> None:
