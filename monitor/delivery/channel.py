@@ -21,10 +21,10 @@ class Tracing(Protocol):
         """How long to wait after an attempt whose result is unknown before the service is asked about it."""
 
     def look_up(self, key: str) -> Receipt | None:
-        """What the service has under this key, or None if it knows of no such message; raises ``DeliveryError``."""
+        """Return what the service has under this key, None if it knows no such message; raises ``DeliveryError``."""
 
     def ask(self, receipt: str) -> str | None:
-        """The final state of a message, in Notify's words, or None if there is none yet; raises ``DeliveryError``."""
+        """Return the final state of a message, in Notify's words, None if there is none yet; raises ``DeliveryError``."""
 
 
 class Channel(Protocol):
@@ -50,7 +50,7 @@ class Channel(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of any connection; a later message makes a new one."""
+        """Close any connection; a later message makes a new one."""
 
 
 def open_channel(delivery: "DeliverySettings", data_folder: Path, environ: Mapping[str, str]) -> Channel:

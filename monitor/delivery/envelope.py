@@ -51,7 +51,7 @@ class Receipt:
 
 
 def build_mail(envelope: Envelope) -> EmailMessage:
-    """The message with a text and an HTML part, as 7-bit lines that no server needs to change.
+    """Build the message with a text and an HTML part, as 7-bit lines that no server needs to change.
 
     Raises a permanent ``DeliveryError`` for an address or subject that could begin another header.
     """
@@ -95,5 +95,5 @@ def check_addressed(envelope: Envelope) -> None:
 
 
 def _with_line_feeds(content: str) -> bytes:
-    """One kind of line end, which the message's policy then writes as the wire wants it."""
+    """Write one kind of line end, which the message's policy then writes as the wire wants it."""
     return (content.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n") + "\n").encode()

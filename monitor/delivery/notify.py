@@ -152,7 +152,7 @@ class NotifyChannel:
         return request
 
     def _list(self, envelope: Envelope) -> dict[str, Any] | str:
-        """The list as a file that Notify keeps behind a link; words instead where there is none, or too much of it."""
+        """Return the list as a file that Notify keeps behind a link; words where there is none, or too much of it."""
         if envelope.attached is None:
             return "No list goes with this message."
         content = envelope.attached.encode("utf-8-sig")
@@ -191,7 +191,7 @@ class NotifyChannel:
             raise DeliveryError(f"{PLACE}: {fault}", stops=True) from None
 
     def _refused(self, answer: httpx.Response) -> DeliveryError:
-        """What an answer that is not a success means; Notify's own words go no further than ``REMEDIES``."""
+        """Return what an answer that is not a success means; Notify's own words go no further than ``REMEDIES``."""
         status, kinds = answer.status_code, _kinds(answer)
         if not kinds or status >= 500 or status not in (400, 401, 403, 429):
             return _odd(answer)
@@ -207,7 +207,7 @@ class NotifyChannel:
 
 
 def _read_key(settings: "Notify", environ: Mapping[str, str]) -> tuple[str, str]:
-    """The service's id and the secret to sign with."""
+    """Return the service's id and the secret to sign with."""
     if settings.api_key_env is not None:
         place, key = "delivery.notify.api_key_env", environ.get(settings.api_key_env, "").strip()
         if not key:
@@ -243,7 +243,7 @@ def _unreachable() -> DeliveryError:
 
 
 def _odd(answer: httpx.Response) -> DeliveryError:
-    """An answer that is not in Notify's own form comes from something before it, or from an outage."""
+    """Return the fault of an answer not in Notify's form, which comes from something before it, or from an outage."""
     return DeliveryError(f"{PLACE}: out of order (answered {answer.status_code}); it will be tried again", stops=True)
 
 
@@ -258,7 +258,7 @@ def _errors(answer: httpx.Response) -> list[Mapping[str, Any]]:
 
 
 def _kinds(answer: httpx.Response) -> list[str]:
-    """The kinds of what went wrong; empty where the answer is not in Notify's form."""
+    """Return the kinds of what went wrong; empty where the answer is not in Notify's form."""
     return [re.sub(r"[^A-Za-z]", "", one["error"])[:40] for one in _errors(answer)]
 
 

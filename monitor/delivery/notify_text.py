@@ -17,7 +17,7 @@ ADDRESS = re.compile(r"(https?://\S+)")
 
 
 def write_for_notify(text: str, width: int) -> str:
-    """``text``, wrapped at ``width`` columns, for a personalisation value of an e-mail template."""
+    """Write ``text``, wrapped at ``width`` columns, for a personalisation value of an e-mail template."""
     written: list[str] = []
     in_list = False
     for indent, bullet, line in _join(_find_headings(text.splitlines()), width):
@@ -81,7 +81,7 @@ def _goes_on(held: tuple[int, str, str], last: str, block: tuple[int, str, str],
 
 
 def _escape(line: str) -> str:
-    """Characters that are markup to Notify, as themselves; web addresses are left alone, for it makes links of them."""
+    """Escape characters that are markup to Notify; web addresses are left alone, because it makes links of them."""
     parts = ADDRESS.split(line)
     parts[::2] = [re.sub(r"([\\\[\]])", r"\\\1", part) for part in parts[::2]]
     whole = "".join(parts)

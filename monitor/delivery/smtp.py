@@ -49,7 +49,7 @@ class SmtpChannel:
         self._unusable: str | None = None
 
     def send(self, envelope: Envelope) -> Receipt:
-        """The server's answer to the message; raises ``DeliveryError``.
+        """Return the server's answer to the message; raises ``DeliveryError``.
 
         Permanent: the server refused this message outright (5xx). Ambiguous: the whole message had gone when
         the connection was lost, so it may have been accepted. It stops the rest where the server cannot be used, or
@@ -149,7 +149,7 @@ class SmtpChannel:
         return _explain_unreachable(fault)
 
     def _open_message(self, connection: smtplib.SMTP, envelope: Envelope, size: int) -> tuple[Step, int, bytes]:
-        """Everything up to the server's leave to send the content: 354, or the answer that refused it, and to what."""
+        """Send all before the content; return the server's leave (354), or the answer that refused it, and to what."""
         step: Step = "sender"
         limit = connection.esmtp_features.get("size", "")
         if limit.isdigit() and 0 < int(limit) < size:
@@ -190,7 +190,7 @@ class SmtpChannel:
         )
 
     def _refused(self, step: Step, code: int, answer: bytes) -> DeliveryError:
-        """The server's no. Only its numbers are kept: its words may hold an address.
+        """Return the server's no as a fault. Only its numbers are kept: its words may hold an address.
 
         A full mailbox is emptied one day, whatever the first digit says. A sender refused is refused in every message.
         """
@@ -232,7 +232,7 @@ def _explain_unreachable(fault: OSError) -> str:
 
 
 def _status(code: int, answer: bytes) -> str:
-    """The reply's code with its enhanced status, as in "550 5.1.1"."""
+    """Return the reply's code with its enhanced status, as in "550 5.1.1"."""
     enhanced = re.match(rb"[245]\.\d{1,3}\.\d{1,3}", answer)
     return f"{code} {enhanced.group().decode()}" if enhanced else str(code)
 
@@ -256,7 +256,7 @@ def _read_login(settings: "Smtp", environ: Mapping[str, str]) -> Login | None:
 
 
 def _trust(settings: "Smtp") -> ssl.SSLContext:
-    """Verified TLS 1.2 or later; with ``ca_file``, only what that authority has signed."""
+    """Return verified TLS 1.2 or later; with ``ca_file``, only what that authority has signed."""
     try:
         context = ssl.create_default_context(cafile=settings.ca_file)
     except OSError:

@@ -239,7 +239,7 @@ def compose_analyst(
 def compose_refused(
     recipient: str, night: MessageContext, why: Literal["refused", "unreadable", "failed"], reasons: Sequence[str]
 ) -> RefusedDigest:
-    """What the analyst is told of a night the gate refused, whose source was unreadable, or that failed."""
+    """Return what the analyst is told of a night the gate refused, whose source was unreadable, or that failed."""
     return RefusedDigest(recipient, night, why, tuple(reasons))
 
 
@@ -271,7 +271,7 @@ def _list_not_assessed(night: MessageContext) -> tuple[NotRun, ...]:
 
 
 def _name(people: Iterable[str], night: MessageContext, recipient: str) -> Named:
-    """The first 20 by id; nobody on the restricted list, unless this is the head of service."""
+    """Name the first 20 by id; nobody on the restricted list, unless this is the head of service."""
     people = tuple(people)
     hidden = _hidden_from(recipient, night)
     shown = [person for person in people if person not in hidden]
@@ -295,7 +295,7 @@ def _hidden_from(recipient: str, night: MessageContext) -> frozenset[str]:
 
 
 def _rows(night: MessageContext, account: NightAccount) -> tuple[RuleRow, ...]:
-    """Every rule that was asked, most breaches first."""
+    """Return every rule that was asked, most breaches first."""
     rows = [
         RuleRow(
             rule,
@@ -314,7 +314,7 @@ def _rows(night: MessageContext, account: NightAccount) -> tuple[RuleRow, ...]:
 
 
 def _caveats(account: NightAccount) -> tuple[str, ...]:
-    """What to know of the sources behind tonight's breaches, each thing once."""
+    """Return what to know of the sources behind tonight's breaches, each thing once."""
     rules = (rule for rule, counts in account.totals.items() if counts.breach)
     return tuple(dict.fromkeys(caveat for rule in rules for caveat in account.caveats.get(rule, ())))
 

@@ -36,10 +36,10 @@ class Notice:
 def compose_alarm(
     analyst: str, night: MessageContext, matter: Matter, reasons: Sequence[str], *, repeat: bool = False
 ) -> Notice:
-    """What the analyst is told when the database cannot be used to tell it, or when the service itself is amiss."""
+    """Return what the analyst is told when the database cannot be used to tell it, or the service is amiss."""
     return Notice(analyst, night, matter, tuple(reasons), repeat=repeat)
 
 
 def compose_outage(recipients: Sequence[str], night: MessageContext, since: dt.date) -> list[Notice]:
-    """The one line to everyone who leads or heads a team, that no night has been accepted since a date."""
+    """Return the one line to everyone who leads or heads a team, that no night has been accepted since a date."""
     return [Notice(recipient, night, "outage", since=since) for recipient in recipients]

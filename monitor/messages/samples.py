@@ -159,7 +159,7 @@ def _others() -> Iterator[Digest]:
 
 
 def make() -> list[Digest]:
-    """One or more of every kind of message."""
+    """Make one or more of every kind of message."""
     return [*_leads(), *_others()]
 
 

@@ -98,7 +98,7 @@ def _end(store: Connection, message: Any, state: str, why: str, now: dt.datetime
 
 
 def record(store: Connection, kind: str, why: str, now: dt.datetime, detail: dict[str, Any]) -> None:
-    """An event that is about no young person."""
+    """Record an event that is about no young person."""
     day = london_date(now)
     events.record(store, [events.Event(kind, why=why, detail=detail)], as_at=day, recorded_at=now)
 

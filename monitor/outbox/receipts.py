@@ -92,7 +92,7 @@ def record_state(
 
 
 def find_newer(store: Connection, message: Any) -> bool:
-    """Whether the same reader has been written a later digest of the same kind."""
+    """Return whether the same reader has been written a later digest of the same kind."""
     if message.kind not in DIGESTS:
         return False
     newer = select(_message.c.id).where(
