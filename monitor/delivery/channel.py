@@ -24,7 +24,7 @@ class Tracing(Protocol):
         """Return what the service has under this key, None if it knows no such message; raises ``DeliveryError``."""
 
     def ask(self, receipt: str) -> str | None:
-        """Return the final state of a message, in Notify's words, None if there is none yet; raises ``DeliveryError``."""
+        """Return the final state of a message in Notify's words, None if there is none; raises ``DeliveryError``."""
 
 
 class Channel(Protocol):
