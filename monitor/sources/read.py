@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from monitor.catalogue.headings import LIST_9, SUPPLEMENT, match_headings
 from monitor.errors import MonitorError, SourceError
 from monitor.files import make_private_folder
+from monitor.sample.list_9 import write_sample
+from monitor.sample.supplement import write_sample_supplement
 from monitor.sources import delimited, oc3, spreadsheet
 from monitor.sources.extract import Extract, Loaded, SourceContext
 from monitor.workdays import LONDON
@@ -88,11 +90,7 @@ def _load_remote(source: "Source", workspace: Workspace, table: str, context: So
 
 
 def _sample(source: "Source", context: SourceContext) -> Path:
-    if source.is_sample_supplement:
-        from monitor.sample.supplement import write_sample_supplement as write  # xlsxwriter is slow to load
-    else:
-        from monitor.sample.list_9 import write_sample as write
-
+    write = write_sample_supplement if source.is_sample_supplement else write_sample
     name = "supplement" if source.is_sample_supplement else "list-9"
     path = context.data_folder / "sample" / f"{name}-{context.as_at}.xlsx"
     try:
