@@ -1,6 +1,8 @@
 """The configuration: read whole, every mistake named at once."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -13,6 +15,7 @@ from monitor.config.settings import Config, load_config, read_restricted, shippe
 from monitor.errors import Problems
 from monitor.store.location import locate
 
+LOADED = "import sys, monitor.config.settings; print(*sorted({'duckdb', 'sqlglot'} & set(sys.modules)))"
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 
 SMALLEST = """
@@ -21,6 +24,12 @@ name = "caseload"
 kind = "annex-a-list-9"
 path = "list-9.xlsx"
 """
+
+
+def test_the_settings_are_read_without_the_slow_libraries() -> None:
+    loaded = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
+
+    assert loaded.stdout.strip() == ""
 
 
 def write(folder: Path, text: str) -> Path:

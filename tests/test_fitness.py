@@ -185,7 +185,7 @@ def test_a_rule_that_cannot_fire_is_never_shown_as_no_breaches(
     council = Council(tmp_path, settings='rules = ["own"]')
 
     night = council.night(council.clock.date(), crowd(5))
-    terminal.show_night(night, load_config(council.config_path))
+    terminal.print_night(night, load_config(council.config_path))
 
     out = capsys.readouterr().out
     (row,) = [line for line in out.splitlines() if line.split()[:1] == ["own"]]

@@ -56,7 +56,7 @@ app.add_typer(rule_commands.rules_app, name="rules")
 
 def main() -> None:
     """Run the command line; a ``MonitorError`` is shown without a traceback and sets the exit code."""
-    # Whatever a library leaves behind, too, is nobody else's to read.
+    # Files made by libraries must be private too.
     os.umask(0o077)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

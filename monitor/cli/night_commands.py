@@ -40,8 +40,8 @@ def run(
     with terminal.progress() as say:
         night = run_night(settings, request, Tools(now, os.environ, say), wait_seconds=wait)
     if steps:
-        terminal.show_steps(night.steps)
-    terminal.show_night(night, settings)
+        terminal.print_steps(night.steps)
+    terminal.print_night(night, settings)
     raise typer.Exit(night.exit_code)
 
 
@@ -63,8 +63,8 @@ def deliver(
     with working_store(locate_database(settings), wait_seconds=wait) as database:
         received = poll_receipts(database, channel, settings, clock=now)
         delivered = deliver_due(database, channel, settings, clock=now, hurried=hurried)
-    terminal.show_receipts(received)
-    terminal.show_delivery(delivered)
+    terminal.print_receipts(received)
+    terminal.print_delivery(delivered)
     raise typer.Exit(0 if delivered.all_went and not received.failed else 1)
 
 
@@ -75,7 +75,7 @@ def check(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
     from monitor.cli import check, terminal
 
     report = check.check(settings, as_at=today(), environ=os.environ)
-    terminal.show_check(report, as_json=as_json)
+    terminal.print_check(report, as_json=as_json)
     raise typer.Exit(report.exit_code)
 
 

@@ -62,7 +62,7 @@ def measures(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
     if as_json:
         terminal.print_json(figures.as_dict(nights, account))
     else:
-        terminal.show_measures(account)
+        terminal.print_measures(account)
 
 
 def explain(
@@ -89,7 +89,7 @@ def explain(
         )
     if rule is not None:
         account = narrow(account, rule)
-    terminal.show_person(account, restricted=person in read_restricted(settings.restricted), as_json=as_json)
+    terminal.print_person(account, restricted=person in read_restricted(settings.restricted), as_json=as_json)
 
 
 def backtest(
@@ -128,7 +128,7 @@ def backtest(
         say("Replaying the kept nights")
         merged = read_merged(settings.merged_ids)
         found = replaying.replay(question, nights, routes, merged=merged)
-    terminal.show_replay(found, as_json=as_json)
+    terminal.print_replay(found, as_json=as_json)
 
 
 def report(
@@ -146,7 +146,7 @@ def report(
     ] = None,
     team: Annotated[str | None, typer.Option(help="One team only, in any of its spellings.")] = None,
     board: Annotated[
-        bool, typer.Option("--board", help="The board's edition: no ids, and no number from which one under 5 follows.")
+        bool, typer.Option("--board", help="The board's edition: no ids, and no number from which one under 6 follows.")
     ] = False,
 ) -> None:
     """Write the oversight report: who is out of sight, since when, and what was done."""

@@ -14,7 +14,7 @@ def rules_list(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
     """Every rule: severity, basis, title."""
     from monitor.cli import terminal
 
-    terminal.show_rules(read_rulebook(config), as_json=as_json)
+    terminal.print_rules(read_rulebook(config), as_json=as_json)
 
 
 @rules_app.command("show")
@@ -24,7 +24,7 @@ def rules_show(
     """One rule in full: what it asks, why, its limits and its examples."""
     from monitor.cli import terminal
 
-    terminal.show_rule(read_rulebook(config).find(rule), as_json=as_json)
+    terminal.print_rule(read_rulebook(config).find(rule), as_json=as_json)
 
 
 @rules_app.command("test")
@@ -39,7 +39,7 @@ def rules_test(
 
     rulebook = read_rulebook(config, adjusted=False)
     rules = (rulebook.find(rule),) if rule else rulebook.rules
-    raise typer.Exit(terminal.show_examples(examples.run_rules(rules), as_json=as_json))
+    raise typer.Exit(terminal.print_examples(examples.run_rules(rules), as_json=as_json))
 
 
 @rules_app.command("map")
@@ -51,4 +51,4 @@ def rules_map(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
 
     folders = (shipped("rules"),) if config == CONFIG and not config.exists() else load(config).rule_folders()
     off = read_rulebook(config).switched_off
-    terminal.show_map(report_map.draw(read_rulebook(config, adjusted=False), folders, off), as_json=as_json)
+    terminal.print_map(report_map.draw(read_rulebook(config, adjusted=False), folders, off), as_json=as_json)

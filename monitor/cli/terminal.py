@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from monitor.night.context import NightOutcome
     from monitor.outbox.receipts import Received
     from monitor.outbox.send import Delivered
-    from monitor.record.backtest import Replay
-    from monitor.record.explain import Explanation
+    from monitor.record.backtest import NightReplayed, Replay
+    from monitor.record.explain import Explanation, RuleAnswer
     from monitor.rulebook.examples import Result
     from monitor.rulebook.report_map import Paragraph
     from monitor.rulebook.rule_file import Rule
@@ -75,7 +75,7 @@ def print_rows(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     _console().print(table)
 
 
-def show_steps(steps: "Iterable[Step]") -> None:
+def print_steps(steps: "Iterable[Step]") -> None:
     """Print the pipeline of a night, a step a line, with the tables that each reads, changes, makes and drops."""
     for step in steps:
         tables = {"reads": step.reads, "changes": step.changes, "makes": step.makes, "drops": step.drops}
@@ -83,7 +83,7 @@ def show_steps(steps: "Iterable[Step]") -> None:
         _console().print(Text(f"{step.name}: {said or 'reads no table'}"), soft_wrap=True)
 
 
-def show_night(night: "NightOutcome", config: "Config") -> None:
+def print_night(night: "NightOutcome", config: "Config") -> None:
     """The closing account: what was asked, what came of it, what could not be judged, where the files are."""
     console = _console()
     console.print(f"[bold]Night of {write_date(night.as_at)}[/bold]: {OUTCOMES[night.outcome]}")
@@ -163,7 +163,7 @@ def _print_messages(console: Console, night: "NightOutcome", config: "Config") -
     if night.outcome == "rehearsed":
         console.print(f"{write_count(night.messages, 'message')} would be sent")
         return
-    show_delivery(night.delivered)
+    print_delivery(night.delivered)
     if night.delivered.delivered and config.delivery.channel == "folder":
         console.print(Text(f"Messages are in {config.data_folder / 'outbox'}"))
     if night.lists:
@@ -174,7 +174,7 @@ def _print_messages(console: Console, night: "NightOutcome", config: "Config") -
         console.print(Text(night.report_fault, style="red"))
 
 
-def show_receipts(received: "Received") -> None:
+def print_receipts(received: "Received") -> None:
     """Nothing, where no receipt was waited for."""
     console = _console()
     found = (("arrived", received.delivered), ("did not arrive", received.failed), ("not known yet", received.awaited))
@@ -184,7 +184,7 @@ def show_receipts(received: "Received") -> None:
         console.print(Text(f"  {problem}", style="red"))
 
 
-def show_delivery(delivered: "Delivered") -> None:
+def print_delivery(delivered: "Delivered") -> None:
     console = _console()
     console.print(f"{write_count(delivered.delivered, 'message')} delivered", end="")
     others = (
@@ -198,7 +198,7 @@ def show_delivery(delivered: "Delivered") -> None:
         console.print(Text(f"  {problem}", style="red"))
 
 
-def show_check(report: "CheckReport", *, as_json: bool) -> None:
+def print_check(report: "CheckReport", *, as_json: bool) -> None:
     if as_json:
         print_json(report.as_dict())
         return
@@ -212,7 +212,7 @@ def show_check(report: "CheckReport", *, as_json: bool) -> None:
     console.print("[bold]Ready[/bold]" if not report.problems else "[bold red]Not ready[/bold red]")
 
 
-def show_measures(account: "Measures") -> None:
+def print_measures(account: "Measures") -> None:
     """Each figure with its denominator and who is not told, and the days that clearing took."""
     console = _console()
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
@@ -233,7 +233,7 @@ def show_measures(account: "Measures") -> None:
         console.print(f"{each.rule}: {days} to clear (median of {each.cleared:,}); {each.unresolved:,} standing")
 
 
-def show_rules(rulebook: "Rulebook", *, as_json: bool) -> None:
+def print_rules(rulebook: "Rulebook", *, as_json: bool) -> None:
     if as_json:
         print_json([_rule_row(rule) for rule in rulebook.rules])
         return
@@ -261,7 +261,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def show_rule(rule: "Rule", *, as_json: bool) -> None:
+def print_rule(rule: "Rule", *, as_json: bool) -> None:
     if as_json:
         print_json({**_rule_row(rule), "text": rule.as_written})
         return
@@ -270,7 +270,7 @@ def show_rule(rule: "Rule", *, as_json: bool) -> None:
     console.print(Text(rule.as_written))
 
 
-def show_examples(results: Sequence["Result"], *, as_json: bool) -> int:
+def print_examples(results: Sequence["Result"], *, as_json: bool) -> int:
     """Print the failures, each with expected, got and the row; the exit code."""
     failed = [result for result in results if result.got != result.expected]
     if as_json:
@@ -292,7 +292,7 @@ def show_examples(results: Sequence["Result"], *, as_json: bool) -> int:
     return 1 if failed else 0
 
 
-def show_map(paragraphs: Sequence["Paragraph"], *, as_json: bool) -> None:
+def print_map(paragraphs: Sequence["Paragraph"], *, as_json: bool) -> None:
     if as_json:
         print_json([one.as_dict() for one in paragraphs])
         return
@@ -309,8 +309,8 @@ def show_map(paragraphs: Sequence["Paragraph"], *, as_json: bool) -> None:
             console.print(Text(f"  not asked: {what}: {why}", style="dim"))
 
 
-def show_replay(replay: "Replay", *, as_json: bool) -> None:
-    """What the rule would have done night by night, and who would have been told; no person is named."""
+def print_replay(replay: "Replay", *, as_json: bool) -> None:
+    """Print what the rule would have done night by night, and who would have been told; no person is named."""
     if as_json:
         print_json(replay.as_dict())
         return
@@ -318,28 +318,33 @@ def show_replay(replay: "Replay", *, as_json: bool) -> None:
     console.print(f"[bold]{replay.rule.id}[/bold]: {replay.rule.title}")
     for name, limit in replay.as_dict()["limits"].items():
         console.print(Text(f"  {name} = {limit}"))
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("Night")
-    for heading in ("new", "newly held", "released", "resolved", "open", "held"):
-        table.add_column(heading, justify="right")
-    for night in replay.nights:
-        moved = [night.changes.get(change, 0) for change in ("opened", "held", "released", "resolved")]
-        table.add_row(
-            str(night.as_at), *(str(figure or "") for figure in moved), str(night.open), str(night.held or "")
-        )
-    console.print(table)
+    _print_replayed(console, replay.nights)
     for night in replay.left_out:
         console.print(Text(f"{night.as_at}: {night.why_not}", style="red"))
     churn = "" if replay.churn is None else f"; {replay.churn:.1%} of open flags opened or resolved a night"
     console.print(f"{write_count(len(replay.flags), 'flag')}, {replay.back_again} of them back again{churn}")
     console.print("Who would have been told of new flags:" if replay.told else "Nobody would have been told anything")
-    for one in replay.told:
-        team = f'team "{one.team}"' if one.team else "no team"
-        console.print(Text(f"  {one.address}: {team}: {write_people(one.people)}, {write_count(one.flags, 'flag')}"))
+    for reader in replay.told:
+        team = f'team "{reader.team}"' if reader.team else "no team"
+        many = f"{write_people(reader.people)}, {write_count(reader.flags, 'flag')}"
+        console.print(Text(f"  {reader.address}: {team}: {many}"))
 
 
-def show_person(account: "Explanation", *, restricted: bool, as_json: bool) -> None:
-    """What the rules say of one person, and what is held about them."""
+def _print_replayed(console: Console, nights: Sequence["NightReplayed"]) -> None:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Night")
+    for heading in ("new", "newly held", "released", "resolved", "open", "held"):
+        table.add_column(heading, justify="right")
+    for night in nights:
+        moved = [night.changes.get(change, 0) for change in ("opened", "held", "released", "resolved")]
+        table.add_row(
+            str(night.as_at), *(str(figure or "") for figure in moved), str(night.open), str(night.held or "")
+        )
+    console.print(table)
+
+
+def print_person(account: "Explanation", *, restricted: bool, as_json: bool) -> None:
+    """Print what the rules say of one person, and what is held about them."""
     if restricted:
         Console(stderr=True).print("On the restricted list: to be shown to nobody but the head of service")
     if as_json:
@@ -347,38 +352,50 @@ def show_person(account: "Explanation", *, restricted: bool, as_json: bool) -> N
         return
     console = _console()
     console.print(Text(f"{account.person_id}, as at {account.as_at}, from {account.source}", style="bold"))
-    for one in account.answers:
-        if one.outcome == "not applicable":
-            continue
-        console.print(Text(f"{one.rule}: {one.outcome}", style=COLOURS[one.severity] if one.because else "dim"), end="")
-        console.print(Text(f": {one.why}" if one.why else ""))
-        if one.outcome != "not asked":
-            console.print(Text("  " + ", ".join(f"{value.name} = {value.shown}" for value in one.values)))
-        due = f"Due on {write_date(one.due_on)}" if one.due_on else None
-        changed = "The rule has changed since that night" if one.changed_since else None
-        for said in (one.because, due, one.clears and f"Cleared by: {one.clears}", changed):
-            if said:
-                console.print(Text(f"  {said}"))
-    elsewhere = [one.rule for one in account.answers if one.outcome == "not applicable"]
+    elsewhere = [answer.rule for answer in account.answers if answer.outcome == "not applicable"]
+    for answer in account.answers:
+        if answer.outcome != "not applicable":
+            _print_answer(console, answer)
     if elsewhere:
         console.print(Text(f"not applicable: {', '.join(elsewhere)}", style="dim"))
+    _print_history(console, account)
+    _print_flags_of(console, account)
     _print_held(console, account)
 
 
-def _print_held(console: Console, account: "Explanation") -> None:
+def _print_answer(console: Console, answer: "RuleAnswer") -> None:
+    style = COLOURS[answer.severity] if answer.because else "dim"
+    console.print(Text(f"{answer.rule}: {answer.outcome}", style=style), end="")
+    console.print(Text(f": {answer.why}" if answer.why else ""))
+    if answer.outcome != "not asked":
+        console.print(Text("  " + ", ".join(f"{value.name} = {value.shown}" for value in answer.values)))
+    due = f"Due on {write_date(answer.due_on)}" if answer.due_on else None
+    changed = "The rule has changed since that night" if answer.changed_since else None
+    for line in (answer.because, due, answer.clears and f"Cleared by: {answer.clears}", changed):
+        if line:
+            console.print(Text(f"  {line}"))
+
+
+def _print_history(console: Console, account: "Explanation") -> None:
     console.print(Text("What has happened", style="bold"))
     for event in account.events or [{"as_at": "", "kind": "nothing yet"}]:
         about = ": ".join(str(event[key]) for key in ("rule", "why") if event.get(key))
         console.print(Text(f"  {event['as_at']}  {event['kind']}" + (f"  {about}" if about else "")))
+
+
+def _print_flags_of(console: Console, account: "Explanation") -> None:
     console.print(Text("Flags that stand", style="bold"))
     standing = [flag for flag in account.flags if flag["resolved_on"] is None]
     for flag in standing:
         held = f"; held since {flag['held_since']}: {flag['held_why']}" if flag["held_since"] else ""
         console.print(Text(f"  {flag['rule']} ({flag['severity']}) since {flag['opened_on']}{held}"))
-        for said in account.decisions(flag["id"]):
-            console.print(Text(f"    {said}"))
+        for line in account.decisions(flag["id"]):
+            console.print(Text(f"    {line}"))
     if not standing:
         console.print("  none")
+
+
+def _print_held(console: Console, account: "Explanation") -> None:
     console.print(Text("Messages that name them", style="bold"))
     for message in account.messages:
         console.print(Text(f"  {message['as_at']}  {message['recipient']}  {message['kind']}  {message['state']}"))

@@ -138,10 +138,14 @@ def sources_fit(sources: tuple[Source, ...]) -> tuple[Source, ...]:
         raise ValueError("none says who is on the caseload; add one whose role is not detail")
     if sum(source.kind == "care-history" for source in sources) > 1:
         raise ValueError("two are care histories; keep one")
+    _check_preferred(sources)
+    return sources
+
+
+def _check_preferred(sources: tuple[Source, ...]) -> None:
     preferred: dict[str, str] = {}
     for source in sources:
         for column in source.prefer:
             if column in preferred:
                 raise ValueError(f'"{preferred[column]}" and "{source.name}" both prefer {column}; only one source can')
             preferred[column] = source.name
-    return sources

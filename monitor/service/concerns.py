@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from monitor.config.settings import Config
 from monitor.service.due import SETTLED_WITHIN
-from monitor.service.status import ServiceStatus
+from monitor.service.status import NightAttempt, ServiceStatus
 from monitor.store.database import HEAD
 from monitor.words import write_count, write_date, write_people
 
@@ -53,16 +53,7 @@ def _judge_database(fault: str | None, version: str | None, standing: ServiceSta
 def _judge_nights(standing: ServiceStatus) -> list[Concern]:
     if not standing.database.is_current:
         return []
-    found = []
-    newest = standing.nights[0] if standing.nights else None
-    is_done = newest is not None and standing.last_accepted is not None and newest.as_at <= standing.last_accepted
-    if newest is not None and newest.state in ("refused", "failed") and not is_done:
-        why = (newest.reason or "").partition("\n")[0]
-        what = f"the last attempt, for {write_date(newest.as_at)}, {_ended(newest.state)}" + (f": {why}" if why else "")
-        found.append(Concern("night", what, "put that right, then: monitor run"))
-    elif newest is not None and newest.state == "running" and standing.at - newest.began_at > LONGEST_NIGHT:
-        what = f"the night of {write_date(newest.as_at)} began {ago(standing.at - newest.began_at)} and has not ended"
-        found.append(Concern("night", what, "see whether it is still at work; if it was killed: monitor run"))
+    found = _judge_attempt(standing.nights[0], standing) if standing.nights else []
     if standing.last_accepted is None:
         found.append(Concern("night", "no night has been accepted yet", "run one: monitor run"))
     elif standing.missed:
@@ -72,8 +63,18 @@ def _judge_nights(standing: ServiceStatus) -> list[Concern]:
     return found
 
 
-def _ended(state: str) -> str:
-    return "was refused" if state == "refused" else "failed"
+def _judge_attempt(newest: NightAttempt, standing: ServiceStatus) -> list[Concern]:
+    day, age = write_date(newest.as_at), standing.at - newest.began_at
+    is_done = standing.last_accepted is not None and newest.as_at <= standing.last_accepted
+    if newest.state in ("refused", "failed") and not is_done:
+        why = (newest.reason or "").partition("\n")[0]
+        ended = "was refused" if newest.state == "refused" else "failed"
+        what = f"the last attempt, for {day}, {ended}" + (f": {why}" if why else "")
+        return [Concern("night", what, "put that right, then: monitor run")]
+    if newest.state == "running" and age > LONGEST_NIGHT:
+        what = f"the night of {day} began {ago(age)} and has not ended"
+        return [Concern("night", what, "see whether it is still at work; if it was killed: monitor run")]
+    return []
 
 
 def _judge_last_night(standing: ServiceStatus, config: Config) -> list[Concern]:

@@ -3,8 +3,9 @@
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, Row, and_, func, or_, select
 
 from monitor.config.settings import Config
 from monitor.flags.state import is_quarantined
@@ -48,6 +49,11 @@ def read(config: Config, database: Database, today: dt.date) -> Facts:
         )
 
 
+def _is_believed(night: Row[Any]) -> bool:
+    """Whether every rule could be asked, and the night was believed, or on request."""
+    return night.failed_rules in (None, "[]") and (night.verdict in ("trusted", None) or night.reason is not None)
+
+
 def _awaits_receipt() -> ColumnElement[bool]:
     """Taken by the transport, whose last word is still to come."""
     message = table_of(Message)
@@ -83,8 +89,7 @@ def read_outcome(database: Database, as_at: dt.date) -> Outcome:
             store.execute(select(func.count()).where(which, message.c.due_at < end)).scalar() or 0
             for which in (lost, _is_unsettled())
         )
-    in_doubt = night.verdict not in ("trusted", None) and night.reason is None
-    whole = not (night.failed_rules not in (None, "[]") or in_doubt or quarantined or unsettled or failed)
+    whole = _is_believed(night) and not (quarantined or unsettled or failed)
     counts = {
         "run": night.id,
         "as_at": as_at.isoformat(),
