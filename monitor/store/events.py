@@ -24,6 +24,14 @@ GENESIS = "0" * 64
 """The hash before the first event."""
 
 
+CHUNK = 1_000
+
+OUT_OF_LINE = (
+    "does not follow from the row before it: one of the two was changed, or rows between them were taken out or put in"
+)
+NOT_FIRST = "is not the first: rows before it were taken out, or it was changed"
+
+
 class ChainRow(NamedTuple):
     """One row of the chain. ``payload`` and ``salt`` are empty where a removal emptied it."""
 
@@ -37,14 +45,6 @@ class ChainRow(NamedTuple):
     salt: str | None
     commitment: str
     hash: str
-
-
-CHUNK = 1_000
-
-OUT_OF_LINE = (
-    "does not follow from the row before it: one of the two was changed, or rows between them were taken out or put in"
-)
-NOT_FIRST = "is not the first: rows before it were taken out, or it was changed"
 
 
 @dataclass(frozen=True)
@@ -86,26 +86,19 @@ def chain(previous: str, commitment: str) -> str:
 
 
 def head(store: Connection) -> str:
-    """The hash of the newest event."""
-    events = table_of(FlagEvent)
-    newest = select(events.c.hash).order_by(events.c.id.desc()).limit(1)
-    return store.execute(newest).scalar() or GENESIS
+    """Return the hash of the newest event."""
+    event = table_of(FlagEvent)
+    return store.execute(select(event.c.hash).order_by(event.c.id.desc()).limit(1)).scalar() or GENESIS
 
 
 def record(
-    store: Connection,
-    events: Iterable[Event],
-    *,
-    as_at: dt.date,
-    recorded_at: dt.datetime,
-    run_id: int | None = None,
+    store: Connection, events: Iterable[Event], *, as_at: dt.date, recorded_at: dt.datetime, run_id: int | None = None
 ) -> None:
     """Append ``events`` to the chain, inside the caller's transaction."""
     previous = head(store)
     rows = []
     for number, event in enumerate(events, start=next_id(store, FlagEvent)):
-        payload = _payload(event, as_at, recorded_at, run_id)
-        salt = secrets.token_hex(16)
+        payload, salt = _payload(event, as_at, recorded_at, run_id), secrets.token_hex(16)
         commitment = commit(salt, payload)
         previous = chain(previous, commitment)
         rows.append(
@@ -124,18 +117,8 @@ def walk(store: Connection) -> Iterator[ChainRow]:
 
 def _payload(event: Event, as_at: dt.date, recorded_at: dt.datetime, run_id: int | None) -> str:
     """Everything about the event as one canonical JSON text, so that no column can be changed unseen."""
-    content = {
-        "kind": event.kind,
-        "flag_id": event.flag_id,
-        "person_id": event.person_id,
-        "rule": event.rule,
-        "run_id": run_id,
-        "as_at": as_at.isoformat(),
-        "recorded_at": recorded_at.astimezone(dt.UTC).isoformat(),
-        "why": event.why,
-        "by": event.by,
-        **event.detail,
-    }
+    stamped = {"run_id": run_id, "as_at": as_at.isoformat(), "recorded_at": recorded_at.astimezone(dt.UTC).isoformat()}
+    content = {**vars(event), "detail": None, **stamped, **event.detail}
     return _ENCODER.encode({key: value for key, value in content.items() if value is not None})
 
 

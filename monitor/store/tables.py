@@ -25,6 +25,11 @@ class Instant(TypeDecorator[dt.datetime]):
         return value.replace(tzinfo=dt.UTC) if value else None
 
 
+def _one_where(name: str, *columns: str, where: str) -> Index:
+    """Return the index that lets no two of the rows that ``where`` chooses be alike in these columns."""
+    return Index(name, *columns, unique=True, sqlite_where=text(where), postgresql_where=text(where))
+
+
 class Run(SQLModel, table=True):
     """One night. ``state``: running, accepted, superseded (by a correction), refused, failed.
 
@@ -34,10 +39,7 @@ class Run(SQLModel, table=True):
     """
 
     __tablename__ = "run"
-    __table_args__ = (
-        Index("one_accepted_run_per_date", "as_at", unique=True, sqlite_where=text("state = 'accepted'"),
-              postgresql_where=text("state = 'accepted'")),
-    )  # fmt: skip
+    __table_args__ = (_one_where("one_accepted_run_per_date", "as_at", where="state = 'accepted'"),)
 
     id: int = Field(primary_key=True)
     as_at: dt.date = Field(index=True)
@@ -120,11 +122,10 @@ class Flag(SQLModel, table=True):
 
     __tablename__ = "flag"
     __table_args__ = (
-        Index("one_unresolved_flag", "person_id", "rule", unique=True,
-              sqlite_where=text("resolved_on IS NULL"), postgresql_where=text("resolved_on IS NULL")),
+        _one_where("one_unresolved_flag", "person_id", "rule", where="resolved_on IS NULL"),
         Index("flags_of_person", "person_id"),
         Index("flags_resolved", "resolved_on"),
-    )  # fmt: skip
+    )
 
     id: int = Field(primary_key=True)
     person_id: str
@@ -160,10 +161,9 @@ class Waiver(SQLModel, table=True):
 
     __tablename__ = "waiver"
     __table_args__ = (
-        Index("one_waiver_in_force", "person_id", "rule", unique=True,
-              sqlite_where=text("ended_on IS NULL"), postgresql_where=text("ended_on IS NULL")),
+        _one_where("one_waiver_in_force", "person_id", "rule", where="ended_on IS NULL"),
         Index("waivers_of_flag", "flag_id"),
-    )  # fmt: skip
+    )
 
     id: int = Field(primary_key=True)
     flag_id: int
@@ -272,10 +272,7 @@ class Message(SQLModel, table=True):
     """
 
     __tablename__ = "message"
-    __table_args__ = (
-        Index("messages_of_recipient", "recipient", "as_at"),
-        Index("messages_by_state", "state"),
-    )
+    __table_args__ = (Index("messages_of_recipient", "recipient", "as_at"), Index("messages_by_state", "state"))
 
     id: int = Field(primary_key=True)
     key: str = Field(unique=True)

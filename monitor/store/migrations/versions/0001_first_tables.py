@@ -14,19 +14,17 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "attempt",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("message_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column("message_id", sa.Integer(), nullable=False, index=True),
         sa.Column("channel", sa.String(), nullable=False),
         sa.Column("started_at", sa.DateTime(), nullable=False),
         sa.Column("finished_at", sa.DateTime()),
         sa.Column("outcome", sa.String()),
         sa.Column("detail", sa.Text()),
-        sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("ix_attempt_message_id", "attempt", ["message_id"])
     op.create_table(
         "flag",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Integer(), primary_key=True),
         sa.Column("person_id", sa.String(), nullable=False),
         sa.Column("rule", sa.String(), nullable=False),
         sa.Column("severity", sa.String(), nullable=False),
@@ -48,21 +46,13 @@ def upgrade() -> None:
         sa.Column("quarantined_on", sa.Date()),
         sa.Column("released_on", sa.Date()),
         sa.Column("released_by", sa.String()),
-        sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("flags_of_person", "flag", ["person_id"])
     op.create_index("flags_resolved", "flag", ["resolved_on"])
-    op.create_index(
-        "one_unresolved_flag",
-        "flag",
-        ["person_id", "rule"],
-        unique=True,
-        sqlite_where=sa.text("resolved_on IS NULL"),
-        postgresql_where=sa.text("resolved_on IS NULL"),
-    )
+    _index_some("one_unresolved_flag", "flag", ["person_id", "rule"], "resolved_on IS NULL")
     op.create_table(
         "flag_event",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Integer(), primary_key=True),
         sa.Column("flag_id", sa.Integer()),
         sa.Column("run_id", sa.Integer()),
         sa.Column("kind", sa.String(), nullable=False),
@@ -72,47 +62,41 @@ def upgrade() -> None:
         sa.Column("salt", sa.String()),
         sa.Column("commitment", sa.String(), nullable=False),
         sa.Column("hash", sa.String(), nullable=False),
-        sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("events_of_flag", "flag_event", ["flag_id"])
     op.create_table(
         "indicator",
-        sa.Column("run_id", sa.Integer(), nullable=False),
-        sa.Column("name", sa.String(), nullable=False),
-        sa.Column("team", sa.String(), nullable=False),
-        sa.Column("as_at", sa.Date(), nullable=False),
+        sa.Column("run_id", sa.Integer(), primary_key=True),
+        sa.Column("name", sa.String(), primary_key=True),
+        sa.Column("team", sa.String(), primary_key=True),
+        sa.Column("as_at", sa.Date(), nullable=False, index=True),
         sa.Column("numerator", sa.Integer(), nullable=False),
         sa.Column("denominator", sa.Integer(), nullable=False),
         sa.Column("not_assessed", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("run_id", "name", "team"),
     )
-    op.create_index("ix_indicator_as_at", "indicator", ["as_at"])
     op.create_table(
         "message_coming",
-        sa.Column("message_id", sa.Integer(), nullable=False),
-        sa.Column("person_id", sa.String(), nullable=False),
-        sa.Column("rule", sa.String(), nullable=False),
+        sa.Column("message_id", sa.Integer(), primary_key=True),
+        sa.Column("person_id", sa.String(), primary_key=True),
+        sa.Column("rule", sa.String(), primary_key=True),
         sa.Column("opens_on", sa.Date(), nullable=False),
-        sa.PrimaryKeyConstraint("message_id", "person_id", "rule"),
     )
     op.create_table(
         "measure",
-        sa.Column("run_id", sa.Integer(), nullable=False),
-        sa.Column("rule", sa.String(), nullable=False),
-        sa.Column("team", sa.String(), nullable=False),
-        sa.Column("as_at", sa.Date(), nullable=False),
+        sa.Column("run_id", sa.Integer(), primary_key=True),
+        sa.Column("rule", sa.String(), primary_key=True),
+        sa.Column("team", sa.String(), primary_key=True),
+        sa.Column("as_at", sa.Date(), nullable=False, index=True),
         sa.Column("asked", sa.Integer(), nullable=False),
         sa.Column("ok", sa.Integer(), nullable=False),
         sa.Column("breach", sa.Integer(), nullable=False),
         sa.Column("cannot_assess", sa.Integer(), nullable=False),
         sa.Column("held", sa.Integer(), nullable=False),
         sa.Column("waived", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("run_id", "rule", "team"),
     )
-    op.create_index("ix_measure_as_at", "measure", ["as_at"])
     op.create_table(
         "message",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Integer(), primary_key=True),
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("run_id", sa.Integer(), nullable=False),
         sa.Column("as_at", sa.Date(), nullable=False),
@@ -133,23 +117,21 @@ def upgrade() -> None:
         sa.Column("receipt", sa.String()),
         sa.Column("attached", sa.Text()),
         sa.Column("trouble", sa.Text()),
-        sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("key"),
     )
     op.create_index("messages_by_state", "message", ["state"])
     op.create_index("messages_of_recipient", "message", ["recipient", "as_at"])
     op.create_table(
         "message_flag",
-        sa.Column("message_id", sa.Integer(), nullable=False),
-        sa.Column("flag_id", sa.Integer(), nullable=False),
+        sa.Column("message_id", sa.Integer(), primary_key=True),
+        sa.Column("flag_id", sa.Integer(), primary_key=True),
         sa.Column("severity", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
-        sa.PrimaryKeyConstraint("message_id", "flag_id"),
     )
     op.create_index("messages_of_flag", "message_flag", ["flag_id"])
     op.create_table(
         "person",
-        sa.Column("person_id", sa.String(), nullable=False),
+        sa.Column("person_id", sa.String(), primary_key=True),
         sa.Column("date_of_birth", sa.Date()),
         sa.Column("strongest_category", sa.String()),
         sa.Column("team", sa.String()),
@@ -160,35 +142,30 @@ def upgrade() -> None:
         sa.Column("last_values", sa.Text(), nullable=False),
         sa.Column("values_fingerprint", sa.String(), nullable=False),
         sa.Column("first_seen_on", sa.Date(), nullable=False),
-        sa.Column("absent_since", sa.Date()),
+        sa.Column("absent_since", sa.Date(), index=True),
         sa.Column("died_on", sa.Date()),
         sa.Column("alive_again_on", sa.Date()),
         sa.Column("ended_on", sa.Date()),
         sa.Column("left_reason", sa.String()),
-        sa.PrimaryKeyConstraint("person_id"),
     )
-    op.create_index("ix_person_absent_since", "person", ["absent_since"])
     op.create_table(
         "person_before",
-        sa.Column("person_id", sa.String(), nullable=False),
+        sa.Column("person_id", sa.String(), primary_key=True),
         sa.Column("run_id", sa.Integer(), nullable=False),
         sa.Column("row", sa.Text()),
-        sa.PrimaryKeyConstraint("person_id"),
     )
     op.create_table(
         "profile",
-        sa.Column("run_id", sa.Integer(), nullable=False),
-        sa.Column("name", sa.String(), nullable=False),
-        sa.Column("key", sa.String(), nullable=False),
-        sa.Column("as_at", sa.Date(), nullable=False),
+        sa.Column("run_id", sa.Integer(), primary_key=True),
+        sa.Column("name", sa.String(), primary_key=True),
+        sa.Column("key", sa.String(), primary_key=True),
+        sa.Column("as_at", sa.Date(), nullable=False, index=True),
         sa.Column("value", sa.Float(), nullable=False),
-        sa.PrimaryKeyConstraint("run_id", "name", "key"),
     )
-    op.create_index("ix_profile_as_at", "profile", ["as_at"])
     op.create_table(
         "run",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("as_at", sa.Date(), nullable=False),
+        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column("as_at", sa.Date(), nullable=False, index=True),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("started_at", sa.DateTime(), nullable=False),
         sa.Column("finished_at", sa.DateTime()),
@@ -210,20 +187,11 @@ def upgrade() -> None:
         sa.Column("extracted_on", sa.Date()),
         sa.Column("asked_on", sa.Date()),
         sa.Column("failed_rules", sa.Text()),
-        sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("ix_run_as_at", "run", ["as_at"])
-    op.create_index(
-        "one_accepted_run_per_date",
-        "run",
-        ["as_at"],
-        unique=True,
-        sqlite_where=sa.text("state = 'accepted'"),
-        postgresql_where=sa.text("state = 'accepted'"),
-    )
+    _index_some("one_accepted_run_per_date", "run", ["as_at"], "state = 'accepted'")
     op.create_table(
         "waiver",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Integer(), primary_key=True),
         sa.Column("flag_id", sa.Integer(), nullable=False),
         sa.Column("person_id", sa.String(), nullable=False),
         sa.Column("rule", sa.String(), nullable=False),
@@ -240,20 +208,12 @@ def upgrade() -> None:
         sa.Column("ended_note", sa.Text()),
         sa.Column("ended_run_id", sa.Integer()),
         sa.Column("reopened_on", sa.Date()),
-        sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(
-        "one_waiver_in_force",
-        "waiver",
-        ["person_id", "rule"],
-        unique=True,
-        sqlite_where=sa.text("ended_on IS NULL"),
-        postgresql_where=sa.text("ended_on IS NULL"),
-    )
+    _index_some("one_waiver_in_force", "waiver", ["person_id", "rule"], "ended_on IS NULL")
     op.create_index("waivers_of_flag", "waiver", ["flag_id"])
     op.create_table(
         "answer",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Integer(), primary_key=True),
         sa.Column("flag_id", sa.Integer(), nullable=False),
         sa.Column("person_id", sa.String(), nullable=False),
         sa.Column("rule", sa.String(), nullable=False),
@@ -268,20 +228,18 @@ def upgrade() -> None:
         sa.Column("answered_by", sa.String(), nullable=False),
         sa.Column("recorded_at", sa.DateTime(), nullable=False),
         sa.Column("noticed_on", sa.Date()),
-        sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("one_answer_a_list", "answer", ["flag_id", "list_as_at"], unique=True)
     op.create_index("answers_of_file", "answer", ["file_sha256"])
     seal = op.create_table(
         "seal",
-        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), primary_key=True),
         sa.Column("secret", sa.String(), nullable=False),
-        sa.PrimaryKeyConstraint("name"),
     )
     op.bulk_insert(seal, [{"name": "lists", "secret": secrets.token_hex(32)}])
     op.create_table(
         "escalation",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Integer(), primary_key=True),
         sa.Column("flag_id", sa.Integer(), nullable=False),
         sa.Column("step", sa.String(), nullable=False),
         sa.Column("as_at", sa.Date(), nullable=False),
@@ -291,30 +249,27 @@ def upgrade() -> None:
         sa.Column("instead", sa.String()),
         sa.Column("severity", sa.String(), nullable=False),
         sa.Column("working_days", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("one_escalation_per_step", "escalation", ["flag_id", "step"], unique=True)
     op.create_index("escalations_of_night", "escalation", ["as_at"])
     op.create_table(
         "message_escalation",
-        sa.Column("message_id", sa.Integer(), nullable=False),
-        sa.Column("escalation_id", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("message_id", "escalation_id"),
+        sa.Column("message_id", sa.Integer(), primary_key=True),
+        sa.Column("escalation_id", sa.Integer(), primary_key=True),
     )
     op.create_index("messages_of_escalation", "message_escalation", ["escalation_id"])
     op.create_table(
         "holder",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Integer(), primary_key=True),
         sa.Column("token", sa.String(), nullable=False),
         sa.Column("host", sa.String(), nullable=False),
         sa.Column("pid", sa.Integer(), nullable=False),
         sa.Column("taken_at", sa.DateTime(), nullable=False),
-        sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
         "removal",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("as_at", sa.Date(), nullable=False),
+        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column("as_at", sa.Date(), nullable=False, index=True),
         sa.Column("recorded_at", sa.DateTime(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("by", sa.String()),
@@ -322,18 +277,20 @@ def upgrade() -> None:
         sa.Column("removed", sa.Text(), nullable=False),
         sa.Column("nights", sa.Text(), nullable=False),
         sa.Column("finished_at", sa.DateTime()),
-        sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("ix_removal_as_at", "removal", ["as_at"])
     op.create_table(
         "removed_person",
-        sa.Column("removal_id", sa.Integer(), nullable=False),
+        sa.Column("removal_id", sa.Integer(), primary_key=True),
         sa.Column("mark", sa.String(), nullable=False),
         sa.Column("salt", sa.String(), nullable=False),
         sa.Column("removed_on", sa.Date(), nullable=False),
-        sa.Column("person_id", sa.String()),
+        sa.Column("person_id", sa.String(), index=True),
         sa.Column("back_on", sa.Date()),
         sa.Column("back_in", sa.String()),
-        sa.PrimaryKeyConstraint("removal_id"),
     )
-    op.create_index("ix_removed_person_person_id", "removed_person", ["person_id"])
+
+
+def _index_some(name: str, table: str, columns: list[str], where: str) -> None:
+    """Let the rows of a table that ``where`` chooses differ in these columns."""
+    chosen = sa.text(where)
+    op.create_index(name, table, columns, unique=True, sqlite_where=chosen, postgresql_where=chosen)
