@@ -12,6 +12,8 @@ from sqlmodel import SQLModel
 
 from monitor.store.tables import table_of
 
+Rows = Iterable[Sequence[Any]]
+
 WIDE_READ = 500
 """How many ids one statement names."""
 
@@ -21,9 +23,7 @@ def next_id(store: Connection, model: type[SQLModel]) -> int:
     return int(store.execute(select(func.coalesce(func.max(table_of(model).c.id), 0))).scalar_one()) + 1
 
 
-def insert_rows(
-    store: Connection, model: type[SQLModel], columns: Sequence[str], rows: Iterable[Sequence[Any]]
-) -> None:
+def insert_rows(store: Connection, model: type[SQLModel], columns: Sequence[str], rows: Rows) -> None:
     """Insert many rows through the driver itself, several times faster than through the ORM."""
     table = table_of(model)
     named, bound = _quoted(store, columns), _bound(store, table, columns, rows)
@@ -45,9 +45,7 @@ def delete_rows(store: Connection, model: type[SQLModel], ids: Iterable[Any]) ->
         _run(store, f"{condition}?", [(one,) for one in ids])
 
 
-def update_rows(
-    store: Connection, model: type[SQLModel], columns: Sequence[str], rows: Iterable[Sequence[Any]]
-) -> None:
+def update_rows(store: Connection, model: type[SQLModel], columns: Sequence[str], rows: Rows) -> None:
     """Update many rows by primary key, which is the last value of each row."""
     table = table_of(model)
     (key,) = table.primary_key.columns
@@ -89,14 +87,11 @@ def _quoted(store: Connection, names: Sequence[str]) -> str:
     return ", ".join(quote(name) for name in names)
 
 
-def _bound(
-    store: Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]
-) -> list[tuple[Any, ...]]:
+def _bound(store: Connection, table: Table, columns: Sequence[str], rows: Rows) -> list[tuple[Any, ...]]:
     """Rows with each value in the form the driver stores (dates as ISO text on SQLite, and so on)."""
-    dialect = store.dialect
     values: list[Sequence[Any]] = list(zip(*rows, strict=True))
     for n, name in enumerate(columns[: len(values)]):
-        convert = table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
+        convert = table.c[name].type.dialect_impl(store.dialect).bind_processor(store.dialect)
         # A date stands in many rows, and is converted once.
         if convert is not None and any(value is not None for value in values[n]):
             stored = {value: convert(value) for value in set(values[n]) if value is not None}

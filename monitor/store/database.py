@@ -1,7 +1,7 @@
 """Opens the database, migrates it to what the code expects, and lets one writer at a time write."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ HEAD = "0001"
 
 WAIT_SECONDS = 5.0
 """How long to wait for another run to finish, or for a database to answer."""
-
 
 KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 """Seconds until a silent connection is tried, between tries, and tries; by libpq's and the server's names."""
@@ -49,17 +48,12 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Give one transaction, saved whole or not at all; raise ``LockHeld`` if another process is at work."""
-        with _explained(self.engine, "; nothing of this step was saved, run again when it is put right"):
-            if self.token is None:
-                with _at_work(self.engine, self.wait_seconds) as token, self._transaction(token) as store:
-                    yield store
-            else:
-                with self._transaction(self.token) as store:
-                    yield store
-
-    @contextmanager
-    def _transaction(self, token: str) -> Iterator[Connection]:
-        with _begun(self.engine, self.wait_seconds) as store:
+        at_work = nullcontext(self.token) if self.token else _at_work(self.engine, self.wait_seconds)
+        with (
+            _explained(self.engine, "; nothing of this step was saved, run again when it is put right"),
+            at_work as token,
+            _begun(self.engine, self.wait_seconds) as store,
+        ):
             lock.check_holder(store, token)
             yield store
 
@@ -138,8 +132,7 @@ def is_there(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> bool:
 
 def find_version(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> str | None:
     """Find the migration a database is at, without changing it; None where there is none yet."""
-    where = make_url(where)
-    if where.get_backend_name() == "sqlite" and not Path(where.database or "").is_file():
+    if where.get_backend_name() == "sqlite" and not is_there(where):
         return None
     engine = _open_engine(where, wait_seconds)
     try:

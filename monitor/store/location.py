@@ -1,5 +1,6 @@
 """Where the database is, and whether a lock can be relied on there."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,27 +37,23 @@ def locate(config: "Config", environ: Mapping[str, str]) -> URL:
 
 def _read_password(config: "Config", environ: Mapping[str, str]) -> str | None:
     """None leaves it to PostgreSQL's own ways: a password file, a certificate, the account's own name."""
-    if config.database_password_env:
-        password = environ.get(config.database_password_env)
-        if not password:
-            raise Problems([
-                f"database_password_env: the environment variable {config.database_password_env} is not set; "
-                "set it for the account that runs the monitor"
-            ])  # fmt: skip
-        return password
-    if config.database_password_file:
-        try:
-            password = config.database_password_file.read_text(encoding="utf-8-sig").strip("\r\n")
-        except (OSError, UnicodeDecodeError) as fault:
-            reason = getattr(fault, "strerror", None) or type(fault).__name__
-            raise Problems([
-                f"database_password_file: {config.database_password_file} cannot be read ({reason}); "
-                "let the account that runs the monitor read it"
-            ]) from None  # fmt: skip
-        if not password:
-            raise Problems([f"database_password_file: {config.database_password_file} is empty; write it there"])
-        return password
-    return None
+    name, file = config.database_password_env, config.database_password_file
+    if name:
+        if password := environ.get(name):
+            return password
+        unset = f"the environment variable {name} is not set; set it for the account that runs the monitor"
+        raise Problems([f"database_password_env: {unset}"])
+    if file is None:
+        return None
+    try:
+        password = file.read_text(encoding="utf-8-sig").strip("\r\n")
+    except (OSError, UnicodeDecodeError) as fault:
+        reason = getattr(fault, "strerror", None) or type(fault).__name__
+        remedy = "let the account that runs the monitor read it"
+        raise Problems([f"database_password_file: {file} cannot be read ({reason}); {remedy}"]) from None
+    if not password:
+        raise Problems([f"database_password_file: {file} is empty; write it there"])
+    return password
 
 
 def name_place(where: URL) -> str:
@@ -86,15 +83,8 @@ def find_share(path: Path, mounts: str) -> str | None:
     deepest: tuple[int, str | None] = (-1, None)
     for line in mounts.splitlines():
         _, mounted, kind, *_ = [*line.split(" "), "", "", ""]
-        folder = Path(_unescaped(mounted))
+        folder = Path(re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), mounted))  # a space stands as \040
         # Of two mounts in one place the later hides the earlier.
         if folder.is_absolute() and path.is_relative_to(folder) and len(folder.parts) >= deepest[0]:
             deepest = (len(folder.parts), f"{kind} at {folder}" if kind in SHARED_KINDS else None)
     return deepest[1]
-
-
-def _unescaped(mounted: str) -> str:
-    """A space in a mount's name stands as \\040, and so on."""
-    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
-        mounted = mounted.replace(code, character)
-    return mounted

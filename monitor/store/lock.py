@@ -60,7 +60,9 @@ def _hold_advisory(engine: Engine, wait_seconds: float) -> Iterator[None]:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as store:
         store.detach()  # closed at the end, never handed to another with the lock still on it
         schema = store.execute(text("SELECT current_schema()")).scalar()
-        key = _key(str(schema))
+        # The same in every process at work on this schema, and nobody else's by chance.
+        digest = hashlib.sha256(f"care-leaver-monitor {schema}".encode()).digest()
+        key = int.from_bytes(digest[:8], signed=True)
         deadline = time.monotonic() + wait_seconds
         while not store.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar():
             if time.monotonic() >= deadline:
@@ -71,12 +73,6 @@ def _hold_advisory(engine: Engine, wait_seconds: float) -> Iterator[None]:
         finally:
             with suppress(DBAPIError):  # a connection that was cut holds it no more
                 store.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
-
-
-def _key(schema: str) -> int:
-    """Return the number of our lock: the same in every process at work on this schema, and nobody else's by chance."""
-    digest = hashlib.sha256(f"care-leaver-monitor {schema}".encode()).digest()
-    return int.from_bytes(digest[:8], signed=True)
 
 
 def save_holder(store: Connection) -> str:
@@ -117,6 +113,4 @@ def _held(engine: Engine) -> LockHeld:
 
 
 def _who(holder: Holder | None) -> str:
-    if holder is None:
-        return ""
-    return f" ({holder.host}, process {holder.pid}, since {holder.taken_at:%d %B %Y %H:%M} UTC)"
+    return f" ({holder.host}, process {holder.pid}, since {holder.taken_at:%d %B %Y %H:%M} UTC)" if holder else ""
