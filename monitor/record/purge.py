@@ -86,30 +86,27 @@ def purge_store(
 
     With ``dry_run`` it only counts.
     """
-    keep = config.retention
-    oldest = OldestKept(
-        **{thing: oldest_kept(getattr(keep, thing), today) or FOREVER for thing in OldestKept.__dataclass_fields__}
-    )
     with database.reading() if dry_run else database.writing() as store:
+        oldest = _find_oldest(store, config, today)
         files = _find_files(store, config, oldest)
-        purged = _account(_count_rows(store, oldest), _find_nights(store, oldest), files)
+        purged = _account(store, oldest, files)
         if dry_run:
             return purged
         forget_for_good(store)
         _empty_rows(store, oldest)
         if purged.removed:
             _record(store, purged, today, now)
-    problems = purge_files.remove_paths(path for paths in files.paths.values() for path in paths)
+    problems = purge_files.remove_paths(path for spent in files.values() for _, path in spent)
     if not problems:
-        _mark_finished(database, now)
+        mark_finished(database, table_of(Removal).c.kind == KIND, now)
     return replace(purged, problems=problems)
 
 
-def _mark_finished(database: Database, now: dt.datetime) -> None:
+def mark_finished(database: Database, theirs: ColumnElement[bool], now: dt.datetime) -> None:
+    """Save that these removals, as far as they are unfinished, are done."""
     removal = table_of(Removal)
-    unfinished = and_(removal.c.kind == KIND, removal.c.finished_at.is_(None))
     with database.writing() as store:
-        store.execute(removal.update().where(unfinished).values(finished_at=now))
+        store.execute(removal.update().where(theirs, removal.c.finished_at.is_(None)).values(finished_at=now))
 
 
 def describe(account: Purged, *, dry_run: bool) -> list[str]:
@@ -118,9 +115,8 @@ def describe(account: Purged, *, dry_run: bool) -> list[str]:
         return ["nothing is past its time"]
     lines = ["Would be removed, past its time:" if dry_run else "Removed, past its time:"]
     for thing, number in account.removed.items():
-        days = account.nights.get(thing, ())
-        when = f", {days[0]} to {days[-1]}" if days else ""
-        lines.append(f"  {number} {THINGS[thing]}{when}")
+        days = account.nights.get(thing)
+        lines.append(f"  {number} {THINGS[thing]}" + (f", {days[0]} to {days[-1]}" if days else ""))
     return [*lines, *list_problems(account.problems)]
 
 
@@ -136,54 +132,65 @@ def forget_for_good(store: Connection) -> None:
         store.exec_driver_sql("PRAGMA secure_delete = ON")
 
 
-def _account(rows: Mapping[str, int], nights: Mapping[str, tuple[dt.date, ...]], files: SpentFiles) -> Purged:
-    removed = {**rows, **{thing: len(paths) for thing, paths in files.paths.items()}}
+def _account(store: Connection, oldest: OldestKept, files: SpentFiles) -> Purged:
+    """Count what is past its time, and find the nights it is of."""
+    spent = {
+        "events": (table_of(FlagEvent), _spent_events(oldest)),
+        "resolved_flags": (table_of(Flag), _spent_flags(oldest)),
+        "messages": (table_of(Message), _spent_messages(oldest)),
+    }
+    removed = {
+        thing: store.execute(select(func.count()).select_from(table).where(theirs)).scalar_one()
+        for thing, (table, theirs) in spent.items()
+    }
+    removed |= {thing: len(found) for thing, found in files.items()}
+    written_on = store.execute(select(table_of(Message).c.as_at).where(_spent_messages(oldest)).distinct()).scalars()
+    days = {"messages": {*written_on}, **{thing: {day for day, _ in found if day} for thing, found in files.items()}}
     return Purged(
         {thing: count for thing, count in removed.items() if count},
-        {thing: days for thing, days in {**nights, **files.nights}.items() if days},
+        {thing: tuple(sorted(nights)) for thing, nights in days.items() if nights},
     )
 
 
 def _record(store: Connection, purged: Purged, today: dt.date, now: dt.datetime) -> None:
     nights = {thing: [day.isoformat() for day in days] for thing, days in purged.nights.items()}
-    row = {
-        "id": next_id(store, Removal),
-        "as_at": today,
-        "recorded_at": now,
-        "kind": KIND,
-        "removed": json.dumps(purged.removed),
-        "nights": json.dumps(nights),
-    }
+    row = {"id": next_id(store, Removal), "as_at": today, "recorded_at": now, "kind": KIND}
+    row |= {"removed": json.dumps(purged.removed), "nights": json.dumps(nights)}
     store.execute(table_of(Removal).insert().values(row))
     detail = {"removed": dict(purged.removed), EMPTIED: purged.removed.get("events", 0)}
     events.record(store, [Event("removed, past its time", detail=detail)], as_at=today, recorded_at=now)
 
 
+def _find_oldest(store: Connection, config: Config, today: dt.date) -> OldestKept:
+    """Find the first day of which each thing is kept; the caseload and the lists of the last accepted night stay."""
+    oldest = {thing: oldest_kept(keep, today) or FOREVER for thing, keep in config.retention}
+    newest = find_newest(store) or FOREVER
+    return oldest | {thing: min(oldest[thing], newest) for thing in ("snapshots", "exports")}
+
+
 def _find_files(store: Connection, config: Config, oldest: OldestKept) -> SpentFiles:
     run = table_of(Run)
-    staying = and_(run.c.snapshot.is_not(None), not_(_spent_runs(store, oldest)))
-    named = frozenset(store.execute(select(run.c.snapshot).where(staying)).scalars())
-    return purge_files.find_spent_files(
-        config.data_folder, oldest, newest=find_newest(store), named=named, log_file=config.service.log_file
-    )
+    staying = select(run.c.snapshot).where(run.c.snapshot.is_not(None), not_(_spent_runs(oldest)))
+    named = frozenset(store.execute(staying).scalars())
+    return purge_files.find_spent_files(config.data_folder, oldest, named=named, log_file=config.service.log_file)
 
 
 # Rows
 
 
-def _spent_runs(store: Connection, oldest: OldestKept) -> ColumnElement[bool]:
+def _spent_runs(oldest: OldestKept) -> ColumnElement[bool]:
     run = table_of(Run)
-    return and_(run.c.snapshot.is_not(None), run.c.as_at < min(oldest.snapshots, find_newest(store) or FOREVER))
+    return and_(run.c.snapshot.is_not(None), run.c.as_at < oldest["snapshots"])
 
 
 def _spent_flags(oldest: OldestKept) -> ColumnElement[bool]:
     flag = table_of(Flag)
-    return and_(flag.c.resolved_on < oldest.resolved_flags, flag.c.because != "")
+    return and_(flag.c.resolved_on < oldest["resolved_flags"], flag.c.because != "")
 
 
 def _spent_messages(oldest: OldestKept) -> ColumnElement[bool]:
     message = table_of(Message)
-    return and_(message.c.as_at < oldest.messages, message.c.text != "", message.c.state.not_in(NOT_SENT))
+    return and_(message.c.as_at < oldest["messages"], message.c.text != "", message.c.state.not_in(NOT_SENT))
 
 
 def _spent_events(oldest: OldestKept) -> ColumnElement[bool]:
@@ -192,36 +199,12 @@ def _spent_events(oldest: OldestKept) -> ColumnElement[bool]:
     return and_(event.c.payload.is_not(None), event.c.flag_id.in_(spent))
 
 
-def _count_rows(store: Connection, oldest: OldestKept) -> dict[str, int]:
-    wanted = {
-        "events": (table_of(FlagEvent), _spent_events(oldest)),
-        "resolved_flags": (table_of(Flag), _spent_flags(oldest)),
-        "messages": (table_of(Message), _spent_messages(oldest)),
-    }
-    return {
-        thing: store.execute(select(func.count()).select_from(table).where(spent)).scalar_one()
-        for thing, (table, spent) in wanted.items()
-    }
-
-
-def _find_nights(store: Connection, oldest: OldestKept) -> dict[str, tuple[dt.date, ...]]:
-    """Find the nights of the messages and the kept caseloads that are past their time."""
-    wanted = {
-        "messages": (table_of(Message).c.as_at, _spent_messages(oldest)),
-        "snapshots": (table_of(Run).c.as_at, _spent_runs(store, oldest)),
-    }
-    return {
-        thing: tuple(store.execute(select(day).distinct().where(spent).order_by(day)).scalars())
-        for thing, (day, spent) in wanted.items()
-    }
-
-
 def _empty_rows(store: Connection, oldest: OldestKept) -> None:
     """Empty what is past its time; what hangs on a flag or a message goes before it."""
     event, flag, message, run = table_of(FlagEvent), table_of(Flag), table_of(Message), table_of(Run)
     answer, waiver = table_of(Answer), table_of(Waiver)
     coming, reported = table_of(MessageComing), table_of(MessageFlag)
-    store.execute(run.update().where(_spent_runs(store, oldest)).values(snapshot=None, snapshot_sha256=None))
+    store.execute(run.update().where(_spent_runs(oldest)).values(snapshot=None, snapshot_sha256=None))
     flags = select(flag.c.id).where(_spent_flags(oldest))
     store.execute(answer.update().where(answer.c.flag_id.in_(flags)).values(note=""))
     store.execute(waiver.update().where(waiver.c.flag_id.in_(flags)).values(note="", ended_note=None))
@@ -230,7 +213,7 @@ def _empty_rows(store: Connection, oldest: OldestKept) -> None:
     messages = select(message.c.id).where(_spent_messages(oldest))
     store.execute(coming.delete().where(coming.c.message_id.in_(messages)))
     # That an address was told of a flag matters as long as the flag may be told of again.
-    past = select(flag.c.id).where(flag.c.resolved_on < oldest.resolved_flags)
-    old = select(message.c.id).where(message.c.as_at < oldest.messages)
+    past = select(flag.c.id).where(flag.c.resolved_on < oldest["resolved_flags"])
+    old = select(message.c.id).where(message.c.as_at < oldest["messages"])
     store.execute(reported.delete().where(reported.c.flag_id.in_(past), reported.c.message_id.in_(old)))
     store.execute(message.update().where(_spent_messages(oldest)).values(NO_WORDS))
