@@ -10,7 +10,7 @@ import os
 import re
 import zipfile
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email import policy
 from pathlib import Path
 from typing import Literal
@@ -39,23 +39,15 @@ class FileChange:
     action: Literal["made again", "removed"]
 
 
-@dataclass
-class NamingFiles:
-    """The files that name a person. ``left``: those that the monitor does not make, or cannot read."""
-
-    changes: list[FileChange] = field(default_factory=list)
-    left: list[Path] = field(default_factory=list)
-
-
 def find_naming_files(
     config: Config, trace: Trace, *, newest: dt.date | None, database: Collection[Path]
-) -> NamingFiles:
-    """Find the files of the data folder that name the person.
+) -> tuple[list[FileChange], list[Path]]:
+    """Find the files of the data folder that name the person, and those that the monitor does not make or cannot read.
 
     Kept caseloads, samples (of invented people) and the files of the ``database`` aside. ``newest``: the last accepted
     night.
     """
-    found = NamingFiles()
+    changes, left = [], []
     for path in _files(config.data_folder):
         below = path.relative_to(config.data_folder)
         if path in database or below.parts[0] in (SNAPSHOTS, SAMPLE):
@@ -65,10 +57,10 @@ def find_naming_files(
         is_generated = below.suffix.casefold() in GENERATED or _is_log(path, config)
         if (names and is_generated) or (names is not False and is_unfinished):
             again = newest is not None and _can_be_made_again(below, newest)
-            found.changes.append(FileChange(path, "made again" if again else "removed"))
+            changes.append(FileChange(path, "made again" if again else "removed"))
         elif names is not False:
-            found.left.append(path)
-    return found
+            left.append(path)
+    return changes, left
 
 
 def find_copies(folder: Path, trace: Trace) -> list[Path]:
@@ -98,7 +90,7 @@ def _can_be_made_again(path: Path, newest: dt.date) -> bool:
 
 
 def _names(path: Path, trace: Trace) -> bool | None:
-    """Whether the file names the person; None if nobody can tell."""
+    """Return whether the file names the person; None if nobody can tell."""
     kind = path.suffix.casefold()
     if kind == ".xlsx":
         text = _workbook_text(path)
@@ -110,7 +102,7 @@ def _names(path: Path, trace: Trace) -> bool | None:
 
 
 def _workbook_text(path: Path) -> str | None:
-    """What its cells say; None if it is none."""
+    """Return what its cells say; None if it is none."""
     try:
         with zipfile.ZipFile(path) as book:
             sheets = (book.read(name).decode("utf-8", errors="replace") for name in book.namelist())
@@ -121,30 +113,20 @@ def _workbook_text(path: Path) -> str | None:
 
 def _mail_text(path: Path) -> str:
     mail = email.message_from_bytes(path.read_bytes(), policy=policy.default)
-    parts = (part for part in mail.walk() if not part.is_multipart())
-    return "\n".join([str(mail["Subject"]), *map(_part_text, parts)])
-
-
-def _part_text(part: email.message.Message) -> str:
-    payload = part.get_payload(decode=True)
-    return payload.decode("utf-8", errors="replace") if isinstance(payload, bytes) else str(payload)
+    payloads = (part.get_payload(decode=True) for part in mail.walk() if not part.is_multipart())
+    texts = (payload.decode("utf-8", errors="replace") for payload in payloads if isinstance(payload, bytes))
+    return "\n".join([str(mail["Subject"]), *texts])
 
 
 # Removing
 
 
-@dataclass(frozen=True)
-class FilesChanged:
-    """What was done to files. ``problems``: those that would not go; ``not_made``: why a list is not made again."""
-
-    changes: tuple[FileChange, ...]
-    problems: tuple[str, ...]
-    not_made: str | None
-
-
-def change_files(database: Database, config: Config, changes: Sequence[FileChange], today: dt.date) -> FilesChanged:
+def change_files(
+    database: Database, config: Config, changes: Sequence[FileChange], today: dt.date
+) -> tuple[tuple[FileChange, ...], tuple[str, ...], str | None]:
     """Make again what can be made again, and remove the rest.
 
+    Return what was done to each file, the problem of each that would not go, and why a list is not made again, if so.
     Each file is replaced whole. One that cannot be made now is removed, whatever the reason: the next night writes it.
     """
     made: set[Path] = set()
@@ -162,7 +144,7 @@ def change_files(database: Database, config: Config, changes: Sequence[FileChang
     if log_file in gone:  # the service goes on writing to the file it has open
         gone.remove(log_file)
         os.truncate(log_file, 0)
-    return FilesChanged(done, remove_paths(gone), not_made)
+    return done, remove_paths(gone), not_made
 
 
 def _make_again(database: Database, config: Config, paths: Sequence[Path], today: dt.date) -> Iterator[Path]:
@@ -170,8 +152,7 @@ def _make_again(database: Database, config: Config, paths: Sequence[Path], today
     if not paths:
         return
     rulebook = load_rulebook(config.rule_folders(), config.rule)
-    lists = [path for path in paths if path.parent.name != REPORT]
-    if lists:
+    if lists := [path for path in paths if path.parent.name != REPORT]:
         yield from last_night.write_flag_lists(database, config, rulebook, lists)
     if len(lists) < len(paths):
         yield from write_latest_report(config, rulebook, open_templates(config.templates), database, made_on=today)

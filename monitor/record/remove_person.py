@@ -13,7 +13,7 @@ In this order, so that a process killed anywhere leaves what the same command co
 import datetime as dt
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,10 @@ from monitor.caseload import removed_people, snapshot
 from monitor.caseload.intake import find_person, read_sources
 from monitor.config.settings import Config
 from monitor.errors import MonitorError, Problems, Refused
-from monitor.record.purge import EMPTIED, PERSON_REMOVAL, forget_for_good, list_problems
+from monitor.record.purge import EMPTIED, PERSON_REMOVAL, forget_for_good, list_problems, mark_finished
 from monitor.record.purge_files import SNAPSHOTS, remove_paths
 from monitor.record.removal_reach import list_beyond_reach
-from monitor.record.remove_files import FileChange, NamingFiles, change_files, find_naming_files
+from monitor.record.remove_files import FileChange, change_files, find_naming_files
 from monitor.record.remove_rows import remove_rows
 from monitor.record.trace import Trace
 from monitor.store import events
@@ -103,13 +103,13 @@ class KeptCaseload:
     replacement: Path | None
 
 
-@dataclass
+@dataclass(frozen=True)
 class FoundFiles:
     """What is to be done to files. ``problems``: those about which nobody can tell."""
 
-    kept: list[KeptCaseload] = field(default_factory=list)
-    naming: NamingFiles = field(default_factory=NamingFiles)
-    problems: list[str] = field(default_factory=list)
+    kept: tuple[KeptCaseload, ...]
+    changes: tuple[FileChange, ...]
+    problems: tuple[str, ...]
 
     @property
     def nights(self) -> tuple[dt.date, ...]:
@@ -127,8 +127,8 @@ def remove_person(
 
     ``Refused`` while a source has them; ``Problems`` if nothing here is about anybody of that id.
     """
-    check_request(request)
-    refuse_while_in_a_source(find_in_sources(config, request, environ, say), request.person_id)
+    _check_request(request)
+    _refuse_while_in_a_source(config, request, environ, say)
     with database.reading() as store:
         number = next_id(store, Removal)
         before = removed_people.find(store, request.person_id)
@@ -141,62 +141,54 @@ def remove_person(
                 snapshot.leave_out(caseload.path, caseload.replacement, request.person_id)
     say("Removing")
     rows = _save_removal(database, request, found, number)
-    if not (rows or found.naming.changes or before or found.problems):
+    if not (rows or found.changes or before or found.problems):
         raise Problems([
             f"{request.person_id}: nothing is held about anybody of that id; check it, leading zeros and all"
         ])  # fmt: skip
-    account = RemovalAccount(
-        rows, found.nights, tuple(found.naming.changes), beyond, tuple(found.problems), bool(before), request.dry_run
-    )
+    account = RemovalAccount(rows, found.nights, found.changes, beyond, found.problems, bool(before), request.dry_run)
     if request.dry_run:
         return account
-    account = _finish_files(database, config, request, found, account)
+    account = _finish_files(database, config, request.today, found, account)
     say("Writing the database anew")
     try:
         database.compact()
     except MonitorError as fault:
         account = replace(account, problems=(*account.problems, str(fault)))
     if not account.problems:
-        _mark_finished(database, request)
+        numbers = [number, *(row.removal_id for row in before)]
+        mark_finished(database, table_of(Removal).c.id.in_(numbers), request.now)
     return account
 
 
-def check_request(request: RemovalRequest) -> None:
+def _check_request(request: RemovalRequest) -> None:
     """Raise ``Problems`` unless who and why are given, which stay on record, and neither says whom it is about."""
     given = {"--by": request.by, "--reason": request.reason}
-    problems = [
-        f"{option}: needs words, since it stays on record" for option, text in given.items() if not text.strip()
-    ]
-    problems += [
-        f"{option}: holds the id, and stays on record; leave the id out" for option, text in given.items()
-        if request.person_id and request.trace.is_in(text)
-    ]  # fmt: skip
+    problems = [f"{name}: needs words, since it stays on record" for name, text in given.items() if not text.strip()]
+    if request.person_id:
+        naming = [name for name, text in given.items() if request.trace.is_in(text)]
+        problems += [f"{name}: holds the id, and stays on record; leave the id out" for name in naming]
     if not request.person_id.strip():
         problems.append("--person: needs the id of a young person")
     if problems:
         raise Problems(problems)
 
 
-def refuse_while_in_a_source(having: Sequence[str], person_id: str) -> None:
-    if having:
-        named = " and ".join(f'"{name}"' for name in having)
-        raise Refused(
-            f"{person_id}: still in source {named}, so the next night would bring them back; have the record taken "
-            "out there first. Nothing has been removed"
-        )
-
-
-def find_in_sources(
+def _refuse_while_in_a_source(
     config: Config, request: RemovalRequest, environ: Mapping[str, str], say: Callable[[str], None]
-) -> tuple[str, ...]:
-    """Find the sources that have the person tonight, or would name them again; ``SourceError`` if one cannot be read.
+) -> None:
+    """Raise ``Refused`` while a source has the person or would name them again, ``SourceError`` if one cannot be read.
 
     A care history keeps everyone who was ever in care: it only counts for those of whom it could tell the monitor.
     """
     workspace, person_id, as_at = open_workspace(), request.person_id, request.today
     having = find_person(workspace, read_sources(workspace, config, as_at, environ, say), person_id, as_at)
     workspace.close()
-    return having
+    if having:
+        named = " and ".join(f'"{name}"' for name in having)
+        raise Refused(
+            f"{person_id}: still in source {named}, so the next night would bring them back; have the record taken "
+            "out there first. Nothing has been removed"
+        )
 
 
 def describe(account: RemovalAccount) -> list[str]:
@@ -221,7 +213,7 @@ def describe(account: RemovalAccount) -> list[str]:
 
 
 def _find_files(store: Connection, config: Config, trace: Trace, number: int) -> FoundFiles:
-    found = FoundFiles()
+    caseloads, problems = [], []
     run = table_of(Run)
     kept = select(run.c.snapshot, run.c.id, run.c.as_at, run.c.snapshot_sha256).where(run.c.snapshot.is_not(None))
     known = {row.snapshot: (row.id, row.as_at, row.snapshot_sha256) for row in store.execute(kept)}
@@ -231,21 +223,21 @@ def _find_files(store: Connection, config: Config, trace: Trace, number: int) ->
             if not snapshot.holds(path, trace.person_id):
                 continue
         except MonitorError as fault:
-            found.problems.append(str(fault))
+            problems.append(str(fault))
             continue
         stem = path.name.split("-without")[0].removesuffix(".parquet")
         replacement = path.with_name(f"{stem}-without-{number}.parquet") if path.name in known else None
-        found.kept.append(KeptCaseload(path, known.get(path.name), replacement))
-    found.naming = find_naming_files(config, trace, newest=find_newest(store), database=_database_files(store))
-    found.problems.extend(
+        caseloads.append(KeptCaseload(path, known.get(path.name), replacement))
+    changes, left = find_naming_files(config, trace, newest=find_newest(store), database=_database_files(store))
+    problems += (
         f"{path}: names this person and is of a kind that the monitor does not make; remove it or them from it"
-        for path in found.naming.left
+        for path in left
     )
-    return found
+    return FoundFiles(tuple(caseloads), tuple(changes), tuple(problems))
 
 
 def _database_files(store: Connection) -> list[Path]:
-    """The database and what stands beside it, if it is a file."""
+    """Find the database and what stands beside it, if it is a file."""
     if store.dialect.name != "sqlite" or not store.engine.url.database:
         return []
     path = Path(store.engine.url.database)
@@ -253,15 +245,15 @@ def _database_files(store: Connection) -> list[Path]:
 
 
 def _finish_files(
-    database: Database, config: Config, request: RemovalRequest, found: FoundFiles, account: RemovalAccount
+    database: Database, config: Config, today: dt.date, found: FoundFiles, account: RemovalAccount
 ) -> RemovalAccount:
     """Take the old files away, once the rows are gone; return the account of what became of each."""
     problems = (*account.problems, *remove_paths(caseload.path for caseload in found.kept))
-    changed = change_files(database, config, found.naming.changes, request.today)
+    changes, staying, not_made = change_files(database, config, found.changes, today)
     outside = account.outside
-    if changed.not_made:
-        outside += (f"Lists and the report of the last night wait for the next one: {changed.not_made}",)
-    return replace(account, files=changed.changes, outside=outside, problems=(*problems, *changed.problems))
+    if not_made:
+        outside += (f"Lists and the report of the last night wait for the next one: {not_made}",)
+    return replace(account, files=changes, outside=outside, problems=(*problems, *staying))
 
 
 # Rows
@@ -275,7 +267,7 @@ def _save_removal(database: Database, request: RemovalRequest, found: FoundFiles
         snapshots = _swap_snapshots(store, found.kept)
         if request.dry_run:
             store.rollback()
-        elif counts or found.kept or found.naming.changes:
+        elif counts or found.kept or found.changes:
             _record(store, request, counts, snapshots, number)
     return counts | ({"snapshots": len(found.kept)} if found.kept else {})
 
@@ -319,11 +311,3 @@ def _record(
     detail = {"removal": number, "removed": counts, "snapshots": snapshots, EMPTIED: removed.get("flag_event", 0)}
     event = Event("person removed", by=request.by, why=request.reason, detail=detail)
     events.record(store, [event], as_at=request.today, recorded_at=request.now)
-
-
-def _mark_finished(database: Database, request: RemovalRequest) -> None:
-    removal = table_of(Removal)
-    with database.writing() as store:
-        numbers = [row.removal_id for row in removed_people.find(store, request.person_id)]
-        unfinished = removal.c.finished_at.is_(None) & removal.c.id.in_(numbers)
-        store.execute(removal.update().where(unfinished).values(finished_at=request.now))
