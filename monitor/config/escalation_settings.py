@@ -1,23 +1,20 @@
 """The settings of what readers are told besides the news: escalation, the weekly list, flags that keep changing."""
 
 from collections.abc import Mapping
-from datetime import date
-from typing import Annotated, Literal
+from datetime import date, timedelta
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
 from monitor.config.fields import Table
 
 Weekday = Literal["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
-WEEKDAYS: tuple[Weekday, ...] = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 def _steps(value: tuple[int, ...]) -> tuple[int, ...]:
     if len(value) > 2 or any(days < 1 for days in value) or tuple(sorted(set(value))) != value:
-        raise ValueError(
-            "must be working days after which the manager and then the head of service hears, like [2, 5]; "
-            "[] where nobody does"
-        )
+        meant = "working days after which the manager and then the head of service hears"
+        raise ValueError(f"must be {meant}, like [2, 5]; [] where nobody does")
     return value
 
 
@@ -49,5 +46,5 @@ class Digests(Table):
 
 
 def latest(day: Weekday, as_at: date) -> date:
-    """The last such weekday up to and with ``as_at``."""
-    return date.fromordinal(as_at.toordinal() - (as_at.weekday() - WEEKDAYS.index(day)) % 7)
+    """Return the last such weekday up to and with ``as_at``."""
+    return as_at - timedelta((as_at.weekday() - get_args(Weekday).index(day)) % 7)

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from monitor.config.fields import Table
-from monitor.durations import SHORTEST_DAYS, Duration, parse_duration
+from monitor.durations import SHORTEST_DAYS, parse_duration
 
 FOREVER = "forever"
 SHORTEST = 7
@@ -14,30 +14,23 @@ SHORTEST_RESOLVED = 60
 """In days. Resolved flags are still told of, and may still be put right, for weeks."""
 
 
-def _parse(keep: str) -> Duration:
-    duration = parse_duration(keep)
-    if duration.unit not in SHORTEST_DAYS:
-        raise ValueError(f'"{keep}" is in working days; write days, weeks, months or years')
-    return duration
-
-
 def _time_to_keep(keep: str, least: int = SHORTEST) -> str:
     if keep == FOREVER:
         return keep
     try:
-        duration = _parse(keep)
+        duration = parse_duration(keep)
     except ValueError as fault:
         raise ValueError(f'{fault}; or "{FOREVER}"') from None
+    if duration.unit not in SHORTEST_DAYS:
+        raise ValueError(f'"{keep}" is in working days; write days, weeks, months or years; or "{FOREVER}"')
     if duration.days(SHORTEST_DAYS) < least:
         raise ValueError(f'"{keep}" is too short; at least {least} days, or "{FOREVER}"')
     return keep
 
 
 def oldest_kept(keep: str, today: dt.date) -> dt.date | None:
-    """The first day of which something is still kept on ``today``; None if it is kept forever."""
-    if keep == FOREVER:
-        return None
-    return _parse(keep).before(today)
+    """Return the first day of which something is still kept on ``today``; None if it is kept forever."""
+    return None if keep == FOREVER else parse_duration(keep).before(today)
 
 
 Keep = Annotated[str, AfterValidator(_time_to_keep)]

@@ -151,24 +151,20 @@ class Config(Table):
 
     @model_validator(mode="after")
     def _every_team_has_a_reader(self) -> "Config":
-        if not self.people.model_fields_set & {"analyst", "fallback"}:
-            for team in self.teams:
-                if team.lead is None:
-                    raise ValueError(
-                        f"teams[{team.name}].lead: missing, and neither people.fallback nor people.analyst is named, "
-                        "so nobody would hear about this team; name one of them"
-                    )
+        unheard = [team.name for team in self.teams if team.lead is None]
+        if unheard and not self.people.model_fields_set & {"analyst", "fallback"}:
+            raise ValueError(
+                f"teams[{unheard[0]}].lead: missing, and neither people.fallback nor people.analyst is named, "
+                "so nobody would hear about this team; name one of them"
+            )
         return self
 
     @model_validator(mode="after")
     def _addresses_are_allowed(self) -> "Config":
         named = [(f"people.{key}", value) for key, value in self.people]
         named += [(f"teams[{team.name}].{key}", value) for team in self.teams for key, value in team if key != "name"]
-        wrong = [
-            place for place, value in named if isinstance(value, str) and "@" in value
-            and not self.delivery.allows(value)
-        ]  # fmt: skip
-        if wrong:
+        addresses = [(place, value) for place, value in named if isinstance(value, str) and "@" in value]
+        if wrong := [place for place, value in addresses if not self.delivery.allows(value)]:
             domains = " or ".join(f"@{domain}" for domain in self.delivery.allowed_domains)
             raise ValueError(f"{', '.join(wrong)}: not an address at {domains}, which delivery.allowed_domains demands")
         return self

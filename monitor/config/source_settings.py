@@ -111,11 +111,10 @@ class Source(Table):
             raise ValueError(f'url: missing; a source of kind "{self.kind}" is read from a database')
         if self.url.split(":", 1)[0].split("+", 1)[0] not in DATABASES:
             raise ValueError(f"url: must begin with one of {', '.join(f'{name}://' for name in DATABASES)}")
-        if (self.kind == "sql") != (self.query_file is not None):
-            wrong = (
-                "missing; name the file that holds the query" if self.kind == "sql" else "only for kind sql; remove it"
-            )
-            raise ValueError(f"query_file: {wrong}")
+        if self.kind == "sql" and self.query_file is None:
+            raise ValueError("query_file: missing; name the file that holds the query")
+        if self.kind != "sql" and self.query_file is not None:
+            raise ValueError("query_file: only for kind sql; remove it")
 
     @property
     def is_database(self) -> bool:

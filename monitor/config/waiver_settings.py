@@ -40,20 +40,18 @@ class Reason(Table):
         return parse_duration(self.longest)
 
 
+USUAL = {
+    "under-way": ("The work is under way and has a date", "4 weeks"),
+    "waiting-for-others": ("Another service has to act first, and has been asked", "8 weeks"),
+    "their-choice": ("The young person, knowing what is offered, has asked us to wait", "3 months"),
+    "not-safe-now": ("Doing it now could harm someone; a manager has looked at the risk", "4 weeks"),
+    "system-cannot-record": ("It is done, and the case system has no place to record it", "6 months"),
+}
+"""The usual reasons: what each means, and the longest time."""
+
+
 def _usual() -> Mapping[str, Reason]:
-    return MappingProxyType({
-        "under-way": Reason(meaning="The work is under way and has a date", longest="4 weeks"),
-        "waiting-for-others": Reason(meaning="Another service has to act first, and has been asked", longest="8 weeks"),
-        "their-choice": Reason(
-            meaning="The young person, knowing what is offered, has asked us to wait", longest="3 months"
-        ),
-        "not-safe-now": Reason(
-            meaning="Doing it now could harm someone; a manager has looked at the risk", longest="4 weeks"
-        ),
-        "system-cannot-record": Reason(
-            meaning="It is done, and the case system has no place to record it", longest="6 months"
-        ),
-    })  # fmt: skip
+    return MappingProxyType({code: Reason(meaning=words, longest=time) for code, (words, time) in USUAL.items()})
 
 
 class WaiverSettings(Table):

@@ -5,9 +5,9 @@ replay itself has open. An unchanged rule over a whole history gives that histor
 """
 
 import datetime as dt
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from monitor.record.kept_nights import KeptNight, ask_rules
 from monitor.rulebook.evaluation import Evaluation
 from monitor.rulebook.rule_file import Rule
 from monitor.rulebook.rulebook import Rulebook, add_file, change_limits
-from monitor.workspace import Workspace, load_rows, lock_down, open_workspace
+from monitor.workspace import Workspace, fetch, load_rows, lock_down, open_workspace
 
 if TYPE_CHECKING:
     from monitor.messages.routes import Routes
@@ -38,6 +38,11 @@ class NightReplayed:
     open: int = 0
     held: int = 0
     why_not: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        changes = {name: self.changes.get(name, 0) for name in ("opened", "held", "released")}
+        after = {"resolved": dict(self.resolved), "open": self.open, "held_now": self.held, "left_out": self.why_not}
+        return {"as_at": self.as_at, **changes, **after}
 
 
 @dataclass(frozen=True)
@@ -81,17 +86,12 @@ class Replay:
         return {
             "rule": self.rule.id,
             "limits": {name: words(limit) for name, limit in self.rule.limits.items()},
-            "nights": [
-                {"as_at": one.as_at, **{name: one.changes.get(name, 0) for name in ("opened", "held", "released")},
-                 "resolved": dict(one.resolved), "open": one.open, "held_now": one.held, "left_out": one.why_not}
-                for one in self.nights
-            ],
+            "nights": [night.as_dict() for night in self.nights],
             "flags": len(self.flags),
             "back_again": self.back_again,
             "churn": self.churn,
-            "told": [{"address": one.address, "team": one.team, "people": one.people, "flags": one.flags}
-                     for one in self.told],
-        }  # fmt: skip
+            "told": [asdict(told) for told in self.told],
+        }
 
 
 @dataclass(frozen=True)
@@ -159,18 +159,12 @@ def replay(
 
 
 def _together(rulebook: Rulebook, rule: Rule) -> set[str]:
-    """The rule and every rule joined to it by ``continues``, whichever continues which."""
+    """Return the rule and every rule joined to it by ``continues``, whichever continues which."""
     joined = {rule.id}
-    while True:
-        more = {
-            name
-            for one in rulebook.rules
-            if one.id in joined or joined & set(one.continues)
-            for name in (one.id, *one.continues)
-        }
-        if more <= joined:
-            return joined
-        joined |= more
+    families = [{other.id, *other.continues} for other in rulebook.rules]
+    for _ in families:  # each round reaches at least one rule more, or all are reached
+        joined.update(*(family for family in families if joined & family))
+    return joined
 
 
 class _ReplayedFlags:
@@ -182,12 +176,12 @@ class _ReplayedFlags:
         self.rule = question.rule
         self.routes = routes
         self.merged = merged
-        self.unresolved: list[tuple[Any, ...]] = []
-        self.resolved: list[tuple[Any, ...]] = []
+        self.unresolved: list[dict[str, Any]] = []
+        self.resolved: list[dict[str, Any]] = []
         self.spells: dict[tuple[str, str], tuple[int, dt.date]] = {}
         self.next_id = 1
-        self.people: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-        self.new: Counter[tuple[str, str]] = Counter()
+        self.told: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        """By address and team, the young person of each new flag."""
 
     def replay_night(self, kept: KeptNight, *, tell: bool) -> NightReplayed | None:
         """Replay one night more; return what it did, if it is to be told of."""
@@ -208,7 +202,7 @@ class _ReplayedFlags:
         return night
 
     def _load_flags(self, workspace: Workspace) -> None:
-        load_rows(workspace, "unresolved", UNRESOLVED, self.unresolved)
+        load_rows(workspace, "unresolved", UNRESOLVED, (tuple(flag.values()) for flag in self.unresolved))
         # Who died or turned 25 is known from the kept caseload itself.
         load_rows(workspace, "roster", ROSTER, ())
         load_rows(workspace, "merged", {"old_id": "VARCHAR", "new_id": "VARCHAR"}, self.merged.items())
@@ -220,18 +214,15 @@ class _ReplayedFlags:
         load_rows(workspace, "history", HISTORY, past)
 
     def _keep_flags(self, workspace: Workspace) -> None:
-        names = list(UNRESOLVED)
-        rows = workspace.execute(f"SELECT {', '.join(names)} FROM settled ORDER BY flag_id").fetchall()
-        at = {name: place for place, name in enumerate(names)}
-        self.unresolved = [row for row in rows if row[at["resolved_on"]] is None]
-        for row in rows:
-            if row[at["resolved_on"]] is None:
-                continue
-            self.resolved.append(row)
-            if row[at["resolved_reason"]] not in NOT_A_SPELL:
-                key = (row[at["person_id"]], row[at["rule"]])
-                self.spells[key] = (self.spells.get(key, (0,))[0] + 1, row[at["resolved_on"]])
-        self.next_id = 1 + max((row[at["flag_id"]] for row in rows), default=self.next_id - 1)
+        flags = fetch(workspace, f"SELECT {', '.join(UNRESOLVED)} FROM settled ORDER BY flag_id")
+        self.unresolved = [flag for flag in flags if flag["resolved_on"] is None]
+        resolved = [flag for flag in flags if flag["resolved_on"] is not None]
+        self.resolved += resolved
+        for flag in resolved:
+            if flag["resolved_reason"] not in NOT_A_SPELL:
+                key = (flag["person_id"], flag["rule"])
+                self.spells[key] = (self.spells.get(key, (0,))[0] + 1, flag["resolved_on"])
+        self.next_id = max([self.next_id, *(flag["flag_id"] + 1 for flag in flags)])
 
     def _count_told(self, workspace: Workspace) -> None:
         rows = workspace.execute(
@@ -244,19 +235,17 @@ class _ReplayedFlags:
         for person, team, severity in rows.fetchall():
             address = self.routes.analyst if severity == "data" else self.routes.address(team, person)
             if address:
-                self.people[address, team].add(person)
-                self.new[address, team] += 1
+                self.told[address, team].append(person)
 
     def list_told(self) -> tuple[ReplayTold, ...]:
         return tuple(
-            ReplayTold(address, team, len(people), self.new[address, team])
-            for (address, team), people in sorted(self.people.items())
+            ReplayTold(address, team, len(set(people)), len(people))
+            for (address, team), people in sorted(self.told.items())
         )
 
     def list_flags(self) -> tuple[Mapping[str, Any], ...]:
-        rows = sorted([*self.resolved, *self.unresolved])
-        named = (dict(zip(UNRESOLVED, row, strict=True)) for row in rows)
-        return tuple(one for one in named if one["rule"] == self.rule.id)
+        flags = [flag for flag in (*self.resolved, *self.unresolved) if flag["rule"] == self.rule.id]
+        return tuple(sorted(flags, key=lambda flag: flag["flag_id"]))
 
 
 def _why_no_answers(rule: Rule, evaluated: Evaluation) -> str | None:

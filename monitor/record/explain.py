@@ -115,10 +115,8 @@ def explain_person(
     with database.reading() as store:
         held = _load_rows(store, person_id)
         events = _load_events(store, person_id, [row["id"] for row in held["flag"]])
-        messages = tuple(
-            {name: getattr(message, name) for name in MESSAGE_LINE}
-            for message in load_person_messages(store, person_id)
-        )
+        theirs = load_person_messages(store, person_id)
+        messages = tuple({name: getattr(message, name) for name in MESSAGE_LINE} for message in theirs)
     kept_on = _find_kept_nights(nights, person_id)
     if not (any(held.values()) or events or kept_on):
         raise Problems([
@@ -129,11 +127,10 @@ def explain_person(
 
 
 def _choose_night(nights: Sequence[KeptNight], as_at: dt.date | None) -> KeptNight:
-    chosen = [night for night in nights if as_at in (None, night.as_at)]
-    if not chosen:
-        night = f"--as-at {as_at}: no night of that date was accepted" if as_at else "no night has been accepted yet"
-        raise Refused(f"{night}; nobody can be explained from it")
-    return chosen[-1]
+    if chosen := [night for night in nights if as_at in (None, night.as_at)]:
+        return chosen[-1]
+    night = f"--as-at {as_at}: no night of that date was accepted" if as_at else "no night has been accepted yet"
+    raise Refused(f"{night}; nobody can be explained from it")
 
 
 # Asking
@@ -160,12 +157,9 @@ def _ask(
         workspace.close()
         return (), f"{source}, which does not have this person: dead or 25 by then, or not yet known"
     evaluated = ask_rules(workspace, rulebook, night)
-    answers = sorted(
-        _load_answers(workspace, rulebook.rules, rows[0], evaluated, night),
-        key=lambda answer: ORDER.index(answer.outcome),
-    )
+    answers = list(_load_answers(workspace, rulebook.rules, rows[0], evaluated, night))
     workspace.close()
-    return tuple(answers), source
+    return tuple(sorted(answers, key=lambda answer: ORDER.index(answer.outcome))), source
 
 
 def _load_answers(
@@ -174,10 +168,8 @@ def _load_answers(
     """Load each rule's answer about the one person of the caseload, whose ``row`` it is."""
     outcomes = dict(workspace.execute("SELECT rule, outcome FROM answer").fetchall())
     sentences = dict(workspace.execute("SELECT rule, because FROM breach").fetchall())
-    missing: dict[str, list[str]] = {}
-    gaps = workspace.execute('SELECT rule, "column", why FROM cannot_assess ORDER BY ALL').fetchall()
-    for rule_id, column, why in gaps:
-        missing.setdefault(rule_id, []).append(f"{_words(column)} {why}")
+    gaps = "string_agg(replace(\"column\", '_', ' ') || ' ' || why, ', ' ORDER BY \"column\", why)"
+    missing = dict(workspace.execute(f"SELECT rule, {gaps} FROM cannot_assess GROUP BY rule").fetchall())
     due = _due_dates(workspace, [rule for rule in rules if rule.id in outcomes])
     for rule in rules:
         outcome = outcomes.get(rule.id, NOT_ASKED)
@@ -187,7 +179,7 @@ def _load_answers(
             title=rule.title,
             severity=rule.severity,
             outcome=outcome,
-            why=", ".join(missing.get(rule.id, ())) or not_asked,
+            why=missing.get(rule.id, not_asked),
             values=tuple(Value(name, _shown(name, row)) for name in _names(rule)),
             because=sentences.get(rule.id),
             due_on=due.get(rule.id) if outcome in ("ok", "breach") else None,
@@ -206,7 +198,7 @@ def _due_dates(workspace: Workspace, rules: Sequence[Rule]) -> dict[str, dt.date
 
 
 def _names(rule: Rule) -> list[str]:
-    """What its conditions look at: recorded columns, those it needs first, then what is worked out."""
+    """Return what its conditions look at: recorded columns, those it needs first, then what is worked out."""
     asked = [rule.applies_to, rule.breach_if, *([rule.due_on] if rule.due_on else [])]
     named = {name for condition in asked for name in condition.names & TYPES.keys()} - {"as_at"}
     if not rule.any_age:
