@@ -5,6 +5,7 @@ Reads the chain once, some thousand rows at a time, however long it is.
 
 import datetime as dt
 import json
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ SHORTEST_HEAD = 8
 
 REMOVALS = ("removed, past its time", "person removed")
 MOST_LISTED = 20
+MINUTE = "%Y-%m-%d %H:%M UTC"
 
 
 @dataclass(frozen=True)
@@ -74,21 +76,16 @@ class Audit:
 class _ChainWalk:
     """What is gathered on the way along the chain. ``head``: one to look for, or how it begins."""
 
-    def __init__(self, head: str | None) -> None:
+    def __init__(self, store: Connection, head: str | None) -> None:
         self.rows = self.emptied = self.emptied_on_record = 0
         self.head = events.GENESIS
         self.broken: Broken | None = None
         self.sought = Head(head, None, None, 0) if head else None
-
-    def walk(self, store: Connection) -> None:
-        """Walk the whole chain, also past a row that does not hold, so that everything else is still counted."""
         rows = self._count_rows(store)
-        fault = events.find_fault(rows)
-        if fault is not None:
+        if fault := events.find_fault(rows):
             row, why = fault
             self.broken = Broken(row.id, row.kind, row.as_at, row.recorded_at, why)
-        for _ in rows:
-            pass
+        deque(rows, maxlen=0)  # the rows after one that does not hold are still counted
 
     def _count_rows(self, store: Connection) -> Iterator[events.ChainRow]:
         for row in events.walk(store):
@@ -115,10 +112,9 @@ def audit(
         raise Problems(
             [f"--head: not a head; give at least its first {SHORTEST_HEAD} characters, which are 0-9 and a-f"]
         )
-    chain = _ChainWalk(head and head.lower())
     with database.reading() as store:
         say("Walking along the chain of events")
-        chain.walk(store)
+        chain = _ChainWalk(store, head and head.lower())
         say("Comparing the kept caseloads")
         kept, lost = _check_snapshots(store, folder)
         say("Comparing the flags with their events")
@@ -132,7 +128,7 @@ def _describe_faults(chain: _ChainWalk) -> list[str]:
     if chain.broken:
         row = chain.broken
         problems.append(
-            f'event {row.id} ("{row.kind}", night {row.as_at}, recorded {_moment(row.recorded_at)}): {row.why}'
+            f'event {row.id} ("{row.kind}", night {row.as_at}, recorded {row.recorded_at:{MINUTE}}): {row.why}'
         )
     elif chain.emptied != chain.emptied_on_record:
         problems.append(
@@ -147,10 +143,6 @@ def _describe_faults(chain: _ChainWalk) -> list[str]:
     return problems
 
 
-def _moment(at: dt.datetime | None) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC" if at else "at no known time"
-
-
 def describe(account: Audit) -> list[str]:
     """Return the audit in lines for a person."""
     whole = "every row holds" if account.broken is None else "does not hold"
@@ -162,7 +154,7 @@ def describe(account: Audit) -> list[str]:
     if account.sought and account.sought.id is not None:
         lines.append(
             f"head {account.sought.printed[:16]}: is event {account.sought.id}, recorded "
-            f"{_moment(account.sought.recorded_at)}; {account.sought.later} came after it"
+            f"{account.sought.recorded_at:{MINUTE}}; {account.sought.later} came after it"
         )
     if account.problems:
         return [*lines, "What does not hold:", *(f"  {problem}" for problem in account.problems)]
@@ -183,15 +175,14 @@ def _check_snapshots(store: Connection, folder: Path) -> tuple[int, list[str]]:
         .where(run.c.state == "accepted", run.c.snapshot.is_not(None))
         .order_by(run.c.as_at)
     )
-    count, problems = 0, []
-    for as_at, name, sha in store.execute(wanted).all():
-        count += 1
+    kept, problems = store.execute(wanted).all(), []
+    for as_at, name, sha in kept:
         path = folder / name
         if not path.is_file():
             problems.append(f"night {as_at}: its kept caseload {name} is missing")
         elif snapshot.fingerprint(path) != sha:
             problems.append(f"night {as_at}: its kept caseload {name} was altered after it was kept")
-    return count, problems
+    return len(kept), problems
 
 
 # Flags
@@ -210,13 +201,9 @@ def _check_flags(store: Connection) -> tuple[int, list[str]]:
     problems = [_describe_flag(row) for row in wrong[:MOST_LISTED]]
     if len(wrong) > MOST_LISTED:
         problems.append(f"and more flags than these {MOST_LISTED} disagree with their events")
-    first = store.execute(
-        select(func.count(event.c.flag_id.distinct())).where(
-            event.c.payload.is_not(None), event.c.flag_id.is_not(None), event.c.flag_id.not_in(select(flag.c.id))
-        )
-    ).scalar_one()
-    if first:
-        problems.append(f"{first} flags have events that say what happened, and are no longer in the list of flags")
+    telling_of_none = event.c.payload.is_not(None) & event.c.flag_id.not_in(select(flag.c.id))
+    if gone := store.execute(select(func.count(event.c.flag_id.distinct())).where(telling_of_none)).scalar_one():
+        problems.append(f"{gone} flags have events that say what happened, and are no longer in the list of flags")
     return total, problems
 
 

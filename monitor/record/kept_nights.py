@@ -3,13 +3,12 @@
 import datetime as dt
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import select
 
 from monitor.caseload import snapshot
-from monitor.catalogue import columns
 from monitor.gate.verdict import find_doubted
 from monitor.rulebook.evaluation import Evaluation, evaluate
 from monitor.rulebook.rulebook import Rulebook
@@ -29,10 +28,10 @@ class KeptNight:
     as_at: dt.date
     asked_on: dt.date
     path: Path
-    supplied: frozenset[str] | None
-    not_believed: frozenset[str] = frozenset()
-    why_not: str | None = None
-    meanings: Mapping[str, str] = field(default_factory=dict)
+    supplied: frozenset[str]
+    not_believed: frozenset[str]
+    why_not: str | None
+    meanings: Mapping[str, str]
 
 
 def find_nights(database: Database, folder: Path) -> list[KeptNight]:
@@ -40,39 +39,32 @@ def find_nights(database: Database, folder: Path) -> list[KeptNight]:
     run = table_of(Run)
     with database.reading() as store:
         rows = store.execute(select(run).where(run.c.state == "accepted").order_by(run.c.as_at)).all()
-    nights = []
-    for row in rows:
-        path = folder / (row.snapshot or "")
-        supplied = frozenset(json.loads(row.supplied)) if row.supplied else None
-        why_not = _why_not(row.snapshot, path, row.snapshot_sha256)
-        doubtful, meanings = frozenset(json.loads(row.not_believed or "[]")), json.loads(row.rule_meanings or "{}")
-        nights.append(
-            KeptNight(row.id, row.as_at, row.asked_on or row.as_at, path, supplied, doubtful, why_not, meanings)
+    return [
+        KeptNight(
+            run_id=row.id,
+            as_at=row.as_at,
+            asked_on=row.asked_on,
+            path=folder / (row.snapshot or ""),
+            supplied=frozenset(json.loads(row.supplied)),
+            not_believed=frozenset(json.loads(row.not_believed)),
+            why_not=_why_not(row.snapshot, folder, row.snapshot_sha256),
+            meanings=json.loads(row.rule_meanings),
         )
-    return nights
+        for row in rows
+    ]
 
 
-def _why_not(name: str | None, path: Path, fingerprint: str | None) -> str | None:
+def _why_not(name: str | None, folder: Path, fingerprint: str | None) -> str | None:
     if name is None:
         return "its caseload was not kept"
-    if not path.is_file():
+    if not (folder / name).is_file():
         return f"{name} is missing"
-    if snapshot.fingerprint(path) != fingerprint:
+    if snapshot.fingerprint(folder / name) != fingerprint:
         return f"{name} has been altered since it was kept"
     return None
 
 
 def ask_rules(workspace: Workspace, rulebook: Rulebook, kept: KeptNight) -> Evaluation:
     """Ask every rule of the ``caseload`` in the workspace, believing what the night believed."""
-    supplied = _supplied_columns(workspace) if kept.supplied is None else kept.supplied
     doubted = find_doubted(rulebook.in_force(kept.asked_on), kept.not_believed)
-    return evaluate(workspace, rulebook, kept.asked_on, supplied, doubted)
-
-
-def _supplied_columns(workspace: Workspace) -> frozenset[str]:
-    """The columns some source gave to anyone present, for a night whose run did not say."""
-    tests = ", ".join(
-        f"count(*) FILTER (\"{column.name}_gap\" IS DISTINCT FROM 'not supplied')" for column in columns.COLUMNS
-    )
-    counts = workspace.execute(f"SELECT {tests} FROM caseload WHERE present").fetchone() or ()
-    return frozenset(column.name for column, count in zip(columns.COLUMNS, counts, strict=True) if count)
+    return evaluate(workspace, rulebook, kept.asked_on, kept.supplied, doubted)
