@@ -39,7 +39,7 @@ class Team(Table):
         return self
 
     def reader(self, as_at: date | None = None) -> str | None:
-        """Who hears about the team on a day: the cover while it is in force, else the lead."""
+        """Return who hears about the team on a day: the cover while it is in force, else the lead."""
         covered = as_at is not None and self.cover_until is not None and as_at <= self.cover_until
         return self.cover if covered else self.lead
 
@@ -129,9 +129,9 @@ class DeliverySettings(Table):
 
     @property
     def attaches_lists(self) -> bool:
-        """Whether a lead's list goes with the message."""
+        """Return whether a lead's list goes with the message."""
         return self.channel == "notify" and self.notify is not None and self.notify.attach_list
 
     def allows(self, mailbox: str) -> bool:
-        """Whether messages may go to this address."""
+        """Return whether messages may go to this address."""
         return not self.allowed_domains or mailbox.rpartition("@")[2].lower() in self.allowed_domains

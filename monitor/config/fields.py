@@ -25,7 +25,7 @@ def _one_line(value: str) -> str:
 
 
 def _hour(value: object) -> time:
-    """A time of day, as TOML has one or written like "08:00"."""
+    """Read a time of day, as TOML has one or written like "08:00"."""
     if isinstance(value, time):
         return value
     if not isinstance(value, str) or not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
@@ -64,7 +64,7 @@ def check_case_url(value: str) -> str:
 
 
 def check_web_address(value: str) -> str:
-    """An address that may be sent credentials: over TLS, or on this machine."""
+    """Check an address that may be sent credentials: over TLS, or on this machine."""
     try:
         parts = urlsplit(value)
         host, port = parts.hostname, parts.port
@@ -93,7 +93,7 @@ def refuse_password(value: str, remedy: str) -> None:
 
 
 def _database(value: str, info: ValidationInfo) -> str:
-    """The monitor's own database: an SQLite file, found from the config file's folder, or a PostgreSQL database."""
+    """Check the monitor's own database: an SQLite file, found from the config file's folder, or one of PostgreSQL."""
     if value.startswith("sqlite:///") and value != "sqlite:///":
         return f"sqlite:///{locate(Path(value.removeprefix('sqlite:///')), info)}"
     refuse_password(value, "name with database_password_env the environment variable that has it")

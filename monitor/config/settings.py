@@ -27,7 +27,7 @@ NOT_AN_ADVISER = (
 
 
 def shipped(name: str) -> Path:
-    """The shipped ``rules``, ``templates`` or example config: inside the wheel, else at the top of the checkout."""
+    """Find the shipped ``rules``, ``templates`` or example config: in the wheel, else at the top of the checkout."""
     inside = SHIPPED / name
     return inside if inside.exists() else Path(__file__).parent.parent.parent / name
 
@@ -209,7 +209,7 @@ def _plain(fault: Exception) -> str:
 
 
 def _explain(path: Path, table: Mapping[str, Any], problem: Any) -> str:
-    """One pydantic problem in our wording: place, what is wrong, what would be right."""
+    """Write one pydantic problem in our wording: place, what is wrong, what would be right."""
     where = _place(table, problem["loc"])
     kind, context = problem["type"], problem.get("ctx", {})
     if kind == "missing":
@@ -228,8 +228,8 @@ def _explain(path: Path, table: Mapping[str, Any], problem: Any) -> str:
 
 
 def _place(table: Mapping[str, Any], loc: tuple[int | str, ...]) -> str:
-    """``teams.2.lead`` with tables counted from 1 and named where they have a name."""
-    parts: list[str] = []
+    """Write ``teams.2.lead`` with tables counted from 1 and named where they have a name."""
+    place = ""
     here: Any = table
     for step in loc:
         try:
@@ -238,21 +238,20 @@ def _place(table: Mapping[str, Any], loc: tuple[int | str, ...]) -> str:
             here = None
         if isinstance(step, int):
             named = here.get("name") if isinstance(here, dict) else None
-            parts[-1:] = [f"{parts[-1] if parts else ''}[{named or step + 1}]"]
+            place += f"[{named or step + 1}]"
         else:
-            parts.append(step)
-    return ".".join(parts)
+            place += f".{step}"
+    return place.removeprefix(".")
 
 
 def _keys_beside(loc: tuple[int | str, ...]) -> list[str]:
-    """The real keys of the table in which an unknown key was written."""
+    """Return the real keys of the table in which an unknown key was written."""
     model: Any = Config
     for step in loc[:-1]:
-        if isinstance(step, int) or not hasattr(model, "model_fields") or step not in model.model_fields:
-            continue
-        annotation = model.model_fields[step].annotation
-        candidates = [annotation, *getattr(annotation, "__args__", ())]
-        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, Table)), model)
+        if step in model.model_fields:
+            annotation = model.model_fields[step].annotation
+            kinds = [annotation, *getattr(annotation, "__args__", ())]
+            model = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Table)), model)
     return [info.alias or name for name, info in model.model_fields.items()]
 
 
@@ -261,7 +260,7 @@ def _shown(value: Any) -> str:
 
 
 def read_restricted(path: Path | None) -> frozenset[str]:
-    """The ids, one a line, of people shown only to the head of service; ``#`` starts a comment."""
+    """Read the ids, one a line, of people shown only to the head of service; ``#`` starts a comment."""
     if path is None:
         return frozenset()
     try:

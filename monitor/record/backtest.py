@@ -120,12 +120,12 @@ def choose_rule(adjusted: Rulebook, as_written: Rulebook, rule: str, limits: Map
         chosen = change_limits(chosen, given, "--limit ")
     if chosen.status != "live":
         chosen = replace(chosen, status="live", effective_from=None, effective_to=None)
-    others = tuple(one for one in rulebook.rules if one.id != chosen.id)
+    others = tuple(other for other in rulebook.rules if other.id != chosen.id)
     return ReplayQuestion(chosen, replace(rulebook, rules=(chosen, *others)))
 
 
 def _typed(old: Limit | None, text: str) -> Any:
-    """The text of ``--limit`` as a rule file would hold it; left as it is where it cannot be."""
+    """Return the text of ``--limit`` as a rule file would hold it; left as it is where it cannot be."""
     try:
         if isinstance(old, tuple):
             return [code.strip() for code in text.split(",")]

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection, and_, or_, select
 from sqlmodel import SQLModel
@@ -30,9 +30,6 @@ from monitor.store.events import in_payload
 from monitor.store.tables import Flag, FlagEvent, table_of
 from monitor.words import write_date
 from monitor.workspace import Workspace, fetch, lock_down, open_workspace
-
-if TYPE_CHECKING:
-    from sqlalchemy import Row, Table
 
 NOT_ASKED = "not asked"
 BLANK = "blank"
@@ -85,17 +82,17 @@ class Explanation:
         return self.held["flag"]
 
     def decisions(self, flag_id: int) -> tuple[str, ...]:
-        """What people have decided and said of a flag: its waiver in force, and each answer on a list."""
+        """Return what people have decided and said of a flag: its waiver in force, and each answer on a list."""
         waived = [
-            f"waived until {one['until_on']} by {one['waived_by']} ({one['reason']}): {one['note']}"
-            for one in self.held.get("waiver", ())
-            if one["flag_id"] == flag_id and one["ended_on"] is None
+            f"waived until {waiver['until_on']} by {waiver['waived_by']} ({waiver['reason']}): {waiver['note']}"
+            for waiver in self.held.get("waiver", ())
+            if waiver["flag_id"] == flag_id and waiver["ended_on"] is None
         ]
         answered = [
-            f"answered {one['answer']} on {one['answered_on']} by {one['answered_by']}"
-            + ("; record not yet updated" if one["answer"] == "done" else "")
-            for one in self.held.get("answer", ())
-            if one["flag_id"] == flag_id
+            f"answered {answer['answer']} on {answer['answered_on']} by {answer['answered_by']}"
+            + ("; record not yet updated" if answer["answer"] == "done" else "")
+            for answer in self.held.get("answer", ())
+            if answer["flag_id"] == flag_id
         ]
         return (*waived, *answered)
 
@@ -216,14 +213,10 @@ def _why_not_asked(rule: Rule, row: Mapping[str, Any], evaluated: Evaluation, as
     if rule.id in evaluated.failed:
         return f"the rule failed while running: {evaluated.failed[rule.id]}"
     if rule.id in evaluated.not_assessed:
-        return f"no source supplies {', '.join(map(_words, evaluated.not_assessed[rule.id]))}"
+        return "no source supplies " + ", ".join(evaluated.not_assessed[rule.id]).replace("_", " ")
     if rule.id in evaluated.doubted:
-        return f"not believed on this night: {', '.join(map(_words, evaluated.doubted[rule.id]))}"
+        return "not believed on this night: " + ", ".join(evaluated.doubted[rule.id]).replace("_", " ")
     return "not on this night's caseload" if row["present"] is False else "not known whether they are on the caseload"
-
-
-def _words(column: str) -> str:
-    return column.replace("_", " ")
 
 
 def _shown(name: str, row: Mapping[str, Any]) -> str:
@@ -256,17 +249,13 @@ def _load_rows(store: Connection, person_id: str) -> dict[str, tuple[Mapping[str
         else:
             continue
         rows = store.execute(select(table).where(wanted).order_by(*table.primary_key.columns))
-        held[table.name] = tuple(_plain(table, row) for row in rows)
+        held[table.name] = tuple({name: _plain(name, value) for name, value in row._mapping.items()} for row in rows)
     return held
 
 
-def _plain(table: "Table", row: "Row[Any]") -> dict[str, Any]:
-    """A row as a dict; what is stored as JSON is shown as what it says."""
-    shown = dict(row._mapping)
-    for name in ("last_values", "row", "payload"):
-        if isinstance(shown.get(name), str):
-            shown[name] = json.loads(shown[name])
-    return shown
+def _plain(column: str, value: Any) -> Any:
+    """Return a value of a row; what is stored as JSON, as what it says."""
+    return json.loads(value) if column in ("last_values", "row") and value is not None else value
 
 
 def _load_events(store: Connection, person_id: str, flags: Sequence[int]) -> tuple[Mapping[str, Any], ...]:
@@ -296,6 +285,6 @@ def narrow(account: Explanation, rule: str) -> Explanation:
     """Return the account with one rule's answer and events; what is held stays whole."""
     return replace(
         account,
-        answers=tuple(one for one in account.answers if one.rule == rule),
-        events=tuple(one for one in account.events if one.get("rule") == rule),
+        answers=tuple(answer for answer in account.answers if answer.rule == rule),
+        events=tuple(event for event in account.events if event.get("rule") == rule),
     )

@@ -61,13 +61,13 @@ def write_flag_lists(database: Database, config: Config, rulebook: Rulebook, pat
 
 
 def confirm(database: Database, person_id: str, *, by: str, today: dt.date, now: dt.datetime) -> str:
-    """Record that what the records now say of someone recorded as died has been confirmed; what was confirmed."""
+    """Record that what the records now say of someone recorded as died is confirmed; return what was confirmed."""
     person = table_of(Person)
     with database.writing() as store:
-        found = store.execute(select(person).where(person.c.person_id == person_id)).first()
-        if found is None or found.died_on is None:
+        row = store.execute(select(person).where(person.c.person_id == person_id)).first()
+        if row is None or row.died_on is None:
             raise Problems([f"{person_id}: is not recorded as having died; nothing waits to be confirmed"])
-        alive = found.alive_again_on is not None
+        alive = row.alive_again_on is not None
         if alive:
             back = {"died_on": None, "alive_again_on": None}
             store.execute(person.update().where(person.c.person_id == person_id).values(back))

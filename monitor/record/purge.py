@@ -13,7 +13,7 @@ between leaves files that the next purge finds.
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, not_, select
@@ -66,8 +66,8 @@ NO_WORDS = {"text": "", "html": "", "people": "[]", "attached": None}
 class Purged:
     """What one purge removed: counts by thing and the nights they were of; ``problems``: files that would not go."""
 
-    removed: Mapping[str, int] = field(default_factory=dict)
-    nights: Mapping[str, tuple[dt.date, ...]] = field(default_factory=dict)
+    removed: Mapping[str, int]
+    nights: Mapping[str, tuple[dt.date, ...]]
     problems: tuple[str, ...] = ()
 
     @property
@@ -75,8 +75,7 @@ class Purged:
         return 1 if self.problems else 0
 
     def as_dict(self) -> dict[str, Any]:
-        nights = {thing: list(days) for thing, days in self.nights.items()}
-        return {"removed": dict(self.removed), "nights": nights, "problems": list(self.problems)}
+        return asdict(self)
 
 
 def purge_store(
@@ -123,7 +122,7 @@ def describe(account: Purged, *, dry_run: bool) -> list[str]:
 def list_problems(problems: Sequence[str]) -> list[str]:
     if not problems:
         return []
-    return ["NOT FINISHED. Put this right and give the same command again:", *(f"  {one}" for one in problems)]
+    return ["NOT FINISHED. Put this right and give the same command again:", *(f"  {problem}" for problem in problems)]
 
 
 def forget_for_good(store: Connection) -> None:

@@ -38,8 +38,7 @@ def find_spent_files(
 
 def _dated(folder: Path, before: dt.date) -> list[tuple[dt.date | None, Path]]:
     """Find what is in ``folder`` under a name with a date before ``before``."""
-    paths = sorted(folder.iterdir()) if folder.is_dir() else ()
-    return [(day, path) for path in paths if (day := _day_of(path.name)) is not None and day < before]
+    return [(day, path) for path in sorted(folder.glob("*")) if (day := _day_of(path.name)) and day < before]
 
 
 def _day_of(name: str) -> dt.date | None:

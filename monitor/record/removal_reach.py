@@ -11,9 +11,8 @@ from monitor.record.trace import Trace
 
 def list_beyond_reach(store: Connection, config: Config, trace: Trace) -> tuple[str, ...]:
     lines = [_describe_sent(store, trace)]
-    folder = config.lists.lists_folder
-    if folder:
-        copies = remove_files.find_copies(folder, trace) if folder.is_dir() else []
+    if folder := config.lists.lists_folder:
+        copies = remove_files.find_copies(folder, trace)
         named = ": " + ", ".join(path.relative_to(folder).as_posix() for path in copies) if copies else ""
         lines.append(
             f"{len(copies)} lists in {folder} name this person{named}. They are the leads' copies: remove them "
@@ -47,7 +46,7 @@ def _describe_sent(store: Connection, trace: Trace) -> str:
 
 
 def _describe_council_files(config: Config, trace: Trace) -> list[str]:
-    """The council's own files that name the person, and a merged record of the same person, which is to go too."""
+    """List the council's own files that name the person, and a merged record of the same person, which is to go too."""
     lines = []
     if config.restricted and trace.is_in(config.restricted.read_text(encoding="utf-8-sig", errors="replace")):
         lines.append(f"{config.restricted.name} (restricted) names this id: take the line out")

@@ -132,14 +132,15 @@ def change_files(
     made: set[Path] = set()
     not_made = None
     try:
-        for path in _make_again(database, config, [one.path for one in changes if one.action == "made again"], today):
+        again = [change.path for change in changes if change.action == "made again"]
+        for path in _make_again(database, config, again, today):
             made.add(path)
     except MonitorError as fault:
         not_made = str(fault)
     except Exception as fault:
         not_made = f"a defect, {type(fault).__name__}"
-    done = tuple(FileChange(one.path, "made again" if one.path in made else "removed") for one in changes)
-    gone = [one.path for one in done if one.action == "removed"]
+    done = tuple(FileChange(change.path, "made again" if change.path in made else "removed") for change in changes)
+    gone = [change.path for change in done if change.action == "removed"]
     log_file = config.service.log_file
     if log_file in gone:  # the service goes on writing to the file it has open
         gone.remove(log_file)

@@ -192,7 +192,7 @@ def _refuse_while_in_a_source(
 
 
 def describe(account: RemovalAccount) -> list[str]:
-    """What was removed, or would be, in lines for the person who asked for it."""
+    """Return what was removed, or would be, in lines for the person who asked for it."""
     again = "Removed before; looked through everything once more:"
     lines = ["Would be removed:" if account.rehearsed else again if account.completed else "Removed:"]
     lines += [f"  {number} {TABLES.get(table, f'rows of {table}')}" for table, number in account.rows.items()]
@@ -217,8 +217,7 @@ def _find_files(store: Connection, config: Config, trace: Trace, number: int) ->
     run = table_of(Run)
     kept = select(run.c.snapshot, run.c.id, run.c.as_at, run.c.snapshot_sha256).where(run.c.snapshot.is_not(None))
     known = {row.snapshot: (row.id, row.as_at, row.snapshot_sha256) for row in store.execute(kept)}
-    folder = config.data_folder / SNAPSHOTS
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+    for path in sorted((config.data_folder / SNAPSHOTS).glob("*")):
         try:
             if not snapshot.holds(path, trace.person_id):
                 continue

@@ -6,7 +6,7 @@ Ids are given by the writer, which holds the lock, so that flags and their event
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, Table, bindparam, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
@@ -19,7 +19,7 @@ WIDE_READ = 500
 
 
 def next_id(store: Connection, model: type[SQLModel]) -> int:
-    """The first free id; safe because only the holder of the lock writes."""
+    """Return the first free id; safe because only the holder of the lock writes."""
     return int(store.execute(select(func.coalesce(func.max(table_of(model).c.id), 0))).scalar_one()) + 1
 
 
@@ -29,20 +29,17 @@ def insert_rows(store: Connection, model: type[SQLModel], columns: Sequence[str]
     named, bound = _quoted(store, columns), _bound(store, table, columns, rows)
     if store.dialect.name == "postgresql":
         _copy(store, f"COPY {table.name} ({named}) FROM STDIN", bound)
-    else:
+    elif bound:
         marks = ", ".join("?" * len(columns))
-        _run(store, f"INSERT INTO {table.name} ({named}) VALUES ({marks})", bound)
+        store.exec_driver_sql(f"INSERT INTO {table.name} ({named}) VALUES ({marks})", bound)
 
 
 def delete_rows(store: Connection, model: type[SQLModel], ids: Iterable[Any]) -> None:
     """Delete by primary key."""
     table = table_of(model)
     (key,) = table.primary_key.columns
-    condition = f"DELETE FROM {table.name} WHERE {_quoted(store, [key.name])} = "
-    if store.dialect.name == "postgresql":
-        store.exec_driver_sql(f"{condition}ANY(%s)", (list(ids),))
-    else:
-        _run(store, f"{condition}?", [(one,) for one in ids])
+    if gone := [{"gone": id_} for id_ in ids]:
+        store.execute(table.delete().where(key == bindparam("gone")), gone)
 
 
 def update_rows(store: Connection, model: type[SQLModel], columns: Sequence[str], rows: Rows) -> None:
@@ -51,10 +48,12 @@ def update_rows(store: Connection, model: type[SQLModel], columns: Sequence[str]
     (key,) = table.primary_key.columns
     named = {name: _quoted(store, [name]) for name in [*columns, key.name]}
     bound = _bound(store, table, [*named], rows)
+    if not bound:
+        return
     if store.dialect.name != "postgresql":
         assignments = ", ".join(f"{named[name]} = ?" for name in columns)
-        _run(store, f"UPDATE {table.name} SET {assignments} WHERE {named[key.name]} = ?", bound)
-    elif bound:
+        store.exec_driver_sql(f"UPDATE {table.name} SET {assignments} WHERE {named[key.name]} = ?", bound)
+    else:
         listed, id_ = ", ".join(named.values()), named[key.name]
         assignments = ", ".join(f"{named[name]} = incoming.{named[name]}" for name in columns)
         store.exec_driver_sql(f"CREATE TEMPORARY TABLE incoming AS SELECT {listed} FROM {table.name} LIMIT 0")
@@ -66,7 +65,7 @@ def update_rows(store: Connection, model: type[SQLModel], columns: Sequence[str]
 
 
 def _copy(store: Connection, statement: str, rows: list[tuple[Any, ...]]) -> None:
-    """PostgreSQL's own way in for many rows; what it says is raised as SQLAlchemy would raise it."""
+    """Copy rows the PostgreSQL way; raise what it says as SQLAlchemy would raise it."""
     dialect, driver = store.dialect, store.connection.driver_connection
     assert driver is not None  # noqa: S101 - only a detached connection has none
     try:
@@ -77,18 +76,13 @@ def _copy(store: Connection, statement: str, rows: list[tuple[Any, ...]]) -> Non
         raise DBAPIError.instance(statement, None, fault, dialect.loaded_dbapi.Error, dialect=dialect) from fault
 
 
-def _run(store: Connection, statement: str, rows: list[tuple[Any, ...]]) -> None:
-    if rows:
-        store.exec_driver_sql(statement, rows)
-
-
 def _quoted(store: Connection, names: Sequence[str]) -> str:
     quote = store.dialect.identifier_preparer.quote
     return ", ".join(quote(name) for name in names)
 
 
 def _bound(store: Connection, table: Table, columns: Sequence[str], rows: Rows) -> list[tuple[Any, ...]]:
-    """Rows with each value in the form the driver stores (dates as ISO text on SQLite, and so on)."""
+    """Return rows with each value in the form the driver stores (dates as ISO text on SQLite, and so on)."""
     values: list[Sequence[Any]] = list(zip(*rows, strict=True))
     for n, name in enumerate(columns[: len(values)]):
         convert = table.c[name].type.dialect_impl(store.dialect).bind_processor(store.dialect)

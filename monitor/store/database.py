@@ -1,7 +1,8 @@
 """Opens the database, migrates it to what the code expects, and lets one writer at a time write."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +27,16 @@ KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_coun
 """Seconds until a silent connection is tried, between tries, and tries; by libpq's and the server's names."""
 
 
+@dataclass(frozen=True)
 class Database:
     """An open database, migrated to ``HEAD``.
 
     ``token``: of the lock this process holds; without one, each writing transaction takes the lock for itself.
     """
 
-    def __init__(self, engine: Engine, *, wait_seconds: float = WAIT_SECONDS, token: str | None = None) -> None:
-        self.engine = engine
-        self.wait_seconds = wait_seconds
-        self.token = token
+    engine: Engine
+    wait_seconds: float = WAIT_SECONDS
+    token: str | None = None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -115,15 +116,12 @@ def open_store(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> Database:
 def reading_store(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> Iterator[Database]:
     """Open an existing database to read, without a lock; close it afterwards."""
     _refuse_missing(where, wait_seconds)
-    database = open_store(where, wait_seconds=wait_seconds)
-    try:
+    with closing(open_store(where, wait_seconds=wait_seconds)) as database:
         yield database
-    finally:
-        database.close()
 
 
 def is_there(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> bool:
-    """Whether the monitor has a database here already."""
+    """Return whether the monitor has a database here already."""
     where = make_url(where)
     if where.get_backend_name() == "sqlite":
         return Path(where.database or "").is_file()

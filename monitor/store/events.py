@@ -116,7 +116,7 @@ def walk(store: Connection) -> Iterator[ChainRow]:
 
 
 def _payload(event: Event, as_at: dt.date, recorded_at: dt.datetime, run_id: int | None) -> str:
-    """Everything about the event as one canonical JSON text, so that no column can be changed unseen."""
+    """Write everything about the event as one canonical JSON text, so that no column can be changed unseen."""
     stamped = {"run_id": run_id, "as_at": as_at.isoformat(), "recorded_at": recorded_at.astimezone(dt.UTC).isoformat()}
     content = {**vars(event), "detail": None, **stamped, **event.detail}
     return _ENCODER.encode({key: value for key, value in content.items() if value is not None})
@@ -136,7 +136,7 @@ def find_fault(rows: Iterable[ChainRow]) -> tuple[ChainRow, str] | None:
 
 
 def _judge_row(row: ChainRow) -> str | None:
-    """Why a row that follows from the one before it does not hold; None if it does."""
+    """Return why a row that follows from the one before it does not hold; None if it does."""
     if row.payload is None:
         return None if row.salt is None else "was emptied by hand, and only in part"
     if row.salt is None or commit(row.salt, row.payload) != row.commitment:

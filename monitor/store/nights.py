@@ -83,24 +83,19 @@ def check_date(request: Request, ledger: Ledger) -> None:
 
 
 def unchanged(request: Request, ledger: Ledger, *, source_fingerprint: str, rules_fingerprint: str) -> bool:
-    """Whether this date was accepted already from the very same input; refuse one that differs, unless asked again."""
+    """Return whether this date was accepted from the very same input; refuse one that differs, unless asked again."""
     if ledger.tonight is None:
         return False
-    sources_same = ledger.tonight.source_fingerprint == source_fingerprint
-    rules_same = ledger.tonight.rules_fingerprint == rules_fingerprint
+    changed = ["the sources"] if ledger.tonight.source_fingerprint != source_fingerprint else []
+    changed += ["the rulebook"] if ledger.tonight.rules_fingerprint != rules_fingerprint else []
+    if changed and not request.again:
+        raise RequestRefused(
+            f"{request.as_at} was accepted already, and {' and '.join(changed)} changed since; nothing has been "
+            'changed: put the night right with --again --by "YOUR NAME", or wait for the next night'
+        )
     # A night believed only in part may be asked for again, to be believed whole.
     anew = request.again and request.accept is not None and ledger.tonight.reason is None
-    if sources_same and rules_same and not anew:
-        return True
-    if not request.again:
-        what = " and ".join(
-            name for name, same in (("the sources", sources_same), ("the rulebook", rules_same)) if not same
-        )
-        raise RequestRefused(
-            f"{request.as_at} was accepted already, and {what} changed since; nothing has been changed: "
-            'put the night right with --again --by "YOUR NAME", or wait for the next night'
-        )
-    return False
+    return not changed and not anew
 
 
 def find_reworded(ledger: Ledger, sentences: Mapping[str, str]) -> frozenset[str]:
@@ -122,20 +117,19 @@ def begin(database: Database, request: Request, now: dt.datetime) -> int:
         interrupted = {"state": "failed", "reason": CUT_OFF, "finished_at": now}
         store.execute(table.update().where(table.c.state == "running").values(interrupted))
         run_id = next_id(store, Run)
-        store.execute(
-            table.insert().values(id=run_id, as_at=request.as_at, state="running", started_at=now, by=request.by)
-        )
+        row = {"id": run_id, "as_at": request.as_at, "state": "running", "started_at": now, "by": request.by}
+        store.execute(table.insert().values(row))
     return run_id
 
 
 def was_accepted_anyway(ledger: Ledger, source_fingerprint: str) -> bool:
-    """Whether somebody said of this very input, with ``--accept``, that it is to be believed."""
+    """Return whether somebody said of this very input, with ``--accept``, that it is to be believed."""
     tonight = ledger.tonight
     return tonight is not None and tonight.reason is not None and tonight.source_fingerprint == source_fingerprint
 
 
 def was_said(database: Database, run_id: int) -> bool:
-    """Whether an earlier try at the same date ended for the same reason, so that the analyst knows."""
+    """Return whether an earlier try at the same date ended for the same reason, so that the analyst knows."""
     run = table_of(Run)
     with database.reading() as store:
         as_at, reason = store.execute(select(run.c.as_at, run.c.reason).where(run.c.id == run_id)).one()

@@ -232,9 +232,7 @@ def upgrade() -> None:
     op.create_index("one_answer_a_list", "answer", ["flag_id", "list_as_at"], unique=True)
     op.create_index("answers_of_file", "answer", ["file_sha256"])
     seal = op.create_table(
-        "seal",
-        sa.Column("name", sa.String(), primary_key=True),
-        sa.Column("secret", sa.String(), nullable=False),
+        "seal", sa.Column("name", sa.String(), primary_key=True), sa.Column("secret", sa.String(), nullable=False)
     )
     op.bulk_insert(seal, [{"name": "lists", "secret": secrets.token_hex(32)}])
     op.create_table(
