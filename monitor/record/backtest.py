@@ -150,9 +150,8 @@ def replay(
         why = f" ({nights[-1].as_at}: {nights[-1].why_not})" if nights else ""
         raise Refused(f"no accepted night's caseload is kept whole{why}; there is nothing to replay")
     flags = _ReplayedFlags(question, routes, merged)
-    asked = [kept for kept in nights if question.until is None or kept.as_at <= question.until]
-    replayed = [flags.replay_night(kept, tell=question.since is None or kept.as_at >= question.since) for kept in asked]
-    told = tuple(night for night in replayed if night is not None)
+    replayed = [flags.replay_night(kept) for kept in nights if kept.as_at <= (question.until or dt.date.max)]
+    told = tuple(night for night in replayed if night.as_at >= flags.since)
     if not told:
         raise Problems(["--from, --to: no accepted night lies between them"])
     return Replay(question.rule, told, flags.list_told(), flags.list_flags())
@@ -173,7 +172,7 @@ class _ReplayedFlags:
     def __init__(self, question: ReplayQuestion, routes: "Routes", merged: Mapping[str, str]) -> None:
         joined = _together(question.rulebook, question.rule)
         self.book = replace(question.rulebook, rules=tuple(r for r in question.rulebook.rules if r.id in joined))
-        self.rule = question.rule
+        self.rule, self.since = question.rule, question.since or dt.date.min
         self.routes = routes
         self.merged = merged
         self.unresolved: list[dict[str, Any]] = []
@@ -183,10 +182,10 @@ class _ReplayedFlags:
         self.told: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         """By address and team, the young person of each new flag."""
 
-    def replay_night(self, kept: KeptNight, *, tell: bool) -> NightReplayed | None:
-        """Replay one night more; return what it did, if it is to be told of."""
+    def replay_night(self, kept: KeptNight) -> NightReplayed:
+        """Replay one night more; return what it did."""
         if kept.why_not:
-            return NightReplayed(kept.as_at, why_not=kept.why_not) if tell else None
+            return NightReplayed(kept.as_at, why_not=kept.why_not)
         workspace = open_workspace()
         snapshot.read(workspace, kept.path)
         lock_down(workspace)
@@ -194,9 +193,9 @@ class _ReplayedFlags:
         self._load_flags(workspace)
         decide(workspace, gather_facts(self.book, evaluated, kept.asked_on), kept.as_at)
         apply_decisions(workspace, run_id=kept.run_id, as_at=kept.as_at, first=self.next_id)
-        if tell:
+        if kept.as_at >= self.since:
             self._count_told(workspace)
-        night = _count_flags(workspace, kept, self.rule, _why_no_answers(self.rule, evaluated)) if tell else None
+        night = _count_flags(workspace, kept, self.rule, _why_no_answers(self.rule, evaluated))
         self._keep_flags(workspace)
         workspace.close()
         return night
