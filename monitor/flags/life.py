@@ -264,7 +264,7 @@ def load_history(workspace: Workspace, store: Connection) -> None:
 
 
 @step(reads=("decision", "opening", "surging"), makes=("history", "settled"))
-def settle(workspace: Workspace, store: Connection, *, run_id: int, as_at: dt.date) -> None:
+def apply(workspace: Workspace, store: Connection, *, run_id: int, as_at: dt.date) -> None:
     """Make ``settled``: every flag as tonight leaves it, with ids for the new, and ``change``: what happened to it."""
     load_history(workspace, store)
     apply_decisions(workspace, run_id=run_id, as_at=as_at, first=_next_id(store))
@@ -360,7 +360,7 @@ def _events(workspace: Workspace) -> Iterator[Event]:
 
 
 @step(reads=("unresolved",), makes=("settled",))
-def stand(workspace: Workspace) -> None:
+def keep_as_stored(workspace: Workspace) -> None:
     """Make ``settled`` of the flags just as they are stored: a night on which nothing changes."""
     workspace.execute("""
         CREATE OR REPLACE TABLE settled AS
@@ -378,7 +378,7 @@ STATE = state.state_sql(
 
 
 @step(reads=("settled", "caseload", "waiver_tonight"), makes=("resolved_lately", "lead_answer", "flag_line"))
-def show(workspace: Workspace, store: Connection, as_at: dt.date) -> None:
+def list_flags(workspace: Workspace, store: Connection, as_at: dt.date) -> None:
     """Make ``flag_line``: every unresolved flag after tonight and those resolved lately, as readers see them.
 
     A waiver hides that its flag is held from ``state``, and not from ``held_since``.

@@ -49,9 +49,9 @@ def accept(night: Night, judged: Judged) -> NightOutcome:
 def repeat(night: Night, judged: Judged) -> NightOutcome:
     """Lay out the flags as they are stored: this date was accepted from the same input, and nothing changes."""
     with night.database.reading() as store:
-        life.stand(night.workspace)
+        life.keep_as_stored(night.workspace)
         waivers.decide(night.workspace, store, night.as_at)
-        life.show(night.workspace, store, night.as_at)
+        life.list_flags(night.workspace, store, night.as_at)
     prepare_lists(night)
     ending = nights.RunEnding("unchanged", "accepted already from the same input")
     nights.close(night.database, night.run_id or 0, ending, night.tools.clock())
@@ -61,9 +61,9 @@ def repeat(night: Night, judged: Judged) -> NightOutcome:
 def rehearse(night: Night, judged: Judged) -> NightOutcome:
     """Lay out what the night would save and say; save nothing."""
     with night.database.reading() as store:
-        life.settle(night.workspace, store, run_id=0, as_at=night.as_at)
+        life.apply(night.workspace, store, run_id=0, as_at=night.as_at)
         waivers.decide(night.workspace, store, night.as_at, corrects=night.corrects)
-        life.show(night.workspace, store, night.as_at)
+        life.list_flags(night.workspace, store, night.as_at)
         messages = _write_messages(night, judged, store, _escalate(night, store))
     return _account(night, judged, "rehearsed", messages)
 
@@ -77,12 +77,12 @@ def save_messages(night: Night, store: Connection, postings: tuple[Posting, ...]
 
 def _save_flags(night: Night, store: Connection, now: dt.datetime) -> None:
     workspace, as_at, run_id = night.workspace, night.as_at, night.run_id or 0
-    life.settle(workspace, store, run_id=run_id, as_at=as_at)
+    life.apply(workspace, store, run_id=run_id, as_at=as_at)
     life.save(workspace, store, run_id=run_id, as_at=as_at, recorded_at=now)
     waivers.decide(workspace, store, as_at, corrects=night.corrects)
     waivers.close(workspace, store, events.Stamp(as_at, now, run_id))
     answers.notice(store, as_at)
-    life.show(workspace, store, as_at)
+    life.list_flags(workspace, store, as_at)
 
 
 def _save_people(night: Night, store: Connection, now: dt.datetime) -> None:

@@ -35,9 +35,9 @@ def load_last_night(database: Database) -> tuple[Workspace, dt.date]:
         roster.load(workspace, store)
         life.load(workspace, store)
         join_roster(workspace, None, as_at=as_at)
-        life.stand(workspace)
+        life.keep_as_stored(workspace)
         waivers.decide(workspace, store, as_at)
-        life.show(workspace, store, as_at)
+        life.list_flags(workspace, store, as_at)
     return workspace, as_at
 
 

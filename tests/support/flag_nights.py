@@ -99,11 +99,11 @@ class Nights:
         life.decide(workspace, rules, as_at, corrects=corrects)
         now = dt.datetime.combine(as_at, dt.time(2, 30), dt.UTC)
         with self.database.writing() as store:
-            life.settle(workspace, store, run_id=self.run_id, as_at=as_at)
+            life.apply(workspace, store, run_id=self.run_id, as_at=as_at)
             life.save(workspace, store, run_id=self.run_id, as_at=as_at, recorded_at=now)
             waivers.decide(workspace, store, as_at, corrects=corrects)
             waivers.close(workspace, store, Stamp(as_at, now, self.run_id))
-            life.show(workspace, store, as_at)
+            life.list_flags(workspace, store, as_at)
             if self.steps:
                 names = [one.rule for one in rules]
                 terms = EscalationTerms(self.steps, names)
