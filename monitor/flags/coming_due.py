@@ -40,11 +40,7 @@ CREATE OR REPLACE TABLE coming_due (
 
 @step(reads=("caseload", "breach", "decision", "opening"), makes=("coming_due",))
 def look_ahead(
-    workspace: Workspace,
-    rulebook: "Rulebook",
-    as_at: date,
-    supplied: frozenset[str],
-    failed: Container[str] = (),
+    workspace: Workspace, rulebook: "Rulebook", as_at: date, supplied: frozenset[str], failed: Container[str] = ()
 ) -> None:
     """Make ``coming_due``: one row per person and rule not in breach tonight and in breach 7, 14 or 28 days on.
 

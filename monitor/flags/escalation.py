@@ -7,7 +7,7 @@ go wrong; one that carries an earlier flag on carries its clock and its steps on
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 
 from monitor.flags import state
 from monitor.store import events
-from monitor.store.bulk import WIDE_READ, delete_rows, insert_rows, next_id
+from monitor.store.bulk import delete_rows, insert_rows, next_id, read_by_ids
 from monitor.store.events import Event, Stamp
 from monitor.store.tables import Escalation, Flag, FlagEvent, Waiver, table_of
 from monitor.workdays import is_working_day, working_days_between
@@ -114,6 +114,8 @@ class Candidate:
     person_id: str
     rule: str
     team: str | None
+    quarantined_on: dt.date | None
+    released_on: dt.date | None
 
 
 def decide(
@@ -126,8 +128,10 @@ def decide(
     candidates = _load_candidates(workspace, terms, as_at)
     flag_ids = {candidate.flag_id for candidate in candidates}
     before = _load_ancestry(store, flag_ids)
-    taken = _load_taken(store, {old for chain in before.values() for old in chain} | flag_ids)
-    reached = find_reached(candidates, _load_pauses(workspace, store, before, as_at), as_at)
+    table, carried = table_of(Escalation), {old for chain in before.values() for old in chain}
+    steps = select(table.c.flag_id, table.c.step)
+    taken = {(row[0], row[1]) for row in read_by_ids(store, steps, table.c.flag_id, carried | flag_ids)}
+    reached = find_reached(candidates, _load_pauses(store, candidates, before, as_at), as_at)
     untaken = [
         escalated
         for escalated in reached
@@ -173,10 +177,12 @@ def _load_candidates(workspace: Workspace, terms: EscalationTerms, as_at: dt.dat
     load_rows(workspace, "escalation_limit", columns, limits)
     load_rows(workspace, "escalating_rule", {"rule": "VARCHAR"}, [(rule,) for rule in terms.rules])
     rows = workspace.execute("""
-        SELECT line.flag_id, step, days, line.opened_on, line.severity, line.person_id, line.rule, line.team
+        SELECT line.flag_id, step, days, line.opened_on, line.severity, line.person_id, line.rule, line.team,
+            s.quarantined_on, s.released_on
         FROM flag_line AS line
         JOIN escalation_limit AS l ON l.severity = line.severity AND line.opened_on <= l.opened_by
         JOIN escalating_rule USING (rule)
+        JOIN settled AS s ON s.flag_id = line.flag_id
         WHERE line.state = 'open'
         ORDER BY line.flag_id, step DESC
     """)
@@ -186,89 +192,46 @@ def _load_candidates(workspace: Workspace, terms: EscalationTerms, as_at: dt.dat
 def _load_ancestry(store: Connection, flag_ids: Iterable[int]) -> dict[int, tuple[int, ...]]:
     """The earlier flags that each of these carries on, the nearest first."""
     flag = table_of(Flag)
+    carrying = select(flag.c.id, flag.c.continues_flag_id).where(flag.c.continues_flag_id.is_not(None))
     parents: dict[int, int] = {}
     asked = set(flag_ids)
     while asked:
-        wanted = sorted(asked)
-        asked = set()
-        for start in range(0, len(wanted), WIDE_READ):
-            those = flag.c.id.in_(wanted[start : start + WIDE_READ])
-            for child, parent in store.execute(
-                select(flag.c.id, flag.c.continues_flag_id).where(those, flag.c.continues_flag_id.is_not(None))
-            ):
-                parents[child] = parent
-                asked.add(parent)
-        asked -= parents.keys()
-    ancestry = {}
-    for flag_id in flag_ids:
-        chain: list[int] = []
-        here = flag_id
-        while here in parents and parents[here] not in chain:
-            here = parents[here]
-            chain.append(here)
-        if chain:
-            ancestry[flag_id] = tuple(chain)
-    return ancestry
+        carried = {row[0]: row[1] for row in read_by_ids(store, carrying, flag.c.id, asked)}
+        parents |= carried
+        asked = set(carried.values()) - parents.keys()
+    return {flag_id: tuple(_list_earlier(flag_id, parents)) for flag_id in flag_ids if flag_id in parents}
 
 
-def _load_taken(store: Connection, flag_ids: Collection[int]) -> set[tuple[int, str]]:
-    table = table_of(Escalation)
-    wanted = sorted(flag_ids)
-    taken: set[tuple[int, str]] = set()
-    for start in range(0, len(wanted), WIDE_READ):
-        those = table.c.flag_id.in_(wanted[start : start + WIDE_READ])
-        taken.update((row[0], row[1]) for row in store.execute(select(table.c.flag_id, table.c.step).where(those)))
-    return taken
+def _list_earlier(flag_id: int, parents: Mapping[int, int]) -> Iterator[int]:
+    while flag_id in parents:
+        flag_id = parents[flag_id]
+        yield flag_id
 
 
 def _load_pauses(
-    workspace: Workspace, store: Connection, before: Mapping[int, Sequence[int]], as_at: dt.date
+    store: Connection, candidates: Iterable[Candidate], before: Mapping[int, Sequence[int]], as_at: dt.date
 ) -> dict[int, list[Pause]]:
     """The pauses of every candidate that has any, those of the flags it carries on included."""
-    candidates = workspace.execute("""
-        SELECT DISTINCT s.flag_id, s.quarantined_on, s.released_on
-        FROM settled AS s JOIN flag_line AS line USING (flag_id)
-        JOIN escalation_limit AS l ON l.severity = line.severity AND line.opened_on <= l.opened_by
-        WHERE line.state = 'open'
-    """).fetchall()
     pauses: defaultdict[int, list[Pause]] = defaultdict(list)
-    for flag_id, since, until in candidates:
-        if since is not None and until is not None and until > since:
-            pauses[flag_id].append(Pause(since, until))
     heirs = {old: heir for heir, chain in before.items() for old in chain}
-    asked = sorted({row[0] for row in candidates} | heirs.keys())
-    event = table_of(FlagEvent)
+    asked = set(heirs)
+    for flag in candidates:
+        asked.add(flag.flag_id)
+        if flag.quarantined_on and flag.released_on and flag.released_on > flag.quarantined_on:
+            pauses[flag.flag_id].append(Pause(flag.quarantined_on, flag.released_on))
+    event, waiver = table_of(FlagEvent), table_of(Waiver)
+    happened = select(event.c.flag_id, event.c.kind, event.c.as_at).order_by(event.c.id)
+    happened = happened.where(event.c.kind.in_(("held", "released", "resolved")))
     changes: defaultdict[int, list[tuple[str, dt.date]]] = defaultdict(list)
-    for start in range(0, len(asked), WIDE_READ):
-        those = event.c.flag_id.in_(asked[start : start + WIDE_READ])
-        rows = store.execute(
-            select(event.c.flag_id, event.c.kind, event.c.as_at)
-            .where(those, event.c.kind.in_(("held", "released", "resolved")))
-            .order_by(event.c.id)
-        )
-        for flag_id, kind, day in rows:
-            changes[flag_id].append((kind, day))
-    for heir, pause in _load_waived(store, asked, as_at):
-        pauses[heirs.get(heir, heir)].append(pause)
-    for flag_id, happened in changes.items():
-        pauses[heirs.get(flag_id, flag_id)] += find_pauses(happened, as_at)
+    for flag_id, kind, day in read_by_ids(store, happened, event.c.flag_id, asked):
+        changes[flag_id].append((kind, day))
+    for flag_id, kinds_and_days in changes.items():
+        pauses[heirs.get(flag_id, flag_id)] += find_pauses(kinds_and_days, as_at)
+    for waived in read_by_ids(store, select(waiver), waiver.c.flag_id, asked):
+        since, until = state.find_waived_days(waived)
+        if (until := min(until, as_at + dt.timedelta(1))) > since:
+            pauses[heirs.get(waived.flag_id, waived.flag_id)].append(Pause(since, until))
     return pauses
-
-
-def _load_waived(store: Connection, flag_ids: Sequence[int], as_at: dt.date) -> list[tuple[int, Pause]]:
-    """The days on which each of these flags was waived."""
-    waiver = table_of(Waiver)
-    found = []
-    for start in range(0, len(flag_ids), WIDE_READ):
-        those = waiver.c.flag_id.in_(flag_ids[start : start + WIDE_READ])
-        for row in store.execute(
-            select(waiver.c.flag_id, waiver.c.waived_on, waiver.c.until_on, waiver.c.ended_on).where(those)
-        ):
-            since, until = state.find_waived_days(row)
-            until = min(until, as_at + dt.timedelta(1))
-            if until > since:
-                found.append((row.flag_id, Pause(since, until)))
-    return found
 
 
 def save(

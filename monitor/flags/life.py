@@ -330,14 +330,7 @@ FROM opening AS o LEFT JOIN history AS h USING (person_id, rule)
 
 
 @step(reads=("settled",))
-def save(
-    workspace: Workspace,
-    store: Connection,
-    *,
-    run_id: int,
-    as_at: dt.date,
-    recorded_at: dt.datetime,
-) -> None:
+def save(workspace: Workspace, store: Connection, *, run_id: int, as_at: dt.date, recorded_at: dt.datetime) -> None:
     """Write tonight's changes and an event for each, inside the caller's transaction."""
     new = [*UNRESOLVED, "continues_flag_id"]
     opened = workspace.execute(f"SELECT {', '.join(new)} FROM settled WHERE change = 'opened'").fetchall()

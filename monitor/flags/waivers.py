@@ -119,8 +119,7 @@ SELECT
         WHEN target = 'ran out' THEN CAST($as_at AS DATE)
         WHEN latest AND stands AND ended_why IN ('ran out', 'unwaived') THEN coalesce(reopened_on, $as_at)
         ELSE reopened_on
-    END AS reopened_on,
-    reopened_on AS reopened_before
+    END AS reopened_on
 FROM aimed
 """
 
@@ -130,36 +129,29 @@ UPDATE waiver_tonight SET
     target = CASE WHEN target = 'in force' THEN target ELSE 'ended' END,
     ended_on = CASE target WHEN 'in force' THEN NULL WHEN 'ended' THEN ended_on ELSE CAST($as_at AS DATE) END,
     ended_why = CASE target WHEN 'in force' THEN NULL WHEN 'ended' THEN ended_why ELSE target END,
-    ended_run_id = CASE target WHEN 'in force' THEN NULL WHEN 'ended' THEN ended_run_id ELSE $run_id END,
-    reopened_before = reopened_on
+    ended_run_id = CASE target WHEN 'in force' THEN NULL WHEN 'ended' THEN ended_run_id ELSE $run_id END
 """
 """What stands of each waiver once tonight's endings are saved."""
 
 
-@step(changes=("waiver_tonight",))
+@step(reads=("waiver",), changes=("waiver_tonight",))
 def close(workspace: Workspace, store: Connection, stamp: Stamp) -> None:
     """End the waivers that tonight ends, with an event each, inside the caller's transaction and after the flags'."""
+    workspace.execute(CLOSED, {"as_at": stamp.as_at, "run_id": stamp.run_id})
     rows = fetch(workspace, """
-        SELECT * FROM waiver_tonight
-        WHERE (target NOT IN ('ended', 'in force') AND ended_why IS DISTINCT FROM target)
-            OR (target = 'in force' AND ended_on IS NOT NULL)
-            OR reopened_on IS DISTINCT FROM reopened_before
+        SELECT w.*, stored.ended_why IS DISTINCT FROM w.ended_why AS ended
+        FROM waiver_tonight AS w JOIN waiver AS stored USING (waiver_id)
+        WHERE ended OR stored.reopened_on IS DISTINCT FROM w.reopened_on
         ORDER BY waiver_id
     """)  # fmt: skip
-    changed, happened = [], []
-    for row in rows:
-        stored = (row["ended_on"], row["ended_why"], row["ended_run_id"])
-        if row["target"] == "in force":
-            ended: tuple[dt.date | None, str | None, int | None] = (None, None, None)
-        elif row["target"] == "ended":
-            ended = stored
-        else:
-            ended = (stamp.as_at, row["target"], stamp.run_id)
-        changed.append((*ended, row["reopened_on"], row["waiver_id"]))
-        if ended[1] != stored[1]:
-            kind = {"in force": "waiver restored", "ran out": "waiver ended"}.get(row["target"], "waiver closed")
-            detail = {"waiver_id": row["waiver_id"], "until_on": row["until_on"]}
-            happened.append(Event(kind, row["flag_id"], row["person_id"], row["rule"], ended[1], detail=detail))
-    update_rows(store, Waiver, CHANGING, changed)
-    workspace.execute(CLOSED, {"as_at": stamp.as_at, "run_id": stamp.run_id})
+    update_rows(store, Waiver, CHANGING, [[row[name] for name in (*CHANGING, "waiver_id")] for row in rows])
+    kinds = {None: "waiver restored", "ran out": "waiver ended"}
+    happened = [
+        Event(
+            kinds.get(row["ended_why"], "waiver closed"), row["flag_id"], row["person_id"], row["rule"],
+            row["ended_why"], detail={"waiver_id": row["waiver_id"], "until_on": row["until_on"]},
+        )
+        for row in rows
+        if row["ended"]
+    ]  # fmt: skip
     events.record(store, happened, as_at=stamp.as_at, recorded_at=stamp.recorded_at, run_id=stamp.run_id)

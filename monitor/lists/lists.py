@@ -135,10 +135,7 @@ GROUP BY ALL
 """
 
 
-@step(
-    reads=("flag_list", "cannot_assess_list", "unreadable"),
-    makes=("list_file", "listed", "restricted_person"),
-)
+@step(reads=("flag_list", "cannot_assess_list", "unreadable"), makes=("list_file", "listed", "restricted_person"))
 def write_night(
     workspace: Workspace, folder: Path, terms: ListTerms, *, teams: Sequence[str], workbooks: bool
 ) -> list[Path]:

@@ -170,10 +170,7 @@ def compile_condition(
 
 @lru_cache(maxsize=4096)
 def _write_sql(
-    condition: Condition,
-    used: tuple[tuple[str, Limit], ...],
-    due_on: Condition | None,
-    gapped: frozenset[str],
+    condition: Condition, used: tuple[tuple[str, Limit], ...], due_on: Condition | None, gapped: frozenset[str]
 ) -> str:
     """Once for each condition and its limits: nights, forecasts and replays ask the same again and again."""
     limits = dict(used)

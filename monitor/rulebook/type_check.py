@@ -16,12 +16,7 @@ from monitor.workspace import lock_down, open_workspace
 if TYPE_CHECKING:
     from monitor.rulebook.vocabulary import Tree
 
-SAMPLES = {
-    "VARCHAR": "'some text'",
-    "DATE": "DATE '2008-02-29'",
-    "BOOLEAN": "true",
-    "INTEGER": "7",
-}
+SAMPLES = {"VARCHAR": "'some text'", "DATE": "DATE '2008-02-29'", "BOOLEAN": "true", "INTEGER": "7"}
 WORDS = {
     "BOOLEAN": "true or false",
     "DATE": "a date",

@@ -3,16 +3,17 @@
 Ids are given by the writer, which holds the lock, so that flags and their events can be written in one go.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVarTuple
 
-from sqlalchemy import Connection, Table, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
 from monitor.store.tables import table_of
 
 Rows = Iterable[Sequence[Any]]
+Values = TypeVarTuple("Values")
 
 WIDE_READ = 500
 """How many ids one statement names."""
@@ -21,6 +22,15 @@ WIDE_READ = 500
 def next_id(store: Connection, model: type[SQLModel]) -> int:
     """Return the first free id; safe because only the holder of the lock writes."""
     return int(store.execute(select(func.coalesce(func.max(table_of(model).c.id), 0))).scalar_one()) + 1
+
+
+def read_by_ids(
+    store: Connection, query: Select[*Values], column: ColumnElement[Any], ids: Iterable[Any]
+) -> Iterator[Row[*Values]]:
+    """Read the rows of ``query`` whose ``column`` holds one of the ids, so many ids a statement as it can name."""
+    wanted = sorted(ids)
+    for start in range(0, len(wanted), WIDE_READ):
+        yield from store.execute(query.where(column.in_(wanted[start : start + WIDE_READ])))
 
 
 def insert_rows(store: Connection, model: type[SQLModel], columns: Sequence[str], rows: Rows) -> None:
