@@ -16,7 +16,7 @@ from monitor.flags import row_keys, waiver_request
 from monitor.flags.answers import WORDS
 from monitor.flags.waiver_request import LONGEST_NOTE, Reasons
 from monitor.store import events
-from monitor.store.bulk import WIDE_READ, insert_rows, next_id
+from monitor.store.bulk import insert_rows, next_id, read_by_ids
 from monitor.store.database import Database
 from monitor.store.events import Event, Stamp
 from monitor.store.tables import Answer, Flag, table_of
@@ -80,15 +80,6 @@ class AnswerLimits:
 
 
 @dataclass(frozen=True)
-class AnswersDecided:
-    """What is to be kept, what was kept before just so, and everything that is wrong."""
-
-    kept: tuple[KeptAnswer, ...]
-    repeated: int
-    faults: tuple[Fault, ...]
-
-
-@dataclass(frozen=True)
 class AnswersSaved:
     """What one file brought. ``counts``: answers by what they say; ``repeated``: those that were kept before."""
 
@@ -114,14 +105,16 @@ class AnswersSaved:
 
 def decide(
     keyed: Sequence[tuple[Given, row_keys.Key | None]], known: KnownFlags, limits: AnswerLimits, today: dt.date
-) -> AnswersDecided:
-    """Decide each row on its own, then against what is known; the faults in the order of the rows.
+) -> tuple[list[KeptAnswer], int, list[Fault]]:
+    """Decide each row on its own, then against what is known.
+
+    Return what to keep if nothing is wrong, how many were kept before just so, and all that is wrong by row.
 
     ``keyed``: the rows, each with what its key says, None where it does not fit.
     """
     faults: list[Fault] = []
     kept: list[KeptAnswer] = []
-    ages = _count_ages(keyed, today)
+    ages = _count_ages({key.list_as_at for _, key in keyed if key}, today)
     first_rows: dict[int, int] = {}
     repeated = 0
     for given, key in keyed:
@@ -129,27 +122,21 @@ def decide(
         if key is None:
             faults += [(given.row, *fault) for fault in (_wrong_key(given), *wrong)]
             continue
-        wrong += _check_twice(given, first_rows.setdefault(key.flag_id, given.row))
-        answer, earlier = _read(given, key), known.find_earlier(key)
+        if (first_row := first_rows.setdefault(key.flag_id, given.row)) != given.row:
+            wrong.append(("key", f"the flag is answered in row {first_row} too; keep one of the two"))
+        answer = _read(given, key)
+        earlier = known.find_earlier(key)
         if not wrong and any(_is_same(before, answer) for before in earlier):
             repeated += 1
             continue
         stale = _check_age(key, ages[key.list_as_at], limits) or _check_known(key, answer, known, earlier)
         faults += [(given.row, *fault) for fault in (*stale, *wrong)]
         kept.append(answer)
-    return AnswersDecided(() if faults else tuple(kept), repeated, tuple(faults))
+    return kept, repeated, faults
 
 
-def _count_ages(keyed: Iterable[tuple[Given, row_keys.Key | None]], today: dt.date) -> dict[dt.date, int]:
-    """How many working days ago each list was made."""
-    return {day: working_days_between(day, today) for day in {key.list_as_at for _, key in keyed if key}}
-
-
-def _check_twice(given: Given, first_row: int) -> list[tuple[str, str]]:
-    """Whether an earlier row answers the same flag."""
-    if first_row == given.row:
-        return []
-    return [("key", f"the flag is answered in row {first_row} too; keep one of the two")]
+def _count_ages(lists: Iterable[dt.date], today: dt.date) -> dict[dt.date, int]:
+    return {day: working_days_between(day, today) for day in lists}
 
 
 def _check_age(key: row_keys.Key, working_days: int, limits: AnswerLimits) -> list[tuple[str, str]]:
@@ -167,7 +154,10 @@ def _check_known(
     if changed := list(_check_flag(key, known)):
         return changed
     if earlier:
-        return [("answer", _answered(earlier[-1]))]
+        last = earlier[-1]
+        said = f'answered "{last.answer}" already on {write_date(last.answered_on)} by {last.answered_by}'
+        on_list = f"on the list of {write_date(last.list_as_at)}"
+        return [("answer", f"{said}, {on_list}; to change that, answer it on the next list")]
     unwaivable = known.unwaivable.get(key.flag_id) if answer.answer == "waive until" else None
     return [("answer", unwaivable)] if unwaivable else []
 
@@ -241,11 +231,6 @@ def _is_same(recorded: "Row[Any]", given: KeptAnswer) -> bool:
     return all(getattr(recorded, name) == getattr(given, name) for name in names)
 
 
-def _answered(earlier: "Row[Any]") -> str:
-    by = f'answered "{earlier.answer}" already on {write_date(earlier.answered_on)} by {earlier.answered_by}'
-    return f"{by}, on the list of {write_date(earlier.list_as_at)}; to change that, answer it on the next list"
-
-
 # Doing
 
 
@@ -269,21 +254,20 @@ def save_answers(
             raise Problems([*problems, *whole])
         keyed = _open_keys(file.givens, row_keys.read_secret(store))
         known = _load(store, keyed, stamp.as_at)
-        decided = decide(keyed, known, limits, stamp.as_at)
-        problems += [f"{file.place}, row {row}, {column}: {fault}" for row, column, fault in decided.faults]
-        if not (decided.faults or decided.kept):
+        kept, repeated, faults = decide(keyed, known, limits, stamp.as_at)
+        problems += [f"{file.place}, row {row}, {column}: {fault}" for row, column, fault in faults]
+        if not (faults or kept):
             problems.append(f"{file.place}: every answer in it was recorded before; there is nothing new to read")
         if problems:
             raise Problems(problems)
         if not dry_run:
-            _save(store, decided.kept, known, file, stamp)
-    counts = Counter(answer.answer for answer in decided.kept)
+            _save(store, kept, known, file, stamp)
+    counts = Counter(answer.answer for answer in kept)
     ordered: dict[str, int] = {word: counts[word] for word in WORDS if counts[word]}
-    return AnswersSaved(ordered, decided.repeated, file.sha256, dry_run)
+    return AnswersSaved(ordered, repeated, file.sha256, dry_run)
 
 
 def _open_keys(givens: Iterable[Given], secret: bytes) -> list[tuple[Given, row_keys.Key | None]]:
-    """Each row with what its key says."""
     return [
         (given, row_keys.open_key(secret, given.key, person_id=given.person_id, rule=given.rule)) for given in givens
     ]
@@ -300,26 +284,21 @@ def _check_file(store: Connection, file: AnsweredFile) -> Iterator[str]:
 
 
 def _load(store: Connection, keyed: Sequence[tuple[Given, row_keys.Key | None]], today: dt.date) -> KnownFlags:
-    ids = sorted({key.flag_id for _, key in keyed if key})
+    ids = {key.flag_id for _, key in keyed if key}
     flag, answer = table_of(Flag), table_of(Answer)
-    flags: dict[int, Row[Any]] = {}
+    flags = {row.id: row for row in read_by_ids(store, select(flag), flag.c.id, ids)}
     answers: dict[int, list[Row[Any]]] = {}
-    for start in range(0, len(ids), WIDE_READ):
-        named = ids[start : start + WIDE_READ]
-        flags |= {row.id: row for row in store.execute(select(flag).where(flag.c.id.in_(named)))}
-        earlier = select(answer).where(answer.c.flag_id.in_(named)).order_by(answer.c.list_as_at, answer.c.id)
-        for row in store.execute(earlier):
-            answers.setdefault(row.flag_id, []).append(row)
+    earlier = select(answer).order_by(answer.c.list_as_at, answer.c.id)
+    for row in read_by_ids(store, earlier, answer.c.flag_id, ids):
+        answers.setdefault(row.flag_id, []).append(row)
     to_waive = {key.flag_id for given, key in keyed if key and _word(given.answer) == "waive until"}
-    return KnownFlags(
-        flags, answers, _find_unwaivable(store, [flags[n] for n in sorted(to_waive & flags.keys())], today)
-    )
+    return KnownFlags(flags, answers, _find_unwaivable(store, [flags[n] for n in to_waive & flags.keys()], today))
 
 
 def _find_unwaivable(store: Connection, flags: Iterable["Row[Any]"], today: dt.date) -> dict[int, str]:
     """Why each of these flags cannot be waived, where it cannot."""
-    unresolved = [flag for flag in flags if flag.resolved_on is None]
-    return {flag.id: why[0] for flag in unresolved if (why := waiver_request.why_not(store, flag, today))}
+    barred = ((flag.id, waiver_request.why_not(store, flag, today)) for flag in flags if flag.resolved_on is None)
+    return {flag_id: why for flag_id, why in barred if why}
 
 
 def _save(store: Connection, kept: Sequence[KeptAnswer], known: KnownFlags, file: AnsweredFile, stamp: Stamp) -> None:

@@ -146,7 +146,8 @@ def waive(database: Database, rulebook: "Rulebook", asked: WaiverRequest, limits
         flag, faults = _find_flag(store, rulebook, asked, limits.restricted)
         problems += faults
         if flag is not None:
-            problems += [f"{asked.person_id} {asked.rule}: {fault}" for fault in why_not(store, flag, stamp.as_at)]
+            barred = why_not(store, flag, stamp.as_at)
+            problems += [f"{asked.person_id} {asked.rule}: {barred}"] if barred else []
         if problems or flag is None:
             raise Problems(problems)
         agreed = read_terms(asked.until or "", asked.reason or "", asked.note or "", asked.by or "")
@@ -158,15 +159,15 @@ def waive(database: Database, rulebook: "Rulebook", asked: WaiverRequest, limits
     )
 
 
-def why_not(store: Connection, flag: "Row[Any]", today: dt.date) -> list[str]:
-    """Return why this unresolved flag cannot be waived now."""
+def why_not(store: Connection, flag: "Row[Any]", today: dt.date) -> str | None:
+    """Return why this unresolved flag cannot be waived now, if it cannot."""
     waiver = _find_unended(store, flag.person_id, flag.rule)
     if waiver is not None and state.waives(waiver, today):
         until = f"waived already until {write_date(waiver.until_on)} ({waiver.reason}) by {waiver.waived_by}"
-        return [f"{until}; to change that, end it first with: monitor unwaive"]
+        return f"{until}; to change that, end it first with: monitor unwaive"
     if state.waits(flag):
-        return ["the flag waits as a likely data fault and is chased by nobody; confirm it first with: monitor confirm"]
-    return []
+        return "the flag waits as a likely data fault and is chased by nobody; confirm it first with: monitor confirm"
+    return None
 
 
 def record(store: Connection, flag: "Row[Any]", terms: Terms, stamp: Stamp, *, answer_id: int | None = None) -> int:
