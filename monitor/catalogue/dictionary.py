@@ -18,6 +18,8 @@ SUPPLEMENT_COLUMNS = tuple(column.name for column in COLUMNS if column.name not 
 
 KINDS = {"text": "text", "date": "date", "yes_no": "yes or no", "code": "one of the codes", "number": "whole number"}
 
+TEXT_STAYS_TEXT = {"strings_to_formulas": False, "strings_to_numbers": False, "strings_to_urls": False}
+"""The options with which a workbook keeps text as it is, whatever it starts with."""
 EARLIEST, LATEST = date(1902, 1, 1), date(2100, 12, 31)
 MOST_TITLE = 32
 """Characters that Excel takes in the title of a refusal."""
@@ -27,36 +29,17 @@ LAST_ROW = 50_000
 
 def describe_columns() -> list[dict[str, Any]]:
     """Return every column as plain values: what it means, what it may hold, and where each source has it."""
-    identity = {
-        "name": "person_id",
-        "kind": "text",
-        "meaning": "The young person's id in the case system; text, leading zeros kept.",
-        "codes": {},
-        "range": None,
-        "records_past": False,
-        "found_in": {
-            "annex-a-list-9": list(PERSON_ID_HEADINGS),
-            "ssd": ["pers_person_id"],
-            "supplement": ["person_id"],
-        },
-    }
-    derived: list[dict[str, Any]] = [
-        {
-            "name": name, "kind": "worked out", "meaning": meaning, "codes": {}, "range": None, "records_past": False,
-            "found_in": {},
-        }
-        for name, (_, meaning) in DERIVED.items()
-    ]  # fmt: skip
-    return [identity, *map(_describe, COLUMNS), *derived]
+    identity = Column(
+        "person_id", "text", "The young person's id in the case system; text, leading zeros kept.",
+        headings=PERSON_ID_HEADINGS, ssd="pers_person_id",
+    )  # fmt: skip
+    derived = (Column(name, "text", meaning) for name, (_, meaning) in DERIVED.items())
+    worked_out = ({**_describe(column), "kind": "worked out", "found_in": {}} for column in derived)
+    return [*map(_describe, (identity, *COLUMNS)), *worked_out]
 
 
 def _describe(column: Column) -> dict[str, Any]:
-    found: dict[str, list[str]] = {}
-    if column.name in LIST_9_COLUMNS or column.headings:
-        found["annex-a-list-9"] = list(column.headings)
-    if column.ssd:
-        found["ssd"] = [column.ssd]
-    found["supplement"] = [column.name]
+    found = {"annex-a-list-9": [*column.headings], "ssd": [column.ssd] if column.ssd else []}
     return {
         "name": column.name,
         "kind": column.kind,
@@ -64,7 +47,7 @@ def _describe(column: Column) -> dict[str, Any]:
         "codes": dict(column.codes),
         "range": [column.lowest, column.highest] if column.kind == "number" else None,
         "records_past": column.records_past,
-        "found_in": found,
+        "found_in": {source: names for source, names in found.items() if names} | {"supplement": [column.name]},
     }
 
 
@@ -107,22 +90,13 @@ def write_supplement(path: Path, columns: Sequence[str], rows: Iterable[Sequence
     """
     import xlsxwriter
 
-    options = {"strings_to_formulas": False, "strings_to_numbers": False, "strings_to_urls": False}
-    with written_whole(path) as unfinished, xlsxwriter.Workbook(unfinished, options) as book:
+    with written_whole(path) as unfinished, xlsxwriter.Workbook(unfinished, TEXT_STAYS_TEXT) as book:
         # The time of writing would make two equal workbooks differ.
         book.set_properties({"title": "Supplement", "created": datetime.combine(as_at, time())})
         sheet = book.add_worksheet("Supplement")
         _write_headings(book, sheet, [BY_NAME[name] for name in columns])
         for number, row in enumerate(rows, start=1):
-            for position, value in enumerate(row):
-                if value is None:
-                    continue
-                if isinstance(value, str):
-                    sheet.write_string(number, position, value)
-                elif isinstance(value, date):
-                    sheet.write_datetime(number, position, datetime.combine(value, time()))
-                else:
-                    sheet.write_number(number, position, value)
+            sheet.write_row(number, 0, row)
 
 
 def _write_headings(book: "Workbook", sheet: "Worksheet", columns: Sequence[Column]) -> None:

@@ -13,6 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from monitor.catalogue.columns import ACCOMMODATION, ACTIVITY
+from monitor.catalogue.dictionary import TEXT_STAYS_TEXT
 from monitor.errors import Problems
 from monitor.files import make_private_folder, written_whole
 from monitor.sample.people import Record, record
@@ -110,13 +111,10 @@ def sample_rows(*, people: int, as_at: date, seed: int) -> Iterator[list[Cell]]:
     rng = Random()  # noqa: S311 - invented people, not secrets
     today = as_at.toordinal()
     for place in range(people):
-        known = record(rng, seed=seed, place=place, day=today)
-        if known is not None:
+        if known := record(rng, seed=seed, place=place, day=today):
             yield from _rows_about(known, today)
-    if people > TWICE_OTHERWISE:
-        nameless = record(rng, seed=seed, place=people + 1, day=today)
-        if nameless is not None:
-            yield [None, *_row(nameless, today)[1:]]
+    if people > TWICE_OTHERWISE and (nameless := record(rng, seed=seed, place=people + 1, day=today)):
+        yield [None, *_row(nameless, today)[1:]]
     for _ in range(FILLER_ROWS):
         yield ["-"] * len(HEADINGS)
 
@@ -158,13 +156,9 @@ def _row(known: Record, today: int) -> list[Cell]:
         "Y" if place % 6 == 0 else None,
     ]
     _disorder(row, known, place % 100)
-    if known.spoilt is not None:
-        column, text = SPOILT[known.spoilt]
+    for column, text in filter(None, (SPOILT.get(known.spoilt or ""), ALWAYS_SPOILT.get(place))):
         row[column] = text
-    if place in ALWAYS_SPOILT:
-        column, text = ALWAYS_SPOILT[place]
-        row[column] = text
-    elif place == BORN_BLANK:
+    if place == BORN_BLANK:
         row[BORN] = row[AGE] = None
     elif place == CONTACT_TOMORROW:
         row[CONTACT] = today + 1
@@ -175,9 +169,8 @@ def _row(known: Record, today: int) -> list[Cell]:
 
 def _disorder(row: list[Cell], known: Record, habit: int) -> None:
     """The same facts as some council somewhere writes them; ``habit`` (0 to 99) says which."""
-    if habit in HABITS:
-        for column, cell in HABITS[habit](known, row).items():
-            row[column] = cell
+    for column, cell in HABITS[habit](known, row).items() if habit in HABITS else ():
+        row[column] = cell
     if known.plan_on is None and habit % 2:
         row[PLAN] = NOBODY_1900
     if habit % 8 == 5:
@@ -239,19 +232,12 @@ def _write_csv(path: Path, rows: Iterator[list[Cell]]) -> None:
 def _write_xlsx(path: Path, rows: Iterator[list[Cell]], *, as_at: date, large: bool) -> None:
     import xlsxwriter
 
-    options = {
-        "constant_memory": large,
-        "strings_to_formulas": False,
-        "strings_to_numbers": False,
-        "strings_to_urls": False,
-    }
-    with xlsxwriter.Workbook(path, options) as book:
+    with xlsxwriter.Workbook(path, {**TEXT_STAYS_TEXT, "constant_memory": large}) as book:
         # The time of writing would make two equal samples differ.
         book.set_properties({"title": "Invented people", "created": datetime.combine(as_at, time())})
-        for name, headings in list(OTHER_SHEETS.items())[:2]:
-            book.add_worksheet(name).write_row(0, 0, headings)
-        _write_list_9(book, rows, as_at=as_at)
-        for name, headings in list(OTHER_SHEETS.items())[2:]:
+        for name, headings in OTHER_SHEETS.items():
+            if name == "List 10":
+                _write_list_9(book, rows, as_at=as_at)
             book.add_worksheet(name).write_row(0, 0, headings)
 
 
@@ -263,18 +249,9 @@ def _write_list_9(book: "Workbook", rows: Iterator[Sequence[Cell]], *, as_at: da
     sheet.write_string(0, 0, f"Annex A, List 9: leaving care services, as at {as_at:%d/%m/%Y}. Everyone is invented")
     sheet.write_row(1, 0, HEADINGS, strong)
     for number, row in enumerate(rows, start=2):
-        for column, cell in enumerate(row):
-            if cell is None:
-                continue
-            if isinstance(cell, str):
-                sheet.write_string(number, column, cell)
-            elif column in DATES:
-                # Excel's own day count, in which 1 January 1900 is 1.
-                sheet.write_number(number, column, _excel_day(int(cell)), day)
-            else:
-                sheet.write_number(number, column, cell)
+        sheet.write_row(number, 0, row)
+        for column in DATES:
+            if isinstance(ordinal := row[column], int):
+                # Excel's own day count, in which 1 January 1900 is 1 and 29 February 1900 a day.
+                sheet.write_number(number, column, ordinal - (693594 if ordinal > 693654 else 693595), day)
     sheet.freeze_panes(2, 1)
-
-
-def _excel_day(ordinal: int) -> int:
-    return ordinal - 693594 if ordinal > 693654 else ordinal - 693595
