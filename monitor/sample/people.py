@@ -83,24 +83,22 @@ class Record:
     home_since: int
 
 
-@dataclass(slots=True)
 class _Life:
     """What a record is worked out from: the person's draws, and where on ``day`` they are in their life and round."""
 
-    draws: list[float]
-    place: int
-    day: int
-    turns: float
-    stay: int
-    entered_on: int
-    where: int
-    fate: float
-    adult_on: int
-    adult: bool
-    grown: bool
-    studies: bool
-    closed_on: int | None
-    closed: bool
+    def __init__(self, draws: list[float], place: int, turns: float, day: int, stay: int) -> None:
+        self.draws, self.place, self.day, self.stay = draws, place, day, stay
+        self.entered_on = day - stay
+        self.born_on = self.entered_on - 5844 - 3 - int(draws[2] * 30)
+        self.where = (day + int(turns * ROOT_2 % 1 * ROUND)) % ROUND
+        self.fate = turns * ROOT_3 % 1
+        self.since_unsuitable = (day + int(turns * ROOT_5 % 1 * 2600)) % 2600
+        self.adult_on, grown_on = birthday(self.born_on, 18), birthday(self.born_on, 21)
+        self.adult, self.grown = day >= self.adult_on, day >= grown_on
+        self.studies = draws[3] < 0.05
+        closes = draws[5] < (0.35 if self.studies else 0.72)
+        self.closed_on = grown_on + int(draws[4] * 50) if closes else None
+        self.closed = self.closed_on is not None and day > self.closed_on
 
 
 def record(rng: Random, *, seed: int, place: int, day: int) -> Record | None:
@@ -116,9 +114,7 @@ def record(rng: Random, *, seed: int, place: int, day: int) -> Record | None:
     u = [rng.random() for _ in range(40)]
     if place not in STEADY_PLACES and _is_away(u, stay):
         return None
-    entered = day - stay
-    born_on = entered - 5844 - 3 - int(u[2] * 30)
-    life = _live(u, place, turns, (day, stay), born_on)
+    life = _Life(u, place, turns, day, stay)
     uasc = u[6] < 0.12
     team = _pick(((0, 28), (1, 25), (2, 24), (3, 23)), u[7])
     contact_on, back = _contact(life)
@@ -128,7 +124,7 @@ def record(rng: Random, *, seed: int, place: int, day: int) -> Record | None:
     return Record(
         place=place,
         person_id=f"{place * 10 + generation % 10:07d}",
-        born_on=born_on,
+        born_on=life.born_on,
         gender=_pick((("a) Male", 50), ("b) Female", 47), ("d) Neither", 3)), u[8] * (0.55 if uasc else 1)),
         ethnicity=_pick(ARRIVED_ALONE if uasc else ETHNICITIES, u[9]),
         uasc=uasc,
@@ -144,9 +140,9 @@ def record(rng: Random, *, seed: int, place: int, day: int) -> Record | None:
         suitable=_suitable(life, accommodation),
         activity=_activity(life),
         spoilt=_spoilt(life, plan_on, contact_on),
-        entered_on=entered,
+        entered_on=life.entered_on,
         closed_on=life.closed_on if life.closed and not back else None,
-        home_since=max(entered, day - _at_home(life, accommodation)),
+        home_since=max(life.entered_on, day - _at_home(life, accommodation)),
     )
 
 
@@ -154,29 +150,6 @@ def _is_away(u: list[float], stay: int) -> bool:
     """Whether they are missing from the extract for some weeks."""
     away = 300 + int(u[0] * 2600)
     return away <= stay < away + 10 + int(u[1] * 30)
-
-
-def _live(u: list[float], place: int, turns: float, when: tuple[int, int], born_on: int) -> _Life:
-    day, stay = when
-    adult_on, grown_on = birthday(born_on, 18), birthday(born_on, 21)
-    studies = u[3] < 0.05
-    closed_on = grown_on + int(u[4] * 50) if u[5] < (0.35 if studies else 0.72) else None
-    return _Life(
-        draws=u,
-        place=place,
-        day=day,
-        turns=turns,
-        stay=stay,
-        entered_on=day - stay,
-        where=(day + int(turns * ROOT_2 % 1 * ROUND)) % ROUND,
-        fate=turns * ROOT_3 % 1,
-        adult_on=adult_on,
-        adult=day >= adult_on,
-        grown=day >= grown_on,
-        studies=studies,
-        closed_on=closed_on,
-        closed=closed_on is not None and day > closed_on,
-    )
 
 
 def birthday(born_on: int, years: int) -> int:
@@ -319,18 +292,13 @@ def _stopgap(fate: float) -> str:
     return "S" if fate < 0.42 else "V" if fate < 0.56 else "W" if fate < 0.8 else "R"
 
 
-def _days_since_unsuitable(life: _Life) -> int:
-    return (life.day + int(life.turns * ROOT_5 % 1 * 2600)) % 2600
-
-
 def _at_home(life: _Life, accommodation: str | None) -> int:
     """For how many days the present home has been theirs."""
     if accommodation in ("S", "V", "W", "R") and life.where < 60:
         return life.where
     if accommodation == "X":
         return life.where - 400
-    unsuitable = _days_since_unsuitable(life)
-    return unsuitable if unsuitable < 50 else (life.day + int(life.draws[36] * 1500)) % 750
+    return life.since_unsuitable if life.since_unsuitable < 50 else (life.day + int(life.draws[36] * 1500)) % 750
 
 
 def _suitable(life: _Life, accommodation: str | None) -> bool | None:
@@ -341,7 +309,7 @@ def _suitable(life: _Life, accommodation: str | None) -> bool | None:
         return False
     if accommodation in ("V", "W"):
         return share < 0.15
-    if _days_since_unsuitable(life) < 50:
+    if life.since_unsuitable < 50:
         return False
     return None if share > 0.985 else True
 

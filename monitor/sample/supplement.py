@@ -109,7 +109,8 @@ def _circumstances(rng: Random, known: Record, *, seed: int, day: int) -> dict[s
         "eligible_from": _on(known.entered_on),
         "closure_date": _on(known.closed_on),
         **_home(draws),
-        **_visits(draws),
+        "address_confirmed_date": _on(draws.lately(140 if draws.grown else 48, 0.12)),
+        "last_visit_date": _on(draws.lately(52, 0.12)),
         **_adviser(draws),
         **_plan(draws),
         **_offers(draws),
@@ -126,13 +127,6 @@ def _home(draws: _Draws) -> dict[str, Cell]:
         "accommodation_provided_by_authority": _yes_no(share() < 0.9 and known.accommodation in PROVIDED),
         "out_of_area": _yes_no(share() < 0.2),
         "agreed_contact_interval_days": 84 if share() < 0.06 and not draws.grown else None,
-    }
-
-
-def _visits(draws: _Draws) -> dict[str, Cell]:
-    return {
-        "address_confirmed_date": _on(draws.lately(140 if draws.grown else 48, 0.12)),
-        "last_visit_date": _on(draws.lately(52, 0.12)),
     }
 
 
