@@ -162,7 +162,6 @@ def compile_condition(
     some cell is unreadable or not supplied tonight; every predicate that mentions one is NULL for the people
     whose cell that is.
     """
-
     names = condition.names | (due_on.names if due_on else frozenset())
     used = tuple((name, limits[name]) for name in sorted(names & limits.keys()))
     return _write_sql(condition, used, due_on, gapped)
@@ -205,31 +204,26 @@ def _compile(tree: Tree, limits: Mapping[str, Limit], due_on: Condition | None) 
         if isinstance(node, exp.Column):
             return _compile_name(node, limits, due_on)
         if isinstance(node, (exp.Add, exp.Sub)):
-            return _compile_sum(node, limits, rewrite)
+            return _compile_sum(node, limits, compiled) or node
         if isinstance(node, exp.In):
             listed: list[Tree] = []
             for item in node.expressions:
                 codes = limits.get(item.name) if isinstance(item, exp.Column) else None
-                listed += map(exp.Literal.string, codes) if isinstance(codes, tuple) else [item.copy()]
-            return exp.In(this=rewrite(node.this), expressions=listed)
-        if isinstance(node, exp.Anonymous):
-            if node.name == "blank":
-                name = node.expressions[0].name
-                nothing = exp.Is(this=exp.column(name, quoted=True), expression=exp.Null())
-                return exp.paren(exp.and_(nothing, _has_no_gap(name)))
-            born = exp.column("date_of_birth", quoted=True)
-            return exp.Anonymous(this="birthday", expressions=[born, rewrite(node.expressions[0])])
-        copied = node.copy() if not node.args else type(node)()
-        for key, value in node.args.items():
-            if isinstance(value, list):
-                copied.set(key, [rewrite(v) if isinstance(v, exp.Expression) else v for v in value])
-            elif isinstance(value, exp.DataType):
-                copied.set(key, value.copy())
-            else:
-                copied.set(key, rewrite(value) if isinstance(value, exp.Expression) else value)
-        return copied
+                listed += map(exp.Literal.string, codes) if isinstance(codes, tuple) else [item]
+            return exp.In(this=compiled(node.this), expressions=listed)
+        if not isinstance(node, exp.Anonymous):
+            return node
+        if node.name == "blank":
+            name = node.expressions[0].name
+            nothing = exp.Is(this=exp.column(name, quoted=True), expression=exp.Null())
+            return exp.paren(exp.and_(nothing, _has_no_gap(name)))
+        born = exp.column("date_of_birth", quoted=True)
+        return exp.Anonymous(this="birthday", expressions=[born, compiled(node.expressions[0])])
 
-    return rewrite(tree)
+    def compiled(node: Tree) -> Tree:
+        return node.transform(rewrite)
+
+    return compiled(tree)
 
 
 def _compile_name(node: exp.Column, limits: Mapping[str, Limit], due_on: Condition | None) -> Tree:
@@ -243,18 +237,19 @@ def _compile_name(node: exp.Column, limits: Mapping[str, Limit], due_on: Conditi
     return exp.paren(exp.Literal.number(str(value)))
 
 
-def _compile_sum(node: exp.Add | exp.Sub, limits: Mapping[str, Limit], rewrite: Callable[[Tree], Tree]) -> Tree:
+def _compile_sum(node: exp.Add | exp.Sub, limits: Mapping[str, Limit], compiled: Callable[[Tree], Tree]) -> Tree | None:
+    """A duration added to a date or taken from it; None where neither side is one."""
     for moved, from_date in ((node.right, node.left), (node.left, node.right)):
         duration = read_duration(moved, limits)
         if duration is None:
             continue
-        start, count = rewrite(from_date), str(duration.count)
+        start, count = compiled(from_date), str(duration.count)
         if duration.unit == "working day":
             return exp.Anonymous(this="plus_working_days", expressions=[start, exp.Literal.number(count)])
         interval = exp.Interval(this=exp.Literal.string(count), unit=exp.var(duration.unit))
         # Adding an interval to a DATE gives a TIMESTAMP.
         return exp.cast(type(node)(this=start, expression=interval), "DATE")
-    return type(node)(this=rewrite(node.left), expression=rewrite(node.right))
+    return None
 
 
 def counts_working_days(condition: Condition, limits: Mapping[str, Limit]) -> bool:

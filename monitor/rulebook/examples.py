@@ -77,29 +77,22 @@ def run_rules(rules: Sequence[Rule]) -> list[Result]:
     build_caseload(workspace, (example for _, example in cases))
     lock_down(workspace)
     _, failed = ask(workspace, rules)
-    load_rows(
-        workspace,
-        "expected",
-        {"person_id": "VARCHAR", "rule": "VARCHAR"},
-        ((f"E{place}", rule.id) for place, (rule, _) in enumerate(cases, start=1)),
-    )
-    got = dict(
-        workspace.execute("SELECT person_id, outcome FROM answer JOIN expected USING (person_id, rule)").fetchall()
-    )
-    worked_out = {
-        person_id: facts
-        for person_id, *facts in workspace.execute("SELECT person_id, age, category, declined FROM caseload").fetchall()
-    }
+    expected = ((place, f"E{place}", rule.id) for place, (rule, _) in enumerate(cases, start=1))
+    kinds = {"place": "INTEGER", "person_id": "VARCHAR", "rule": "VARCHAR"}
+    load_rows(workspace, "expected", kinds, expected)
+    rows = workspace.execute("""
+        SELECT outcome, age, category, declined FROM expected
+        JOIN caseload USING (person_id) LEFT JOIN answer USING (person_id, rule) ORDER BY place
+    """).fetchall()
     workspace.close()
     results = []
-    for place, (rule, example) in enumerate(cases, start=1):
-        person_id = f"E{place}"
-        outcome = f"failed: {failed[rule.id]}" if rule.id in failed else got.get(person_id, NOT_ASKED)
+    for (rule, example), (got, *worked_out) in zip(cases, rows, strict=True):
+        outcome = f"failed: {failed[rule.id]}" if rule.id in failed else got or NOT_ASKED
         row = {
             "as_at": example.as_at, **example.given,
             **dict.fromkeys(example.unreadable, "unreadable"),
             **dict.fromkeys(example.not_supplied, "not supplied"),
-            **dict(zip(("age", "category", "declined"), worked_out[person_id], strict=True)),
+            **dict(zip(("age", "category", "declined"), worked_out, strict=True)),
         }  # fmt: skip
         results.append(Result(rule.id, example.name, example.expect, outcome, row))
     return results

@@ -72,14 +72,9 @@ def draw(rulebook: Rulebook, folders: Sequence[Path], switched_off: Collection[s
 
 
 def _asked(rulebook: Rulebook, number: int, switched_off: Collection[str]) -> tuple[AskedRule, ...]:
-    def standing(rule: str, status: str) -> str | None:
-        return "switched off" if rule in switched_off else None if status == "live" else status
-
-    return tuple(
-        AskedRule(rule.id, rule.title, standing(rule.id, rule.status))
-        for rule in rulebook.rules
-        if number in rule.report
-    )
+    asking = [rule for rule in rulebook.rules if number in rule.report]
+    here = {rule.id: "switched off" if rule.id in switched_off else rule.status for rule in asking}
+    return tuple(AskedRule(rule.id, rule.title, None if here[rule.id] == "live" else here[rule.id]) for rule in asking)
 
 
 def _entries(path: Path, problems: list[str]) -> Iterable[tuple[str, dict[str, Any]]]:
