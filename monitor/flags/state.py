@@ -10,9 +10,9 @@ The first that is true is its state. Each condition stands here for DuckDB, for 
 """
 
 import datetime as dt
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, and_, case, or_, select
+from sqlalchemy import ColumnElement, Row, and_, case, or_, select
 
 from monitor.store.tables import Flag, Waiver, table_of
 
@@ -61,32 +61,17 @@ def find_state(as_at: dt.date) -> ColumnElement[str]:
     )
 
 
-class QuarantineDates(Protocol):
-    """The dates of a stored flag's quarantine."""
-
-    quarantined_on: Any
-    released_on: Any
-
-
-def waits(flag: QuarantineDates) -> bool:
+def waits(flag: "Row[Any]") -> bool:
     """Return whether a stored, unresolved flag is in quarantine now."""
     return flag.quarantined_on is not None and flag.released_on is None
 
 
-class WaiverDates(Protocol):
-    """The dates of a stored waiver."""
-
-    waived_on: Any
-    until_on: Any
-    ended_on: Any
-
-
-def find_waived_days(waiver: WaiverDates) -> tuple[dt.date, dt.date]:
+def find_waived_days(waiver: "Row[Any]") -> tuple[dt.date, dt.date]:
     """Return the first day on which a waiver is in force, and the first on which it is so no longer."""
     return waiver.waived_on, min(waiver.until_on + dt.timedelta(1), waiver.ended_on or dt.date.max)
 
 
-def waives(waiver: WaiverDates, as_at: dt.date) -> bool:
+def waives(waiver: "Row[Any]", as_at: dt.date) -> bool:
     """Return whether a stored waiver is in force on a date."""
     first_on, over_on = find_waived_days(waiver)
     return first_on <= as_at < over_on

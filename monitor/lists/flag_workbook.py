@@ -69,10 +69,6 @@ class ListSheet:
     longest: Mapping[str, int]
     rows: int
 
-    @property
-    def last_letter(self) -> str:
-        return ascii_uppercase[len(self.kinds) - 1]
-
 
 def write_flag_workbook(workspace: Workspace, path: Path, part: FlagPart, terms: ListTerms) -> None:
     """Write the flags of ``part``: all of them in the summary, ``terms.most_rows`` at most in the list."""
@@ -153,7 +149,7 @@ def _write_list(book: "Workbook", flags: ListSheet, rows: Iterable[Sequence[Any]
     if flags.rows:
         write_table(sheet, "flags", list(flags.kinds), heading, range(flags.rows + 1))
         # Ids are text on purpose; Excel need not point at each of them.
-        sheet.ignore_errors({"number_stored_as_text": f"A2:{flags.last_letter}{flags.rows + 1}"})
+        sheet.ignore_errors({"number_stored_as_text": f"A2:{ascii_uppercase[len(flags.kinds) - 1]}{flags.rows + 1}"})
         if terms.answering:
             answer_sheet.protect(sheet, list(flags.kinds), flags.rows, terms.answering, terms.as_at)
     else:

@@ -9,7 +9,6 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -180,7 +179,7 @@ def export_flags(
             part = FlagPart(kinds, scope, subject, complete="a csv or json export has them all")
             write_flag_workbook(workspace, unfinished, part, terms)
         elif form == "csv":
-            _write_csv(workspace, unfinished, CsvRows("listed", kinds, scope, order="n"))
+            _write_csv(workspace, unfinished, kinds, f"listed WHERE {scope} ORDER BY n")
         else:
             _write_json(workspace, unfinished, scope)
     return _count(workspace, scope)
@@ -282,16 +281,6 @@ def _count(workspace: Workspace, scope: str, table: str = "listed") -> int:
 # Writing.
 
 
-@dataclass(frozen=True)
-class CsvRows:
-    """What one CSV file holds: rows of a workspace table, each column with how it is listed."""
-
-    table: str
-    kinds: Mapping[str, str]
-    where: str
-    order: str
-
-
 def _write_flag_lists(workspace: Workspace, folder: Path, lists: Iterable[str], kinds: Mapping[str, str]) -> None:
     """Write the CSV files of flags, that of the restricted people too if there are any."""
     for file in lists:
@@ -305,31 +294,29 @@ def _write_flag_lists(workspace: Workspace, folder: Path, lists: Iterable[str], 
         for file, lines in by_file.items():
             append_privately(folder / f"{file}.csv", "".join(lines))
     if _count(workspace, "aside"):
-        _write_csv(workspace, folder / "restricted.csv", CsvRows("listed", kinds, "aside", order="n"))
+        _write_csv(workspace, folder / "restricted.csv", kinds, "listed WHERE aside ORDER BY n")
 
 
 def _write_beside(workspace: Workspace, folder: Path) -> None:
     """Write the lists beside those of flags, the rows of restricted people in files of their own."""
     aside = "person_id IN (SELECT person_id FROM restricted_person)"
-    for name, table, columns, order in _beside(workspace):
+    there = {name for (name,) in workspace.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    for name, table, columns, order in BESIDE:
+        if table in NOT_EVERY_NIGHT and table not in there:
+            continue
         types = _types(workspace, table)
         kinds = {column: _kind(types[column]) for column in columns}
         of_people = "person_id" in columns
         where = f"NOT {aside}" if of_people else "true"
-        _write_csv(workspace, folder / f"{name}.csv", CsvRows(table, kinds, where, order))
+        _write_csv(workspace, folder / f"{name}.csv", kinds, f"{table} WHERE {where} ORDER BY {order}")
         if of_people and _count(workspace, aside, table):
-            _write_csv(workspace, folder / f"restricted-{name}.csv", CsvRows(table, kinds, aside, order))
+            _write_csv(workspace, folder / f"restricted-{name}.csv", kinds, f"{table} WHERE {aside} ORDER BY {order}")
 
 
-def _beside(workspace: Workspace) -> list[tuple[str, str, tuple[str, ...], str]]:
-    tables = {name for (name,) in workspace.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-    return [listed for listed in BESIDE if listed[1] in tables or listed[1] not in NOT_EVERY_NIGHT]
-
-
-def _write_csv(workspace: Workspace, path: Path, rows: CsvRows) -> None:
-    append_privately(path, csv_heading(rows.kinds))
-    query = f"SELECT {csv_line(rows.kinds)} FROM {rows.table} WHERE {rows.where} ORDER BY {rows.order}"
-    for chunk in in_chunks(workspace, query):
+def _write_csv(workspace: Workspace, path: Path, kinds: Mapping[str, str], rows: str) -> None:
+    """Write ``rows``, a table with its WHERE and ORDER BY, each column as its kind."""
+    append_privately(path, csv_heading(kinds))
+    for chunk in in_chunks(workspace, f"SELECT {csv_line(kinds)} FROM {rows}"):
         append_privately(path, "".join(line for (line,) in chunk))
 
 

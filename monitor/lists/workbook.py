@@ -11,6 +11,7 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from monitor.catalogue.dictionary import TEXT_STAYS_TEXT
 from monitor.files import open_privately
 
 if TYPE_CHECKING:
@@ -35,9 +36,8 @@ def new_workbook(path: Path, *, title: str, made_on: date) -> Iterator["Workbook
     """Give a workbook to fill, and write it to ``path`` for its owner alone; the same cells give the same bytes."""
     import xlsxwriter
 
-    options = {"strings_to_formulas": False, "strings_to_numbers": False, "strings_to_urls": False}
     content = io.BytesIO()  # a workbook cut off by a full disk cannot be closed
-    with xlsxwriter.Workbook(content, options) as book:
+    with xlsxwriter.Workbook(content, TEXT_STAYS_TEXT) as book:
         # The time of writing would make two equal workbooks differ.
         book.set_properties({"title": title, "created": as_moment(made_on)})
         yield book
