@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import ColumnElement, Connection, func, or_, select
 
 from monitor.flags import answers, state
-from monitor.rulebook.severity import SEVERITIES
+from monitor.flags.priority import rank_sql
 from monitor.store import events
 from monitor.store.bulk import insert_rows, next_id, update_rows
 from monitor.store.events import Event
@@ -116,7 +116,6 @@ def load(workspace: Workspace, store: Connection, *, corrects: Sequence[int] = (
 
 
 def _load_flags(workspace: Workspace, store: Connection, name: str, wanted: ColumnElement[bool]) -> None:
-    """Make ``name``: the stored flags that are wanted."""
     flag = table_of(Flag)
     columns = [flag.c.id if column == "flag_id" else flag.c[column] for column in UNRESOLVED]
     rows = store.execute(select(*columns).where(wanted))
@@ -125,36 +124,22 @@ def _load_flags(workspace: Workspace, store: Connection, name: str, wanted: Colu
 
 @step(
     reads=("unresolved", "caseload", "roster", "merged_away", "answer", "breach", "cannot_assess"),
-    makes=("rule_facts", "continuation", "severity_rank", "decision", "opening", "surging"),
+    makes=("rule_facts", "continuation", "decision", "opening", "surging"),
 )
 def decide(workspace: Workspace, rules: Sequence[RuleFacts], as_at: dt.date, *, corrects: Sequence[int] = ()) -> None:
-    """Make ``decision``: one row per unresolved flag with its target, and ``opening``: the flags to open.
-
-    Reads ``unresolved``, ``caseload``, ``roster``, ``answer``, ``breach`` and ``cannot_assess``.
-    """
-    load_rows(
-        workspace,
-        "rule_facts",
-        {"rule": "VARCHAR", "rule_severity": "VARCHAR", "unanswered": "VARCHAR", "reworded": "BOOLEAN"},
-        [(rule.rule, rule.severity, rule.unanswered, rule.reworded) for rule in rules],
-    )
-    load_rows(
-        workspace,
-        "continuation",
-        {"rule": "VARCHAR", "continued": "VARCHAR"},
-        [(rule.rule, old) for rule in rules for old in rule.continues],
-    )
-    load_rows(
-        workspace, "severity_rank", {"severity": "VARCHAR", "rank": "INTEGER"},
-        [(severity, rank) for rank, severity in enumerate(SEVERITIES)],
-    )  # fmt: skip
+    """Make ``decision``: one row per unresolved flag with its target, and ``opening``: the flags to open."""
+    columns = {"rule": "VARCHAR", "rule_severity": "VARCHAR", "unanswered": "VARCHAR", "reworded": "BOOLEAN"}
+    facts = [(rule.rule, rule.severity, rule.unanswered, rule.reworded) for rule in rules]
+    load_rows(workspace, "rule_facts", columns, facts)
+    continued = [(rule.rule, old) for rule in rules for old in rule.continues]
+    load_rows(workspace, "continuation", {"rule": "VARCHAR", "continued": "VARCHAR"}, continued)
     workspace.execute("CREATE TABLE surging (rule VARCHAR)")
     workspace.execute(DECISION, {"as_at": as_at, "corrects": list(corrects)})
     workspace.execute(OPENING, {"as_at": as_at})
     workspace.execute(HANDING_ON)
 
 
-DECISION = """
+DECISION = f"""
 CREATE OR REPLACE TABLE decision AS
 WITH gap AS (
     SELECT person_id, rule, min_by(replace("column", '_', ' ') || ' ' || why, "column") AS missing
@@ -185,8 +170,8 @@ SELECT
     coalesce(b.in_breach_since, u.opened_on) AS new_in_breach_since,
     b.because AS new_because,
     f.reworded,
-    CASE WHEN u.kept_until >= $as_at AND kept.rank < ranked.rank THEN u.kept_severity ELSE f.rule_severity END
-        AS new_severity,
+    CASE WHEN u.kept_until >= $as_at AND {rank_sql("u.kept_severity")} < {rank_sql("f.rule_severity")}
+        THEN u.kept_severity ELSE f.rule_severity END AS new_severity,
     m.new_id AS merged_into
 FROM unresolved AS u
 LEFT JOIN caseload AS c USING (person_id)
@@ -196,11 +181,9 @@ LEFT JOIN rule_facts AS f USING (rule)
 LEFT JOIN answer AS a USING (person_id, rule)
 LEFT JOIN breach AS b USING (person_id, rule)
 LEFT JOIN gap USING (person_id, rule)
-LEFT JOIN severity_rank AS ranked ON ranked.severity = f.rule_severity
-LEFT JOIN severity_rank AS kept ON kept.severity = u.kept_severity
 """
 
-OPENING = """
+OPENING = f"""
 CREATE OR REPLACE TABLE opening AS
 WITH fresh AS (
     SELECT b.*, f.rule_severity
@@ -219,11 +202,10 @@ handed AS (
     SELECT
         fresh.person_id, fresh.rule,
         min(d.opened_on) AS opened_on,
-        min_by(d.severity, ranked.rank) AS severity,
+        min_by(d.severity, {rank_sql("d.severity")}) AS severity,
         min_by(d.flag_id, d.opened_on) AS continues_flag_id
     FROM fresh
     JOIN passed AS d ON d.heir = fresh.person_id AND d.heir_rule = fresh.rule
-    JOIN severity_rank AS ranked ON ranked.severity = d.severity
     GROUP BY ALL
 )
 SELECT
@@ -231,12 +213,11 @@ SELECT
     coalesce(handed.opened_on, $as_at) AS opened_on,
     coalesce(fresh.in_breach_since, handed.opened_on, $as_at) AS in_breach_since,
     handed.severity AS kept_severity,
-    CASE WHEN kept.rank < ranked.rank THEN handed.severity ELSE fresh.rule_severity END AS severity,
+    CASE WHEN {rank_sql("handed.severity")} < {rank_sql("fresh.rule_severity")}
+        THEN handed.severity ELSE fresh.rule_severity END AS severity,
     handed.continues_flag_id
 FROM fresh
 LEFT JOIN handed USING (person_id, rule)
-LEFT JOIN severity_rank AS ranked ON ranked.severity = fresh.rule_severity
-LEFT JOIN severity_rank AS kept ON kept.severity = handed.severity
 ORDER BY fresh.person_id, fresh.rule
 """
 
@@ -253,13 +234,9 @@ def load_history(workspace: Workspace, store: Connection) -> None:
     """Make ``history``: for each flag about to open, how many spells came before and when the last one ended."""
     flag = table_of(Flag)
     counted = flag.c.resolved_on.is_not(None) & flag.c.resolved_reason.not_in(NOT_A_SPELL)
-    query = (
-        select(flag.c.person_id, flag.c.rule, func.count(), func.max(flag.c.resolved_on))
-        .where(counted)
-        .group_by(flag.c.person_id, flag.c.rule)
-    )
+    query = select(flag.c.person_id, flag.c.rule, func.count(), func.max(flag.c.resolved_on)).where(counted)
     people = {row[0] for row in workspace.execute("SELECT DISTINCT person_id FROM opening").fetchall()}
-    rows = (tuple(row) for row in store.execute(query) if row[0] in people)
+    rows = (tuple(row) for row in store.execute(query.group_by(flag.c.person_id, flag.c.rule)) if row[0] in people)
     load_rows(workspace, "history", HISTORY, rows)
 
 
