@@ -307,7 +307,6 @@ _REASONS = (("G4", r"illness|disability"), ("G6", r"pregnancy|parenting"), ("G5"
 
 
 def _subject_of(phrase: str) -> Code:
-    """The digit of what they do, if it is one thing."""
     left = re.sub(r"(not|other than)( an)? apprenticeships?", "", phrase)
     subjects = []
     if re.search(r"(education )?other than higher( education)?|other education|further education", left):

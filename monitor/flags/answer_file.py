@@ -140,7 +140,6 @@ def _count_ages(lists: Iterable[dt.date], today: dt.date) -> dict[dt.date, int]:
 
 
 def _check_age(key: row_keys.Key, working_days: int, limits: AnswerLimits) -> list[tuple[str, str]]:
-    """Whether the list is too old."""
     if working_days <= limits.list_working_days:
         return []
     old = f"the list is of {write_date(key.list_as_at)}, {working_days} working days ago"
@@ -296,7 +295,6 @@ def _load(store: Connection, keyed: Sequence[tuple[Given, row_keys.Key | None]],
 
 
 def _find_unwaivable(store: Connection, flags: Iterable["Row[Any]"], today: dt.date) -> dict[int, str]:
-    """Why each of these flags cannot be waived, where it cannot."""
     barred = ((flag.id, waiver_request.why_not(store, flag, today)) for flag in flags if flag.resolved_on is None)
     return {flag_id: why for flag_id, why in barred if why}
 

@@ -7,16 +7,13 @@ tonight stays so here, although a date in the future becomes readable when it ha
 
 from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
 
 from monitor.catalogue import derived
 from monitor.rulebook import evaluation
 from monitor.rulebook.questions import BREACH
+from monitor.rulebook.rule_file import Rule
+from monitor.rulebook.rulebook import Rulebook
 from monitor.workspace import Workspace, load_rows, step
-
-if TYPE_CHECKING:
-    from monitor.rulebook.rule_file import Rule
-    from monitor.rulebook.rulebook import Rulebook
 
 DAYS = (7, 14, 28)
 """How far ahead the rules are asked."""
@@ -40,23 +37,21 @@ CREATE OR REPLACE TABLE coming_due (
 
 @step(reads=("caseload", "breach", "decision", "opening"), makes=("coming_due",))
 def look_ahead(
-    workspace: Workspace, rulebook: "Rulebook", as_at: date, supplied: frozenset[str], failed: Container[str] = ()
+    workspace: Workspace, rulebook: Rulebook, as_at: date, supplied: frozenset[str], failed: Container[str] = ()
 ) -> None:
     """Make ``coming_due``: one row per person and rule not in breach tonight and in breach 7, 14 or 28 days on.
 
     ``opens_on`` is the first such day; ``on_birthday``: to name it would give a birthday away. ``inside``: a rule that
     folds this one, or that this one continues, has a flag tonight or comes due no later, so that a message need not
-    say it again. Reads ``caseload``, ``breach``, ``decision`` and ``opening``; works on a closed connection.
+    say it again.
     """
     workspace.execute(COMING_DUE)
     could_answer = (rule for rule in rulebook.rules if rule.id not in failed and supplied.issuperset(rule.needs))
     answered = _find_people(workspace, [rule for rule in could_answer if _will_be_asked(rule, as_at)])
     breached = {row[0] for row in workspace.execute("SELECT DISTINCT rule FROM ahead").fetchall()}
     _find_days(workspace, [rule for rule in answered if rule.id in breached])
-    load_rows(
-        workspace, "rule_ahead", {"rule": "VARCHAR", "severity": "VARCHAR"},
-        [(rule.id, rule.severity) for rule in answered],
-    )  # fmt: skip
+    severities = [(rule.id, rule.severity) for rule in answered]
+    load_rows(workspace, "rule_ahead", {"rule": "VARCHAR", "severity": "VARCHAR"}, severities)
     load_rows(workspace, "said_by", {"rule": "VARCHAR", "inside": "VARCHAR"}, _list_inside(rulebook.rules))
     workspace.execute(FINISHED, {"as_at": as_at})
     for table in ("ahead", "outcome_ahead", "outcome_days", "opening_day", "rule_ahead", "said_by"):
@@ -64,18 +59,18 @@ def look_ahead(
     workspace.execute("DROP VIEW IF EXISTS caseload_ahead")
 
 
-def _will_be_asked(rule: "Rule", as_at: date) -> bool:
+def _will_be_asked(rule: Rule, as_at: date) -> bool:
     return any(rule.is_in_force(as_at + timedelta(days)) for days in range(1, DAYS[-1] + 1))
 
 
-def _list_inside(rules: Iterable["Rule"]) -> Iterator[tuple[str, str]]:
+def _list_inside(rules: Iterable[Rule]) -> Iterator[tuple[str, str]]:
     """Each rule with one that a message about it need not say again."""
     for rule in rules:
         yield from ((rule.id, folded) for folded in rule.folds)
         yield from ((continued, rule.id) for continued in rule.continues)
 
 
-def _find_people(workspace: Workspace, rules: Sequence["Rule"]) -> Sequence["Rule"]:
+def _find_people(workspace: Workspace, rules: Sequence[Rule]) -> Sequence[Rule]:
     """Make ``ahead``: who is in breach of what on one of ``DAYS``; the rules that could be asked."""
     workspace.execute("CREATE OR REPLACE TEMP TABLE ahead (person_id VARCHAR, rule VARCHAR, as_at DATE)")
     (people,) = workspace.execute("SELECT count(*) FROM caseload").fetchall()[0]
@@ -108,8 +103,7 @@ def _list(days: Sequence[int]) -> str:
     return f"(SELECT unnest({list(days)}) AS days) AS day"
 
 
-def _breaches(table: str, rules: Sequence["Rule"]) -> str:
-    """Who is in breach of what on which day, within each rule's own dates."""
+def _breaches(table: str, rules: Sequence[Rule]) -> str:
     selects = [
         f"SELECT person_id, '{rule.id}' AS rule, as_at FROM {table} WHERE \"{rule.id}\" = {BREACH}"
         + (f" AND as_at >= DATE '{rule.effective_from}'" if rule.effective_from else "")
@@ -119,7 +113,7 @@ def _breaches(table: str, rules: Sequence["Rule"]) -> str:
     return " UNION ALL ".join(selects) or "SELECT '' AS person_id, '' AS rule, DATE '2000-01-01' AS as_at WHERE false"
 
 
-def _find_days(workspace: Workspace, rules: Sequence["Rule"]) -> None:
+def _find_days(workspace: Workspace, rules: Sequence[Rule]) -> None:
     """Make ``opening_day``: the first day each of ``ahead`` is in breach, each day a row of one caseload."""
     workspace.execute("CREATE OR REPLACE TEMP TABLE opening_day (person_id VARCHAR, rule VARCHAR, opens_on DATE)")
     workspace.execute("""

@@ -156,7 +156,6 @@ def find_reached(
 
 
 def _find_withdrawn(store: Connection, reached: Iterable[Escalated], put_right: PutRight) -> list[Escalated]:
-    """The untold steps of the runs being put right that are reached no longer."""
     still = {(escalated.flag_id, escalated.step) for escalated in reached}
     table = table_of(Escalation)
     untold = table.c.id.not_in(list(put_right.told))

@@ -218,7 +218,6 @@ def unwaive(database: Database, asked: UnwaiveRequest, stamp: Stamp) -> str:
 def _find_flag(
     store: Connection, rulebook: "Rulebook", asked: WaiverRequest, restricted: frozenset[str]
 ) -> tuple["Row[Any] | None", list[str]]:
-    """The unresolved flag, or why there is none."""
     problems = _check_person(store, asked.person_id, restricted)
     try:
         rulebook.find(asked.rule)
@@ -274,7 +273,6 @@ def _no_waiver(store: Connection, person_id: str, rule: str) -> str:
 
 
 def _find_unended(store: Connection, person_id: str, rule: str) -> "Row[Any] | None":
-    """The waiver that nothing has ended yet."""
     waiver = table_of(Waiver)
     wanted = (waiver.c.person_id == person_id, waiver.c.rule == rule, waiver.c.ended_on.is_(None))
     return store.execute(select(waiver).where(*wanted)).first()

@@ -100,7 +100,6 @@ def _measure(workspace: Workspace, part: FlagPart) -> tuple[int, dict[str, int]]
 
 
 def _introduce(part: FlagPart, states: Mapping[str, int], people: int, shown: int) -> Iterator[str]:
-    """The lines that stand above the summary."""
     flags = sum(states.values())
     yield part.subject
     yield (

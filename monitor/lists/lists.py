@@ -222,7 +222,6 @@ def _slug(team: str) -> str:
 
 
 def _other_teams(workspace: Workspace, teams: Sequence[str], restricted: frozenset[str]) -> list[str]:
-    """The teams of unresolved flags that are not among ``teams``."""
     rows = workspace.execute(
         "SELECT DISTINCT team FROM flag_list WHERE trim(team) <> '' AND NOT list_contains($restricted, person_id)",
         {"restricted": sorted(restricted)},
@@ -261,7 +260,6 @@ def _types(workspace: Workspace, table: str) -> dict[str, str]:
 
 
 def _kind(duckdb_type: str) -> str:
-    """How a column is listed: as a date, a whole number or text."""
     if duckdb_type == "DATE":
         return "DATE"
     return "INTEGER" if duckdb_type in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT") else "VARCHAR"
@@ -282,7 +280,6 @@ def _count(workspace: Workspace, scope: str, table: str = "listed") -> int:
 
 
 def _write_flag_lists(workspace: Workspace, folder: Path, lists: Iterable[str], kinds: Mapping[str, str]) -> None:
-    """Write the CSV files of flags, that of the restricted people too if there are any."""
     for file in lists:
         append_privately(folder / f"{file}.csv", csv_heading(FLAG_COLUMNS))
     for rows in in_chunks(workspace, f"SELECT file, {csv_line(kinds)} FROM listed WHERE NOT aside ORDER BY n"):

@@ -85,7 +85,6 @@ def _tabulate(tallies: Sequence[RuleTally]) -> tuple[list[str], list[list[Any]]]
 
 
 def _write_rows(book: "Workbook", sheet: "Worksheet", top: int, rows: Sequence[Sequence[Any]]) -> None:
-    """The rows, of which the last is of totals."""
     looks = [book.add_format({"valign": "top"}), book.add_format({"num_format": COUNT, "valign": "top"})]
     of_totals = [book.add_format({"bold": True}), book.add_format({"num_format": COUNT, "bold": True})]
     for number, row in enumerate(rows, start=top):

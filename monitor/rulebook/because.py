@@ -105,7 +105,6 @@ def _check(placeholder: Placeholder, limits: Mapping[str, Limit], *, due_on: boo
 
 
 def _check_filter(placeholder: Placeholder, kind: str) -> list[str]:
-    """Whether the filter fits what kind of value it is."""
     name = placeholder.name
     if placeholder.filter == "meaning" and name not in CODES:
         return [f"{name}: has no codes; leave out | meaning"]

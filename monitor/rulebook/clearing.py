@@ -1,14 +1,11 @@
 """What would clear a flag: a rule's ``cleared_by`` in words."""
 
 import re
-from typing import TYPE_CHECKING
 
 from monitor.catalogue import columns
+from monitor.rulebook.conditions import Condition
 from monitor.rulebook.rule_file import Rule
 from monitor.rulebook.vocabulary import CODES
-
-if TYPE_CHECKING:
-    from monitor.rulebook.conditions import Condition
 
 NAMES = {
     "over21_offer_date": "date of the offer after 21",
@@ -29,7 +26,7 @@ def _name(column: str) -> str:
     return NAMES.get(column, column.replace("_", " "))
 
 
-def _value(column: str, to: "Condition") -> str:
+def _value(column: str, to: Condition) -> str:
     text = to.text.strip()
     if text == "as_at":
         return "the day it is done"

@@ -68,15 +68,11 @@ def evaluate(
     asked only of people present, has no answer; nor has anyone of a rule that failed or is not assessed.
     """
     in_force = rulebook.in_force(as_at)
-    not_assessed = {
-        rule.id: missing for rule in in_force if (missing := tuple(n for n in rule.needs if n not in supplied))
-    }
+    missing = {rule.id: tuple(name for name in rule.needs if name not in supplied) for rule in in_force}
+    not_assessed = {rule: names for rule, names in missing.items() if names}
     unasked = {rule: columns for rule, columns in (doubted or {}).items() if rule not in not_assessed}
-    answered, failed = ask(
-        workspace, [rule for rule in in_force if rule.id not in not_assessed and rule.id not in unasked]
-    )
-    totals = _measure(workspace, answered)
-    return Evaluation(totals, not_assessed, failed, unasked)
+    answered, failed = ask(workspace, [rule for rule in in_force if rule.id not in {*not_assessed, *unasked}])
+    return Evaluation(_measure(workspace, answered), not_assessed, failed, unasked)
 
 
 def ask(workspace: Workspace, rules: Sequence[Rule]) -> tuple[list[Rule], dict[str, str]]:
@@ -121,31 +117,13 @@ def answer(
     """Make ``into``, a row per row of ``people`` and a number per rule, and nothing else of what ``ask`` makes.
 
     ``people`` is any relation with the caseload's columns: the same people on another date, or after a change.
-    ``keys``: its columns that go with the numbers.
+    ``keys``: its columns that go with the numbers. It is one pass; when that fails, each rule is tried alone and the
+    ones at fault are left out.
     """
     create_functions(workspace, rules)
-    start = f'CREATE OR REPLACE TABLE "{into}" AS SELECT {", ".join(keys)}'
-    return _answer(workspace, rules, _gapped(workspace, rules, people), people, start)
-
-
-def _gapped(workspace: Workspace, rules: Iterable[Rule], people: str) -> frozenset[str]:
-    """The needed columns in which any cell is unreadable or not supplied tonight."""
-    needed = sorted({name for rule in rules for name in rule.needs})
-    if not needed:
-        return frozenset()
-    counted = ", ".join(f'count("{name}_gap")' for name in needed)
-    counts = workspace.execute(f'SELECT {counted} FROM "{people}"').fetchone()
-    return frozenset(name for name, count in zip(needed, counts or (), strict=True) if count)
-
-
-# One pass: a table with a row per person and a number per rule.
-
-
-def _answer(
-    workspace: Workspace, rules: Sequence[Rule], gapped: frozenset[str], people: str, start: str
-) -> tuple[list[Rule], dict[str, str]]:
-    """Make the table of outcomes; when the one pass fails, each rule is tried alone and the ones at fault left out."""
+    gapped = _gapped(workspace, rules, people)
     outcomes = {rule.id: questions.outcome_sql(rule, gapped) for rule in rules}
+    start = f'CREATE OR REPLACE TABLE "{into}" AS SELECT {", ".join(keys)}'
     failed: dict[str, str] = {}
     try:
         _make_outcomes(workspace, outcomes, people, start)
@@ -164,6 +142,16 @@ def _answer(
 def _make_outcomes(workspace: Workspace, outcomes: Mapping[str, str], people: str, start: str) -> None:
     answers = "".join(f', {sql} AS "{name}"' for name, sql in outcomes.items())
     workspace.execute(f'{start}{answers} FROM "{people}"')
+
+
+def _gapped(workspace: Workspace, rules: Iterable[Rule], people: str) -> frozenset[str]:
+    """The needed columns in which any cell is unreadable or not supplied tonight."""
+    needed = sorted({name for rule in rules for name in rule.needs})
+    if not needed:
+        return frozenset()
+    counted = ", ".join(f'count("{name}_gap")' for name in needed)
+    counts = workspace.execute(f'SELECT {counted} FROM "{people}"').fetchone()
+    return frozenset(name for name, count in zip(needed, counts or (), strict=True) if count)
 
 
 def _answers(rules: Sequence[Rule]) -> str:
@@ -233,9 +221,8 @@ def _measure(workspace: Workspace, rules: Sequence[Rule]) -> dict[str, Counts]:
         for rule in rules
         for number in (OK, BREACH, CANNOT_ASSESS)
     )
-    teams = workspace.execute(
-        f"SELECT coalesce(allocated_team, ''){sums} FROM outcome GROUP BY 1 ORDER BY 1"
-    ).fetchall()
+    by_team = f"SELECT coalesce(allocated_team, ''){sums} FROM outcome GROUP BY 1 ORDER BY 1"
+    teams = workspace.execute(by_team).fetchall()
     rows: list[tuple[str, str, int, int, int, int]] = []
     totals: dict[str, Counts] = {}
     for place, rule in enumerate(rules):

@@ -109,7 +109,6 @@ def _list_doubts(rule: "Rule") -> tuple[list[tuple[str, str]], ...]:
 
 
 def _find_others(rule: "Rule") -> set[str]:
-    """The recorded columns that a rule looks at without needing them."""
     others = {name for condition in rule.conditions for name in condition.columns} - set(rule.needs)
     if "age" in _names(rule) or any("birthday" in condition.functions for condition in rule.conditions):
         others.add("date_of_birth")

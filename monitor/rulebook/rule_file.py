@@ -217,7 +217,6 @@ def _read_conditions(reader: Reader, values: Mapping[str, Any], binder: Binder) 
 def _check_uses(
     reader: Reader, limits: Mapping[str, Limit], conditions: Mapping[str, Condition], because: Wording
 ) -> None:
-    """Complain of a limit or a due_on that is used nowhere."""
     used = {name for condition in conditions.values() for name in condition.names} | because.names
     for name in limits.keys() - used:
         reader.complain(f"limits.{name}", ["no condition uses it; use it or leave it out"])

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING
 
 import duckdb
 from sqlglot import exp
@@ -10,11 +9,8 @@ from sqlglot import exp
 from monitor.catalogue import columns, derived
 from monitor.durations import Limit
 from monitor.rulebook.conditions import Condition, compile_condition
-from monitor.rulebook.vocabulary import TYPES
+from monitor.rulebook.vocabulary import TYPES, Tree
 from monitor.workspace import lock_down, open_workspace
-
-if TYPE_CHECKING:
-    from monitor.rulebook.vocabulary import Tree
 
 SAMPLES = {"VARCHAR": "'some text'", "DATE": "DATE '2008-02-29'", "BOOLEAN": "true", "INTEGER": "7"}
 WORDS = {
@@ -58,7 +54,6 @@ class Binder:
         return faults or ([_does_not_fit(fault)] if fault else [])
 
     def _find_types(self, query: str) -> tuple[list[str], duckdb.Error | None]:
-        """The type of each column of a query, and what the two rows made of it, if it failed."""
         fault: duckdb.Error | None = None
         try:
             answered = self.workspace.execute(query)
@@ -87,7 +82,7 @@ def _does_not_fit(fault: duckdb.Error) -> str:
     return f'does not fit together ({explain(fault)}); "monitor columns" says what kind each column is'
 
 
-def _boolean_parts(node: "Tree") -> Iterable["Tree"]:
+def _boolean_parts(node: Tree) -> Iterable[Tree]:
     """Every part that AND, OR, NOT or WHEN takes for true or false; DuckDB would convert some silently."""
     for inner in node.find_all(exp.And, exp.Or, exp.Not, exp.Case):
         if isinstance(inner, exp.Case):
@@ -99,7 +94,7 @@ def _boolean_parts(node: "Tree") -> Iterable["Tree"]:
             yield from (inner.this, inner.expression)
 
 
-def _short(tree: "Tree") -> str:
+def _short(tree: Tree) -> str:
     written = tree.sql(dialect="duckdb", comments=False)
     return written if len(written) <= 60 else written[:57] + "..."
 

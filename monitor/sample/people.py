@@ -147,7 +147,6 @@ def record(rng: Random, *, seed: int, place: int, day: int) -> Record | None:
 
 
 def _is_away(u: list[float], stay: int) -> bool:
-    """Whether they are missing from the extract for some weeks."""
     away = 300 + int(u[0] * 2600)
     return away <= stay < away + 10 + int(u[1] * 30)
 
@@ -171,7 +170,6 @@ def _pick(choices: Iterable[tuple[Choice, int]], share: float) -> Choice:
 
 
 def _since(position: int, gaps: tuple[int, ...]) -> int:
-    """Days since the last of a round of events that stand ``gaps`` apart."""
     for gap in gaps:
         if position < gap:
             return position
@@ -207,7 +205,6 @@ def _contact(life: _Life) -> tuple[int | None, bool]:
 
 
 def _working_day(day: int) -> int:
-    """The day, or the Friday before it."""
     return day - max(0, date.fromordinal(day).weekday() - 4)
 
 
