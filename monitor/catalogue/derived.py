@@ -1,7 +1,7 @@
 """The columns worked out from others, and the date macros: one SQL for the night and for the examples.
 
-    create_macros(con)                         # once per connection, before anything below
-    con.execute(f"CREATE TABLE caseload AS SELECT *, {derived_sql()} FROM joined")
+    create_macros(workspace)                   # once per connection, before anything below
+    workspace.execute(f"CREATE TABLE caseload AS SELECT *, {derived_sql()} FROM joined")
 
 ``joined`` is any relation with ``date_of_birth`` DATE, ``eligibility`` VARCHAR, ``eligibility_gap``
 VARCHAR, ``in_touch`` VARCHAR, ``strongest_category`` VARCHAR (NULL: never accepted as entitled) and ``as_at``
@@ -113,14 +113,9 @@ def create_working_days(workspace: Workspace) -> None:
     workspace.execute(
         "SET VARIABLE working_dates = (SELECT list(day ORDER BY day) FROM working_calendar WHERE is_open)"
     )
-    workspace.execute(
-        f"""
-        CREATE OR REPLACE MACRO plus_working_days(day, n) AS
-            CASE
-                WHEN day >= DATE '{first}' AND day < DATE '{end}'
-                THEN getvariable('working_dates')[
-                    getvariable('working_days_so_far')[(day - DATE '{first}') + 1] + n
-                ]
-            END
-        """
-    )
+    workspace.execute(f"""
+        CREATE OR REPLACE MACRO plus_working_days(day, n) AS CASE
+            WHEN day >= DATE '{first}' AND day < DATE '{end}'
+            THEN getvariable('working_dates')[getvariable('working_days_so_far')[(day - DATE '{first}') + 1] + n]
+        END
+    """)

@@ -139,23 +139,14 @@ def _shown(heading: str) -> str:
 def _name_of(heading: str) -> str | None:
     """The column a heading means; "" for one that is known and never read; None for a stranger."""
     known = _spellings()
-    for key in _keys(heading):
-        if key in known:
-            return known[key]
-    return None
+    return next((known[key] for key in _keys(heading) if key in known), None)
 
 
 @cache
 def _spellings() -> dict[str, str]:
-    spellings: dict[str, str] = {}
-    for heading in IGNORED_HEADINGS:
-        spellings.update(dict.fromkeys(_keys(heading), ""))
-    for column in COLUMNS:
-        for heading in (column.name, *column.headings):
-            spellings.update(dict.fromkeys(_keys(heading), column.name))
-    for heading in (PERSON_ID, *PERSON_ID_HEADINGS):
-        spellings.update(dict.fromkeys(_keys(heading), PERSON_ID))
-    return spellings
+    headings = {column.name: (column.name, *column.headings) for column in COLUMNS}
+    known = {"": IGNORED_HEADINGS, **headings, PERSON_ID: (PERSON_ID, *PERSON_ID_HEADINGS)}
+    return {key: name for name, spellings in known.items() for spelling in spellings for key in _keys(spelling)}
 
 
 def _keys(heading: str) -> tuple[str, ...]:

@@ -176,9 +176,8 @@ def _read_cells(path: Path) -> tuple[str, Sequence[Sequence[Any]]]:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest(), read_sheet(path, SHEET)
     except OSError as fault:
-        raise Problems(
-            [f"{path.name}: cannot be read ({fault.strerror}); name the workbook that was filled in"]
-        ) from None
+        remedy = "name the workbook that was filled in"
+        raise Problems([f"{path.name}: cannot be read ({fault.strerror}); {remedy}"]) from None
     except SourceError as fault:
         raise Problems([f"{fault}; name the .xlsx of an exception list, filled in"]) from None
 
@@ -186,9 +185,7 @@ def _read_cells(path: Path) -> tuple[str, Sequence[Sequence[Any]]]:
 def _check_headings(path: Path, headings: Sequence[str]) -> None:
     place = f'{path.name}: sheet "{SHEET}", row 1'
     if missing := [name for name in NEEDED if name not in headings]:
-        raise Problems([
-            f"{place}: no column {', '.join(missing)}; answer in the workbook as it was written "
-            "(a .csv cannot be answered)"
-        ])  # fmt: skip
+        remedy = "answer in the workbook as it was written (a .csv cannot be answered)"
+        raise Problems([f"{place}: no column {', '.join(missing)}; {remedy}"])
     if twice := [name for name in NEEDED if headings.count(name) > 1]:
         raise Problems([f"{place}: two columns {', '.join(twice)}; keep the first of each"])

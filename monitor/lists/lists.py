@@ -65,12 +65,9 @@ def prepare(workspace: Workspace, rules: Iterable["Rule"], teams: Iterable["Team
     Flags in quarantine wait for the analyst: they are in ``quarantined_list`` alone, and in no list of a lead.
     """
     rules = tuple(rules)
-    load_rows(
-        workspace,
-        "rule_words",
-        {"rule": "VARCHAR", "title": "VARCHAR", "basis": "VARCHAR", "action": "VARCHAR", "report": "VARCHAR"},
-        [(rule.id, rule.title, rule.basis, _what_to_do(rule), ", ".join(map(str, rule.report))) for rule in rules],
-    )
+    columns = {"rule": "VARCHAR", "title": "VARCHAR", "basis": "VARCHAR", "action": "VARCHAR", "report": "VARCHAR"}
+    words = [(rule.id, rule.title, rule.basis, _what_to_do(rule), ", ".join(map(str, rule.report))) for rule in rules]
+    load_rows(workspace, "rule_words", columns, words)
     folding = [(rule.id, folded) for rule in rules for folded in rule.folds]
     load_rows(workspace, "folding", {"rule": "VARCHAR", "folded": "VARCHAR"}, folding)
     needed = [(rule.id, column) for rule in rules for column in rule.needs]
@@ -92,15 +89,6 @@ def _what_to_do(rule: "Rule") -> str:
     return f"{rule.action} To clear it: {until}." if rule.cleared_by else f"{rule.action} {until}"
 
 
-@step(reads=("caseload", "breach", "cannot_assess", "needed", "team_name"), makes=("cannot_assess_list",))
-def prepare_unassessed(workspace: Workspace) -> None:
-    """Make ``cannot_assess_list`` of tonight's answers, after ``prepare``.
-
-    A blank that a rule flags for someone is not listed again as what could not be assessed.
-    """
-    workspace.execute(CANNOT_ASSESS_LIST)
-
-
 FLAG_LIST = """
 CREATE OR REPLACE TABLE flag_list AS
 WITH current AS (SELECT * FROM flag_line WHERE state <> 'resolved')
@@ -118,20 +106,27 @@ SELECT
 FROM current AS f LEFT JOIN rule_words AS w USING (rule) LEFT JOIN team_name AS n USING (team)
 """
 
-CANNOT_ASSESS_LIST = """
-CREATE OR REPLACE TABLE cannot_assess_list AS
-SELECT
-    a.person_id, coalesce(n.name, c.allocated_team) AS team, a."column" AS missing, a.why,
-    string_agg(a.rule, ', ' ORDER BY a.rule) AS rules
-FROM cannot_assess AS a
-JOIN caseload AS c USING (person_id)
-LEFT JOIN team_name AS n ON n.team = c.allocated_team
-WHERE NOT (a.why = 'blank' AND EXISTS (
-    SELECT 1 FROM breach JOIN needed USING (rule)
-    WHERE breach.person_id = a.person_id AND needed."column" = a."column"
-))
-GROUP BY ALL
-"""
+
+@step(reads=("caseload", "breach", "cannot_assess", "needed", "team_name"), makes=("cannot_assess_list",))
+def prepare_unassessed(workspace: Workspace) -> None:
+    """Make ``cannot_assess_list`` of tonight's answers, after ``prepare``.
+
+    A blank that a rule flags for someone is not listed again as what could not be assessed.
+    """
+    workspace.execute("""
+        CREATE OR REPLACE TABLE cannot_assess_list AS
+        SELECT
+            a.person_id, coalesce(n.name, c.allocated_team) AS team, a."column" AS missing, a.why,
+            string_agg(a.rule, ', ' ORDER BY a.rule) AS rules
+        FROM cannot_assess AS a
+        JOIN caseload AS c USING (person_id)
+        LEFT JOIN team_name AS n ON n.team = c.allocated_team
+        WHERE NOT (a.why = 'blank' AND EXISTS (
+            SELECT 1 FROM breach JOIN needed USING (rule)
+            WHERE breach.person_id = a.person_id AND needed."column" = a."column"
+        ))
+        GROUP BY ALL
+    """)
 
 
 @step(reads=("flag_list", "cannot_assess_list", "unreadable"), makes=("list_file", "listed", "restricted_person"))

@@ -92,9 +92,8 @@ def _check(placeholder: Placeholder, limits: Mapping[str, Limit], *, due_on: boo
     if name in limits:
         return [f"{name}: a limit takes no filter"] if placeholder.filter else []
     if name == "due_on":
-        return _check_filter(placeholder, "DATE") if due_on else [
-            "due_on: the rule has no due_on; leave it out or give the rule one"
-        ]  # fmt: skip
+        missing = ["due_on: the rule has no due_on; leave it out or give the rule one"]
+        return _check_filter(placeholder, "DATE") if due_on else missing
     if name not in TYPES:
         return [f'no column or limit "{name}"' + (did_you_mean(name, [*TYPES, *limits, "due_on"]) or "")]
     if name in NEVER:
@@ -129,8 +128,9 @@ def _compile(placeholder: Placeholder, limits: Mapping[str, Limit], due_on: str)
     if placeholder.filter == "date":
         value = _date(placeholder.name)
     elif placeholder.filter == "meaning":
+        # A meaning begins with a capital only for its table; in a sentence it does not.
         meanings = " ".join(
-            f"WHEN {literal(code)} THEN {literal(_in_a_sentence(meaning))}"
+            f"WHEN {literal(code)} THEN {literal(meaning[:1].lower() + meaning[1:])}"
             for code, meaning in CODES[placeholder.name].items()
         )
         value = f"CASE {column} {meanings} ELSE {column} END"
@@ -143,8 +143,3 @@ def _compile(placeholder: Placeholder, limits: Mapping[str, Limit], due_on: str)
 
 def _date(name: str) -> str:
     return f"""strftime("{name}", '%-d %B %Y')"""
-
-
-def _in_a_sentence(meaning: str) -> str:
-    """A meaning begins with a capital only for its table; in a sentence it does not."""
-    return meaning[:1].lower() + meaning[1:]

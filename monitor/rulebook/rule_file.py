@@ -143,11 +143,8 @@ def _understand(place: str, name: str, text: str) -> Rule:
         values.update(_read_conditions(reader, values, open_binder()))
     if reader.problems:
         raise Problems(reader.problems)
-    return Rule(id=name, file=place, as_written=text, **{**values, **_frozen(values)})
-
-
-def _frozen(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: MappingProxyType(value) for key, value in values.items() if isinstance(value, dict)}
+    frozen = {key: MappingProxyType(value) for key, value in values.items() if isinstance(value, dict)}
+    return Rule(id=name, file=place, as_written=text, **{**values, **frozen})
 
 
 def _check_together(reader: Reader, values: Mapping[str, Any]) -> None:
@@ -198,14 +195,8 @@ def _read_conditions(reader: Reader, values: Mapping[str, Any], binder: Binder) 
     conditions = {key: one for key, one in parsed.items() if isinstance(one, Condition)}
     complete = len(conditions) == 2 + has_due_on
     if "because" in values and whole:
-        parsed["because"] = reader.attempt(
-            "because",
-            parse_wording,
-            values["because"],
-            limits,
-            due_on=has_due_on,
-            sensitive=bool(values.get("sensitive")),
-        )
+        kinds = {"due_on": has_due_on, "sensitive": bool(values.get("sensitive"))}
+        parsed["because"] = reader.attempt("because", parse_wording, values["because"], limits, **kinds)
     parsed["cleared_by"] = _read_cleared_by(reader, values.get("cleared_by", {}), limits, binder) if whole else {}
     if "needs" in values:
         _check_needs(reader, values["needs"], conditions, complete)
@@ -228,19 +219,13 @@ def _check_needs(reader: Reader, needs: tuple[str, ...], conditions: Mapping[str
     for key, condition in conditions.items():
         for tested in condition.blank_tests:
             if not tested & set(needs):
-                names = " and ".join(sorted(tested))
-                reader.complain(
-                    key,
-                    [
-                        f"tests {names} for blank, but needs does not list it; list it there, or write "
-                        f"blank({min(tested)}) where a cell that cannot be read should not count"
-                    ],
-                )
+                unlisted = f"tests {' and '.join(sorted(tested))} for blank, but needs does not list it; list it there"
+                remedy = f"or write blank({min(tested)}) where a cell that cannot be read should not count"
+                reader.complain(key, [f"{unlisted}, {remedy}"])
     if complete:
         used = {column for condition in conditions.values() for column in sources_of(condition)}
-        for name in needs:
-            if name not in used:
-                reader.complain("needs", [f'no condition uses "{name}"; leave it out or use it'])
+        unused = [name for name in needs if name not in used]
+        reader.complain("needs", [f'no condition uses "{name}"; leave it out or use it' for name in unused])
 
 
 def _read_cleared_by(

@@ -80,7 +80,7 @@ def load_rulebook(folders: Sequence[Path], settings: Mapping[str, RuleSettings])
         rules[rule.id] = rule
     problems.extend(_check_references(rules.values(), seen.keys()))
     adjusted: list[Rule] = []
-    loosened = [*_own_versions(rules, replaced)]
+    loosened = list(_own_versions(rules, replaced))
     for name in settings.keys() - seen.keys():
         remedy = did_you_mean(name, seen) or '; see "monitor rules list"'
         problems.append(f"config: rule.{name[:80]}: no such rule{remedy}")
@@ -110,10 +110,8 @@ def _files(folders: Sequence[Path], problems: list[str]) -> Iterable[Path]:
 
 def _check_override(rule: Rule, path: Path, first: Path) -> Iterable[str]:
     if path != first and not rule.overrides:
-        yield (
-            f"{rule.file}: name: {first.parent.name}/{first.name} has the same id; choose another, or say "
-            '"overrides = true" to use this one instead'
-        )
+        remedy = 'choose another, or say "overrides = true" to use this one instead'
+        yield f"{rule.file}: name: {first.parent.name}/{first.name} has the same id; {remedy}"
     if path == first and rule.overrides:
         yield f"{rule.file}: overrides: no earlier folder has this rule; leave it out, or check the file's name"
 
@@ -149,9 +147,8 @@ def _adjust(rule: Rule, settings: RuleSettings, binder: Binder, problems: list[s
     if rule.basis == "law" and loosened:
         problems.extend(_check_signed(settings, loosened, place))
         signed = f"{str(settings.reason).rstrip('. ')} (approved by {settings.approved_by})."
-        sentences = [
-            f'"{rule.email_title or rule.title}" stands for a legal duty; {what}: {signed}' for what in loosened
-        ]
+        title = rule.email_title or rule.title
+        sentences = [f'"{title}" stands for a legal duty; {what}: {signed}' for what in loosened]
     if not settings.enabled:
         return None, sentences
     if changed.limits != rule.limits:
@@ -173,10 +170,8 @@ def _check_signed(settings: RuleSettings, loosened: Sequence[str], place: str) -
     """Whether somebody answers for loosening a rule that stands for law."""
     for key, given in (("reason", settings.reason), ("approved_by", settings.approved_by)):
         if given is None:
-            yield (
-                f"{place}.{key}: missing; this rule stands for law and {' and '.join(loosened)}, which needs "
-                "a reason and the name of whoever approved it"
-            )
+            law = f"this rule stands for law and {' and '.join(loosened)}"
+            yield f"{place}.{key}: missing; {law}, which needs a reason and the name of whoever approved it"
 
 
 def _read_new_limits(
