@@ -57,12 +57,11 @@ def draw(rulebook: Rulebook, folders: Sequence[Path], switched_off: Collection[s
     problems: list[str] = []
     for folder in folders:
         path = folder / NOT_RULES
-        if path.is_file():
-            for kind, entry in _entries(path, problems):
-                if kind == "paragraph":
-                    reasons[entry["number"]] = entry["why"]
-                else:
-                    parts.setdefault(entry["number"], []).append((entry["what"], entry["why"]))
+        for kind, entry in _entries(path, problems) if path.is_file() else ():
+            if kind == "paragraph":
+                reasons[entry["number"]] = entry["why"]
+            else:
+                parts.setdefault(entry["number"], []).append((entry["what"], entry["why"]))
     if problems:
         raise Problems(problems)
     return tuple(

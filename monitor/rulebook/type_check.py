@@ -9,7 +9,7 @@ from sqlglot import exp
 from monitor.catalogue import columns, derived
 from monitor.durations import Limit
 from monitor.rulebook.conditions import Condition, compile_condition
-from monitor.rulebook.vocabulary import TYPES, Tree
+from monitor.rulebook.vocabulary import TYPES, Tree, write_fragment
 from monitor.workspace import lock_down, open_workspace
 
 SAMPLES = {"VARCHAR": "'some text'", "DATE": "DATE '2008-02-29'", "BOOLEAN": "true", "INTEGER": "7"}
@@ -75,7 +75,8 @@ def open_binder() -> Binder:
 def _find_misfits(asked: Iterable[Condition], types: Iterable[str], wanted: Iterable[str]) -> Iterable[str]:
     for fragment, has, needed in zip(asked, types, wanted, strict=True):
         if has != needed and not (has == "BIGINT" and needed == "INTEGER"):
-            yield f'"{_short(fragment.tree)}" is {WORDS.get(has, has.lower())}; it must be {WORDS.get(needed, needed)}'
+            is_now, must_be = WORDS.get(has, has.lower()), WORDS.get(needed, needed)
+            yield f"{write_fragment(fragment.tree)} is {is_now}; it must be {must_be}"
 
 
 def _does_not_fit(fault: duckdb.Error) -> str:
@@ -92,11 +93,6 @@ def _boolean_parts(node: Tree) -> Iterable[Tree]:
             yield inner.this
         else:
             yield from (inner.this, inner.expression)
-
-
-def _short(tree: Tree) -> str:
-    written = tree.sql(dialect="duckdb", comments=False)
-    return written if len(written) <= 60 else written[:57] + "..."
 
 
 def explain(fault: Exception) -> str:

@@ -90,7 +90,7 @@ class Checker:
     def _check_name(self, node: exp.Column) -> Iterable[str]:
         name = node.name
         if len(node.parts) > 1 or isinstance(node.this, exp.Star):
-            yield f"{_fragment(node)}: a column is named by one word; leave out what stands before the dot"
+            yield f"{write_fragment(node)}: a column is named by one word; leave out what stands before the dot"
         elif name == "due_on":
             if not self.due_on:
                 yield "due_on may stand only in breach_if of a rule that has due_on; write the date out"
@@ -110,7 +110,7 @@ class Checker:
     def _check_sum(self, node: exp.Add | exp.Sub) -> Iterable[str]:
         durations = [side for side in (node.left, node.right) if self._is_duration(side)]
         if len(durations) == 2:
-            yield f"{_fragment(node)} adds two durations; add one to a date, then the other"
+            yield f"{write_fragment(node)} adds two durations; add one to a date, then the other"
         for side in durations:
             try:
                 duration = read_duration(side, self.limits)
@@ -121,14 +121,12 @@ class Checker:
                 continue
             units = ("day", "week", "month", "year") if self.may_go_back else ("day", "week")
             if side is node.left or duration.unit not in units:
-                yield (
-                    f"{_fragment(node)} takes {duration.unit}s away; add them to the earlier date instead, "
-                    "and compare that"
-                )
+                remedy = "add them to the earlier date instead, and compare that"
+                yield f"{write_fragment(node)} takes {duration.unit}s away; {remedy}"
 
     def _check_list(self, node: exp.In) -> Iterable[str]:
         if node.args.get("query") or node.args.get("unnest") or node.args.get("field"):
-            yield f"{_fragment(node)}: write what is in the list between brackets, like activity in ('G5')"
+            yield f"{write_fragment(node)}: write what is in the list between brackets, like activity in ('G5')"
             return
         for item in node.expressions:
             if isinstance(item, exp.Literal):
@@ -140,14 +138,14 @@ class Checker:
                         yield f'the limit "{item.name}": {fault}'
             elif isinstance(item, exp.Column):
                 yield from self._check_name(item)
-                yield f"{_fragment(item)} may not stand in a list; write codes or the name of a list limit"
+                yield f"{write_fragment(item)} may not stand in a list; write codes or the name of a list limit"
             else:
-                yield f"{_fragment(item)} may not stand in a list; write plain values"
+                yield f"{write_fragment(item)} may not stand in a list; write plain values"
 
     def _check_comparison(self, node: Tree) -> Iterable[str]:
         left, right = node.this, node.expression
         if isinstance(left, exp.Null) or isinstance(right, exp.Null):
-            yield f"{_fragment(node)}: nothing compares with null; write is null or is not null"
+            yield f"{write_fragment(node)}: nothing compares with null; write is null or is not null"
         if isinstance(node, (exp.EQ, exp.NEQ, exp.NullSafeEQ, exp.NullSafeNEQ)):
             yield from _check_code(left, right)
             yield from _check_code(right, left)
@@ -171,7 +169,7 @@ class Checker:
 
 
 def _refuse(node: Tree) -> Iterable[str]:
-    yield f"{_fragment(node)} may not be used in a condition; {_allowed()}"
+    yield f"{write_fragment(node)} may not be used in a condition; {_allowed()}"
 
 
 def _refuse_interval(_: exp.Interval) -> Iterable[str]:
@@ -185,7 +183,7 @@ def _check_between(node: exp.Between) -> Iterable[str]:
 
 def _check_is(node: exp.Is) -> Iterable[str]:
     if not isinstance(node.expression, (exp.Null, exp.Boolean)):
-        yield f"{_fragment(node)}: is may be followed by null, not null, true or not true"
+        yield f"{write_fragment(node)}: is may be followed by null, not null, true or not true"
 
 
 def _check_literal(node: exp.Literal) -> Iterable[str]:
@@ -214,10 +212,8 @@ def _check_cast(node: exp.Cast) -> Iterable[str]:
         except ValueError:
             yield f"\"{node.this.name[:20]}\" is not a date; write it like date '2026-01-31'"
     elif type(node) is not exp.Cast or kind != exp.DataType.Type.INT or not _is_boolean(node.this):
-        yield (
-            f"{_fragment(node)} may not be used; only date '2026-01-31', and cast(TRUE OR FALSE as integer) to "
-            "count with"
-        )
+        allowed = "only date '2026-01-31', and cast(TRUE OR FALSE as integer) to count with"
+        yield f"{write_fragment(node)} may not be used; {allowed}"
 
 
 def _is_boolean(node: Tree) -> bool:
@@ -233,7 +229,8 @@ def _is_boolean(node: Tree) -> bool:
     )
 
 
-def _fragment(node: Tree) -> str:
+def write_fragment(node: Tree) -> str:
+    """Return a part of a condition as a message quotes it, cut to 60 characters."""
     written = node.sql(dialect="duckdb", comments=False)
     return f'"{written if len(written) <= 60 else written[:57] + "..."}"'
 
