@@ -177,12 +177,9 @@ def _placeholder(column: Column) -> str:
 
 
 def _parameters(column: Column, beside: ReadBeside) -> dict[str, Any]:
-    parameters: dict[str, Any] = {}
-    if column.kind == "date" and column.records_past:
-        parameters["as_at"] = beside.as_at
     if column.name == "personal_adviser":
-        parameters["not_an_adviser"] = list(beside.placeholders)
-    return parameters
+        return {"not_an_adviser": list(beside.placeholders)}
+    return {"as_at": beside.as_at} if column.kind == "date" and column.records_past else {}
 
 
 def _read_choices(workspace: Workspace, table: str, column: Column, texts: str) -> None:

@@ -164,10 +164,8 @@ def _check_known(
 def _wrong_key(given: Given) -> tuple[str, str]:
     if not given.key.strip():
         return "key", "missing; the row was added by hand: answer in the rows of the workbook as it was written"
-    return "key", (
-        "does not belong to this row: the key, person_id or rule has been changed or moved; "
-        "copy the answer into the workbook as it was written"
-    )
+    remedy = "copy the answer into the workbook as it was written"
+    return "key", f"does not belong to this row: the key, person_id or rule has been changed or moved; {remedy}"
 
 
 def _check_words(given: Given, today: dt.date, reasons: Reasons) -> Iterator[tuple[str, str]]:

@@ -105,10 +105,5 @@ def count(workspace: Workspace, as_at: date) -> Decided:
         """,
         {"as_at": as_at},
     ).fetchall()
-    return Decided(
-        answered=dict(new),
-        to_look_at={word: all_told[word] for word in ("the record is wrong", "not ours") if word in all_told},
-        in_force=in_force,
-        ending=near,
-        unmatched=unmatched,
-    )
+    to_look_at = {word: all_told[word] for word in ("the record is wrong", "not ours") if word in all_told}
+    return Decided(dict(new), to_look_at, in_force, near, unmatched)

@@ -247,11 +247,9 @@ def save(
     delete_rows(store, Escalation, [escalated.number for escalated in back])
     columns = ("id", "flag_id", "step", "as_at", "run_id", "team", "recipient", "instead", "severity", "working_days")
     rows = [
-        (
-            escalated.number, escalated.flag_id, escalated.step, stamp.as_at, stamp.run_id, escalated.team,
-            *recipients.get(escalated.number, (None, None)), escalated.severity, escalated.working_days,
-        )
-        for escalated in new
+        (step.number, step.flag_id, step.step, stamp.as_at, stamp.run_id, step.team,
+         *recipients.get(step.number, (None, None)), step.severity, step.working_days)
+        for step in new
     ]  # fmt: skip
     insert_rows(store, Escalation, columns, rows)
     if happened := [*map(_event, new), *map(_withdrawal, back)]:
@@ -272,16 +270,8 @@ def _withdrawal(escalated: Escalated) -> Event:
 def load_standing(store: Connection, told: Collection[int]) -> list[Escalated]:
     """Load every step of an unresolved flag that no reader has had yet."""
     table, flag = table_of(Escalation), table_of(Flag)
-    rows = store.execute(
-        select(table, flag.c.person_id, flag.c.rule)
-        .join(flag, flag.c.id == table.c.flag_id)
-        .where(flag.c.resolved_on.is_(None))
-        .order_by(table.c.id)
-    )
-    return [
-        Escalated(
-            row.id, row.flag_id, row.step, row.as_at, row.severity, row.working_days, row.person_id, row.rule, row.team
-        )
-        for row in rows
-        if row.id not in told
-    ]
+    facts = [table.c[name] for name in ("id", "flag_id", "step", "as_at", "severity", "working_days")]
+    facts += [flag.c.person_id, flag.c.rule, table.c.team]
+    query = select(*facts).join(flag, flag.c.id == table.c.flag_id)
+    rows = store.execute(query.where(flag.c.resolved_on.is_(None)).order_by(table.c.id))
+    return [Escalated(*row) for row in rows if row.id not in told]

@@ -251,12 +251,9 @@ def _no_flag(store: Connection, person_id: str, rule: str) -> str:
     """What there is of this person instead of an unresolved flag of the rule."""
     flag = table_of(Flag)
     rows = store.execute(select(flag).where(flag.c.person_id == person_id).order_by(flag.c.id)).all()
-    past = [row for row in rows if row.rule == rule]
-    ended = (
-        f"its last flag was resolved on {write_date(past[-1].resolved_on)}: {past[-1].resolved_reason}"
-        if past
-        else "it has no flag"
-    )
+    ended = "it has no flag"
+    if past := [row for row in rows if row.rule == rule]:
+        ended = f"its last flag was resolved on {write_date(past[-1].resolved_on)}: {past[-1].resolved_reason}"
     standing = ", ".join(sorted(row.rule for row in rows if row.resolved_on is None))
     remedy = f"their unresolved flags are {standing}" if standing else "they have no unresolved flag"
     return f"{person_id} {rule}: {ended}, so there is nothing to waive; {remedy}"
