@@ -52,17 +52,15 @@ def build_caseload(workspace: Workspace, examples: Iterable[Example]) -> None:
 
 def _row(person_id: str, example: Example) -> dict[str, Any]:
     given = dict(example.given)
-    row: dict[str, Any] = dict.fromkeys(GIVEN_TYPES)
-    accepted_as = given.pop("once_accepted_as", None)
-    if given.pop("once_entitled", False) and accepted_as is None:
-        accepted_as = "former relevant"
-    listed = not given.pop("unlisted", False)
-    first_seen_on = example.as_at if listed else None
-    row.update(person_id=person_id, as_at=example.as_at, source="example", present=listed, first_seen_on=first_seen_on)
-    row.update(given)
-    row.update({f"{name}_gap": "unreadable" for name in example.unreadable})
-    row.update({f"{name}_gap": "not supplied" for name in example.not_supplied})
-    row["strongest_category"] = accepted_as
+    once, listed = given.pop("once_entitled", False), not given.pop("unlisted", False)
+    accepted_as = given.pop("once_accepted_as", "former relevant" if once else None)
+    row: dict[str, Any] = {
+        **dict.fromkeys(GIVEN_TYPES), "person_id": person_id, "as_at": example.as_at, "source": "example",
+        "present": listed, "first_seen_on": example.as_at if listed else None, "strongest_category": accepted_as,
+        **given,
+        **{f"{name}_gap": "unreadable" for name in example.unreadable},
+        **{f"{name}_gap": "not supplied" for name in example.not_supplied},
+    }  # fmt: skip
     row["died"] = row["in_touch"] == "DIED" or bool(row["death_date"] or row["death_date_gap"] == "unreadable")
     return row
 
