@@ -6,13 +6,18 @@ A template that names what no message has, or goes wrong over what one may hold,
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, get_args
 
+from monitor.caseload.intake import Intake
+from monitor.caseload.removed_people import Back
 from monitor.config.delivery_settings import People, Team
 from monitor.errors import Problems
+from monitor.figures.measures import Clearing, MeasuresAccount, MeasureTonight, Proportion
 from monitor.figures.out_of_sight import EVERYONE, OUT_OF_TOUCH, LineCount
 from monitor.figures.week import TeamWeek, Week
+from monitor.flags.decision_lists import Decided
+from monitor.gate.surges import Surge
+from monitor.gate.verdict import Verdict
 from monitor.messages.analyst import NightAccount, compose_analyst, compose_refused
 from monitor.messages.head import compose_head
 from monitor.messages.lead import NoLead, compose_lead
@@ -23,6 +28,7 @@ from monitor.messages.routes import plan_routes
 from monitor.messages.templates import render_together
 from monitor.messages.told import NOTHING_TOLD, Told, ToldFlag
 from monitor.messages.undelivered import FATES, Trouble, compose_undelivered
+from monitor.rulebook.evaluation import Counts
 
 if TYPE_CHECKING:
     from monitor.messages.templates import Templates
@@ -95,7 +101,8 @@ def _leads() -> Iterator[Digest]:
     told = Told(known, last_digest=BEFORE, parts={"lead": BEFORE}, perhaps_had=(BEFORE,))
     soon = ComingDue("P1", "North", "A Example", "one", AS_AT + timedelta(1), 1)
     coming = [soon, replace(soon, on_birthday=True)]
-    verdict: Any = SimpleNamespace(is_in_doubt=True, stale=True, extracted_on=BEFORE, asked_on=BEFORE, teams=("North",))
+    teams, stale = {"North": "Nobody of North is listed."}, "The extract is old."
+    verdict = Verdict(asked_on=BEFORE, extracted_on=BEFORE, teams=teams, stale=stale)
     weekly = _night(full_list_from=AS_AT)
     yield _must(compose_lead(LEAD, lines, told, replace(weekly, verdict=verdict, correction=True), coming))
     yield _must(compose_lead(LEAD, lines, told, _night(), coming * 20))
@@ -127,27 +134,18 @@ def _others() -> Iterator[Digest]:
     teams = (TeamWeek(team, 5, 1, 1, 2, 0, 1, 1), TeamWeek(None, 2, 0, 0, 1, 1))
     for week in (Week(BEFORE, sight, teams, (BEFORE,), 4), Week(BEFORE, (), ())):
         yield compose_head("head@example.gov.uk", (team,), week, night, perhaps_had=(BEFORE,))
-    intake: Any = SimpleNamespace(
-        people=3, rows=4, unreadable_rows=1, unreadable_cells=2, conflicts=0, duplicates=0, placeholder_advisers=0,
-        supplied=frozenset(), notes=("A heading is not known.",), fingerprint="",
-    )  # fmt: skip
-    counts: Any = SimpleNamespace(asked=5, ok=2, breach=2, cannot_assess=1)
-    figures: Any = SimpleNamespace(numerator=1, denominator=2, not_assessed=1)
-    standing = SimpleNamespace(label="A figure", tonight=figures, before=figures, before_on=LONG_AGO)
-    clearing = SimpleNamespace(rule="one", cleared=2, median_days=9, unresolved=1)
-    measured: Any = SimpleNamespace(standings=(standing,), fallen=(standing,), clearing=(clearing,))
-    decided: Any = SimpleNamespace(
-        answered={"done": 1, "not ours": 1}, to_look_at={"not ours": 1}, in_force=2, ending=1, unmatched=1
-    )
-    surge: Any = SimpleNamespace(rule="one", new=12, share=0.2, usual=3, wait=2)
-    back: Any = SimpleNamespace(person_id="P4", removed_on=LONG_AGO, back_on=AS_AT, source="caseload")
-    hidden: Any = SimpleNamespace(person_id="P9", removed_on=LONG_AGO, back_on=AS_AT, source=None)
+    intake = Intake(3, 4, 1, 2, 0, 0, 0, frozenset(), ("A heading is not known.",), fingerprint="")
+    share = Proportion(1, 2, not_assessed=1)
+    figure = MeasureTonight("figure", "A figure", share, before=share, before_on=LONG_AGO)
+    decided = Decided({"done": 1, "not ours": 1}, {"not ours": 1}, in_force=2, ending=1, unmatched=1)
+    back, hidden = (Back(person, LONG_AGO, AS_AT, source) for person, source in (("P4", "caseload"), ("P9", None)))
     account = NightAccount(
-        intake, {"one": counts}, opened={"one": 2}, unreadable={"plan_date": 2}, cannot_assess={"plan_date": 1},
-        changes={"opened": 2}, untold=1, deaths=("P1",), alive_again=("P2",), leads_told=2, lists_folder="lists",
-        left={"lost": 1}, lost=("P3",), waiting={"one": 3}, caveats={"one": ("Dates are of the last return.",)},
-        measures=measured, decided=decided, surges=(surge,), back=(back, hidden),
-        no_lead=(NoLead("East", "unknown team", 2), NoLead(None, "no team", 1)),
+        intake, {"one": Counts(5, 2, 2, 1)}, opened={"one": 2}, unreadable={"plan_date": 2},
+        cannot_assess={"plan_date": 1}, changes={"opened": 2}, untold=1, deaths=("P1",), alive_again=("P2",),
+        leads_told=2, lists_folder="lists", left={"lost": 1}, lost=("P3",), waiting={"one": 3},
+        caveats={"one": ("Dates are of the last return.",)}, surges=(Surge("one", 12, 0.2, 3, 2),),
+        measures=MeasuresAccount((figure,), (figure,), (Clearing("one", 2, 9, 1),)), decided=decided,
+        back=(back, hidden), no_lead=(NoLead("East", "unknown team", 2), NoLead(None, "no team", 1)),
     )  # fmt: skip
     yield compose_analyst("analyst@example.gov.uk", [_line(1, severity="data")], NOTHING_TOLD, night, account)
     for why in ("refused", "unreadable", "failed"):
