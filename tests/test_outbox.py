@@ -10,9 +10,12 @@ from support.postroom import ANALYST, HEAD, MANAGER, NORTH, SOUTH, WEST, Postroo
 from support.running_service import NIGHT, Council, crowd, day, settled
 
 from monitor.errors import DeliveryError
+from monitor.messages.parts import Posting
+from monitor.messages.told import ToldFlag
 from monitor.outbox import attempts
+from monitor.outbox.last_told import load_told
 from monitor.outbox.queue import find_due
-from monitor.store.tables import Message, Person, table_of
+from monitor.store.tables import Flag, Message, Person, table_of
 
 EIGHT = dt.time(8)
 
@@ -326,6 +329,26 @@ def test_a_later_nights_digest_replaces_what_waits_and_leaves_other_kinds_alone(
         room.deliver(channel, later=HOUR)
 
     assert [one.text for one in channel.sent] == ["something else\n", "the second\n"]
+
+
+def test_of_a_flag_told_twice_the_newest_telling_counts_but_not_one_in_doubt_or_replaced(tmp_path: Path):
+    channel = Script({NORTH: [None, None, lost(), down()]})
+    with postroom(tmp_path) as room:
+        flag = {"id": 7, "person_id": "P1", "rule": "known-address", "severity": "high", "opened_on": room.now.date()}
+        with room.database.writing() as store:
+            told_of = {"opened_run_id": 1, "in_breach_since": room.now.date(), "because": "No address is recorded."}
+            store.execute(table_of(Flag).insert().values(flag | told_of))
+        for run_id, stood in enumerate((("medium", "open"), ("high", "held"), ("critical", "open"), ("data", "open"))):
+            room.post(Posting(written(NORTH), news=((7, *stood),)), run_id=run_id + 1)
+            room.deliver(channel, later=HOUR)
+        room.post(written(SOUTH), run_id=5)
+
+        states = room.rows("SELECT state FROM message WHERE kind = 'lead' ORDER BY id")
+        with room.database.reading() as store:
+            told = load_told(store, since=room.now.date())
+
+    assert [state for (state,) in states] == ["delivered", "delivered", "technical-failure", "replaced", "created"]
+    assert told[NORTH].flags == {7: ToldFlag("P1", "high", "held")}
 
 
 # Whole nights
