@@ -7,6 +7,7 @@
     ├── Refused                 3   the night, or the request, is refused; nothing has changed
     ├── LockHeld                4   another run holds the lock
     └── DeliveryError           1   one message was not delivered
+        └── DoubtfulRefusal         and perhaps every other would be refused alike
 
 Wording: place, what is wrong, what would be right. No full stop, no personal data. ``cli`` prints
 these without a traceback; anything else is a defect and keeps its traceback.
@@ -60,8 +61,7 @@ class DeliveryError(MonitorError):
     """One message was not delivered.
 
     ``permanent``: trying again cannot help. ``ambiguous``: the other side may have accepted it. ``stops``: it says
-    nothing of this message, since no message can be sent until it is put right. ``perhaps_all``: the refusal may be of
-    every message alike. ``not_before``: when to try again.
+    nothing of this message, since no message can be sent until it is put right. ``not_before``: when to try again.
     """
 
     def __init__(
@@ -71,12 +71,17 @@ class DeliveryError(MonitorError):
         permanent: bool = False,
         ambiguous: bool = False,
         stops: bool = False,
-        perhaps_all: bool = False,
         not_before: datetime | None = None,
     ) -> None:
         super().__init__(message)
         self.permanent = permanent
         self.ambiguous = ambiguous
         self.stops = stops
-        self.perhaps_all = perhaps_all
         self.not_before = not_before
+
+
+class DoubtfulRefusal(DeliveryError):
+    """One message was refused for good, for a reason that may be the fault of every message alike."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, permanent=True)

@@ -19,7 +19,7 @@ import jwt
 from monitor import http_client
 from monitor.delivery.envelope import Envelope, Receipt, check_addressed
 from monitor.delivery.notify_text import write_for_notify
-from monitor.errors import DeliveryError, Problems
+from monitor.errors import DeliveryError, DoubtfulRefusal, Problems
 
 if TYPE_CHECKING:
     from monitor.config.delivery_settings import Notify
@@ -200,7 +200,7 @@ class NotifyChannel:
             return _over_limit(said, daily="TooManyRequestsError" in kinds)
         if status == 400:
             remedy = _remedy(answer) or "see the service's settings, and the address"
-            return DeliveryError(f"{PLACE}: refused the message ({said}): {remedy}", permanent=True, perhaps_all=True)
+            return DoubtfulRefusal(f"{PLACE}: refused the message ({said}): {remedy}")
         where = self._settings.api_key_env or self._settings.api_key_file
         remedy = _clock_remedy(answer) or f"{_remedy(answer) or 'the API key was not accepted'}; check {where}"
         return DeliveryError(f"{PLACE}: will take nothing from us ({said}): {remedy}", stops=True)

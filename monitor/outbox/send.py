@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, or_, select
 
 from monitor.delivery.channel import Channel
 from monitor.delivery.envelope import Envelope
-from monitor.errors import DeliveryError
+from monitor.errors import DeliveryError, DoubtfulRefusal
 from monitor.outbox import attempts, failure_notice, in_doubt
 from monitor.outbox.last_check import Readers, find_objection
 from monitor.outbox.queue import PENDING
@@ -225,7 +225,7 @@ def _outcome_of(fault: DeliveryError) -> str:
     """Return what an attempt came to, in the words of the table of attempts."""
     if fault.ambiguous:
         return "technical-failure"
-    if fault.stops or (fault.permanent and fault.perhaps_all):
+    if fault.stops or isinstance(fault, DoubtfulRefusal):
         return "stopped"
     return "permanent-failure" if fault.permanent else "temporary-failure"
 
