@@ -37,8 +37,7 @@ def open_log(form: Literal["text", "json"] = "text", file: Path | None = None) -
     handler = _open_handler(file)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=stamps,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
+            foreign_pre_chain=stamps, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last]
         )
     )
     for name, level in (("monitor", logging.INFO), ("apscheduler", logging.ERROR)):

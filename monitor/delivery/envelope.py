@@ -89,8 +89,7 @@ def check_addressed(envelope: Envelope) -> None:
             )
     if not envelope.subject.isprintable():
         raise DeliveryError(
-            f"message {envelope.key}: its subject holds control characters; it must be one line of text",
-            permanent=True,
+            f"message {envelope.key}: its subject holds control characters; it must be one line of text", permanent=True
         )
 
 

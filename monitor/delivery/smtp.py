@@ -185,8 +185,7 @@ class SmtpChannel:
             raise self._refused("content", code, answer)
         self._drop()
         raise DeliveryError(
-            f"{self._place}: connection lost after the message had gone; it may have been accepted",
-            ambiguous=True,
+            f"{self._place}: connection lost after the message had gone; it may have been accepted", ambiguous=True
         )
 
     def _refused(self, step: Step, code: int, answer: bytes) -> DeliveryError:

@@ -40,10 +40,7 @@ class TableRow:
     later: tuple[Later, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        return {
-            **asdict(self),
-            "covered_until": self.covered_until.isoformat() if self.covered_until else None,
-        }
+        return {**asdict(self), "covered_until": self.covered_until.isoformat() if self.covered_until else None}
 
 
 def trace(routes: Routes, teams: Iterable[str], steps: Mapping[str, Sequence[int]]) -> tuple[TableRow, ...]:
