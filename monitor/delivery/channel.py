@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from monitor.config.delivery_settings import DeliverySettings
 from monitor.delivery.envelope import Envelope, Receipt
 from monitor.delivery.folder import FolderChannel
 from monitor.delivery.smtp import SmtpChannel
-
-if TYPE_CHECKING:
-    from monitor.config.delivery_settings import DeliverySettings
 
 
 class Tracing(Protocol):
@@ -53,7 +51,7 @@ class Channel(Protocol):
         """Close any connection; a later message makes a new one."""
 
 
-def open_channel(delivery: "DeliverySettings", data_folder: Path, environ: Mapping[str, str]) -> Channel:
+def open_channel(delivery: DeliverySettings, data_folder: Path, environ: Mapping[str, str]) -> Channel:
     """Open the channel the config names; close it when done. Nothing is connected before the first message.
 
     Raises ``Problems`` when something it needs (a variable, a key, a certificate file) is not there.

@@ -11,18 +11,16 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import jwt
 
 from monitor import http_client
+from monitor.config.delivery_settings import Notify
 from monitor.delivery.envelope import Envelope, Receipt, check_addressed
 from monitor.delivery.notify_text import write_for_notify
 from monitor.errors import DeliveryError, DoubtfulRefusal, Problems
-
-if TYPE_CHECKING:
-    from monitor.config.delivery_settings import Notify
 
 UUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 API_KEY = re.compile(rf".*-(?P<service>{UUID})-(?P<secret>{UUID})", re.DOTALL)
@@ -61,7 +59,7 @@ class NotifyChannel:
     name = "notify"
     idempotent = False
 
-    def __init__(self, settings: "Notify", environ: Mapping[str, str]) -> None:
+    def __init__(self, settings: Notify, environ: Mapping[str, str]) -> None:
         """Raises ``Problems`` when there is no key, or it is not one."""
         self._settings = settings
         self._environ = environ
@@ -206,7 +204,7 @@ class NotifyChannel:
         return DeliveryError(f"{PLACE}: will take nothing from us ({said}): {remedy}", stops=True)
 
 
-def _read_key(settings: "Notify", environ: Mapping[str, str]) -> tuple[str, str]:
+def _read_key(settings: Notify, environ: Mapping[str, str]) -> tuple[str, str]:
     """Return the service's id and the secret to sign with."""
     if settings.api_key_env is not None:
         place, key = "delivery.notify.api_key_env", environ.get(settings.api_key_env, "").strip()

@@ -6,13 +6,11 @@ import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from monitor.config.delivery_settings import Smtp
 from monitor.delivery.envelope import Envelope, Receipt, build_mail
 from monitor.errors import DeliveryError, Problems
-
-if TYPE_CHECKING:
-    from monitor.config.delivery_settings import Smtp
 
 LOGIN_WANTED = (530, 534, 535, 538)
 """Answers that are about the settings, not about one message."""
@@ -39,7 +37,7 @@ class SmtpChannel:
     idempotent = False
     tracing = None
 
-    def __init__(self, settings: "Smtp", environ: Mapping[str, str]) -> None:
+    def __init__(self, settings: Smtp, environ: Mapping[str, str]) -> None:
         """Raises ``Problems`` when a variable is missing or the authority file is not certificates."""
         self._settings = settings
         self._place = f"mail server {settings.host}:{settings.port}"
@@ -236,7 +234,7 @@ def _status(code: int, answer: bytes) -> str:
     return f"{code} {enhanced.group().decode()}" if enhanced else str(code)
 
 
-def _read_login(settings: "Smtp", environ: Mapping[str, str]) -> Login | None:
+def _read_login(settings: Smtp, environ: Mapping[str, str]) -> Login | None:
     if settings.username_env is None or settings.password_env is None:
         return None
     names = {"username_env": settings.username_env, "password_env": settings.password_env}
@@ -254,7 +252,7 @@ def _read_login(settings: "Smtp", environ: Mapping[str, str]) -> Login | None:
     )
 
 
-def _trust(settings: "Smtp") -> ssl.SSLContext:
+def _trust(settings: Smtp) -> ssl.SSLContext:
     """Return verified TLS 1.2 or later; with ``ca_file``, only what that authority has signed."""
     try:
         context = ssl.create_default_context(cafile=settings.ca_file)

@@ -4,19 +4,17 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from monitor.caseload.intake import Intake
+from monitor.caseload.removed_people import Back
+from monitor.figures.measures import MeasuresAccount
+from monitor.flags.decision_lists import Decided
+from monitor.gate.surges import Surge
 from monitor.messages.lead import NoLead
 from monitor.messages.parts import FlagLine, MessageContext
 from monitor.messages.told import Told
-
-if TYPE_CHECKING:
-    from monitor.caseload.intake import Intake
-    from monitor.caseload.removed_people import Back
-    from monitor.figures.measures import MeasuresAccount as MeasuresAccount
-    from monitor.flags.decision_lists import Decided
-    from monitor.gate.surges import Surge
-    from monitor.rulebook.evaluation import Counts
+from monitor.rulebook.evaluation import Counts
 
 IDS_LISTED = 20
 
@@ -33,8 +31,8 @@ class NightAccount:
     ``cannot_fire``: rules that the sources could never show in breach, and why; ``caveats``: what to know of others.
     """
 
-    intake: "Intake"
-    totals: Mapping[str, "Counts"]
+    intake: Intake
+    totals: Mapping[str, Counts]
     opened: Mapping[str, int] = field(default_factory=dict)
     unreadable: Mapping[str, int] = field(default_factory=dict)
     cannot_assess: Mapping[str, int] = field(default_factory=dict)
@@ -43,17 +41,17 @@ class NightAccount:
     untold: int = 0
     deaths: tuple[str, ...] = ()
     alive_again: tuple[str, ...] = ()
-    back: tuple["Back", ...] = ()
+    back: tuple[Back, ...] = ()
     leads_told: int = 0
-    measures: "MeasuresAccount | None" = None
+    measures: MeasuresAccount | None = None
     lists_folder: str | None = None
     left: Mapping[str, int] = field(default_factory=dict)
     lost: tuple[str, ...] = ()
-    surges: tuple["Surge", ...] = ()
+    surges: tuple[Surge, ...] = ()
     waiting: Mapping[str, int] = field(default_factory=dict)
     cannot_fire: Mapping[str, str] = field(default_factory=dict)
     caveats: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    decided: "Decided | None" = None
+    decided: Decided | None = None
 
 
 @dataclass(frozen=True)

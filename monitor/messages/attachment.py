@@ -1,13 +1,10 @@
 """The list attached to a message: what a team's list says, as far as it may leave the building."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from monitor.csv_text import csv_heading, csv_line
+from monitor.messages.parts import FlagLine, MessageContext
 from monitor.workspace import Workspace, load_rows
-
-if TYPE_CHECKING:
-    from monitor.messages.parts import FlagLine, MessageContext
 
 COLUMNS = {
     "person_id": "VARCHAR", "team": "VARCHAR", "personal_adviser": "VARCHAR", "title": "VARCHAR", "due_on": "DATE",
@@ -17,7 +14,7 @@ COLUMNS = {
 
 
 def write_attachment(
-    workspace: Workspace, lines: Sequence["FlagLine"], night: "MessageContext"
+    workspace: Workspace, lines: Sequence[FlagLine], night: MessageContext
 ) -> tuple[str, tuple[str, ...]]:
     """Write every unresolved flag of ``lines`` as CSV, by person; return it, and who is in it.
 

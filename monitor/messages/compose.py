@@ -7,17 +7,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from sqlalchemy import Connection
 
 from monitor.caseload import departures, removed_people
+from monitor.caseload.intake import Intake
 from monitor.config.escalation_settings import latest
 from monitor.config.settings import Config, read_restricted
 from monitor.figures import measures, out_of_sight
 from monitor.figures.week import gather
 from monitor.flags import coming_due, decision_lists, life
-from monitor.gate.surges import count_waiting
+from monitor.gate.surges import Surge, count_waiting
+from monitor.gate.verdict import Verdict
 from monitor.messages.analyst import NightAccount, compose_analyst, compose_refused
 from monitor.messages.attachment import write_attachment
 from monitor.messages.head import compose_head
@@ -27,15 +29,10 @@ from monitor.messages.parts import LINE_FIELDS, ComingDue, Digest, FlagLine, Mes
 from monitor.messages.routes import Routes, plan_routes
 from monitor.messages.templates import Templates, render, render_together
 from monitor.messages.told import NOTHING_TOLD, Told
+from monitor.rulebook.evaluation import Evaluation
 from monitor.rulebook.rulebook import Rulebook
 from monitor.store.nights import Ledger, find_withdrawn
 from monitor.workspace import Workspace, load_rows, step
-
-if TYPE_CHECKING:
-    from monitor.caseload.intake import Intake
-    from monitor.gate.surges import Surge
-    from monitor.gate.verdict import Verdict
-    from monitor.rulebook.evaluation import Evaluation
 
 
 @dataclass(frozen=True)
@@ -55,10 +52,10 @@ class NightBasis:
     """
 
     rulebook: Rulebook
-    intake: "Intake"
-    evaluated: "Evaluation"
-    verdict: "Verdict"
-    surges: Sequence["Surge"]
+    intake: Intake
+    evaluated: Evaluation
+    verdict: Verdict
+    surges: Sequence[Surge]
     deaths: Sequence[str]
     told: Mapping[str, Told]
     raised: Sequence[Raised]

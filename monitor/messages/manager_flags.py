@@ -3,30 +3,27 @@
 import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, func, select
 
+from monitor.config.escalation_settings import EscalationSettings
 from monitor.flags import escalation
 from monitor.flags.escalation import EscalationTerms, PutRight
 from monitor.messages.manager import Raised
 from monitor.messages.parts import LINE_FIELDS, FlagLine
 from monitor.messages.routes import Routes
+from monitor.rulebook.rulebook import Rulebook
 from monitor.store.events import Stamp
 from monitor.store.tables import Run, table_of
 from monitor.workspace import Workspace, load_rows, step
-
-if TYPE_CHECKING:
-    from monitor.config.escalation_settings import EscalationSettings
-    from monitor.rulebook.rulebook import Rulebook
 
 
 @dataclass(frozen=True)
 class EscalationBasis:
     """What a night's escalations rest on. ``told``: those that a reader has had; ``corrects``: runs put right."""
 
-    settings: "EscalationSettings"
-    rulebook: "Rulebook"
+    settings: EscalationSettings
+    rulebook: Rulebook
     routes: Routes
     as_at: dt.date
     told: Collection[int]

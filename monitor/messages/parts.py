@@ -3,15 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 from urllib.parse import quote
 
+from monitor.gate.verdict import Verdict
 from monitor.messages.routes import Routes
 from monitor.messages.shown import RuleWords, Shown, shown, shown_title
-
-if TYPE_CHECKING:
-    from monitor.gate.verdict import Verdict
-    from monitor.rulebook.evaluation import Counts
+from monitor.rulebook.evaluation import Counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +97,11 @@ class MessageContext:
     previous_accepted_on: date | None = None
     chain_head: str | None = None
     lists_folder: str | None = None
-    verdict: "Verdict | None" = None
+    verdict: Verdict | None = None
     """What the gate believed of the night; None where it never came to that."""
     doubted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Rules asked of nobody, with the columns they rest on that are not believed."""
-    service_wide: Mapping[str, Mapping[str, "Counts"]] = field(default_factory=dict)
+    service_wide: Mapping[str, Mapping[str, Counts]] = field(default_factory=dict)
 
     flips: int = 3
     """A flag that opened so often within the nights that the settings say keeps changing."""

@@ -4,12 +4,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from monitor.config.delivery_settings import People, Team
 from monitor.words import fold_name as fold_name
-
-if TYPE_CHECKING:
-    from monitor.config.delivery_settings import People, Team
 
 fold = lru_cache(maxsize=4096)(fold_name)
 """There are few teams and many lines."""
@@ -102,7 +100,7 @@ class Routes:
 
 
 def plan_routes(
-    teams: Collection["Team"], people: "People", restricted: frozenset[str] = frozenset(), *, as_at: date | None = None
+    teams: Collection[Team], people: People, restricted: frozenset[str] = frozenset(), *, as_at: date | None = None
 ) -> Routes:
     """Return the routes of the config on ``as_at``; people whose team has no lead go to the fallback, else the analyst.
 

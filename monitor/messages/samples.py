@@ -6,7 +6,7 @@ A template that names what no message has, or goes wrong over what one may hold,
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from monitor.caseload.intake import Intake
 from monitor.caseload.removed_people import Back
@@ -25,13 +25,10 @@ from monitor.messages.manager import Raised, compose_manager
 from monitor.messages.notices import Matter, Notice
 from monitor.messages.parts import ComingDue, Digest, FlagLine, MessageContext
 from monitor.messages.routes import plan_routes
-from monitor.messages.templates import render_together
+from monitor.messages.templates import Templates, render_together
 from monitor.messages.told import NOTHING_TOLD, Told, ToldFlag
 from monitor.messages.undelivered import FATES, Trouble, compose_undelivered
 from monitor.rulebook.evaluation import Counts
-
-if TYPE_CHECKING:
-    from monitor.messages.templates import Templates
 
 AS_AT = date(2026, 1, 12)
 BEFORE = AS_AT - timedelta(3)
@@ -161,7 +158,7 @@ def make() -> list[Digest]:
     return [*_leads(), *_others()]
 
 
-def prove(templates: "Templates") -> None:
+def prove(templates: Templates) -> None:
     """Put every specimen into words; raises ``Problems`` with everything that went wrong."""
     problems: dict[str, None] = {}
     for digest in make():

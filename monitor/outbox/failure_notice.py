@@ -3,10 +3,11 @@
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import select
 
+from monitor.config.settings import Config
 from monitor.messages.parts import MessageContext, Posting
 from monitor.messages.routes import plan_routes
 from monitor.messages.templates import open_templates, render
@@ -16,14 +17,11 @@ from monitor.store.database import Database
 from monitor.store.tables import Message, table_of
 from monitor.workdays import london_date
 
-if TYPE_CHECKING:
-    from monitor.config.settings import Config
-
 _message = table_of(Message)
 WHAT: Mapping[str, Fate] = {"permanent-failure": "given up", "technical-failure": "in doubt", "replaced": "withheld"}
 
 
-def report_troubles(database: Database, config: "Config", now: dt.datetime) -> int:
+def report_troubles(database: Database, config: Config, now: dt.datetime) -> int:
     """Write the notices of everything that has not been told yet, due at once; return how many.
 
     Notices and the mark that nothing is left to tell are saved together, so that a killed process tells once.
@@ -58,7 +56,7 @@ def report_troubles(database: Database, config: "Config", now: dt.datetime) -> i
     return len(postings)
 
 
-def _by_reader(rows: Iterable[Any], config: "Config") -> dict[str, list[Any]]:
+def _by_reader(rows: Iterable[Any], config: Config) -> dict[str, list[Any]]:
     """Return each trouble by who is told of it."""
     found: defaultdict[str, list[Any]] = defaultdict(list)
     for row in rows:
@@ -67,7 +65,7 @@ def _by_reader(rows: Iterable[Any], config: "Config") -> dict[str, list[Any]]:
     return dict(found)
 
 
-def _find_readers(row: Any, config: "Config") -> set[str]:
+def _find_readers(row: Any, config: Config) -> set[str]:
     """Return the analyst, and for a message that will not arrive the managers of that lead's teams.
 
     Nobody is told at the address that failed; where only that is left, the head of service is.

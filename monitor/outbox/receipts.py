@@ -3,19 +3,17 @@
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection, select
 
+from monitor.config.settings import Config
 from monitor.delivery.channel import Channel
 from monitor.errors import DeliveryError
 from monitor.messages.parts import DIGESTS
 from monitor.outbox import attempts
 from monitor.store.database import Database
 from monitor.store.tables import Message, table_of
-
-if TYPE_CHECKING:
-    from monitor.config.settings import Config
 
 LONGEST_WAIT = dt.timedelta(hours=72)
 MOST_ATTEMPTS = 3
@@ -40,7 +38,7 @@ class Received:
 
 
 def poll_receipts(
-    database: Database, channel: Channel, config: "Config", *, clock: Callable[[], dt.datetime]
+    database: Database, channel: Channel, config: Config, *, clock: Callable[[], dt.datetime]
 ) -> Received:
     """Ask about every message that was taken and has no final state; what failed is told of at the next delivery."""
     counts = {"delivered": 0, "failed": 0, "awaited": 0}

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection, Select, or_, select
 
+from monitor.config.settings import Config
 from monitor.delivery.channel import Channel
 from monitor.delivery.envelope import Envelope
 from monitor.errors import DeliveryError, DoubtfulRefusal
@@ -20,9 +21,6 @@ from monitor.store.database import Database
 from monitor.store.tables import Message, table_of
 from monitor.words import write_date
 from monitor.workdays import london_date
-
-if TYPE_CHECKING:
-    from monitor.config.settings import Config
 
 Clock = Callable[[], dt.datetime]
 IN_A_ROW = 3
@@ -55,7 +53,7 @@ class Delivered:
 
 
 def deliver_due(
-    database: Database, channel: Channel, config: "Config", *, clock: Clock, hurried: bool = False
+    database: Database, channel: Channel, config: Config, *, clock: Clock, hurried: bool = False
 ) -> Delivered:
     """Send every message that is due, once each; what an earlier delivery left open is resolved first.
 
@@ -89,7 +87,7 @@ def _due(now: dt.datetime, *, hurried: bool) -> Select[Any]:
 class DeliveryRound:
     """One delivery under way: what became of its messages so far, and whether the channel can still be used."""
 
-    def __init__(self, database: Database, channel: Channel, config: "Config", clock: Clock) -> None:
+    def __init__(self, database: Database, channel: Channel, config: Config, clock: Clock) -> None:
         self.counts: Counter[str] = Counter()
         self.problems: list[str] = []
         self.stopped: str | None = None
