@@ -543,7 +543,7 @@ def test_a_flag_whose_waiver_ended_is_told_again_in_full():
 
 
 def test_answers_received_since_the_last_digest_are_counted_by_what_they_say():
-    answered = {"answer": "done", "answered_on": BEFORE, "answered_by": "A Lead", "answer_noticed_on": AS_AT}
+    answered = {"answer": "done", "answered_on": BEFORE, "answer_noticed_on": AS_AT}
     flags = [line(n, f"P{n:03}", opened_on=date(2025, 12, 1), **answered) for n in (1, 2)]
 
     digest = compose(flags, told(*flags))

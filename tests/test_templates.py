@@ -15,7 +15,7 @@ from monitor.config.settings import shipped
 from monitor.errors import Problems
 from monitor.figures.week import Week
 from monitor.messages import samples
-from monitor.messages.analyst import NightAccount, compose_analyst, compose_refused
+from monitor.messages.analyst import NightAccount, RefusedDigest, compose_analyst
 from monitor.messages.head import compose_head
 from monitor.messages.lead import NoLead, compose_lead
 from monitor.messages.parts import FlagLine, MessageContext, WrittenMessage
@@ -426,7 +426,7 @@ def test_a_data_flag_the_analyst_knows_is_counted_and_not_named_again():
 def test_the_analyst_is_told_why_a_night_did_not_count(why, subject, words):
     reason = "700 of the 912 young people of 9 January 2026 are here tonight (77%); at least 90% are needed"
 
-    mail = render(compose_refused(ANALYST, night(previous_accepted_on=BEFORE), why, [reason]))
+    mail = render(RefusedDigest(ANALYST, night(previous_accepted_on=BEFORE), why, (reason,)))
 
     assert mail.subject == f"OFFICIAL-SENSITIVE Leaving care: {subject} - 12 January 2026"
     for read in (squeeze(mail.text), words_of(mail.html)):

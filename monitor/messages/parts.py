@@ -25,10 +25,8 @@ class FlagLine:
     rule: str
     severity: str
     state: str
-    change: str | None
     resolved_reason: str | None
     opened_on: date
-    in_breach_since: date | None
     due_on: date | None
     because: str
     held_since: date | None
@@ -46,7 +44,6 @@ class FlagLine:
     answer: str | None = None
     """The newest answer on an exception list: done, waive until, not ours, the record is wrong."""
     answered_on: date | None = None
-    answered_by: str | None = None
     answer_noticed_on: date | None = None
     """The first accepted night that knew of the answer: news to a reader whose last digest is older than that."""
     flips: int = 0
