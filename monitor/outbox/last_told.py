@@ -20,15 +20,14 @@ DOUBTFUL = or_(
     _message.c.state == "technical-failure", and_(_message.c.state == "sending", _message.c.accepted_at.is_(None))
 )
 """It may have gone and may not."""
-IS_DIGEST = _message.c.kind.in_(DIGESTS)
 
 
 def load_told(store: Connection, *, since: dt.date) -> dict[str, Told]:
     """Return what each address was told of flags that are unresolved, or were resolved on or after ``since``."""
     flags = _load_flags(store, since)
-    last = _load_last_digests(store)
+    last, parts = _load_last(store)
     perhaps = _load_perhaps_had(store, last)
-    coming, parts = _load_coming(store, since), _load_parts(store)
+    coming = _load_coming(store, since)
     return {
         recipient: Told(
             flags=flags.get(recipient, {}),
@@ -77,15 +76,13 @@ def _load_flags(store: Connection, since: dt.date) -> dict[str, dict[int, ToldFl
     return flags
 
 
-def _load_last_digests(store: Connection) -> dict[str, dt.date]:
-    """Return by recipient the date of the newest digest that was accepted there."""
-    newest = select(_message.c.recipient, func.max(_message.c.as_at)).where(TOLD, IS_DIGEST)
-    return {row[0]: row[1] for row in store.execute(newest.group_by(_message.c.recipient))}
-
-
 def _load_perhaps_had(store: Connection, last: dict[str, dt.date]) -> dict[str, dict[dt.date, None]]:
     """Return by recipient the dates, oldest first, of digests since the last accepted one that are in doubt."""
-    doubtful = select(_message.c.recipient, _message.c.as_at).where(DOUBTFUL, IS_DIGEST).order_by(_message.c.as_at)
+    doubtful = (
+        select(_message.c.recipient, _message.c.as_at)
+        .where(DOUBTFUL, _message.c.kind.in_(DIGESTS))
+        .order_by(_message.c.as_at)
+    )
     found: defaultdict[str, dict[dt.date, None]] = defaultdict(dict)
     for recipient, as_at in store.execute(doubtful):
         if recipient not in last or as_at >= last[recipient]:
@@ -93,18 +90,17 @@ def _load_perhaps_had(store: Connection, last: dict[str, dt.date]) -> dict[str, 
     return found
 
 
-def _load_parts(store: Connection) -> dict[str, dict[str, dt.date]]:
-    """Return by recipient when each part was last accepted there."""
-    rows = store.execute(
-        select(_message.c.recipient, _message.c.holds, func.max(_message.c.as_at))
-        .where(TOLD, _message.c.holds.is_not(None))
-        .group_by(_message.c.recipient, _message.c.holds)
-    )
-    found: defaultdict[str, dict[str, dt.date]] = defaultdict(dict)
-    for recipient, holds, as_at in rows:
-        for part in holds.split():
-            found[recipient][part] = max(as_at, found[recipient].get(part, as_at))
-    return found
+def _load_last(store: Connection) -> tuple[dict[str, dt.date], dict[str, dict[str, dt.date]]]:
+    """Return by recipient the date of the newest digest that was accepted there, and of each part's newest."""
+    newest = select(_message.c.recipient, _message.c.kind, _message.c.holds, func.max(_message.c.as_at)).where(TOLD)
+    last: dict[str, dt.date] = {}
+    parts: defaultdict[str, dict[str, dt.date]] = defaultdict(dict)
+    for recipient, kind, holds, as_at in store.execute(newest.group_by(*newest.selected_columns[:3])):
+        if kind in DIGESTS:
+            last[recipient] = max(as_at, last.get(recipient, as_at))
+        for part in (holds or "").split():
+            parts[recipient][part] = max(as_at, parts[recipient].get(part, as_at))
+    return last, parts
 
 
 def _load_coming(store: Connection, since: dt.date) -> dict[str, set[tuple[str, str, dt.date]]]:
