@@ -16,13 +16,9 @@ UNFINISHED = ".unfinished"
 
 def make_private_folder(folder: Path) -> None:
     """Make ``folder`` and those above it that are missing, open to the owner alone."""
-    missing = [folder]
-    while not missing[-1].exists() and missing[-1] != missing[-1].parent:
-        missing.append(missing[-1].parent)
     try:
-        for each in reversed(missing):
-            if not each.is_dir():
-                each.mkdir(mode=0o700, exist_ok=True)
+        for part in (*reversed(folder.parents), folder):
+            part.mkdir(mode=0o700, exist_ok=True)
     except OSError as fault:
         raise _not_written(folder, fault) from None
 
