@@ -245,11 +245,7 @@ def _read_login(settings: Smtp, environ: Mapping[str, str]) -> Login | None:
     ]
     if missing:
         raise Problems(missing)
-    return Login(
-        environ[settings.username_env],
-        environ[settings.password_env],
-        f"{settings.username_env} and {settings.password_env}",
-    )
+    return Login(environ[settings.username_env], environ[settings.password_env], " and ".join(names.values()))
 
 
 def _trust(settings: Smtp) -> ssl.SSLContext:

@@ -25,19 +25,10 @@ def write_attachment(
     rows = []
     for line in listed:
         words = night.shown(line)
-        rows.append(
-            (
-                line.person_id,
-                line.team,
-                line.personal_adviser,
-                words.title,
-                words.due_on,
-                *map(words.if_full, (line.severity, line.state, line.opened_on)),
-                words.because,
-                words.action,
-                words.if_full(line.waived_until),
-            )
-        )
+        who = (line.person_id, line.team, line.personal_adviser)
+        stand = map(words.if_full, (line.severity, line.state, line.opened_on))
+        why = (words.because, words.action, words.if_full(line.waived_until))
+        rows.append((*who, words.title, words.due_on, *stand, *why))
     load_rows(workspace, "attachment", COLUMNS, rows)
     written = workspace.execute(f"SELECT {csv_line(COLUMNS)} FROM attachment ORDER BY person_id, title").fetchall()
     text = csv_heading(COLUMNS).lstrip("\ufeff") + "".join(row[0] for row in written)

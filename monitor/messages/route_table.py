@@ -48,21 +48,11 @@ def trace(routes: Routes, teams: Iterable[str], steps: Mapping[str, Sequence[int
     found = []
     for team in (*teams, None):
         cover = routes.cover_of(team)
+        daily = (routes.address(team, ""), routes.unrouted(team), cover.until if cover else None)
         for severity, all_days in steps.items():
-            later = [
-                Later(days, *routes.escalate(step, team, ""))
-                for step, days in zip(("manager", "head"), all_days, strict=False)
-            ]
-            found.append(
-                TableRow(
-                    team,
-                    severity,
-                    routes.address(team, ""),
-                    routes.unrouted(team),
-                    cover.until if cover else None,
-                    tuple(later),
-                )
-            )
+            days_of_step = zip(("manager", "head"), all_days, strict=False)
+            later = tuple(Later(days, *routes.escalate(step, team, "")) for step, days in days_of_step)
+            found.append(TableRow(team, severity, *daily, later))
     return tuple(found)
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Literal
 
 from monitor.config.delivery_settings import People, Team
-from monitor.words import fold_name as fold_name
+from monitor.words import fold_name
 
 fold = lru_cache(maxsize=4096)(fold_name)
 """There are few teams and many lines."""
@@ -123,17 +123,8 @@ def plan_routes(
         head = _lower(team.head)
         if head and head != _lower(people.head):
             headed[head] = (*headed.get(head, ()), team.name)
-    return Routes(
-        leads=leads,
-        names=names,
-        fallback=(people.fallback or people.analyst).lower(),
-        analyst=people.analyst.lower(),
-        head=_lower(people.head),
-        restricted=restricted,
-        above=above,
-        covers=covers,
-        headed=headed,
-    )
+    fallback, analyst = (people.fallback or people.analyst).lower(), people.analyst.lower()
+    return Routes(leads, names, fallback, analyst, _lower(people.head), restricted, above, covers, headed)
 
 
 def _lower(address: str | None) -> str | None:

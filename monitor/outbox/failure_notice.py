@@ -33,14 +33,8 @@ def report_troubles(database: Database, config: Config, now: dt.datetime) -> int
         return 0
     day = london_date(now)
     routes = plan_routes(config.teams, config.people)
-    night = MessageContext(
-        as_at=day,
-        authority=config.authority,
-        marking=config.delivery.marking,
-        rules={},
-        routes=routes,
-        lists_folder=str(config.lists.lists_folder) if config.lists.lists_folder else None,
-    )
+    lists_folder = str(config.lists.lists_folder) if config.lists.lists_folder else None
+    night = MessageContext(day, config.authority, config.delivery.marking, {}, routes, lists_folder=lists_folder)
     templates = open_templates(config.templates)
     postings = []
     for reader, about in _by_reader(rows, config).items():

@@ -58,24 +58,12 @@ def post(store: Connection, postings: Sequence[Posting], postmark: Postmark) -> 
     _replace_pending(store, {posting.message.kind for posting in postings})
     numbered = list(enumerate(postings, start=next_id(store, Message)))
     insert_rows(store, Message, COLUMNS, [_row(number, posting, postmark) for number, posting in numbered])
-    insert_rows(
-        store,
-        MessageFlag,
-        ("message_id", "flag_id", "severity", "state"),
-        [(number, *news) for number, posting in numbered for news in posting.news],
-    )
-    insert_rows(
-        store,
-        MessageComing,
-        ("message_id", "person_id", "rule", "opens_on"),
-        [(number, due.person_id, due.rule, due.opens_on) for number, posting in numbered for due in posting.coming],
-    )
-    insert_rows(
-        store,
-        MessageEscalation,
-        ("message_id", "escalation_id"),
-        [(number, told) for number, posting in numbered for told in posting.escalations],
-    )
+    news = [(number, *flag) for number, posting in numbered for flag in posting.news]
+    insert_rows(store, MessageFlag, ("message_id", "flag_id", "severity", "state"), news)
+    coming = [(number, due.person_id, due.rule, due.opens_on) for number, posting in numbered for due in posting.coming]
+    insert_rows(store, MessageComing, ("message_id", "person_id", "rule", "opens_on"), coming)
+    escalations = [(number, escalation) for number, posting in numbered for escalation in posting.escalations]
+    insert_rows(store, MessageEscalation, ("message_id", "escalation_id"), escalations)
 
 
 def _replace_pending(store: Connection, kinds: set[str]) -> None:
@@ -88,20 +76,6 @@ def _replace_pending(store: Connection, kinds: set[str]) -> None:
 
 def _row(number: int, posting: Posting, postmark: Postmark) -> tuple[object, ...]:
     message = posting.message
-    return (
-        number,
-        postmark.new_key(number),
-        postmark.run_id,
-        postmark.as_at,
-        postmark.created_at,
-        postmark.due_at,
-        "created",
-        message.recipient,
-        message.kind,
-        message.subject,
-        message.text,
-        message.html,
-        json.dumps(message.people),
-        posting.attached,
-        " ".join(message.holds),
-    )
+    written = (postmark.run_id, postmark.as_at, postmark.created_at, postmark.due_at, "created")
+    words = (message.recipient, message.kind, message.subject, message.text, message.html, json.dumps(message.people))
+    return (number, postmark.new_key(number), *written, *words, posting.attached, " ".join(message.holds))

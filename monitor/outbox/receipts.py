@@ -46,15 +46,15 @@ def poll_receipts(
     taken = select(_message).where(_message.c.state == "sending", _message.c.accepted_at.is_not(None))
     with database.reading() as store:
         waiting = store.execute(taken.order_by(_message.c.id)).all()
-    reachable = channel.tracing is not None
+    tracing = channel.tracing
     for message in waiting:
         state = None
-        if reachable and channel.tracing is not None and message.receipt is not None:
+        if tracing is not None and message.receipt is not None:
             try:
-                state = channel.tracing.ask(message.receipt)
+                state = tracing.ask(message.receipt)
             except DeliveryError as fault:
                 problems.append(str(fault))
-                reachable = not fault.stops
+                tracing = None if fault.stops else tracing
         with database.writing() as store:
             counts[record_state(store, message, state, clock(), accepted_at=message.accepted_at)] += 1
     channel.close()

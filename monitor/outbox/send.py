@@ -236,15 +236,5 @@ def _address(message: Any, sender: str) -> Envelope:
         subject = f"{subject} (may be a repeat)"
         text = f"{words}\n\n{text}"
         html = re.sub(r"(<body\b[^>]*>)", lambda start: f"{start.group()}<p>{escape(words)}</p>", html, count=1)
-    return Envelope(
-        message.key,
-        sender,
-        message.recipient,
-        subject,
-        text,
-        html,
-        message.created_at,
-        message.as_at,
-        message.kind,
-        message.attached,
-    )
+    content, dates = (subject, text, html), (message.created_at, message.as_at)
+    return Envelope(message.key, sender, message.recipient, *content, *dates, message.kind, message.attached)
