@@ -1,7 +1,7 @@
 """Decides what the analyst is told: what the night did, what the data lacks, why a night was refused."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
@@ -17,6 +17,8 @@ from monitor.messages.told import Told
 from monitor.rulebook.evaluation import Counts
 
 IDS_LISTED = 20
+Why = Literal["refused", "unreadable", "failed"]
+"""Why a night was not accepted: the gate refused it, a source could not be read, or it failed."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,7 @@ class RefusedDigest:
 
     recipient: str
     night: MessageContext
-    why: Literal["refused", "unreadable", "failed"]
+    why: Why
     reasons: tuple[str, ...]
     flag_ids: tuple[int, ...] = ()
     people: tuple[str, ...] = ()
@@ -216,8 +218,10 @@ def compose_analyst(
         account=account,
         data_rules=data_rules,
         rules=_rows(night, account),
-        not_assessed=_list_not_assessed(night),
-        failed=_list_failed(night),
+        not_assessed=tuple(
+            NotRun(rule, night.title(rule), wanted, None) for rule, wanted in sorted(night.not_assessed.items())
+        ),
+        failed=tuple(NotRun(rule, night.title(rule), (), why) for rule, why in sorted(night.failed.items())),
         rules_changed=tuple(map(night.title, night.rules_changed)),
         changes=_most_first(account.changes),
         unreadable=_most_first(account.unreadable),
@@ -232,13 +236,6 @@ def compose_analyst(
         flag_ids=tuple(line.flag_id for line in data_lines if line.state in ("open", "held")),
         people=tuple(dict.fromkeys(person.person_id for person in people)),
     )
-
-
-def compose_refused(
-    recipient: str, night: MessageContext, why: Literal["refused", "unreadable", "failed"], reasons: Sequence[str]
-) -> RefusedDigest:
-    """Return what the analyst is told of a night the gate refused, whose source was unreadable, or that failed."""
-    return RefusedDigest(recipient, night, why, tuple(reasons))
 
 
 def _count_data_rules(
@@ -258,14 +255,6 @@ def _count_data_rules(
     return tuple(
         sorted((rule for rule in counted if rule.is_told), key=lambda rule: (-rule.new.total, -rule.open, rule.rule))
     )
-
-
-def _list_failed(night: MessageContext) -> tuple[NotRun, ...]:
-    return tuple(NotRun(rule, night.title(rule), (), why) for rule, why in sorted(night.failed.items()))
-
-
-def _list_not_assessed(night: MessageContext) -> tuple[NotRun, ...]:
-    return tuple(NotRun(rule, night.title(rule), columns, None) for rule, columns in sorted(night.not_assessed.items()))
 
 
 def _name(people: Iterable[str], night: MessageContext, recipient: str) -> Named:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import itemgetter
-from typing import Literal
 
 from sqlalchemy import Connection
 
@@ -20,14 +19,14 @@ from monitor.figures.week import gather
 from monitor.flags import coming_due, decision_lists, life
 from monitor.gate.surges import Surge, count_waiting
 from monitor.gate.verdict import Verdict
-from monitor.messages.analyst import NightAccount, compose_analyst, compose_refused
+from monitor.messages.analyst import NightAccount, compose_analyst
 from monitor.messages.attachment import write_attachment
 from monitor.messages.head import compose_head
 from monitor.messages.lead import NoLead, compose_lead
 from monitor.messages.manager import Raised, compose_manager
 from monitor.messages.parts import LINE_FIELDS, ComingDue, Digest, FlagLine, MessageContext, Posting
 from monitor.messages.routes import Routes, plan_routes
-from monitor.messages.templates import Templates, render, render_together
+from monitor.messages.templates import Templates, render_together
 from monitor.messages.told import NOTHING_TOLD, Told
 from monitor.rulebook.evaluation import Evaluation
 from monitor.rulebook.rulebook import Rulebook
@@ -64,11 +63,6 @@ class NightBasis:
 
     def told_to(self, address: str) -> Told:
         return self.told.get(address, NOTHING_TOLD)
-
-
-def find_told_since(as_at: dt.date) -> dt.date:
-    """Return the first date of which a night must know what readers were told of resolved flags."""
-    return as_at - dt.timedelta(life.RECENT_DAYS)
 
 
 def describe_night(
@@ -138,13 +132,6 @@ def write_all(
         for address, draft in sorted(drafts.items(), key=lambda entry: (entry[0] == analyst, entry[0]))
     ]
     return Post(tuple(postings), {team.team or "": team.people for team in no_lead})
-
-
-def write_refusal(
-    night: MessageContext, templates: Templates, why: Literal["refused", "unreadable", "failed"], reasons: Sequence[str]
-) -> Posting:
-    """Return what the analyst alone is told of a night that was not accepted."""
-    return Posting(render(compose_refused(night.routes.analyst, night, why, reasons), templates))
 
 
 def _add_answers(workspace: Workspace, night: MessageContext, basis: NightBasis) -> MessageContext:

@@ -33,13 +33,6 @@ class Notice:
         return "outage" if self.matter == "outage" else "alarm"
 
 
-def compose_alarm(
-    analyst: str, night: MessageContext, matter: Matter, reasons: Sequence[str], *, repeat: bool = False
-) -> Notice:
-    """Return what the analyst is told when the database cannot be used to tell it, or the service is amiss."""
-    return Notice(analyst, night, matter, tuple(reasons), repeat=repeat)
-
-
 def compose_outage(recipients: Sequence[str], night: MessageContext, since: dt.date) -> list[Notice]:
     """Return the one line to everyone who leads or heads a team, that no night has been accepted since a date."""
     return [Notice(recipient, night, "outage", since=since) for recipient in recipients]

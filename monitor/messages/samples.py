@@ -18,7 +18,7 @@ from monitor.figures.week import TeamWeek, Week
 from monitor.flags.decision_lists import Decided
 from monitor.gate.surges import Surge
 from monitor.gate.verdict import Verdict
-from monitor.messages.analyst import NightAccount, compose_analyst, compose_refused
+from monitor.messages.analyst import NightAccount, RefusedDigest, Why, compose_analyst
 from monitor.messages.head import compose_head
 from monitor.messages.lead import NoLead, compose_lead
 from monitor.messages.manager import Raised, compose_manager
@@ -145,8 +145,8 @@ def _others() -> Iterator[Digest]:
         back=(back, hidden), no_lead=(NoLead("East", "unknown team", 2), NoLead(None, "no team", 1)),
     )  # fmt: skip
     yield compose_analyst("analyst@example.gov.uk", [_line(1, severity="data")], NOTHING_TOLD, night, account)
-    for why in ("refused", "unreadable", "failed"):
-        yield compose_refused("analyst@example.gov.uk", night, why, ("Too few people.",))
+    for why in get_args(Why):
+        yield RefusedDigest("analyst@example.gov.uk", night, why, ("Too few people.",))
     troubles = [Trouble(fate, LEAD, (team,), "lead", BEFORE, "The mail server said no.") for fate in FATES]
     yield compose_undelivered("analyst@example.gov.uk", troubles, night)
     for matter in get_args(Matter):

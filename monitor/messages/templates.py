@@ -100,23 +100,20 @@ class Templates:
         What is not escaped here was escaped when the part itself was filled.
         """
         filled = [
-            {part: self._fill_part(f"{each.template}.{part}", {"digest": each}).strip("\n") for part in PARTS}
+            {part: self.fill_page(f"{each.template}.{part}", {"digest": each}).strip("\n") for part in PARTS}
             for each in digests
         ]
         parts = {part: [one[part] for one in filled] for part in PARTS}
         parts["html"] = [Markup(one) for one in parts["html"]]  # noqa: S704 - escaped when it was filled
-        return {part: self._fill_part(f"{PAGE}.{part}", {"digest": digests[0], "parts": parts[part]}) for part in PARTS}
-
-    def fill_page(self, name: str, values: Mapping[str, Any]) -> str:
-        """Fill one template of ``REPORT``, given everything it may name."""
-        return self._fill_part(name, values)
+        return {part: self.fill_page(f"{PAGE}.{part}", {"digest": digests[0], "parts": parts[part]}) for part in PARTS}
 
     def read(self, name: str) -> str:
         """Read a style or script of ``REPORT``, with the line ends that a browser takes it to have."""
         source, _, _ = self.environment.loader.get_source(self.environment, name)  # type: ignore[union-attr]
         return source.replace("\r\n", "\n")
 
-    def _fill_part(self, name: str, values: Mapping[str, Any]) -> str:
+    def fill_page(self, name: str, values: Mapping[str, Any]) -> str:
+        """Fill one template, given everything it may name."""
         try:
             return self.environment.get_template(name).render(values)
         except TemplateError as fault:

@@ -21,7 +21,9 @@ from monitor.errors import DeliveryError, LockHeld, MonitorError, Refused, Sourc
 from monitor.files import make_private_folder, open_privately
 from monitor.gate.verdict import NotBelieved
 from monitor.messages import compose
-from monitor.messages.notices import Matter, compose_alarm
+from monitor.messages.analyst import RefusedDigest, Why
+from monitor.messages.notices import Matter, Notice
+from monitor.messages.parts import Posting
 from monitor.messages.templates import Templates, render
 from monitor.night.context import Night
 from monitor.night.publish import write_report
@@ -48,7 +50,7 @@ class Alarms:
         if key in self.told:
             return "told"
         try:
-            return "told" if self._file(key).read_text(encoding="utf-8") == "told" else "cut off"
+            return "told" if (self.folder / key).read_text(encoding="utf-8") == "told" else "cut off"
         except (OSError, UnicodeDecodeError):
             return "new"
 
@@ -58,20 +60,17 @@ class Alarms:
             self.told.add(key)
         with suppress(OSError, MonitorError):
             make_private_folder(self.folder)
-            with open_privately(self._file(key), "wb") as file:
+            with open_privately(self.folder / key, "wb") as file:
                 file.write(state.encode())
 
     def forget(self, key: str, *, now: dt.datetime) -> None:
         """It was not told after all; and what is long past is swept out."""
         with suppress(OSError):
-            self._file(key).unlink(missing_ok=True)
+            (self.folder / key).unlink(missing_ok=True)
             oldest = now.timestamp() - dt.timedelta(KEPT_DAYS).total_seconds()
             for old in self.folder.iterdir():
                 if old.stat().st_mtime < oldest:
                     old.unlink()
-
-    def _file(self, key: str) -> Path:
-        return self.folder / key
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ class Teller:
         if stands == "told":
             return True
         night = compose.describe_night(self.config, self.rulebook, NOTHING_KNOWN, as_at)
-        notice = compose_alarm(night.routes.analyst, night, matter, reasons, repeat=stands == "cut off")
+        notice = Notice(night.routes.analyst, night, matter, reasons, repeat=stands == "cut off")
         message = render(notice, self.templates)
         self.alarms.note(key, "being told")
         words = (message.recipient, message.subject, message.text, message.html)
@@ -117,10 +116,10 @@ def told_of_failure(teller: Teller, request: Request) -> Iterator[None]:
     except (RequestRefused, LockHeld):
         raise
     except Exception as fault:
-        known = _look_up(teller.database, request.as_at)
-        if not known.told:
+        told, accepted = _look_up(teller.database, request.as_at)
+        if not told:
             matter, reasons = describe(fault)
-            teller.tell(f"{request.as_at}-night", "unfinished" if known.accepted else matter, reasons, request.as_at)
+            teller.tell(f"{request.as_at}-night", "unfinished" if accepted else matter, reasons, request.as_at)
         raise
 
 
@@ -154,13 +153,13 @@ def _send_refusal(night: Night, fault: MonitorError, channel: Channel) -> None:
         described = compose.describe_night(
             night.config, night.rulebook, night.past, night.as_at, chain_head=events.head(store)
         )
-        refusal = compose.write_refusal(described, night.templates, _why(fault), str(fault).splitlines())
-        save_messages(night, store, (refusal,), night.tools.clock())
+        refusal = RefusedDigest(described.routes.analyst, described, _why(fault), tuple(str(fault).splitlines()))
+        save_messages(night, store, (Posting(render(refusal, night.templates)),), night.tools.clock())
     deliver_due(night.database, channel, night.config, clock=night.tools.clock)
     write_report(night)
 
 
-def _why(fault: MonitorError) -> Literal["refused", "unreadable", "failed"]:
+def _why(fault: MonitorError) -> Why:
     if isinstance(fault, SourceError):
         return "unreadable"
     return "refused" if isinstance(fault, Refused) else "failed"
@@ -173,20 +172,13 @@ def describe(fault: Exception) -> tuple[Matter, tuple[str, ...]]:
     return "defect", (f"{type(fault).__name__} at {log.place_of(fault)}",)
 
 
-@dataclass(frozen=True)
-class KnownOfDate:
-    """What the database, if it can be read, says of a date: a failure was told by the outbox; it is accepted."""
-
-    told: bool = False
-    accepted: bool = False
-
-
-def _look_up(where: URL, as_at: dt.date) -> KnownOfDate:
+def _look_up(where: URL, as_at: dt.date) -> tuple[bool, bool]:
+    """Return whether the outbox told a failure of this date, and whether it is accepted; False if nobody can say."""
     message, run = table_of(Message), table_of(Run)
     told = select(message.c.id).where(message.c.kind == "refused", message.c.as_at == as_at).limit(1)
     accepted = select(run.c.id).where(run.c.state == "accepted", run.c.as_at == as_at).limit(1)
     try:
         with reading_store(where, wait_seconds=0) as database, database.reading() as store:
-            return KnownOfDate(*(store.execute(query).first() is not None for query in (told, accepted)))
+            return store.execute(told).first() is not None, store.execute(accepted).first() is not None
     except MonitorError:
-        return KnownOfDate()
+        return False, False

@@ -191,7 +191,7 @@ def _write_messages(night: Night, judged: Judged, store: Connection, raised: tup
         verdict=judged.verdict,
         surges=judged.surges,
         deaths=_new_deaths(night.workspace),
-        told=load_told(store, since=compose.find_told_since(night.as_at)),
+        told=load_told(store, since=night.as_at - dt.timedelta(life.RECENT_DAYS)),
         raised=raised,
         lists_folder=str(night.lists),
         attach_lists=config.delivery.attaches_lists,
