@@ -3,10 +3,8 @@
 import datetime as dt
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
-from operator import itemgetter
 
 from sqlalchemy import Connection
 
@@ -31,7 +29,7 @@ from monitor.messages.told import NOTHING_TOLD, Told
 from monitor.rulebook.evaluation import Evaluation
 from monitor.rulebook.rulebook import Rulebook
 from monitor.store.nights import Ledger, find_withdrawn
-from monitor.workspace import Workspace, load_rows, step
+from monitor.workspace import Workspace, literal, step
 
 
 @dataclass(frozen=True)
@@ -95,21 +93,11 @@ def describe_night(
     )
 
 
-@step(
-    reads=(
-        "caseload",
-        "roster_tonight",
-        "leaver",
-        "flag_line",
-        "waiver_tonight",
-        "measure",
-        "indicator",
-        "coming_due",
-        "cannot_assess_list",
-        "unreadable",
-    ),
-    makes=("not_a_spell", "restricted", "route"),
-)
+READS = ("caseload", "roster_tonight", "leaver", "flag_line", "waiver_tonight", "measure", "indicator", "coming_due",
+         "cannot_assess_list", "unreadable")  # fmt: skip
+
+
+@step(reads=READS)
 def write_all(
     workspace: Workspace, store: Connection, night: MessageContext, templates: Templates, basis: NightBasis
 ) -> Post:
@@ -198,7 +186,7 @@ def _draft_leads(workspace: Workspace, night: MessageContext, basis: NightBasis,
     """Draft every lead's part; return how many people nobody may be told of."""
     untold: set[str] = set()
     coming = _load_coming(workspace, night.routes)
-    for address, lines in _load_lines(workspace, night, {*coming, *night.routes.names}):
+    for address, lines in _load_lines(workspace, night, {*coming, *night.routes.names}).items():
         if address is None:
             untold.update(line.person_id for line in lines)
             continue
@@ -225,7 +213,6 @@ def _mark_flipping(lines: Iterable[FlagLine], flipping: frozenset[int], quiet: f
 
 
 def _draft_managers(night: MessageContext, basis: NightBasis, drafts: Mapping[str, Draft]) -> None:
-    """Draft the part of each address to which something was newly escalated."""
     routes = night.routes
     for address in {routes.escalate(flag.step, flag.line.team, flag.line.person_id)[0] for flag in basis.raised}:
         if address is not None:
@@ -271,40 +258,25 @@ def _load_coming(workspace: Workspace, routes: Routes) -> dict[str | None, list[
 
 def _load_lines(
     workspace: Workspace, night: MessageContext, others: Iterable[str | None]
-) -> Iterator[tuple[str | None, list[FlagLine]]]:
-    """Yield each address with the lines that go there; restricted people's to the head of service, or to nobody.
+) -> dict[str | None, list[FlagLine]]:
+    """Return the lines by the address they go to; restricted people's to the head of service, or to nobody (None).
 
     ``others``: addresses that have something else to be told, if no lines.
     """
-    routes = night.routes
-    teams = [row[0] for row in workspace.execute("SELECT DISTINCT team FROM flag_line").fetchall()]
-    load_rows(workspace, "route", {"team": "VARCHAR", "address": "VARCHAR"}, routes.addresses(teams))
-    load_rows(workspace, "restricted", {"person_id": "VARCHAR"}, [(person,) for person in sorted(routes.restricted)])
-    load_rows(
-        workspace, "not_a_spell", {"reason": "VARCHAR"}, [(reason,) for reason in (*life.NOT_A_SPELL, "handed on")]
-    )
+    not_a_spell = ", ".join(map(literal, (*life.NOT_A_SPELL, "handed on")))
     rows = workspace.execute(
         f"""
-        SELECT CASE WHEN restricted.person_id IS NULL THEN route.address ELSE $head END AS address,
-               {", ".join(f"line.{name}" for name in LINE_FIELDS)},
-               count(*) FILTER (line.opened_on > $flips_from AND not_a_spell.reason IS NULL)
-                   OVER (PARTITION BY line.person_id, line.rule) AS flips
-        FROM flag_line AS line
-        JOIN route ON route.team = coalesce(line.team, '')
-        LEFT JOIN restricted USING (person_id)
-        LEFT JOIN not_a_spell ON not_a_spell.reason = line.resolved_reason
-        WHERE line.severity <> 'data' AND line.state <> 'quarantined'
-        ORDER BY address, line.person_id, line.rule
+        SELECT {", ".join(LINE_FIELDS)},
+               count(*) FILTER (opened_on > $flips_from AND coalesce(resolved_reason, '') NOT IN ({not_a_spell}))
+                   OVER (PARTITION BY person_id, rule) AS flips
+        FROM flag_line WHERE severity <> 'data' AND state <> 'quarantined' ORDER BY person_id, rule
         """,
-        {"head": routes.head, "flips_from": night.as_at - dt.timedelta(night.flip_nights)},
-    ).fetchall()
-    with_lines = set()
-    for address, group in groupby(rows, key=itemgetter(0)):
-        with_lines.add(address)
-        yield address, [FlagLine(*row[1:]) for row in group]
-    for address in others:
-        if address is not None and address not in with_lines:
-            yield address, []
+        {"flips_from": night.as_at - dt.timedelta(night.flip_nights)},
+    )
+    lines: dict[str | None, list[FlagLine]] = {address: [] for address in others if address is not None}
+    for line in (FlagLine(*row) for row in rows.fetchall()):
+        lines.setdefault(night.routes.address(line.team, line.person_id), []).append(line)
+    return lines
 
 
 def _load_data_lines(workspace: Workspace) -> list[FlagLine]:
@@ -324,8 +296,6 @@ def _find_no_lead(workspace: Workspace, routes: Routes) -> tuple[NoLead, ...]:
 
 
 def _account(workspace: Workspace, store: Connection, night: MessageContext, basis: NightBasis) -> NightAccount:
-    """Return what the analyst is told of the night, but for who was told what."""
-
     def counted(query: str) -> dict[str, int]:
         return {str(row[0]): row[1] for row in workspace.execute(query).fetchall()}
 

@@ -1,6 +1,6 @@
 """Who is told about whom: from a team's name to addresses, step by step upwards, and the exceptions to that."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
@@ -93,10 +93,6 @@ class Routes:
         """Return who reads instead of this team's lead now, if anybody."""
         key = fold(team or "")
         return next((cover for covers in self.covers.values() for cover in covers if fold(cover.team) == key), None)
-
-    def addresses(self, teams: Iterable[str | None]) -> list[tuple[str, str]]:
-        """Return each team name (blank as '') with its address, to join rows with; restricted people aside."""
-        return [(team, self.leads.get(fold(team)) or self.fallback) for team in {team or "" for team in teams}]
 
 
 def plan_routes(
