@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import select
@@ -36,27 +36,21 @@ def report_troubles(database: Database, config: Config, now: dt.datetime) -> int
     lists_folder = str(config.lists.lists_folder) if config.lists.lists_folder else None
     night = MessageContext(day, config.authority, config.delivery.marking, {}, routes, lists_folder=lists_folder)
     templates = open_templates(config.templates)
-    postings = []
-    for reader, about in _by_reader(rows, config).items():
-        troubles = [
-            Trouble(WHAT[row.state], row.recipient, routes.teams_of(row.recipient), row.kind, row.as_at, row.trouble)
-            for row in about
-        ]
-        postings.append(Posting(render(compose_undelivered(reader, troubles, night), templates)))
+    by_reader: defaultdict[str, list[Trouble]] = defaultdict(list)
+    for row in rows:
+        teams = routes.teams_of(row.recipient)
+        trouble = Trouble(WHAT[row.state], row.recipient, teams, row.kind, row.as_at, row.trouble)
+        for reader in sorted(_find_readers(row, config)):
+            by_reader[reader].append(trouble)
+    postings = [
+        Posting(render(compose_undelivered(reader, troubles, night), templates))
+        for reader, troubles in by_reader.items()
+    ]
     with database.writing() as store:
         post(store, postings, Postmark(rows[-1].run_id, day, created_at=now, due_at=now))
         told = _message.c.id.in_([row.id for row in rows])
         store.execute(_message.update().where(told).values(reported_at=now))
     return len(postings)
-
-
-def _by_reader(rows: Iterable[Any], config: Config) -> dict[str, list[Any]]:
-    """Return each trouble by who is told of it."""
-    found: defaultdict[str, list[Any]] = defaultdict(list)
-    for row in rows:
-        for reader in sorted(_find_readers(row, config)):
-            found[reader].append(row)
-    return dict(found)
 
 
 def _find_readers(row: Any, config: Config) -> set[str]:

@@ -153,7 +153,6 @@ class DeliveryRound:
         return bool(objection)
 
     def _when_to_ask(self, now: dt.datetime) -> dt.datetime | None:
-        """Return when the service may be asked about an attempt made now, if it can be asked at all."""
         tracing = self._channel.tracing
         return now + tracing.ask_after if tracing else None
 
@@ -220,7 +219,6 @@ class DeliveryRound:
 
 
 def _outcome_of(fault: DeliveryError) -> str:
-    """Return what an attempt came to, in the words of the table of attempts."""
     if fault.ambiguous:
         return "technical-failure"
     if fault.stops or isinstance(fault, DoubtfulRefusal):
