@@ -226,7 +226,6 @@ def _read_key(settings: Notify, environ: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _over_limit(said: str, *, daily: bool) -> DeliveryError:
-    """Return what a limit of the service means for the rest of the messages."""
     now = datetime.now(UTC)
     if daily:
         midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -256,7 +255,6 @@ def _errors(answer: httpx.Response) -> list[Mapping[str, Any]]:
 
 
 def _kinds(answer: httpx.Response) -> list[str]:
-    """Return the kinds of what went wrong; empty where the answer is not in Notify's form."""
     return [re.sub(r"[^A-Za-z]", "", one["error"])[:40] for one in _errors(answer)]
 
 

@@ -121,7 +121,6 @@ class SmtpChannel:
         return connection
 
     def _explain(self, fault: OSError, encrypted: bool) -> str:
-        """Return why no connection was made, and what to do."""
         if isinstance(fault, smtplib.SMTPException):
             return self._explain_answer(fault, encrypted)
         if isinstance(fault, ssl.SSLCertVerificationError):
@@ -134,7 +133,6 @@ class SmtpChannel:
         return _explain_unreachable(fault)
 
     def _explain_answer(self, fault: smtplib.SMTPException, encrypted: bool) -> str:
-        """Return what the server's answer to the connection means, and what to do."""
         if isinstance(fault, smtplib.SMTPAuthenticationError):
             variables = self._login.variables if self._login else ""
             return f"user name or password not accepted ({fault.smtp_code}); check {variables}"

@@ -283,20 +283,12 @@ def _hidden_from(recipient: str, night: MessageContext) -> frozenset[str]:
 
 def _rows(night: MessageContext, account: NightAccount) -> tuple[RuleRow, ...]:
     """Return every rule that was asked, most breaches first."""
-    rows = [
-        RuleRow(
-            rule,
-            night.title(rule),
-            each.asked,
-            each.ok,
-            each.breach,
-            each.cannot_assess,
-            account.opened.get(rule, 0),
-            cannot_fire=rule in account.cannot_fire and not each.breach,
-        )
-        for rule, each in account.totals.items()
-        if rule not in night.not_assessed and rule not in night.failed
-    ]
+    rows = []
+    for rule, counts in account.totals.items():
+        if rule not in night.not_assessed and rule not in night.failed:
+            answers = (counts.asked, counts.ok, counts.breach, counts.cannot_assess)
+            cannot_fire = rule in account.cannot_fire and not counts.breach
+            rows.append(RuleRow(rule, night.title(rule), *answers, account.opened.get(rule, 0), cannot_fire))
     return tuple(sorted(rows, key=lambda row: (-row.breach, -row.cannot_assess, row.rule)))
 
 

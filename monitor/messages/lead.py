@@ -89,6 +89,7 @@ class LeadDigest:
     full: bool
     template: str = "lead"
     kind: str = "lead"
+    critical_named: int = CRITICAL_NAMED
 
     @property
     def holds(self) -> tuple[str, ...]:
@@ -183,11 +184,6 @@ class LeadDigest:
         critical = sorted((each for each in self.still_open if each.severity == "critical"), key=lambda each: each.rank)
         return tuple((person.person_id, self.night.link(person.person_id)) for person in critical)
 
-    @property
-    def critical_named(self) -> int:
-        """How many of them a day's digest names: all once a week, when the whole list does so anyway."""
-        return CRITICAL_NAMED
-
     @cached_property
     def coming(self) -> tuple[ComingLine, ...]:
         """What comes due, by line; the baseline only counts it."""
@@ -267,14 +263,12 @@ def compose_lead(
     lines = tuple(lines)
     baseline = night.baseline and told.lead_told_on is None
     about_people = (line for line in lines if not night.is_of_service(line))
+    people = gather_people(recipient, about_people, night.routes)
     digest = LeadDigest(
         recipient=recipient,
         night=night,
         told=told,
-        everyone=[
-            compare_person(about, told, night, baseline=baseline)
-            for about in gather_people(recipient, about_people, night.routes)
-        ],
+        everyone=[compare_person(about, told, night, baseline=baseline) for about in people],
         lines=lines,
         coming_told=_gather_coming(recipient, coming, told, night),
         baseline=baseline,
@@ -309,13 +303,10 @@ def _gather_coming(
 
 
 def _coming_line(due: ComingDue, night: MessageContext) -> ComingLine:
+    adviser = one_line(due.personal_adviser) if due.personal_adviser else None
+    opens_on = None if due.on_birthday else due.opens_on
     return ComingLine(
-        due.person_id,
-        night.link(due.person_id),
-        one_line(due.personal_adviser) if due.personal_adviser else None,
-        night.title(due.rule),
-        None if due.on_birthday else due.opens_on,
-        due.days_until,
+        due.person_id, night.link(due.person_id), adviser, night.title(due.rule), opens_on, due.days_until
     )
 
 

@@ -138,7 +138,6 @@ def _group_by_team(entries: Iterable[Entry]) -> list[tuple[str | None, list[Entr
 
 
 def _team(team: str | None, entries: Sequence[Entry], night: MessageContext) -> TeamRaised:
-    """Return what is told of one team, or of the restricted people (None)."""
     # A flag that has reached both steps is told as it reached the head.
     latest = {flag.line.flag_id: flag for flag, _ in sorted(entries, key=lambda entry: entry[0].step == "head")}
     named = _choose_named(latest.values(), night)
@@ -158,14 +157,12 @@ def _team(team: str | None, entries: Sequence[Entry], night: MessageContext) -> 
 def _count_rest(
     raised: Iterable[Raised], named: Iterable[list[Raised]], night: MessageContext
 ) -> tuple[tuple[str | None, int], ...]:
-    """Return the flags by title beyond the people who are named."""
     listed = {flag.line.flag_id for about in named for flag in about}
     rest = Counter(night.title(flag.line.rule) for flag in raised if flag.line.flag_id not in listed)
     return tuple(rest.most_common())
 
 
 def _describe_lead(team: str | None, routes: Routes) -> Literal["lead", "cover", "nobody", "restricted"]:
-    """Return who was told of these flags every day."""
     if team is None:
         return "restricted"
     if routes.unrouted(team):

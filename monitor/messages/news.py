@@ -118,7 +118,6 @@ def _compare_flags(
 
 
 def _describe_unknown(line: FlagLine, most_flips: int, *, told_flipping: bool) -> Status:
-    """Return what a flag is to an address that was never told of it."""
     if line.flips >= most_flips:
         return "unsettled" if told_flipping else "flipping"
     gap = line.opened_on - line.last_cleared_on if line.last_cleared_on else None
@@ -126,7 +125,6 @@ def _describe_unknown(line: FlagLine, most_flips: int, *, told_flipping: bool) -
 
 
 def _compare_known(line: FlagLine, told_on: date | None) -> Status:
-    """Return what has become of a flag since an address was told of it."""
     if _is_since(line.waiver_ended_on, told_on):
         return "reopened"
     return "held" if line.state == "held" and _is_since(line.held_since, told_on) else "open"

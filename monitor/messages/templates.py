@@ -203,7 +203,6 @@ def _check(environment: Environment, name: str) -> list[str]:
 
 
 def _known(name: str) -> frozenset[str]:
-    """Return what a template is given."""
     if name in REPORT:
         return REPORT[name]
     return frozenset({"digest", "say", "parts"} if name.startswith(f"{PAGE}.") else {"digest", "say"})

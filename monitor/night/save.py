@@ -95,7 +95,6 @@ def _save_people(night: Night, store: Connection, now: dt.datetime) -> None:
 
 
 def _save_decisions(night: Night, judged: Judged, store: Connection, now: dt.datetime) -> None:
-    """Record events about people and about the night itself, beside those of flags."""
     request = night.request
     decisions = [events.Event("death recorded", person_id=person) for person in _new_deaths(night.workspace)]
     if judged.verdict.accepted:
