@@ -100,11 +100,12 @@ def compose_manager(
 
     ``raised``: what no reader has had yet; what the routes send elsewhere is left out.
     """
-    entries = _find_entries(recipient, raised, night.routes)
-    if not entries:
+    by_team = _find_entries(recipient, raised, night.routes)
+    if not by_team:
         return None
-    teams = tuple(_team(team, of_team, night) for team, of_team in _group_by_team(entries))
-    severity_of = {flag.line.flag_id: flag.line.severity for flag, _ in entries}
+    teams = tuple(_team(team, entries, night) for team, entries in by_team)
+    flags = [flag for _, entries in by_team for flag, _ in entries]
+    severity_of = {flag.line.flag_id: flag.line.severity for flag in flags}
     counts = Counter(severity_of.values())
     return ManagerDigest(
         recipient=recipient,
@@ -112,29 +113,24 @@ def compose_manager(
         teams=teams,
         flags=len(severity_of),
         by_severity={severity: counts[severity] for severity in sorted(counts, key=rank)},
-        told=tuple(flag.number for flag, _ in entries),
+        told=tuple(sorted(flag.number for flag in flags)),
         perhaps_had=tuple(perhaps_had),
         people=tuple(dict.fromkeys(person.person_id for team in teams for person in team.people)),
     )
 
 
-def _find_entries(recipient: str, raised: Iterable[Raised], routes: Routes) -> list[Entry]:
-    """Return what goes to this address, each flag with why it does so instead of to another."""
-    found = []
+def _find_entries(recipient: str, raised: Iterable[Raised], routes: Routes) -> list[tuple[str | None, list[Entry]]]:
+    """Return by team what goes to this address, each flag with why it does so instead of to another.
+
+    Flags of restricted people come last, under None, and name no team.
+    """
+    by_team: defaultdict[tuple[bool, str], list[Entry]] = defaultdict(list)
     for flag in raised:
         address, instead = routes.escalate(flag.step, flag.line.team, flag.line.person_id)
         if address == recipient and flag.line.severity != "data":
-            found.append((flag, instead))
-    return found
-
-
-def _group_by_team(entries: Iterable[Entry]) -> list[tuple[str | None, list[Entry]]]:
-    """Return the flags by team; those of restricted people come last, under None, and name no team."""
-    by_team: defaultdict[tuple[bool, str], list[Entry]] = defaultdict(list)
-    for flag, instead in entries:
-        apart = instead == "restricted"
-        by_team[apart, "" if apart else flag.line.team or ""].append((flag, instead))
-    return [(None if apart else team, of_team) for (apart, team), of_team in sorted(by_team.items())]
+            apart = instead == "restricted"
+            by_team[apart, "" if apart else flag.line.team or ""].append((flag, instead))
+    return [(None if apart else team, entries) for (apart, team), entries in sorted(by_team.items())]
 
 
 def _team(team: str | None, entries: Sequence[Entry], night: MessageContext) -> TeamRaised:
