@@ -100,15 +100,13 @@ class SmtpChannel:
         return self._connection
 
     def _connect(self) -> smtplib.SMTP:
-        settings = self._settings
+        settings, where = self._settings, (self._settings.host, self._settings.port)
         connection: smtplib.SMTP | None = None
         try:
             if settings.security == "tls":
-                connection = smtplib.SMTP_SSL(
-                    settings.host, settings.port, timeout=settings.timeout_seconds, context=self._context
-                )
+                connection = smtplib.SMTP_SSL(*where, timeout=settings.timeout_seconds, context=self._context)
             else:
-                connection = smtplib.SMTP(settings.host, settings.port, timeout=settings.timeout_seconds)
+                connection = smtplib.SMTP(*where, timeout=settings.timeout_seconds)
                 connection.starttls(context=self._context)
             connection.ehlo_or_helo_if_needed()
             if self._login:
