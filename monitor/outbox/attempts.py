@@ -1,6 +1,8 @@
 """Records a message's way: attempts, states, and what went wrong, in the caller's transaction."""
 
 import datetime as dt
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, func, select
@@ -16,6 +18,15 @@ NOTICE = "undelivered"
 """The kind of message that tells of others; nothing tells of one."""
 
 _message, _attempt = table_of(Message), table_of(Attempt)
+
+
+@dataclass
+class Progress:
+    """What has become of the messages of one delivery so far. ``stopped``: why the channel cannot be used any more."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+    stopped: str | None = None
 
 
 def next_wait(failures: int, *, longest: dt.timedelta = dt.timedelta(hours=4)) -> dt.timedelta:

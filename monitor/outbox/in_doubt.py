@@ -6,7 +6,7 @@ a message it does not know is sent again, marked as a repeat, for a list may be 
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -15,6 +15,7 @@ from monitor.delivery.channel import Channel, Tracing
 from monitor.delivery.envelope import Receipt
 from monitor.errors import DeliveryError
 from monitor.outbox import attempts, receipts
+from monitor.outbox.attempts import Progress
 from monitor.store.database import Database
 from monitor.store.tables import Message, table_of
 
@@ -25,34 +26,25 @@ ASKED_FOR_AT_MOST = dt.timedelta(hours=72)
 _message = table_of(Message)
 
 
-@dataclass
-class Resolved:
-    """What came of the messages left open; ``doubtful`` ones are still, or are held."""
+def resolve(database: Database, channel: Channel, progress: Progress, *, clock: Callable[[], dt.datetime]) -> None:
+    """Find out what became of every message left open, until the service cannot be asked, and add it to ``progress``.
 
-    accepted: int = 0
-    doubtful: int = 0
-    problems: list[str] = field(default_factory=list)
-    stopped: str | None = None
-
-
-def resolve(database: Database, channel: Channel, *, clock: Callable[[], dt.datetime]) -> Resolved:
-    """Find out what became of every message left open, until the service cannot be asked."""
-    resolved = Resolved()
+    A message counts as doubtful while it is, and when it is held.
+    """
     open_messages = select(_message).where(_message.c.state == "sending", _message.c.accepted_at.is_(None))
     with database.reading() as store:
         left = store.execute(open_messages.order_by(_message.c.id)).all()
     for message in left:
         now = clock()
         with database.writing() as store:
-            tracing = _prepare(store, message, channel, now, resolved)
+            tracing = _prepare(store, message, channel, now, progress)
         if tracing is not None:
-            _ask(database, tracing, message, now, resolved)
-        if resolved.stopped:
+            _ask(database, tracing, message, now, progress)
+        if progress.stopped:
             break
-    return resolved
 
 
-def _prepare(store: Connection, message: Any, channel: Channel, now: dt.datetime, resolved: Resolved) -> Tracing | None:
+def _prepare(store: Connection, message: Any, channel: Channel, now: dt.datetime, progress: Progress) -> Tracing | None:
     """Close the last attempt; return the service to ask about it, or None where that is needless or impossible."""
     last = attempts.last_attempt(store, message.id)
     if last is not None and last.finished_at is None:
@@ -64,28 +56,28 @@ def _prepare(store: Connection, message: Any, channel: Channel, now: dt.datetime
         return None
     if channel.tracing is None or not same:
         attempts.hold(store, message, "nobody knows whether it went; it is not sent again", now)
-        resolved.doubtful += 1
+        progress.counts["doubtful"] += 1
         return None
     return channel.tracing
 
 
-def _ask(database: Database, tracing: Tracing, message: Any, now: dt.datetime, resolved: Resolved) -> None:
+def _ask(database: Database, tracing: Tracing, message: Any, now: dt.datetime, progress: Progress) -> None:
     """Look one message up by its key, if the time has come."""
     if message.next_attempt_at is not None and now < message.next_attempt_at:
-        resolved.doubtful += 1
+        progress.counts["doubtful"] += 1
         return
     try:
         found = tracing.look_up(message.key)
     except DeliveryError as fault:
-        resolved.doubtful += 1
-        resolved.problems.append(f"message {message.key}: {fault}")
+        progress.counts["doubtful"] += 1
+        progress.problems.append(f"message {message.key}: {fault}")
         if fault.stops:
-            resolved.stopped = str(fault)
+            progress.stopped = str(fault)
         with database.writing() as store:
             _ask_later(store, message, fault, now)
         return
     with database.writing() as store:
-        _record_answer(store, message, found, now, resolved)
+        _record_answer(store, message, found, now, progress)
 
 
 def _doubtful_since(store: Connection, message: Any, now: dt.datetime) -> dt.datetime:
@@ -107,17 +99,17 @@ def _ask_later(store: Connection, message: Any, fault: DeliveryError, now: dt.da
 
 
 def _record_answer(
-    store: Connection, message: Any, found: Receipt | None, now: dt.datetime, resolved: Resolved
+    store: Connection, message: Any, found: Receipt | None, now: dt.datetime, progress: Progress
 ) -> None:
     """Record what the service knows of a message; send one it does not know again, but not for ever."""
     since = _doubtful_since(store, message, now)
     if found is not None:
         attempts.accept(store, message, replace(found, state="sending"), now)
         receipts.record_state(store, message, found.state, now)
-        resolved.accepted += 1
+        progress.counts["delivered"] += 1
     elif attempts.count_attempts(store, message.id, "technical-failure") > MOST_REPEATS:
         attempts.hold(store, message, "nobody knows whether it went, after several attempts", now)
-        resolved.doubtful += 1
+        progress.counts["doubtful"] += 1
     elif receipts.find_newer(store, message):
         # Its news is in the newer one, which says that the reader may have had some of it.
         attempts.move(store, message.id, "replaced", next_attempt_at=None, doubtful_since=since)

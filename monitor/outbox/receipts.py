@@ -56,14 +56,12 @@ def poll_receipts(
                 problems.append(str(fault))
                 tracing = None if fault.stops else tracing
         with database.writing() as store:
-            counts[record_state(store, message, state, clock(), accepted_at=message.accepted_at)] += 1
+            counts[record_state(store, message, state, clock())] += 1
     channel.close()
     return Received(**counts, problems=tuple(dict.fromkeys(problems)))
 
 
-def record_state(
-    store: Connection, message: Any, state: str | None, now: dt.datetime, *, accepted_at: dt.datetime | None = None
-) -> str:
+def record_state(store: Connection, message: Any, state: str | None, now: dt.datetime) -> str:
     """Record what is known of a message that was taken: delivered, failed, or awaited."""
     last = attempts.last_attempt(store, message.id)
     if state == "delivered":
@@ -83,7 +81,7 @@ def record_state(
         else:
             attempts.put_off(store, message, fault, most_attempts=MOST_ATTEMPTS, now=now)
         return "failed"
-    if accepted_at is not None and now - accepted_at > LONGEST_WAIT:
+    if message.accepted_at is not None and now - message.accepted_at > LONGEST_WAIT:
         attempts.hold(store, message, "it was taken, and for 72 hours nobody said that it arrived", now)
         return "failed"
     return "awaited"

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from html import escape
@@ -15,6 +14,7 @@ from monitor.delivery.channel import Channel
 from monitor.delivery.envelope import Envelope
 from monitor.errors import DeliveryError, DoubtfulRefusal
 from monitor.outbox import attempts, failure_notice, in_doubt
+from monitor.outbox.attempts import Progress
 from monitor.outbox.last_check import Readers, find_objection
 from monitor.outbox.queue import PENDING
 from monitor.store.database import Database
@@ -63,7 +63,7 @@ def deliver_due(
     delivery = DeliveryRound(database, channel, config, clock)
     tried: set[int] = set()
     try:
-        delivery.resolve_open()
+        in_doubt.resolve(database, channel, delivery, clock=clock)
         while not delivery.stopped:
             failure_notice.report_troubles(database, config, clock())
             with database.reading() as store:
@@ -84,26 +84,17 @@ def _due(now: dt.datetime, *, hurried: bool) -> Select[Any]:
     return select(_message.c.id).where(*ripe, *(() if hurried else (waited,))).order_by(_message.c.id)
 
 
-class DeliveryRound:
+class DeliveryRound(Progress):
     """One delivery under way: what became of its messages so far, and whether the channel can still be used."""
 
     def __init__(self, database: Database, channel: Channel, config: Config, clock: Clock) -> None:
-        self.counts: Counter[str] = Counter()
-        self.problems: list[str] = []
-        self.stopped: str | None = None
+        super().__init__()
         self._database, self._channel, self._clock = database, channel, clock
         self._settings = config.delivery
         self._readers = Readers(config)
         self._doubtful_in_a_row = 0
         self._rejected: list[tuple[Any, str]] = []
         """Refused in a way that may be the fault of the settings; until another goes, nobody knows."""
-
-    def resolve_open(self) -> None:
-        """Find out what became of the messages that an earlier delivery left open."""
-        resolved = in_doubt.resolve(self._database, self._channel, clock=self._clock)
-        self.counts.update(delivered=resolved.accepted, doubtful=resolved.doubtful)
-        self.problems += resolved.problems
-        self.stopped = resolved.stopped
 
     def send_each(self, numbers: Iterable[int]) -> list[int]:
         """Send these messages until the channel fails; return those that were tried."""
