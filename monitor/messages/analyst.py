@@ -218,10 +218,8 @@ def compose_analyst(
         account=account,
         data_rules=data_rules,
         rules=_rows(night, account),
-        not_assessed=tuple(
-            NotRun(rule, night.title(rule), wanted, None) for rule, wanted in sorted(night.not_assessed.items())
-        ),
-        failed=tuple(NotRun(rule, night.title(rule), (), why) for rule, why in sorted(night.failed.items())),
+        not_assessed=_list_not_assessed(night),
+        failed=_list_failed(night),
         rules_changed=tuple(map(night.title, night.rules_changed)),
         changes=_most_first(account.changes),
         unreadable=_most_first(account.unreadable),
@@ -255,6 +253,14 @@ def _count_data_rules(
     return tuple(
         sorted((rule for rule in counted if rule.is_told), key=lambda rule: (-rule.new.total, -rule.open, rule.rule))
     )
+
+
+def _list_failed(night: MessageContext) -> tuple[NotRun, ...]:
+    return tuple(NotRun(rule, night.title(rule), (), why) for rule, why in sorted(night.failed.items()))
+
+
+def _list_not_assessed(night: MessageContext) -> tuple[NotRun, ...]:
+    return tuple(NotRun(rule, night.title(rule), columns, None) for rule, columns in sorted(night.not_assessed.items()))
 
 
 def _name(people: Iterable[str], night: MessageContext, recipient: str) -> Named:

@@ -81,7 +81,7 @@ def compare_person(about: Sequence[FlagLine], told: Told, night: MessageContext,
     """Return what is news to an address about the young person of these lines."""
     current = [line for line in about if line.state in OPEN]
     statuses = _compare_flags(about, current, told, night.flips, baseline=baseline)
-    gone = [line for line in about if line.state == "resolved" and line.flag_id in told.lead_flags]
+    gone = _find_ended(about, told)
     quiet = _find_quiet(gone, statuses, night.flips)
     cleared = _find_cleared(gone, current, quiet)
     severity = min((line.severity for line in current), key=rank, default=None)
@@ -100,6 +100,11 @@ def compare_person(about: Sequence[FlagLine], told: Told, night: MessageContext,
         waived=[line for line in about if line.state == "waived"],
         quiet=quiet,
     )
+
+
+def _find_ended(about: Iterable[FlagLine], told: Told) -> list[FlagLine]:
+    """Return the resolved flags that the address was told of while they stood."""
+    return [line for line in about if line.state == "resolved" and line.flag_id in told.lead_flags]
 
 
 def _compare_flags(
