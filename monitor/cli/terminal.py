@@ -76,11 +76,13 @@ def print_rows(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def print_steps(steps: "Iterable[Step]") -> None:
-    """Print the pipeline of a night, a step a line, with the tables that each reads, changes, makes and drops."""
+    """Print the pipeline of a night: each step, and beside it the tables that it reads, changes, makes and drops."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
     for step in steps:
         tables = {"reads": step.reads, "changes": step.changes, "makes": step.makes, "drops": step.drops}
-        said = "; ".join(f"{verb} {', '.join(names)}" for verb, names in tables.items() if names)
-        _console().print(Text(f"{step.name}: {said or 'reads no table'}"), soft_wrap=True)
+        lines = [f"{verb} {', '.join(names)}" for verb, names in tables.items() if names]
+        grid.add_row(f"{step.name}:", Text("\n".join(lines or ["reads no table"])))
+    _console().print(grid)
 
 
 def print_night(night: "NightOutcome", config: "Config") -> None:
