@@ -5,7 +5,7 @@ date, whatever the clock does; a date on which the service was down is not run a
 """
 
 import datetime as dt
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from monitor.config.settings import Config
@@ -58,9 +58,6 @@ class DoneByProcess:
     outage_on: dt.date | None = None
     refused_at: dt.datetime | None = None
 
-    def after(self, **changes: dt.date | tuple[dt.datetime, ...]) -> "DoneByProcess":
-        return replace(self, **changes)  # type: ignore[arg-type]
-
 
 def plan(config: Config, facts: Facts, done: DoneByProcess, now: dt.datetime) -> tuple[Step, ...]:
     """Return what is due now, in the order in which it is to be done."""
@@ -96,12 +93,9 @@ def _is_night_due(
         return False
     if accepted == today and facts.lists:
         return False
-    failed = sorted((*facts.failed_at, *(at for at in done.failed_at if london_date(at) == today)))
-    if len(facts.cut_off_at) > MOST_CUT_OFF:
-        failed = sorted((*failed, *facts.cut_off_at[MOST_CUT_OFF:]))
-    if len(failed) > service.retries:
-        return False
-    return not failed or _is_time(failed[-1], service.retry_after_minutes, now)
+    unknown = (at for at in done.failed_at if london_date(at) == today)
+    failed = sorted((*facts.failed_at, *unknown, *facts.cut_off_at[MOST_CUT_OFF:]))
+    return len(failed) <= service.retries and _is_time(failed[-1] if failed else None, service.retry_after_minutes, now)
 
 
 def _is_outage_told_of(
@@ -112,23 +106,20 @@ def _is_outage_told_of(
     told = _last(facts.outage_told_on, done.outage_on)
     if accepted is None or there.time() < config.delivery.send_hour or not is_working_day(today):
         return False
-    if count_missed(config, accepted, there) < OUTAGE_WORKING_DAYS:
+    if working_days_between(accepted, find_newest_night(config, there)) < OUTAGE_WORKING_DAYS:
         return False
     return told is None or told <= accepted or (today - told).days >= OUTAGE_AGAIN_DAYS
 
 
-def count_missed(config: Config, accepted: dt.date, now: dt.datetime) -> int:
-    """The working days since the last accepted night whose own night should have been run by now."""
+def find_newest_night(config: Config, now: dt.datetime) -> dt.date:
+    """Return the newest date whose night should have been run by now."""
     there = now.astimezone(LONDON)
-    newest = there.date() if there.time() >= config.service.run_at else there.date() - dt.timedelta(1)
-    return working_days_between(accepted, newest)
+    return there.date() if there.time() >= config.service.run_at else there.date() - dt.timedelta(1)
 
 
 def _is_settled(facts: Facts, now: dt.datetime) -> bool:
     """Nothing that is due today is still on its way, or it has been for too long to wait for."""
-    if facts.unsettled_since is None:
-        return True
-    return now - facts.unsettled_since > SETTLED_WITHIN
+    return facts.unsettled_since is None or now - facts.unsettled_since > SETTLED_WITHIN
 
 
 def next_night(config: Config, facts: Facts, now: dt.datetime) -> dt.datetime:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from monitor.config.settings import Config
 from monitor.flags.state import is_quarantined
@@ -23,41 +23,31 @@ def read_folder(config: Config, today: dt.date) -> Facts:
 
 
 def read(config: Config, database: Database, today: dt.date) -> Facts:
+    """Read what the database and the data folder say of a date."""
     run, message = table_of(Run), table_of(Message)
     midnight = dt.datetime.combine(today + dt.timedelta(1), dt.time(), LONDON)
     with database.reading() as store:
-        last_accepted = store.execute(select(func.max(run.c.as_at)).where(run.c.state == "accepted")).scalar()
         tries = store.execute(
             select(run.c.finished_at, run.c.reason)
             .where(run.c.as_at == today, run.c.state.in_(("refused", "failed")), run.c.finished_at.is_not(None))
             .order_by(run.c.finished_at)
         ).all()
         ready_at = func.coalesce(message.c.next_attempt_at, message.c.due_at)
-        waiting_from = store.execute(select(func.min(ready_at)).where(_is_unsettled())).scalar()
-        receipts = select(message.c.id).where(_awaits_receipt()).limit(1)
-        unsettled = select(func.min(message.c.due_at)).where(_is_unsettled(), message.c.due_at < midnight)
-        outage = select(func.max(message.c.as_at)).where(message.c.kind == "outage")
+        awaits_receipt = and_(message.c.state == "sending", message.c.accepted_at.is_not(None))
+        facts: dict[str, Select[Any]] = {
+            "last_accepted": select(func.max(run.c.as_at)).where(run.c.state == "accepted"),
+            "waiting_from": select(func.min(ready_at)).where(_is_unsettled()),
+            "receipts": select(select(message.c.id).where(awaits_receipt).exists()),
+            "unsettled_since": select(func.min(message.c.due_at)).where(_is_unsettled(), message.c.due_at < midnight),
+            "outage_told_on": select(func.max(message.c.as_at)).where(message.c.kind == "outage"),
+        }
+        known: dict[str, Any] = {name: store.execute(statement).scalar() for name, statement in facts.items()}
         return replace(
             read_folder(config, today),
-            last_accepted=last_accepted,
-            failed_at=tuple(one.finished_at for one in tries if one.reason != nights.CUT_OFF),
-            cut_off_at=tuple(one.finished_at for one in tries if one.reason == nights.CUT_OFF),
-            waiting_from=waiting_from,
-            receipts=store.execute(receipts).first() is not None,
-            unsettled_since=store.execute(unsettled).scalar(),
-            outage_told_on=store.execute(outage).scalar(),
+            failed_at=tuple(run.finished_at for run in tries if run.reason != nights.CUT_OFF),
+            cut_off_at=tuple(run.finished_at for run in tries if run.reason == nights.CUT_OFF),
+            **known,
         )
-
-
-def _is_believed(night: Row[Any]) -> bool:
-    """Whether every rule could be asked, and the night was believed, or on request."""
-    return night.failed_rules in (None, "[]") and (night.verdict in ("trusted", None) or night.reason is not None)
-
-
-def _awaits_receipt() -> ColumnElement[bool]:
-    """Taken by the transport, whose last word is still to come."""
-    message = table_of(Message)
-    return and_(message.c.state == "sending", message.c.accepted_at.is_not(None))
 
 
 def _is_unsettled() -> ColumnElement[bool]:
@@ -89,7 +79,8 @@ def read_outcome(database: Database, as_at: dt.date) -> Outcome:
             store.execute(select(func.count()).where(which, message.c.due_at < end)).scalar() or 0
             for which in (lost, _is_unsettled())
         )
-    whole = _is_believed(night) and not (quarantined or unsettled or failed)
+    believed = night.verdict in ("trusted", None) or night.reason is not None
+    whole = believed and night.failed_rules in (None, "[]") and not (quarantined or unsettled or failed)
     counts = {
         "run": night.id,
         "as_at": as_at.isoformat(),

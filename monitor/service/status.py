@@ -22,7 +22,7 @@ from monitor.service import due, facts
 from monitor.store.database import HEAD, Database, find_version, open_store
 from monitor.store.location import name_place
 from monitor.store.tables import Flag, Message, Person, Removal, Run, Waiver, table_of
-from monitor.workdays import LONDON, london_date, working_days_between
+from monitor.workdays import london_date, working_days_between
 
 LISTED_NIGHTS = 5
 NIGHT_LASTS = dt.timedelta(hours=1)
@@ -145,11 +145,9 @@ def _count_free(config: Config, where: URL) -> int:
     folders = [config.data_folder]
     if where.get_backend_name() == "sqlite" and where.database:
         folders.append(Path(where.database).parent)
-    free = []
-    for folder in folders:
-        there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.is_dir())
-        free.append(shutil.disk_usage(there).free)
-    return min(free) // 1_000_000
+    paths = (folder.absolute() for folder in folders)
+    existing = (next(place for place in (path, *path.parents) if place.is_dir()) for path in paths)
+    return min(shutil.disk_usage(place).free for place in existing) // 1_000_000
 
 
 def _read(config: Config, database: Database, now: dt.datetime, accepted: dt.date | None) -> dict[str, Any]:
@@ -160,29 +158,21 @@ def _read(config: Config, database: Database, now: dt.datetime, accepted: dt.dat
             select(run).where(run.c.state != "unchanged").order_by(run.c.id.desc()).limit(LISTED_NIGHTS)
         ).all()
         night = store.execute(select(run).where(run.c.state == "accepted", run.c.as_at == accepted)).first()
-        waiting = _count_quarantined(store)
         known: dict[str, Any] = {
             "nights": tuple(_describe(one) for one in attempts),
             "last_accepted": accepted,
             "flags": _count_flags(store, today),
-            "quarantined": waiting,
-            "waivers_ending": _count_waivers_ending(store, today),
+            "quarantined": _count_quarantined(store),
             "piles": _pile_up(store, now),
             "back_after_removal": len(removed_people.list_back(store, today)),
-            **_count_undecided(store),
+            **_count_what_waits(store, today),
         }
     if night is not None:
         known |= _describe_last(config, night, today)
-        known["missed"] = _count_missed(config, night.as_at, now - NIGHT_LASTS)
-        known["missed_working_days"] = due.count_missed(config, night.as_at, now - NIGHT_LASTS)
+        newest = due.find_newest_night(config, now - NIGHT_LASTS)
+        known["missed"] = max((newest - night.as_at).days, 0)
+        known["missed_working_days"] = working_days_between(night.as_at, newest)
     return known
-
-
-def _count_missed(config: Config, accepted: dt.date, now: dt.datetime) -> int:
-    """The dates since the last accepted night whose own should have been run by then."""
-    there = now.astimezone(LONDON)
-    newest = there.date() if there.time() >= config.service.run_at else there.date() - dt.timedelta(1)
-    return max((newest - accepted).days, 0)
 
 
 def _describe(one: Any) -> NightAttempt:
@@ -206,27 +196,17 @@ def _describe_last(config: Config, night: Any, today: dt.date) -> dict[str, Any]
 def _count_flags(store: Connection, today: dt.date) -> dict[str, int]:
     """Unresolved flags, and those of them that are not pressed, by state."""
     flag = table_of(Flag)
-    named = find_state(today).label("state")
-    rows = store.execute(select(named, func.count()).where(flag.c.resolved_on.is_(None)).group_by("state")).all()
-    counts = {row[0]: row[1] for row in rows}
-    return {
-        "unresolved": sum(counts.values()),
-        **{state: counts.get(state, 0) for state in ("held", "quarantined", "waived")},
-    }
+    state = find_state(today).label("state")
+    rows = store.execute(select(state, func.count()).where(flag.c.resolved_on.is_(None)).group_by("state"))
+    counts = {name: number for name, number in rows}  # noqa: C416
+    aside = {name: counts.get(name, 0) for name in ("held", "quarantined", "waived")}
+    return {"unresolved": sum(counts.values()), **aside}
 
 
 def _count_quarantined(store: Connection) -> dict[str, int]:
-    """By rule."""
     flag = table_of(Flag)
     counted = select(flag.c.rule, func.count()).where(is_quarantined()).group_by(flag.c.rule).order_by(flag.c.rule)
     return {row[0]: row[1] for row in store.execute(counted)}
-
-
-def _count_waivers_ending(store: Connection, today: dt.date) -> int:
-    waiver = table_of(Waiver)
-    soon = waiver.c.until_on <= today + dt.timedelta(ENDING_DAYS)
-    ending = select(func.count()).where(is_waiver_in_force(today), soon)
-    return int(store.execute(ending).scalar_one())
 
 
 def _pile_up(store: Connection, now: dt.datetime) -> dict[str, Pile]:
@@ -260,22 +240,20 @@ def _pile_up(store: Connection, now: dt.datetime) -> dict[str, Pile]:
         },
     }
     undelivered = or_(message.c.state.in_((*PENDING, "sending")), message.c.trouble.is_not(None))
-    columns = []
-    for which in kinds.values():
-        columns += [
-            func.count().filter(which),
-            func.min(func.coalesce(message.c.due_at, message.c.created_at)).filter(which),
-        ]
+    oldest = func.min(func.coalesce(message.c.due_at, message.c.created_at))
+    columns = [column for which in kinds.values() for column in (func.count().filter(which), oldest.filter(which))]
     row = store.execute(select(*columns).where(undelivered)).one()
     piles = zip(kinds, row[::2], row[1::2], strict=True)
-    return {name: Pile(number, oldest) for name, number, oldest in piles if number}
+    return {name: Pile(number, since) for name, number, since in piles if number}
 
 
-def _count_undecided(store: Connection) -> dict[str, int]:
-    person, removal = table_of(Person), table_of(Removal)
-    alive = select(func.count()).where(person.c.alive_again_on.is_not(None))
-    unfinished = select(func.count()).where(removal.c.kind == PERSON_REMOVAL, removal.c.finished_at.is_(None))
-    return {
-        "alive_again": int(store.execute(alive).scalar_one()),
-        "unfinished_removals": int(store.execute(unfinished).scalar_one()),
+def _count_what_waits(store: Connection, today: dt.date) -> dict[str, int]:
+    waiver, person, removal = table_of(Waiver), table_of(Person), table_of(Removal)
+    soon = waiver.c.until_on <= today + dt.timedelta(ENDING_DAYS)
+    unfinished = and_(removal.c.kind == PERSON_REMOVAL, removal.c.finished_at.is_(None))
+    waiting = {
+        "waivers_ending": and_(is_waiver_in_force(today), soon),
+        "alive_again": person.c.alive_again_on.is_not(None),
+        "unfinished_removals": unfinished,
     }
+    return {name: store.execute(select(func.count()).where(which)).scalar_one() for name, which in waiting.items()}

@@ -8,13 +8,13 @@ is due is decided by the config that the service was started with.
 import datetime as dt
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import URL
 
 from monitor.config.settings import Config, load_config
-from monitor.delivery.channel import open_channel
+from monitor.delivery.channel import Channel, open_channel
 from monitor.errors import LockHeld, MonitorError, Problems, StoreError
 from monitor.log import Log, place_of
 from monitor.messages import compose
@@ -110,7 +110,7 @@ class Service:
             self._alert(*failure.describe(fault))
         else:
             return True
-        self._done = self._done.after(refused_at=self._clock())
+        self._done = replace(self._done, refused_at=self._clock())
         return False
 
     def _plan(self) -> tuple[Step, ...]:
@@ -155,48 +155,43 @@ class Service:
         tried = len(self._read_facts(today).failed_at)
         if not self._waiting:
             self._ping("start", today)
-        request = Request(today, today, unattended=True)
-        settings = self._settings
         try:
-            night = run_night(settings.config, request, self._tools)
+            tools = Tools(self._clock, self._environ, lambda step: None, self._note, self._told)
+            night = run_night(self.config, Request(today, today, unattended=True), tools)
         except LockHeld:
             raise
         except Exception as fault:
-            known = self._read_facts(today)
-            if len(known.failed_at) == tried:
-                self._done = self._done.after(failed_at=(*self._done.failed_at[-20:], self._clock()))
+            if len(self._read_facts(today).failed_at) == tried:
+                self._done = replace(self._done, failed_at=(*self._done.failed_at[-20:], self._clock()))
             self._ping(fault.exit_code if isinstance(fault, MonitorError) else "fail", today)
             raise
-        self._done = self._done.after(accepted_on=night.as_at)
+        self._done = replace(self._done, accepted_on=night.as_at)
         self._log.info("night done", outcome=night.outcome, exit_status=night.exit_code)
 
     @property
     def _database(self) -> URL:
         return locate(self.config, self._environ)
 
-    @property
-    def _tools(self) -> Tools:
-        return Tools(self._clock, self._environ, _say_nothing, self._note, self._told)
-
     def _note(self, stage: str, /, **counts: int | str | None) -> None:
         self._log.info(stage, **counts)
 
+    def _open_channel(self) -> Channel:
+        return open_channel(self.config.delivery, data_folder=self.config.data_folder, environ=self._environ)
+
     def _deliver(self) -> None:
-        config = self.config
-        self._done = self._done.after(delivered_at=self._clock())
-        channel = open_channel(config.delivery, data_folder=config.data_folder, environ=self._environ)
+        self._done = replace(self._done, delivered_at=self._clock())
+        channel = self._open_channel()
         with working_store(self._database, existing=True) as database:
-            delivered = deliver_due(database, channel, config, clock=self._clock)
+            delivered = deliver_due(database, channel, self.config, clock=self._clock)
         if any(delivered.counts.values()):
             self._log.info("messages delivered", **delivered.counts)
 
     def _ask_for_receipts(self) -> None:
         """What became of messages that were taken; of those that did not arrive, people are told at once."""
-        config = self.config
-        self._done = self._done.after(receipts_at=self._clock())
-        channel = open_channel(config.delivery, data_folder=config.data_folder, environ=self._environ)
+        self._done = replace(self._done, receipts_at=self._clock())
+        channel = self._open_channel()
         with working_store(self._database, existing=True) as database:
-            received = poll_receipts(database, channel, config, clock=self._clock)
+            received = poll_receipts(database, channel, self.config, clock=self._clock)
         if received.delivered or received.failed:
             self._log.info("receipts", **received.counts)
         if received.failed:
@@ -218,14 +213,14 @@ class Service:
             written = [Posting(render(each, self._settings.templates)) for each in notices]
             with database.writing() as store:
                 post(store, written, Postmark(newest.id, today, created_at=now, due_at=now))
-        self._done = self._done.after(outage_on=today)
+        self._done = replace(self._done, outage_on=today)
         self._log.warning("outage told", messages=len(written), since=past.last.isoformat())
 
     def _purge(self) -> None:
         now = self._clock()
         today = london_date(now)
         with working_store(self._database, existing=True) as database:
-            self._done = self._done.after(purged_on=today)  # what it could not remove, it finds again tomorrow
+            self._done = replace(self._done, purged_on=today)  # what it could not remove, it finds again tomorrow
             purged = purge_store(database, self.config, today, now)
         if purged.removed or purged.problems:
             self._log.info("past its time", removed=sum(purged.removed.values()), left=len(purged.problems))
@@ -233,7 +228,7 @@ class Service:
     def _settle(self) -> None:
         """The last ping of the date: what was accepted, and that every message due on it is settled."""
         today = london_date(self._clock())
-        self._done = self._done.after(settled_on=today)
+        self._done = replace(self._done, settled_on=today)
         if not self.config.heartbeat:
             return
         with reading_store(self._database) as database:
@@ -249,7 +244,16 @@ class Service:
     def _alert(self, matter: Matter, reasons: tuple[str, ...]) -> None:
         today = london_date(self._clock())
         try:
-            told = self._open_teller().tell(f"{today}-settings", matter, reasons, today)
+            teller = failure.Teller(
+                self.config,
+                self._database,
+                self._settings.rulebook,
+                self._settings.templates,
+                self._open_channel(),
+                failure.Alarms(self.config.data_folder / "alarms", self._told),
+                self._clock,
+            )
+            told = teller.tell(f"{today}-settings", matter, reasons, today)
         except MonitorError as fault:
             self._log.warning("step failed", step="alarm", fault=type(fault).__name__)
             return
@@ -259,12 +263,6 @@ class Service:
         if not told:
             self._log.warning("alarm not delivered", about="settings")
 
-    def _open_teller(self) -> failure.Teller:
-        settings, config = self._settings, self.config
-        channel = open_channel(config.delivery, data_folder=config.data_folder, environ=self._environ)
-        told = failure.Alarms(config.data_folder / "alarms", self._told)
-        return failure.Teller(config, self._database, settings.rulebook, settings.templates, channel, told, self._clock)
-
 
 def find_leaders(config: Config, today: dt.date) -> list[str]:
     """Everyone who leads or heads a team, each address once."""
@@ -272,7 +270,3 @@ def find_leaders(config: Config, today: dt.date) -> list[str]:
     for team in config.teams:
         people += [team.reader(today), team.head]
     return list(dict.fromkeys(address.lower() for address in people if address))
-
-
-def _say_nothing(step: str) -> None:
-    """Nobody watches; what is worth keeping is logged."""
