@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from monitor.config.settings import Config
 from monitor.service.due import SETTLED_WITHIN
-from monitor.service.status import NightAttempt, ServiceStatus
+from monitor.service.status import DatabaseState, NightAttempt, ServiceStatus
 from monitor.store.database import HEAD
 from monitor.words import write_count, write_date, write_people
 
@@ -25,7 +25,7 @@ class Concern:
 def judge(standing: ServiceStatus, config: Config) -> tuple[Concern, ...]:
     """The gravest first; none if the monitor can be left alone."""
     return (
-        *_judge_database(standing.database.fault, standing.database.version, standing),
+        *_judge_database(standing.database),
         *_judge_nights(standing),
         *_judge_last_night(standing, config),
         *_judge_messages(standing),
@@ -34,9 +34,10 @@ def judge(standing: ServiceStatus, config: Config) -> tuple[Concern, ...]:
     )
 
 
-def _judge_database(fault: str | None, version: str | None, standing: ServiceStatus) -> list[Concern]:
-    if fault is not None:
-        return [Concern("database", fault, "until then no night can be run, nor anything more be said here")]
+def _judge_database(database: DatabaseState) -> list[Concern]:
+    version = database.version
+    if database.fault is not None:
+        return [Concern("database", database.fault, "until then no night can be run, nor anything more be said here")]
     if version is None:
         first = "run the first night: monitor run; or start the service: monitor start"
         return [Concern("night", "no night has been run here yet", first)]
@@ -80,10 +81,8 @@ def _judge_attempt(newest: NightAttempt, standing: ServiceStatus) -> list[Concer
 def _judge_last_night(standing: ServiceStatus, config: Config) -> list[Concern]:
     found = []
     if standing.failed_rules:
-        rules = ", ".join(standing.failed_rules)
-        what = (
-            f"{write_count(len(standing.failed_rules), 'rule')} failed on the last night: {rules}; their flags are held"
-        )
+        rules = standing.failed_rules
+        what = f"{write_count(len(rules), 'rule')} failed on the last night: {', '.join(rules)}; their flags are held"
         found.append(Concern("rules", what, "see what is wrong with them: monitor rules test, and monitor check"))
     if standing.verdict == "degraded" and not standing.believed_on_request:
         what = "a part of the last night's data was not believed; what rests on it is held"
@@ -129,9 +128,8 @@ def _judge_what_waits(standing: ServiceStatus) -> list[Concern]:
         found.append(Concern("people", what, "the analyst's e-mail names them: monitor confirm ID --by NAME"))
     if standing.back_after_removal:
         what = f"{write_people(standing.back_after_removal)} removed on request, and back from a source"
-        found.append(
-            Concern("people", what, "the analyst's e-mail names them; see whether the source should have them")
-        )
+        do = "the analyst's e-mail names them; see whether the source should have them"
+        found.append(Concern("people", what, do))
     if standing.unfinished_removals:
         what = f"{write_count(standing.unfinished_removals, 'removal')} of a person not finished"
         found.append(Concern("people", what, "give the same monitor purge --person command again"))

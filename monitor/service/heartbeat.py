@@ -6,6 +6,7 @@
 The address is a secret. A ping holds counts and the number of the run, and whatever becomes of it, the night goes on.
 """
 
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -44,8 +45,7 @@ class Heartbeat:
         self,
         settings: "Settings | None",
         environ: Mapping[str, str],
-        *,
-        sleep: Callable[[float], object] | None = None,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         """Raises ``Problems`` when the address is not where the config says, or is none."""
         self._settings = settings
@@ -61,16 +61,14 @@ class Heartbeat:
         """Send one ping; what became of it, without the address: "sent", "not wanted" or why not."""
         if self._url is None or self._settings is None:
             return "not wanted"
-        ending = {"success": ""}.get(str(signal), f"/{signal}")
+        ending = "" if signal == "success" else f"/{signal}"
         url = self._url.copy_with(path=self._url.path.rstrip("/") + ending)
         url = url.copy_merge_params({"rid": str(uuid.uuid5(RUNS, night.isoformat()))})
         again = Retrying(
             stop=stop_after_attempt(1 + self._settings.retries),
             wait=wait_exponential(multiplier=1, max=LONGEST_WAIT),
             retry=retry_if_exception_type(TryAgain),
-        )
-        if self._sleep is not None:
-            again = again.copy(sleep=self._sleep)
+        ).copy(sleep=self._sleep)
         try:
             again(self._post, url, body)
         except NotTaken as fault:

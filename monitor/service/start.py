@@ -20,8 +20,6 @@ from monitor.workdays import LONDON
 MISFIRE_SECONDS = 6 * 3600
 """A look that is late by less is made all the same; later than that, the next minute's does its work."""
 STOP = tuple(number for name in ("SIGINT", "SIGTERM", "SIGBREAK") if (number := getattr(signal, name, None)))
-
-
 SIGNALS_SEEN_SECONDS = 0.2
 """A signal that falls between two instructions of this thread is seen after so long, not at the next look."""
 

@@ -17,11 +17,7 @@ def describe(standing: ServiceStatus, concerns: Sequence[Concern]) -> list[str]:
     lines = ["Needs a person:" if concerns else "Nothing needs a person."]
     for one in concerns:
         lines += [f"  - {one.what}", f"    {one.do}"]
-    return [*lines, "", *(_line(name, words) for name, words in _facts(standing))]
-
-
-def _line(name: str, words: str) -> str:
-    return f"{name:<{WIDTH}}{words}"
+    return [*lines, "", *(f"{name:<{WIDTH}}{words}" for name, words in _facts(standing))]
 
 
 def _facts(standing: ServiceStatus) -> list[tuple[str, str]]:
@@ -49,7 +45,9 @@ def _facts(standing: ServiceStatus) -> list[tuple[str, str]]:
 
 def _write_night(night: NightAttempt) -> str:
     verdict = f" ({night.verdict})" if night.verdict and night.verdict != night.state else ""
-    took = f", took {_write_seconds(night.took_seconds)}" if night.took_seconds is not None else ""
+    seconds, took = night.took_seconds, ""
+    if seconds is not None:
+        took = f", took {seconds} s" if seconds < 120 else f", took {seconds // 60} min"
     return f"{write_date(night.as_at)}: {night.state}{verdict}, begun {_write_moment(night.began_at)}{took}"
 
 
@@ -61,10 +59,6 @@ def _write_database(standing: ServiceStatus) -> str:
         return f"{one.kind}, {one.place}: none yet"
     size = f"{one.size_bytes / 1e6:,.1f} MB, " if one.size_bytes is not None else ""
     return f"{one.kind}, {one.place}: {size}version {one.version}"
-
-
-def _write_seconds(seconds: int) -> str:
-    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"
 
 
 def _write_moment(moment: dt.datetime) -> str:
