@@ -32,14 +32,9 @@ def waive(
 
     rulebook = load_rulebook(settings.rule_folders(), settings.rule)
     with working_store(locate_database(settings), existing=True) as database:
-        said = waiver_request.waive(
-            database,
-            rulebook,
-            waiver_request.WaiverRequest(person.strip(), rule.strip(), until, reason, note, by),
-            waiver_request.WaiverLimits(settings.waivers.reasons, read_restricted(settings.restricted)),
-            Stamp(today(), now()),
-        )
-    typer.echo(said)
+        request = waiver_request.WaiverRequest(person.strip(), rule.strip(), until, reason, note, by)
+        limits = waiver_request.WaiverLimits(settings.waivers.reasons, read_restricted(settings.restricted))
+        typer.echo(waiver_request.waive(database, rulebook, request, limits, Stamp(today(), now())))
 
 
 def unwaive(
@@ -57,9 +52,8 @@ def unwaive(
     from monitor.store.events import Stamp
 
     with working_store(locate_database(settings), existing=True) as database:
-        asked = waiver_request.UnwaiveRequest(person.strip(), rule.strip(), by, note)
-        said = waiver_request.unwaive(database, asked, Stamp(today(), now()))
-    typer.echo(said)
+        request = waiver_request.UnwaiveRequest(person.strip(), rule.strip(), by, note)
+        typer.echo(waiver_request.unwaive(database, request, Stamp(today(), now())))
 
 
 def answers(
@@ -79,19 +73,10 @@ def answers(
     from monitor.store.events import Stamp
 
     sha256, givens = answer_sheet.read(file)
-    opened = (
-        reading_store(locate_database(settings)) if dry_run else working_store(locate_database(settings), existing=True)
-    )
-    with opened as database:
+    where = locate_database(settings)
+    with reading_store(where) if dry_run else working_store(where, existing=True) as database:
         place = f'{file.name}: sheet "{answer_sheet.SHEET}"'
-        saved = answer_file.save_answers(
-            database,
-            answer_file.AnsweredFile(place, sha256, givens, by),
-            answer_file.AnswerLimits(settings.waivers.reasons, settings.answers.list_working_days),
-            Stamp(today(), now()),
-            dry_run=dry_run,
-        )
-    if as_json:
-        terminal.print_json(saved.as_dict())
-    else:
-        typer.echo(saved.in_words())
+        answered = answer_file.AnsweredFile(place, sha256, givens, by)
+        limits = answer_file.AnswerLimits(settings.waivers.reasons, settings.answers.list_working_days)
+        saved = answer_file.save_answers(database, answered, limits, Stamp(today(), now()), dry_run=dry_run)
+    terminal.print_account((saved.in_words(),), saved.as_dict(), as_json=as_json)

@@ -28,9 +28,6 @@ def status(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
 
     found = status.gather(settings, locate_database(settings), now(), wait_seconds=2)
     needed = concerns.judge(found, settings)
-    if as_json:
-        terminal.print_json(status_words.as_dict(found, needed))
-    else:
-        for line in status_words.describe(found, needed):
-            typer.echo(line)
+    lines = status_words.describe(found, needed)
+    terminal.print_account(lines, status_words.as_dict(found, needed), as_json=as_json)
     raise typer.Exit(1 if needed else 0)

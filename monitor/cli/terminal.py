@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -38,16 +38,16 @@ OUTCOMES = {
 }
 
 
-def _console() -> Console:
-    return Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH, soft_wrap=False)
-
-
 VERDICTS = {
     "accepted": "Believed on request:",
     "refused": "The gate would refuse this night:",
     "degraded": "Not all of this night is believed; what rests on the following is held, not judged:",
     "stale": "The data is old:",
 }
+
+
+def _console() -> Console:
+    return Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH, soft_wrap=False)
 
 
 @contextmanager
@@ -65,11 +65,38 @@ def print_json(content: Any) -> None:
     sys.stdout.write(json.dumps(content, default=str, indent=2, ensure_ascii=False) + "\n")
 
 
-def print_rows(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table of text."""
+def _make_table(*texts: str, figures: Iterable[str] = ()) -> Table:
+    """A table with columns of text, then columns of figures."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in headings:
+    for heading in texts:
         table.add_column(heading, overflow="fold")
+    for heading in figures:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def _print_lines(console: Console, lines: Iterable[object], indent: str = "  ", style: str = "") -> None:
+    for line in lines:
+        console.print(Text(f"{indent}{line}", style=style))
+
+
+def _join_counts(counts: Iterable[tuple[int, str]], between: str) -> str:
+    """What there is any of, each with its number."""
+    return between.join(f"{number} {words}" for number, words in counts if number)
+
+
+def print_account(lines: Iterable[str], content: Any, *, as_json: bool) -> None:
+    """Print plain lines, or the same as JSON."""
+    if as_json:
+        print_json(content)
+    else:
+        for line in lines:
+            sys.stdout.write(f"{line}\n")
+
+
+def print_rows(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table of text."""
+    table = _make_table(*headings)
     for row in rows:
         table.add_row(*map(Text, row))
     _console().print(table)
@@ -94,7 +121,6 @@ def print_night(night: "NightOutcome", config: "Config") -> None:
         console.print("The first night: there is no history to compare with, so everything found is new.")
     _print_intake(console, night)
     _print_rules(console, night)
-    _print_not_judged(console, night)
     _print_flags(console, night)
     _print_messages(console, night, config)
 
@@ -104,8 +130,7 @@ def _print_verdict(console: Console, night: "NightOutcome") -> None:
     verdict = night.verdict
     if verdict.doubts:
         console.print(Text(VERDICTS["accepted" if verdict.accepted else verdict.word], style="red"))
-    for line in (*verdict.doubts, *verdict.notes):
-        console.print(Text(f"  {line}"))
+    _print_lines(console, (*verdict.doubts, *verdict.notes))
     if night.evaluation.doubted:
         console.print(Text(f"  asked of nobody, flags held: {', '.join(night.evaluation.doubted)}"))
 
@@ -117,27 +142,20 @@ def _print_intake(console: Console, night: "NightOutcome") -> None:
     if night.left:
         reasons = ", ".join(f"{number} {reason}" for reason, number in night.left.items())
         console.print(f"  gone since the last night: {reasons}")
-    for note in intake.notes:
-        console.print(Text(f"  {note}"))
+    _print_lines(console, intake.notes)
     if night.deaths:
         console.print(f"  {write_people(night.deaths)} newly recorded as having died: monitor confirm ID --by NAME")
 
 
 def _print_rules(console: Console, night: "NightOutcome") -> None:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("Rule", overflow="fold")
-    for heading in ("asked", "ok", "breach", "cannot assess", "new tonight"):
-        table.add_column(heading, justify="right")
+    table = _make_table("Rule", figures=("asked", "ok", "breach", "cannot assess", "new tonight"))
     for rule, counts in night.evaluation.totals.items():
         if rule in night.evaluation.not_assessed or rule in night.evaluation.failed:
             continue
         breach = counts.breach if counts.breach or rule not in night.evaluation.cannot_fire else "cannot fire"
         figures = (counts.asked, counts.ok, breach, counts.cannot_assess, night.opened.get(rule, 0))
-        table.add_row(rule, *(str(figure) for figure in figures), style="" if counts.breach else "dim")
+        table.add_row(rule, *map(str, figures), style="" if counts.breach else "dim")
     console.print(table)
-
-
-def _print_not_judged(console: Console, night: "NightOutcome") -> None:
     for rule, columns in night.evaluation.not_assessed.items():
         console.print(Text(f"Not assessed: {rule}: no source supplies {', '.join(columns)}"))
     for rule, why in night.evaluation.failed.items():
@@ -149,10 +167,10 @@ def _print_flags(console: Console, night: "NightOutcome") -> None:
         "opened": "new", "held": "newly held", "released": "released", "resolved": "resolved",
         "waiver ended": "back from a waiver",
     }  # fmt: skip
-    said = [f"{night.changes[change]} {words}" for change, words in changes.items() if night.changes.get(change)]
+    changed = _join_counts(((night.changes.get(change, 0), words) for change, words in changes.items()), ", ")
     known = ("open", "held", "waived", "quarantined")
-    states = [f"{night.states[state]} {state}" for state in known if night.states.get(state)]
-    console.print(f"Flags: {', '.join(said) or 'nothing changed'}; now {', '.join(states) or 'none open'}")
+    states = _join_counts(((night.states.get(state, 0), state) for state in known), ", ")
+    console.print(f"Flags: {changed or 'nothing changed'}; now {states or 'none open'}")
     for surge in night.surges:
         words = f"Likely a data fault: {surge.rule}: {surge.new} new flags wait; if right: monitor confirm {surge.rule}"
         console.print(Text(f"{words} --by NAME", style="red"))
@@ -179,25 +197,23 @@ def _print_messages(console: Console, night: "NightOutcome", config: "Config") -
 def print_receipts(received: "Received") -> None:
     """Nothing, where no receipt was waited for."""
     console = _console()
-    found = (("arrived", received.delivered), ("did not arrive", received.failed), ("not known yet", received.awaited))
-    if any(number for _, number in found):
-        console.print("Receipts: " + "; ".join(f"{number} {words}" for words, number in found if number))
-    for problem in received.problems:
-        console.print(Text(f"  {problem}", style="red"))
+    counts = ((received.delivered, "arrived"), (received.failed, "did not arrive"), (received.awaited, "not known yet"))
+    if receipts := _join_counts(counts, "; "):
+        console.print(f"Receipts: {receipts}")
+    _print_lines(console, received.problems, style="red")
 
 
 def print_delivery(delivered: "Delivered") -> None:
     console = _console()
-    console.print(f"{write_count(delivered.delivered, 'message')} delivered", end="")
     others = (
-        ("to be tried again", delivered.to_retry),
-        ("given up", delivered.given_up),
-        ("in doubt: they may have arrived, and are not sent again", delivered.doubtful),
-        ("withheld: something they say may no longer be said to that reader", delivered.withheld),
+        (delivered.to_retry, "to be tried again"),
+        (delivered.given_up, "given up"),
+        (delivered.doubtful, "in doubt: they may have arrived, and are not sent again"),
+        (delivered.withheld, "withheld: something they say may no longer be said to that reader"),
     )
-    console.print("".join(f"; {number} {words}" for words, number in others if number))
-    for problem in delivered.problems:
-        console.print(Text(f"  {problem}", style="red"))
+    sent = f"{write_count(delivered.delivered, 'message')} delivered"
+    console.print("; ".join(part for part in (sent, _join_counts(others, "; ")) if part))
+    _print_lines(console, delivered.problems, style="red")
 
 
 def print_check(report: "CheckReport", *, as_json: bool) -> None:
@@ -207,20 +223,16 @@ def print_check(report: "CheckReport", *, as_json: bool) -> None:
     console = _console()
     for section, lines in report.sections:
         console.print(f"[bold]{section}[/bold]")
-        for line in lines:
-            console.print(Text(f"  {line}"))
-    for problem in report.problems:
-        console.print(Text(problem, style="red"))
+        _print_lines(console, lines)
+    _print_lines(console, report.problems, indent="", style="red")
     console.print("[bold]Ready[/bold]" if not report.problems else "[bold red]Not ready[/bold red]")
 
 
 def print_measures(account: "Measures") -> None:
     """Each figure with its denominator and who is not told, and the days that clearing took."""
     console = _console()
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("Measure", overflow="fold")
-    for heading in ("number", "of", "share", "not told", "then", "of", "share", "not told"):
-        table.add_column(heading, justify="right")
+    figures = ("number", "of", "share", "not told", "then", "of", "share", "not told")
+    table = _make_table("Measure", figures=figures)
     for one in (*account.standings, *account.fallen):
         cells = []
         for then in (one.tonight, one.before):
@@ -240,9 +252,7 @@ def print_rules(rulebook: "Rulebook", *, as_json: bool) -> None:
         print_json([_rule_row(rule) for rule in rulebook.rules])
         return
     console = _console()
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("Rule", "Severity", "Basis", "Report", "Title"):
-        table.add_column(heading, overflow="fold")
+    table = _make_table("Rule", "Severity", "Basis", "Report", "Title")
     for rule in rulebook.rules:
         paragraphs = " ".join(map(str, rule.report))
         table.add_row(rule.id, Text(rule.severity, COLOURS[rule.severity]), rule.basis, paragraphs, rule.title)
@@ -252,15 +262,7 @@ def print_rules(rulebook: "Rulebook", *, as_json: bool) -> None:
 
 def _rule_row(rule: "Rule") -> dict[str, Any]:
     names = ("id", "title", "severity", "basis", "reference", "report", "status", "sensitive", "folds", "continues")
-    return {name: _plain(getattr(rule, name)) for name in names}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(one) for key, one in value.items()}
-    if isinstance(value, tuple | list | set | frozenset):
-        return [_plain(one) for one in value]
-    return value
+    return {name: getattr(rule, name) for name in names}
 
 
 def print_rule(rule: "Rule", *, as_json: bool) -> None:
@@ -275,15 +277,14 @@ def print_rule(rule: "Rule", *, as_json: bool) -> None:
 def print_examples(results: Sequence["Result"], *, as_json: bool) -> int:
     """Print the failures, each with expected, got and the row; the exit code."""
     failed = [result for result in results if result.got != result.expected]
+    exit_code = 1 if failed else 0
     if as_json:
-        print_json({
-            "run": len(results),
-            "failed": [
-                {"rule": one.rule, "example": one.name, "expected": one.expected, "got": one.got, "row": dict(one.row)}
-                for one in failed
-            ],
-        })  # fmt: skip
-        return 1 if failed else 0
+        rows = [
+            {"rule": one.rule, "example": one.name, "expected": one.expected, "got": one.got, "row": dict(one.row)}
+            for one in failed
+        ]
+        print_json({"run": len(results), "failed": rows})
+        return exit_code
     console = _console()
     for one in failed:
         console.print(Text(f"{one.rule}: {one.name}", style="red"))
@@ -291,7 +292,7 @@ def print_examples(results: Sequence["Result"], *, as_json: bool) -> int:
         console.print(Text("  " + ", ".join(f"{name} = {value}" for name, value in one.row.items())))
     rules = len({one.rule for one in results})
     console.print(f"{write_count(len(results), 'example')} of {write_count(rules, 'rule')}: {len(failed)} failed")
-    return 1 if failed else 0
+    return exit_code
 
 
 def print_map(paragraphs: Sequence["Paragraph"], *, as_json: bool) -> None:
@@ -304,11 +305,9 @@ def print_map(paragraphs: Sequence["Paragraph"], *, as_json: bool) -> None:
         for rule in one.rules:
             console.print(Text(f"  {rule.rule}: {rule.title}" + (f" ({rule.standing})" if rule.standing else "")))
         if not one.rules:
-            console.print(
-                Text(f"  no rule: {one.why_none or 'and no reason given'}", style="dim" if one.why_none else "red")
-            )
-        for what, why in one.parts:
-            console.print(Text(f"  not asked: {what}: {why}", style="dim"))
+            why_none = one.why_none or "and no reason given"
+            console.print(Text(f"  no rule: {why_none}", style="dim" if one.why_none else "red"))
+        _print_lines(console, (f"not asked: {what}: {why}" for what, why in one.parts), style="dim")
 
 
 def print_replay(replay: "Replay", *, as_json: bool) -> None:
@@ -318,8 +317,7 @@ def print_replay(replay: "Replay", *, as_json: bool) -> None:
         return
     console = _console()
     console.print(f"[bold]{replay.rule.id}[/bold]: {replay.rule.title}")
-    for name, limit in replay.as_dict()["limits"].items():
-        console.print(Text(f"  {name} = {limit}"))
+    _print_lines(console, (f"{name} = {limit}" for name, limit in replay.as_dict()["limits"].items()))
     _print_replayed(console, replay.nights)
     for night in replay.left_out:
         console.print(Text(f"{night.as_at}: {night.why_not}", style="red"))
@@ -333,15 +331,10 @@ def print_replay(replay: "Replay", *, as_json: bool) -> None:
 
 
 def _print_replayed(console: Console, nights: Sequence["NightReplayed"]) -> None:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("Night")
-    for heading in ("new", "newly held", "released", "resolved", "open", "held"):
-        table.add_column(heading, justify="right")
+    table = _make_table("Night", figures=("new", "newly held", "released", "resolved", "open", "held"))
     for night in nights:
-        moved = [night.changes.get(change, 0) for change in ("opened", "held", "released", "resolved")]
-        table.add_row(
-            str(night.as_at), *(str(figure or "") for figure in moved), str(night.open), str(night.held or "")
-        )
+        moved = [night.changes.get(change) or "" for change in ("opened", "held", "released", "resolved")]
+        table.add_row(*map(str, (night.as_at, *moved, night.open, night.held or "")))
     console.print(table)
 
 
@@ -373,9 +366,9 @@ def _print_answer(console: Console, answer: "RuleAnswer") -> None:
         console.print(Text("  " + ", ".join(f"{value.name} = {value.shown}" for value in answer.values)))
     due = f"Due on {write_date(answer.due_on)}" if answer.due_on else None
     changed = "The rule has changed since that night" if answer.changed_since else None
-    for line in (answer.because, due, answer.clears and f"Cleared by: {answer.clears}", changed):
-        if line:
-            console.print(Text(f"  {line}"))
+    _print_lines(
+        console, filter(None, (answer.because, due, answer.clears and f"Cleared by: {answer.clears}", changed))
+    )
 
 
 def _print_history(console: Console, account: "Explanation") -> None:
@@ -391,8 +384,7 @@ def _print_flags_of(console: Console, account: "Explanation") -> None:
     for flag in standing:
         held = f"; held since {flag['held_since']}: {flag['held_why']}" if flag["held_since"] else ""
         console.print(Text(f"  {flag['rule']} ({flag['severity']}) since {flag['opened_on']}{held}"))
-        for line in account.decisions(flag["id"]):
-            console.print(Text(f"    {line}"))
+        _print_lines(console, account.decisions(flag["id"]), indent="    ")
     if not standing:
         console.print("  none")
 

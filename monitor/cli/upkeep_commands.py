@@ -41,11 +41,7 @@ def purge(
             with terminal.progress() as say:
                 account = removing.remove_person(database, settings, request, os.environ, say)
             lines, content, code = removing.describe(account), account.as_dict(), account.exit_code
-    if as_json:
-        terminal.print_json(content)
-    else:
-        for line in lines:
-            typer.echo(line)
+    terminal.print_account(lines, content, as_json=as_json)
     raise typer.Exit(code)
 
 
@@ -66,9 +62,5 @@ def audit(
 
     with reading_store(locate_database(settings)) as database, terminal.progress() as say:
         found = auditing.audit(database, settings.data_folder / SNAPSHOTS, head=head, say=say)
-    if as_json:
-        terminal.print_json(found.as_dict())
-    else:
-        for line in auditing.describe(found):
-            typer.echo(line)
+    terminal.print_account(auditing.describe(found), found.as_dict(), as_json=as_json)
     raise typer.Exit(found.exit_code)
