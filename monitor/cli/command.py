@@ -14,7 +14,7 @@ from monitor.cli import (
     record_commands,
     rule_commands,
     service_commands,
-    start_commands,
+    setup_commands,
     upkeep_commands,
 )
 from monitor.errors import MonitorError
@@ -44,9 +44,9 @@ COMMANDS = (
     record_commands.backtest,
     upkeep_commands.audit,
     upkeep_commands.purge,
-    start_commands.init,
-    start_commands.sample,
-    start_commands.columns,
+    setup_commands.init,
+    setup_commands.sample,
+    setup_commands.columns,
 )
 """In the order in which ``monitor --help`` lists them."""
 for command in COMMANDS:

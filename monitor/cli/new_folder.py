@@ -9,6 +9,8 @@ from pathlib import Path
 from monitor.config.settings import shipped
 from monitor.errors import Problems
 from monitor.files import make_private_folder, written_whole
+from monitor.sample.list_9 import write_sample
+from monitor.sample.supplement import write_sample_supplement
 
 HERE = Path(__file__).parent / "new_folder_files"
 CONFIG = "monitor.toml"
@@ -32,10 +34,7 @@ OWN_SETTINGS = (
         'kind = "supplement"                         # columns of the catalogue by person_id, as .xlsx, .ods or .csv\n'
         'path = "sample/supplement.xlsx"             # invented too; put your own in its place, or delete it\n',
     ),
-    (
-        "people = 900                                # as above\nseed = 1\n",
-        "",
-    ),
+    ("people = 900                                # as above\nseed = 1\n", ""),
 )
 """What of the example config is otherwise in a council's own, and how."""
 
@@ -63,13 +62,13 @@ def make(folder: Path, *, today: dt.date, people: int = PEOPLE) -> Made:
             for name in there
         )
     make_private_folder(folder / "data")
+    config = texts.pop(CONFIG)
     for name, text in texts.items():
-        make_private_folder((folder / name).parent)
-        if name != CONFIG:
-            _write(folder / name, text)
-    _write_samples(folder, today, people)
-    _write(folder / CONFIG, texts[CONFIG])
-    return Made(folder, (*texts, *samples), _next_steps(folder))
+        _write(folder / name, text)
+    write_sample(folder / samples[0], people=people, as_at=today, seed=1)
+    write_sample_supplement(folder / samples[1], people=people, as_at=today, seed=1)
+    _write(folder / CONFIG, config)
+    return Made(folder, (CONFIG, *texts, *samples), _next_steps(folder))
 
 
 def _texts(folder: Path) -> dict[str, str]:
@@ -112,16 +111,9 @@ def _read(path: Path) -> str:
 
 
 def _write(path: Path, text: str) -> None:
+    make_private_folder(path.parent)
     with written_whole(path) as unfinished:
         unfinished.write_bytes(text.encode())
-
-
-def _write_samples(folder: Path, today: dt.date, people: int) -> None:
-    from monitor.sample.list_9 import write_sample
-    from monitor.sample.supplement import write_sample_supplement
-
-    write_sample(folder / "sample" / "list-9.xlsx", people=people, as_at=today, seed=1)
-    write_sample_supplement(folder / "sample" / "supplement.xlsx", people=people, as_at=today, seed=1)
 
 
 def _next_steps(folder: Path) -> tuple[str, ...]:

@@ -93,7 +93,7 @@ def confirm(
     from monitor.record import last_night
     from monitor.store.database import working_store
 
+    day, moment = today(), now()
     with working_store(locate_database(settings), existing=True) as database:
-        day, moment = today(), now()
         said = confirm_surge(database, what, by=by, today=day, now=moment)
         typer.echo(said or last_night.confirm(database, what, by=by, today=day, now=moment))

@@ -3,7 +3,7 @@
 import datetime as dt
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,11 +16,7 @@ if TYPE_CHECKING:
     from monitor.rulebook.rulebook import Rulebook
 
 
-ConfigPath = Annotated[
-    Path,
-    typer.Option("--config", envvar="MONITOR_CONFIG", show_default=True, help="The configuration file."),
-]
-
+ConfigPath = Annotated[Path, typer.Option("--config", envvar="MONITOR_CONFIG", help="The configuration file.")]
 CONFIG = Path("monitor.toml")
 
 WAIT = 5.0
@@ -35,12 +31,13 @@ Wait = Annotated[
     ),
 ]
 
-AsAt = Annotated[
-    dt.datetime | None,
-    typer.Option(
-        "--as-at", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="The date it is about; today if left out."
-    ),
-]
+
+def date_option(name: str, words: str) -> Any:
+    """Return an option that takes a date."""
+    return typer.Option(name, formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help=words)
+
+
+AsAt = Annotated[dt.datetime | None, date_option("--as-at", "The date it is about; today if left out.")]
 
 
 def now() -> dt.datetime:

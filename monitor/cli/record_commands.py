@@ -7,7 +7,17 @@ from typing import Annotated, Literal
 
 import typer
 
-from monitor.cli.options import CONFIG, AsAt, AsJson, ConfigPath, load, locate_database, read_rulebook, today
+from monitor.cli.options import (
+    CONFIG,
+    AsAt,
+    AsJson,
+    ConfigPath,
+    date_option,
+    load,
+    locate_database,
+    read_rulebook,
+    today,
+)
 from monitor.errors import Problems
 
 
@@ -39,13 +49,9 @@ def export(
             answering = allow_answers(settings, store)
     prepare(workspace, rulebook.rules, settings.teams, as_at=as_at)
     asked = {"team": team, "rule": rule, "state": state}
-    count = export_flags(
-        workspace,
-        output,
-        ListTerms(as_at, read_restricted(settings.restricted), settings.delivery.marking, answering),
-        form=form,
-        wanted={column: value for column, value in asked.items() if value is not None},
-    )
+    wanted = {column: value for column, value in asked.items() if value is not None}
+    terms = ListTerms(as_at, read_restricted(settings.restricted), settings.delivery.marking, answering)
+    count = export_flags(workspace, output, terms, form=form, wanted=wanted)
     typer.echo(f"{count} {'flag' if count == 1 else 'flags'} as at {as_at} written to {output}")
 
 
@@ -83,10 +89,9 @@ def explain(
     rulebook = read_rulebook(config)
     if rule is not None:
         rulebook.find(rule)
+    day = as_at.date() if as_at else None
     with reading_store(locate_database(settings)) as database:
-        account = explain_person(
-            database, settings.data_folder / "snapshots", rulebook, person, as_at=as_at.date() if as_at else None
-        )
+        account = explain_person(database, settings.data_folder / "snapshots", rulebook, person, as_at=day)
     if rule is not None:
         account = narrow(account, rule)
     terminal.print_person(account, restricted=person in read_restricted(settings.restricted), as_json=as_json)
@@ -98,13 +103,8 @@ def backtest(
     limit: Annotated[
         list[str] | None, typer.Option("--limit", metavar="NAME=VALUE", help="Another limit; may be given again.")
     ] = None,
-    since: Annotated[
-        dt.datetime | None,
-        typer.Option("--from", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="First night told of."),
-    ] = None,
-    until: Annotated[
-        dt.datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Last night told of.")
-    ] = None,
+    since: Annotated[dt.datetime | None, date_option("--from", "First night told of.")] = None,
+    until: Annotated[dt.datetime | None, date_option("--to", "Last night told of.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Replay a new or changed rule over the kept nights; nothing is saved or sent."""
@@ -119,8 +119,8 @@ def backtest(
     from monitor.store.database import reading_store
 
     limits = dict(_named_value(one) for one in limit or ())
-    question = replaying.choose_rule(read_rulebook(config), read_rulebook(config, adjusted=False), rule, limits)
-    question = replace(question, since=since and since.date(), until=until and until.date())
+    chosen = replaying.choose_rule(read_rulebook(config), read_rulebook(config, adjusted=False), rule, limits)
+    question = replace(chosen, since=since and since.date(), until=until and until.date())
     with reading_store(locate_database(settings)) as database:
         nights = find_nights(database, settings.data_folder / "snapshots")
     routes = plan_routes(settings.teams, settings.people, read_restricted(settings.restricted))
@@ -134,16 +134,8 @@ def backtest(
 def report(
     output: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write into; made if it is not there.")],
     config: ConfigPath = CONFIG,
-    since: Annotated[
-        dt.datetime | None,
-        typer.Option(
-            "--from", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="First day; 52 weeks back if not said."
-        ),
-    ] = None,
-    until: Annotated[
-        dt.datetime | None,
-        typer.Option("--to", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Last day; today if left out."),
-    ] = None,
+    since: Annotated[dt.datetime | None, date_option("--from", "First day; 52 weeks back if not said.")] = None,
+    until: Annotated[dt.datetime | None, date_option("--to", "Last day; today if left out.")] = None,
     team: Annotated[str | None, typer.Option(help="One team only, in any of its spellings.")] = None,
     board: Annotated[
         bool, typer.Option("--board", help="The board's edition: no ids, and no number from which one under 6 follows.")
@@ -160,10 +152,10 @@ def report(
 
     rulebook = load_rulebook(settings.rule_folders(), settings.rule)
     with reading_store(locate_database(settings)) as database:
-        dates = (since.date() if since else None, until.date() if until else None)
-        contents = gather_edition(database, settings, rulebook, ReportRequest(today(), *dates, team, board))
+        request = ReportRequest(today(), since and since.date(), until and until.date(), team, board)
+        contents = gather_edition(database, settings, rulebook, request)
     for path in write_report(contents, output, open_templates(settings.templates)):
-        typer.echo(f"{path}")
+        typer.echo(path)
 
 
 def _named_value(text: str) -> tuple[str, str]:
