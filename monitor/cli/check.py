@@ -14,7 +14,7 @@ from monitor.gate import source_fitness
 from monitor.messages import route_table, samples
 from monitor.messages.routes import Routes, plan_routes
 from monitor.messages.templates import open_templates
-from monitor.rulebook.rulebook import load_rulebook
+from monitor.rulebook.rulebook import Rulebook, load_rulebook
 from monitor.workspace import open_workspace
 
 OVERLONG_DAYS = 366
@@ -43,13 +43,7 @@ class CheckReport:
 def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> CheckReport:
     """Load the rules, read every source, work out every route and open the channel; the worst exit code wins."""
     sections: list[tuple[str, tuple[str, ...]]] = []
-    problems: list[str] = []
-    codes = [0]
-
-    def failed(fault: MonitorError) -> None:
-        problems.extend(str(fault).splitlines())
-        codes.append(fault.exit_code)
-
+    faults: list[MonitorError] = []
     supplied: frozenset[str] = frozenset()
     people: dict[str, int] = {}
     supplies: tuple[source_fitness.Supply, ...] = ()
@@ -59,16 +53,17 @@ def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Chec
         lines, supplied, people, supplies = _read_sources(config, as_at, environ)
         sections.append(("Sources", lines))
     except MonitorError as fault:
-        failed(fault)
+        faults.append(fault)
     try:
-        sections.append(("Rules", _check_rules(config, supplied)))
+        rulebook = load_rulebook(config.rule_folders(), config.rule)
+        sections.append(("Rules", _describe_rules(rulebook, supplied)))
         if supplies:
-            judged = source_fitness.judge_each(load_rulebook(config.rule_folders(), config.rule).rules, supplies)
+            judged = source_fitness.judge_each(rulebook.rules, supplies)
             sections.append(("Fitness", source_fitness.describe(judged, supplies)))
     except MonitorError as fault:
-        failed(fault)
+        faults.append(fault)
     try:
-        sections.append(("Waivers", _check_waivers(config)))
+        sections.append(("Waivers", _describe_waivers(config)))
         routes = plan_routes(config.teams, config.people, read_restricted(config.restricted), as_at=as_at)
         rows = route_table.trace(routes, [team.name for team in config.teams], config.escalation.steps)
         sections.append(("Routes", _describe_routes(routes, rows, people)))
@@ -76,8 +71,9 @@ def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Chec
         open_channel(config.delivery, data_folder=config.data_folder, environ=environ)
         sections.append(("Delivery", (f"{config.delivery.channel}, marked {config.delivery.marking}",)))
     except MonitorError as fault:
-        failed(fault)
-    return CheckReport(tuple(sections), tuple(problems), max(codes), judged, rows)
+        faults.append(fault)
+    problems = tuple(line for fault in faults for line in str(fault).splitlines())
+    return CheckReport(tuple(sections), problems, max((fault.exit_code for fault in faults), default=0), judged, rows)
 
 
 def _read_sources(
@@ -86,29 +82,24 @@ def _read_sources(
     workspace = open_workspace()
     sources = read_caseload(workspace, config, as_at, environ)
     extracts, intake = sources.extracts, sources.intake
-    lines = [f"{one.source}: {one.file}" + (f', sheet "{one.sheet}"' if one.sheet else "") for one in extracts]
-    lines.append(
-        f"{intake.people} people in {intake.rows} rows; {intake.unreadable_rows} rows and {intake.unreadable_cells} "
-        "cells cannot be read"
-    )
+    files = (f"{one.source}: {one.file}" + (f', sheet "{one.sheet}"' if one.sheet else "") for one in extracts)
+    unread = f"{intake.unreadable_rows} rows and {intake.unreadable_cells} cells cannot be read"
+    lines = (*files, f"{intake.people} people in {intake.rows} rows; {unread}", *intake.notes)
     teams = workspace.execute("SELECT coalesce(allocated_team, ''), count(*) FROM tonight GROUP BY ALL ORDER BY ALL")
     supplies = source_fitness.find_supplies(extracts, intake.supplied)
-    return (*lines, *intake.notes), intake.supplied, dict(teams.fetchall()), supplies
+    return lines, intake.supplied, dict(teams.fetchall()), supplies
 
 
-def _check_rules(config: Config, supplied: frozenset[str]) -> tuple[str, ...]:
-    rulebook = load_rulebook(config.rule_folders(), config.rule)
+def _describe_rules(rulebook: Rulebook, supplied: frozenset[str]) -> tuple[str, ...]:
     lines = [f"{len(rulebook.rules)} rules"]
-    if supplied:
-        for rule in rulebook.rules:
-            missing = [column for column in rule.needs if column not in supplied]
-            if missing:
-                lines.append(f"not assessed: {rule.id}: no source supplies {', '.join(missing)}")
+    for rule in rulebook.rules if supplied else ():
+        missing = [column for column in rule.needs if column not in supplied]
+        if missing:
+            lines.append(f"not assessed: {rule.id}: no source supplies {', '.join(missing)}")
     return (*lines, *rulebook.adjustments)
 
 
-def _check_waivers(config: Config) -> tuple[str, ...]:
-    """Each reason for which a flag may be left alone; said where its longest time would outlast a year's review."""
+def _describe_waivers(config: Config) -> tuple[str, ...]:
     lines = []
     for code, reason in config.waivers.reasons.items():
         long = reason.longest_time.days(LONGEST_DAYS) > OVERLONG_DAYS
@@ -119,11 +110,11 @@ def _check_waivers(config: Config) -> tuple[str, ...]:
 def _describe_routes(
     routes: Routes, rows: tuple[route_table.TableRow, ...], people: Mapping[str, int]
 ) -> tuple[str, ...]:
-    lines = []
-    for name, number in people.items():
-        why = routes.unrouted(name)
-        if why:
-            lines.append(f'{why}: "{name}" ({number} people) goes to {routes.fallback}')
+    lines = [
+        f'{why}: "{name}" ({number} people) goes to {routes.fallback}'
+        for name, number in people.items()
+        if (why := routes.unrouted(name))
+    ]
     others = (f"analyst: {routes.analyst}", f"head of service: {routes.head or 'none named'}")
     restricted = f"restricted list: {len(routes.restricted)} ids, shown to {routes.head or 'nobody'}"
     return (*route_table.describe(rows), *lines, *others, *((restricted,) if routes.restricted else ()))
