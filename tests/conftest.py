@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from hypothesis import settings
-from support.running_service import run_three_nights
+from support.council import run_three_nights
 
 # A busy machine is no fault of the code: what is slow is measured in tests/benchmarks.
 settings.register_profile("patient", deadline=None)

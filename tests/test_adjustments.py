@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from support.running_service import NIGHT, Council, crowd, section, settled
+from support.council import NIGHT, Council, crowd, section, settled
 
 from monitor.errors import Problems
 

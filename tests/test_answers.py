@@ -9,9 +9,9 @@ from typing import Any
 import openpyxl
 import pytest
 from sqlalchemy import select, text
-from support.calendar_years import few_rules
 from support.command import monitor
-from support.running_service import NIGHT, Council, crowd, day, section, settled
+from support.council import NIGHT, Council, crowd, day, section, settled
+from support.timed_service import few_rules
 
 from monitor.config.settings import load_config
 from monitor.errors import Problems

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from support.running_service import GONE, NIGHT, OTHER, Council, copied, crowd, day, homeless, settled
+from support.council import GONE, NIGHT, OTHER, Council, copied, crowd, day, homeless, settled
 
 from monitor.config.settings import load_config
 from monitor.errors import Problems, Refused

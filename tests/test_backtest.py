@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.running_service import NIGHT, Council, crowd, day, settled
+from support.council import NIGHT, Council, crowd, day, settled
 
 from monitor.caseload.departures import read_merged
 from monitor.config.delivery_settings import People

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from support.council import invent, shipped_rules
+from support.random_people import invent, shipped_rules
 from support.rule_proofs import find_unproved
 
 from monitor.rulebook import clearing, evaluation, examples

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.command import Done, monitor
-from support.running_service import HEADINGS, crowd, settled
+from support.council import HEADINGS, crowd, settled
 
 CONFIG = """
 [[sources]]

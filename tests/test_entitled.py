@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.calendar_years import few_rules
-from support.running_service import NIGHT, Council, Mail, day, section, settled
+from support.council import NIGHT, Council, Mail, day, section, settled
+from support.timed_service import few_rules
 
 from monitor.caseload.unlisted import RULE
 from monitor.config.settings import load_config

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from support.calendar_years import few_rules
+from support.council import NIGHT, Council, Mail, crowd, homeless, settled
+from support.council import day as night_of
 from support.flag_nights import Answer, Nights, Person, day
-from support.running_service import NIGHT, Council, Mail, crowd, homeless, settled
-from support.running_service import day as night_of
+from support.timed_service import few_rules
 from test_digests import AS_AT, HEAD, line, night
 
 from monitor.config.delivery_settings import People, Team

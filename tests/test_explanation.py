@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.command import monitor
-from support.running_service import NIGHT, Council, crowd, day, settled
+from support.council import NIGHT, Council, crowd, day, settled
 
 from monitor.config.settings import load_config
 from monitor.errors import Problems, Refused

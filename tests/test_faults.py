@@ -17,9 +17,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from support.calendar_years import few_rules
 from support.command import monitor
-from support.running_service import NIGHT, Council, crowd, day, homeless, settled
+from support.council import NIGHT, Council, crowd, day, homeless, settled
+from support.timed_service import few_rules
 
 from monitor.config.settings import load_config
 from monitor.errors import MonitorError, Refused, StoreError

@@ -5,7 +5,7 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
-from support.running_service import Council, crowd, settled
+from support.council import Council, crowd, settled
 
 from monitor.catalogue.columns import BY_NAME, COLUMNS, LIST_9_COLUMNS
 from monitor.cli.check import check

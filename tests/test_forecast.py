@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from support.calendar_years import few_rules
-from support.council import AS_AT, invent, shipped_rules
-from support.running_service import NIGHT, Council, crowd, day, section, settled
+from support.council import NIGHT, Council, crowd, day, section, settled
+from support.random_people import AS_AT, invent, shipped_rules
+from support.timed_service import few_rules
 
 from monitor.catalogue import columns
 from monitor.flags import coming_due

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.running_service import NIGHT, Council, Mail, day, settled
+from support.council import NIGHT, Council, Mail, day, settled
 
 from monitor.errors import MonitorError, Refused, SourceError
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.calendar_years import Timed, few_rules
 from support.servers.mail import free_port
 from support.servers.ping import CHECK, Checks, ping_server
+from support.timed_service import Timed, few_rules
 
 from monitor.config.service_settings import HeartbeatSettings as Settings
 from monitor.errors import Problems

@@ -15,7 +15,7 @@ import pytest
 import trustme
 from hypothesis import given
 from hypothesis import strategies as st
-from support.running_service import NIGHT, Council, crowd
+from support.council import NIGHT, Council, crowd
 from support.servers.http import Asked, Said, Server, as_json, serving
 
 from monitor.caseload.intake import CouncilNames, type_rows

@@ -8,7 +8,7 @@ from typing import Any
 
 import openpyxl
 import pytest
-from support.running_service import NIGHT, Council, crowd, day, section, settled
+from support.council import NIGHT, Council, crowd, day, section, settled
 
 from monitor.caseload import joining
 from monitor.caseload.full_caseload import join_roster

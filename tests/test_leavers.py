@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.running_service import NIGHT, Council, crowd, day, settled
+from support.council import NIGHT, Council, crowd, day, settled
 
 from monitor.caseload.departures import read_merged
 from monitor.errors import Problems

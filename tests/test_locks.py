@@ -15,9 +15,9 @@ from pathlib import Path
 import psycopg
 import pytest
 from sqlalchemy import text
-from support.calendar_years import few_rules
 from support.command import monitor
-from support.running_service import NIGHT, Council, crowd
+from support.council import NIGHT, Council, crowd
+from support.timed_service import few_rules
 
 from monitor.errors import LockHeld, Problems
 from monitor.store.database import Database, open_store, reading_store, working_store

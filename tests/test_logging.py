@@ -12,10 +12,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.calendar_years import LONDON
-from support.running_service import Council, settled
+from support.council import Council, settled
 from support.servers.http import Said, serving
 from support.servers.mail import free_port
+from support.timed_service import LONDON
 
 from monitor.config.service_settings import HeartbeatSettings as Settings
 from monitor.log import open_log

@@ -3,8 +3,8 @@
 import datetime as dt
 from pathlib import Path
 
-from support.hundred_nights import Story
-from support.running_service import Council
+from support.council import Council
+from support.unattended_nights import Story
 
 
 def test_a_weekend_of_nights_piles_nothing_up_repeats_nothing_and_loses_nothing(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.council import shipped_rules
-from support.running_service import NIGHT, Council, crowd, day, section, settled
+from support.council import NIGHT, Council, crowd, day, section, settled
+from support.random_people import shipped_rules
 
 from monitor.figures import measures
 from monitor.figures.measures import Proportion

@@ -15,7 +15,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Date, DateTime, Float, Integer, MetaData, create_engine, inspect, select, text
 from sqlmodel import SQLModel
-from support.running_service import Council, crowd, day, settled
+from support.council import Council, crowd, day, settled
 
 from monitor.errors import StoreError
 from monitor.store import database

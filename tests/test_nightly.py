@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from support.calendar_years import few_rules
-from support.running_service import NIGHT, Council, crowd, day, homeless, section, settled
+from support.council import NIGHT, Council, crowd, day, homeless, section, settled
+from support.timed_service import few_rules
 
 from monitor.errors import Problems, Refused, SourceError
 from monitor.night.context import NightOutcome

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from support.council import NIGHT, Council, crowd, settled
 from support.postroom import ANALYST, MANAGER, NORTH, SOUTH, WEST, Postroom, postroom, written
-from support.running_service import NIGHT, Council, crowd, settled
 from support.servers.notify import API_KEY, REPLY_TO, TEMPLATE, Knobs, NotifyServer, notify_server
 
 from monitor.config.delivery_settings import DeliverySettings

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.running_service import NIGHT, Council, settled
+from support.council import NIGHT, Council, settled
 
 from monitor.caseload.intake import CouncilNames, Intake, type_rows
 from monitor.config.source_settings import Source

@@ -10,8 +10,8 @@ import pytest
 from openpyxl import load_workbook
 from sqlalchemy import select
 from support.board_reader import read_page
-from support.calendar_years import few_rules
-from support.running_service import Council, crowd, day, settled
+from support.council import Council, crowd, day, settled
+from support.timed_service import few_rules
 
 from monitor.config.settings import load_config
 from monitor.figures.out_of_sight import BY_NAME, EVERYONE, LINES, SINCE

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from support.calendar_years import few_rules
+from support.council import NIGHT, Council, crowd, day, settled
 from support.postroom import ANALYST, HEAD, MANAGER, NORTH, SOUTH, WEST, Postroom, Script, postroom, written
-from support.running_service import NIGHT, Council, crowd, day, settled
+from support.timed_service import few_rules
 
 from monitor.errors import DeliveryError
 from monitor.messages.parts import Posting

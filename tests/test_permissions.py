@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.command import monitor
-from support.running_service import NIGHT, Council, crowd, day, homeless
+from support.council import NIGHT, Council, crowd, day, homeless
 
 from monitor.config.settings import load_config
 from monitor.record.purge import purge_store

@@ -15,9 +15,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import select, text
 from sqlmodel import SQLModel
-from support.calendar_years import few_rules
 from support.command import monitor
-from support.running_service import NIGHT, Council, crowd, day, homeless, settled
+from support.council import NIGHT, Council, crowd, day, homeless, settled
+from support.timed_service import few_rules
 from test_answers import a_list, fill_in
 
 from monitor.cli.options import today

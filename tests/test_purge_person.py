@@ -12,7 +12,7 @@ import pytest
 from openpyxl import load_workbook
 from sqlalchemy import Date, Text, select, text
 from sqlmodel import SQLModel
-from support.running_service import AWAY, GONE, NIGHT, OTHER, Council, copied, crowd, day, homeless, section, settled
+from support.council import AWAY, GONE, NIGHT, OTHER, Council, copied, crowd, day, homeless, section, settled
 
 from monitor.caseload import snapshot
 from monitor.config.settings import load_config

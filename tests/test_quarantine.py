@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.calendar_years import few_rules
-from support.running_service import NIGHT, Council, day, homeless, settled
+from support.council import NIGHT, Council, day, homeless, settled
+from support.timed_service import few_rules
 
 from monitor.config.settings import Quarantine
 from monitor.flags.quarantine import confirm_surge

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from openpyxl import load_workbook
-from support.calendar_years import few_rules
 from support.command import monitor
-from support.running_service import Council, crowd, day, settled
+from support.council import Council, crowd, day, settled
+from support.timed_service import few_rules
 
 from monitor.config.settings import load_config
 from monitor.errors import Problems

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from support.running_service import NIGHT, OTHER, Council, copied, crowd, day, homeless, settled
+from support.council import NIGHT, OTHER, Council, copied, crowd, day, homeless, settled
 
 from monitor.config.retention_settings import Retention, oldest_kept
 from monitor.config.settings import load_config

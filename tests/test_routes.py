@@ -5,9 +5,9 @@ import json
 from pathlib import Path
 
 import pytest
-from support.calendar_years import few_rules
 from support.command import monitor
-from support.running_service import NIGHT, Council, crowd, day, settled
+from support.council import NIGHT, Council, crowd, day, settled
+from support.timed_service import few_rules
 from test_config import SMALLEST, problems_of
 from test_digests import BEFORE, compose, line, night, sections, told
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from support.running_service import NIGHT, Council, Mail, crowd, day, settled
+from support.council import NIGHT, Council, Mail, crowd, day, settled
 
 from monitor.errors import Refused
 

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from support.running_service import NIGHT, Council, Mail
+from support.council import NIGHT, Council, Mail
 
 from monitor.night.context import NightOutcome
 

@@ -15,10 +15,10 @@ from email import policy
 from pathlib import Path
 
 import pytest
-from support.calendar_years import Timed, days_between, few_rules, live_through, moments
 from support.command import monitor
 from support.servers.mail import free_port
 from support.servers.notify import API_KEY, TEMPLATE, Knobs, notify_server
+from support.timed_service import Timed, days_between, few_rules, live_through, moments
 
 from monitor.config.settings import Config
 from monitor.service import due

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.council import shipped_rules
-from support.running_service import NIGHT, Council, crowd, day, settled
+from support.council import NIGHT, Council, crowd, day, settled
+from support.random_people import shipped_rules
 
 from monitor.config.delivery_settings import People, Team
 from monitor.messages.lead import compose_lead

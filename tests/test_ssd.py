@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Boolean, Integer, String
-from support.dataset import Dataset, day
+from support.safeguarding_dataset import Dataset, day
 
 from monitor.caseload.intake import CouncilNames, type_rows
 from monitor.config.settings import NOT_AN_ADVISER

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.calendar_years import few_rules
 from support.command import monitor
+from support.council import NIGHT, Council, crowd, settled
 from support.postroom import ANALYST, NORTH, SOUTH, postroom, written
-from support.running_service import NIGHT, Council, crowd, settled
+from support.timed_service import few_rules
 
 from monitor.config.settings import Config, load_config
 from monitor.errors import MonitorError

@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
-from support.calendar_years import few_rules
 from support.command import monitor
+from support.council import NIGHT, Council, crowd, day, settled
 from support.flag_nights import DAY, Nights, Person, overdue
-from support.running_service import NIGHT, Council, crowd, day, settled
+from support.timed_service import few_rules
 
 from monitor.cli.options import today
 from monitor.config.settings import load_config, read_restricted, shipped

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.sizes import SMALLEST
+from support.benchmark_size import SMALLEST
 
 pytestmark = pytest.mark.benchmark
 

@@ -10,8 +10,8 @@ import sys
 from functools import cache
 
 import pytest
+from support.benchmark_size import SMALLEST
 from support.servers.http import Asked, Said, serving
-from support.sizes import SMALLEST
 
 pytestmark = pytest.mark.benchmark
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support.sizes import SMALLEST
+from support.benchmark_size import SMALLEST
 
 from monitor.sample.list_9 import write_sample
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from support.running_service import Council
-from support.sizes import SMALLEST
+from support.benchmark_size import SMALLEST
+from support.council import Council
 
 from monitor.config.settings import load_config
 from monitor.messages.templates import open_templates

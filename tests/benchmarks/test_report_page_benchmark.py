@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.benchmark_size import SMALLEST
 from support.report_contents import Size, example
-from support.sizes import SMALLEST
 
 from monitor.messages.templates import open_templates
 from monitor.report.page import write_page

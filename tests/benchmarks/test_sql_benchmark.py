@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from support.sizes import SMALLEST
+from support.benchmark_size import SMALLEST
 
 pytestmark = pytest.mark.benchmark
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from statistics import median
 
 import pytest
-from support.hundred_nights import Story
-from support.running_service import Council
+from support.council import Council
+from support.unattended_nights import Story
 
 NIGHTS = 100
 PEOPLE = 900

@@ -20,7 +20,7 @@ import pytest
 import trustme
 from aiosmtpd.smtp import SMTP
 from sqlalchemy import text
-from support.running_service import HEADINGS, settled
+from support.council import HEADINGS, settled
 from support.servers.mail import Mailbox, mail_server
 from support.servers.notify import API_KEY, TEMPLATE, Knobs, NotifyServer, notify_server
 

@@ -26,8 +26,8 @@ import pytest
 import trustme
 from aiosmtpd.controller import Controller
 from sqlalchemy import text
-from support.calendar_years import few_rules
-from support.running_service import HEADINGS, NIGHT, settled
+from support.council import HEADINGS, NIGHT, settled
+from support.timed_service import few_rules
 
 from monitor.config.settings import load_config
 from monitor.store import events

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from support.calendar_years import Timed, days_between, few_rules, live_through
+from support.timed_service import Timed, days_between, few_rules, live_through
 
 pytestmark = pytest.mark.simulation
 

@@ -1,4 +1,4 @@
-"""Invented Standard Safeguarding Datasets for tests: the published columns of each table, and a row a call."""
+"""Invented Standard Safeguarding Datasets: the published columns of each table, and a row a call."""
 
 import datetime as dt
 from dataclasses import dataclass, field

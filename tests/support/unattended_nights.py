@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from support.running_service import Council, Mail
+from support.council import Council, Mail
 
 from monitor.config.settings import shipped
 from monitor.messages.shown import shown_title

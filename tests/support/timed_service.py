@@ -1,4 +1,4 @@
-"""Drives the service through many days with a clock of its own, waking it as the scheduler would, without sleeping."""
+"""The service with a clock that is set by hand, woken through many days as the scheduler would, without sleeping."""
 
 import datetime as dt
 import email
