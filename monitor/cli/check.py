@@ -34,8 +34,8 @@ class CheckReport:
     def as_dict(self) -> dict[str, Any]:
         return {
             "sections": {name: list(lines) for name, lines in self.sections},
-            "fitness": [each.as_dict() for each in self.verdicts],
-            "routes": [each.as_dict() for each in self.rows],
+            "fitness": [verdict.as_dict() for verdict in self.verdicts],
+            "routes": [row.as_dict() for row in self.rows],
             "problems": list(self.problems),
         }
 

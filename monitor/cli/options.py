@@ -49,7 +49,7 @@ def today() -> dt.date:
 
 
 def locate_database(settings: "Config") -> "URL":
-    """Where the monitor's own database is, with the password it needs."""
+    """Return where the monitor's own database is, with the password it needs."""
     from monitor.store.location import locate
 
     return locate(settings, os.environ)
@@ -62,7 +62,7 @@ def load(path: Path) -> "Config":
 
 
 def read_rulebook(path: Path, *, adjusted: bool = True) -> "Rulebook":
-    """The config's rulebook; the shipped one where there is no config file, so that it can be read before set-up.
+    """Read the config's rulebook; where there is no config file the shipped one, so that it can be read before set-up.
 
     Without the config's adjustments for examples, which do not know them.
     """

@@ -52,7 +52,7 @@ def _console() -> Console:
 
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
-    """A spinner naming the step in hand; silent when nobody is watching."""
+    """Show a spinner that names the step in hand; nothing when nobody is watching."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lambda step: None
@@ -113,7 +113,7 @@ def print_steps(steps: "Iterable[Step]") -> None:
 
 
 def print_night(night: "NightOutcome", config: "Config") -> None:
-    """The closing account: what was asked, what came of it, what could not be judged, where the files are."""
+    """Print what was asked, what came of it, what could not be judged, and where the files are."""
     console = _console()
     console.print(f"[bold]Night of {write_date(night.as_at)}[/bold]: {OUTCOMES[night.outcome]}")
     _print_verdict(console, night)
@@ -195,7 +195,7 @@ def _print_messages(console: Console, night: "NightOutcome", config: "Config") -
 
 
 def print_receipts(received: "Received") -> None:
-    """Nothing, where no receipt was waited for."""
+    """Print what became of receipts; nothing where none was waited for."""
     console = _console()
     counts = ((received.delivered, "arrived"), (received.failed, "did not arrive"), (received.awaited, "not known yet"))
     if receipts := _join_counts(counts, "; "):
@@ -229,22 +229,22 @@ def print_check(report: "CheckReport", *, as_json: bool) -> None:
 
 
 def print_measures(account: "Measures") -> None:
-    """Each figure with its denominator and who is not told, and the days that clearing took."""
+    """Print each figure with its denominator and who is not told, and the days that clearing took."""
     console = _console()
     figures = ("number", "of", "share", "not told", "then", "of", "share", "not told")
     table = _make_table("Measure", figures=figures)
-    for one in (*account.standings, *account.fallen):
+    for measure in (*account.standings, *account.fallen):
         cells = []
-        for then in (one.tonight, one.before):
+        for then in (measure.tonight, measure.before):
             share = f"{then.share:.0%}" if then and then.share is not None else "-"
             cells += [str(then.numerator), str(then.denominator), share, str(then.not_assessed)] if then else ["-"] * 4
-        table.add_row(one.label, *cells)
+        table.add_row(measure.label, *cells)
     console.print(table)
     if account.fallen:
         console.print(f"The last {write_count(len(account.fallen), 'line')}: filled in less than before")
-    for each in account.clearing:
-        days = write_count(each.median_days, "day")
-        console.print(f"{each.rule}: {days} to clear (median of {each.cleared:,}); {each.unresolved:,} standing")
+    for rule in account.clearing:
+        days = write_count(rule.median_days, "day")
+        console.print(f"{rule.rule}: {days} to clear (median of {rule.cleared:,}); {rule.unresolved:,} standing")
 
 
 def print_rules(rulebook: "Rulebook", *, as_json: bool) -> None:
@@ -276,38 +276,44 @@ def print_rule(rule: "Rule", *, as_json: bool) -> None:
 
 def print_examples(results: Sequence["Result"], *, as_json: bool) -> int:
     """Print the failures, each with expected, got and the row; the exit code."""
-    failed = [result for result in results if result.got != result.expected]
+    failed = [result for result in results if not result.agrees]
     exit_code = 1 if failed else 0
     if as_json:
         rows = [
-            {"rule": one.rule, "example": one.name, "expected": one.expected, "got": one.got, "row": dict(one.row)}
-            for one in failed
+            {
+                "rule": result.rule,
+                "example": result.name,
+                "expected": result.expected,
+                "got": result.got,
+                "row": dict(result.row),
+            }
+            for result in failed
         ]
         print_json({"run": len(results), "failed": rows})
         return exit_code
     console = _console()
-    for one in failed:
-        console.print(Text(f"{one.rule}: {one.name}", style="red"))
-        console.print(Text(f"  expected {one.expected}, got {one.got}"))
-        console.print(Text("  " + ", ".join(f"{name} = {value}" for name, value in one.row.items())))
-    rules = len({one.rule for one in results})
+    for result in failed:
+        console.print(Text(f"{result.rule}: {result.name}", style="red"))
+        console.print(Text(f"  expected {result.expected}, got {result.got}"))
+        console.print(Text("  " + ", ".join(f"{name} = {value}" for name, value in result.row.items())))
+    rules = len({result.rule for result in results})
     console.print(f"{write_count(len(results), 'example')} of {write_count(rules, 'rule')}: {len(failed)} failed")
     return exit_code
 
 
 def print_map(paragraphs: Sequence["Paragraph"], *, as_json: bool) -> None:
     if as_json:
-        print_json([one.as_dict() for one in paragraphs])
+        print_json([paragraph.as_dict() for paragraph in paragraphs])
         return
     console = _console()
-    for one in paragraphs:
-        console.print(f"[bold]Paragraph {one.number}[/bold]")
-        for rule in one.rules:
+    for paragraph in paragraphs:
+        console.print(f"[bold]Paragraph {paragraph.number}[/bold]")
+        for rule in paragraph.rules:
             console.print(Text(f"  {rule.rule}: {rule.title}" + (f" ({rule.standing})" if rule.standing else "")))
-        if not one.rules:
-            why_none = one.why_none or "and no reason given"
-            console.print(Text(f"  no rule: {why_none}", style="dim" if one.why_none else "red"))
-        _print_lines(console, (f"not asked: {what}: {why}" for what, why in one.parts), style="dim")
+        if not paragraph.rules:
+            why_none = paragraph.why_none or "and no reason given"
+            console.print(Text(f"  no rule: {why_none}", style="dim" if paragraph.why_none else "red"))
+        _print_lines(console, (f"not asked: {what}: {why}" for what, why in paragraph.parts), style="dim")
 
 
 def print_replay(replay: "Replay", *, as_json: bool) -> None:

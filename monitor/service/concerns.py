@@ -23,7 +23,7 @@ class Concern:
 
 
 def judge(standing: ServiceStatus, config: Config) -> tuple[Concern, ...]:
-    """The gravest first; none if the monitor can be left alone."""
+    """List what needs a person, the gravest first; nothing if the monitor can be left alone."""
     return (
         *_judge_database(standing.database),
         *_judge_nights(standing),
@@ -144,6 +144,7 @@ def _judge_disk(standing: ServiceStatus, least: int) -> list[Concern]:
 
 
 def ago(age: dt.timedelta) -> str:
+    """Write a time that has passed, like "3 hours ago"."""
     hours = int(age.total_seconds() // 3600)
     if hours < 1:
         return f"{write_count(max(int(age.total_seconds() // 60), 0), 'minute')} ago"

@@ -123,7 +123,7 @@ def _is_settled(facts: Facts, now: dt.datetime) -> bool:
 
 
 def next_night(config: Config, facts: Facts, now: dt.datetime) -> dt.datetime:
-    """When the next night begins, if the service runs; now, if it should have begun."""
+    """Return when the next night begins, if the service runs; now, if it should have begun."""
     there = now.astimezone(LONDON)
     today = dt.datetime.combine(there.date(), config.service.run_at, LONDON)
     if now < today:

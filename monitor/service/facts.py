@@ -18,7 +18,7 @@ from monitor.workdays import LONDON
 
 
 def read_folder(config: Config, today: dt.date) -> Facts:
-    """What is known where there is no database yet, or none that can be read."""
+    """Read what is known where there is no database yet, or none that can be read."""
     return Facts(lists=(config.data_folder / "exceptions" / today.isoformat()).is_dir())
 
 
@@ -66,7 +66,7 @@ class Outcome:
 
 
 def read_outcome(database: Database, as_at: dt.date) -> Outcome:
-    """Of the accepted night of a date, as it stands now, its messages included."""
+    """Read how the accepted night of a date ended, as it stands now, its messages included."""
     run, message, measure, flag = table_of(Run), table_of(Message), table_of(Measure), table_of(Flag)
     with database.reading() as store:
         night = store.execute(select(run).where(run.c.state == "accepted", run.c.as_at == as_at)).one()

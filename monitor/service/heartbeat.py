@@ -112,5 +112,5 @@ def _read_address(settings: "Settings", environ: Mapping[str, str]) -> httpx.URL
 
 
 def describe(counts: Mapping[str, int | str | None]) -> str:
-    """The body of a ping: counts, one a line."""
+    """Write the body of a ping: counts, one a line."""
     return "".join(f"{name}: {number}\n" for name, number in counts.items() if number is not None)

@@ -101,7 +101,7 @@ class ServiceStatus:
 
 
 def gather(config: Config, where: URL, now: dt.datetime, *, wait_seconds: float) -> ServiceStatus:
-    """How things stand; a database that is not there, of another version or out of reach is said, not raised."""
+    """Read how things stand; a database not there, of another version or out of reach is said, not raised."""
     today = london_date(now)
     state = _look_at(where, wait_seconds)
     known: dict[str, Any] = {"free_megabytes": _count_free(config, where)}
@@ -159,7 +159,7 @@ def _read(config: Config, database: Database, now: dt.datetime, accepted: dt.dat
         ).all()
         night = store.execute(select(run).where(run.c.state == "accepted", run.c.as_at == accepted)).first()
         known: dict[str, Any] = {
-            "nights": tuple(_describe(one) for one in attempts),
+            "nights": tuple(_describe(attempt) for attempt in attempts),
             "last_accepted": accepted,
             "flags": _count_flags(store, today),
             "quarantined": _count_quarantined(store),
@@ -175,10 +175,10 @@ def _read(config: Config, database: Database, now: dt.datetime, accepted: dt.dat
     return known
 
 
-def _describe(one: Any) -> NightAttempt:
-    took = round((one.finished_at - one.started_at).total_seconds()) if one.finished_at else None
-    reason = one.reason if one.state in ("refused", "failed") else None
-    return NightAttempt(one.as_at, one.state, one.verdict, one.started_at, took, reason)
+def _describe(run: Any) -> NightAttempt:
+    took = round((run.finished_at - run.started_at).total_seconds()) if run.finished_at else None
+    reason = run.reason if run.state in ("refused", "failed") else None
+    return NightAttempt(run.as_at, run.state, run.verdict, run.started_at, took, reason)
 
 
 def _describe_last(config: Config, night: Any, today: dt.date) -> dict[str, Any]:

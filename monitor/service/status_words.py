@@ -13,15 +13,15 @@ WIDTH = 12
 
 
 def describe(standing: ServiceStatus, concerns: Sequence[Concern]) -> list[str]:
-    """What needs a person first, then how things are."""
+    """Write what needs a person, then how things are."""
     lines = ["Needs a person:" if concerns else "Nothing needs a person."]
-    for one in concerns:
-        lines += [f"  - {one.what}", f"    {one.do}"]
+    for concern in concerns:
+        lines += [f"  - {concern.what}", f"    {concern.do}"]
     return [*lines, "", *(f"{name:<{WIDTH}}{words}" for name, words in _facts(standing))]
 
 
 def _facts(standing: ServiceStatus) -> list[tuple[str, str]]:
-    found = [("Nights" if n == 0 else "", _write_night(one)) for n, one in enumerate(standing.nights)]
+    found = [("Nights" if n == 0 else "", _write_night(night)) for n, night in enumerate(standing.nights)]
     found.append(("Next night", f"{_write_moment(standing.next_night)}, if the service is running"))
     if standing.database.is_current:
         flags = dict(standing.flags)
@@ -52,13 +52,15 @@ def _write_night(night: NightAttempt) -> str:
 
 
 def _write_database(standing: ServiceStatus) -> str:
-    one = standing.database
-    if one.fault is not None:
-        return f"{one.kind}, {one.place}: cannot be read"
-    if one.version is None:
-        return f"{one.kind}, {one.place}: none yet"
-    size = f"{one.size_bytes / 1e6:,.1f} MB, " if one.size_bytes is not None else ""
-    return f"{one.kind}, {one.place}: {size}version {one.version}"
+    database = standing.database
+    if database.fault is not None:
+        words = "cannot be read"
+    elif database.version is None:
+        words = "none yet"
+    else:
+        size = f"{database.size_bytes / 1e6:,.1f} MB, " if database.size_bytes is not None else ""
+        words = f"{size}version {database.version}"
+    return f"{database.kind}, {database.place}: {words}"
 
 
 def _write_moment(moment: dt.datetime) -> str:
@@ -67,13 +69,12 @@ def _write_moment(moment: dt.datetime) -> str:
 
 
 def as_dict(standing: ServiceStatus, concerns: Sequence[Concern]) -> dict[str, Any]:
-    """For ``--json``; moments in UTC."""
-    database = standing.database
+    """Return the same as values for ``--json``; moments in UTC."""
     return {
         "at": _stamp(standing.at),
         "ok": not concerns,
-        "needs_a_person": [vars(one) for one in concerns],
-        "nights": [{**vars(one), "began_at": _stamp(one.began_at)} for one in standing.nights],
+        "needs_a_person": [vars(concern) for concern in concerns],
+        "nights": [{**vars(night), "began_at": _stamp(night.began_at)} for night in standing.nights],
         "last_accepted": standing.last_accepted,
         "working_days_missed": standing.missed_working_days,
         "next_night": _stamp(standing.next_night),
@@ -87,7 +88,7 @@ def as_dict(standing: ServiceStatus, concerns: Sequence[Concern]) -> dict[str, A
             for name, pile in standing.piles.items()
         },
         "sources": {"extracted_on": standing.extracted_on, "working_days_old": standing.source_age},
-        "database": vars(database),
+        "database": vars(standing.database),
         "free_megabytes": standing.free_megabytes,
         "back_after_removal": standing.back_after_removal,
         "recorded_as_died_and_alive": standing.alive_again,

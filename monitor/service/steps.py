@@ -210,7 +210,7 @@ class Service:
                 newest = store.execute(run.select().order_by(run.c.id.desc()).limit(1)).one()
             night = compose.describe_night(config, self._settings.rulebook, past, today)
             notices = compose_outage(find_leaders(config, today), night, past.last)
-            written = [Posting(render(each, self._settings.templates)) for each in notices]
+            written = [Posting(render(notice, self._settings.templates)) for notice in notices]
             with database.writing() as store:
                 post(store, written, Postmark(newest.id, today, created_at=now, due_at=now))
         self._done = replace(self._done, outage_on=today)
@@ -265,7 +265,7 @@ class Service:
 
 
 def find_leaders(config: Config, today: dt.date) -> list[str]:
-    """Everyone who leads or heads a team, each address once."""
+    """List everyone who leads or heads a team, each address once."""
     people = [config.people.head, config.people.fallback]
     for team in config.teams:
         people += [team.reader(today), team.head]
