@@ -72,11 +72,11 @@ def read_outcome(database: Database, as_at: dt.date) -> Outcome:
         night = store.execute(select(run).where(run.c.state == "accepted", run.c.as_at == as_at)).one()
         answered = func.sum(measure.c.ok + measure.c.breach)
         judged = store.execute(select(answered).where(measure.c.run_id == night.id)).scalar() or 0
-        quarantined = store.execute(select(func.count(flag.c.id)).where(is_quarantined())).scalar() or 0
+        quarantined = store.execute(select(func.count(flag.c.id)).where(is_quarantined())).scalar_one()
         start, end = (dt.datetime.combine(as_at + dt.timedelta(n), dt.time(), LONDON) for n in (0, 1))
         lost = and_(message.c.state.in_(("permanent-failure", "technical-failure")), message.c.due_at >= start)
         failed, unsettled = (
-            store.execute(select(func.count()).where(which, message.c.due_at < end)).scalar() or 0
+            store.execute(select(func.count()).where(which, message.c.due_at < end)).scalar_one()
             for which in (lost, _is_unsettled())
         )
     believed = night.verdict in ("trusted", None) or night.reason is not None
