@@ -15,12 +15,12 @@ import pytest
 from support.council import Council, settled
 from support.servers.http import Said, serving
 from support.servers.mail import free_port
-from support.timed_service import LONDON
 
 from monitor.config.service_settings import HeartbeatSettings as Settings
 from monitor.log import open_log
 from monitor.service.heartbeat import Heartbeat
 from monitor.service.steps import Service
+from monitor.workdays import LONDON
 
 FIRST = dt.date(2026, 1, 12)
 STAGES = [

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from email import policy
 from itertools import pairwise
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 
@@ -20,8 +19,8 @@ from monitor.log import open_log
 from monitor.sample.list_9 import write_sample
 from monitor.service.steps import Service
 from monitor.store.database import open_store
+from monitor.workdays import LONDON
 
-LONDON = ZoneInfo("Europe/London")
 WAKINGS = ("00:30", "02:29", "02:30", "03:31", "08:00", "08:05", "12:00", "17:45")
 """When the service is woken on an ordinary day: more often changes nothing, since it does only what is due."""
 

@@ -6,16 +6,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from support.council import Council, Mail
 
 from monitor.config.settings import shipped
 from monitor.messages.shown import shown_title
 from monitor.rulebook.rulebook import load_rulebook
-from monitor.workdays import is_working_day
+from monitor.workdays import LONDON, is_working_day
 
-LONDON = ZoneInfo("Europe/London")
 EXAMPLE = Path(__file__).parent.parent.parent / "config.example.toml"
 OPENING_LINES = 3
 """What has changed since when, how many have something open, who is critical."""
