@@ -10,7 +10,7 @@ from support.council import NIGHT, Council, Mail, crowd, homeless, settled
 from support.council import day as night_of
 from support.flag_nights import Answer, Nights, Person, day
 from support.timed_service import few_rules
-from test_digests import AS_AT, HEAD, line, night
+from test_messages import AS_AT, HEAD, line, night
 
 from monitor.config.delivery_settings import People, Team
 from monitor.flags.escalation import Pause, count_working_days, find_pauses, latest_opening

@@ -9,7 +9,7 @@ from support.command import monitor
 from support.council import NIGHT, Council, crowd, day, settled
 from support.timed_service import few_rules
 from test_config import SMALLEST, problems_of
-from test_digests import BEFORE, compose, line, night, sections, told
+from test_messages import BEFORE, compose, line, night, sections, told
 
 from monitor.config.delivery_settings import People, Team
 from monitor.config.escalation_settings import EscalationSettings, latest
