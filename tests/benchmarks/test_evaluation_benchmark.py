@@ -54,6 +54,7 @@ from monitor.config.settings import shipped
 from monitor.config.source_settings import Source
 from monitor.rulebook import evaluation, questions
 from monitor.rulebook.rulebook import load_rulebook
+from monitor.sources.extract import SourceContext
 from monitor.sources.read import read_source
 from monitor.workspace import open_workspace
 path, as_at = Path(sys.argv[1]), dt.date(2026, 1, 12)
@@ -99,7 +100,7 @@ OURS = (
     + """
 started = time.perf_counter()
 source = Source(name="caseload", kind="annex-a-list-9", path=path)
-extract = read_source(source, workspace, as_at=as_at, data_folder=path.parent)
+extract = read_source(source, workspace, SourceContext(as_at, path.parent))
 intake = type_rows(workspace, [extract], as_at=as_at, names=CouncilNames())
 workspace.execute("CREATE TABLE roster (person_id VARCHAR, strongest_category VARCHAR, last_values VARCHAR, "
             "accommodation_since DATE, first_seen_on DATE, absent_since DATE, died_on DATE, ended_on DATE)")

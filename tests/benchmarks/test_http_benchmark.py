@@ -27,13 +27,14 @@ with httpx.Client() as client:
         url = response.url.join(following["url"]) if following else None
 """
 READ = """
-import sys
+import datetime as dt, sys
 from monitor.config.source_settings import Http, Source
 from monitor.sources import http
+from monitor.sources.extract import SourceContext
 from monitor.workspace import open_workspace
 workspace = open_workspace()
 source = Source(name="case-api", kind="http", http=Http(url=sys.argv[1], next="header"))
-http.load(workspace, "extract", source, {})
+http.load(workspace, "extract", source, SourceContext(dt.date(2026, 1, 12)))
 assert workspace.execute("SELECT count(*) FROM extract").fetchall() == [(int(sys.argv[2]),)]
 """
 MEASURED = """

@@ -63,8 +63,8 @@ print(json.dumps({"seconds": seconds, "rows": rows, "peak": peak}))
 
 READ = """
 import datetime as dt, json, resource, sys, time
-from pathlib import Path
 from monitor.config.source_settings import Source
+from monitor.sources.extract import SourceContext
 from monitor.sources.read import read_source
 from monitor.workspace import open_workspace
 keys = {"name": "bench", "url": sys.argv[1], **json.loads(sys.argv[2])}
@@ -72,7 +72,7 @@ workspace, steps = open_workspace(), []
 import sqlalchemy, psycopg
 started = time.perf_counter()
 extract = read_source(
-    Source.model_validate(keys), workspace, as_at=dt.date(2026, 1, 12), data_folder=Path(), say=steps.append
+    Source.model_validate(keys), workspace, SourceContext(dt.date(2026, 1, 12), say=steps.append)
 )
 seconds = time.perf_counter() - started
 rows = workspace.execute(f'SELECT count(*) FROM "{extract.table}"').fetchone()[0]
