@@ -1,4 +1,9 @@
-"""The one way to make an HTTP client: its time-out, the environment's proxy, and certificates always verified."""
+"""The one way to make an HTTP client: its time-out, the environment's proxy, and certificates always verified.
+
+An https address is reached through the proxy that HTTPS_PROXY names, or else ALL_PROXY, unless NO_PROXY lists its
+host; the lower-case spelling of each comes first. An http address, which the config allows on this machine only, is
+reached without one. A proxy speaks HTTP: there is no SOCKS.
+"""
 
 import ssl
 import urllib.request
@@ -7,13 +12,15 @@ from pathlib import Path
 
 import httpx
 
+PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+
 
 class NoCertificate(ValueError):
     """A file of authorities that holds none."""
 
 
 class NoProxy(ValueError):
-    """A proxy in the environment that is no address."""
+    """A proxy in the environment that is no address of one."""
 
 
 def make_client(
@@ -44,8 +51,10 @@ def make_client(
             follow_redirects=False,
             headers=headers,
         )
-    except (ValueError, httpx.InvalidURL):
-        raise NoProxy("the proxy named in the environment is no address; correct HTTPS_PROXY") from None
+    except (ValueError, ImportError, httpx.InvalidURL):
+        raise NoProxy(
+            "the proxy named in the environment is no address of an HTTP proxy; correct HTTPS_PROXY or ALL_PROXY"
+        ) from None
 
 
 def _find_proxy(url: httpx.URL, environ: Mapping[str, str]) -> str | None:
@@ -53,4 +62,4 @@ def _find_proxy(url: httpx.URL, environ: Mapping[str, str]) -> str | None:
     bypassed = urllib.request.proxy_bypass_environment(url.host, {"no": excluded})  # type: ignore[attr-defined]
     if url.scheme == "http" or bypassed:
         return None
-    return environ.get("https_proxy") or environ.get("HTTPS_PROXY") or None
+    return next(filter(None, map(environ.get, PROXY_VARIABLES)), None)

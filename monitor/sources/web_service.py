@@ -264,7 +264,7 @@ class WebService:
         except httpx.TimeoutException:
             raise Passing(f"no answer from {host} within {self.settings.timeout_seconds} seconds") from None
         except httpx.ProxyError:
-            raise Passing(f"the proxy did not connect to {host}; check HTTPS_PROXY") from None
+            raise Passing(f"the proxy did not connect to {host}; check HTTPS_PROXY or ALL_PROXY") from None
         except httpx.TransportError as fault:
             raise self._explain_line(fault, host) from None
 
