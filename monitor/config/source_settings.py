@@ -117,6 +117,11 @@ class Source(Table):
             raise ValueError("query_file: only for kind sql; remove it")
 
     @property
+    def place(self) -> str:
+        """Return how a message names the source."""
+        return f'source "{self.name}"'
+
+    @property
     def is_database(self) -> bool:
         return self.kind == "sql" or self.kind.startswith("ssd-")
 

@@ -86,14 +86,13 @@ def read(workspace: Workspace, source: "Source", context: SourceContext) -> Care
 def _copy_database(workspace: Workspace, source: "Source", context: SourceContext) -> None:
     from monitor.sources.sql import open_database  # SQLAlchemy is slow to load
 
-    place = f'source "{source.name}"'
     with open_database(source, context) as database:
         there = database.find_tables(tuple(TABLES))
         for name, table in TABLES.items():
             if name not in there:
-                _do_without(workspace, table, f"{place}: {name}: no such table; correct url or schema")
+                _do_without(workspace, table, f"{source.place}: {name}: no such table; correct url or schema")
                 continue
-            columns = _match(f"{place}: {name}", table, there[name].columns)
+            columns = _match(f"{source.place}: {name}", table, there[name].columns)
             database.read_table(workspace, name, there[name], columns, where="true")
             table.complete(workspace, columns)
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from monitor.catalogue.headings import LIST_9, ROWS_SEARCHED, Form, check_headings, find_heading_row, match_headings
 from monitor.errors import SourceError
-from monitor.workspace import Workspace, load_rows
+from monitor.sources.extract import load_cells, show_rows
+from monitor.workspace import Workspace, number_of
 
 DELIMITERS = (",", ";", "\t", "|")
 
@@ -42,9 +43,7 @@ def load(workspace: Workspace, table: str, path: Path, form: Form = LIST_9) -> t
     if not _load_regular(workspace, table, path, layout, positions):
         layout = _find_layout(path, _find_encoding(path), form)
         positions = check_headings(layout.headings, path.name, form).positions
-        columns = {"row": "BIGINT", "fault": "VARCHAR", **{f"c{n}": "VARCHAR" for n in sorted(positions.values())}}
-        load_rows(workspace, f"{table}_rows", columns, _rows(path, layout, sorted(positions.values())))
-        workspace.execute(f'CREATE OR REPLACE VIEW "{table}" AS SELECT * FROM "{table}_rows"')
+        load_cells(workspace, table, positions.values(), _rows(path, layout, sorted(positions.values())))
     return layout.headings
 
 
@@ -133,16 +132,10 @@ def _load_regular(workspace: Workspace, table: str, path: Path, layout: Layout, 
     except duckdb.Error:
         workspace.execute(f'DROP TABLE IF EXISTS "{table}_rows"')
         return False
-    counted = workspace.execute(f'SELECT count(*) FROM "{table}_rows"').fetchone()
-    if counted is None or counted[0] != lines - layout.lines:
+    if number_of(workspace, f'SELECT count(*) FROM "{table}_rows"') != lines - layout.lines:
         workspace.execute(f'DROP TABLE "{table}_rows"')
         return False
-    workspace.execute(
-        f"""
-        CREATE OR REPLACE VIEW "{table}" AS
-        SELECT rowid + {layout.records + 1} AS "row", NULL::VARCHAR AS fault, * FROM "{table}_rows"
-        """
-    )
+    show_rows(workspace, table, f'rowid + {layout.records + 1} AS "row", NULL::VARCHAR AS fault, *')
     return True
 
 

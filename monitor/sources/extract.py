@@ -1,11 +1,17 @@
-"""What one source says, and what it is read with."""
+"""What one source says and is read with, and the workspace table that its rows come to stand in."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from monitor.catalogue.headings import LIST_9, PERSON_ID, SUPPLEMENT, Form, check_headings
+from monitor.workspace import Workspace, load_rows, number_of
+
+if TYPE_CHECKING:
+    from monitor.config.source_settings import Source
 
 Role = Literal["caseload", "detail"]
 
@@ -61,3 +67,39 @@ class Extract:
     prefer: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     declared_on: date | None = None
+
+
+def form_of(source: "Source") -> Form:
+    """Return what kind of list the rows of a database or a service are."""
+    return SUPPLEMENT if source.role_played == "detail" else LIST_9
+
+
+def load_cells(workspace: Workspace, table: str, positions: Iterable[int], rows: Iterable[tuple[Any, ...]]) -> None:
+    """Make view ``table`` of a file's rows: number, fault, and the cells at ``positions`` in order."""
+    columns = {"row": "BIGINT", "fault": "VARCHAR"} | {f"c{n}": "VARCHAR" for n in sorted(positions)}
+    load_rows(workspace, f"{table}_rows", columns, rows)
+    show_rows(workspace, table)
+
+
+def number_rows(workspace: Workspace, table: str, headings: Sequence[str], form: Form = LIST_9) -> int:
+    """Make view ``table`` of ``table``_read with a number for each row; how many.
+
+    A database gives rows in whatever order it likes: numbered by person, the same rows always give the same night.
+    """
+    positions = check_headings(headings, table, form).positions
+    others = sorted(position for name, position in positions.items() if name != PERSON_ID)
+    order = ", ".join(f"c{position}" for position in (positions[PERSON_ID], *others))
+    workspace.execute(
+        f"""
+        CREATE OR REPLACE TABLE "{table}_rows" AS
+        SELECT row_number() OVER (ORDER BY {order}) AS "row", NULL::VARCHAR AS fault, * FROM "{table}_read" ORDER BY 1
+        """
+    )
+    workspace.execute(f'DROP TABLE "{table}_read"')
+    show_rows(workspace, table)
+    return number_of(workspace, f'SELECT count(*) FROM "{table}_rows"')
+
+
+def show_rows(workspace: Workspace, table: str, numbered: str = "*") -> None:
+    """Make view ``table`` of ``table``_rows."""
+    workspace.execute(f'CREATE OR REPLACE VIEW "{table}" AS SELECT {numbered} FROM "{table}_rows"')

@@ -6,15 +6,15 @@ All or nothing: a page that cannot be read after its retries refuses the whole s
 import csv
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from monitor.catalogue.headings import check_headings, match_headings
 from monitor.errors import SourceError
-from monitor.sources.extract import Loaded, SourceContext
+from monitor.sources.extract import Loaded, SourceContext, form_of, number_rows
 from monitor.sources.http_json import LONGEST_VALUE, Document, NotReadable
-from monitor.sources.row_numbers import form_of, number_rows
 from monitor.sources.web_service import WebService, open_client
 from monitor.workspace import Workspace, append_columns, make_table
 
@@ -45,7 +45,7 @@ def load(workspace: Workspace, table: str, source: "Source", context: SourceCont
         raise SourceError(f"{service.place}: no items; check the address, and what the account may see")
     headings, form = rows.headings(), form_of(source)
     check_headings(headings, service.place, form)
-    rows.finish()
+    workspace.execute(f'ALTER TABLE "{rows.table}" DROP COLUMN item')
     number_rows(workspace, table, headings, form)
     return Loaded(service.host, headings, tuple(_notes(service, rows, pages, named)))
 
@@ -58,8 +58,9 @@ def _notes(service: WebService, rows: "_Rows", pages: int, named: bool) -> Itera
     if rows.nested:
         listed = ", ".join(f'"{name[:40]}"' for name in sorted(rows.nested)[:20])
         yield f"keys that hold lists or objects were not read: {listed}"
-    for name, missing in rows.missing():
-        yield f'{missing:,} of {rows.stored:,} items have no "{name[:40]}"; read as blank'
+    for name, held in rows.held.items():
+        if held < rows.stored and name not in rows.nested:
+            yield f'{rows.stored - held:,} of {rows.stored:,} items have no "{name[:40]}"; read as blank'
 
 
 def _read_pages(service: WebService, rows: "_Rows") -> tuple[int, bool]:
@@ -104,8 +105,6 @@ class _Rows:
         make_table(self.workspace, self.table, {"item": "BIGINT"})
 
     def store(self, items: list[dict[str, Any]]) -> None:
-        if not items:
-            return
         for item in items:
             if not item.keys() <= self.keys.keys():
                 self._meet(item)
@@ -125,7 +124,7 @@ class _Rows:
                 continue
             if len(self.keys) >= MOST_KEYS:
                 raise SourceError(
-                    f'source "{self.source.name}": more than {MOST_KEYS} different keys in its items; set items to a '
+                    f"{self.source.place}: more than {MOST_KEYS} different keys in its items; set items to a "
                     "list of one kind of item"
                 )
             self.keys[key] = len(self.keys)
@@ -154,17 +153,9 @@ class _Rows:
             self.stored = stored
             self.held = {key: held.get(key, 0) for key in self.held}
 
-    def missing(self) -> Iterator[tuple[str, int]]:
-        for key, held in self.held.items():
-            if held < self.stored and key not in self.nested:
-                yield key, self.stored - held
-
     def headings(self) -> tuple[str, ...]:
         """The keys. One that somewhere holds more than a value is left blank: its column is not supplied."""
         return tuple("" if key in self.nested and key in self.wanted else key for key in self.keys)
-
-    def finish(self) -> None:
-        self.workspace.execute(f'ALTER TABLE "{self.table}" DROP COLUMN item')
 
 
 # Pages
@@ -185,14 +176,13 @@ def _take(service: WebService, response: httpx.Response, rows: _Rows) -> httpx.U
     text = service.text(response)
     beside: dict[str, Any] = {}
     if service.settings.format == "csv":
-        for batch in _batches(_csv_items(text)):
-            rows.store(batch)
+        items = _csv_items(text)
     else:
         document = Document(text, keep=(service.settings.next or "").split("."))
         path = service.settings.items.split(".") if service.settings.items else []
-        for batch in _batches(_objects(document.items(path))):
-            rows.store(batch)
-        beside = document.beside
+        items, beside = _objects(document.items(path)), document.beside
+    while batch := list(islice(items, ROWS)):
+        rows.store(batch)
     return _next(service, response, beside)
 
 
@@ -252,13 +242,3 @@ def _lines(pieces: Iterator[str]) -> Iterator[str]:
             raise NotReadable("a line too long to be one of a list; ask who runs the service")
     if rest:
         yield rest
-
-
-def _batches(items: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    batch: list[dict[str, Any]] = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == ROWS:
-            yield batch
-            batch = []
-    yield batch

@@ -41,7 +41,7 @@ def read_source(source: "Source", workspace: Workspace, context: SourceContext) 
     else:
         path = _sample(source, context) if source.kind == "sample" else source.path
         if path is None:
-            raise SourceError(f'source "{source.name}": path: missing; name the file to read')
+            raise SourceError(f"{source.place}: path: missing; name the file to read")
         modified_on = _modified_on(path)
         try:
             loaded = _load_file(source, workspace, table, path, context.as_at)

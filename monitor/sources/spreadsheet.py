@@ -23,8 +23,9 @@ from monitor.catalogue.headings import (
     match_headings,
 )
 from monitor.errors import SourceError
+from monitor.sources.extract import load_cells
 from monitor.sources.workbook_limits import WorkbookContents, measure
-from monitor.workspace import Workspace, load_rows
+from monitor.workspace import Workspace
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet, CalamineWorkbook
@@ -50,10 +51,7 @@ def load(
         headings = tuple(start[found])
         positions = check_headings(headings, place, form).positions
         names = {position: name for name, position in positions.items()}
-        columns = {"row": "BIGINT", "fault": "VARCHAR", **{f"c{n}": "VARCHAR" for n in sorted(names)}}
-        rows = _rows(sheet, found, names, contents)
-        load_rows(workspace, f"{table}_rows", columns, rows)
-    workspace.execute(f'CREATE OR REPLACE VIEW "{table}" AS SELECT * FROM "{table}_rows"')
+        load_cells(workspace, table, names, _rows(sheet, found, names, contents))
     return sheet.name, headings
 
 

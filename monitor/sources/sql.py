@@ -21,8 +21,7 @@ from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
 from monitor.catalogue.headings import LIST_9, Form, check_headings
 from monitor.errors import SourceError
-from monitor.sources.extract import Loaded, SourceContext
-from monitor.sources.row_numbers import form_of, number_rows
+from monitor.sources.extract import Loaded, SourceContext, form_of, number_rows
 from monitor.store import database_faults
 from monitor.workdays import LONDON
 from monitor.workspace import CHUNK, Workspace, append_columns, make_table
@@ -51,11 +50,12 @@ class SourceDatabase:
         """Make ``table`` of c0, c1 ... for the query's columns that mean something; the query's headings."""
         with self._results(query) as result:
             headings = tuple(map(str, result.keys()))
-            positions = sorted(check_headings(headings, self.place, form).positions.values())
-            kinds = {f"c{position}": "VARCHAR" for position in positions}
+            wanted = {
+                n: headings[n] for n in sorted(check_headings(headings, self.source.place, form).positions.values())
+            }
+            kinds = {f"c{position}": "VARCHAR" for position in wanted}
             make_table(workspace, table, kinds)
-            for columns in self._chunks(result, "the query"):
-                texts = [self._texts(columns[position], headings[position]) for position in positions]
+            for texts in self._columns(result, wanted, "the query"):
                 append_columns(workspace, table, kinds, texts)
         return headings
 
@@ -69,16 +69,13 @@ class SourceDatabase:
         quote = self.connection.dialect.identifier_preparer.quote_identifier
         schema = f"{quote(self.source.db_schema)}." if self.source.db_schema else ""
         listed = ", ".join(quote(name) for name in columns.values())
+        wanted = {n: f"{found.name}.{name}" for n, name in enumerate(columns.values())}
         kinds = dict.fromkeys(columns, "VARCHAR")
         make_table(workspace, table, kinds)
         rows = 0
         with self._results(f"SELECT {listed} FROM {schema}{quote(found.name)}") as result:
-            for values in self._chunks(result, found.name):
-                rows += len(values[0])
-                texts = [
-                    self._texts(cells, f"{found.name}.{name}")
-                    for cells, name in zip(values, columns.values(), strict=True)
-                ]
+            for texts in self._columns(result, wanted, found.name):
+                rows += len(texts[0])
                 append_columns(workspace, table, kinds, texts, where=where)
         return rows
 
@@ -99,10 +96,6 @@ class SourceDatabase:
         }
         return {name: TableFound(theirs, by_table.get(theirs, {})) for name, theirs in there.items()}
 
-    @property
-    def place(self) -> str:
-        return _place(self.source)
-
     @contextmanager
     def _results(self, query: str) -> Iterator[Any]:
         # Given to the driver as it stands: a colon or a percent sign in a query is not a parameter.
@@ -114,15 +107,17 @@ class SourceDatabase:
             finally:
                 result.close()
 
-    def _chunks(self, result: Any, read: str) -> Iterator[list[tuple[Any, ...]]]:
-        """The result's columns, some thousands of rows at a time."""
+    def _columns(self, result: Any, wanted: Mapping[int, str], read: str) -> Iterator[list[list[str | None]]]:
+        """The columns at these positions (with how a fault names each) as text, some thousands of rows at a time."""
         rows_read = 0
         while rows := result.fetchmany(CHUNK):
             if time.monotonic() > self.deadline:
-                raise _timed_out(self.source)
+                late = database_faults.OUT_OF_TIME.format(seconds=self.source.timeout_seconds)
+                raise SourceError(f"{self.source.place}: {late}")
             rows_read += len(rows)
             self.say(f"Reading {self.source.name}: {rows_read:,} rows of {read}")
-            yield list(zip(*rows, strict=True))
+            columns = list(zip(*rows, strict=True))
+            yield [self._texts(columns[position], heading) for position, heading in wanted.items()]
 
     def _texts(self, values: Sequence[Any], heading: str) -> list[str | None]:
         """Cells as text: dates ISO, whole numbers without ".0", true and false."""
@@ -132,8 +127,8 @@ class SourceDatabase:
         unknown = [kind for kind in kinds if kind not in WRITERS]
         if unknown:
             raise SourceError(
-                f'{self.place}: column "{heading[:80]}": holds {unknown[0].__name__} values, which are no cell of a '
-                "list; write the query so that it gives text, a number or a date"
+                f'{self.source.place}: column "{heading[:80]}": holds {unknown[0].__name__} values, which are no cell '
+                "of a list; write the query so that it gives text, a number or a date"
             )
         return [value if value is None else WRITERS[type(value)](value) for value in values]
 
@@ -178,11 +173,12 @@ def open_database(source: "Source", context: SourceContext) -> Iterator[SourceDa
     url = _url(source, context.environ)
     kind = url.get_backend_name()
     if kind == "sqlite" and not Path(url.database or "").is_file():
-        raise SourceError(f"{_place(source)}: no database file {Path(url.database or '').name}; correct the url")
+        raise SourceError(f"{source.place}: no database file {Path(url.database or '').name}; correct the url")
+    arguments: dict[str, Any] = {"timeout": source.connect_timeout_seconds}
+    if kind == "postgresql":
+        arguments = {"connect_timeout": source.connect_timeout_seconds, "application_name": "care-leaver-monitor"}
     try:
-        engine = sqlalchemy.create_engine(
-            url, connect_args=_connect_arguments(kind, source), poolclass=sqlalchemy.NullPool
-        )
+        engine = sqlalchemy.create_engine(url, connect_args=arguments, poolclass=sqlalchemy.NullPool)
     except (ModuleNotFoundError, NoSuchModuleError):
         raise _no_driver(source, kind) from None
     deadline = time.monotonic() + source.timeout_seconds
@@ -204,51 +200,33 @@ def _url(source: "Source", environ: Mapping[str, str]) -> URL:
         password = environ.get(source.password_env)
         if not password:
             raise SourceError(
-                f"{_place(source)}: password_env: the environment variable {source.password_env} is not set; set it "
+                f"{source.place}: password_env: the environment variable {source.password_env} is not set; set it "
                 "for the account that runs the monitor"
             )
         url = url.set(password=password)
     return url
 
 
-def _connect_arguments(kind: str, source: "Source") -> dict[str, Any]:
-    if kind == "postgresql":
-        return {"connect_timeout": source.connect_timeout_seconds, "application_name": "care-leaver-monitor"}
-    return {"timeout": source.connect_timeout_seconds}
-
-
 def _restrict(connection: Connection, kind: str, source: "Source", deadline: float) -> None:
     """Nothing may be written, everything is seen as at one moment, and no statement runs beyond its time."""
+    driver: Any = connection.connection.driver_connection
     if kind == "postgresql":
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = {source.timeout_seconds * 1000}")
     elif kind == "sqlite":
         connection.exec_driver_sql("PRAGMA query_only = ON")
-        driver: Any = connection.connection.driver_connection
         driver.set_progress_handler(lambda: time.monotonic() > deadline, 100_000)
     else:
-        driver = connection.connection.driver_connection
         driver.timeout = source.timeout_seconds
 
 
 # What went wrong
 
 
-def _place(source: "Source") -> str:
-    return f'source "{source.name}"'
-
-
-def _timed_out(source: "Source") -> SourceError:
-    return SourceError(
-        f"{_place(source)}: not finished within {source.timeout_seconds} seconds; raise timeout_seconds, or run when "
-        "the database is quiet"
-    )
-
-
 def _no_driver(source: "Source", kind: str) -> SourceError:
     _, module, extra = DRIVERS[kind]
     return SourceError(
-        f"{_place(source)}: the driver {module} is not installed; pip install 'care-leaver-monitor[{extra}]'"
+        f"{source.place}: the driver {module} is not installed; pip install 'care-leaver-monitor[{extra}]'"
     )
 
 
@@ -262,7 +240,7 @@ def _explained(source: "Source") -> Iterator[None]:
             raise
         raise _no_driver(source, make_url(source.url or "").get_backend_name()) from None
     except SQLAlchemyError as fault:
-        raise SourceError(f"{_place(source)}: {_explain(source, fault)}") from None
+        raise SourceError(f"{source.place}: {_explain(source, fault)}") from None
 
 
 def _explain(source: "Source", fault: SQLAlchemyError) -> str:
@@ -283,14 +261,12 @@ def load(workspace: Workspace, table: str, source: "Source", context: SourceCont
     with open_database(source, context) as database:
         headings = database.read_query(workspace, f"{table}_read", query, form=form)
     if not number_rows(workspace, table, headings, form):
-        raise SourceError(
-            f"{_place(source)}: {path.name}: the query gives no row; try it with the database's own tools"
-        )
+        raise SourceError(f"{source.place}: {path.name}: the query gives no row; try it with the database's own tools")
     return Loaded(path.name, headings)
 
 
 def _read_query(source: "Source", path: Path) -> str:
-    place = f"{_place(source)}: {path.name}"
+    place = f"{source.place}: {path.name}"
     try:
         query = path.read_text(encoding="utf-8-sig").strip()
     except FileNotFoundError:

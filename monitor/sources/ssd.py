@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 from monitor.catalogue.codes import read_code, read_yes_no, says_died
 from monitor.catalogue.phrases import UNREADABLE, fold_phrase
 from monitor.errors import SourceError
-from monitor.sources.extract import Loaded, SourceContext
-from monitor.sources.row_numbers import number_rows
+from monitor.sources.extract import Loaded, SourceContext, number_rows
 from monitor.sources.sql import SourceDatabase, TableFound, open_database
 from monitor.sources.ssd_tables import MACROS, SsdTable, all_columns, by_name
 from monitor.words import write_people
@@ -98,7 +97,7 @@ def load(workspace: Workspace, table: str, source: "Source", context: SourceCont
         )
         notes = (*held.notes, *left_out, *_notes(workspace, headings))
     if not number_rows(workspace, table, headings):
-        raise SourceError(f'source "{source.name}": {LEAVERS}: nobody under 25; load the dataset again')
+        raise SourceError(f"{source.place}: {LEAVERS}: nobody under 25; load the dataset again")
     return Loaded(LEAVERS, headings, notes)
 
 
@@ -161,9 +160,7 @@ def _copy(workspace: Workspace, source: "Source", database: SourceDatabase) -> H
 def _do_without(workspace: Workspace, table: SsdTable, source: "Source") -> str:
     if not table.is_optional:
         where = f' in schema "{source.db_schema}"' if source.db_schema else ""
-        raise SourceError(
-            f'source "{source.name}": no table {table.name}{where}; correct url or schema, or load the dataset'
-        )
+        raise SourceError(f"{source.place}: no table {table.name}{where}; correct url or schema, or load the dataset")
     table.make_empty(workspace)
     return f"{table.name} is not there"
 
@@ -172,7 +169,7 @@ def _copy_table(
     workspace: Workspace, database: SourceDatabase, table: SsdTable, there: TableFound
 ) -> tuple[dict[str, str], list[str]]:
     """Make the workspace table of one of the dataset's; the columns that it has, and a note on those it lacks."""
-    name, place = table.name, database.place
+    name, place = table.name, database.source.place
     present = table.match(there.columns)
     if missing := table.find_missing(present):
         raise SourceError(f"{place}: {name}: no column {missing}; load a release that has it")
@@ -199,7 +196,7 @@ def _check_dates(workspace: Workspace, source: "Source", held: Held) -> None:
             ).fetchall()[0]
             if filled and not dates:
                 raise SourceError(
-                    f'source "{source.name}": {table}.{TABLES[table].name_of(column)}: none of its {filled:,} values '
+                    f"{source.place}: {table}.{TABLES[table].name_of(column)}: none of its {filled:,} values "
                     "is a date; load the dataset with the column as a date"
                 )
 
@@ -356,7 +353,7 @@ def _check_people(workspace: Workspace, source: "Source") -> None:
     people = number_of(workspace, "SELECT count(*) FROM ssd_caseload_step")
     if not number_of(workspace, "SELECT count(*) FROM ssd_caseload_step WHERE date_of_birth IS NOT NULL"):
         raise SourceError(
-            f'source "{source.name}": ssd_person: no birth date for any of {people:,} people on ssd_care_leavers; '
+            f"{source.place}: ssd_person: no birth date for any of {people:,} people on ssd_care_leavers; "
             "check that both tables were loaded, and hold the same ids"
         )
 

@@ -50,11 +50,9 @@ class Passing(Exception):
         self.wait = wait
 
 
-@contextmanager
-def open_client(source: "Source", settings: "Http", environ: Mapping[str, str]) -> Iterator[httpx.Client]:
-    place = f'source "{source.name}"'
+def open_client(source: "Source", settings: "Http", environ: Mapping[str, str]) -> httpx.Client:
     try:
-        client = http_client.make_client(
+        return http_client.make_client(
             settings.url,
             environ,
             timeout_seconds=settings.timeout_seconds,
@@ -62,11 +60,9 @@ def open_client(source: "Source", settings: "Http", environ: Mapping[str, str]) 
             headers={"Accept": "text/csv" if settings.format == "csv" else "application/json"},
         )
     except http_client.NoCertificate as fault:
-        raise SourceError(f"{place}: http.ca_file: {fault}") from None
+        raise SourceError(f"{source.place}: http.ca_file: {fault}") from None
     except http_client.NoProxy as fault:
-        raise SourceError(f"{place}: {fault}") from None
-    with client:
-        yield client
+        raise SourceError(f"{source.place}: {fault}") from None
 
 
 class WebService:
@@ -75,7 +71,7 @@ class WebService:
     def __init__(self, client: httpx.Client, source: "Source", settings: "Http", context: SourceContext) -> None:
         self.settings = settings
         self.host = httpx.URL(settings.url).host
-        self.place = f'source "{source.name}"'
+        self.place = source.place
         self._client = client
         self._environ = context.environ
         self._sleep = context.sleep
