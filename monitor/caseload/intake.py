@@ -16,12 +16,12 @@ from monitor.caseload.rows import (
     NOT_SUPPLIED,
     PLACEHOLDER,
     Reading,
-    by_extract,
     collapse,
     columns_of,
     has_person,
     list_cells,
     list_unusable_rows,
+    name_source,
     read_texts,
     refuse_before_birth,
     type_usable_rows,
@@ -248,7 +248,7 @@ def _show_tonight(workspace: Workspace, stored: str, readings: Sequence[Reading]
         gap = "NULL" if name in supplied else NOT_SUPPLIED
         selected.append(name if name in present else f"NULL::{column.duckdb_type} AS {name}")
         selected.append(f"{name}_gap" if f"{name}_gap" in present else f"{gap}::VARCHAR AS {name}_gap")
-    selected += ["died", f"{by_extract(readings, 'source')} AS source"]
+    selected += ["died", f"{name_source(readings)} AS source"]
     workspace.execute("DROP VIEW IF EXISTS tonight")
     workspace.execute(f"CREATE VIEW tonight AS SELECT {', '.join(selected)} FROM {stored}")
 

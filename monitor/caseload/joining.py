@@ -7,9 +7,9 @@ unreadable) is used. A blank gives way to a later source, unless its source is p
 
 from collections.abc import Mapping, Sequence
 
-from monitor.caseload.rows import NOT_SUPPLIED, UNREADABLE, Reading, columns_of, refuse_before_birth
+from monitor.caseload.rows import NOT_SUPPLIED, UNREADABLE, Reading, columns_of, name_source, refuse_before_birth
 from monitor.catalogue.columns import BY_NAME, COLUMNS
-from monitor.words import fold_name, write_people
+from monitor.words import fold_name, write_count, write_people
 from monitor.workspace import Workspace, literal, load_rows, number_of
 
 COMPARED = ("personal_adviser", "allocated_team", "date_of_birth", "pathway_plan_review_date")
@@ -30,8 +30,7 @@ def join_readings(workspace: Workspace, readings: Sequence[Reading]) -> tuple[st
     From several sources also ``difference`` and, where one is a detail source, ``not_on_caseload`` and ``elsewhere``
     (what detail sources say of people who are not on tonight's caseload).
     """
-    workspace.execute("DROP TABLE IF EXISTS typed")
-    for table in ("difference", "not_on_caseload", "elsewhere"):
+    for table in ("typed", "difference", "not_on_caseload", "elsewhere"):
         workspace.execute(f"DROP TABLE IF EXISTS {table}")
     if len(readings) == 1:
         workspace.execute(f"ALTER TABLE {readings[0].typed} RENAME TO typed")
@@ -46,7 +45,7 @@ def join_readings(workspace: Workspace, readings: Sequence[Reading]) -> tuple[st
     _refuse_before_joined_birth(workspace, readings)
     workspace.execute(f"CREATE TABLE typed AS {_joined(workspace, 'people', readings)}")
     _drop_empty_gaps(workspace)
-    notes = [*_compare(workspace, readings, lists)]
+    notes = _compare(workspace, readings, lists)
     if details:
         notes += _set_aside(workspace, lists, details)
     for reading in readings:
@@ -79,20 +78,20 @@ def _suppliers(readings: Sequence[Reading], name: str) -> list[Reading]:
 
 def _covers(workspace: Workspace, reading: Reading, name: str) -> str:
     """SQL: whether the source has a cell of that column for the person."""
-    covers = f"{reading.typed}.person_id IS NOT NULL"
-    if f"{name}_gap" in columns_of(workspace, reading.typed):
-        covers = f"({covers} AND {reading.typed}.{name}_gap IS DISTINCT FROM {NOT_SUPPLIED})"
-    return covers
+    gap = _gap(workspace, reading, name)
+    return f"({reading.typed}.person_id IS NOT NULL AND {gap} IS DISTINCT FROM {NOT_SUPPLIED})"
+
+
+def _gap(workspace: Workspace, reading: Reading, name: str) -> str:
+    gap = f"{name}_gap"
+    return f"{reading.typed}.{gap}" if gap in columns_of(workspace, reading.typed) else "NULL::VARCHAR"
 
 
 def _stands(workspace: Workspace, reading: Reading, name: str) -> str:
     """SQL: whether the source's cell is used whatever later sources say."""
     if name in reading.extract.prefer:
         return _covers(workspace, reading, name)
-    said = f"{reading.typed}.{name} IS NOT NULL"
-    if f"{name}_gap" in columns_of(workspace, reading.typed):
-        said = f"({said} OR {reading.typed}.{name}_gap IS NOT DISTINCT FROM {UNREADABLE})"
-    return said
+    return f"({reading.typed}.{name} IS NOT NULL OR {_gap(workspace, reading, name)} IS NOT DISTINCT FROM {UNREADABLE})"
 
 
 def _cell(workspace: Workspace, suppliers: Sequence[Reading], name: str) -> tuple[str, str]:
@@ -101,10 +100,7 @@ def _cell(workspace: Workspace, suppliers: Sequence[Reading], name: str) -> tupl
     for reading in suppliers:
         stands = _stands(workspace, reading, name)
         values.append(f"WHEN {stands} THEN {reading.typed}.{name}")
-        if f"{name}_gap" in columns_of(workspace, reading.typed):
-            gaps.append(f"WHEN {stands} THEN {reading.typed}.{name}_gap")
-        else:
-            gaps.append(f"WHEN {stands} THEN NULL")
+        gaps.append(f"WHEN {stands} THEN {_gap(workspace, reading, name)}")
     covered = " OR ".join(_covers(workspace, reading, name) for reading in suppliers)
     value = f"CASE {' '.join(values)} END"
     return value, f"CASE {' '.join(gaps)} WHEN {covered} THEN NULL ELSE {NOT_SUPPLIED} END"
@@ -158,68 +154,48 @@ def _compare(workspace: Workspace, readings: Sequence[Reading], lists: Sequence[
         "other_source VARCHAR, other_value VARCHAR)"
     )
     notes = []
-    for other in lists if len(lists) > 1 else ():
+    for other in lists:
         workspace.execute(
-            f"INSERT INTO difference SELECT person_id, 'present', {_named(lists, 'extract')}, 'yes', $other, 'no' "
+            f"INSERT INTO difference SELECT person_id, 'present', {name_source(lists)}, 'yes', $other, 'no' "
             f"FROM people ANTI JOIN {other.typed} USING (person_id)",
             {"other": other.extract.source},
         )
         missing = number_of(workspace, "SELECT count(*) FROM difference WHERE other_source = ?", other.extract.source)
         if missing:
-            people = "1 person of the other lists is" if missing == 1 else f"{missing:,} people of the other lists are"
+            people = write_count(missing, "person of the other lists is", "people of the other lists are")
             notes.append(f"{people} not in {other.extract.source}; they are listed in differences.csv")
-    disagree = []
     for name in COMPARED:
-        suppliers = _suppliers(readings, name)
-        if len(suppliers) > 1:
+        if len(suppliers := _suppliers(readings, name)) > 1:
             _compare_column(workspace, suppliers, name)
-            count = number_of(workspace, 'SELECT count(DISTINCT person_id) FROM difference WHERE "column" = ?', name)
-            if count:
-                disagree.append(f"{name} of {count:,}")
-    if disagree:
+    counted = 'SELECT "column", count(DISTINCT person_id) FROM difference GROUP BY ALL'
+    counts = dict(workspace.execute(counted).fetchall())
+    if disagree := [f"{name} of {counts[name]:,}" for name in COMPARED if name in counts]:
         notes.append(f"sources disagree on the {', '.join(disagree)} (listed in differences.csv)")
     return notes
 
 
 def _compare_column(workspace: Workspace, suppliers: Sequence[Reading], name: str) -> None:
-    used = " ".join(f"WHEN {_stands(workspace, reading, name)} THEN {reading.number}" for reading in suppliers)
-    # Everything blank: whoever covers the person is as good as another.
-    covering = " ".join(f"WHEN {_covers(workspace, reading, name)} THEN {reading.number}" for reading in suppliers)
-    states = []
-    for reading in suppliers:
-        has_gap = f"{name}_gap" in columns_of(workspace, reading.typed)
-        readable = f"{reading.typed}.{name}_gap IS NULL" if has_gap else "true"
-        states.append(
-            f"{reading.typed}.{name} AS value_{reading.number}, "
-            f"({_covers(workspace, reading, name)} AND {readable}) AS readable_{reading.number}"
-        )
-    workspace.execute(
-        f"CREATE OR REPLACE TEMP TABLE beside AS SELECT people.person_id, CASE {used} {covering} END AS used, "
-        f"{', '.join(states)} {_beside(suppliers, 'people')}"
+    """Add to ``difference`` each readable cell that is not what the cell that stands says, where that is readable."""
+    cells = " UNION ALL ".join(
+        f"SELECT people.person_id, {place} AS place, {literal(reading.extract.source)} AS source, "
+        f"{reading.typed}.{name} AS value, {_gap(workspace, reading, name)} IS NULL AS readable, "
+        f"{_stands(workspace, reading, name)} AS stands "
+        f"{_beside([reading], 'people')} WHERE {_covers(workspace, reading, name)}"
+        for place, reading in enumerate(suppliers)
     )
-    standing = " ".join(f"WHEN {reading.number} THEN value_{reading.number}" for reading in suppliers)
-    readable = " ".join(f"WHEN {reading.number} THEN readable_{reading.number}" for reading in suppliers)
-    for other in suppliers:
-        workspace.execute(
-            f"""
-            INSERT INTO difference
-            SELECT person_id, '{name}', {_named(suppliers, "used")}, {_shown(name, "standing")}, $other,
-                {_shown(name, "other")}
-            FROM (
-                SELECT person_id, used, CASE used {standing} END AS standing, value_{other.number} AS other
-                FROM beside
-                WHERE used <> {other.number} AND readable_{other.number} AND CASE used {readable} END
-            )
-            WHERE {_key(name, "standing")} IS DISTINCT FROM {_key(name, "other")}
-            """,
-            {"other": other.extract.source},
-        )
-    workspace.execute("DROP TABLE beside")
-
-
-def _named(readings: Sequence[Reading], number: str) -> str:
-    names = (f"WHEN {reading.number} THEN {literal(reading.extract.source)}" for reading in readings)
-    return f"CASE {number} {' '.join(names)} END"
+    # Everything blank: whoever covers the person is as good as another.
+    workspace.execute(
+        f"""
+        INSERT INTO difference
+        WITH cell AS ({cells}),
+        used AS (FROM cell QUALIFY row_number() OVER (PARTITION BY person_id ORDER BY stands DESC, place) = 1)
+        SELECT person_id, '{name}', used.source, {_shown(name, "used.value")}, other.source,
+            {_shown(name, "other.value")}
+        FROM used JOIN cell AS other USING (person_id)
+        WHERE used.readable AND other.readable
+            AND {_key(name, "used.value")} IS DISTINCT FROM {_key(name, "other.value")}
+        """
+    )
 
 
 def _key(name: str, value: str) -> str:
@@ -247,19 +223,20 @@ def _set_aside(workspace: Workspace, lists: Sequence[Reading], details: Sequence
             f"FROM {reading.typed} ANTI JOIN people USING (person_id)",
             {"source": extract.source, "file": extract.file},
         )
-        strangers = number_of(workspace, "SELECT count(*) FROM not_on_caseload WHERE source = ?", extract.source)
-        covered = number_of(workspace, f"SELECT count(*) FROM {reading.typed}") - strangers
+        covered, strangers, shortened = workspace.execute(
+            f"""
+            SELECT count(p.person_id), count(*) - count(p.person_id), count(bare) FILTER (p.person_id IS NULL)
+            FROM {reading.typed} AS t LEFT JOIN people AS p USING (person_id)
+            LEFT JOIN (SELECT DISTINCT ltrim(person_id, '0') AS bare FROM people) ON bare = ltrim(t.person_id, '0')
+            """
+        ).fetchall()[0]
         notes.append(f"{extract.source} covers {covered:,} of the {people:,} people on the caseload")
         if strangers:
-            many = write_people(strangers)
             is_are = "is" if strangers == 1 else "are"
-            notes.append(f"{many} in {extract.source} {is_are} not on the caseload: listed in not-on-caseload.csv")
-        shortened = number_of(
-            workspace,
-            "SELECT count(*) FROM (SELECT ltrim(person_id, '0') AS bare FROM not_on_caseload WHERE source = ?) "
-            "SEMI JOIN (SELECT ltrim(person_id, '0') AS bare FROM people) USING (bare)",
-            extract.source,
-        )
+            notes.append(
+                f"{write_people(strangers)} in {extract.source} {is_are} not on the caseload: "
+                "listed in not-on-caseload.csv"
+            )
         if shortened:
             notes.append(
                 f"of those, {shortened:,} would be on it but for zeros at the start of the id; export ids as text"

@@ -11,7 +11,7 @@ from monitor.catalogue.columns import BY_NAME, COLUMNS
 from monitor.catalogue.headings import PERSON_ID
 from monitor.errors import SourceError
 from monitor.sources.extract import Extract
-from monitor.workspace import Workspace, fetch, literal, number_of
+from monitor.workspace import Workspace, drop_tables, fetch, literal, number_of
 
 UNREADABLE = "'unreadable'"
 NOT_SUPPLIED = "'not supplied'"
@@ -120,7 +120,6 @@ def _id_heading(reading: Reading) -> dict[str, str]:
 
 def list_unusable_rows(workspace: Workspace, reading: Reading) -> int:
     """List the rows that say something and cannot be used; how many."""
-    before = number_of(workspace, "SELECT count(*) FROM unreadable")
     listed = ", ".join(f"'{text}'" for text in FILLER)
     filler = " AND ".join(
         f"(c{n} IS NULL OR trim(c{n}, {WHITE}) IN ('', {listed}))" for n in sorted(reading.positions.values())
@@ -130,7 +129,7 @@ def list_unusable_rows(workspace: Workspace, reading: Reading) -> int:
         f"CREATE OR REPLACE TEMP TABLE unusable AS SELECT * FROM ({_rows(reading)}) WHERE person_id IS NULL",
         _id_heading(reading),
     )
-    workspace.execute(
+    (count,) = workspace.execute(
         f"""
         INSERT INTO unreadable
         SELECT $source, $file, $sheet, "row", '',
@@ -148,9 +147,9 @@ def list_unusable_rows(workspace: Workspace, reading: Reading) -> int:
         _place_of(reading)
         | _id_heading(reading)
         | {"rounded": ROUNDED_ID, "again": HEADINGS_AGAIN, "remark": A_REMARK, "no_id": NO_ID},
-    )
+    ).fetchall()[0]
     workspace.execute("DROP TABLE unusable")
-    return number_of(workspace, "SELECT count(*) FROM unreadable") - before
+    return int(count)
 
 
 def _place_of(reading: Reading) -> dict[str, str | None]:
@@ -161,18 +160,14 @@ def _place_of(reading: Reading) -> dict[str, str | None]:
 def type_usable_rows(workspace: Workspace, reading: Reading) -> int:
     """Make the reading's ``typed`` table, a row for each usable row of the extract; how many."""
     workspace.execute(f"CREATE OR REPLACE TABLE {reading.typed} AS {_typed(reading)}", _id_heading(reading))
-    count = number_of(workspace, f"SELECT count(*) FROM {reading.typed}")
-    if not count:
-        raise SourceError(_nobody(workspace, reading))
-    return count
-
-
-def _nobody(workspace: Workspace, reading: Reading) -> str:
-    listed = number_of(workspace, "SELECT count(*) FROM unreadable WHERE source = ?", reading.extract.source)
-    if not listed:
-        return f"{reading.place}: no rows beneath the headings; export the list again"
+    if count := number_of(workspace, f"SELECT count(*) FROM {reading.typed}"):
+        return count
+    if not number_of(workspace, "SELECT count(*) FROM unreadable WHERE source = ?", reading.extract.source):
+        raise SourceError(f"{reading.place}: no rows beneath the headings; export the list again")
     heading = reading.extract.headings[reading.positions[PERSON_ID]]
-    return f'{reading.place}: no id that can be read in any row under "{heading}"; export the list with its ids'
+    raise SourceError(
+        f'{reading.place}: no id that can be read in any row under "{heading}"; export the list with its ids'
+    )
 
 
 def _typed(reading: Reading) -> str:
@@ -217,41 +212,28 @@ def _suitability(reading: Reading) -> list[str]:
 # Cells that cannot be read
 
 
-@dataclass(frozen=True)
-class _Listing:
-    """Cells to be listed: of ``table`` of meanings those for which ``where`` is true, with their reason (SQL)."""
-
-    table: str
-    where: str
-    reason: str
-    shown: str = "''"
-    beside: str = ""
-
-
 def list_cells(workspace: Workspace, reading: Reading) -> None:
-    for name, table in reading.tables.items():
+    """List each cell that cannot be read, is no adviser's name, or contradicts the accommodation's suitability."""
+    for name in reading.tables:
         if name in reading.faulty:
-            _list_cell(workspace, reading, name, _Listing(table, "m.fault IS NOT NULL", "m.fault", "m.shown"))
+            _list_cell(workspace, reading, name, "m.fault IS NOT NULL", "m.fault, m.shown")
         if name == "personal_adviser":
-            _list_cell(workspace, reading, name, _Listing(table, "m.placeholder", f"'{PLACEHOLDER}'"))
+            _list_cell(workspace, reading, name, "m.placeholder", f"'{PLACEHOLDER}', ''")
     name = "accommodation_suitable"
     if reading.splits_accommodation and name in reading.tables:
-        beside = f'JOIN "{reading.tables["accommodation"]}" AS a ON a.text = {_cell(reading, "accommodation")}'
-        listing = _Listing(reading.tables[name], "m.value <> a.suitable", f"'{CONTRADICTION}'", beside=beside)
-        _list_cell(workspace, reading, name, listing)
+        cell = f"r.c{reading.positions['accommodation']}"
+        digit = f'SELECT suitable FROM "{reading.tables["accommodation"]}" WHERE text = {cell}'
+        _list_cell(workspace, reading, name, f"m.value <> ({digit})", f"'{CONTRADICTION}', ''")
 
 
-def _cell(reading: Reading, name: str) -> str:
-    return f"r.c{reading.positions[name]}"
-
-
-def _list_cell(workspace: Workspace, reading: Reading, name: str, listing: _Listing) -> None:
+def _list_cell(workspace: Workspace, reading: Reading, name: str, where: str, reason: str) -> None:
+    """List the column's cells whose meaning ``m`` is as ``where`` says, with the reason and what is shown (SQL)."""
     workspace.execute(
         f"""
         INSERT INTO unreadable
-        SELECT $source, $file, $sheet, r."row", '{name}', {listing.reason}, {listing.shown}
-        FROM ({_rows(reading)}) AS r JOIN "{listing.table}" AS m ON m.text = {_cell(reading, name)} {listing.beside}
-        WHERE r.person_id IS NOT NULL AND {listing.where}
+        SELECT $source, $file, $sheet, r."row", '{name}', {reason}
+        FROM ({_rows(reading)}) AS r JOIN "{reading.tables[name]}" AS m ON m.text = r.c{reading.positions[name]}
+        WHERE r.person_id IS NOT NULL AND {where}
         ORDER BY r."row"
         """,
         _place_of(reading) | _id_heading(reading),
@@ -277,33 +259,24 @@ def refuse_before_birth(workspace: Workspace, reading: Reading, births: str | No
             workspace.execute(
                 f'CREATE OR REPLACE TEMP TABLE too_early AS SELECT "row" FROM ({rows}) WHERE {name} < born'
             )
-            _refuse_too_early(workspace, reading, name, has_gap=f"{name}_gap" in present)
+            workspace.execute(
+                "INSERT INTO unreadable "
+                f"SELECT $source, $file, $sheet, \"row\", '{name}', '{cells.BEFORE_BIRTH}', '' "
+                'FROM too_early ORDER BY "row"',
+                _place_of(reading),
+            )
+            workspace.execute(f"ALTER TABLE {reading.typed} ADD COLUMN IF NOT EXISTS {name}_gap VARCHAR")
+            workspace.execute(
+                f"UPDATE {reading.typed} SET {name} = NULL, {name}_gap = {UNREADABLE} "
+                'WHERE "row" IN (SELECT "row" FROM too_early)'
+            )
             workspace.execute("DROP TABLE too_early")
 
 
-def _refuse_too_early(workspace: Workspace, reading: Reading, name: str, *, has_gap: bool) -> None:
-    """List the column's cells in the rows of ``too_early``, and make them unreadable."""
-    workspace.execute(
-        f"""
-        INSERT INTO unreadable
-        SELECT $source, $file, $sheet, "row", '{name}', '{cells.BEFORE_BIRTH}', '' FROM too_early ORDER BY "row"
-        """,
-        _place_of(reading),
-    )
-    if not has_gap:
-        workspace.execute(f"ALTER TABLE {reading.typed} ADD COLUMN {name}_gap VARCHAR")
-    workspace.execute(
-        f"UPDATE {reading.typed} SET {name} = NULL, {name}_gap = {UNREADABLE} "
-        'WHERE "row" IN (SELECT "row" FROM too_early)'
-    )
-
-
-def by_extract(readings: Sequence[Reading], attribute: str) -> str:
-    said = [getattr(reading.extract, attribute) for reading in readings]
-    texts = ["NULL" if text is None else literal(text) for text in said] or ["NULL"]
-    if len(set(texts)) == 1:
-        return f"{texts[0]}::VARCHAR"
-    return f"CASE extract {' '.join(f'WHEN {n} THEN {text}' for n, text in enumerate(texts))} END"
+def name_source(readings: Sequence[Reading]) -> str:
+    """Return SQL for the name of a row's source, by its number in column ``extract``."""
+    names = " ".join(f"WHEN {reading.number} THEN {literal(reading.extract.source)}" for reading in readings)
+    return f"CASE extract {names} END" if readings else "NULL::VARCHAR"
 
 
 def columns_of(workspace: Workspace, table: str) -> frozenset[str]:
@@ -356,8 +329,7 @@ def collapse(workspace: Workspace, reading: Reading) -> tuple[int, int]:
         _place_of(reading),
     )
     workspace.execute(f'DELETE FROM {table} USING dropped AS d WHERE {table}."row" = d."row"')
-    equal = number_of(workspace, "SELECT count(*) FROM dropped WHERE alike")
-    differing = number_of(workspace, "SELECT count(*) FROM dropped WHERE NOT alike")
-    workspace.execute("DROP TABLE repeated")
-    workspace.execute("DROP TABLE dropped")
+    counted = "SELECT count(*) FILTER (alike), count(*) FILTER (NOT alike) FROM dropped"
+    equal, differing = workspace.execute(counted).fetchall()[0]
+    drop_tables(workspace, "repeated", "dropped")
     return equal, differing
