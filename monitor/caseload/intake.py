@@ -31,11 +31,11 @@ from monitor.catalogue.columns import BY_NAME, COLUMNS
 from monitor.catalogue.headings import match_headings
 from monitor.errors import SourceError
 from monitor.sources import care_history
-from monitor.sources.care_history import CareHistory
+from monitor.sources.care_history import COLUMNS_SUPPLIED, CareHistory
 from monitor.sources.extract import Extract, SourceContext, say_nothing
 from monitor.sources.read import read_source
 from monitor.words import fold_name, write_count, write_people
-from monitor.workspace import Workspace, number_of, step, suit
+from monitor.workspace import Workspace, drop_tables, number_of, step, suit
 
 if TYPE_CHECKING:
     from monitor.config.settings import Config
@@ -69,11 +69,9 @@ class SourcesRead:
 
 
 @dataclass(frozen=True)
-class CaseloadRead:
-    """The sources read and typed: the extracts and care history they came from, and what they held."""
+class CaseloadRead(SourcesRead):
+    """The sources read and typed."""
 
-    extracts: tuple[Extract, ...]
-    care: CareHistory | None
     intake: Intake
 
 
@@ -179,9 +177,10 @@ def type_rows(
     joined = joining.join_readings(workspace, readings)
     supplied = frozenset().union(*(reading.supplied for reading in readings))
     if care:
-        _add_values(workspace, *care.beside)
-        supplied |= frozenset(care.beside[1])
-    _show_tonight(workspace, "typed", readings, supplied)
+        _add_care(workspace)
+        supplied |= frozenset(COLUMNS_SUPPLIED)
+    _show_tonight(workspace, readings, supplied)
+    prints = (f"{one.fingerprint} {one.role} {' '.join(sorted(one.prefer))}" for one in extracts)
     intake = Intake(
         people=number_of(workspace, "SELECT count(*) FROM typed"),
         rows=rows,
@@ -194,7 +193,7 @@ def type_rows(
         placeholder_advisers=number_of(workspace, "SELECT count(*) FROM unreadable WHERE reason = ?", PLACEHOLDER),
         supplied=supplied,
         notes=(),
-        fingerprint=hashlib.sha256("\n".join(map(_print_of, extracts)).encode()).hexdigest(),
+        fingerprint=hashlib.sha256("\n".join(prints).encode()).hexdigest(),
     )
     return replace(intake, notes=(*joined, *_note_sources(readings), *_note_counts(intake)))
 
@@ -210,9 +209,7 @@ def _type_reading(
     usable = type_usable_rows(workspace, reading)
     list_cells(workspace, reading)
     workspace.execute(f'DROP VIEW "{reading.extract.table}"')
-    workspace.execute(f'DROP TABLE "{reading.extract.table}_rows"')
-    for table in reading.tables.values():
-        workspace.execute(f'DROP TABLE "{table}"')
+    drop_tables(workspace, f"{reading.extract.table}_rows", *reading.tables.values())
     refuse_before_birth(workspace, reading)
     return usable, unusable
 
@@ -222,26 +219,22 @@ def _begin_reading(number: int, extract: Extract) -> Reading:
     return Reading(number, extract, dict(matched.positions), matched.extra)
 
 
-def _print_of(extract: Extract) -> str:
-    """What one extract says, and what is made of it."""
-    return f"{extract.fingerprint} {extract.role} {' '.join(sorted(extract.prefer))}"
-
-
-def _add_values(workspace: Workspace, table: str, names: Sequence[str]) -> None:
+def _add_care(workspace: Workspace) -> None:
+    """Add to ``typed`` the care history's columns."""
     present = columns_of(workspace, "typed")
-    for name in names:
-        if name not in present:
-            workspace.execute(f"ALTER TABLE typed ADD COLUMN {name} {BY_NAME[name].duckdb_type}")
-        known, gap = f"FROM {table} AS b WHERE b.person_id = typed.person_id", f"{name}_gap"
+    known = "FROM care_history AS b WHERE b.person_id = typed.person_id"
+    for name in COLUMNS_SUPPLIED:
+        gap = f"{name}_gap"
+        workspace.execute(f"ALTER TABLE typed ADD COLUMN IF NOT EXISTS {name} {BY_NAME[name].duckdb_type}")
         workspace.execute(f"UPDATE typed SET {name} = b.{name} {known}")
         if gap in present:
             workspace.execute(f"UPDATE typed SET {gap} = NULL {known}")
             workspace.execute(f"UPDATE typed SET {gap} = NULL WHERE {gap} = {NOT_SUPPLIED}")
 
 
-def _show_tonight(workspace: Workspace, stored: str, readings: Sequence[Reading], supplied: frozenset[str]) -> None:
-    """Make view ``tonight`` of every catalogue column over the table that holds only what varies."""
-    present = columns_of(workspace, stored)
+def _show_tonight(workspace: Workspace, readings: Sequence[Reading], supplied: frozenset[str]) -> None:
+    """Make view ``tonight`` of every catalogue column over ``typed``, which holds only what varies."""
+    present = columns_of(workspace, "typed")
     selected = ["person_id"]
     for column in COLUMNS:
         name = column.name
@@ -249,8 +242,7 @@ def _show_tonight(workspace: Workspace, stored: str, readings: Sequence[Reading]
         selected.append(name if name in present else f"NULL::{column.duckdb_type} AS {name}")
         selected.append(f"{name}_gap" if f"{name}_gap" in present else f"{gap}::VARCHAR AS {name}_gap")
     selected += ["died", f"{name_source(readings)} AS source"]
-    workspace.execute("DROP VIEW IF EXISTS tonight")
-    workspace.execute(f"CREATE VIEW tonight AS SELECT {', '.join(selected)} FROM {stored}")
+    workspace.execute(f"CREATE OR REPLACE VIEW tonight AS SELECT {', '.join(selected)} FROM typed")
 
 
 def _note_sources(readings: Sequence[Reading]) -> Iterator[str]:
@@ -283,7 +275,7 @@ def _note_counts(intake: Intake) -> Iterator[str]:
 def create_empty(workspace: Workspace) -> None:
     """Make ``tonight`` with nobody in it, for looking at the roster between nights."""
     workspace.execute("CREATE OR REPLACE TABLE typed (person_id VARCHAR, died BOOLEAN)")
-    _show_tonight(workspace, "typed", [], frozenset())
+    _show_tonight(workspace, [], frozenset())
 
 
 # The care history beside the caseload
@@ -302,15 +294,14 @@ def _compare_care(workspace: Workspace, care: CareHistory, intake: Intake) -> In
             f'source "{care.source}": ssd_person: nobody on the caseload is in it; load both from the same system, '
             "with the same ids"
         )
-    notes = [f"{care.source}: {note}" for note in _care_notes(workspace, people, known)]
+    notes = [f"{care.source}: {note}" for note in _note_care(workspace, people, known)]
     workspace.execute("INSERT INTO unreadable SELECT * FROM care_unreadable")
-    for table in ("care_person", "care_ageless", "care_unreadable"):
-        workspace.execute(f"DROP TABLE {table}")
+    drop_tables(workspace, "care_person", "care_ageless", "care_unreadable")
     both = hashlib.sha256(f"{intake.fingerprint} {care.fingerprint}".encode()).hexdigest()
     return replace(intake, notes=(*intake.notes, *notes), fingerprint=both)
 
 
-def _care_notes(workspace: Workspace, people: int, known: int) -> Iterator[str]:
+def _note_care(workspace: Workspace, people: int, known: int) -> Iterator[str]:
     if 2 * known < people:
         yield (
             f"only {known:,} of the {people:,} people on the caseload are in ssd_person; check that both were loaded "
@@ -320,7 +311,7 @@ def _care_notes(workspace: Workspace, people: int, known: int) -> Iterator[str]:
         "SELECT (SELECT count(*) FROM care_ageless), (SELECT count(*) FROM care_unreadable)"
     ).fetchall()[0]
     if unreadable:
-        rows = "1 row of its dates is" if unreadable == 1 else f"{unreadable:,} rows of its dates are"
+        rows = write_count(unreadable, "row of its dates is", "rows of its dates are")
         yield f"{rows} left out and listed in unreadable.csv"
     if ageless:
         yield f"{write_people(ageless)} with care episodes and no birth date: whether they are entitled cannot be told"

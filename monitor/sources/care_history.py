@@ -39,13 +39,8 @@ TABLES = by_name(
 THIRTEEN_WEEKS = 91
 """With these many days read, a date that cannot be read makes no difference; with fewer, nobody knows."""
 
-DOUBTFUL = (
-    "ssd_day(started) IS NULL OR (ssd_text(ceased) IS NOT NULL AND ssd_day(ceased) IS NULL) "
-    "OR coalesce(ssd_date(ceased) < ssd_day(started), false)"
-)
-
-NO_DATE = "not a date, so the episode is left out"
-ENDS_FIRST = "ends before it starts, so it is left out"
+NO_DATE = "ssd_day(started) IS NULL OR (ssd_text(ceased) IS NOT NULL AND ssd_day(ceased) IS NULL)"
+DOUBTFUL = f"{NO_DATE} OR coalesce(ssd_date(ceased) < ssd_day(started), false)"
 
 
 @dataclass(frozen=True)
@@ -54,11 +49,6 @@ class CareHistory:
 
     source: str
     fingerprint: str
-
-    @property
-    def beside(self) -> tuple[str, tuple[str, ...]]:
-        """Return the table and the columns that the caseload takes from it."""
-        return "care_history", COLUMNS_SUPPLIED
 
 
 def read(workspace: Workspace, source: "Source", context: SourceContext) -> CareHistory:
@@ -103,18 +93,15 @@ def _copy_files(workspace: Workspace, source: "Source") -> None:
     for name, table in TABLES.items():
         path = folder / f"{name}.csv"
         try:
-            columns = _copy_file(workspace, path, table)
+            _copy_file(workspace, path, table)
         except FileNotFoundError:
             _do_without(workspace, table, f"{path.name}: no such file in {folder}; export the table there")
-            continue
         except (OSError, UnicodeDecodeError) as fault:
             why = fault.strerror if isinstance(fault, OSError) else "not UTF-8 text"
             raise SourceError(f"{path.name}: cannot be read ({why}); export the table as CSV UTF-8") from None
-        table.complete(workspace, columns)
 
 
-def _copy_file(workspace: Workspace, path: Path, table: SsdTable) -> dict[str, str]:
-    """Make the workspace table of the file's rows; the columns that it has."""
+def _copy_file(workspace: Workspace, path: Path, table: SsdTable) -> None:
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, strict=True)
         headings = {heading.strip().casefold(): heading for heading in next(reader, [])}
@@ -122,7 +109,7 @@ def _copy_file(workspace: Workspace, path: Path, table: SsdTable) -> dict[str, s
         places = [list(headings.values()).index(heading) for heading in columns.values()]
         rows = _cells(path, reader, places, len(headings))
         load_rows(workspace, table.name, dict.fromkeys(columns, "VARCHAR"), rows)
-    return columns
+    table.complete(workspace, columns)
 
 
 def _cells(path: Path, reader: Iterator[list[str]], places: list[int], width: int) -> Iterator[tuple[str, ...]]:
@@ -162,14 +149,14 @@ def _set_unreadable_aside(workspace: Workspace, source: "Source") -> None:
         workspace.execute(
             f"""
             INSERT INTO care_unreadable
-            SELECT $source, $file, NULL, rowid + {first}, '', CASE
-                WHEN ssd_day(started) IS NULL OR (ssd_text(ceased) IS NOT NULL AND ssd_day(ceased) IS NULL)
-                THEN $no_date ELSE $ends_first END, ''
+            SELECT $source, $file, NULL, rowid + {first}, '', CASE WHEN {NO_DATE}
+                THEN 'not a date, so the episode is left out'
+                ELSE 'ends before it starts, so it is left out' END, ''
             FROM "{table}"
             WHERE ssd_id(person) IS NOT NULL AND ({DOUBTFUL})
             ORDER BY rowid
             """,
-            {"source": source.name, "file": table + ending, "no_date": NO_DATE, "ends_first": ENDS_FIRST},
+            {"source": source.name, "file": table + ending},
         )
 
 
