@@ -5,12 +5,12 @@ in the workspace: the same for PostgreSQL, SQLite and SQL Server.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from monitor.catalogue.codes import read_code, read_yes_no, says_died
 from monitor.catalogue.phrases import UNREADABLE, fold_phrase
@@ -50,7 +50,7 @@ DATES = ("contact", "plan", "born", "expected", "died", "started", "ended", "cea
 
 STEPS = (
     "person", "contact", "plan", "eligibility", "listed", "professional", "department", "adviser", "uasc", "disability",
-    "address", "team",
+    "address", "team", "caseload",
 )  # fmt: skip
 """The queries in ``queries/``, each making the table of its name that later ones read."""
 
@@ -82,14 +82,13 @@ def load(workspace: Workspace, table: str, source: "Source", context: SourceCont
         with open_database(source, context) as database:
             held = _copy(workspace, source, database)
         _check_dates(workspace, source, held)
-        profile = PROFILES[source.kind]
-        facts = _set_facts(workspace, source, profile, held, context.as_at)
+        confirmed_by = _set_variables(workspace, source, held, context.as_at)
         for step in STEPS:
-            workspace.execute(f"CREATE OR REPLACE TEMP TABLE ssd_{step}_step AS {_query(step)}")
-        workspace.execute(f"CREATE OR REPLACE TEMP TABLE ssd_caseload_step AS {_query('caseload')}")
+            query = resources.files("monitor.sources").joinpath("queries", f"{step}.sql").read_text(encoding="utf-8")
+            workspace.execute(f"CREATE OR REPLACE TEMP TABLE ssd_{step}_step AS {query}")
         _check_people(workspace, source)
-        headings, left_out = _choose_columns(workspace, profile, held, facts)
-        columns = ("contact" if name == profile.contact else name for name in headings)
+        headings, left_out = _choose_columns(workspace, source, held, confirmed_by)
+        columns = ("contact" if name == PROFILES[source.kind].contact else name for name in headings)
         selected = ", ".join(f"{column} AS c{n}" for n, column in enumerate(columns))
         workspace.execute(
             f'CREATE OR REPLACE TABLE "{table}_read" AS SELECT {selected} FROM ssd_caseload_step '
@@ -107,14 +106,9 @@ def _tidied(workspace: Workspace) -> Iterator[None]:
     try:
         yield
     finally:
-        for name in (*TABLES, "ssd_people", "ssd_meaning", "ssd_disability_meaning"):
+        steps = (f"ssd_{step}_step" for step in STEPS)
+        for name in (*TABLES, "ssd_people", "ssd_meaning", "ssd_disability_meaning", *steps):
             workspace.execute(f'DROP TABLE IF EXISTS "{name}"')
-        for step in (*STEPS, "caseload"):
-            workspace.execute(f"DROP TABLE IF EXISTS ssd_{step}_step")
-
-
-def _query(step: str) -> str:
-    return resources.files("monitor.sources").joinpath("queries", f"{step}.sql").read_text(encoding="utf-8")
 
 
 # Reading the tables
@@ -204,52 +198,35 @@ def _check_dates(workspace: Workspace, source: "Source", held: Held) -> None:
 # What the texts mean
 
 
-@dataclass(frozen=True)
-class SsdFacts:
-    """What was found out before the steps: how an adviser is confirmed, and texts that mean no code."""
-
-    confirmed_by: str
-    has_adviser_roles: bool
-    is_old_release: bool
-    has_areas: bool
+Confirmed = Literal["role", "name", "worker", "nothing"]
 
 
-def _set_facts(workspace: Workspace, source: "Source", profile: SystemProfile, held: Held, as_at: date) -> SsdFacts:
+def _set_variables(workspace: Workspace, source: "Source", held: Held, as_at: date) -> Confirmed:
+    """Set what the queries ask for, and make tables of what texts mean; what an adviser is confirmed by."""
+    profile = PROFILES[source.kind]
     roles = [role for role in _texts(workspace, "ssd_involvements", "role") if _is_advisers(role, source.adviser_roles)]
-    if roles or profile.named:
-        confirmed_by = "role"
-    elif held.rows.get("ssd_involvements") and not held.is_old_release:
-        confirmed_by = "worker"
-    else:
-        confirmed_by = "nothing"
-    areas = sorted({re.sub(r"[^A-Z0-9]", "", area.upper()) for area in source.area_postcodes})
-    died = [text for text in _texts(workspace, "ssd_care_leavers", "in_touch") if _says_died(text)]
-    for name, value in (
-        ("as_at", as_at),
-        ("confirmed_by", confirmed_by),
-        ("adviser_roles", roles),
-        ("died", died),
-        ("area_postcodes", areas),
-        ("plan_needs_contact", profile.plan_needs_contact),
-        ("adviser_is_named", profile.named),
-        ("team_is_named", profile.named),
+    by_worker = held.rows.get("ssd_involvements") and not held.is_old_release
+    confirmed_by: Confirmed = "role" if roles else "name" if profile.named else "worker" if by_worker else "nothing"
+    for name, kind, value in (
+        ("as_at", "DATE", as_at),
+        ("confirmed_by", "VARCHAR", "role" if profile.named else confirmed_by),
+        ("adviser_roles", "VARCHAR[]", roles),
+        ("died", "VARCHAR[]", [text for text in _texts(workspace, LEAVERS, "in_touch") if _says_died(text)]),
+        ("area_postcodes", "VARCHAR[]", [re.sub(r"[^A-Z0-9]", "", area.upper()) for area in source.area_postcodes]),
+        ("plan_needs_contact", "BOOLEAN", profile.plan_needs_contact),
+        ("is_named", "BOOLEAN", profile.named),
     ):
-        kind = {date: "DATE", str: "VARCHAR", bool: "BOOLEAN"}.get(type(value), "VARCHAR[]")
         workspace.execute(f"SET VARIABLE ssd_{name} = $1::{kind}", [value])
-    meanings = {"text": "VARCHAR", "category": "VARCHAR"}
-    load_rows(workspace, "ssd_meaning", meanings, _read(workspace, "ssd_care_leavers", "eligibility", _category))
-    meanings = {"text": "VARCHAR", "disabled": "BOOLEAN"}
-    load_rows(workspace, "ssd_disability_meaning", meanings, _read(workspace, "ssd_disability", "code", _disabled))
-    return SsdFacts(confirmed_by, bool(roles), held.is_old_release, bool(areas))
+    categories = [(text, _category(text)) for text in _texts(workspace, LEAVERS, "eligibility")]
+    load_rows(workspace, "ssd_meaning", {"text": "VARCHAR", "category": "VARCHAR"}, categories)
+    disabled = [(text, _disabled(text)) for text in _texts(workspace, "ssd_disability", "code")]
+    load_rows(workspace, "ssd_disability_meaning", {"text": "VARCHAR", "disabled": "BOOLEAN"}, disabled)
+    return confirmed_by
 
 
 def _texts(workspace: Workspace, table: str, column: str) -> list[str]:
     query = f'SELECT DISTINCT ssd_text({column}) FROM "{table}" WHERE ssd_text({column}) IS NOT NULL ORDER BY 1'
     return [row[0] for row in workspace.execute(query).fetchall()]
-
-
-def _read(workspace: Workspace, table: str, column: str, meaning: Callable[[str], object]) -> list[tuple[str, object]]:
-    return [(text, meaning(text)) for text in _texts(workspace, table, column)]
 
 
 def _category(text: str) -> str | None:
@@ -284,9 +261,10 @@ def _is_advisers(role: str, named: tuple[str, ...]) -> bool:
 
 
 def _choose_columns(
-    workspace: Workspace, profile: SystemProfile, held: Held, facts: SsdFacts
+    workspace: Workspace, source: "Source", held: Held, confirmed_by: Confirmed
 ) -> tuple[tuple[str, ...], list[str]]:
     """The catalogue's columns that this release supplies; a line for each that it should and does not."""
+    profile = PROFILES[source.kind]
     leavers = {
         "eligibility": "eligibility", "in_touch": "in_touch", profile.contact: "contact",
         "accommodation": "accommodation",
@@ -295,7 +273,7 @@ def _choose_columns(
     }  # fmt: skip
     supplied = [name for name, column in leavers.items() if held.has(LEAVERS, column)]
     notes = []
-    if facts.confirmed_by == "nothing" and facts.is_old_release and "personal_adviser" in supplied:
+    if confirmed_by == "nothing" and held.is_old_release and "personal_adviser" in supplied:
         supplied.remove("personal_adviser")
         notes.append(
             "personal_adviser is left out: this release names the highest worker number ever involved, and no "
@@ -303,10 +281,11 @@ def _choose_columns(
         )
     left_out = _find_unfilled(workspace, supplied, profile)
     supplied = [name for name in supplied if name not in left_out]
-    return ("person_id", "date_of_birth", *supplied, *_beside_leavers(held, facts)), [*notes, *left_out.values()]
+    beside = _beside_leavers(source, held, confirmed_by)
+    return ("person_id", "date_of_birth", *supplied, *beside), [*notes, *left_out.values()]
 
 
-def _beside_leavers(held: Held, facts: SsdFacts) -> list[str]:
+def _beside_leavers(source: "Source", held: Held, confirmed_by: Confirmed) -> list[str]:
     """The catalogue's columns that other tables than the care leavers' supply."""
     supplied = [
         name
@@ -319,12 +298,11 @@ def _beside_leavers(held: Held, facts: SsdFacts) -> list[str]:
         )
         if held.has(table, column) and held.rows.get(table)
     ]
-    if facts.confirmed_by != "nothing" and held.rows.get("ssd_involvements"):
-        if facts.has_adviser_roles:
-            supplied += ["pa_start_date", "pa_changes_12_months"]
-        elif facts.confirmed_by == "worker":
-            supplied.append("pa_start_date")
-    if facts.has_areas and held.has("ssd_address", "postcode"):
+    if held.rows.get("ssd_involvements"):
+        supplied += {"role": ["pa_start_date", "pa_changes_12_months"], "worker": ["pa_start_date"]}.get(
+            confirmed_by, []
+        )
+    if source.area_postcodes and held.has("ssd_address", "postcode"):
         supplied.append("out_of_area")
     return supplied
 
@@ -378,7 +356,7 @@ NOTED: tuple[tuple[str, str, str | None], ...] = (
         "personal_adviser",
     ),
     (
-        "personal_adviser IS NOT NULL AND NOT has_open_adviser AND NOT getvariable('ssd_adviser_is_named')",
+        "personal_adviser IS NOT NULL AND NOT has_open_adviser AND NOT getvariable('ssd_is_named')",
         "with an adviser no open involvement confirms: taken as listed",
         "personal_adviser",
     ),

@@ -28,14 +28,14 @@ SELECT
     CASE getvariable('ssd_confirmed_by')
         WHEN 'nothing' THEN coalesce(professional.name, listed.adviser)
         ELSE CASE
-            WHEN adviser.is_open AND getvariable('ssd_adviser_is_named') AND listed.adviser IS NOT NULL THEN listed.adviser
+            WHEN adviser.is_open AND getvariable('ssd_is_named') AND listed.adviser IS NOT NULL THEN listed.adviser
             WHEN adviser.is_open THEN coalesce(present.name, adviser.professional)
-            WHEN adviser.person_id IS NULL AND getvariable('ssd_adviser_is_named') THEN listed.adviser
+            WHEN adviser.person_id IS NULL AND getvariable('ssd_is_named') THEN listed.adviser
         END
     END AS personal_adviser,
     listed.adviser AS listed_adviser,
     coalesce(adviser.is_open, false) AS has_open_adviser,
-    coalesce(adviser.is_open, false) AND present.name IS NULL AND NOT getvariable('ssd_adviser_is_named')
+    coalesce(adviser.is_open, false) AND present.name IS NULL AND NOT getvariable('ssd_is_named')
         AS adviser_has_no_name,
     adviser.since::VARCHAR AS pa_start_date,
     coalesce(adviser.changes, 0)::VARCHAR AS pa_changes_12_months,

@@ -1,8 +1,8 @@
 -- Who is responsible: the adviser's own team first, because after 18 the social worker's is blank or an old one.
 SELECT
     people.person_id,
-    coalesce(by_adviser.name, CASE WHEN NOT getvariable('ssd_team_is_named') THEN adviser.team END) AS adviser_team,
-    coalesce(adviser_at.department, CASE WHEN NOT getvariable('ssd_team_is_named') THEN worker_at.department END)
+    coalesce(by_adviser.name, CASE WHEN NOT getvariable('ssd_is_named') THEN adviser.team END) AS adviser_team,
+    coalesce(adviser_at.department, CASE WHEN NOT getvariable('ssd_is_named') THEN worker_at.department END)
         AS department,
     coalesce(by_worker.name, listed.team) AS worker_team,
     adviser.team AS raw_team
