@@ -37,11 +37,12 @@ def read_merged(path: Path | None) -> dict[str, str]:
             problems.append(f"{place}: line {number}: {problem}")
         else:
             merged[row[0]] = row[1]
-    if any(_leads_back(old, merged) for old in merged):
+    last = {old: new for old in merged if (new := _follow(old, merged))}
+    if len(last) < len(merged):
         problems.append(f"{place}: some ids lead back to themselves; leave out the wrong line")
     if problems:
         raise Problems(problems)
-    return {old: _last(old, merged) for old in merged}
+    return last
 
 
 def _read_lines(path: Path, place: str) -> list[list[str]]:
@@ -66,18 +67,13 @@ def _find_problem(row: list[str], merged: dict[str, str]) -> str | None:
     return None
 
 
-def _leads_back(old: str, merged: dict[str, str]) -> bool:
-    seen, new = {old}, merged[old]
-    while new in merged and new not in seen:
-        seen.add(new)
-        new = merged[new]
-    return new in seen
-
-
-def _last(old: str, merged: dict[str, str]) -> str:
-    while old in merged:
+def _follow(old: str, merged: dict[str, str]) -> str | None:
+    """The id that stands for the old one in the end; None where the ids lead back to themselves."""
+    seen = set()
+    while old in merged and old not in seen:
+        seen.add(old)
         old = merged[old]
-    return old
+    return None if old in seen else old
 
 
 @step(makes=("merged",))

@@ -7,7 +7,7 @@ from monitor.caseload import joining, unlisted
 from monitor.caseload.intake import Intake
 from monitor.caseload.last_values import spread_last_values
 from monitor.caseload.rows import NOT_SUPPLIED, columns_of
-from monitor.catalogue.columns import BY_NAME, COLUMNS
+from monitor.catalogue.columns import COLUMNS
 from monitor.catalogue.derived import derived_sql
 from monitor.workspace import Workspace, number_of, step
 
@@ -38,9 +38,8 @@ def join_roster(
         joining.spell_teams(workspace, "absent", "allocated_team", team_names or {})
     kept, generated = _choose_columns(workspace, supplied, absent=absent)
     generated["as_at"] = f"DATE '{as_at}'"
-    declared = [f"{name} {kind}" for name, kind in kept.items()] + [
-        f"{name} {_kind_of(name)} GENERATED ALWAYS AS ({value}) VIRTUAL" for name, value in generated.items()
-    ]
+    declared = [f"{name} {kind}" for name, kind in kept.items()]
+    declared += [f"{name} GENERATED ALWAYS AS ({value}) VIRTUAL" for name, value in generated.items()]
     workspace.execute("DROP TABLE IF EXISTS caseload")
     workspace.execute(f"CREATE TABLE caseload ({', '.join(declared)})")
     _fill(workspace, kept, as_at, absent=absent)
@@ -57,16 +56,17 @@ def _choose_columns(
     workspace: Workspace, supplied: frozenset[str], *, absent: bool
 ) -> tuple[dict[str, str], dict[str, str]]:
     """The columns that vary, with their types, and those that are the same for everyone, with their values."""
-    tonight = columns_of(workspace, "typed")
+    said = _find_varying(workspace, supplied) if absent else frozenset()
+    said |= {name for name in columns_of(workspace, "typed") if name.endswith("_gap")}
     kept = {"person_id": "VARCHAR"}
     generated: dict[str, str] = {}
     for column in COLUMNS:
         name, gap = column.name, f"{column.name}_gap"
-        if name in supplied or (absent and _says_anything(workspace, name)):
+        if name in supplied or name in said:
             kept[name] = column.duckdb_type
         else:
             generated[name] = f"NULL::{column.duckdb_type}"
-        if gap in tonight or (absent and _gap_differs(workspace, gap, name in supplied)):
+        if gap in said:
             kept[gap] = "VARCHAR"
         else:
             generated[gap] = "NULL::VARCHAR" if name in supplied else NOT_SUPPLIED
@@ -111,12 +111,6 @@ def _fill(workspace: Workspace, kept: Iterable[str], as_at: date, *, absent: boo
     )
 
 
-def _kind_of(name: str) -> str:
-    if name.endswith("_gap"):
-        return "VARCHAR"
-    return "DATE" if name == "as_at" else BY_NAME[name].duckdb_type
-
-
 def _read_absent(workspace: Workspace, *, even_nobody: bool) -> bool:
     """Make ``absent`` of the roster's people who are not in ``tonight``, if there is anyone; whether it was made."""
     workspace.execute(
@@ -133,10 +127,11 @@ def _read_absent(workspace: Workspace, *, even_nobody: bool) -> bool:
     return somebody
 
 
-def _says_anything(workspace: Workspace, name: str) -> bool:
-    return number_of(workspace, f"SELECT count({name}) FROM absent") > 0
-
-
-def _gap_differs(workspace: Workspace, gap: str, supplied: bool) -> bool:
-    expected = "NULL" if supplied else NOT_SUPPLIED
-    return number_of(workspace, f"SELECT count(*) FROM absent WHERE {gap} IS DISTINCT FROM {expected}") > 0
+def _find_varying(workspace: Workspace, supplied: frozenset[str]) -> frozenset[str]:
+    """The columns in which ``absent`` has a value, or a gap that is not everyone's."""
+    tests = {column.name: f"count({column.name})" for column in COLUMNS}
+    for name in tuple(tests):
+        usual = "NULL" if name in supplied else NOT_SUPPLIED
+        tests[f"{name}_gap"] = f"count(*) FILTER ({name}_gap IS DISTINCT FROM {usual})"
+    counts = workspace.execute(f"SELECT {', '.join(tests.values())} FROM absent").fetchall()[0]
+    return frozenset(name for name, count in zip(tests, counts, strict=True) if count)

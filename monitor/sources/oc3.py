@@ -14,8 +14,9 @@ from monitor.catalogue.columns import BY_NAME
 from monitor.catalogue.headings import OC3, match_headings
 from monitor.errors import SourceError
 from monitor.sources import delimited
+from monitor.sources.extract import show_rows
 from monitor.words import write_people
-from monitor.workspace import Workspace, fetch
+from monitor.workspace import Workspace, drop_tables
 
 IN_TOUCH_DATE = "last_recorded_in_touch_date"
 
@@ -49,8 +50,17 @@ def load(
     headings = delimited.load(workspace, table, path, OC3)
     year = return_year or (as_at.year if as_at >= dt.date(as_at.year, 3, 31) else as_at.year - 1)
     end = min(dt.date(year, 3, 31), as_at)
-    _read(workspace, table, headings, as_at)
-    _add_birthdays(workspace, table, len(headings), end)
+    _read(workspace, table, headings, as_at, end)
+    # The last birthday up to the return's end of everyone recorded in touch, as the column after the file's own.
+    workspace.execute(
+        f"""
+        CREATE OR REPLACE TABLE "{table}_rows" AS
+        SELECT r.*, CASE WHEN in_touch = 'YES' AND turned > 0 THEN birthday(date_of_birth, turned)::VARCHAR END
+            AS c{len(headings)}
+        FROM "{table}" AS r LEFT JOIN oc3 USING ("row") ORDER BY "row"
+        """
+    )
+    show_rows(workspace, table)
     notes = list(_notes(workspace, year))
     if return_year is None:
         notes.insert(
@@ -60,8 +70,9 @@ def load(
     return (*headings, IN_TOUCH_DATE), tuple(notes)
 
 
-def _read(workspace: Workspace, table: str, headings: tuple[str, ...], as_at: dt.date) -> None:
-    """Make ``oc3``: what each row's cells mean, by its row number."""
+def _read(workspace: Workspace, table: str, headings: tuple[str, ...], as_at: dt.date, end: dt.date) -> None:
+    """Make ``oc3``: what each row's cells mean, by its row number, and the age ``turned`` by ``end``."""
+    derived.create_macros(workspace)
     positions = match_headings(headings).positions
     names = ("date_of_birth", "in_touch", "activity", "accommodation")
     for name in names:
@@ -70,38 +81,15 @@ def _read(workspace: Workspace, table: str, headings: tuple[str, ...], as_at: dt
     values = ", ".join(f"{name}.value AS {name}" for name in names)
     joins = " ".join(f"LEFT JOIN oc3_{name} AS {name} ON {name}.text = r.c{positions[name]}" for name in names)
     workspace.execute(
-        f'CREATE OR REPLACE TEMP TABLE oc3 AS SELECT "row", {values}, accommodation.suitable '
-        f'FROM "{table}" AS r {joins}'
-    )
-    for name in names:
-        workspace.execute(f"DROP TABLE oc3_{name}")
-
-
-def _add_birthdays(workspace: Workspace, table: str, position: int, end: dt.date) -> None:
-    """Add the last birthday up to ``end`` of everyone recorded in touch, as the column after the file's own."""
-    derived.create_macros(workspace)
-    workspace.execute("ALTER TABLE oc3 ADD COLUMN birthday DATE")
-    workspace.execute("ALTER TABLE oc3 ADD COLUMN turned INTEGER")
-    workspace.execute(
-        """
-        UPDATE oc3 SET turned = year($end) - year(date_of_birth)
-            - CASE WHEN birthday(date_of_birth, year($end) - year(date_of_birth)) > $end THEN 1 ELSE 0 END
-        WHERE date_of_birth <= $end
+        f"""
+        CREATE OR REPLACE TEMP TABLE oc3 AS
+        SELECT *, CASE WHEN date_of_birth <= $end THEN year($end) - year(date_of_birth)
+            - (birthday(date_of_birth, year($end) - year(date_of_birth)) > $end)::INTEGER END AS turned
+        FROM (SELECT "row", {values}, accommodation.suitable FROM "{table}" AS r {joins})
         """,
         {"end": end},
     )
-    workspace.execute("UPDATE oc3 SET birthday = birthday(date_of_birth, turned) WHERE turned > 0")
-    workspace.execute(
-        f"""
-        CREATE OR REPLACE TABLE "{table}_dated" AS
-        SELECT r.*, CASE WHEN in_touch = 'YES' THEN birthday::VARCHAR END AS c{position}
-        FROM "{table}" AS r LEFT JOIN oc3 USING ("row") ORDER BY "row"
-        """
-    )
-    workspace.execute(f'DROP VIEW "{table}"')
-    workspace.execute(f'DROP TABLE "{table}_rows"')
-    workspace.execute(f'ALTER TABLE "{table}_dated" RENAME TO "{table}_rows"')
-    workspace.execute(f'CREATE VIEW "{table}" AS SELECT * FROM "{table}_rows"')
+    drop_tables(workspace, *(f"oc3_{name}" for name in names))
 
 
 def _notes(workspace: Workspace, year: int) -> Iterator[str]:
@@ -109,8 +97,8 @@ def _notes(workspace: Workspace, year: int) -> Iterator[str]:
         "an OC3 return holds no eligibility: rules that ask for it cannot assess anyone whom no other source, "
         "and no earlier night, knows to be entitled"
     )
-    counted = ", ".join(f"count(*) FILTER ({test}) AS n{place}" for place, (test, _) in enumerate(CHECKS))
-    found = fetch(workspace, f"SELECT {counted} FROM (SELECT *, {year} AS year FROM oc3)")[0]
-    for place, (_, words) in enumerate(CHECKS):
-        if number := found[f"n{place}"]:
+    counted = ", ".join(f"count(*) FILTER ({test})" for test, _ in CHECKS)
+    counts = workspace.execute(f"SELECT {counted} FROM (SELECT *, {year} AS year FROM oc3)").fetchall()[0]
+    for number, (_, words) in zip(counts, CHECKS, strict=True):
+        if number:
             yield f"{write_people(number)} {words}"
