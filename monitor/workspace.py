@@ -109,12 +109,8 @@ def open_workspace() -> Workspace:
     """A new in-memory database that fetches no extension from anywhere."""
     import duckdb
 
-    workspace = Workspace(
-        duckdb.connect(
-            ":memory:",
-            config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"},
-        )
-    )
+    opened = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
+    workspace = Workspace(opened)
     # It would be drawn in the middle of what commands print.
     workspace.execute("SET enable_progress_bar = false")
     return workspace
@@ -122,8 +118,7 @@ def open_workspace() -> Workspace:
 
 def suit(workspace: Workspace, tables: Iterable[str]) -> None:
     """Use one thread where what was read is little; call it before ``lock_down``."""
-    counts = (workspace.execute(f'SELECT count(*) FROM "{table}"').fetchone() or (0,) for table in tables)
-    if sum(count for (count,) in counts) <= FEW_ROWS:
+    if sum(number_of(workspace, f'SELECT count(*) FROM "{table}"') for table in tables) <= FEW_ROWS:
         workspace.execute("SET threads = 1")
 
 
@@ -169,9 +164,8 @@ def append_columns(
     where: str = "true",
 ) -> None:
     """Add rows to ``table``, given as one list per column; only those for which ``where`` is true."""
-    unnested = ", ".join(
-        f'unnest(${n}::{kind}[]) AS "{name}"' for n, (name, kind) in enumerate(columns.items(), start=1)
-    )
+    named = enumerate(columns.items(), start=1)
+    unnested = ", ".join(f'unnest(${n}::{kind}[]) AS "{name}"' for n, (name, kind) in named)
     workspace.execute(f'INSERT INTO "{table}" SELECT * FROM (SELECT {unnested}) WHERE {where}', list(values))
 
 

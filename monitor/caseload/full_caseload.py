@@ -44,11 +44,9 @@ def join_roster(
     workspace.execute(f"CREATE TABLE caseload ({', '.join(declared)})")
     _fill(workspace, kept, as_at, absent=absent)
     # One copy is enough: from here ``tonight`` is what the caseload holds of those present.
-    workspace.execute("DROP VIEW tonight")
     workspace.execute("DROP TABLE typed")
-    workspace.execute(
-        f"CREATE VIEW tonight AS SELECT person_id, {RECORDED}, said_died AS died, source FROM caseload WHERE present"
-    )
+    selected = f"SELECT person_id, {RECORDED}, said_died AS died, source FROM caseload WHERE present"
+    workspace.execute(f"CREATE OR REPLACE VIEW tonight AS {selected}")
     workspace.execute("DROP TABLE IF EXISTS absent")
 
 

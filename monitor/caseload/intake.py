@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import TYPE_CHECKING
 
 from monitor.caseload import joining
 from monitor.caseload.rows import (
@@ -29,6 +28,7 @@ from monitor.caseload.rows import (
 from monitor.catalogue import cells
 from monitor.catalogue.columns import BY_NAME, COLUMNS
 from monitor.catalogue.headings import match_headings
+from monitor.config.settings import Config
 from monitor.errors import SourceError
 from monitor.sources import care_history
 from monitor.sources.care_history import COLUMNS_SUPPLIED, CareHistory
@@ -36,9 +36,6 @@ from monitor.sources.extract import Extract, SourceContext, say_nothing
 from monitor.sources.read import read_source
 from monitor.words import fold_name, write_count, write_people
 from monitor.workspace import Workspace, drop_tables, number_of, step, suit
-
-if TYPE_CHECKING:
-    from monitor.config.settings import Config
 
 NOTED_HEADINGS = 20
 IN_UNREADABLE = "listed in unreadable.csv"
@@ -93,7 +90,7 @@ class CouncilNames:
 @step(makes=("typed", "tonight", "unreadable"))
 def read_caseload(
     workspace: Workspace,
-    config: "Config",
+    config: Config,
     as_at: date,
     environ: Mapping[str, str],
     say: Callable[[str], None] = say_nothing,
@@ -115,7 +112,7 @@ def read_caseload(
 
 def read_sources(
     workspace: Workspace,
-    config: "Config",
+    config: Config,
     as_at: date,
     environ: Mapping[str, str],
     say: Callable[[str], None] = say_nothing,

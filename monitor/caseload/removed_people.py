@@ -7,17 +7,14 @@ import datetime as dt
 import hashlib
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from monitor.store import events
 from monitor.store.events import Event
 from monitor.store.tables import RemovedPerson, table_of
 from monitor.workspace import Workspace, load_rows
-
-if TYPE_CHECKING:
-    from sqlalchemy import Row
 
 TOLD_DAYS = 7
 """How long the analyst is told that somebody is back, so that one missed mail is not the end of it."""
@@ -43,7 +40,7 @@ def _mark(salt: str, person_id: str) -> str:
     return hashlib.sha256(f"{salt}{person_id}".encode()).hexdigest()
 
 
-def find(store: Connection, person_id: str) -> list["Row[Any]"]:
+def find(store: Connection, person_id: str) -> list[Row[Any]]:
     """Return every earlier removal of this very person, oldest first."""
     table = table_of(RemovedPerson)
     rows = store.execute(select(table).order_by(table.c.removal_id))

@@ -198,10 +198,8 @@ def _before(workspace: Workspace, store: Connection, run_id: int) -> list[tuple[
     unread = [person_id for person_id, row, missing in rows if row is not None and missing]
     stored = dict(fetch_last_values(store, unread))
     return [
-        (person_id, run_id, _with_values(row, stored[person_id]) if person_id in stored else row)
+        (person_id, run_id, json.dumps(json.loads(row) | {"last_values": stored[person_id]}))
+        if person_id in stored
+        else (person_id, run_id, row)
         for person_id, row, _ in rows
     ]
-
-
-def _with_values(row: str, last_values: str) -> str:
-    return json.dumps({**json.loads(row), "last_values": last_values})

@@ -8,6 +8,7 @@ import errno
 import hashlib
 from pathlib import Path
 
+from monitor.caseload.rows import NOT_SUPPLIED
 from monitor.catalogue.columns import COLUMNS
 from monitor.errors import MonitorError
 from monitor.files import make_private_folder, written_whole
@@ -42,12 +43,10 @@ def read(workspace: Workspace, path: Path) -> None:
     Call it before ``workspace.lock_down``.
     """
     workspace.execute("CREATE OR REPLACE TABLE caseload AS SELECT * FROM read_parquet(?)", [str(path)])
-    kept = {row[0] for row in workspace.execute("DESCRIBE caseload").fetchall()}
+    add = "ALTER TABLE caseload ADD COLUMN IF NOT EXISTS"
     for column in COLUMNS:
-        if column.name not in kept:
-            workspace.execute(f'ALTER TABLE caseload ADD COLUMN "{column.name}" {column.duckdb_type}')
-        if f"{column.name}_gap" not in kept:
-            workspace.execute(f"ALTER TABLE caseload ADD COLUMN \"{column.name}_gap\" VARCHAR DEFAULT 'not supplied'")
+        workspace.execute(f"{add} {column.name} {column.duckdb_type}")
+        workspace.execute(f"{add} {column.name}_gap VARCHAR DEFAULT {NOT_SUPPLIED}")
 
 
 def newest(folder: Path) -> Path | None:

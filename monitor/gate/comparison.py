@@ -8,7 +8,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection, select
 
@@ -19,12 +19,10 @@ from monitor.caseload.roster import fetch_last_values
 from monitor.catalogue.columns import COLUMNS
 from monitor.gate.source_fitness import EXTRACTED_ON, SUPPLIED_BY, find_supplies
 from monitor.gate.verdict import DECLARED, Comparison, Dated, Movement, TakenColumn, TeamThen
+from monitor.sources.extract import Extract
 from monitor.store.bulk import insert_rows
 from monitor.store.tables import Profile, table_of
 from monitor.workspace import Workspace, drop_tables, load_rows, number_of, step
-
-if TYPE_CHECKING:
-    from monitor.sources.extract import Extract
 
 SAMPLE = 2_000
 """How many people's own last values are compared: a share is then known to about two in a hundred."""
@@ -217,10 +215,9 @@ def put_back(workspace: Workspace, store: Connection, columns: Sequence[str]) ->
         SELECT now.* REPLACE ({replaced}) FROM tonight AS now LEFT JOIN last_known AS was USING (person_id)
     """)
     drop_tables(workspace, *RECALLED)
-    workspace.execute("DROP VIEW tonight")
-    workspace.execute("DROP TABLE typed")
+    drop_tables(workspace, "typed")
     workspace.execute("ALTER TABLE believed RENAME TO typed")
-    workspace.execute("CREATE VIEW tonight AS SELECT * FROM typed")
+    workspace.execute("CREATE OR REPLACE VIEW tonight AS SELECT * FROM typed")
 
 
 # How old the sources are
@@ -228,7 +225,7 @@ def put_back(workspace: Workspace, store: Connection, columns: Sequence[str]) ->
 
 def _dated(
     workspace: Workspace,
-    extracts: Sequence["Extract"],
+    extracts: Sequence[Extract],
     past: Mapping[str, Mapping[str, Sequence[float]]],
     supplied: frozenset[str],
     as_at: dt.date,

@@ -15,11 +15,11 @@ from sqlglot import exp
 
 from monitor.catalogue.derived import WORKED_OUT_FROM
 from monitor.catalogue.headings import PERSON_ID, match_headings
+from monitor.sources.extract import Extract
 
 if TYPE_CHECKING:
     from monitor.rulebook.evaluation import Evaluation
     from monitor.rulebook.rule_file import Rule
-    from monitor.sources.extract import Extract
 
 Verdict = Literal["sound", "sound with a caveat", "cannot fire", "not supplied"]
 VERDICTS: tuple[Verdict, ...] = ("sound", "sound with a caveat", "cannot fire", "not supplied")
@@ -56,7 +56,7 @@ class Fitness:
         return {"rule": self.rule, "source": self.source, "verdict": self.verdict, "why": list(self.why)}
 
 
-def find_supplies(extracts: Iterable["Extract"], supplied: frozenset[str]) -> tuple[Supply, ...]:
+def find_supplies(extracts: Iterable[Extract], supplied: frozenset[str]) -> tuple[Supply, ...]:
     """Return what each extract brings; a column split from another (the accommodation's digit) comes with that one."""
     found = []
     for extract in extracts:
@@ -79,7 +79,7 @@ def judge_each(rules: Sequence["Rule"], supplies: Sequence[Supply]) -> tuple[Fit
 
 
 def annotate(
-    evaluated: "Evaluation", rules: Iterable["Rule"], extracts: Iterable["Extract"], supplied: frozenset[str]
+    evaluated: "Evaluation", rules: Iterable["Rule"], extracts: Iterable[Extract], supplied: frozenset[str]
 ) -> "Evaluation":
     """Return the night's answers with what cannot fire, and the caveats that go with the rest."""
     fitness = judge(rules, find_supplies(extracts, supplied))

@@ -9,13 +9,10 @@ that is resolved while it waits is never told to a lead. Flags that carry an ear
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from monitor.config.settings import Quarantine
 from monitor.workdays import working_days_between
 from monitor.workspace import Workspace, load_rows, step
-
-if TYPE_CHECKING:
-    from monitor.config.settings import Quarantine
 
 FEWEST_NIGHTS = 3
 """How many nights a rule must have been asked before its own history says what is usual."""
@@ -36,7 +33,7 @@ def judge_surges(
     new: Mapping[str, int],
     earlier: Mapping[str, Sequence[float]],
     people: int,
-    limits: "Quarantine",
+    limits: Quarantine,
     *,
     days_since: int = 1,
 ) -> tuple[Surge, ...]:
@@ -73,7 +70,7 @@ def count_new(workspace: Workspace, rules: Iterable[str], corrects: Sequence[int
 
 
 @step(reads=("decision",), changes=("surging",))
-def decide(workspace: Workspace, surges: Sequence[Surge], limits: "Quarantine", as_at: dt.date) -> None:
+def decide(workspace: Workspace, surges: Sequence[Surge], limits: Quarantine, as_at: dt.date) -> None:
     """Make ``surging``, the rules whose new flags wait; in ``decision``, let those go that have waited long enough."""
     load_rows(workspace, "surging", {"rule": "VARCHAR"}, [(one.rule,) for one in surges])
     waiting = workspace.execute(

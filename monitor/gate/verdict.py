@@ -13,13 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from monitor.config.settings import Gate
 from monitor.errors import Refused
 from monitor.words import write_date
 from monitor.workdays import working_days_between
 from monitor.workspace import Workspace, step
 
 if TYPE_CHECKING:
-    from monitor.config.settings import Gate
     from monitor.rulebook.rule_file import Rule
 
 Word = Literal["trusted", "degraded", "stale", "refused"]
@@ -164,7 +164,7 @@ class NotBelieved(Refused):
         super().__init__("\n".join(verdict.doubts))
 
 
-def judge(seen: Comparison, gate: "Gate", as_at: dt.date) -> Verdict:
+def judge(seen: Comparison, gate: Gate, as_at: dt.date) -> Verdict:
     """Return what to believe of tonight, every doubt with its numbers and a way on."""
     dates = [one.extracted_on for one in seen.sources if one.extracted_on]
     extracted_on = min(dates, default=None)
@@ -214,7 +214,7 @@ def leave_unjudged(workspace: Workspace, verdict: Verdict) -> None:
         )
 
 
-def _people(seen: Comparison, gate: "Gate") -> Iterator[str]:
+def _people(seen: Comparison, gate: Gate) -> Iterator[str]:
     night = _day(seen.last_night)
     share = seen.present / seen.expected if seen.expected else 1.0
     if share < gate.lowest_share_present:
@@ -241,7 +241,7 @@ def _people(seen: Comparison, gate: "Gate") -> Iterator[str]:
         )
 
 
-def _identities(seen: Comparison, gate: "Gate") -> Iterator[str]:
+def _identities(seen: Comparison, gate: Gate) -> Iterator[str]:
     night = _day(seen.last_night)
     if seen.ids_changed > gate.most_ids_changed:
         yield (
@@ -282,7 +282,8 @@ def _older(seen: Comparison) -> Iterator[str]:
 
 def _count_dates_back(seen: Comparison) -> int:
     """How many dates have gone back, if more than a slip of the pen and more than have gone forward."""
-    moved = [one for name, one in seen.moved.items() if not _is_taken(name, seen)]
+    taken = {one.column for one in seen.taken}
+    moved = [movement for name, movement in seen.moved.items() if name not in taken]
     back, forward = sum(one.back for one in moved), sum(one.forward for one in moved)
     return back if back > max(forward, 2) else 0
 
@@ -290,17 +291,18 @@ def _count_dates_back(seen: Comparison) -> int:
 DECLARED = "as declared"
 
 
-def _columns(seen: Comparison, gate: "Gate") -> Iterator[tuple[str, str]]:
+def _columns(seen: Comparison, gate: Gate) -> Iterator[tuple[str, str]]:
     night = _day(seen.last_night)
+    taken = {one.column for one in seen.taken}
     for one in seen.taken:
-        how = "swapped with" if any(each.column == one.held_by for each in seen.taken) else "holds what was in"
+        how = "swapped with" if one.held_by in taken else "holds what was in"
         yield (
             one.column,
             f"{one.column}: {how} {one.held_by}: {one.people:,} of {one.compared:,} people have what the other "
             f"held on {night}; put the columns right",
         )
     for name, usual in seen.usual_filled.items():
-        if _is_taken(name, seen):
+        if name in taken:
             continue
         filled = seen.filled.get(name, 0.0)
         lost = (usual - filled) * seen.people
@@ -318,12 +320,12 @@ def _columns(seen: Comparison, gate: "Gate") -> Iterator[tuple[str, str]]:
             yield from _moved(name, seen.moved[name], night, gate)
 
 
-def _rose(name: str, seen: Comparison, gate: "Gate") -> bool:
+def _rose(name: str, seen: Comparison, gate: Gate) -> bool:
     rise = seen.unreadable.get(name, 0.0) - seen.usual_unreadable.get(name, 0.0)
     return _is_bulk(rise, seen.people, gate.highest_rise_unreadable, gate)
 
 
-def _moved(name: str, one: Movement, night: str, gate: "Gate") -> Iterator[tuple[str, str]]:
+def _moved(name: str, one: Movement, night: str, gate: Gate) -> Iterator[tuple[str, str]]:
     if _is_bulk_of(one.back, one.compared, gate.highest_share_dates_back, gate):
         yield (
             name,
@@ -338,11 +340,7 @@ def _moved(name: str, one: Movement, night: str, gate: "Gate") -> Iterator[tuple
         )
 
 
-def _is_taken(name: str, seen: Comparison) -> bool:
-    return any(one.column == name for one in seen.taken)
-
-
-def _teams(seen: Comparison, gate: "Gate") -> Iterator[tuple[str, str]]:
+def _teams(seen: Comparison, gate: Gate) -> Iterator[tuple[str, str]]:
     night = _day(seen.last_night)
     for name, team in seen.teams.items():
         if team.expected >= gate.fewest and team.present < gate.lowest_share_of_team * team.expected:
@@ -354,7 +352,7 @@ def _teams(seen: Comparison, gate: "Gate") -> Iterator[tuple[str, str]]:
             )
 
 
-def _moved_teams(seen: Comparison, gate: "Gate") -> Iterator[str]:
+def _moved_teams(seen: Comparison, gate: Gate) -> Iterator[str]:
     for name, team in seen.teams.items():
         enough = team.present >= gate.lowest_share_of_team * team.expected
         if team.expected >= gate.fewest and enough and not team.stayed:
@@ -362,9 +360,7 @@ def _moved_teams(seen: Comparison, gate: "Gate") -> Iterator[str]:
             yield f'team "{name}" had {team.expected:,} people on {_day(seen.last_night)} and has none tonight{where}'
 
 
-def _how_old(
-    seen: Comparison, gate: "Gate", as_at: dt.date, extracted_on: dt.date | None
-) -> tuple[dt.date, str | None]:
+def _how_old(seen: Comparison, gate: Gate, as_at: dt.date, extracted_on: dt.date | None) -> tuple[dt.date, str | None]:
     """The date to ask the rules as at, and why it is not tonight's.
 
     Never before the date of the last night's answers: flags that time alone has opened since the extract would
@@ -384,11 +380,11 @@ def _how_old(
     )
 
 
-def _is_bulk(share: float, people: int, limit: float, gate: "Gate") -> bool:
+def _is_bulk(share: float, people: int, limit: float, gate: Gate) -> bool:
     return share > limit and share * people >= gate.fewest
 
 
-def _is_bulk_of(number: int, of: int, limit: float, gate: "Gate") -> bool:
+def _is_bulk_of(number: int, of: int, limit: float, gate: Gate) -> bool:
     return bool(of) and _is_bulk(number / of, of, limit, gate)
 
 

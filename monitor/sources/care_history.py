@@ -10,16 +10,13 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from monitor.catalogue import derived
+from monitor.config.source_settings import Source
 from monitor.errors import SourceError
 from monitor.sources.extract import SourceContext
 from monitor.sources.ssd_tables import MACROS, SsdTable, all_columns, by_name
 from monitor.workspace import Workspace, load_rows, make_table
-
-if TYPE_CHECKING:
-    from monitor.config.source_settings import Source
 
 COLUMNS_SUPPLIED = ("care_days_since_14", "last_day_in_care")
 
@@ -51,7 +48,7 @@ class CareHistory:
     fingerprint: str
 
 
-def read(workspace: Workspace, source: "Source", context: SourceContext) -> CareHistory:
+def read(workspace: Workspace, source: Source, context: SourceContext) -> CareHistory:
     """Make ``care_history``: one row for each person with a birth date who was looked after since turning 14.
 
     Also ``care_person``, ``care_ageless`` and ``care_unreadable``. Raises ``SourceError`` naming place and remedy.
@@ -73,7 +70,7 @@ def read(workspace: Workspace, source: "Source", context: SourceContext) -> Care
 # The tables
 
 
-def _copy_database(workspace: Workspace, source: "Source", context: SourceContext) -> None:
+def _copy_database(workspace: Workspace, source: Source, context: SourceContext) -> None:
     from monitor.sources.sql import open_database  # SQLAlchemy is slow to load
 
     with open_database(source, context) as database:
@@ -87,7 +84,7 @@ def _copy_database(workspace: Workspace, source: "Source", context: SourceContex
             table.complete(workspace, columns)
 
 
-def _copy_files(workspace: Workspace, source: "Source") -> None:
+def _copy_files(workspace: Workspace, source: Source) -> None:
     folder = source.path
     assert folder is not None  # noqa: S101 - the config insists on it
     for name, table in TABLES.items():
@@ -140,7 +137,7 @@ def _do_without(workspace: Workspace, table: SsdTable, fault: str) -> None:
     table.make_empty(workspace)
 
 
-def _set_unreadable_aside(workspace: Workspace, source: "Source") -> None:
+def _set_unreadable_aside(workspace: Workspace, source: Source) -> None:
     """Make ``care_unreadable`` of the episodes and legal statuses whose dates cannot be used, by table and row."""
     ending, first = (".csv", 2) if source.path else ("", 1)
     kinds = ("source", "file", "sheet", "row", "column", "reason", "value")

@@ -48,7 +48,7 @@ def load(workspace: Workspace, table: str, path: Path, form: Form = LIST_9) -> t
 
 
 def _find_layout(path: Path, encoding: str, form: Form) -> Layout:
-    best: tuple[int, Layout] | None = None
+    layouts = []
     for delimiter in DELIMITERS:
         records: list[list[str]] = []
         lines: list[int] = []
@@ -61,18 +61,14 @@ def _find_layout(path: Path, encoding: str, form: Form) -> Layout:
             except csv.Error:
                 pass  # another delimiter, or the reading itself, says what is wrong
         found = find_heading_row(records)
-        if found is None:
-            continue
-        layout = Layout(encoding, delimiter, tuple(records[found]), found + 1, lines[found])
-        score = match_headings(records[found]).recognised
-        if best is None or score > best[0]:
-            best = (score, layout)
-    if best is None:
+        if found is not None:
+            layouts.append(Layout(encoding, delimiter, tuple(records[found]), found + 1, lines[found]))
+    if not layouts:
         raise SourceError(
             f"{path.name}: no row of {form.called} headings within the first {ROWS_SEARCHED} rows; "
             "export the list with its headings, as .xlsx or .csv"
         )
-    return best[1]
+    return max(layouts, key=lambda layout: match_headings(layout.headings).recognised)
 
 
 def _guess_encoding(path: Path) -> str:

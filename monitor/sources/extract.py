@@ -5,13 +5,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from monitor.catalogue.headings import LIST_9, PERSON_ID, SUPPLEMENT, Form, check_headings
+from monitor.config.source_settings import Source
 from monitor.workspace import Workspace, load_rows, number_of
-
-if TYPE_CHECKING:
-    from monitor.config.source_settings import Source
 
 Role = Literal["caseload", "detail"]
 
@@ -69,7 +67,7 @@ class Extract:
     declared_on: date | None = None
 
 
-def form_of(source: "Source") -> Form:
+def form_of(source: Source) -> Form:
     """Return what kind of list the rows of a database or a service are."""
     return SUPPLEMENT if source.role_played == "detail" else LIST_9
 

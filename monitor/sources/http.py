@@ -7,19 +7,17 @@ import csv
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 
 from monitor.catalogue.headings import check_headings, match_headings
+from monitor.config.source_settings import Source
 from monitor.errors import SourceError
 from monitor.sources.extract import Loaded, SourceContext, form_of, number_rows
 from monitor.sources.http_json import LONGEST_VALUE, Document, NotReadable
 from monitor.sources.web_service import WebService, open_client
 from monitor.workspace import Workspace, append_columns, make_table
-
-if TYPE_CHECKING:
-    from monitor.config.source_settings import Source
 
 ROWS = 10_000
 """Rows held before they go to the workspace."""
@@ -30,7 +28,7 @@ MISSING = object()
 MOST_KEYS = 500
 
 
-def load(workspace: Workspace, table: str, source: "Source", context: SourceContext) -> Loaded:
+def load(workspace: Workspace, table: str, source: Source, context: SourceContext) -> Loaded:
     """Make view ``table`` of every page's rows; its place is the service's host, its headings the items' keys.
 
     Raises ``SourceError``, leaving nothing that is used.
@@ -93,7 +91,7 @@ class _Rows:
 
     workspace: Workspace
     table: str
-    source: "Source"
+    source: Source
     say: Callable[[str], None]
     stored: int = 0
     keys: dict[str, int] = field(default_factory=dict)
@@ -161,7 +159,7 @@ class _Rows:
 # Pages
 
 
-def _read_page(service: WebService, url: httpx.URL, page: int, rows: "_Rows") -> httpx.URL | None:
+def _read_page(service: WebService, url: httpx.URL, page: int, rows: _Rows) -> httpx.URL | None:
     """One page into ``rows``, and nothing of an attempt at it that broke off; the next page's address."""
     stored, held = rows.stored, dict(rows.held)
 

@@ -41,7 +41,7 @@ class Document:
         if path and first == "[":
             raise NotReadable("a list from its first character; leave items out")
         if not path and first == "{":
-            keys = ", ".join(f'"{key[:40]}"' for key in self._keys()[:10]) or "none"
+            keys = ", ".join(f'"{key[:40]}"' for key in list(self._value())[:10]) or "none"
             raise NotReadable(f"an object and not a list; set items to the key that holds the list (its keys: {keys})")
         if path:
             yield from self._within(path, path, self.beside)
@@ -49,9 +49,6 @@ class Document:
             yield from self._list(())
         if self._peek():
             raise self._invalid()
-
-    def _keys(self) -> list[str]:
-        return list(self._value())
 
     def _within(self, path: Sequence[str], whole: Sequence[str], beside: dict[str, Any]) -> Iterator[Any]:
         self._take("{", whole)
@@ -86,14 +83,11 @@ class Document:
         if self._peek() == "]":
             self._take("]")
             return
-        while True:
+        yield self._value()
+        while self._peek() == ",":
+            self._take(",")
             yield self._value()
-            mark = self._peek()
-            if mark not in (",", "]"):
-                raise self._invalid()
-            self._at += 1
-            if mark == "]":
-                return
+        self._take("]")
 
     def _value(self) -> Any:
         self._peek()

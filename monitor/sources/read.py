@@ -7,9 +7,9 @@ are loaded.
 import hashlib
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from monitor.catalogue.headings import LIST_9, SUPPLEMENT, match_headings
+from monitor.config.source_settings import Source
 from monitor.errors import MonitorError, SourceError
 from monitor.files import make_private_folder
 from monitor.sample.list_9 import write_sample
@@ -18,9 +18,6 @@ from monitor.sources import delimited, oc3, spreadsheet
 from monitor.sources.extract import Extract, Loaded, SourceContext
 from monitor.workdays import LONDON
 from monitor.workspace import Workspace
-
-if TYPE_CHECKING:
-    from monitor.config.source_settings import Source
 
 WORKBOOKS = (".xlsx", ".xlsm", ".xltx", ".xls", ".xlsb", ".ods")
 
@@ -32,7 +29,7 @@ MOST_OLE_BYTES = 256_000_000
 ZIP = b"PK\x03\x04"
 
 
-def read_source(source: "Source", workspace: Workspace, context: SourceContext) -> Extract:
+def read_source(source: Source, workspace: Workspace, context: SourceContext) -> Extract:
     """Load ``source`` into the workspace; raises ``SourceError`` naming the place and the remedy."""
     table = "extract_" + hashlib.blake2s(source.name.encode(), digest_size=6).hexdigest()
     if source.is_database or source.kind == "http":
@@ -63,7 +60,7 @@ def read_source(source: "Source", workspace: Workspace, context: SourceContext) 
     )
 
 
-def _load_file(source: "Source", workspace: Workspace, table: str, path: Path, as_at: date) -> Loaded:
+def _load_file(source: Source, workspace: Workspace, table: str, path: Path, as_at: date) -> Loaded:
     form = SUPPLEMENT if source.kind == "supplement" or source.is_sample_supplement else LIST_9
     if source.kind == "ssda903-oc3":
         headings, notes = oc3.load(workspace, table, path, as_at=as_at, return_year=source.return_year)
@@ -74,7 +71,7 @@ def _load_file(source: "Source", workspace: Workspace, table: str, path: Path, a
     return Loaded(path.name, delimited.load(workspace, table, path, form))
 
 
-def _load_remote(source: "Source", workspace: Workspace, table: str, context: SourceContext) -> Loaded:
+def _load_remote(source: Source, workspace: Workspace, table: str, context: SourceContext) -> Loaded:
     # SQLAlchemy and httpx are slow to load.
     if source.kind == "http":
         from monitor.sources import http
@@ -89,7 +86,7 @@ def _load_remote(source: "Source", workspace: Workspace, table: str, context: So
     return ssd.load(workspace, table, source, context)
 
 
-def _sample(source: "Source", context: SourceContext) -> Path:
+def _sample(source: Source, context: SourceContext) -> Path:
     write = write_sample_supplement if source.is_sample_supplement else write_sample
     name = "supplement" if source.is_sample_supplement else "list-9"
     path = context.data_folder / "sample" / f"{name}-{context.as_at}.xlsx"

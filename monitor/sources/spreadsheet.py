@@ -103,7 +103,7 @@ class _OpenWorkbook:
         return ", ".join(f'"{name}"' for name in self.names) or "none"
 
     def open_sheet(self, name: str) -> "CalamineSheet":
-        self.contents.check(self.path, name)
+        self.contents.check(name)
         return self.workbook.get_sheet_by_name(name)
 
 

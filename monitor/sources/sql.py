@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy
@@ -20,14 +20,12 @@ from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
 from monitor.catalogue.headings import LIST_9, Form, check_headings
+from monitor.config.source_settings import Source
 from monitor.errors import SourceError
 from monitor.sources.extract import Loaded, SourceContext, form_of, number_rows
 from monitor.store import database_faults
 from monitor.workdays import LONDON
 from monitor.workspace import CHUNK, Workspace, append_columns, make_table
-
-if TYPE_CHECKING:
-    from monitor.config.source_settings import Source
 
 DRIVERS = {
     "postgresql": ("postgresql+psycopg", "psycopg", "postgresql"),
@@ -42,7 +40,7 @@ class SourceDatabase:
     """An open database: read-only, and given up at ``deadline``."""
 
     connection: Connection
-    source: "Source"
+    source: Source
     deadline: float
     say: Callable[[str], None]
 
@@ -168,7 +166,7 @@ WRITERS: Mapping[type, Any] = {
 
 
 @contextmanager
-def open_database(source: "Source", context: SourceContext) -> Iterator[SourceDatabase]:
+def open_database(source: Source, context: SourceContext) -> Iterator[SourceDatabase]:
     """Open the source's database in one read-only transaction; raises ``SourceError`` with the remedy."""
     url = _url(source, context.environ)
     kind = url.get_backend_name()
@@ -190,7 +188,7 @@ def open_database(source: "Source", context: SourceContext) -> Iterator[SourceDa
         engine.dispose()
 
 
-def _url(source: "Source", environ: Mapping[str, str]) -> URL:
+def _url(source: Source, environ: Mapping[str, str]) -> URL:
     url = make_url(source.url or "")
     url = url.set(drivername=DRIVERS[url.get_backend_name()][0])
     if url.get_backend_name() == "sqlite":
@@ -207,7 +205,7 @@ def _url(source: "Source", environ: Mapping[str, str]) -> URL:
     return url
 
 
-def _restrict(connection: Connection, kind: str, source: "Source", deadline: float) -> None:
+def _restrict(connection: Connection, kind: str, source: Source, deadline: float) -> None:
     """Nothing may be written, everything is seen as at one moment, and no statement runs beyond its time."""
     driver: Any = connection.connection.driver_connection
     if kind == "postgresql":
@@ -223,7 +221,7 @@ def _restrict(connection: Connection, kind: str, source: "Source", deadline: flo
 # What went wrong
 
 
-def _no_driver(source: "Source", kind: str) -> SourceError:
+def _no_driver(source: Source, kind: str) -> SourceError:
     _, module, extra = DRIVERS[kind]
     return SourceError(
         f"{source.place}: the driver {module} is not installed; pip install 'care-leaver-monitor[{extra}]'"
@@ -231,7 +229,7 @@ def _no_driver(source: "Source", kind: str) -> SourceError:
 
 
 @contextmanager
-def _explained(source: "Source") -> Iterator[None]:
+def _explained(source: Source) -> Iterator[None]:
     """Turn what the database says into place, fault and remedy."""
     try:
         yield
@@ -243,7 +241,7 @@ def _explained(source: "Source") -> Iterator[None]:
         raise SourceError(f"{source.place}: {_explain(source, fault)}") from None
 
 
-def _explain(source: "Source", fault: SQLAlchemyError) -> str:
+def _explain(source: Source, fault: SQLAlchemyError) -> str:
     url = make_url(source.url or "")
     host = f"{url.host or 'the database'}{f':{url.port}' if url.port else ''}"
     words, named = database_faults.explain_to_reader(fault)
@@ -253,7 +251,7 @@ def _explain(source: "Source", fault: SQLAlchemyError) -> str:
 # The query
 
 
-def load(workspace: Workspace, table: str, source: "Source", context: SourceContext) -> Loaded:
+def load(workspace: Workspace, table: str, source: Source, context: SourceContext) -> Loaded:
     """Make view ``table`` of the rows of the source's query file."""
     path = source.query_file
     assert path is not None  # noqa: S101 - the config insists on it
@@ -265,7 +263,7 @@ def load(workspace: Workspace, table: str, source: "Source", context: SourceCont
     return Loaded(path.name, headings)
 
 
-def _read_query(source: "Source", path: Path) -> str:
+def _read_query(source: Source, path: Path) -> str:
     place = f"{source.place}: {path.name}"
     try:
         query = path.read_text(encoding="utf-8-sig").strip()

@@ -10,19 +10,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from importlib import resources
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from monitor.catalogue.codes import read_code, read_yes_no, says_died
 from monitor.catalogue.phrases import UNREADABLE, fold_phrase
+from monitor.config.source_settings import Source
 from monitor.errors import SourceError
 from monitor.sources.extract import Loaded, SourceContext, number_rows
 from monitor.sources.sql import SourceDatabase, TableFound, open_database
 from monitor.sources.ssd_tables import MACROS, SsdTable, all_columns, by_name
 from monitor.words import write_people
 from monitor.workspace import Workspace, load_rows, number_of
-
-if TYPE_CHECKING:
-    from monitor.config.source_settings import Source
 
 OLDEST = 24
 ENOUGH_PEOPLE = 20
@@ -75,7 +73,7 @@ PROFILES: Mapping[str, SystemProfile] = {
 }
 
 
-def load(workspace: Workspace, table: str, source: "Source", context: SourceContext) -> Loaded:
+def load(workspace: Workspace, table: str, source: Source, context: SourceContext) -> Loaded:
     """Make view ``table`` of one row per person."""
     with _tidied(workspace):
         workspace.execute(MACROS)
@@ -127,7 +125,7 @@ class Held:
         return column in self.columns.get(table, frozenset())
 
 
-def _copy(workspace: Workspace, source: "Source", database: SourceDatabase) -> Held:
+def _copy(workspace: Workspace, source: Source, database: SourceDatabase) -> Held:
     """Make a workspace table of each of the dataset's, with the rows about people on the care leavers' table."""
     there = database.find_tables(tuple(TABLES))
     notes: list[str] = []
@@ -151,7 +149,7 @@ def _copy(workspace: Workspace, source: "Source", database: SourceDatabase) -> H
     return Held(columns, rows, tuple(notes), is_old_release=old and source.kind == "ssd-systemc")
 
 
-def _do_without(workspace: Workspace, table: SsdTable, source: "Source") -> str:
+def _do_without(workspace: Workspace, table: SsdTable, source: Source) -> str:
     if not table.is_optional:
         where = f' in schema "{source.db_schema}"' if source.db_schema else ""
         raise SourceError(f"{source.place}: no table {table.name}{where}; correct url or schema, or load the dataset")
@@ -181,7 +179,7 @@ def _copy_table(
     return present, [f"{name} has no {', '.join(lacking)}"] if lacking else []
 
 
-def _check_dates(workspace: Workspace, source: "Source", held: Held) -> None:
+def _check_dates(workspace: Workspace, source: Source, held: Held) -> None:
     """A column of another type than a date's would be read as blank for everyone."""
     for table, columns in held.columns.items():
         for column in sorted(columns.intersection(DATES)):
@@ -201,7 +199,7 @@ def _check_dates(workspace: Workspace, source: "Source", held: Held) -> None:
 Confirmed = Literal["role", "name", "worker", "nothing"]
 
 
-def _set_variables(workspace: Workspace, source: "Source", held: Held, as_at: date) -> Confirmed:
+def _set_variables(workspace: Workspace, source: Source, held: Held, as_at: date) -> Confirmed:
     """Set what the queries ask for, and make tables of what texts mean; what an adviser is confirmed by."""
     profile = PROFILES[source.kind]
     roles = [role for role in _texts(workspace, "ssd_involvements", "role") if _is_advisers(role, source.adviser_roles)]
@@ -261,7 +259,7 @@ def _is_advisers(role: str, named: tuple[str, ...]) -> bool:
 
 
 def _choose_columns(
-    workspace: Workspace, source: "Source", held: Held, confirmed_by: Confirmed
+    workspace: Workspace, source: Source, held: Held, confirmed_by: Confirmed
 ) -> tuple[tuple[str, ...], list[str]]:
     """The catalogue's columns that this release supplies; a line for each that it should and does not."""
     profile = PROFILES[source.kind]
@@ -285,7 +283,7 @@ def _choose_columns(
     return ("person_id", "date_of_birth", *supplied, *beside), [*notes, *left_out.values()]
 
 
-def _beside_leavers(source: "Source", held: Held, confirmed_by: Confirmed) -> list[str]:
+def _beside_leavers(source: Source, held: Held, confirmed_by: Confirmed) -> list[str]:
     """The catalogue's columns that other tables than the care leavers' supply."""
     supplied = [
         name
@@ -327,7 +325,7 @@ def _find_unfilled(workspace: Workspace, names: Sequence[str], profile: SystemPr
     return unfilled
 
 
-def _check_people(workspace: Workspace, source: "Source") -> None:
+def _check_people(workspace: Workspace, source: Source) -> None:
     people = number_of(workspace, "SELECT count(*) FROM ssd_caseload_step")
     if not number_of(workspace, "SELECT count(*) FROM ssd_caseload_step WHERE date_of_birth IS NOT NULL"):
         raise SourceError(

@@ -11,19 +11,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from monitor import http_client
+from monitor.config.source_settings import Http, Source
 from monitor.errors import SourceError
 from monitor.sources.extract import SourceContext
 from monitor.sources.http_json import NotReadable
-
-if TYPE_CHECKING:
-    from monitor.config.source_settings import Http, Source
 
 Taken = TypeVar("Taken")
 
@@ -50,7 +48,7 @@ class Passing(Exception):
         self.wait = wait
 
 
-def open_client(source: "Source", settings: "Http", environ: Mapping[str, str]) -> httpx.Client:
+def open_client(source: Source, settings: Http, environ: Mapping[str, str]) -> httpx.Client:
     try:
         return http_client.make_client(
             settings.url,
@@ -68,7 +66,7 @@ def open_client(source: "Source", settings: "Http", environ: Mapping[str, str]) 
 class WebService:
     """The service behind a source: signs in, opens pages, tries again, and keeps to the limits."""
 
-    def __init__(self, client: httpx.Client, source: "Source", settings: "Http", context: SourceContext) -> None:
+    def __init__(self, client: httpx.Client, source: Source, settings: Http, context: SourceContext) -> None:
         self.settings = settings
         self.host = httpx.URL(settings.url).host
         self.place = source.place
@@ -82,13 +80,9 @@ class WebService:
     def try_page(self, url: httpx.URL, page: int, take: Callable[[httpx.Response], Taken]) -> Taken:
         """Return what ``take`` makes of the open page, tried again where that may help."""
         tries = 1 + self.settings.retries
-        retrying = Retrying(
-            sleep=self._sleep,
-            stop=stop_after_attempt(tries),
-            wait=_wait,
-            retry=retry_if_exception_type(Passing),
-            reraise=True,
-        )
+        passing = retry_if_exception_type(Passing)
+        stop = stop_after_attempt(tries)
+        retrying = Retrying(sleep=self._sleep, stop=stop, wait=_wait, retry=passing, reraise=True)
 
         def attempt() -> Taken:
             with self._page(url) as response:
@@ -96,11 +90,9 @@ class WebService:
 
         try:
             return retrying(attempt)
-        except Passing as fault:
-            again = f" (tried {tries} times)" if tries > 1 else ""
+        except (Passing, NotReadable) as fault:
+            again = f" (tried {tries} times)" if isinstance(fault, Passing) and tries > 1 else ""
             raise SourceError(f"{self.place}: page {page}: {fault}{again}") from None
-        except NotReadable as fault:
-            raise SourceError(f"{self.place}: page {page}: {fault}") from None
 
     @contextmanager
     def _page(self, url: httpx.URL) -> Iterator[httpx.Response]:

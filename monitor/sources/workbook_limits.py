@@ -57,15 +57,15 @@ class WorkbookContents:
     def failed_cells(self, sheet: str) -> FailedCells:
         return self._measure(sheet).failed
 
-    def check(self, path: Path, sheet: str) -> None:
+    def check(self, sheet: str) -> None:
         """Raise ``SourceError`` for a sheet that would take too much memory."""
-        one = self._measure(sheet)
-        place = f'{path.name}: sheet "{sheet}"'
-        if one.size > MOST_BYTES:
-            raise _too_many_bytes(place, one.size)
-        if one.is_too_large:
+        measured = self._measure(sheet)
+        place = f'{self.path.name}: sheet "{sheet}"'
+        if measured.size > MOST_BYTES:
+            raise _too_many_bytes(place, measured.size)
+        if measured.is_too_large:
             raise SourceError(
-                f"{place}: its values reach over {one.rows:,} rows and {one.columns:,} columns, more than "
+                f"{place}: its values reach over {measured.rows:,} rows and {measured.columns:,} columns, more than "
                 f"{MOST_CELLS:,} cells; delete what stands beside and beneath the list, or export it as .csv"
             )
 
@@ -107,11 +107,9 @@ def _too_many_bytes(place: str, size: int) -> SourceError:
 
 def _contents_of_xlsx(path: Path, archive: zipfile.ZipFile) -> WorkbookContents:
     workbook = archive.read("xl/workbook.xml").decode("utf-8")
-    related = (
-        archive.read("xl/_rels/workbook.xml.rels").decode("utf-8")
-        if ("xl/_rels/workbook.xml.rels" in archive.namelist())
-        else ""
-    )
+    present = set(archive.namelist())
+    links = "xl/_rels/workbook.xml.rels"
+    related = archive.read(links).decode("utf-8") if links in present else ""
     targets: dict[str, str] = {}
     for tag in re.findall(r"<(?:\w+:)?Relationship\s[^>]*>", related):
         target = _attribute(tag, "Target")
@@ -121,7 +119,6 @@ def _contents_of_xlsx(path: Path, archive: zipfile.ZipFile) -> WorkbookContents:
         for tag in re.findall(r"<(?:\w+:)?sheet\s[^>]*>", workbook)
     }
     counts_from_1904 = bool(re.search(r"<(?:\w+:)?workbookPr\s[^>]*\bdate1904=\"(1|true)\"", workbook))
-    present = set(archive.namelist())
     return WorkbookContents(path, {name: part for name, part in parts.items() if part in present}, counts_from_1904)
 
 
@@ -245,7 +242,7 @@ def _contents_of_ods(path: Path, archive: zipfile.ZipFile) -> WorkbookContents:
                     failed.setdefault(row + repeated, {})[at] = text
             elif token.startswith(b"<table:table "):
                 measured[name] = Measured(size, rows, columns, failed)
-                contents.check(path, name)
+                contents.check(name)
                 named = _NAME.search(token)
                 name = html.unescape(named[1].decode("utf-8")) if named else ""
                 # The first row adds the repeats of the one before it, which there is not.
@@ -258,7 +255,7 @@ def _contents_of_ods(path: Path, archive: zipfile.ZipFile) -> WorkbookContents:
                     rows, columns = max(rows, row + row_repeats), max(columns, column)
         # Every sheet is held in memory as soon as the file is opened, so none may be too large.
         measured[name] = Measured(size, rows, columns, failed)
-        contents.check(path, name)
+        contents.check(name)
     return contents
 
 
