@@ -203,8 +203,7 @@ def _set_variables(workspace: Workspace, source: Source, held: Held, as_at: date
     """Set what the queries ask for, and make tables of what texts mean; what an adviser is confirmed by."""
     profile = PROFILES[source.kind]
     roles = [role for role in _texts(workspace, "ssd_involvements", "role") if _is_advisers(role, source.adviser_roles)]
-    by_worker = held.rows.get("ssd_involvements") and not held.is_old_release
-    confirmed_by: Confirmed = "role" if roles else "name" if profile.named else "worker" if by_worker else "nothing"
+    confirmed_by = _find_confirmation(profile, held, roles)
     for name, kind, value in (
         ("as_at", "DATE", as_at),
         ("confirmed_by", "VARCHAR", "role" if profile.named else confirmed_by),
@@ -220,6 +219,12 @@ def _set_variables(workspace: Workspace, source: Source, held: Held, as_at: date
     disabled = [(text, _disabled(text)) for text in _texts(workspace, "ssd_disability", "code")]
     load_rows(workspace, "ssd_disability_meaning", {"text": "VARCHAR", "disabled": "BOOLEAN"}, disabled)
     return confirmed_by
+
+
+def _find_confirmation(profile: SystemProfile, held: Held, roles: Sequence[str]) -> Confirmed:
+    if roles or profile.named:
+        return "role" if roles else "name"
+    return "worker" if held.rows.get("ssd_involvements") and not held.is_old_release else "nothing"
 
 
 def _texts(workspace: Workspace, table: str, column: str) -> list[str]:
