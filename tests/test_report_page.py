@@ -221,8 +221,8 @@ def test_a_board_is_told_what_is_withheld_and_gets_nobodys_number() -> None:
     assert not {"list", "people"} & {each.get("id") for each in reader.named("section")}
     assert "A Example" not in reader.text
     assert "[c] not shown" in reader.text
-    assert "A number that is not shown, because it is from 1 to 4" in reader.text
-    assert "about 400" in reader.text
+    assert "A number that is not shown, because it is from 1 to 5" in reader.text
+    assert "about 1,500" in reader.text
     assert "Longest" not in reader.text
 
 

@@ -30,7 +30,7 @@ HIDDEN: Final = Hidden.HIDDEN
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """A number to the nearest ten, as the board's edition gives those whose differences could single somebody out."""
+    """A number to the nearest ten, as the board's edition gives every count over five."""
 
     nearest: int
 

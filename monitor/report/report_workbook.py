@@ -5,7 +5,7 @@ Text is written as text, whatever it starts with. A number that is withheld says
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,9 +39,14 @@ MOST_ACROSS = 24
 """Columns that can still be read on the width of one page."""
 COUNTS = ("Asked", "Met", "In breach", "Cannot assess", "Waived", "Held")
 NOT_SHOWN = (
-    "[c]: withheld, because it is smaller than 5 or would give away a number that is. "
-    '"about": to the nearest ten. Nought is shown.'
+    '[c]: a number from 1 to 5, or one that would tell of such a number. "about": to the nearest ten. Nought is shown.'
 )
+NOT_FOR_BOARD = frozenset({
+    "Of them held", "Of them waived", "Checks not made", "Change since last week", "Change since last month",
+    "At least since", "Longest, days", "Longest, since", "Of them also with nobody named", "Asked", "Waived", "Held",
+    "Per cent", "Per cent before", "On",
+})  # fmt: skip
+"""Headings of the columns that the board's edition leaves out."""
 
 
 @dataclass(frozen=True)
@@ -149,12 +154,18 @@ def lay_out(contents: Contents) -> tuple[Sheet, ...]:
         return (_summary(contents),)
     sheets = [
         _summary(contents), _sight(contents), _teams(contents), _rules(contents), _rules_by_team(contents),
-        _weeks(contents), _clearing(contents), _done(contents), _caseloads(contents), _measures(contents),
-        _paragraphs(contents),
+        _weeks(contents), _done(contents), _measures(contents), _paragraphs(contents),
     ]  # fmt: skip
-    if not contents.is_board:
-        sheets += [_people(contents), _advisers(contents), _waivers(contents), _flags(contents)]
-    return tuple(sheets)
+    if contents.is_board:
+        return tuple(map(_leave_out_columns, sheets))
+    sheets[6:7] = [_clearing(contents), _done(contents), _caseloads(contents)]
+    return (*sheets, _people(contents), _advisers(contents), _waivers(contents), _flags(contents))
+
+
+def _leave_out_columns(sheet: Sheet) -> Sheet:
+    kept = [place for place, heading in enumerate(sheet.headings) if heading not in NOT_FOR_BOARD]
+    rows = tuple(tuple(row[place] for place in kept) for row in sheet.rows)
+    return replace(sheet, headings=tuple(sheet.headings[place] for place in kept), rows=rows)
 
 
 def _summary(contents: Contents) -> Sheet:
@@ -218,9 +229,10 @@ def _sight(contents: Contents) -> Sheet:
     )  # fmt: skip
     then = contents.sight.everyone
     lines = ["Out of touch and nobody named add up to everybody; who is both counts as out of touch."]
-    lines += ["Not known: the record has no date. At least since: the first night that saw it."]
-    lines += [f"Since last week: since {write_date(then.last_week.since)}"] if then.last_week.since else []
-    lines += [f"Since last month: since {write_date(then.last_month.since)}"] if then.last_month.since else []
+    if not contents.is_board:
+        lines += ["Not known: the record has no date. At least since: the first night that saw it."]
+        spans = (("week", then.last_week.since), ("month", then.last_month.since))
+        lines += [f"Since last {span}: since {write_date(since)}" for span, since in spans if since]
     return Sheet("Out of sight", tuple(lines), headings, rows)
 
 

@@ -60,12 +60,18 @@ def _shown(cell: object) -> str:
     return f"about {value}" if isinstance(value, int) and "about" in look else str(value)
 
 
-def bounds(text: str) -> tuple[float, float | None] | None:
+def by_heading(table: list[list[str]]) -> list[dict[str, str]]:
+    """The rows of a table, each cell under its heading; the headings are the first row of more than one cell."""
+    top = next((place for place, row in enumerate(table) if len(list(filter(None, row))) > 1), len(table))
+    return [dict(zip(table[top], row, strict=False)) for row in table[top + 1 :]]
+
+
+def bounds(text: str) -> tuple[int, int | None] | None:
     """What a published number says: between so much and so much; None where it says nothing."""
     words = text.replace(",", "").replace("\N{MINUS SIGN}", "-")
     if words.startswith("about "):
         nearest = int(words.removeprefix("about "))
-        return max(5, nearest - 5), nearest + 4
+        return max(6, nearest - 5), nearest + 4
     if words == "[c]":
         return 0, None
     number = int(words) if words.lstrip("-").isdigit() else None

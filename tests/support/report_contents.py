@@ -5,10 +5,9 @@ from dataclasses import replace
 from random import Random
 from typing import Literal
 
-from monitor.figures.out_of_sight import AGES, SINCE
+from monitor.figures.out_of_sight import SINCE
+from monitor.report.board import suppress
 from monitor.report.contents import (
-    HIDDEN,
-    About,
     AdviserRow,
     Caseloads,
     Change,
@@ -72,7 +71,7 @@ def example(size: Size = "small", *, team: str | None = None) -> Contents:
         refused = NotAccepted(dt.date(2026, 1, 13), "refused", ("only 3 of the 1,500 people are present",))
         return replace(whole, header=replace(whole.header, not_accepted=(refused,)))
     if size == "board":
-        return _withheld(example("council"))
+        return suppress(example("council"))
     people = PEOPLE.get(size, 40)
     rng = Random(people)
     teams = tuple(f"Team {n:03}" for n in range(200)) if size == "200 teams" else TEAMS
@@ -243,46 +242,3 @@ def _flags(rng: Random, teams: tuple[str, ...], people: int) -> FlagList:
             f"https://cms.example.gov.uk/person/0{n // 2:05}",
         ))  # fmt: skip
     return FlagList(tuple(rows), total, restricted=2)
-
-
-def _withheld(whole: Contents) -> Contents:
-    """The look of a board's edition, not its working: some numbers withheld, some to the nearest ten, no rows."""
-
-    def hide(sight: Sight) -> Sight:
-        return replace(
-            sight, bands=(HIDDEN, HIDDEN, 20, 0)[: len(AGES)] if sight.asked else (), held=About(10),
-            waived=HIDDEN, not_assessed=About(40), last_week=Change(sight.last_week.since, HIDDEN),
-            since=HowLong(median_days=40, counts=(10, HIDDEN, HIDDEN, 8), not_known=About(20)),
-        )  # fmt: skip
-
-    rules = tuple(
-        replace(
-            rule, total=replace(rule.total, asked=About(1500), met=About(1400), waived=HIDDEN),
-            teams={"Leaving Care North": RuleCounts(About(400), HIDDEN, HIDDEN, 12, HIDDEN, 0),
-                   "Other teams": RuleCounts(About(300), About(280), 17, HIDDEN, 0, 0)},
-        )
-        for rule in whole.rules
-    )  # fmt: skip
-    trends = Trends(
-        sight=tuple(replace(line, values=(HIDDEN, *line.values[1:])) for line in whole.trends.sight),
-        rules=whole.trends.rules,
-    )
-    return replace(
-        whole,
-        header=replace(whole.header, edition="board", trust=replace(whole.header.trust, doubts=())),
-        sight=OutOfSight(
-            replace(hide(whole.sight.everyone)), tuple(map(hide, whole.sight.kinds)),
-            (TeamSight("Leaving Care North", About(400), 40), TeamSight("Other teams", About(300), HIDDEN)),
-        ),
-        teams=("Leaving Care North", "Other teams"),
-        rules=rules,
-        trends=trends,
-        clearing=(ClearingDays("homeless", "No fixed abode", "critical", HIDDEN, HIDDEN),),
-        done=WhatWasDone(
-            (Tally("To the manager", About(10)),), (Tally("Done", HIDDEN),), About(90), About(60), About(10)
-        ),
-        waivers=WaiverFigures(About(10), HIDDEN, HIDDEN, (Tally("agreed plan", HIDDEN),)),
-        caseloads=Caseloads(25, (TeamCaseload("Leaving Care North", About(10), HIDDEN, HIDDEN),)),
-        measures=(MeasureFigure("over-21-reached", "Aged 21 or over: in touch", 140, About(200), About(10), 70),),
-        flags=FlagList(),
-    )  # fmt: skip
