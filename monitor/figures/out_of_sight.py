@@ -24,13 +24,11 @@ young person's; it is known if the record knows that date. No median and no band
 """
 
 import datetime as dt
-from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, or_, select
 
 from monitor.flags.state import LISTED
 from monitor.store.tables import Flag, Person, Profile, table_of
@@ -170,74 +168,67 @@ def list_people(workspace: Workspace) -> list[LostPerson]:
     return sorted(found, key=lambda person: (person.tier != OUT_OF_TOUCH, person.since, person.person_id))
 
 
-def _find_seen(store: Connection, as_at: dt.date) -> list[int]:
+def _find_seen(store: Connection, as_at: dt.date) -> Sequence[int]:
     """Return the ids of the flags without a due day whose beginning the monitor saw."""
-    flag, person = table_of(Flag), table_of(Person)
-    nights = [night for (night,) in store.execute(_profile("people").order_by("as_at"))]
-    if not nights:
-        return []
-    columns = (flag.c.id, flag.c.person_id, flag.c.rule, flag.c.opened_on, flag.c.continues_flag_id)
-    rows = store.execute(
-        select(*columns, person.c.first_seen_on)
+    flag, person, profile = table_of(Flag), table_of(Person), table_of(Profile)
+    asked, other, opening = profile.alias("asked"), flag.alias("other"), flag.alias("opening")
+
+    def way(rule: Any) -> ColumnElement[int]:
+        return case(WAY_OF, value=rule)
+
+    night = (
+        select(profile.c.as_at)
+        .where(profile.c.name == "people", profile.c.as_at < opening.c.opened_on)
+        .order_by(profile.c.as_at.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    # Materialized: worked out once, not for every flag.
+    nights = (
+        select(opening.c.opened_on, night.label("before"))
+        .group_by(opening.c.opened_on)
+        .cte("nights")
+        .prefix_with("MATERIALIZED")
+    )
+    answers = (
+        select(asked.c.as_at, asked.c.key)
+        .where(asked.c.name == "asked", asked.c.key.in_(WAY_OF))
+        .cte("answers")
+        .prefix_with("MATERIALIZED")
+    )
+    had_answers = exists().where(
+        answers.c.as_at == nights.c.before,
+        or_(
+            answers.c.key == flag.c.rule,
+            and_(flag.c.continues_flag_id.is_not(None), way(answers.c.key) == way(flag.c.rule)),
+        ),
+    )
+    of_person = other.c.person_id == flag.c.person_id
+    was_absent = exists().where(
+        of_person,
+        other.c.rule == "left-caseload",
+        other.c.opened_on <= nights.c.before,
+        other.c.resolved_on > nights.c.before,
+    )
+    no_longer_asked = exists().where(
+        of_person, other.c.resolved_reason == "no longer asked", other.c.resolved_on == flag.c.opened_on,
+        other.c.rule.in_(WAY_OF), way(other.c.rule) == way(flag.c.rule),
+    )  # fmt: skip
+    seen = (
+        select(flag.c.id)
         .join(person, person.c.person_id == flag.c.person_id)
+        .join(nights, nights.c.opened_on == flag.c.opened_on)
         .where(
             flag.c.rule.in_(WAY_OF),
             flag.c.due_on.is_(None),
-            flag.c.opened_on > nights[0],
             or_(flag.c.resolved_on.is_(None), flag.c.resolved_on > as_at),
+            person.c.first_seen_on <= nights.c.before,
+            had_answers,
+            ~was_absent,
+            ~no_longer_asked,
         )
-    ).all()
-    if not rows:
-        return []
-    asked, absences, handed = _read_asked(store), _read_absences(store), _read_no_longer_asked(store)
-    seen = []
-    for row in rows:
-        before = nights[bisect_left(nights, row.opened_on) - 1]
-        way = WAY_OF[row.rule]
-        rules = WAYS[way] if row.continues_flag_id is not None else (row.rule,)
-        if (
-            row.first_seen_on <= before
-            and not asked[before].isdisjoint(rules)
-            and not any(away <= before < back for away, back in absences[row.person_id])
-            and (row.person_id, way, row.opened_on) not in handed
-        ):
-            seen.append(row.id)
-    return seen
-
-
-def _profile(name: str) -> Any:
-    table = table_of(Profile)
-    return select(table.c.as_at).where(table.c.name == name).distinct()
-
-
-def _read_asked(store: Connection) -> defaultdict[dt.date, set[str]]:
-    """The rules of ``WAY_OF`` that had answers, by accepted night."""
-    table = table_of(Profile)
-    asked = defaultdict(set)
-    for as_at, rule in store.execute(_profile("asked").add_columns(table.c.key).where(table.c.key.in_(WAY_OF))):
-        asked[as_at].add(rule)
-    return asked
-
-
-def _read_absences(store: Connection) -> defaultdict[str, list[tuple[dt.date, dt.date]]]:
-    """The nights on which each person was first absent and back again."""
-    flag = table_of(Flag)
-    absences = defaultdict(list)
-    query = select(flag.c.person_id, flag.c.opened_on, flag.c.resolved_on).where(
-        flag.c.rule == "left-caseload", flag.c.resolved_on.is_not(None)
     )
-    for person_id, away, back in store.execute(query):
-        absences[person_id].append((away, back))
-    return absences
-
-
-def _read_no_longer_asked(store: Connection) -> set[tuple[str, int, dt.date]]:
-    """Who stopped being asked by a rule of a way that they were flagged in, and on which night."""
-    flag = table_of(Flag)
-    query = select(flag.c.person_id, flag.c.rule, flag.c.resolved_on).where(
-        flag.c.rule.in_(WAY_OF), flag.c.resolved_reason == "no longer asked"
-    )
-    return {(person_id, WAY_OF[rule], resolved_on) for person_id, rule, resolved_on in store.execute(query)}
+    return store.execute(seen).scalars().all()
 
 
 PEOPLE = f"""
