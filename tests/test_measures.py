@@ -43,7 +43,7 @@ def take(workspace: Workspace, *people: tuple[Example, bool], cap: int = 25) -> 
     for place, (_, flagged) in enumerate(people, start=1):
         if flagged:
             workspace.execute("INSERT INTO flag_line VALUES (?, 'open', 'high')", [f"E{place}"])
-    measures.take(workspace, SUPPLIED, adviser_cap=cap)
+    measures.count(workspace, SUPPLIED, adviser_cap=cap)
     found: dict[str, dict[str, Proportion]] = {}
     for name, team, *figures in workspace.execute("SELECT * FROM indicator").fetchall():
         found.setdefault(name, {})[team] = Proportion(*figures)
@@ -145,7 +145,7 @@ def test_a_column_filled_in_less_than_it_was_is_named_with_both_shares() -> None
         "filled:activity": {"North": Proportion(71, 100, 4)}, "filled:in_touch": {"North": Proportion(92, 100, 0)}
     }  # fmt: skip
 
-    (fallen,) = measures.account(nights, day(3)).fallen
+    (fallen,) = measures.compare(nights, day(3)).fallen
 
     assert (fallen.label, fallen.tonight) == ("Filled in: activity", Proportion(71, 100, 4))
     assert fallen.before is not None
@@ -157,7 +157,7 @@ def test_a_share_is_shown_beside_the_one_four_weeks_before() -> None:
         day(n): {"over-21-reached": {"North": Proportion(n, 40, 0), "South": Proportion(1, 10, 2)}} for n in range(31)
     }
 
-    (standing,) = measures.account(nights, day(30)).standings
+    (standing,) = measures.compare(nights, day(30)).standings
 
     assert (standing.tonight, standing.before, standing.before_on) == (
         Proportion(31, 50, 2),

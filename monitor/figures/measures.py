@@ -47,11 +47,7 @@ class Proportion:
         return self.numerator / self.denominator if self.denominator else None
 
     def __add__(self, other: "Proportion") -> "Proportion":
-        return Proportion(
-            self.numerator + other.numerator,
-            self.denominator + other.denominator,
-            self.not_assessed + other.not_assessed,
-        )
+        return Proportion(*map(sum, zip(vars(self).values(), vars(other).values(), strict=True)))
 
 
 NOTHING = Proportion(0, 0, 0)
@@ -118,7 +114,7 @@ LABELS: Mapping[str, str] = {
 
 
 def label(name: str) -> str:
-    """What a figure is called in words."""
+    """Return what a figure is called in words."""
     if name.startswith(FILLED):
         return "Filled in: " + name.removeprefix(FILLED).replace("_", " ")
     return LABELS.get(name, name)
@@ -165,11 +161,8 @@ def _counted(asked: Collection[str], supplied: Collection[str]) -> dict[str, tup
 
 
 @step(reads=("caseload", "outcome", "flag_line"), makes=("indicator",))
-def take(workspace: Workspace, supplied: Collection[str], *, adviser_cap: int) -> None:
-    """Make ``indicator`` (name, team, numerator, denominator, not_assessed) of everyone present and alive, under 25.
-
-    Reads ``caseload``, ``outcome`` and ``flag_line``.
-    """
+def count(workspace: Workspace, supplied: Collection[str], *, adviser_cap: int) -> None:
+    """Make ``indicator`` (name, team, numerator, denominator, not_assessed) of everyone present and alive, under 25."""
     asked = {row[0] for row in workspace.execute("DESCRIBE outcome").fetchall()}
     figures = _counted(asked, supplied)
     sums = "".join(
@@ -246,16 +239,16 @@ def read_nights(store: Connection, *nights: ColumnElement[bool]) -> Nights:
 
 
 def gather(workspace: Workspace, store: Connection, as_at: dt.date) -> MeasuresAccount:
-    """What ``indicator`` and the nights before say, before tonight's is saved."""
+    """Return what ``indicator`` and the nights before say, before tonight's is saved."""
     kept_on = table_of(Indicator).c.as_at
     nights = read_nights(store, kept_on >= as_at - dt.timedelta(2 * LOOKED_BACK_DAYS), kept_on < as_at)
     for name, team, *figures in workspace.execute("SELECT * FROM indicator").fetchall():
         nights[as_at][name][team] = Proportion(*figures)
-    return account(nights, as_at, read_clearing(store, as_at))
+    return compare(nights, as_at, read_clearing(store, as_at))
 
 
 def read_clearing(store: Connection, as_at: dt.date) -> tuple[Clearing, ...]:
-    """Per rule, the flags cleared in the year up to ``as_at`` and how long each had been in breach; slowest first."""
+    """Return, by rule, the flags cleared in the year up to ``as_at`` and the days each was in breach; slowest first."""
     flag = table_of(Flag)
     since = as_at - dt.timedelta(CLEARED_WITHIN_DAYS)
     cleared: defaultdict[str, list[int]] = defaultdict(list)
@@ -273,9 +266,11 @@ def read_clearing(store: Connection, as_at: dt.date) -> tuple[Clearing, ...]:
     return tuple(sorted(found, key=lambda each: (-each.median_days, each.rule)))
 
 
-def account(nights: Nights, as_at: dt.date, clearing: tuple[Clearing, ...] = ()) -> MeasuresAccount:
-    """Return what the nights' figures say of the last of them, over all teams."""
-    by_night = {night: _add_teams(names) for night, names in nights.items()}
+def compare(nights: Nights, as_at: dt.date, clearing: tuple[Clearing, ...] = ()) -> MeasuresAccount:
+    """Compare the figures of ``as_at``, over all teams, with those of the nights before."""
+    by_night = {
+        night: {name: sum(teams.values(), NOTHING) for name, teams in names.items()} for night, names in nights.items()
+    }
     tonight = by_night.pop(as_at, {})
     back = as_at - dt.timedelta(LOOKED_BACK_DAYS)
     then = min((night for night in by_night if night < as_at), key=lambda night: abs(night - back), default=None)
@@ -286,10 +281,6 @@ def account(nights: Nights, as_at: dt.date, clearing: tuple[Clearing, ...] = ())
     columns = sorted(name for name in tonight if name.startswith(FILLED))
     fallen = [_find_fall(name, tonight[name], by_night) for name in columns]
     return MeasuresAccount(compared, tuple(fall for fall in fallen if fall is not None), clearing)
-
-
-def _add_teams(names: Mapping[str, Mapping[str, Proportion]]) -> dict[str, Proportion]:
-    return {name: sum(teams.values(), NOTHING) for name, teams in names.items()}
 
 
 def _find_fall(
@@ -308,13 +299,13 @@ def _find_fall(
 
 
 def find_service_wide(rules: Iterable["Rule"], totals: Mapping[str, Counts]) -> tuple[str, ...]:
-    """The recording rules so often in breach tonight that nobody is named for them."""
+    """Return the recording rules so often in breach tonight that nobody is named for them."""
     counts = ((rule.id, totals[rule.id]) for rule in rules if rule.recording and rule.id in totals)
     return tuple(rule for rule, each in counts if each.breach * SERVICE_WIDE > each.asked)
 
 
 def by_team(workspace: Workspace, rules: Iterable[str]) -> dict[str, dict[str, Counts]]:
-    """Tonight's answers to these rules, team by team."""
+    """Return tonight's answers to these rules, team by team."""
     found: dict[str, dict[str, Counts]] = {rule: {} for rule in rules}
     rows = workspace.execute("SELECT rule, team, asked, ok, breach, cannot_assess FROM measure").fetchall()
     for rule, team, *figures in rows:
@@ -324,15 +315,7 @@ def by_team(workspace: Workspace, rules: Iterable[str]) -> dict[str, dict[str, C
 
 
 def as_dict(nights: Nights, account: MeasuresAccount) -> dict[str, object]:
-    """Every figure of the last night by team, with its history, for a program to read."""
-
-    def said(figures: Proportion) -> dict[str, int]:
-        return {
-            "numerator": figures.numerator,
-            "denominator": figures.denominator,
-            "not_assessed": figures.not_assessed,
-        }
-
+    """Return every figure of the last night by team, with its history, for a program to read."""
     as_at = max(nights)
     names = [*(name for name in LABELS if name in nights[as_at]), *sorted(nights[as_at].keys() - LABELS.keys())]
     return {
@@ -341,9 +324,9 @@ def as_dict(nights: Nights, account: MeasuresAccount) -> dict[str, object]:
             {
                 "name": name,
                 "label": label(name),
-                "teams": [{"team": team, **said(each)} for team, each in sorted(nights[as_at][name].items())],
+                "teams": [{"team": team, **vars(figures)} for team, figures in sorted(nights[as_at][name].items())],
                 "nights": [
-                    {"as_at": night, **said(sum(found[name].values(), NOTHING))}
+                    {"as_at": night, **vars(sum(found[name].values(), NOTHING))}
                     for night, found in sorted(nights.items())
                     if name in found
                 ],
@@ -355,7 +338,7 @@ def as_dict(nights: Nights, account: MeasuresAccount) -> dict[str, object]:
 
 
 def read_last(database: Database) -> tuple[Nights, MeasuresAccount]:
-    """All the nights' figures, and what they say of the last accepted one."""
+    """Return all the nights' figures, and what they say of the last accepted one."""
     run = table_of(Run)
     with database.reading() as store:
         as_at = store.execute(select(func.max(run.c.as_at)).where(run.c.state == "accepted")).scalar()
@@ -363,4 +346,4 @@ def read_last(database: Database) -> tuple[Nights, MeasuresAccount]:
             raise Refused("the database holds no accepted night yet; run one with: monitor run")
         nights = read_nights(store, table_of(Indicator).c.as_at <= as_at)
         clearing = read_clearing(store, as_at)
-    return nights, account(nights, as_at, clearing)
+    return nights, compare(nights, as_at, clearing)

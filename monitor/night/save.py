@@ -181,7 +181,7 @@ def _write_messages(night: Night, judged: Judged, store: Connection, raised: tup
     """Write one message for each address that has something to be told, from the lists' tables and the measures."""
     config = night.config
     prepare_lists(night)
-    measures.take(night.workspace, judged.intake.supplied, adviser_cap=config.measures.adviser_cap)
+    measures.count(night.workspace, judged.intake.supplied, adviser_cap=config.measures.adviser_cap)
     context = compose.describe_night(config, night.rulebook, night.past, night.as_at, chain_head=events.head(store))
     basis = compose.NightBasis(
         rulebook=night.rulebook,

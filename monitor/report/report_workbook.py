@@ -66,7 +66,7 @@ def write(contents: Contents, path: Path) -> None:
     title, made_on = f"Oversight report, {header.authority}", header.as_at or header.made_on
     with written_whole(path) as unfinished, new_workbook(unfinished, title=title, made_on=made_on) as book:
         pen = _Pen(book, header.marking, header.chain_head)
-        for sheet in lay_out(contents):
+        for sheet in list_sheets(contents):
             pen.write(sheet)
 
 
@@ -148,8 +148,8 @@ def _in_words(value: Any) -> str:
     return "[c]" if value is HIDDEN else "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def lay_out(contents: Contents) -> tuple[Sheet, ...]:
-    """The sheets, in order: what the page shows, with the rows of people only where the edition has them."""
+def list_sheets(contents: Contents) -> tuple[Sheet, ...]:
+    """Return the sheets, in order: what the page shows, with the rows of people only where the edition has them."""
     if contents.is_empty:
         return (_summary(contents),)
     sheets = [
