@@ -279,8 +279,8 @@ def compare(nights: Nights, as_at: dt.date, clearing: tuple[Clearing, ...] = ())
         MeasureTonight(name, label(name), tonight[name], before.get(name), then) for name in LABELS if name in tonight
     )
     columns = sorted(name for name in tonight if name.startswith(FILLED))
-    fallen = [_find_fall(name, tonight[name], by_night) for name in columns]
-    return MeasuresAccount(compared, tuple(fall for fall in fallen if fall is not None), clearing)
+    fallen = filter(None, (_find_fall(name, tonight[name], by_night) for name in columns))
+    return MeasuresAccount(compared, tuple(fallen), clearing)
 
 
 def _find_fall(
