@@ -81,6 +81,7 @@ class Watch:
         self.read: defaultdict[str, set[str]] = defaultdict(set)
         self.made: defaultdict[str, set[str]] = defaultdict(set)
         self.declared: dict[str, Step] = {}
+        self.strays: set[str] = set()
         self._there: set[str] = set()
         begin, finish, execute = Workspace.begin, Workspace.finish, Workspace.execute
 
@@ -90,6 +91,7 @@ class Watch:
             self.declared[step.name] = step
             if len(self.current) == 1:
                 self._there = self._tables(workspace)
+                self.strays |= self._there - workspace._made_by.keys() - NOT_EVERY_NIGHT
 
         def finished(workspace: Workspace, step: Step) -> None:
             finish(workspace, step)
@@ -170,6 +172,12 @@ def test_a_step_leaves_only_the_tables_it_declares(watched: tuple[Watch, list[Ni
     }
 
     assert undeclared == {}
+
+
+def test_every_table_of_a_night_is_made_by_a_step(watched: tuple[Watch, list[NightOutcome]]) -> None:
+    watch, _ = watched
+
+    assert watch.strays == set()
 
 
 def test_nothing_is_made_twice_in_a_night(watched: tuple[Watch, list[NightOutcome]]) -> None:

@@ -82,6 +82,7 @@ def load_merged(workspace: Workspace, path: Path | None) -> None:
     load_rows(workspace, "merged", {"old_id": "VARCHAR", "new_id": "VARCHAR"}, read_merged(path).items())
 
 
+@step(reads=("merged", "roster"), changes=("caseload",), makes=("merged_away",))
 def leave_merged(workspace: Workspace) -> None:
     """Make ``merged_away``: who is absent because another record stands for them; no rule is asked of them."""
     workspace.execute("""
