@@ -389,19 +389,11 @@ def _cells(known: Known) -> list[Cell]:
     return list(dict.fromkeys([*known.said, *(cell for row in (*known.equal, *known.at_most) for cell in row)]))
 
 
-@pytest.mark.parametrize("seed", [8, 10])
-def test_no_number_under_six_follows_from_all_that_page_and_workbook_say(tmp_path: Path, seed: int) -> None:
-    assert check_nothing_small_follows(seed, tmp_path) > 5
+@pytest.mark.parametrize("first", range(0, 60, 15))
+def test_no_number_under_six_follows_from_all_that_page_and_workbook_say(tmp_path: Path, first: int) -> None:
+    small = [check_nothing_small_follows(seed, tmp_path / str(seed)) for seed in range(first, first + 15)]
 
-
-@pytest.mark.simulation
-def test_no_number_under_six_follows_in_many_services(tmp_path: Path) -> None:
-    numbers = [check_nothing_small_follows(seed, tmp_path / str(seed)) for seed in range(MANY)]
-
-    print(f"\n{MANY} services: {sum(numbers)} withheld numbers under 6, each of which may be any of three or more")
-
-
-MANY = 60
+    assert sum(small) > 100
 
 
 def test_ids_advisers_and_links_are_in_neither_file(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 - Nought is given as it is, 1 to 5 is [c], every other count is given to the nearest ten.
 - The parts of a number are given together or not at all: as soon as one is [c], all are; with the number [c], all are.
-- People by age, since when and team are parts of everyone. They are withheld beside any [c] of the first screen.
+- People by age, since when and team are parts of everyone. They are withheld beside a tier that is [c].
 - A number made up of [c] alone is [c] too. The rules of a way of being out of sight are given together or not at all.
 - Nothing is derived from small numbers: no changes and no shares, and a median from 25 people on.
 - Teams of five people or fewer are one row.
@@ -169,7 +169,8 @@ def _withhold_parts(sight: OutOfSight, exact: Sight) -> OutOfSight:
     everyone, since = sight.everyone, sight.everyone.since
     lines = (everyone, *sight.kinds)
     numbers = _withhold_sums({line.name: line.people for line in lines}, lines)
-    total = HIDDEN if HIDDEN in numbers.values() else numbers[EVERYONE]
+    tiers = [numbers[line.name] for line in sight.kinds if line.within == EVERYONE]
+    total = HIDDEN if HIDDEN in tiers else numbers[EVERYONE]
     *counts, not_known = share_out(total, (*since.counts, since.not_known))
     lost = share_out(total, [team.out_of_sight for team in sight.teams])
     everyone, *kinds = (replace(line, people=numbers[line.name], bands=(), since=HowLong()) for line in lines)
