@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from monitor.caseload.last_values import last_values_sql
-from monitor.store.bulk import WIDE_READ, delete_rows, insert_rows, update_rows
+from monitor.store.bulk import delete_rows, insert_rows, read_by_ids, update_rows
 from monitor.store.tables import Person, PersonBefore, table_of
 from monitor.workspace import Workspace, load_rows, step
 
@@ -79,12 +79,8 @@ def _read_before(person_id: str, row: str | None) -> tuple[Any, ...]:
 
 def fetch_last_values(store: Connection, ids: list[str]) -> list[tuple[str, str]]:
     person = table_of(Person)
-    found: list[tuple[str, str]] = []
-    for start in range(0, len(ids), WIDE_READ):
-        wanted = person.c.person_id.in_(ids[start : start + WIDE_READ])
-        rows = store.execute(select(person.c.person_id, person.c.last_values).where(wanted))
-        found.extend((row[0], row[1]) for row in rows)
-    return found
+    query = select(person.c.person_id, person.c.last_values)
+    return [(row[0], row[1]) for row in read_by_ids(store, query, person.c.person_id, ids)]
 
 
 @step(reads=("roster",), changes=("caseload",), makes=("stay",))

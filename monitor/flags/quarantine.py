@@ -1,14 +1,37 @@
-"""The analyst's word that a surge is right: its flags leave quarantine and go out with the next night."""
+"""Flags in quarantine: a surge's wait, until they have waited long enough or the analyst says that it is right."""
 
 import datetime as dt
+from collections.abc import Sequence
 
 from sqlalchemy import and_, select
 
+from monitor.config.settings import Quarantine
 from monitor.flags import state
+from monitor.gate.surges import Surge
 from monitor.store import events
 from monitor.store.database import Database
 from monitor.store.tables import Flag, table_of
 from monitor.words import write_count
+from monitor.workdays import working_days_between
+from monitor.workspace import Workspace, load_rows, step
+
+
+@step(reads=("decision",), changes=("surging",))
+def hold_surges(workspace: Workspace, surges: Sequence[Surge], limits: Quarantine, as_at: dt.date) -> None:
+    """Make ``surging``, the rules whose new flags wait; in ``decision``, let those go that have waited long enough."""
+    load_rows(workspace, "surging", {"rule": "VARCHAR"}, [(surge.rule,) for surge in surges])
+    waiting = workspace.execute(
+        f"SELECT DISTINCT quarantined_on FROM decision WHERE {state.quarantined_sql('decision')}"
+    ).fetchall()
+    over = [since for (since,) in waiting if working_days_between(since, as_at) >= limits.wait_working_days]
+    if over:
+        workspace.execute(
+            """
+            UPDATE decision SET released_on = $as_at
+            WHERE released_on IS NULL AND list_contains($over::DATE[], quarantined_on)
+            """,
+            {"as_at": as_at, "over": over},
+        )
 
 
 def confirm_surge(database: Database, rule: str, *, by: str, today: dt.date, now: dt.datetime) -> str | None:

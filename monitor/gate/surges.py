@@ -6,13 +6,11 @@ A quarantined flag is open in every other way: it is held, released and resolved
 that is resolved while it waits is never told to a lead. Flags that carry an earlier one on do not wait.
 """
 
-import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from monitor.config.settings import Quarantine
-from monitor.workdays import working_days_between
-from monitor.workspace import Workspace, load_rows, step
+from monitor.workspace import Workspace, step
 
 FEWEST_NIGHTS = 3
 """How many nights a rule must have been asked before its own history says what is usual."""
@@ -67,24 +65,6 @@ def count_new(workspace: Workspace, rules: Iterable[str], corrects: Sequence[int
         {"corrects": list(corrects), "rules": list(rules)},
     )
     return dict(rows.fetchall())
-
-
-@step(reads=("decision",), changes=("surging",))
-def decide(workspace: Workspace, surges: Sequence[Surge], limits: Quarantine, as_at: dt.date) -> None:
-    """Make ``surging``, the rules whose new flags wait; in ``decision``, let those go that have waited long enough."""
-    load_rows(workspace, "surging", {"rule": "VARCHAR"}, [(one.rule,) for one in surges])
-    waiting = workspace.execute(
-        "SELECT DISTINCT quarantined_on FROM decision WHERE quarantined_on IS NOT NULL AND released_on IS NULL"
-    ).fetchall()
-    over = [since for (since,) in waiting if working_days_between(since, as_at) >= limits.wait_working_days]
-    if over:
-        workspace.execute(
-            """
-            UPDATE decision SET released_on = $as_at
-            WHERE released_on IS NULL AND list_contains($over::DATE[], quarantined_on)
-            """,
-            {"as_at": as_at, "over": over},
-        )
 
 
 def count_waiting(workspace: Workspace) -> dict[str, int]:

@@ -25,6 +25,7 @@ from monitor.caseload.intake import CaseloadRead, read_caseload
 from monitor.config.settings import Config
 from monitor.delivery.channel import open_channel
 from monitor.flags import coming_due, life
+from monitor.flags.quarantine import hold_surges
 from monitor.gate import comparison, source_fitness, surges
 from monitor.gate.verdict import NotBelieved, accept, find_doubted, judge, leave_unjudged
 from monitor.messages import samples
@@ -165,7 +166,7 @@ def _decide(night: Night, judged: Judged) -> Judged:
     facts = life.gather_facts(night.rulebook, judged.evaluation, judged.verdict.asked_on, reworded)
     life.decide(workspace, facts, as_at, corrects=night.corrects)
     found = _find_surges(night, judged)
-    surges.decide(workspace, found, night.config.quarantine, as_at)
+    hold_surges(workspace, found, night.config.quarantine, as_at)
     answers = judged.evaluation
     unanswered = answers.failed.keys() | answers.doubted.keys()
     coming_due.look_ahead(workspace, night.rulebook, judged.verdict.asked_on, judged.intake.supplied, unanswered)

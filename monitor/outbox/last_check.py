@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from monitor.config.settings import Config, read_restricted
 from monitor.messages.routes import Routes, plan_routes
-from monitor.store.bulk import WIDE_READ
+from monitor.store.bulk import read_by_ids
 from monitor.store.tables import Flag, MessageFlag, Person, table_of
 from monitor.words import fold_name
 
@@ -50,9 +50,8 @@ def find_objection(store: Connection, message: Any, readers: Readers) -> str | N
 
 def _people(store: Connection, ids: Sequence[str]) -> Iterator[Any]:
     person = table_of(Person)
-    for start in range(0, len(ids), WIDE_READ):
-        named = person.c.person_id.in_(ids[start : start + WIDE_READ])
-        yield from store.execute(select(person.c.person_id, person.c.team, person.c.died_on).where(named))
+    query = select(person.c.person_id, person.c.team, person.c.died_on)
+    return read_by_ids(store, query, person.c.person_id, ids)
 
 
 def _tells_what_has_passed(store: Connection, message: Any) -> bool:

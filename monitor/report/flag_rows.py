@@ -9,7 +9,7 @@ from monitor.flags.priority import WORST_FIRST, priority_sql
 from monitor.messages.shown import shown
 from monitor.report.contents import FlagList, FlagRow
 from monitor.report.report_data import ReportData
-from monitor.store.bulk import WIDE_READ
+from monitor.store.bulk import read_by_ids
 from monitor.store.tables import Flag, table_of
 from monitor.workspace import load_rows
 
@@ -62,11 +62,8 @@ ORDERED = f"""
 
 
 def _sentences(store: Connection, flags: list[int]) -> Mapping[int, str]:
-    flag, found = table_of(Flag), {}
-    for start in range(0, len(flags), WIDE_READ):
-        wanted = select(flag.c.id, flag.c.because, flag.c.due_on).where(flag.c.id.in_(flags[start : start + WIDE_READ]))
-        found.update({number: because for number, because, _ in store.execute(wanted)})
-    return found
+    flag = table_of(Flag)
+    return dict(map(tuple, read_by_ids(store, select(flag.c.id, flag.c.because), flag.c.id, flags)))
 
 
 def _row(row: tuple[object, ...], why: Mapping[int, str], data: ReportData) -> FlagRow:
