@@ -17,7 +17,8 @@ from monitor.messages.routes import plan_routes
 from monitor.record import backtest
 from monitor.record.backtest import Replay, ReplayQuestion
 from monitor.record.kept_nights import KeptNight, find_nights
-from monitor.rulebook.rulebook import Rulebook, load_rulebook
+from monitor.rulebook.rule_folders import load_rulebook
+from monitor.rulebook.rulebook import Rulebook
 from monitor.store.database import open_store
 
 NIGHTS = 6

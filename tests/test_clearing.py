@@ -7,7 +7,7 @@ from support.random_people import invent, shipped_rules
 from support.rule_proofs import find_unproved
 
 from monitor.rulebook import clearing, evaluation, examples
-from monitor.rulebook.rule_file import Rule
+from monitor.rulebook.rule import Rule
 from monitor.workspace import open_workspace
 
 RULEBOOK = shipped_rules()

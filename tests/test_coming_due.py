@@ -14,7 +14,7 @@ from monitor.catalogue import columns
 from monitor.flags import coming_due
 from monitor.rulebook import evaluation, examples
 from monitor.rulebook.questions import BREACH
-from monitor.rulebook.rule_file import Example
+from monitor.rulebook.rule import Example
 from monitor.rulebook.rulebook import Rulebook
 from monitor.workspace import load_rows, lock_down, open_workspace
 

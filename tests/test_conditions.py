@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from monitor.catalogue import derived
 from monitor.durations import Duration, Limit, parse_limit
 from monitor.errors import Problems
-from monitor.rulebook.because import compile_wording, parse_wording
-from monitor.rulebook.conditions import compile_condition, counts_working_days, parse_condition
+from monitor.rulebook.because import parse_wording
+from monitor.rulebook.condition import compile_condition, counts_working_days
+from monitor.rulebook.conditions import parse_condition
 from monitor.rulebook.examples import build_caseload
-from monitor.rulebook.rule_file import Example
+from monitor.rulebook.rule import Example
 from monitor.rulebook.type_check import Binder
+from monitor.rulebook.wording import compile_wording
 from monitor.workspace import open_workspace
 
 AS_AT = date(2026, 1, 5)

@@ -17,8 +17,8 @@ from monitor.catalogue import columns
 from monitor.rulebook import evaluation
 from monitor.rulebook.evaluation import Counts, Evaluation
 from monitor.rulebook.examples import build_caseload
-from monitor.rulebook.rule_file import Example
-from monitor.rulebook.rulebook import load_rulebook
+from monitor.rulebook.rule import Example
+from monitor.rulebook.rule_folders import load_rulebook
 from monitor.workspace import Workspace, fetch, lock_down, open_workspace
 
 AS_AT = date(2026, 1, 5)

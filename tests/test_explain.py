@@ -11,7 +11,7 @@ from support.council import NIGHT, Council, crowd, day, settled
 from monitor.config.settings import load_config
 from monitor.errors import Problems, Refused
 from monitor.record.explain import Explanation, RuleAnswer, explain_person, narrow
-from monitor.rulebook.rulebook import load_rulebook
+from monitor.rulebook.rule_folders import load_rulebook
 from monitor.store.database import open_store
 from monitor.store.location import locate
 

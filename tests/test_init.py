@@ -15,7 +15,7 @@ from monitor.config.settings import load_config
 from monitor.errors import Problems
 from monitor.messages.templates import open_templates
 from monitor.rulebook import examples
-from monitor.rulebook.rulebook import load_rulebook
+from monitor.rulebook.rule_folders import load_rulebook
 
 TODAY = dt.date(2026, 1, 12)
 

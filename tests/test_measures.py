@@ -11,7 +11,7 @@ from support.random_people import shipped_rules
 from monitor.figures import measures
 from monitor.figures.measures import Proportion
 from monitor.rulebook import evaluation, examples
-from monitor.rulebook.rule_file import Example
+from monitor.rulebook.rule import Example
 from monitor.workspace import Workspace, open_workspace
 
 PLANS = [shipped_rules().by_id[rule] for rule in ("pathway-plan-missing", "pathway-plan-current")]

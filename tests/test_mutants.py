@@ -10,8 +10,8 @@ from support.mutants import judge, mutate
 from monitor.config.settings import shipped
 from monitor.rulebook.conditions import parse_condition
 from monitor.rulebook.examples import run_rules
-from monitor.rulebook.rule_file import Rule
-from monitor.rulebook.rulebook import load_rulebook
+from monitor.rulebook.rule import Rule
+from monitor.rulebook.rule_folders import load_rulebook
 
 RULE = """
 title = "Visit overdue"

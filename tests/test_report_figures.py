@@ -18,7 +18,7 @@ from monitor.night.context import NightOutcome
 from monitor.report.contents import Contents, Sight
 from monitor.report.gather import gather_report
 from monitor.report.report_nights import ReportRequest
-from monitor.rulebook.rulebook import load_rulebook
+from monitor.rulebook.rule_folders import load_rulebook
 from monitor.store.database import open_store
 from monitor.store.location import locate
 

@@ -7,7 +7,7 @@ import pytest
 from monitor.config.settings import shipped
 from monitor.errors import Problems
 from monitor.rulebook.report_map import draw
-from monitor.rulebook.rulebook import load_rulebook
+from monitor.rulebook.rule_folders import load_rulebook
 
 
 def test_every_paragraph_from_28_to_54_has_a_rule_or_a_reason() -> None:

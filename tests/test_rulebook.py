@@ -8,7 +8,8 @@ import pytest
 from monitor.config.settings import RuleSettings
 from monitor.durations import Duration
 from monitor.errors import Problems
-from monitor.rulebook.rulebook import Rulebook, load_rulebook
+from monitor.rulebook.rule_folders import load_rulebook
+from monitor.rulebook.rulebook import Rulebook
 
 BAD_RULES = Path(__file__).parent / "bad_rules"
 

@@ -10,7 +10,8 @@ from support.rule_proofs import find_untested
 from monitor.config.settings import shipped
 from monitor.rulebook import examples
 from monitor.rulebook.examples import Result
-from monitor.rulebook.rulebook import Rulebook, load_rulebook
+from monitor.rulebook.rule_folders import load_rulebook
+from monitor.rulebook.rulebook import Rulebook
 
 RULEBOOK = load_rulebook((shipped("rules"),), {})
 

@@ -12,7 +12,8 @@ from monitor.cli.check import check
 from monitor.config.settings import load_config, shipped
 from monitor.gate import source_fitness
 from monitor.gate.source_fitness import Supply
-from monitor.rulebook.rulebook import Rulebook, load_rulebook
+from monitor.rulebook.rule_folders import load_rulebook
+from monitor.rulebook.rulebook import Rulebook
 
 LIST_9 = Supply("caseload", "annex-a-list-9", frozenset(LIST_9_COLUMNS))
 

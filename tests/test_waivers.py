@@ -24,7 +24,8 @@ from monitor.errors import Problems
 from monitor.flags import waiver_request
 from monitor.flags.waiver_request import UnwaiveRequest, WaiverRequest, read_day
 from monitor.flags.waivers import ending, remind
-from monitor.rulebook.rulebook import Rulebook, load_rulebook
+from monitor.rulebook.rule_folders import load_rulebook
+from monitor.rulebook.rulebook import Rulebook
 from monitor.store.database import open_store, working_store
 from monitor.store.events import Stamp
 from monitor.store.location import locate

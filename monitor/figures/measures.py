@@ -19,7 +19,7 @@ from monitor.store.tables import Flag, Indicator, Run, table_of
 from monitor.workspace import Workspace, load_rows, step
 
 if TYPE_CHECKING:
-    from monitor.rulebook.rule_file import Rule
+    from monitor.rulebook.rule import Rule
 
 SERVICE_WIDE = 3
 """A recording rule in breach for over one in so many of those asked says something of the service."""

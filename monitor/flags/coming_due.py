@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from monitor.catalogue import derived
 from monitor.rulebook import evaluation
 from monitor.rulebook.questions import BREACH
-from monitor.rulebook.rule_file import Rule
+from monitor.rulebook.rule import Rule
 from monitor.rulebook.rulebook import Rulebook
 from monitor.workspace import Workspace, load_rows, step
 

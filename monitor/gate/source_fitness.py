@@ -7,19 +7,18 @@ written. Whether a rule can fire at all is worked out from its conditions.
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlglot import exp
-
 from monitor.catalogue.derived import WORKED_OUT_FROM
 from monitor.catalogue.headings import PERSON_ID, match_headings
+from monitor.rulebook.condition import Condition, Tree
 from monitor.sources.extract import Extract
 
 if TYPE_CHECKING:
     from monitor.rulebook.evaluation import Evaluation
-    from monitor.rulebook.rule_file import Rule
+    from monitor.rulebook.rule import Rule
 
 Verdict = Literal["sound", "sound with a caveat", "cannot fire", "not supplied"]
 VERDICTS: tuple[Verdict, ...] = ("sound", "sound with a caveat", "cannot fire", "not supplied")
@@ -154,83 +153,88 @@ def _can_fire(rule: "Rule", absent: frozenset[str]) -> bool:
     blank = absent | {name for name, origin in WORKED_OUT_FROM.items() if set(origin) <= absent}
     if rule.due_on is not None and _is_null(rule.due_on.tree, blank):
         blank |= {"due_on"}
-    return all(True in _truths(condition.tree, blank) for condition in (rule.applies_to, rule.breach_if))
+    return all(True in _answers(condition, blank) for condition in (rule.applies_to, rule.breach_if))
 
 
-def _truths(node: Any, blank: frozenset[str]) -> frozenset[Truth]:
+@lru_cache(maxsize=4096)
+def _answers(condition: Condition, blank: frozenset[str]) -> frozenset[Truth]:
+    """Once for each condition and the columns nobody supplies, which are the same from night to night."""
+    return _truths(condition.tree, blank)
+
+
+def _truths(tree: Tree, blank: frozenset[str]) -> frozenset[Truth]:
     """The answers a condition could give; every answer, where that is not plain to see."""
-    return next((answers(node, blank) for kinds, answers in TRUTHS if isinstance(node, kinds)), ANY)
+    answers = TRUTHS.get(tree.kind)
+    return answers(tree, blank) if answers else ANY
 
 
-def _of_not(node: Any, blank: frozenset[str]) -> frozenset[Truth]:
-    return frozenset(None if answer is None else not answer for answer in _truths(node.this, blank))
+def _of_not(tree: Tree, blank: frozenset[str]) -> frozenset[Truth]:
+    return frozenset(None if answer is None else not answer for answer in _truths(tree.parts[0], blank))
 
 
-def _of_both(node: Any, blank: frozenset[str]) -> frozenset[Truth]:
+def _of_both(tree: Tree, blank: frozenset[str]) -> frozenset[Truth]:
     """AND is false where either is, OR true where either is; else unknown where either is."""
-    decides = isinstance(node, exp.Or)
-    pairs = [(a, b) for a in _truths(node.left, blank) for b in _truths(node.right, blank)]
+    decides = tree.kind == "or"
+    left, right = (_truths(part, blank) for part in tree.parts)
+    pairs = [(a, b) for a in left for b in right]
     return frozenset(decides if decides in pair else None if None in pair else not decides for pair in pairs)
 
 
-def _of_is(node: Any, blank: frozenset[str]) -> frozenset[Truth]:
-    if isinstance(node.expression, exp.Null):
-        return ONLY_TRUE if _is_null(node.this, blank) else EITHER
-    if isinstance(node.expression, exp.Boolean):
-        return frozenset(answer is node.expression.this for answer in _truths(node.this, blank))
-    return ANY
+def _of_is(tree: Tree, blank: frozenset[str]) -> frozenset[Truth]:
+    tested, what = tree.parts
+    if what.kind == "null":
+        return ONLY_TRUE if _is_null(tested, blank) else EITHER
+    return frozenset(answer is (what.kind == "true") for answer in _truths(tested, blank))
 
 
-def _of_distinct(node: Any, blank: frozenset[str]) -> frozenset[Truth]:
-    if not isinstance(node.expression, exp.Literal):
+def _of_distinct(tree: Tree, blank: frozenset[str]) -> frozenset[Truth]:
+    tested, value = tree.parts
+    if value.kind not in ("text", "number"):
         return ANY
-    return frozenset({isinstance(node, exp.NullSafeNEQ)}) if _is_null(node.this, blank) else EITHER
+    return frozenset({tree.kind == "differs"}) if _is_null(tested, blank) else EITHER
 
 
-def _of_column(node: Any, blank: frozenset[str]) -> frozenset[Truth]:
-    if node.name == "declined":
+def _of_column(tree: Tree, blank: frozenset[str]) -> frozenset[Truth]:
+    if tree.word == "declined":
         return ONLY_FALSE if "declined" in blank else EITHER
-    return UNKNOWN if _is_null(node, blank) else ANY
+    return UNKNOWN if _is_null(tree, blank) else ANY
 
 
-def _of_call(node: Any, blank: frozenset[str]) -> frozenset[Truth]:
+def _of_blank(tree: Tree, blank: frozenset[str]) -> frozenset[Truth]:
     # A cell that nobody supplies is not blank.
-    asks_blank = node.name.casefold() == "blank"
-    return ONLY_FALSE if asks_blank and any(_is_null(cell, blank) for cell in node.expressions) else ANY
+    return ONLY_FALSE if _is_null(tree.parts[0], blank) else ANY
 
 
-def _of_comparison(node: Any, blank: frozenset[str]) -> frozenset[Truth]:
-    return UNKNOWN if _is_null(node.left, blank) or _is_null(node.right, blank) else ANY
+def _of_comparison(tree: Tree, blank: frozenset[str]) -> frozenset[Truth]:
+    return UNKNOWN if any(_is_null(part, blank) for part in tree.parts) else ANY
 
 
-def _of_range(node: Any, blank: frozenset[str]) -> frozenset[Truth]:
-    return UNKNOWN if _is_null(node.this, blank) else ANY
+def _of_range(tree: Tree, blank: frozenset[str]) -> frozenset[Truth]:
+    return UNKNOWN if _is_null(tree.parts[0], blank) else ANY
 
 
-TRUTHS: tuple[tuple[Any, Callable[[Any, frozenset[str]], frozenset[Truth]]], ...] = (
-    (exp.Paren, lambda node, blank: _truths(node.this, blank)),
-    (exp.Not, _of_not),
-    (exp.And | exp.Or, _of_both),
-    (exp.Is, _of_is),
-    (exp.NullSafeEQ | exp.NullSafeNEQ, _of_distinct),
-    (exp.Column, _of_column),
-    (exp.Anonymous, _of_call),
-    (exp.EQ | exp.NEQ | exp.LT | exp.LTE | exp.GT | exp.GTE, _of_comparison),
-    (exp.In | exp.Between, _of_range),
-)
+TRUTHS: Mapping[str, Callable[[Tree, frozenset[str]], frozenset[Truth]]] = {
+    "paren": lambda tree, blank: _truths(tree.parts[0], blank),
+    "not": _of_not,
+    **dict.fromkeys(("and", "or"), _of_both),
+    "is": _of_is,
+    **dict.fromkeys(("same", "differs"), _of_distinct),
+    "column": _of_column,
+    "blank": _of_blank,
+    **dict.fromkeys(("eq", "neq", "lt", "lte", "gt", "gte"), _of_comparison),
+    **dict.fromkeys(("in", "between"), _of_range),
+}
 
 
-def _is_null(node: Any, blank: frozenset[str]) -> bool:
+def _is_null(tree: Tree, blank: frozenset[str]) -> bool:
     """Whether an expression is NULL for everybody."""
-    if isinstance(node, exp.Column):
+    if tree.kind == "column":
         # Derived columns that the monitor fills in whatever is missing.
-        return node.name in blank and node.name not in ("declined", "category")
-    if isinstance(node, exp.Paren | exp.Cast):
-        return _is_null(node.this, blank)
-    if isinstance(node, exp.Add | exp.Sub):
-        return _is_null(node.left, blank) or _is_null(node.right, blank)
-    if isinstance(node, exp.Coalesce | exp.Greatest | exp.Least):
-        return all(_is_null(each, blank) for each in (node.this, *node.expressions))
-    if isinstance(node, exp.Anonymous):
-        return node.name.casefold() in blank
-    return False
+        return tree.word in blank and tree.word not in ("declined", "category")
+    if tree.kind in ("paren", "count"):
+        return _is_null(tree.parts[0], blank)
+    if tree.kind in ("add", "sub"):
+        return any(_is_null(part, blank) for part in tree.parts)
+    if tree.kind == "call" and tree.word in ("COALESCE", "GREATEST", "LEAST"):
+        return all(_is_null(part, blank) for part in tree.parts)
+    return tree.kind == "birthday" and "birthday" in blank

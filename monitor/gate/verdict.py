@@ -20,7 +20,7 @@ from monitor.workdays import working_days_between
 from monitor.workspace import Workspace, step
 
 if TYPE_CHECKING:
-    from monitor.rulebook.rule_file import Rule
+    from monitor.rulebook.rule import Rule
 
 Word = Literal["trusted", "degraded", "stale", "refused"]
 

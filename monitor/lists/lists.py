@@ -24,7 +24,7 @@ from monitor.workspace import Workspace, in_chunks, literal, load_rows, number_o
 
 if TYPE_CHECKING:
     from monitor.config.delivery_settings import Team
-    from monitor.rulebook.rule_file import Rule
+    from monitor.rulebook.rule import Rule
 
 FLAG_COLUMNS = (
     "person_id", "team", "personal_adviser", "age", "eligibility", "rule", "title", "severity", "basis",

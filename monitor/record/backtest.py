@@ -17,8 +17,9 @@ from monitor.errors import Problems, Refused
 from monitor.flags.life import HISTORY, NOT_A_SPELL, UNRESOLVED, apply_decisions, decide, gather_facts
 from monitor.record.kept_nights import KeptNight, ask_rules
 from monitor.rulebook.evaluation import Evaluation
-from monitor.rulebook.rule_file import Rule
-from monitor.rulebook.rulebook import Rulebook, add_file, change_limits
+from monitor.rulebook.rule import Rule
+from monitor.rulebook.rule_folders import add_file, change_limits
+from monitor.rulebook.rulebook import Rulebook
 from monitor.workspace import Workspace, fetch, load_rows, lock_down, open_workspace
 
 if TYPE_CHECKING:

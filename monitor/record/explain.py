@@ -20,11 +20,11 @@ from monitor.outbox.person_messages import load_person_messages
 from monitor.record import last_night
 from monitor.record.kept_nights import KeptNight, ask_rules, find_nights
 from monitor.rulebook import clearing
-from monitor.rulebook.conditions import compile_condition
+from monitor.rulebook.condition import compile_condition
 from monitor.rulebook.evaluation import Evaluation
-from monitor.rulebook.rule_file import Rule
+from monitor.rulebook.names import CODES, TYPES
+from monitor.rulebook.rule import Rule
 from monitor.rulebook.rulebook import Rulebook
-from monitor.rulebook.vocabulary import CODES, TYPES
 from monitor.store.database import Database
 from monitor.store.events import in_payload
 from monitor.store.tables import Flag, FlagEvent, table_of

@@ -1,44 +1,21 @@
-"""A rule's ``because``: a sentence with values in it, parsed as a template and written as one SQL expression."""
+"""A rule's ``because``: a sentence with values in it, parsed as a template and checked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from jinja2 import Environment, TemplateError, nodes
 
-from monitor.catalogue import columns
-from monitor.durations import Limit, words
+from monitor.durations import Limit
 from monitor.errors import Problems
-from monitor.rulebook.vocabulary import CODES, TYPES
+from monitor.rulebook.names import CODES, TYPES
+from monitor.rulebook.wording import Placeholder, Wording
 from monitor.words import did_you_mean
-from monitor.workspace import literal
 
 LONGEST = 600
-NOT_RECORDED = "not recorded"
 FILTERS = ("date", "meaning")
 
 NEVER = frozenset({"date_of_birth", "death_date"})
 SENSITIVE = frozenset({"uasc", "disability", "is_parent", "release_date", "health_history_date"})
 """What only a sensitive rule may put into words, because its words stay out of every message."""
-
-
-@dataclass(frozen=True)
-class Placeholder:
-    """One value in the sentence: ``{{ name | filter }}``."""
-
-    name: str
-    filter: str | None = None
-
-
-@dataclass(frozen=True)
-class Wording:
-    """A checked sentence: plain text and placeholders, in order."""
-
-    text: str
-    parts: tuple[str | Placeholder, ...]
-
-    @property
-    def names(self) -> frozenset[str]:
-        return frozenset(part.name for part in self.parts if isinstance(part, Placeholder))
 
 
 def parse_wording(text: str, limits: Mapping[str, Limit], *, due_on: bool = False, sensitive: bool = False) -> Wording:
@@ -110,36 +87,3 @@ def _check_filter(placeholder: Placeholder, kind: str) -> list[str]:
     if (kind == "DATE") != (placeholder.filter == "date"):
         return [f"{name}: " + ("write {{ " + name + " | date }}" if kind == "DATE" else "is not a date")]
     return []
-
-
-def compile_wording(wording: Wording, limits: Mapping[str, Limit], *, due_on: str = "due_on") -> str:
-    """Return the sentence as one VARCHAR expression of DuckDB SQL over the caseload; never NULL."""
-    parts = [literal(part) if isinstance(part, str) else _compile(part, limits, due_on) for part in wording.parts]
-    return f"concat({', '.join(parts)})"
-
-
-def _compile(placeholder: Placeholder, limits: Mapping[str, Limit], due_on: str) -> str:
-    if placeholder.name in limits:
-        return literal(words(limits[placeholder.name]))
-    if placeholder.name == "due_on":
-        return f"coalesce({_date(due_on)}, '{NOT_RECORDED}')"
-    column = f'"{placeholder.name}"'
-    value = f"CAST({column} AS VARCHAR)"
-    if placeholder.filter == "date":
-        value = _date(placeholder.name)
-    elif placeholder.filter == "meaning":
-        # A meaning begins with a capital only for its table; in a sentence it does not.
-        meanings = " ".join(
-            f"WHEN {literal(code)} THEN {literal(meaning[:1].lower() + meaning[1:])}"
-            for code, meaning in CODES[placeholder.name].items()
-        )
-        value = f"CASE {column} {meanings} ELSE {column} END"
-    elif TYPES[placeholder.name] == "BOOLEAN":
-        value = f"CASE WHEN {column} THEN 'yes' WHEN NOT {column} THEN 'no' END"
-    # A cell nobody could read is not the same as one nobody filled in.
-    gap = f'"{placeholder.name}_gap", ' if placeholder.name in columns.BY_NAME else ""
-    return f"coalesce({value}, {gap}'{NOT_RECORDED}')"
-
-
-def _date(name: str) -> str:
-    return f"""strftime("{name}", '%-d %B %Y')"""

@@ -3,9 +3,9 @@
 import re
 
 from monitor.catalogue import columns
-from monitor.rulebook.conditions import Condition
-from monitor.rulebook.rule_file import Rule
-from monitor.rulebook.vocabulary import CODES
+from monitor.rulebook.condition import Condition
+from monitor.rulebook.names import CODES
+from monitor.rulebook.rule import Rule
 
 NAMES = {
     "over21_offer_date": "date of the offer after 21",

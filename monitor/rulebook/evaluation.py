@@ -9,7 +9,7 @@ import duckdb
 from monitor.catalogue import derived
 from monitor.rulebook import questions
 from monitor.rulebook.questions import BREACH, CANNOT_ASSESS, OK
-from monitor.rulebook.rule_file import Rule
+from monitor.rulebook.rule import Rule
 from monitor.rulebook.rulebook import Rulebook
 from monitor.workspace import Workspace, load_rows, step
 

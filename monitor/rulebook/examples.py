@@ -6,7 +6,7 @@ from typing import Any
 
 from monitor.catalogue import columns, derived
 from monitor.rulebook.evaluation import ask
-from monitor.rulebook.rule_file import Example, Rule
+from monitor.rulebook.rule import Example, Rule
 from monitor.rulebook.rule_keys import NOT_ASKED
 from monitor.workspace import Workspace, load_rows, lock_down, open_workspace
 

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from monitor.catalogue import columns
-from monitor.rulebook.because import compile_wording
-from monitor.rulebook.conditions import compile_condition, counts_working_days
+from monitor.rulebook.condition import compile_condition, counts_working_days
+from monitor.rulebook.wording import compile_wording
 from monitor.workspace import literal
 
 if TYPE_CHECKING:
-    from monitor.rulebook.rule_file import Rule
+    from monitor.rulebook.rule import Rule
 
 YOUNGEST, OLDEST = 16, 24
 

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 
 import duckdb
-from sqlglot import exp
 
 from monitor.catalogue import columns, derived
 from monitor.durations import Limit
-from monitor.rulebook.conditions import Condition, compile_condition
-from monitor.rulebook.vocabulary import TYPES, Tree, write_fragment
+from monitor.rulebook.condition import Condition, Tree, Writer
+from monitor.rulebook.conditions import quote_part
+from monitor.rulebook.names import TYPES
 from monitor.workspace import lock_down, open_workspace
 
 SAMPLES = {"VARCHAR": "'some text'", "DATE": "DATE '2008-02-29'", "BOOLEAN": "true", "INTEGER": "7"}
@@ -41,16 +41,15 @@ class Binder:
 
     def check(self, condition: Condition, limits: Mapping[str, Limit], *, kind: str = "BOOLEAN") -> Iterable[str]:
         """Return what is wrong with its types, without its place."""
-        parts = list(dict.fromkeys(_boolean_parts(condition.tree))) if kind == "BOOLEAN" else []
-        fragments = [Condition(part.sql(dialect="duckdb"), part) for part in parts if part is not condition.tree]
-        asked = [condition, *fragments]
-        listed = ", ".join(f"({compile_condition(fragment, limits)})" for fragment in asked)
+        parts = dict.fromkeys(_boolean_parts(condition.tree)) if kind == "BOOLEAN" else {}
+        asked = [condition.tree, *parts]
+        listed = ", ".join(f"({Writer(limits).write(part)})" for part in asked)
         try:
             types, fault = self._find_types(f"SELECT {listed} FROM caseload")
         except duckdb.Error as refused:
             return [_does_not_fit(refused)]
-        wanted = [kind, *("BOOLEAN" for _ in fragments)]
-        faults = list(_find_misfits(asked, types, wanted))
+        wanted = [kind, *("BOOLEAN" for _ in parts)]
+        faults = list(_find_misfits(condition, asked, types, wanted))
         return faults or ([_does_not_fit(fault)] if fault else [])
 
     def _find_types(self, query: str) -> tuple[list[str], duckdb.Error | None]:
@@ -72,27 +71,26 @@ def open_binder() -> Binder:
     return Binder()
 
 
-def _find_misfits(asked: Iterable[Condition], types: Iterable[str], wanted: Iterable[str]) -> Iterable[str]:
-    for fragment, has, needed in zip(asked, types, wanted, strict=True):
+def _find_misfits(
+    condition: Condition, asked: Iterable[Tree], types: Iterable[str], wanted: Iterable[str]
+) -> Iterable[str]:
+    for part, has, needed in zip(asked, types, wanted, strict=True):
         if has != needed and not (has == "BIGINT" and needed == "INTEGER"):
             is_now, must_be = WORDS.get(has, has.lower()), WORDS.get(needed, needed)
-            yield f"{write_fragment(fragment.tree)} is {is_now}; it must be {must_be}"
+            yield f"{quote_part(condition, part)} is {is_now}; it must be {must_be}"
 
 
 def _does_not_fit(fault: duckdb.Error) -> str:
     return f'does not fit together ({explain(fault)}); "monitor columns" says what kind each column is'
 
 
-def _boolean_parts(node: Tree) -> Iterable[Tree]:
+def _boolean_parts(tree: Tree) -> Iterable[Tree]:
     """Every part that AND, OR, NOT or WHEN takes for true or false; DuckDB would convert some silently."""
-    for inner in node.find_all(exp.And, exp.Or, exp.Not, exp.Case):
-        if isinstance(inner, exp.Case):
-            if inner.this is None:
-                yield from (branch.this for branch in inner.args["ifs"])
-        elif isinstance(inner, exp.Not):
-            yield inner.this
-        else:
-            yield from (inner.this, inner.expression)
+    for inner in tree.walk():
+        if inner.kind in ("and", "or", "not"):
+            yield from inner.parts
+        elif inner.kind == "case":
+            yield from (when for when, _ in zip(inner.parts[::2], inner.parts[1::2], strict=False))
 
 
 def explain(fault: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What a condition may say: its names, codes and functions, and the check of every part against them."""
+"""What a condition may say: its functions, and the check of every part against them."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -9,21 +9,9 @@ from sqlglot import exp
 
 from monitor.catalogue import columns
 from monitor.durations import Duration, Limit, LimitFault, Unit, parse_duration
+from monitor.rulebook.condition import OWN_FUNCTIONS
+from monitor.rulebook.names import CODES, NOT_APPLICABLE, TYPES
 from monitor.words import did_you_mean
-
-DERIVED_TYPES: Mapping[str, str] = {
-    **{name: kind for name, (kind, _) in columns.DERIVED.items()},
-    "first_seen_on": "DATE",
-}
-TYPES: Mapping[str, str] = {**{c.name: c.duckdb_type for c in columns.COLUMNS}, **DERIVED_TYPES}
-"""Every name a condition may use beside its limits, with its DuckDB type."""
-
-CODES: Mapping[str, Mapping[str, str]] = {
-    **{c.name: c.codes for c in columns.COLUMNS if c.codes},
-    "category": columns.ELIGIBILITY,
-}
-NOT_APPLICABLE = "0"
-"""SSDA903's "not applicable", which any code column may hold: neither blank nor any other code."""
 
 LOGICAL = (exp.And, exp.Or, exp.Not, exp.Paren)
 COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
@@ -32,7 +20,6 @@ FUNCTIONS: Mapping[type, str] = {
     exp.Abs: "abs", exp.Year: "year", exp.Month: "month", exp.Day: "day", exp.Length: "length",
     exp.Lower: "lower", exp.Upper: "upper", exp.Trim: "trim",
 }  # fmt: skip
-OWN_FUNCTIONS = ("birthday", "blank")
 PLAIN: tuple[type, ...] = (
     *LOGICAL, *COMPARISONS, *FUNCTIONS, exp.Is, exp.Between, exp.In, exp.Like, exp.Add, exp.Sub, exp.Mul,
     exp.Neg, exp.Case, exp.If, exp.Null, exp.Boolean,
@@ -44,9 +31,9 @@ UNITS: Mapping[str, Unit] = {"DAY": "day", "WEEK": "week", "MONTH": "month", "YE
 if TYPE_CHECKING:
     from sqlglot.expressions import Expr
 
-    Tree: TypeAlias = Expr
+    Parsed: TypeAlias = Expr
 else:
-    Tree = exp.Expression
+    Parsed = exp.Expression
 
 
 class Checker:
@@ -57,14 +44,14 @@ class Checker:
         self.due_on = due_on
         self.may_go_back = may_go_back
 
-    def check(self, root: Tree) -> Iterable[str]:
-        waiting: list[Tree] = [root]
+    def check(self, root: Parsed) -> Iterable[str]:
+        waiting: list[Parsed] = [root]
         while waiting:
             node = waiting.pop()
             yield from self._check(node)
             waiting.extend(reversed(list(self._parts(node))))
 
-    def _parts(self, node: Tree) -> Iterable[Tree]:
+    def _parts(self, node: Parsed) -> Iterable[Parsed]:
         if isinstance(node, (exp.Add, exp.Sub)):
             return [side for side in (node.left, node.right) if not self._is_duration(side)]
         if isinstance(node, exp.In):
@@ -75,7 +62,7 @@ class Checker:
             return []
         return node.iter_expressions() if isinstance(node, PLAIN) else []
 
-    def _check(self, node: Tree) -> Iterable[str]:
+    def _check(self, node: Parsed) -> Iterable[str]:
         checks: Mapping[tuple[type, ...], Callable[[Any], Iterable[str]]] = {
             (exp.Column,): self._check_name, (exp.Literal,): _check_literal, (exp.Add, exp.Sub): self._check_sum,
             (exp.In,): self._check_list, (exp.Cast,): _check_cast, (exp.Anonymous,): self._check_own_function,
@@ -103,7 +90,7 @@ class Checker:
             known = [*TYPES, *self.limits]
             yield f'no column or limit "{name}"' + (did_you_mean(name, known) or '; see "monitor columns"')
 
-    def _is_duration(self, node: Tree) -> bool:
+    def _is_duration(self, node: Parsed) -> bool:
         limit = self.limits.get(node.name) if isinstance(node, exp.Column) else None
         return isinstance(node, exp.Interval) or isinstance(limit, Duration)
 
@@ -142,7 +129,7 @@ class Checker:
             else:
                 yield f"{write_fragment(item)} may not stand in a list; write plain values"
 
-    def _check_comparison(self, node: Tree) -> Iterable[str]:
+    def _check_comparison(self, node: Parsed) -> Iterable[str]:
         left, right = node.this, node.expression
         if isinstance(left, exp.Null) or isinstance(right, exp.Null):
             yield f"{write_fragment(node)}: nothing compares with null; write is null or is not null"
@@ -168,7 +155,7 @@ class Checker:
                 yield "birthday() takes a whole number of years, like birthday(18), or a limit that is one"
 
 
-def _refuse(node: Tree) -> Iterable[str]:
+def _refuse(node: Parsed) -> Iterable[str]:
     yield f"{write_fragment(node)} may not be used in a condition; {_allowed()}"
 
 
@@ -194,7 +181,7 @@ def _check_literal(node: exp.Literal) -> Iterable[str]:
         yield f"the number {node.name[:20]} may not be used; at most 9 digits, written out"
 
 
-def _check_code(column: Tree, value: Tree) -> Iterable[str]:
+def _check_code(column: Parsed, value: Parsed) -> Iterable[str]:
     codes = CODES.get(column.name) if isinstance(column, exp.Column) else None
     if codes and isinstance(value, exp.Literal):
         code = value.name
@@ -216,7 +203,7 @@ def _check_cast(node: exp.Cast) -> Iterable[str]:
         yield f"{write_fragment(node)} may not be used; {allowed}"
 
 
-def _is_boolean(node: Tree) -> bool:
+def _is_boolean(node: Parsed) -> bool:
     """Whether it can only be true, false or NULL, by its shape."""
     if isinstance(node, exp.Paren):
         return _is_boolean(node.this)
@@ -229,7 +216,7 @@ def _is_boolean(node: Tree) -> bool:
     )
 
 
-def write_fragment(node: Tree) -> str:
+def write_fragment(node: Parsed) -> str:
     """Return a part of a condition as a message quotes it, cut to 60 characters."""
     written = node.sql(dialect="duckdb", comments=False)
     return f'"{written if len(written) <= 60 else written[:57] + "..."}"'
@@ -239,7 +226,7 @@ def _allowed() -> str:
     return "a condition may compare, add, and use " + ", ".join([*OWN_FUNCTIONS, *FUNCTIONS.values()])
 
 
-def read_duration(node: Tree, limits: Mapping[str, Limit]) -> Duration | None:
+def read_duration(node: Parsed, limits: Mapping[str, Limit]) -> Duration | None:
     """Return the duration a node stands for; None if it stands for none."""
     if isinstance(node, exp.Interval):
         count, unit = node.this, node.args.get("unit")

@@ -53,7 +53,7 @@ from monitor.catalogue import derived
 from monitor.config.settings import shipped
 from monitor.config.source_settings import Source
 from monitor.rulebook import evaluation, questions
-from monitor.rulebook.rulebook import load_rulebook
+from monitor.rulebook.rule_folders import load_rulebook
 from monitor.sources.extract import SourceContext
 from monitor.sources.read import read_source
 from monitor.workspace import open_workspace

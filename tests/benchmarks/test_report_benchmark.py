@@ -20,7 +20,8 @@ from monitor.night.run import run_night
 from monitor.report.gather import gather_report
 from monitor.report.report_nights import ReportRequest
 from monitor.report.write import write_report
-from monitor.rulebook.rulebook import Rulebook, load_rulebook
+from monitor.rulebook.rule_folders import load_rulebook
+from monitor.rulebook.rulebook import Rulebook
 from monitor.store.bulk import insert_rows
 from monitor.store.database import Database, open_store
 from monitor.store.location import locate

@@ -15,11 +15,12 @@ import duckdb
 from sqlglot import exp
 
 from monitor.durations import Limit
-from monitor.rulebook.conditions import Condition
+from monitor.rulebook.condition import Condition
+from monitor.rulebook.conditions import make_condition, parse_text
 from monitor.rulebook.evaluation import create_functions
 from monitor.rulebook.examples import build_caseload
 from monitor.rulebook.questions import outcome_sql
-from monitor.rulebook.rule_file import Rule
+from monitor.rulebook.rule import Rule
 from monitor.workspace import Workspace, lock_down, open_workspace
 
 if TYPE_CHECKING:
@@ -157,8 +158,8 @@ def _altered(rule: Rule) -> Iterator[tuple[str, Rule]]:
         condition: Condition | None = getattr(rule, key)
         if condition is None:
             continue
-        for change, tree in alter(condition.tree, rule.limits):
-            written = Condition(tree.sql(dialect="duckdb"), tree)
+        for change, tree in alter(parse_text(condition.text), rule.limits):
+            written = make_condition(tree.sql(dialect="duckdb"), tree)
             changed: dict[str, Any] = {key: written}
             yield f"{key}: {change}", replace(rule, **changed)
     if rule.any_age:

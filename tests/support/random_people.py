@@ -7,8 +7,9 @@ from typing import Any
 
 from monitor.catalogue import columns
 from monitor.config.settings import shipped
-from monitor.rulebook.rule_file import Example
-from monitor.rulebook.rulebook import Rulebook, load_rulebook
+from monitor.rulebook.rule import Example
+from monitor.rulebook.rule_folders import load_rulebook
+from monitor.rulebook.rulebook import Rulebook
 
 AS_AT = dt.date(2026, 1, 12)
 

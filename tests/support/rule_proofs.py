@@ -5,10 +5,10 @@ from itertools import count
 
 from monitor.catalogue import derived
 from monitor.rulebook import evaluation
-from monitor.rulebook.conditions import compile_condition, counts_working_days
+from monitor.rulebook.condition import compile_condition, counts_working_days
 from monitor.rulebook.examples import build_caseload
 from monitor.rulebook.questions import NOT_APPLICABLE, OK, outcome_word_sql
-from monitor.rulebook.rule_file import Rule
+from monitor.rulebook.rule import Rule
 from monitor.rulebook.rulebook import Rulebook
 from monitor.workspace import Workspace, open_workspace
 

@@ -11,7 +11,7 @@ from support.council import Council, Mail
 
 from monitor.config.settings import shipped
 from monitor.messages.shown import shown_title
-from monitor.rulebook.rulebook import load_rulebook
+from monitor.rulebook.rule_folders import load_rulebook
 from monitor.workdays import LONDON, is_working_day
 
 EXAMPLE = Path(__file__).parent.parent.parent / "config.example.toml"
