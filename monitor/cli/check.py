@@ -14,7 +14,8 @@ from monitor.gate import source_fitness
 from monitor.messages import route_table, samples
 from monitor.messages.routes import Routes, plan_routes
 from monitor.messages.templates import open_templates
-from monitor.rulebook.rulebook import Rulebook, load_rulebook
+from monitor.rulebook.kept_rulebook import open_rulebook
+from monitor.rulebook.rulebook import Rulebook
 from monitor.workspace import open_workspace
 
 OVERLONG_DAYS = 366
@@ -55,7 +56,7 @@ def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Chec
     except MonitorError as fault:
         faults.append(fault)
     try:
-        rulebook = load_rulebook(config.rule_folders(), config.rule)
+        rulebook = open_rulebook(config)
         sections.append(("Rules", _describe_rules(rulebook, supplied)))
         if supplies:
             judged = source_fitness.judge_each(rulebook.rules, supplies)

@@ -26,11 +26,11 @@ def waive(
 
     from monitor.config.settings import read_restricted
     from monitor.flags import waiver_request
-    from monitor.rulebook.rulebook import load_rulebook
+    from monitor.rulebook.kept_rulebook import open_rulebook
     from monitor.store.database import working_store
     from monitor.store.events import Stamp
 
-    rulebook = load_rulebook(settings.rule_folders(), settings.rule)
+    rulebook = open_rulebook(settings)
     with working_store(locate_database(settings), existing=True) as database:
         request = waiver_request.WaiverRequest(person.strip(), rule.strip(), until, reason, note, by)
         limits = waiver_request.WaiverLimits(settings.waivers.reasons, read_restricted(settings.restricted))

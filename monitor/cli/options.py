@@ -66,10 +66,8 @@ def read_rulebook(path: Path, *, adjusted: bool = True) -> "Rulebook":
 
     Without the config's adjustments for examples, which do not know them.
     """
-    from monitor.config.settings import shipped
-    from monitor.rulebook.rulebook import load_rulebook
+    from monitor.rulebook.kept_rulebook import open_rulebook, open_shipped
 
     if path == CONFIG and not path.exists():
-        return load_rulebook((shipped("rules"),), {})
-    settings = load(path)
-    return load_rulebook(settings.rule_folders(), settings.rule if adjusted else {})
+        return open_shipped()
+    return open_rulebook(load(path), adjusted=adjusted)

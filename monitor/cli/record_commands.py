@@ -37,10 +37,10 @@ def export(
     from monitor.lists.flag_workbook import ListTerms
     from monitor.lists.lists import export_flags, prepare
     from monitor.record import last_night
-    from monitor.rulebook.rulebook import load_rulebook
+    from monitor.rulebook.kept_rulebook import open_rulebook
     from monitor.store.database import reading_store
 
-    rulebook = load_rulebook(settings.rule_folders(), settings.rule)
+    rulebook = open_rulebook(settings)
     if rule is not None:
         rulebook.find(rule)
     with reading_store(locate_database(settings)) as database:
@@ -147,10 +147,10 @@ def report(
     from monitor.messages.templates import open_templates
     from monitor.report.report_nights import ReportRequest
     from monitor.report.write import gather_edition, write_report
-    from monitor.rulebook.rulebook import load_rulebook
+    from monitor.rulebook.kept_rulebook import open_rulebook
     from monitor.store.database import reading_store
 
-    rulebook = load_rulebook(settings.rule_folders(), settings.rule)
+    rulebook = open_rulebook(settings)
     with reading_store(locate_database(settings)) as database:
         request = ReportRequest(today(), since and since.date(), until and until.date(), team, board)
         contents = gather_edition(database, settings, rulebook, request)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from monitor.record.explain import Explanation, RuleAnswer
     from monitor.rulebook.examples import Result
     from monitor.rulebook.report_map import Paragraph
-    from monitor.rulebook.rule_file import Rule
+    from monitor.rulebook.rule import Rule
     from monitor.rulebook.rulebook import Rulebook
     from monitor.workspace import Step
 

@@ -33,7 +33,7 @@ from monitor.messages.templates import open_templates
 from monitor.night import failure, publish, save
 from monitor.night.context import Judged, Night, NightOutcome, Tools, insist_on_history, open_database
 from monitor.rulebook import evaluation
-from monitor.rulebook.rulebook import load_rulebook
+from monitor.rulebook.kept_rulebook import open_rulebook
 from monitor.store import nights
 from monitor.store.database import WAIT_SECONDS, is_there, reading_store, working_store
 from monitor.store.location import locate
@@ -49,7 +49,7 @@ def run_night(config: Config, request: Request, tools: Tools, *, wait_seconds: f
 
     ``wait_seconds``: how long another run may take to finish, or the database to answer.
     """
-    rulebook, templates = load_rulebook(config.rule_folders(), config.rule), open_templates(config.templates)
+    rulebook, templates = open_rulebook(config), open_templates(config.templates)
     if config.templates is not None:
         samples.prove(templates)
     where = locate(config, tools.environ)

@@ -24,7 +24,7 @@ from monitor.record.purge_files import EXCEPTIONS, LOGS, SAMPLE, SNAPSHOTS, remo
 from monitor.record.trace import Trace
 from monitor.report.write import FOLDER as REPORT
 from monitor.report.write import write_latest_report
-from monitor.rulebook.rulebook import load_rulebook
+from monitor.rulebook.kept_rulebook import open_rulebook
 from monitor.store.database import Database
 
 GENERATED = (".csv", ".eml", ".htm", ".html", ".json", ".part", ".xlsx")
@@ -152,7 +152,7 @@ def _make_again(database: Database, config: Config, paths: Sequence[Path], today
     """Write these lists and reports from the store as it is now; each as it is done."""
     if not paths:
         return
-    rulebook = load_rulebook(config.rule_folders(), config.rule)
+    rulebook = open_rulebook(config)
     if lists := [path for path in paths if path.parent.name != REPORT]:
         yield from last_night.write_flag_lists(database, config, rulebook, lists)
     if len(lists) < len(paths):

@@ -17,7 +17,7 @@ from monitor.store.tables import Measure, Profile, Run, table_of
 if TYPE_CHECKING:
     from monitor.config.settings import Config
     from monitor.rulebook.report_map import Paragraph as Mapped
-    from monitor.rulebook.rule_file import Rule
+    from monitor.rulebook.rule import Rule
     from monitor.rulebook.rulebook import Rulebook
 
 NAMES = ("asked", "ok", "breach", "cannot_assess", "waived", "held")
@@ -146,11 +146,10 @@ def _beside(rule: str, title: str, standing: str | None, found: RuleFigures | No
 def load_map(rulebook: "Rulebook", config: "Config") -> tuple["Mapped", ...]:
     """Return the paragraphs with every rule there is, those too that the config switches off."""
     from monitor.rulebook import report_map
-    from monitor.rulebook.rulebook import load_rulebook
+    from monitor.rulebook.kept_rulebook import open_rulebook
 
-    folders = config.rule_folders()
-    whole = load_rulebook(folders, {}) if rulebook.switched_off else rulebook
-    return report_map.draw(whole, folders, rulebook.switched_off)
+    whole = open_rulebook(config, adjusted=False) if rulebook.switched_off else rulebook
+    return report_map.draw(whole, config.rule_folders(), rulebook.switched_off)
 
 
 def _words(columns: Iterable[str]) -> str:

@@ -28,7 +28,8 @@ from monitor.outbox.queue import Postmark, post
 from monitor.outbox.receipts import poll_receipts
 from monitor.outbox.send import deliver_due
 from monitor.record.purge import purge_store
-from monitor.rulebook.rulebook import Rulebook, load_rulebook
+from monitor.rulebook.kept_rulebook import open_rulebook
+from monitor.rulebook.rulebook import Rulebook
 from monitor.service import due, facts
 from monitor.service.due import DoneByProcess, Facts, Step
 from monitor.service.heartbeat import Heartbeat, Signal, describe
@@ -57,7 +58,7 @@ def read_settings(path: Path, environ: Mapping[str, str]) -> Settings:
     Raises ``Problems``.
     """
     config = load_config(path)
-    settings = Settings(config, load_rulebook(config.rule_folders(), config.rule), read_templates(config.templates))
+    settings = Settings(config, open_rulebook(config), read_templates(config.templates))
     open_channel(config.delivery, data_folder=config.data_folder, environ=environ).close()
     Heartbeat(config.heartbeat, environ)
     return settings
