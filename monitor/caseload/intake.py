@@ -200,13 +200,13 @@ def _type_reading(
 ) -> tuple[int, int]:
     """Make the reading's typed table in place of the extract's; how many rows can be used, and how many cannot."""
     read_texts(workspace, reading, beside)
-    if "allocated_team" in reading.tables:
-        joining.spell_teams(workspace, reading.tables["allocated_team"], "value", names.teams)
     unusable = list_unusable_rows(workspace, reading)
     usable = type_usable_rows(workspace, reading)
+    if "allocated_team" in reading.positions:
+        joining.spell_teams(workspace, reading.typed, "allocated_team", names.teams)
     list_cells(workspace, reading)
     workspace.execute(f'DROP VIEW "{reading.extract.table}"')
-    drop_tables(workspace, f"{reading.extract.table}_rows", *reading.tables.values())
+    drop_tables(workspace, f"{reading.extract.table}_rows", reading.meaning)
     refuse_before_birth(workspace, reading)
     return usable, unusable
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from monitor.catalogue import cells
-from monitor.catalogue.columns import BY_NAME, COLUMNS
+from monitor.catalogue.columns import COLUMNS
 from monitor.catalogue.headings import PERSON_ID
 from monitor.errors import SourceError
 from monitor.sources.extract import Extract
@@ -32,7 +32,6 @@ class Reading:
     extract: Extract
     positions: dict[str, int]
     extra: tuple[str, ...]
-    tables: dict[str, str] = field(default_factory=dict)
     faulty: set[str] = field(default_factory=set)
     says_died: set[str] = field(default_factory=set)
     splits_accommodation: bool = False
@@ -48,29 +47,27 @@ class Reading:
         return f"typed_{self.number}"
 
     @property
+    def meaning(self) -> str:
+        """Return the workspace table of what its texts mean."""
+        return f"meaning_{self.number}"
+
+    @property
     def place(self) -> str:
         sheet = f': sheet "{self.extract.sheet}"' if self.extract.sheet else ""
         return f"{self.extract.file}{sheet}"
 
 
 def read_texts(workspace: Workspace, reading: Reading, beside: cells.ReadBeside) -> None:
-    for name, position in reading.positions.items():
-        if name == PERSON_ID:
-            continue
-        table = f"read_{reading.number}_{name}"
-        texts = f'SELECT DISTINCT c{position} AS text FROM "{reading.extract.table}" WHERE c{position} IS NOT NULL'
-        cells.read_cells(workspace, table, BY_NAME[name], texts, beside)
-        reading.tables[name] = table
-        found = fetch(
-            workspace,
-            "SELECT bool_or(fault IS NOT NULL) AS faulty, bool_or(died) AS died, "
-            f'bool_or(suitable IS NOT NULL) AS split FROM "{table}"',
-        )[0]
-        if found["faulty"]:
-            reading.faulty.add(name)
-        if found["died"]:
-            reading.says_died.add(name)
-        reading.splits_accommodation |= bool(found["split"])
+    """Make the reading's ``meaning`` table, and note of each column what its texts hold."""
+    positions = {name: position for name, position in reading.positions.items() if name != PERSON_ID}
+    cells.read_cells(workspace, reading.meaning, positions, reading.extract.table, beside)
+    found = workspace.execute(
+        'SELECT "column", coalesce(bool_or(fault IS NOT NULL), false), coalesce(bool_or(died), false), '
+        f"coalesce(bool_or(suitable IS NOT NULL), false) FROM {reading.meaning} GROUP BY ALL"
+    ).fetchall()
+    reading.faulty = {name for name, faulty, _, _ in found if faulty}
+    reading.says_died = {name for name, _, died, _ in found if died}
+    reading.splits_accommodation = any(split for *_, split in found)
 
 
 # Rows
@@ -171,17 +168,14 @@ def type_usable_rows(workspace: Workspace, reading: Reading) -> int:
 
 
 def _typed(reading: Reading) -> str:
-    joins = [
-        f'LEFT JOIN "{table}" AS "{name}" ON "{name}".text = r.c{reading.positions[name]}'
-        for name, table in reading.tables.items()
-    ]
+    supplied = {name: position for name, position in reading.positions.items() if name != PERSON_ID}
     columns = []
     for column in COLUMNS:
         name = column.name
         if name == "accommodation_suitable" and reading.splits_accommodation:
             columns += _suitability(reading)
-        elif name in reading.tables:
-            columns.append(f'"{name}".value AS "{name}"')
+        elif name in supplied:
+            columns.append(f'{cells.value_of(name)} AS "{name}"')
             if name in reading.faulty:
                 columns.append(f'CASE WHEN "{name}".fault IS NOT NULL THEN {UNREADABLE} END AS "{name}_gap"')
     died = " OR ".join(f'coalesce("{name}".died, false)' for name in sorted(reading.says_died)) or "false"
@@ -189,20 +183,20 @@ def _typed(reading: Reading) -> str:
         SELECT {reading.number}::UTINYINT AS extract, "row", person_id, {died} AS died,
             {", ".join(columns)}
         FROM ({_rows(reading)}) AS r
-        {" ".join(joins)}
+        {cells.join_meanings(reading.meaning, supplied)}
         WHERE person_id IS NOT NULL"""
 
 
 def _suitability(reading: Reading) -> list[str]:
     """The cell's own suitability, else the one that SSDA903's digit gives with the accommodation (S2)."""
-    if "accommodation_suitable" not in reading.tables:
+    if "accommodation_suitable" not in reading.positions:
         gap = f"CASE WHEN accommodation.suitable IS NULL THEN {NOT_SUPPLIED} END"
         return ["accommodation.suitable AS accommodation_suitable", f"{gap} AS accommodation_suitable_gap"]
     faulty = (
         "(accommodation_suitable.fault IS NOT NULL "
-        "OR coalesce(accommodation_suitable.value <> accommodation.suitable, false))"
+        "OR coalesce(accommodation_suitable.yes <> accommodation.suitable, false))"
     )
-    value = "coalesce(accommodation_suitable.value, accommodation.suitable)"
+    value = "coalesce(accommodation_suitable.yes, accommodation.suitable)"
     return [
         f"CASE WHEN NOT {faulty} THEN {value} END AS accommodation_suitable",
         f"CASE WHEN {faulty} THEN {UNREADABLE} END AS accommodation_suitable_gap",
@@ -214,30 +208,36 @@ def _suitability(reading: Reading) -> list[str]:
 
 def list_cells(workspace: Workspace, reading: Reading) -> None:
     """List each cell that cannot be read, is no adviser's name, or contradicts the accommodation's suitability."""
-    for name in reading.tables:
+    selects: list[str] = []
+    for name in reading.positions:
         if name in reading.faulty:
-            _list_cell(workspace, reading, name, "m.fault IS NOT NULL", "m.fault, m.shown")
+            selects.append(_select_cells(reading, name, "m.fault IS NOT NULL", "m.fault, m.shown"))
         if name == "personal_adviser":
-            _list_cell(workspace, reading, name, "m.placeholder", f"'{PLACEHOLDER}', ''")
+            selects.append(_select_cells(reading, name, "m.placeholder", f"'{PLACEHOLDER}', ''"))
     name = "accommodation_suitable"
-    if reading.splits_accommodation and name in reading.tables:
+    if reading.splits_accommodation and name in reading.positions:
         cell = f"r.c{reading.positions['accommodation']}"
-        digit = f'SELECT suitable FROM "{reading.tables["accommodation"]}" WHERE text = {cell}'
-        _list_cell(workspace, reading, name, f"m.value <> ({digit})", f"'{CONTRADICTION}', ''")
+        digit = f"SELECT suitable FROM {reading.meaning} WHERE \"column\" = 'accommodation' AND text = {cell}"
+        selects.append(_select_cells(reading, name, f"m.yes <> ({digit})", f"'{CONTRADICTION}', ''"))
+    if selects:
+        placed = " UNION ALL ".join(f"SELECT {place} AS place, * FROM ({one})" for place, one in enumerate(selects))
+        workspace.execute(
+            f"""
+            INSERT INTO unreadable
+            SELECT $source, $file, $sheet, * EXCLUDE (place) FROM ({placed}) ORDER BY place, "row"
+            """,
+            _place_of(reading) | _id_heading(reading),
+        )
 
 
-def _list_cell(workspace: Workspace, reading: Reading, name: str, where: str, reason: str) -> None:
-    """List the column's cells whose meaning ``m`` is as ``where`` says, with the reason and what is shown (SQL)."""
-    workspace.execute(
-        f"""
-        INSERT INTO unreadable
-        SELECT $source, $file, $sheet, r."row", '{name}', {reason}
-        FROM ({_rows(reading)}) AS r JOIN "{reading.tables[name]}" AS m ON m.text = r.c{reading.positions[name]}
+def _select_cells(reading: Reading, name: str, where: str, reason: str) -> str:
+    """SQL for the column's cells whose meaning ``m`` is as ``where`` says, with the reason and what is shown (SQL)."""
+    return f"""
+        SELECT r."row", '{name}', {reason}
+        FROM ({_rows(reading)}) AS r
+        JOIN {reading.meaning} AS m ON m."column" = '{name}' AND m.text = r.c{reading.positions[name]}
         WHERE r.person_id IS NOT NULL AND {where}
-        ORDER BY r."row"
-        """,
-        _place_of(reading) | _id_heading(reading),
-    )
+    """
 
 
 def refuse_before_birth(workspace: Workspace, reading: Reading, births: str | None = None) -> None:

@@ -1,15 +1,15 @@
-"""What the texts of one column mean: a table from each distinct text to its value or its fault.
+"""What texts mean: a table from each distinct text of each column to its value or its fault.
 
 Reading each distinct text once keeps a million rows cheap: dates, codes and team names repeat.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from monitor.catalogue.codes import read_accommodation, read_code, read_yes_no, says_died, showable
-from monitor.catalogue.columns import Column
+from monitor.catalogue.columns import BY_NAME, Column
 from monitor.catalogue.phrases import BLANK_TEXTS, UNREADABLE
 from monitor.workspace import Workspace, literal, load_rows
 
@@ -37,6 +37,14 @@ NOT_YES_OR_NO = "neither yes nor no"
 A_FAILED_FORMULA = "a formula that failed"
 
 
+MEANING = {
+    "column": "VARCHAR", "text": "VARCHAR", "value": "VARCHAR", "day": "DATE", "number": "INTEGER", "yes": "BOOLEAN",
+    "fault": "VARCHAR", "shown": "VARCHAR", "suitable": "BOOLEAN", "died": "BOOLEAN", "placeholder": "BOOLEAN",
+}  # fmt: skip
+VALUES: Mapping[str, str] = {"code": "value", "text": "value", "date": "day", "number": "number", "yes_no": "yes"}
+"""In which column of ``MEANING`` the value of each kind is."""
+
+
 def _listed(texts: Sequence[str]) -> str:
     return ", ".join(map(literal, texts))
 
@@ -60,57 +68,113 @@ class ReadBeside:
     placeholders: Sequence[str] = ()
 
 
-def read_cells(workspace: Workspace, table: str, column: Column, texts: str, beside: ReadBeside) -> None:
-    """Make ``table``(text, value, fault, shown, suitable, died, placeholder) for the query ``texts``.
+def read_cells(workspace: Workspace, table: str, positions: Mapping[str, int], source: str, beside: ReadBeside) -> None:
+    """Make ``table``: what each distinct text of each column means, of the table ``source`` with columns c0, c1 ...
 
-    ``fault`` says why a text cannot be read, ``shown`` repeats it where it can only be a code, ``suitable`` is
-    what an accommodation text says of suitability, ``died`` that the text says the person has died, and
+    ``positions``: the catalogue's columns by name, and where they are. A value is in the column of ``VALUES`` that its
+    kind has. ``fault`` says why a text cannot be read, ``shown`` repeats it where it can only be a code, ``suitable``
+    is what an accommodation text says of suitability, ``died`` that the text says the person has died, and
     ``placeholder`` that an adviser's name is not one.
     """
-    if column.kind in ("code", "yes_no"):
-        _read_choices(workspace, table, column, texts)
-    else:
-        workspace.execute(
-            f"""
-            CREATE OR REPLACE TEMP TABLE "{table}" AS
-            WITH tidied AS (SELECT text, {tidy("text")} AS t FROM ({texts})),
-            read AS (SELECT text, t, {_found(column)} AS found, {_blank(column)} AS blank FROM tidied),
-            judged AS (
-                SELECT
-                    *,
-                    CASE WHEN blank THEN NULL WHEN {FAILED} THEN '{A_FAILED_FORMULA}' ELSE {_fault(column)} END
-                        AS fault,
-                    {_placeholder(column)} AS placeholder
-                FROM read
+    chosen = [name for name in positions if BY_NAME[name].kind in ("code", "yes_no")]
+    texts = workspace.execute(_texts(chosen, positions, source)).fetchall() if chosen else []
+    load_rows(workspace, "choice", MEANING, (_choose(BY_NAME[name], text) for name, text in texts))
+    selects = ["SELECT * FROM choice"]
+    for kind, select in (("date", _select_dates), ("number", _select_numbers), ("text", _select_texts)):
+        named = [name for name in positions if BY_NAME[name].kind == kind]
+        if named:
+            selects.append(select(named, _texts(named, positions, source)))
+    parameters: dict[str, Any] = {}
+    if any(BY_NAME[name].records_past for name in positions):
+        parameters["as_at"] = beside.as_at
+    if any(BY_NAME[name].kind == "text" for name in positions):
+        parameters["not_an_adviser"] = list(beside.placeholders)
+    workspace.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {' UNION ALL BY NAME '.join(selects)}", parameters)
+    workspace.execute("DROP TABLE choice")
+
+
+def join_meanings(table: str, positions: Mapping[str, int]) -> str:
+    """Return SQL that joins to rows ``r`` what each of these columns' cells mean, under the column's name."""
+    return " ".join(
+        f'LEFT JOIN (SELECT * FROM {table} WHERE "column" = \'{name}\') AS "{name}" ON "{name}".text = r.c{position}'
+        for name, position in positions.items()
+    )
+
+
+def value_of(name: str) -> str:
+    """Return SQL for the value of a column, beside ``join_meanings``."""
+    return f'"{name}".{VALUES[BY_NAME[name].kind]}'
+
+
+def _texts(names: Sequence[str], positions: Mapping[str, int], source: str) -> str:
+    return " UNION ALL ".join(
+        f"SELECT DISTINCT '{name}' AS \"column\", c{positions[name]} AS text "
+        f'FROM "{source}" WHERE c{positions[name]} IS NOT NULL'
+        for name in names
+    )
+
+
+def _select_dates(names: Sequence[str], texts: str) -> str:
+    past = _listed([name for name in names if BY_NAME[name].records_past])
+    later = f"WHEN found > CAST($as_at AS DATE) AND \"column\" IN ({past}) THEN '{LATER}'" if past else ""
+    return f"""
+        SELECT "column", text, CASE WHEN NOT blank AND fault IS NULL THEN found END AS day, fault, '' AS shown,
+            "column" = 'death_date' AND NOT blank AS died, false AS placeholder
+        FROM (
+            SELECT *, CASE
+                WHEN blank THEN NULL
+                WHEN {FAILED} THEN '{A_FAILED_FORMULA}'
+                WHEN found IS NULL THEN '{NOT_A_DATE}'
+                WHEN found < DATE '1900-01-01' THEN '{TOO_SHORT_YEAR}'
+                {later}
+                WHEN found > DATE '{LATEST}' THEN 'later than {LATEST.year}'
+            END AS fault
+            FROM (
+                SELECT *, {BLANK}
+                    OR coalesce(found BETWEEN DATE '1900-01-01' AND DATE '{LAST_SENTINEL}', false)
+                    OR ("column" = 'death_date' AND lower(t) IN ({_listed(NOT_A_DEATH)})) AS blank
+                FROM (SELECT *, {_date()} AS found FROM (SELECT *, {tidy("text")} AS t FROM ({texts})))
             )
-            SELECT
-                text,
-                CASE WHEN NOT blank AND NOT placeholder AND fault IS NULL THEN found END AS value,
-                fault,
-                '' AS shown,
-                NULL::BOOLEAN AS suitable,
-                {_died(column)} AS died,
-                placeholder
-            FROM judged
-            """,
-            _parameters(column, beside),
-        )
+        )"""
 
 
-def _found(column: Column) -> str:
-    if column.kind == "date":
-        return _date()
-    if column.kind == "number":
-        return r"CASE WHEN regexp_full_match(t, '\d{1,6}(\.0+)?') THEN floor(TRY_CAST(t AS DOUBLE))::INTEGER END"
-    return "t"
+def _select_numbers(names: Sequence[str], texts: str) -> str:
+    bounds = " ".join(
+        f"WHEN \"column\" = '{name}' AND found NOT BETWEEN {BY_NAME[name].lowest} AND {BY_NAME[name].highest} "
+        f"THEN 'outside {BY_NAME[name].lowest} to {BY_NAME[name].highest}'"
+        for name in names
+    )
+    return rf"""
+        SELECT "column", text, CASE WHEN NOT blank AND fault IS NULL THEN found END AS number, fault, '' AS shown,
+            false AS died, false AS placeholder
+        FROM (
+            SELECT *, CASE
+                WHEN blank THEN NULL
+                WHEN {FAILED} THEN '{A_FAILED_FORMULA}'
+                WHEN found IS NULL THEN 'not a whole number'
+                {bounds}
+            END AS fault
+            FROM (
+                SELECT *, {BLANK} AS blank,
+                    CASE WHEN regexp_full_match(t, '\d{{1,6}}(\.0+)?') THEN floor(TRY_CAST(t AS DOUBLE))::INTEGER END
+                        AS found
+                FROM (SELECT *, {tidy("text")} AS t FROM ({texts}))
+            )
+        )"""
 
 
-def _blank(column: Column) -> str:
-    if column.kind != "date":
-        return BLANK
-    sentinel = f"coalesce(found BETWEEN DATE '1900-01-01' AND DATE '{LAST_SENTINEL}', false)"
-    no_death = f" OR lower(t) IN ({_listed(NOT_A_DEATH)})" if column.name == "death_date" else ""
-    return f"{BLANK} OR {sentinel}{no_death}"
+def _select_texts(_: Sequence[str], texts: str) -> str:
+    died = r"""regexp_full_match(lower(t), '((the )?(young person|child|care leaver) )?(has )?(died|deceased)\.?'
+        '|death( of (the )?(young person|child|care leaver))?\.?')"""
+    return f"""
+        SELECT "column", text, CASE WHEN NOT blank AND NOT placeholder AND fault IS NULL THEN t END AS value, fault,
+            '' AS shown, "column" = 'closure_reason' AND {died} AS died, placeholder
+        FROM (
+            SELECT *, CASE WHEN NOT blank AND {FAILED} THEN '{A_FAILED_FORMULA}' END AS fault,
+                "column" = 'personal_adviser' AND NOT blank AND list_contains($not_an_adviser::VARCHAR[], lower(t))
+                    AS placeholder
+            FROM (SELECT *, {BLANK} AS blank FROM (SELECT *, {tidy("text")} AS t FROM ({texts})))
+        )"""
 
 
 def _date() -> str:
@@ -142,70 +206,21 @@ def _date() -> str:
         END"""
 
 
-def _fault(column: Column) -> str:
-    if column.kind == "date":
-        later = f"WHEN found > $as_at THEN {literal(LATER)}" if column.records_past else ""
-        return f"""
-            CASE
-                WHEN found IS NULL THEN '{NOT_A_DATE}'
-                WHEN found < DATE '1900-01-01' THEN '{TOO_SHORT_YEAR}'
-                {later}
-                WHEN found > DATE '{LATEST}' THEN 'later than {LATEST.year}'
-            END"""
-    if column.kind == "number":
-        return f"""
-            CASE
-                WHEN found IS NULL THEN 'not a whole number'
-                WHEN found NOT BETWEEN {column.lowest} AND {column.highest}
-                    THEN 'outside {column.lowest} to {column.highest}'
-            END"""
-    return "NULL::VARCHAR"
-
-
-def _died(column: Column) -> str:
-    if column.name == "death_date":
-        return "NOT blank"
-    if column.name == "closure_reason":
-        return r"""regexp_full_match(lower(t), '((the )?(young person|child|care leaver) )?(has )?(died|deceased)\.?'
-            '|death( of (the )?(young person|child|care leaver))?\.?')"""
-    return "false"
-
-
-def _placeholder(column: Column) -> str:
-    named = "NOT blank AND list_contains($not_an_adviser::VARCHAR[], lower(t))"
-    return named if column.name == "personal_adviser" else "false"
-
-
-def _parameters(column: Column, beside: ReadBeside) -> dict[str, Any]:
-    if column.name == "personal_adviser":
-        return {"not_an_adviser": list(beside.placeholders)}
-    return {"as_at": beside.as_at} if column.kind == "date" and column.records_past else {}
-
-
-def _read_choices(workspace: Workspace, table: str, column: Column, texts: str) -> None:
-    distinct = workspace.execute(texts).fetchall()
-    value = "BOOLEAN" if column.kind == "yes_no" else "VARCHAR"
-    kinds = {
-        "text": "VARCHAR", "value": value, "fault": "VARCHAR", "shown": "VARCHAR",
-        "suitable": "BOOLEAN", "died": "BOOLEAN", "placeholder": "BOOLEAN",
-    }  # fmt: skip
-    load_rows(workspace, table, kinds, _choices(column, (text for (text,) in distinct)))
-
-
-def _choices(column: Column, texts: Iterator[str]) -> Iterator[tuple[Any, ...]]:
-    for text in texts:
-        suitable: bool | None = None
-        read: object
-        if column.kind == "yes_no":
-            read = read_yes_no(column.name, text)
-        elif column.name == "accommodation":
-            accommodation = read_accommodation(text)
-            read, suitable = accommodation.code, accommodation.suitable
-        else:
-            read = read_code(column.name, text)
-        if read is UNREADABLE:
-            fault = NOT_YES_OR_NO if column.kind == "yes_no" else NOT_A_CODE
-            died = column.kind == "code" and column.name != "over21_offer_outcome" and says_died(text)
-            yield text, None, fault, showable(text), None, died, False
-        else:
-            yield text, read, None, "", suitable, column.name == "in_touch" and read == "DIED", False
+def _choose(column: Column, text: str) -> tuple[Any, ...]:
+    """One text of a column of codes, or of yes and no, as a row of ``MEANING``."""
+    suitable: bool | None = None
+    read: object
+    if column.kind == "yes_no":
+        read = read_yes_no(column.name, text)
+    elif column.name == "accommodation":
+        accommodation = read_accommodation(text)
+        read, suitable = accommodation.code, accommodation.suitable
+    else:
+        read = read_code(column.name, text)
+    if read is UNREADABLE:
+        fault = NOT_YES_OR_NO if column.kind == "yes_no" else NOT_A_CODE
+        died = column.kind == "code" and column.name != "over21_offer_outcome" and says_died(text)
+        return column.name, text, None, None, None, None, fault, showable(text), None, died, False
+    value, yes = (None, read) if column.kind == "yes_no" else (read, None)
+    died = column.name == "in_touch" and read == "DIED"
+    return column.name, text, value, None, None, yes, None, "", suitable, died, False

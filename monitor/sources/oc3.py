@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from monitor.catalogue import cells, derived
-from monitor.catalogue.columns import BY_NAME
 from monitor.catalogue.headings import OC3, match_headings
 from monitor.errors import SourceError
 from monitor.sources import delimited
@@ -74,12 +73,10 @@ def _read(workspace: Workspace, table: str, headings: tuple[str, ...], as_at: dt
     """Make ``oc3``: what each row's cells mean, by its row number, and the age ``turned`` by ``end``."""
     derived.create_macros(workspace)
     positions = match_headings(headings).positions
-    names = ("date_of_birth", "in_touch", "activity", "accommodation")
-    for name in names:
-        texts = f'SELECT DISTINCT c{positions[name]} AS text FROM "{table}" WHERE c{positions[name]} IS NOT NULL'
-        cells.read_cells(workspace, f"oc3_{name}", BY_NAME[name], texts, cells.ReadBeside(as_at))
-    values = ", ".join(f"{name}.value AS {name}" for name in names)
-    joins = " ".join(f"LEFT JOIN oc3_{name} AS {name} ON {name}.text = r.c{positions[name]}" for name in names)
+    used = {name: positions[name] for name in ("date_of_birth", "in_touch", "activity", "accommodation")}
+    cells.read_cells(workspace, "oc3_meaning", used, table, cells.ReadBeside(as_at))
+    values = ", ".join(f"{cells.value_of(name)} AS {name}" for name in used)
+    joins = cells.join_meanings("oc3_meaning", used)
     workspace.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE oc3 AS
@@ -89,7 +86,7 @@ def _read(workspace: Workspace, table: str, headings: tuple[str, ...], as_at: dt
         """,
         {"end": end},
     )
-    drop_tables(workspace, *(f"oc3_{name}" for name in names))
+    drop_tables(workspace, "oc3_meaning")
 
 
 def _notes(workspace: Workspace, year: int) -> Iterator[str]:
