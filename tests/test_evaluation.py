@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monitor.catalogue import columns
-from monitor.rulebook import evaluation
+from monitor.rulebook import evaluation, questions
 from monitor.rulebook.evaluation import Counts, Evaluation
 from monitor.rulebook.examples import build_caseload
 from monitor.rulebook.rule import Example
@@ -71,6 +71,7 @@ def ask(
     build_caseload(workspace, people)
     lock_down(workspace)
     found = evaluation.evaluate(workspace, rulebook, as_at, supplied)
+    found = evaluation.explain_unassessed(workspace, rulebook, found)
     answers = {(row["rule"], row["person_id"]): row["outcome"] for row in fetch(workspace, "SELECT * FROM answer")}
     outcomes = {name: tuple(answers.get((name, f"E{place}")) for place in range(1, len(people) + 1)) for name in rules}
     return Asked(workspace, found, outcomes)
@@ -376,6 +377,24 @@ def test_a_rule_that_fails_while_running_is_left_out_and_the_rest_go_on(tmp_path
     assert asked.outcomes == {"too-large": (None,), "too-far": (None,), "neet": ("breach",)}
     assert {row["rule"] for row in fetch(asked.workspace, "FROM breach")} == {"neet"}
     assert set(asked.found.totals) == {"neet"}
+
+
+def test_a_rule_whose_reasons_fail_has_failed_and_the_rest_keep_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reasons_sql = questions.reasons_sql
+    wrong = "[{'column': 'activity', 'why': CAST(CAST(person_id AS INTEGER) AS VARCHAR)}]"
+    monkeypatch.setattr(questions, "reasons_sql", lambda asked: wrong if asked.id == "wrong" else reasons_sql(asked))
+    rules = {"wrong": rule("true", "activity = 'G5'"), "neet": rule("true", "activity = 'G5'")}
+
+    asked = ask(tmp_path, rules, person(activity="G5"), person(unreadable=("activity",)), person(activity="F1"))
+
+    assert asked.found.failed == {"wrong": asked.found.failed["wrong"]}
+    assert asked.outcomes["wrong"] == (None, None, None)
+    assert asked.outcomes["neet"] == ("breach", "cannot assess", "ok")
+    for table in ("breach", "cannot_assess", "measure"):
+        assert {row["rule"] for row in fetch(asked.workspace, f"FROM {table}")} == {"neet"}
+    assert asked.found.totals == {"neet": Counts(3, 1, 1, 1)}
 
 
 def test_drafts_and_rules_outside_their_dates_are_not_asked(tmp_path: Path) -> None:

@@ -143,6 +143,7 @@ def _ask(night: Night, read: CaseloadRead, judged: Judged) -> Judged:
     rules = night.rulebook.in_force(asked_on)
     doubted = find_doubted(rules, judged.verdict.not_believed)
     answers = evaluation.evaluate(night.workspace, night.rulebook, asked_on, supplied, doubted)
+    answers = evaluation.explain_unassessed(night.workspace, night.rulebook, answers)
     answers = source_fitness.annotate(answers, rules, read.extracts, supplied)
     totals = answers.totals.values()
     night.note(

@@ -1,7 +1,7 @@
 """Asks every rule of every person: one set-based pass of the ``questions``, and a table of what came of it."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import duckdb
@@ -13,13 +13,6 @@ from monitor.rulebook.rule import Rule
 from monitor.rulebook.rulebook import Rulebook
 from monitor.workspace import Workspace, load_rows, step
 
-BREACH_TABLE = """
-CREATE OR REPLACE TABLE breach
-    (person_id VARCHAR, rule VARCHAR, due_on DATE, in_breach_since DATE, because VARCHAR)
-"""
-CANNOT_ASSESS_TABLE = """
-CREATE OR REPLACE TABLE cannot_assess (person_id VARCHAR, rule VARCHAR, "column" VARCHAR, why VARCHAR)
-"""
 MEASURE_TABLE = {
     "rule": "VARCHAR", "team": "VARCHAR",
     "asked": "BIGINT", "ok": "BIGINT", "breach": "BIGINT", "cannot_assess": "BIGINT",
@@ -54,7 +47,7 @@ class Evaluation:
     caveats: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-@step(reads=("caseload",), makes=("outcome", "answer", "breach", "cannot_assess", "measure"))
+@step(reads=("caseload",), makes=("outcome", "answer", "breach", "measure"))
 def evaluate(
     workspace: Workspace,
     rulebook: Rulebook,
@@ -64,7 +57,7 @@ def evaluate(
 ) -> Evaluation:
     """Ask every rule in force on ``as_at`` of everyone in the table ``caseload``; works on a closed connection.
 
-    Makes ``answer`` (a view), ``breach``, ``cannot_assess`` and ``measure``. Who is dead, or absent from a rule
+    Makes ``answer`` (a view), ``breach`` and ``measure``. Who is dead, or absent from a rule
     asked only of people present, has no answer; nor has anyone of a rule that failed or is not assessed.
     """
     in_force = rulebook.in_force(as_at)
@@ -76,27 +69,33 @@ def evaluate(
 
 
 def ask(workspace: Workspace, rules: Sequence[Rule]) -> tuple[list[Rule], dict[str, str]]:
-    """Make ``answer``, ``breach`` and ``cannot_assess`` for these rules; those answered, and those that failed."""
+    """Make ``answer`` and ``breach`` for these rules; those answered, and those that failed."""
     answered, failed = answer(workspace, rules)
-    workspace.execute(BREACH_TABLE)
-    workspace.execute(CANNOT_ASSESS_TABLE)
-    breached, doubtful = _given(workspace, answered, BREACH), _given(workspace, answered, CANNOT_ASSESS)
-    workspace.execute(_in_doubt([rule for rule in answered if rule.id in doubtful]))
-    for rule in list(answered):
-        try:
-            if rule.id in breached:
-                workspace.execute(_breaches(rule))
-            if rule.id in doubtful:
-                workspace.execute(_reasons(rule))
-        except duckdb.Error as fault:
-            failed[rule.id] = _why(fault)
-            answered.remove(rule)
-    for name in failed:
-        workspace.execute("DELETE FROM breach WHERE rule = ?", [name])
-        workspace.execute("DELETE FROM cannot_assess WHERE rule = ?", [name])
-    workspace.execute("DROP TABLE in_doubt")
+    fault_of = _make_by_rule(workspace, "breach", BREACH, answered, _select_breaches)
+    failed |= fault_of
+    answered = [rule for rule in answered if rule.id not in fault_of]
     workspace.execute(f"CREATE OR REPLACE VIEW answer AS {_answers(answered)}")
     return answered, failed
+
+
+@step(reads=("caseload", "outcome"), changes=("answer", "breach", "measure"), makes=("cannot_assess",))
+def explain_unassessed(workspace: Workspace, rulebook: Rulebook, evaluated: Evaluation) -> Evaluation:
+    """Make ``cannot_assess``: why each answer that could not be given was not, by column; the evaluation it leaves.
+
+    Only who asks for the reasons pays for them: they are many times the people. A rule whose reasons fail has failed.
+    """
+    answered = [rule for rule in rulebook.rules if rule.id in evaluated.totals]
+    failed = _make_by_rule(workspace, "cannot_assess", CANNOT_ASSESS, answered, _select_reasons)
+    if not failed:
+        return evaluated
+    for name in failed:
+        for table in ("breach", "measure"):
+            workspace.execute(f"DELETE FROM {table} WHERE rule = ?", [name])
+    workspace.execute(
+        f"CREATE OR REPLACE VIEW answer AS {_answers([rule for rule in answered if rule.id not in failed])}"
+    )
+    totals = {rule: counts for rule, counts in evaluated.totals.items() if rule not in failed}
+    return replace(evaluated, totals=totals, failed={**evaluated.failed, **failed})
 
 
 def create_functions(workspace: Workspace, rules: Sequence[Rule]) -> None:
@@ -164,39 +163,71 @@ def _answers(rules: Sequence[Rule]) -> str:
     return " UNION ALL ".join(selects) or nothing
 
 
-def _given(workspace: Workspace, rules: Sequence[Rule], number: int) -> frozenset[str]:
+def _make_by_rule(
+    workspace: Workspace, table: str, number: int, rules: Sequence[Rule], select: Callable[[Sequence[Rule]], str]
+) -> dict[str, str]:
+    """Make ``table`` of everyone to whom these rules gave an answer; the rules that failed, and why.
+
+    It is one statement; when that fails, each rule is tried alone and the ones at fault are left out.
+    """
+    asked = _given(workspace, rules, number)
+    try:
+        workspace.execute(f"CREATE OR REPLACE TABLE {table} AS {select(asked)}")
+    except duckdb.Error:
+        failed: dict[str, str] = {}
+        for rule in asked:
+            try:
+                workspace.execute(f"CREATE OR REPLACE TEMP TABLE tried AS {select([rule])}")
+            except duckdb.Error as fault:
+                failed[rule.id] = _why(fault)
+        if not failed:
+            raise
+        workspace.execute("DROP TABLE IF EXISTS tried")
+        left = [rule for rule in asked if rule.id not in failed]
+        workspace.execute(f"CREATE OR REPLACE TABLE {table} AS {select(left)}")
+        return failed
+    return {}
+
+
+def _given(workspace: Workspace, rules: Sequence[Rule], number: int) -> list[Rule]:
     """The rules that gave anybody this answer."""
     given = ", ".join(f'bool_or("{rule.id}" = {number})' for rule in rules)
     row = workspace.execute(f"SELECT {given} FROM outcome").fetchone() if rules else None
-    return frozenset(rule.id for rule, anybody in zip(rules, row or (), strict=True) if anybody)
+    return [rule for rule, anybody in zip(rules, row or (), strict=True) if anybody]
 
 
-def _breaches(rule: Rule) -> str:
+def _to_whom(rules: Sequence[Rule], number: int) -> str:
+    """SQL for each person and rule with this answer."""
+    given = " UNION ALL ".join(
+        f"SELECT person_id, '{rule.id}' AS rule FROM outcome WHERE \"{rule.id}\" = {number}" for rule in rules
+    )
+    return given or "SELECT '' AS person_id, '' AS rule WHERE false"
+
+
+def _by_rule(rules: Sequence[Rule], write: Callable[[Rule], str], otherwise: str) -> str:
+    """SQL for what each rule says, by the column ``rule``."""
+    branches = " ".join(f"WHEN '{rule.id}' THEN {write(rule)}" for rule in rules)
+    return f"CASE rule {branches} ELSE {otherwise} END" if rules else otherwise
+
+
+def _select_breaches(rules: Sequence[Rule]) -> str:
     return f"""
-        INSERT INTO breach
-        SELECT person_id, '{rule.id}', {questions.due_on_sql(rule)} AS due_on, due_on + 1, {questions.because_sql(rule)}
-        FROM caseload SEMI JOIN (SELECT person_id FROM outcome WHERE "{rule.id}" = {BREACH}) USING (person_id)
-    """
-
-
-def _in_doubt(rules: Sequence[Rule]) -> str:
-    """Everyone some rule cannot assess: few on most nights, so that no rule need look through everyone again."""
-    listed = ", ".join(f'"{name}"' for name in questions.find_read_columns(rules))
-    answers = "".join(f', outcome."{rule.id}"' for rule in rules)
-    doubtful = " OR ".join(f'outcome."{rule.id}" = {CANNOT_ASSESS}' for rule in rules) or "false"
-    return f"""
-        CREATE OR REPLACE TEMP TABLE in_doubt AS
-        SELECT person_id, {listed}{answers} FROM caseload JOIN outcome USING (person_id) WHERE {doubtful}
-    """
-
-
-def _reasons(rule: Rule) -> str:
-    return f"""
-        INSERT INTO cannot_assess
-        SELECT person_id, '{rule.id}', reason.column, reason.why
+        SELECT person_id, rule, due_on, due_on + 1 AS in_breach_since,
+            {_by_rule(rules, questions.because_sql, "CAST(NULL AS VARCHAR)")} AS because
         FROM (
-            SELECT person_id, unnest({questions.reasons_sql(rule)}) AS reason
-            FROM in_doubt WHERE "{rule.id}" = {CANNOT_ASSESS}
+            SELECT caseload.*, rule, {_by_rule(rules, questions.due_on_sql, "CAST(NULL AS DATE)")} AS due_on
+            FROM caseload JOIN ({_to_whom(rules, BREACH)}) USING (person_id)
+        )
+    """
+
+
+def _select_reasons(rules: Sequence[Rule]) -> str:
+    nothing = """CAST(NULL AS STRUCT("column" VARCHAR, why VARCHAR)[])"""
+    return f"""
+        SELECT person_id, rule, reason.column AS "column", reason.why AS why
+        FROM (
+            SELECT person_id, rule, unnest({_by_rule(rules, questions.reasons_sql, nothing)}) AS reason
+            FROM caseload JOIN ({_to_whom(rules, CANNOT_ASSESS)}) USING (person_id)
         )
         WHERE reason IS NOT NULL
     """

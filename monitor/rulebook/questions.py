@@ -5,7 +5,7 @@ false, whatever the cell held, is *not applicable*; anything else is *cannot ass
 written here.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from monitor.catalogue import columns
@@ -78,13 +78,6 @@ def reasons_sql(rule: "Rule") -> str:
         if tier
     )
     return f"CASE {branches} ELSE {rest} END" if branches else rest
-
-
-def find_read_columns(rules: Iterable["Rule"]) -> Sequence[str]:
-    """Return the columns that ``reasons_sql`` of these rules may look at."""
-    recorded = {"date_of_birth", "eligibility"}.union(*(rule.columns for rule in rules))
-    read = [name for column in sorted(recorded) for name in (column, f"{column}_gap")]
-    return ["age", "category", "accommodation_since", "first_seen_on", *read]
 
 
 def needs_calendar(rule: "Rule") -> bool:
