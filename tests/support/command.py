@@ -7,7 +7,7 @@ from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
-from monitor.cli.command import main
+from monitor.cli.command import run_command
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,7 @@ def monitor(folder: Path, *arguments: str) -> Done:
     sys.argv = ["monitor", *arguments]
     try:
         with chdir(folder), redirect_stdout(said), redirect_stderr(complained):
-            main()
-        code: int | str | None = 0
+            code: int | str | None = run_command()
     except SystemExit as stopped:
         code = stopped.code
     finally:
