@@ -15,7 +15,7 @@ Both work on a connection closed by ``workspace.lock_down``.
 from collections.abc import Mapping
 from datetime import date
 
-from monitor.workdays import bank_holidays
+from monitor.workdays import FIRST_YEAR, LAST_YEAR, bank_holidays
 from monitor.workspace import Workspace
 
 WORKED_OUT_FROM: Mapping[str, tuple[str, ...]] = {
@@ -26,8 +26,6 @@ WORKED_OUT_FROM: Mapping[str, tuple[str, ...]] = {
     "accommodation_since": ("accommodation",),
 }
 """The recorded columns each derived one rests on."""
-
-FIRST_WORKING_YEAR, LAST_WORKING_YEAR = 1990, 2060
 
 # Moving 29 February by whole years lands on 28 February in a common year, where the law says 1 March.
 BIRTHDAY = """
@@ -92,11 +90,10 @@ def strongest_known() -> str:
 def create_working_days(workspace: Workspace) -> None:
     """Make ``plus_working_days(day, n)``: n days on, not counting weekends or England's bank holidays.
 
-    NULL before 1990 and near the end of 2060, so a date nobody can vouch for is never a deadline. Reading the
-    holidays takes a quarter of a second: only for a rulebook that counts working days.
+    NULL before 1990 and near the end of 2060, so a date nobody can vouch for is never a deadline. Only for
+    a rulebook that counts working days: the calendar takes three statements.
     """
-    closed = list(bank_holidays(FIRST_WORKING_YEAR, LAST_WORKING_YEAR))
-    first, end = date(FIRST_WORKING_YEAR, 1, 1), date(LAST_WORKING_YEAR + 1, 1, 1)
+    first, end = date(FIRST_YEAR, 1, 1), date(LAST_YEAR + 1, 1, 1)
     workspace.execute(
         """
         CREATE OR REPLACE TEMP TABLE working_calendar AS
@@ -106,7 +103,7 @@ def create_working_days(workspace: Workspace) -> None:
             FROM (SELECT CAST(range AS DATE) AS day FROM range($1::DATE, $2::DATE, INTERVAL 1 DAY))
         )
         """,
-        [first, end, closed],
+        [first, end, list(bank_holidays())],
     )
     # Two lists rather than a join, so that a deadline in working days is an expression like any other.
     workspace.execute("SET VARIABLE working_days_so_far = (SELECT list(worked ORDER BY day) FROM working_calendar)")
