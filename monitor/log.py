@@ -5,25 +5,28 @@ import logging.handlers
 import os
 import sys
 from pathlib import Path
-from typing import Any, Literal
-
-import structlog
+from typing import TYPE_CHECKING, Any, Literal
 
 from monitor.errors import MonitorError
 from monitor.files import make_private_folder
+
+if TYPE_CHECKING:
+    import structlog
+
+    Log = structlog.stdlib.BoundLogger
 
 LARGEST_BYTES = 10_000_000
 FILES_KEPT = 9
 """Beside the one that is written to."""
 
-Log = structlog.stdlib.BoundLogger
 
-
-def open_log(form: Literal["text", "json"] = "text", file: Path | None = None) -> Log:
+def open_log(form: Literal["text", "json"] = "text", file: Path | None = None) -> "Log":
     """Open the log, on the standard error stream or in ``file``, which only its owner can read; used by one process.
 
     What the scheduler has to complain of goes there too. Libraries that would log addresses are kept quiet.
     """
+    import structlog  # only the service has a log, and this library brings all of rich and pygments with it
+
     stamps: list[structlog.types.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
@@ -53,12 +56,12 @@ def open_log(form: Literal["text", "json"] = "text", file: Path | None = None) -
     wrapped: Log = structlog.wrap_logger(
         logging.getLogger("monitor"),
         processors=[*stamps, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=Log,
+        wrapper_class=structlog.stdlib.BoundLogger,
     )
     return wrapped
 
 
-def _join_names(_logger: Any, _method: str, line: structlog.types.EventDict) -> structlog.types.EventDict:
+def _join_names(_logger: Any, _method: str, line: "structlog.types.EventDict") -> "structlog.types.EventDict":
     """What is counted may have a name of several words, which the text form could not tell from a value."""
     return {name.replace(" ", "_"): value for name, value in line.items()}
 

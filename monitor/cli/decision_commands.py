@@ -66,7 +66,7 @@ def answers(
     """Read back what a lead answered on an exception list: every answer is recorded, or none."""
     settings = load(config)
 
-    from monitor.cli import terminal
+    from monitor.cli import plain_text
     from monitor.flags import answer_file
     from monitor.lists import answer_sheet
     from monitor.store.database import reading_store, working_store
@@ -79,4 +79,4 @@ def answers(
         answered = answer_file.AnsweredFile(place, sha256, givens, by)
         limits = answer_file.AnswerLimits(settings.waivers.reasons, settings.answers.list_working_days)
         saved = answer_file.save_answers(database, answered, limits, Stamp(today(), now()), dry_run=dry_run)
-    terminal.print_account((saved.in_words(),), saved.as_dict(), as_json=as_json)
+    plain_text.print_account((saved.in_words(),), saved.as_dict(), as_json=as_json)

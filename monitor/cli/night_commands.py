@@ -30,14 +30,14 @@ def run(
         raise Problems(problems)
     settings = load(config)
 
-    from monitor.cli import terminal
+    from monitor.cli import plain_text, terminal
     from monitor.night.context import Tools
     from monitor.night.run import run_night
     from monitor.store.nights import Request
 
     day = today()
     request = Request(as_at.date() if as_at else day, day, dry_run, again, by, accept)
-    with terminal.progress() as say:
+    with plain_text.progress() as say:
         night = run_night(settings, request, Tools(now, os.environ, say), wait_seconds=wait)
     if steps:
         terminal.print_steps(night.steps)

@@ -59,14 +59,14 @@ def measures(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
     """The service's figures on the last accepted night, beside those of four weeks before."""
     settings = load(config)
 
-    from monitor.cli import terminal
+    from monitor.cli import plain_text, terminal
     from monitor.figures import measures as figures
     from monitor.store.database import reading_store
 
     with reading_store(locate_database(settings)) as database:
         nights, account = figures.read_last(database)
     if as_json:
-        terminal.print_json(figures.as_dict(nights, account))
+        plain_text.print_json(figures.as_dict(nights, account))
     else:
         terminal.print_measures(account)
 
@@ -111,7 +111,7 @@ def backtest(
     settings = load(config)
 
     from monitor.caseload.departures import read_merged
-    from monitor.cli import terminal
+    from monitor.cli import plain_text, terminal
     from monitor.config.settings import read_restricted
     from monitor.messages.routes import plan_routes
     from monitor.record import backtest as replaying
@@ -124,7 +124,7 @@ def backtest(
     with reading_store(locate_database(settings)) as database:
         nights = find_nights(database, settings.data_folder / "snapshots")
     routes = plan_routes(settings.teams, settings.people, read_restricted(settings.restricted))
-    with terminal.progress() as say:
+    with plain_text.progress() as say:
         say("Replaying the kept nights")
         merged = read_merged(settings.merged_ids)
         found = replaying.replay(question, nights, routes, merged=merged)

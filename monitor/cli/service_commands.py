@@ -23,11 +23,11 @@ def status(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
     """How the monitor stands, and what needs a person: the last nights, the next, what waits, the disk."""
     settings = load(config)
 
-    from monitor.cli import terminal
+    from monitor.cli import plain_text
     from monitor.service import concerns, status, status_words
 
     found = status.gather(settings, locate_database(settings), now(), wait_seconds=2)
     needed = concerns.judge(found, settings)
     lines = status_words.describe(found, needed)
-    terminal.print_account(lines, status_words.as_dict(found, needed), as_json=as_json)
+    plain_text.print_account(lines, status_words.as_dict(found, needed), as_json=as_json)
     raise typer.Exit(1 if needed else 0)

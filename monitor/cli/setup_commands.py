@@ -55,10 +55,10 @@ def columns(
         typer.echo(f"an empty supplement of {len(dictionary.SUPPLEMENT_COLUMNS)} columns written to {template}")
         return
 
-    from monitor.cli import terminal
+    from monitor.cli import plain_text, terminal
 
     if as_json:
-        terminal.print_json(dictionary.describe_columns())
+        plain_text.print_json(dictionary.describe_columns())
     else:
         headings = ("Column", "Holds", "Meaning", "Known as")
         terminal.print_rows(headings, dictionary.column_rows())

@@ -1,9 +1,7 @@
-"""What commands print: a person at a terminal gets tables and progress, a log file gets plain lines."""
+"""What commands print as tables: a person at a terminal gets colours, a log file gets plain lines."""
 
-import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
@@ -11,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from monitor.cli.plain_text import print_json
 from monitor.words import write_count, write_date, write_people
 
 if TYPE_CHECKING:
@@ -50,21 +49,6 @@ def _console() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH, soft_wrap=False)
 
 
-@contextmanager
-def progress() -> Iterator[Callable[[str], None]]:
-    """Show a spinner that names the step in hand; nothing when nobody is watching."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda step: None
-        return
-    with console.status("Starting") as status:
-        yield lambda step: status.update(step)
-
-
-def print_json(content: Any) -> None:
-    sys.stdout.write(json.dumps(content, default=str, indent=2, ensure_ascii=False) + "\n")
-
-
 def _make_table(*texts: str, figures: Iterable[str] = ()) -> Table:
     """A table with columns of text, then columns of figures."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
@@ -83,15 +67,6 @@ def _print_lines(console: Console, lines: Iterable[object], indent: str = "  ", 
 def _join_counts(counts: Iterable[tuple[int, str]], between: str) -> str:
     """What there is any of, each with its number."""
     return between.join(f"{number} {words}" for number, words in counts if number)
-
-
-def print_account(lines: Iterable[str], content: Any, *, as_json: bool) -> None:
-    """Print plain lines, or the same as JSON."""
-    if as_json:
-        print_json(content)
-    else:
-        for line in lines:
-            sys.stdout.write(f"{line}\n")
 
 
 def print_rows(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -26,7 +26,7 @@ def purge(
         raise Problems(["--person: needs --by, the name of who decided it, and --reason, why"])
     settings = load(config)
 
-    from monitor.cli import terminal
+    from monitor.cli import plain_text
     from monitor.record.purge import describe, purge_store
     from monitor.store.database import working_store
 
@@ -38,10 +38,10 @@ def purge(
             from monitor.record import remove_person as removing
 
             request = removing.RemovalRequest(person, by or "", reason or "", today(), now(), dry_run)
-            with terminal.progress() as say:
+            with plain_text.progress() as say:
                 account = removing.remove_person(database, settings, request, os.environ, say)
             lines, content, code = removing.describe(account), account.as_dict(), account.exit_code
-    terminal.print_account(lines, content, as_json=as_json)
+    plain_text.print_account(lines, content, as_json=as_json)
     raise typer.Exit(code)
 
 
@@ -55,12 +55,12 @@ def audit(
     """Verify the record: the chain of events, the kept caseloads and the flags; names what was changed first."""
     settings = load(config)
 
-    from monitor.cli import terminal
+    from monitor.cli import plain_text
     from monitor.record import audit as auditing
     from monitor.record.purge_files import SNAPSHOTS
     from monitor.store.database import reading_store
 
-    with reading_store(locate_database(settings)) as database, terminal.progress() as say:
+    with reading_store(locate_database(settings)) as database, plain_text.progress() as say:
         found = auditing.audit(database, settings.data_folder / SNAPSHOTS, head=head, say=say)
-    terminal.print_account(auditing.describe(found), found.as_dict(), as_json=as_json)
+    plain_text.print_account(auditing.describe(found), found.as_dict(), as_json=as_json)
     raise typer.Exit(found.exit_code)

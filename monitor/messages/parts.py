@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
-from monitor.gate.verdict import Verdict
-from monitor.messages.routes import Routes
 from monitor.messages.shown import RuleWords, Shown, shown, shown_title
-from monitor.rulebook.evaluation import Counts
+
+if TYPE_CHECKING:
+    from monitor.gate.verdict import Verdict
+    from monitor.messages.routes import Routes
+    from monitor.rulebook.evaluation import Counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class MessageContext:
     authority: str
     marking: str
     rules: Mapping[str, RuleWords]
-    routes: Routes
+    routes: "Routes"
     case_url: str | None = None
     baseline: bool = False
     correction: bool = False
@@ -94,11 +96,11 @@ class MessageContext:
     previous_accepted_on: date | None = None
     chain_head: str | None = None
     lists_folder: str | None = None
-    verdict: Verdict | None = None
+    verdict: "Verdict | None" = None
     """What the gate believed of the night; None where it never came to that."""
     doubted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Rules asked of nobody, with the columns they rest on that are not believed."""
-    service_wide: Mapping[str, Mapping[str, Counts]] = field(default_factory=dict)
+    service_wide: "Mapping[str, Mapping[str, Counts]]" = field(default_factory=dict)
 
     flips: int = 3
     """A flag that opened so often within the nights that the settings say keeps changing."""

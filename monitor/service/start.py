@@ -8,14 +8,17 @@ import os
 import signal
 import time
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from apscheduler.executors.pool import ThreadPoolExecutor  # type: ignore[import-untyped]
 from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-untyped]
 from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import-untyped]
 
-from monitor.log import Log
 from monitor.service.steps import Service
 from monitor.workdays import LONDON
+
+if TYPE_CHECKING:
+    from monitor.log import Log
 
 MISFIRE_SECONDS = 6 * 3600
 """A look that is late by less is made all the same; later than that, the next minute's does its work."""
@@ -24,7 +27,7 @@ SIGNALS_SEEN_SECONDS = 0.2
 """A signal that falls between two instructions of this thread is seen after so long, not at the next look."""
 
 
-def serve(service: Service, log: Log) -> None:
+def serve(service: Service, log: "Log") -> None:
     """Work until a signal, then finish the step in hand and return; a second signal ends the process at once."""
     asked: list[int] = []
 

@@ -10,13 +10,14 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import URL
 
 from monitor.config.settings import Config, load_config
 from monitor.delivery.channel import Channel, open_channel
 from monitor.errors import LockHeld, MonitorError, Problems, StoreError
-from monitor.log import Log, place_of
+from monitor.log import place_of
 from monitor.messages import compose
 from monitor.messages.notices import Matter, compose_outage
 from monitor.messages.parts import Posting
@@ -39,6 +40,9 @@ from monitor.store.location import locate
 from monitor.store.nights import Request
 from monitor.store.tables import Run, table_of
 from monitor.workdays import london_date
+
+if TYPE_CHECKING:
+    from monitor.log import Log
 
 Clock = Callable[[], dt.datetime]
 
@@ -67,7 +71,7 @@ def read_settings(path: Path, environ: Mapping[str, str]) -> Settings:
 class Service:
     """Everything that ``monitor start`` does, at any moment, when it is asked to look."""
 
-    def __init__(self, path: Path, environ: Mapping[str, str], clock: Clock, log: Log) -> None:
+    def __init__(self, path: Path, environ: Mapping[str, str], clock: Clock, log: "Log") -> None:
         """Raises ``Problems`` when what the files say now is not valid."""
         self._path = path
         self._environ = environ
