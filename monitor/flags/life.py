@@ -17,7 +17,7 @@ Deciding is one set-based pass in the workspace; ``save`` writes only what chang
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,10 +26,9 @@ from sqlalchemy import ColumnElement, Connection, func, or_, select
 from monitor.flags import answers, state
 from monitor.flags.priority import rank_sql
 from monitor.store import events
-from monitor.store.bulk import insert_rows, next_id, update_rows
-from monitor.store.events import Event
+from monitor.store.bulk import insert_query, load_query, next_id, update_query
 from monitor.store.tables import Flag, FlagEvent, table_of
-from monitor.workspace import Workspace, fetch, load_rows, step
+from monitor.workspace import Workspace, load_rows, step
 
 if TYPE_CHECKING:
     from monitor.rulebook.evaluation import Evaluation
@@ -118,8 +117,7 @@ def load(workspace: Workspace, store: Connection, *, corrects: Sequence[int] = (
 def _load_flags(workspace: Workspace, store: Connection, name: str, wanted: ColumnElement[bool]) -> None:
     flag = table_of(Flag)
     columns = [flag.c.id if column == "flag_id" else flag.c[column] for column in UNRESOLVED]
-    rows = store.execute(select(*columns).where(wanted))
-    load_rows(workspace, name, UNRESOLVED, (tuple(row) for row in rows))
+    load_query(workspace, name, UNRESOLVED, store, select(*columns).where(wanted))
 
 
 @step(
@@ -231,13 +229,11 @@ WHERE target IN ('cleared', 'no longer asked') AND EXISTS (
 
 
 def load_history(workspace: Workspace, store: Connection) -> None:
-    """Make ``history``: for each flag about to open, how many spells came before and when the last one ended."""
+    """Make ``history``: how many spells of a rule each person had before tonight, and when the last one ended."""
     flag = table_of(Flag)
     counted = flag.c.resolved_on.is_not(None) & flag.c.resolved_reason.not_in(NOT_A_SPELL)
     query = select(flag.c.person_id, flag.c.rule, func.count(), func.max(flag.c.resolved_on)).where(counted)
-    people = {row[0] for row in workspace.execute("SELECT DISTINCT person_id FROM opening").fetchall()}
-    rows = (tuple(row) for row in store.execute(query.group_by(flag.c.person_id, flag.c.rule)) if row[0] in people)
-    load_rows(workspace, "history", HISTORY, rows)
+    load_query(workspace, "history", HISTORY, store, query.group_by(flag.c.person_id, flag.c.rule))
 
 
 @step(reads=("decision", "opening", "surging"), makes=("history", "settled"))
@@ -309,24 +305,34 @@ FROM opening AS o LEFT JOIN history AS h USING (person_id, rule)
 @step(reads=("settled",))
 def save(workspace: Workspace, store: Connection, *, run_id: int, as_at: dt.date, recorded_at: dt.datetime) -> None:
     """Write tonight's changes and an event for each, inside the caller's transaction."""
-    new = [*UNRESOLVED, "continues_flag_id"]
-    opened = workspace.execute(f"SELECT {', '.join(new)} FROM settled WHERE change = 'opened'").fetchall()
-    insert_rows(store, Flag, ["id" if name == "flag_id" else name for name in new], opened)
-    changed = workspace.execute(
+    new = {"id": "flag_id"} | {name: name for name in [*UNRESOLVED, "continues_flag_id"] if name != "flag_id"}
+    opened = f"SELECT {', '.join(new.values())} FROM settled WHERE change = 'opened'"
+    insert_query(workspace, store, Flag, [*new], opened)
+    changed = (
         f"SELECT {', '.join(CHANGING)}, flag_id FROM settled "
-        "WHERE change <> 'opened' OR (change IS NULL AND resolved_on IS NOT NULL)").fetchall()  # fmt: skip
-    update_rows(store, Flag, CHANGING, changed)
-    events.record(store, _events(workspace), as_at=as_at, recorded_at=recorded_at, run_id=run_id)
+        "WHERE change <> 'opened' OR (change IS NULL AND resolved_on IS NOT NULL)"
+    )
+    update_query(workspace, store, Flag, CHANGING, changed)
+    # Where only the words of a rule are new, nothing has happened.
+    said = ", ".join(f"{value} AS {name}" for name, value in HAPPENED.items())
+    happened = f"SELECT {said} FROM settled WHERE change <> 'reworded'"
+    events.record_query(workspace, store, [*HAPPENED], happened, events.Stamp(as_at, recorded_at, run_id))
 
 
-def _events(workspace: Workspace) -> Iterator[Event]:
-    rows = fetch(workspace, "SELECT * FROM settled WHERE change <> 'reworded' ORDER BY flag_id")
-    for row in rows:
-        why = row["resolved_reason"] or row["held_why"] or row["because"]
-        detail = {name: row[name] for name in ("severity", "due_on", "in_breach_since")}
-        at_times = ("continues_flag_id", "merged_into", "quarantined_on")
-        detail |= {name: row[name] for name in at_times if row[name] is not None}
-        yield Event(row["change"], row["flag_id"], row["person_id"], row["rule"], why, detail=detail)
+HAPPENED = {
+    "kind": "change",
+    "flag_id": "flag_id",
+    "person_id": "person_id",
+    "rule": "rule",
+    "why": "coalesce(nullif(resolved_reason, ''), nullif(held_why, ''), because)",
+    "severity": "severity",
+    "due_on": "due_on",
+    "in_breach_since": "in_breach_since",
+    "continues_flag_id": "continues_flag_id",
+    "merged_into": "merged_into",
+    "quarantined_on": "quarantined_on",
+}
+"""What the event of a change says, from the columns of ``settled``."""
 
 
 @step(reads=("unresolved",), makes=("settled",))

@@ -11,14 +11,16 @@ import datetime as dt
 import hashlib
 import json
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain as concatenate
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
 from monitor.store.bulk import insert_rows, next_id
 from monitor.store.tables import FlagEvent, table_of
+from monitor.workspace import Workspace, in_chunks, literal
 
 GENESIS = "0" * 64
 """The hash before the first event."""
@@ -95,16 +97,39 @@ def record(
     store: Connection, events: Iterable[Event], *, as_at: dt.date, recorded_at: dt.datetime, run_id: int | None = None
 ) -> None:
     """Append ``events`` to the chain, inside the caller's transaction."""
-    previous = head(store)
-    rows = []
-    for number, event in enumerate(events, start=next_id(store, FlagEvent)):
-        payload, salt = _payload(event, as_at, recorded_at, run_id), secrets.token_hex(16)
+    stamp = Stamp(as_at, recorded_at, run_id)
+    _append(store, ((event.kind, event.flag_id, _payload(event, stamp)) for event in events), stamp)
+
+
+def record_query(workspace: Workspace, store: Connection, columns: Sequence[str], query: str, stamp: Stamp) -> None:
+    """Append an event for each row of a query of the workspace, by flag, inside the caller's transaction.
+
+    Each of its ``columns`` is what ``Event`` holds under that name, or a detail: a text, a date or a whole number.
+    """
+    members = {name: f"""CASE WHEN {name} IS NOT NULL THEN '"{name}":' || json_quote({name}) END""" for name in columns}
+    stamped = _describe_stamp(stamp).items()
+    members |= {name: literal(_ENCODER.encode({name: value})[1:-1]) for name, value in stamped if value is not None}
+    payload = f"'{{' || concat_ws(',', {', '.join(members[name] for name in sorted(members))}) || '}}'"
+    rows = concatenate.from_iterable(
+        in_chunks(workspace, f"SELECT kind, flag_id, {payload} FROM ({query}) ORDER BY flag_id")
+    )
+    _append(store, ((kind, flag_id, _respell(payload)) for kind, flag_id, payload in rows), stamp)
+
+
+def _append(store: Connection, happened: Iterable[tuple[str, int | None, str]], stamp: Stamp) -> None:
+    """Append to the chain by kind, flag and payload."""
+    insert_rows(store, FlagEvent, ChainRow._fields, _link(head(store), next_id(store, FlagEvent), happened, stamp))
+
+
+def _link(
+    previous: str, first: int, happened: Iterable[tuple[str, int | None, str]], stamp: Stamp
+) -> Iterator[ChainRow]:
+    as_at, recorded_at, run_id = stamp.as_at, stamp.recorded_at, stamp.run_id
+    for number, (kind, flag_id, payload) in enumerate(happened, start=first):
+        salt = secrets.token_hex(16)
         commitment = commit(salt, payload)
         previous = chain(previous, commitment)
-        rows.append(
-            ChainRow(number, event.flag_id, run_id, event.kind, as_at, recorded_at, payload, salt, commitment, previous)
-        )
-    insert_rows(store, FlagEvent, ChainRow._fields, rows)
+        yield ChainRow(number, flag_id, run_id, kind, as_at, recorded_at, payload, salt, commitment, previous)
 
 
 def walk(store: Connection) -> Iterator[ChainRow]:
@@ -115,11 +140,20 @@ def walk(store: Connection) -> Iterator[ChainRow]:
         yield ChainRow(*row)
 
 
-def _payload(event: Event, as_at: dt.date, recorded_at: dt.datetime, run_id: int | None) -> str:
+def _payload(event: Event, stamp: Stamp) -> str:
     """Write everything about the event as one canonical JSON text, so that no column can be changed unseen."""
-    stamped = {"run_id": run_id, "as_at": as_at.isoformat(), "recorded_at": recorded_at.astimezone(dt.UTC).isoformat()}
-    content = {**vars(event), "detail": None, **stamped, **event.detail}
+    content = {**vars(event), "detail": None, **_describe_stamp(stamp), **event.detail}
     return _ENCODER.encode({key: value for key, value in content.items() if value is not None})
+
+
+def _describe_stamp(stamp: Stamp) -> dict[str, str | int | None]:
+    recorded_at = stamp.recorded_at.astimezone(dt.UTC).isoformat()
+    return {"run_id": stamp.run_id, "as_at": stamp.as_at.isoformat(), "recorded_at": recorded_at}
+
+
+def _respell(payload: str) -> str:
+    """Return a payload of DuckDB's as it is written here: the two escape rare characters differently."""
+    return _ENCODER.encode(json.loads(payload)) if "\\u" in payload else payload
 
 
 def find_fault(rows: Iterable[ChainRow]) -> tuple[ChainRow, str] | None:
