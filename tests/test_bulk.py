@@ -10,7 +10,7 @@ from sqlalchemy import select
 from support.council import NIGHT, day
 
 from monitor.store import bulk
-from monitor.store.bulk import insert_query, insert_rows, load_query, update_query
+from monitor.store.bulk import insert_query, insert_rows, is_among, load_query, update_query
 from monitor.store.database import Database, working_store
 from monitor.store.tables import Flag, table_of
 from monitor.workspace import Workspace, load_rows, open_workspace
@@ -115,6 +115,24 @@ def test_rows_of_the_workspace_are_stored_as_they_are(opened: Database, workspac
         stored = store.execute(select(*(flag.c[name] for name in FLAG)).order_by(flag.c.id)).all()
     changed = [(*row[:9], row[6], row[7] if n < 6 else None) if n != 8 else row for n, row in enumerate(flags, start=1)]
     assert [tuple(row) for row in stored] == changed
+
+
+def test_however_many_ids_are_named_their_rows_are_found(opened: Database, workspace: Workspace) -> None:
+    with opened.writing() as store:
+        insert_rows(store, Flag, [*FLAG], odd_flags(MORE_THAN_A_CHUNK))
+    numbers, kinds = [*range(2, 3 * bulk.CHUNK, 2)], {"id": "BIGINT"}
+
+    with opened.reading() as store:
+        wanted = select(flag.c.id).order_by(flag.c.id)
+        by_number = store.execute(wanted.where(is_among(store, flag.c.id, numbers))).scalars().all()
+        load_query(
+            workspace, "by_text", kinds, store, wanted.where(is_among(store, flag.c.person_id, [*ODD_TEXTS, "PX"]))
+        )
+        nobody = store.execute(wanted.where(is_among(store, flag.c.person_id, []))).all()
+
+    assert by_number == [*range(2, len(MORE_THAN_A_CHUNK) + 1, 2)]
+    assert rows_of(workspace, "by_text") == [(n,) for n in range(1, len(ODD_TEXTS) + 1)]
+    assert nobody == []
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -4,15 +4,13 @@ Loading puts it beside tonight's rows; ``decide`` works out tonight's roster; ``
 """
 
 import datetime as dt
-import json
-from typing import Any
 
 from sqlalchemy import Connection, select
 
 from monitor.caseload.last_values import last_values_sql
-from monitor.store.bulk import delete_rows, insert_rows, read_by_ids, update_rows
+from monitor.store.bulk import delete_rows, insert_query, is_among, load_query, update_query
 from monitor.store.tables import Person, PersonBefore, table_of
-from monitor.workspace import Workspace, load_rows, step
+from monitor.workspace import Workspace, step
 
 TYPES = {
     "person_id": "VARCHAR",
@@ -34,33 +32,32 @@ TYPES = {
 """The columns of a roster row, ``last_values`` aside, with their DuckDB types."""
 
 
-@step(reads=("tonight",), makes=("roster", "roster_people", "roster_stored", "roster_undone", "roster_values"))
+@step(
+    reads=("tonight",),
+    makes=("roster", "roster_before", "roster_people", "roster_stored", "roster_undone", "roster_values"),
+)
 def load(workspace: Workspace, store: Connection, *, corrects: int | None = None) -> None:
     """Make workspace table ``roster``, as it stood before run ``corrects`` if that is being put right.
 
     ``last_values`` is fetched only for people who are not on tonight's caseload: nobody else's is needed.
     """
-    person = table_of(Person)
-    stored = store.execute(select(*(person.c[name] for name in TYPES)))
-    load_rows(workspace, "roster_stored", TYPES, (tuple(row) for row in stored))
-    before: list[tuple[Any, ...]] = []
-    if corrects is not None:
-        undo = table_of(PersonBefore)
-        rows = store.execute(select(undo.c.person_id, undo.c.row).where(undo.c.run_id == corrects))
-        before = [_read_before(person_id, row) for person_id, row in rows]
-    load_rows(workspace, "roster_undone", {**TYPES, "last_values": "VARCHAR", "is_new": "BOOLEAN"}, before)
+    person, undo = table_of(Person), table_of(PersonBefore)
+    load_query(workspace, "roster_stored", TYPES, store, select(*(person.c[name] for name in TYPES)))
+    load_query(
+        workspace, "roster_before", {"person_id": "VARCHAR", "before": "VARCHAR"}, store,
+        select(undo.c.person_id, undo.c.row).where(undo.c.run_id == corrects),
+    )  # fmt: skip
+    workspace.execute(UNDONE)
     workspace.execute("""
         CREATE OR REPLACE TABLE roster_people AS
         SELECT * FROM roster_stored ANTI JOIN roster_undone USING (person_id)
         UNION ALL BY NAME
         SELECT * EXCLUDE (last_values, is_new) FROM roster_undone WHERE NOT is_new
     """)
-    absent = workspace.execute("""
+    load_last_values(workspace, store, "roster_values", """
         SELECT person_id FROM roster_people ANTI JOIN tonight USING (person_id)
         WHERE died_on IS NULL AND ended_on IS NULL
-    """).fetchall()
-    load_rows(workspace, "roster_values", {"person_id": "VARCHAR", "last_values": "VARCHAR"},
-              fetch_last_values(store, [row[0] for row in absent]))  # fmt: skip
+    """)  # fmt: skip
     workspace.execute("""
         CREATE OR REPLACE TABLE roster AS
         SELECT people.*, coalesce(undone.last_values, "values".last_values) AS last_values
@@ -70,17 +67,25 @@ def load(workspace: Workspace, store: Connection, *, corrects: int | None = None
     """)
 
 
-def _read_before(person_id: str, row: str | None) -> tuple[Any, ...]:
-    if row is None:
-        return (person_id, *[None] * (len(TYPES) - 1), None, True)
-    said = json.loads(row)
-    return (*(said.get(name) for name in TYPES), said["last_values"], False)
+_KEPT = ", ".join(f"'$.{name}'" for name in (*TYPES, "last_values"))
+_READ = ", ".join(
+    f"CAST(kept[{n}] AS {kind}) AS {name}"
+    for n, (name, kind) in enumerate([*TYPES.items(), ("last_values", "VARCHAR")], start=1)
+    if name != "person_id"
+)
+UNDONE = f"""
+CREATE OR REPLACE TABLE roster_undone AS
+SELECT person_id, {_READ}, before IS NULL AS is_new
+FROM (SELECT *, json_extract_string(before, [{_KEPT}]) AS kept FROM roster_before)
+"""
 
 
-def fetch_last_values(store: Connection, ids: list[str]) -> list[tuple[str, str]]:
+def load_last_values(workspace: Workspace, store: Connection, table: str, people: str) -> None:
+    """Make ``table`` (person_id, last_values) of the people whom a query of the workspace names."""
     person = table_of(Person)
-    query = select(person.c.person_id, person.c.last_values)
-    return [(row[0], row[1]) for row in read_by_ids(store, query, person.c.person_id, ids)]
+    ids = [row[0] for row in workspace.execute(people).fetchall()]
+    wanted = select(person.c.person_id, person.c.last_values).where(is_among(store, person.c.person_id, ids))
+    load_query(workspace, table, {"person_id": "VARCHAR", "last_values": "VARCHAR"}, store, wanted)
 
 
 @step(reads=("roster",), changes=("caseload",), makes=("stay",))
@@ -157,45 +162,50 @@ def _rank(category: str) -> str:
     return f"CASE {category} WHEN 'former relevant' THEN 3 WHEN 'relevant' THEN 2 WHEN 'eligible' THEN 1 ELSE 0 END"
 
 
-@step(reads=("roster", "roster_stored", "roster_tonight", "roster_undone"))
+@step(
+    reads=("roster", "roster_stored", "roster_tonight", "roster_undone"), makes=("roster_changing", "changing_values")
+)
 def save(workspace: Workspace, store: Connection, *, run_id: int) -> None:
     """Write the rows that differ from what is stored, and how each stood before, inside the transaction."""
-    before = _before(workspace, store, run_id)
+    _save_before(workspace, store, run_id)
     columns = [*TYPES, "last_values"]
     listed = ", ".join(f"n.{name}" for name in columns)
-    new = workspace.execute(f"SELECT {listed} FROM roster_tonight AS n ANTI JOIN roster_stored USING (person_id)")
-    insert_rows(store, Person, columns, new.fetchall())
-    changed = workspace.execute(f"""
+    new = f"SELECT {listed} FROM roster_tonight AS n ANTI JOIN roster_stored USING (person_id)"
+    insert_query(workspace, store, Person, columns, new)
+    changed = f"""
         SELECT {", ".join(f"n.{name}" for name in columns[1:])}, n.person_id
         FROM roster_tonight AS n JOIN roster_stored AS s USING (person_id) WHERE {_differs("s")}
-    """)
-    update_rows(store, Person, columns[1:], changed.fetchall())
+    """
+    update_query(workspace, store, Person, columns[1:], changed)
     # Someone whom only the run now being put right had ever seen.
     withdrawn = workspace.execute("""
         SELECT person_id FROM roster_stored ANTI JOIN roster_tonight USING (person_id)
         WHERE person_id IN (SELECT person_id FROM roster_undone WHERE is_new)
     """).fetchall()
     delete_rows(store, Person, (row[0] for row in withdrawn))
-    store.execute(table_of(PersonBefore).delete())
-    insert_rows(store, PersonBefore, ("person_id", "run_id", "row"), before)
 
 
 def _differs(beside: str) -> str:
     return " OR ".join(f"n.{name} IS DISTINCT FROM {beside}.{name}" for name in TYPES if name != "person_id")
 
 
-def _before(workspace: Workspace, store: Connection, run_id: int) -> list[tuple[str, int, str | None]]:
-    """How each person whom tonight changes stood before; NULL for who was not on the roster."""
-    rows = workspace.execute(f"""
-        SELECT n.person_id, CASE WHEN r.person_id IS NOT NULL THEN to_json(r) END, r.last_values IS NULL
+def _save_before(workspace: Workspace, store: Connection, run_id: int) -> None:
+    """Keep how each person whom tonight changes stood before; NULL for who was not on the roster."""
+    workspace.execute(f"""
+        CREATE OR REPLACE TABLE roster_changing AS
+        SELECT n.person_id, r.person_id IS NULL AS is_new
         FROM roster_tonight AS n LEFT JOIN roster AS r USING (person_id)
-        WHERE r.person_id IS NULL OR {_differs("r")}
-    """).fetchall()
-    unread = [person_id for person_id, row, missing in rows if row is not None and missing]
-    stored = dict(fetch_last_values(store, unread))
-    return [
-        (person_id, run_id, json.dumps(json.loads(row) | {"last_values": stored[person_id]}))
-        if person_id in stored
-        else (person_id, run_id, row)
-        for person_id, row, _ in rows
-    ]
+        WHERE is_new OR {_differs("r")}
+    """)
+    load_last_values(
+        workspace, store, "changing_values",
+        "SELECT person_id FROM roster_changing JOIN roster USING (person_id) WHERE last_values IS NULL",
+    )  # fmt: skip
+    store.execute(table_of(PersonBefore).delete())
+    insert_query(workspace, store, PersonBefore, ("person_id", "run_id", "row"), f"""
+        SELECT c.person_id, {run_id}, CASE WHEN NOT c.is_new THEN to_json(r) END
+        FROM roster_changing AS c LEFT JOIN (
+            SELECT roster.* REPLACE (coalesce(roster.last_values, v.last_values) AS last_values)
+            FROM roster LEFT JOIN changing_values AS v USING (person_id)
+        ) AS r USING (person_id)
+    """)  # fmt: skip

@@ -15,14 +15,14 @@ from sqlalchemy import Connection, select
 from monitor.caseload import joining
 from monitor.caseload.intake import CaseloadRead
 from monitor.caseload.last_values import spread_last_values
-from monitor.caseload.roster import fetch_last_values
+from monitor.caseload.roster import load_last_values
 from monitor.catalogue.columns import COLUMNS
 from monitor.gate.source_fitness import EXTRACTED_ON, SUPPLIED_BY, find_supplies
 from monitor.gate.verdict import DECLARED, Comparison, Dated, Movement, TakenColumn, TeamThen
 from monitor.sources.extract import Extract
 from monitor.store.bulk import insert_rows
 from monitor.store.tables import Profile, table_of
-from monitor.workspace import Workspace, drop_tables, load_rows, number_of, step
+from monitor.workspace import Workspace, drop_tables, number_of, step
 
 SAMPLE = 2_000
 """How many people's own last values are compared: a share is then known to about two in a hundred."""
@@ -186,9 +186,8 @@ RECALLED = ("recalled", "recalled_values", "recalled_texts", "last_known")
 def _recall(workspace: Workspace, store: Connection, people: str) -> None:
     """Make ``last_known``: the typed rows the last night accepted of the people that the query names."""
     workspace.execute(f"CREATE OR REPLACE TEMP TABLE recalled AS {people}")
-    unread = workspace.execute("SELECT person_id FROM recalled JOIN roster USING (person_id) WHERE last_values IS NULL")
-    fetched = fetch_last_values(store, [row[0] for row in unread.fetchall()])
-    load_rows(workspace, "recalled_values", {"person_id": "VARCHAR", "last_values": "VARCHAR"}, fetched)
+    unread = "SELECT person_id FROM recalled JOIN roster USING (person_id) WHERE last_values IS NULL"
+    load_last_values(workspace, store, "recalled_values", unread)
     workspace.execute("""
         CREATE OR REPLACE TEMP TABLE recalled_texts AS
         SELECT person_id, coalesce(roster.last_values, fetched.last_values) AS last_values

@@ -3,12 +3,27 @@
 Ids are given by the writer, which holds the lock, so that flags and their events can be written in one go.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVarTuple
 
-from sqlalchemy import ColumnElement, Connection, Date, Row, Select, String, Table, bindparam, cast, func, select
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Connection,
+    Date,
+    Row,
+    Select,
+    String,
+    Table,
+    bindparam,
+    cast,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
@@ -40,6 +55,16 @@ def read_by_ids(
     wanted = sorted(ids)
     for start in range(0, len(wanted), WIDE_READ):
         yield from store.execute(query.where(column.in_(wanted[start : start + WIDE_READ])))
+
+
+def is_among(store: Connection, column: ColumnElement[Any], ids: Iterable[Any]) -> ColumnElement[bool]:
+    """Return the condition that ``column`` holds one of the ids, however many: they travel as one JSON text."""
+    listed = literal(json.dumps(list(ids)), String)
+    if store.dialect.name == "postgresql":
+        named = func.json_array_elements_text(cast(listed, JSON)).table_valued("value")
+    else:
+        named = func.json_each(listed).table_valued("value")
+    return column.in_(select(cast(named.c.value, column.type)))
 
 
 # From the store to the workspace
