@@ -1,5 +1,6 @@
 """Turns a digest into words: the templates, their filters, and what is said when a template is wrong."""
 
+import hashlib
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -90,9 +91,13 @@ def write_tally(counts: Iterable[tuple[str, int]]) -> str:
 
 @dataclass(frozen=True)
 class Templates:
-    """The templates of every message: a council's own where it has them, else the shipped ones."""
+    """The templates of every message: a council's own where it has them, else the shipped ones.
+
+    ``own_hash``: of the council's own, as they were read.
+    """
 
     environment: Environment
+    own_hash: str = ""
 
     def fill(self, digests: Sequence[Digest]) -> dict[str, str]:
         """Return subject, text and HTML of one message, by the ending of the template's name; its parts in order.
@@ -134,6 +139,7 @@ def read_templates(folder: Path | None = None) -> Templates:
     later change of the file changes nothing here.
     """
     folders = [shipped("templates")] if folder is None else [folder, shipped("templates")]
+    own_hash = _hash_own(folder) if folder is not None else ""  # before they are read: never newer than what is used
     environment = Environment(
         loader=ChoiceLoader([FileSystemLoader(each) for each in folders]),
         undefined=StrictUndefined,
@@ -160,7 +166,12 @@ def read_templates(folder: Path | None = None) -> Templates:
     if problems:
         raise Problems(problems)
     environment.globals["say"] = Phrases(environment.get_template(PHRASES).module)
-    return Templates(environment)
+    return Templates(environment, own_hash)
+
+
+def _hash_own(folder: Path) -> str:
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return hashlib.sha256(repr([(str(path), path.read_bytes()) for path in files]).encode()).hexdigest()
 
 
 def render(digest: Digest, templates: Templates | None = None) -> WrittenMessage:

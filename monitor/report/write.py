@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from monitor.files import make_private_folder, written_whole
 from monitor.messages.templates import Templates
-from monitor.report import page, report_workbook
+from monitor.report import page, report_workbook, written_note
 from monitor.report.board import suppress
 from monitor.report.contents import Contents
 from monitor.report.gather import gather_report
@@ -33,13 +33,9 @@ def gather_edition(
 
 
 def write_report(contents: Contents, folder: Path, templates: Templates) -> tuple[Path, ...]:
-    """Write the report into ``folder``, each file whole or not at all and readable by its owner only.
-
-    The two editions have different names, so that one cannot be sent for the other.
-    """
+    """Write the report into ``folder``, each file whole or not at all and readable by its owner only."""
     make_private_folder(folder)
-    name = "board-report" if contents.is_board else "report"
-    shown, book = folder / f"{name}.html", folder / f"{name}.xlsx"
+    shown, book = _name_files(contents, folder)
     with written_whole(shown) as unfinished:
         unfinished.write_text(page.write_page(contents, templates), encoding="utf-8", newline="\n")
     report_workbook.write(contents, book)
@@ -49,7 +45,17 @@ def write_report(contents: Contents, folder: Path, templates: Templates) -> tupl
 def write_latest_report(
     config: "Config", rulebook: "Rulebook", templates: Templates, database: "Database", *, made_on: dt.date
 ) -> tuple[Path, ...]:
-    """Write the service's edition as at the last accepted night, in place of the one before."""
-    return write_report(
-        gather_report(database, config, rulebook, ReportRequest(made_on)), config.data_folder / FOLDER, templates
-    )
+    """Write the service's edition as at the last accepted night, unless it stands there as it would be written."""
+    contents = gather_report(database, config, rulebook, ReportRequest(made_on))
+    folder, basis = config.data_folder / FOLDER, written_note.hash_basis(contents, templates)
+    if written_note.is_as_written(folder, basis):
+        return _name_files(contents, folder)
+    paths = write_report(contents, folder, templates)
+    written_note.note_written(folder, paths, basis)
+    return paths
+
+
+def _name_files(contents: Contents, folder: Path) -> tuple[Path, Path]:
+    """Return the page and the workbook: the editions have different names, so that none is sent for the other."""
+    name = "board-report" if contents.is_board else "report"
+    return folder / f"{name}.html", folder / f"{name}.xlsx"
