@@ -16,7 +16,7 @@ from monitor.rulebook.questions import BREACH, CANNOT_ASSESS, OK
 from monitor.store.bulk import insert_rows
 from monitor.store.database import Database
 from monitor.store.tables import Flag, Indicator, Run, table_of
-from monitor.workspace import Workspace, load_rows, step
+from monitor.workspace import Workspace, step
 
 if TYPE_CHECKING:
     from monitor.rulebook.rule import Rule
@@ -82,6 +82,9 @@ class MeasuresAccount:
     fallen: tuple[MeasureTonight, ...] = ()
     clearing: tuple[Clearing, ...] = ()
 
+
+TRUE, FALSE, UNTOLD = 1, 0, 2
+"""What a figure says of one person."""
 
 # What is counted: whom (SQL over the caseload), and whether it is so, where NULL is "cannot be told".
 
@@ -165,28 +168,32 @@ def count(workspace: Workspace, supplied: Collection[str], *, adviser_cap: int) 
     """Make ``indicator`` (name, team, numerator, denominator, not_assessed) of everyone present and alive, under 25."""
     asked = {row[0] for row in workspace.execute("DESCRIBE outcome").fetchall()}
     figures = _counted(asked, supplied)
-    sums = "".join(
-        f", count(*) FILTER ({whom} AND {truth}), count(*) FILTER ({whom} AND ({truth}) IS NOT NULL), "
-        f"count(*) FILTER ({whom} AND ({truth}) IS NULL)"
-        for whom, truth in figures.values()
+    told = ", ".join(
+        f"CASE WHEN {whom} THEN CASE WHEN {truth} THEN {TRUE} WHEN NOT ({truth}) THEN {FALSE} ELSE {UNTOLD} END END "
+        f'AS "{name}"'
+        for name, (whom, truth) in figures.items()
     )
-    teams = workspace.execute(f"""
-        SELECT coalesce(c.allocated_team, ''){sums}
-        FROM caseload AS c JOIN outcome AS o USING (person_id)
-        LEFT JOIN (
-            SELECT DISTINCT person_id FROM flag_line WHERE state <> 'resolved' AND severity <> 'data'
-        ) AS f USING (person_id)
-        WHERE {PRESENT} GROUP BY 1
-    """).fetchall()
-    rows = [
-        (name, team, *counts[place * 3 : place * 3 + 3])
-        for team, *counts in teams
-        for place, name in enumerate(figures)
-        if any(counts[place * 3 : place * 3 + 3])
-    ]
-    rows += workspace.execute(ADVISERS, {"cap": adviser_cap}).fetchall()
-    kinds = {"numerator": "BIGINT", "denominator": "BIGINT", "not_assessed": "BIGINT"}
-    load_rows(workspace, "indicator", {"name": "VARCHAR", "team": "VARCHAR", **kinds}, rows)
+    workspace.execute(
+        f"""
+        CREATE OR REPLACE TABLE indicator AS
+        SELECT name, team,
+            count(*) FILTER (told = {TRUE}) AS numerator, count(*) FILTER (told <> {UNTOLD}) AS denominator,
+            count(*) FILTER (told = {UNTOLD}) AS not_assessed
+        FROM (
+            UNPIVOT (
+                SELECT coalesce(c.allocated_team, '') AS team, {told}
+                FROM caseload AS c JOIN outcome AS o USING (person_id)
+                LEFT JOIN (
+                    SELECT DISTINCT person_id FROM flag_line WHERE state <> 'resolved' AND severity <> 'data'
+                ) AS f USING (person_id)
+                WHERE {PRESENT}
+            ) ON COLUMNS(* EXCLUDE (team)) INTO NAME name VALUE told
+        )
+        GROUP BY ALL
+        UNION ALL ({ADVISERS})
+        """,
+        {"cap": adviser_cap},
+    )
 
 
 PRESENT = "c.present AND NOT c.died AND coalesce(c.age < 25, true)"
