@@ -65,7 +65,7 @@ class Workspace:
     def _insist(self, step: Step, tables: Iterable[str], verb: str) -> None:
         unknown = [table for table in tables if table not in self._made_by]
         if unknown:
-            there = {name for (name,) in self.execute(TABLES).fetchall()}
+            there = list_tables(self)
             missing = [table for table in unknown if table not in there]
             if missing:
                 raise StepFault(f"{step.name}: {verb} {', '.join(missing)}: no such table in the workspace")
@@ -181,6 +181,11 @@ def in_chunks(workspace: Workspace, query: str, rows: int = 20_000) -> Iterator[
     cursor = workspace.execute(query)
     while chunk := cursor.fetchmany(rows):
         yield chunk
+
+
+def list_tables(workspace: Workspace) -> frozenset[str]:
+    """Return the names of the tables and views there are."""
+    return frozenset(name for (name,) in workspace.execute(TABLES).fetchall())
 
 
 def literal(text: str) -> str:

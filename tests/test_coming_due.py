@@ -15,8 +15,9 @@ from monitor.flags import coming_due
 from monitor.rulebook import evaluation, examples
 from monitor.rulebook.questions import BREACH
 from monitor.rulebook.rule import Example
+from monitor.rulebook.rule_folders import load_rulebook
 from monitor.rulebook.rulebook import Rulebook
-from monitor.workspace import load_rows, lock_down, open_workspace
+from monitor.workspace import list_tables, load_rows, lock_down, open_workspace
 
 RULEBOOK = shipped_rules()
 EVERYTHING = frozenset(columns.BY_NAME)
@@ -39,12 +40,19 @@ def breaches(people: list[Example], days: range) -> list[set[tuple[str, str]]]:
     return found
 
 
-def look_ahead(people: list[Example], as_at: dt.date = AS_AT, rulebook: Rulebook = RULEBOOK) -> tuple[Due, Due]:
-    """Every person and rule coming due with the day, and those of them said in another's line."""
+def look_ahead(
+    people: list[Example], as_at: dt.date = AS_AT, rulebook: Rulebook = RULEBOOK, *, together: bool = True
+) -> tuple[Due, Due]:
+    """Every person and rule coming due with the day, and those of them said in another's line.
+
+    ``together``: later days are asked in one pass with tonight, as they are of all but very many people.
+    """
     workspace = open_workspace()
     examples.build_caseload(workspace, [replace(one, as_at=as_at) for one in people])
     lock_down(workspace)
-    evaluation.ask(workspace, rulebook.in_force(as_at))
+    ahead = coming_due.show_days(workspace, rulebook, as_at, EVERYTHING, ()) if together else None
+    evaluation.ask(workspace, rulebook.in_force(as_at), ahead)
+    assert ("outcome_ahead" in list_tables(workspace)) == together
     kinds = {"person_id": "VARCHAR", "rule": "VARCHAR", "target": "VARCHAR"}
     load_rows(workspace, "decision", kinds, ())
     workspace.execute("CREATE OR REPLACE TABLE opening AS SELECT person_id, rule FROM breach")
@@ -52,6 +60,43 @@ def look_ahead(people: list[Example], as_at: dt.date = AS_AT, rulebook: Rulebook
     rows = workspace.execute("SELECT person_id, rule, opens_on, inside FROM coming_due").fetchall()
     workspace.close()
     return {row[:2]: row[2] for row in rows}, {row[:2]: row[2] for row in rows if row[3]}
+
+
+def test_asked_together_with_tonight_or_apart_the_forecast_is_the_same() -> None:
+    people = invent(300, seed=11)
+
+    assert look_ahead(people) == look_ahead(people, together=False)
+
+
+def test_a_rule_that_fails_on_a_later_day_alone_has_not_failed_tonight(tmp_path: Path) -> None:
+    # Within four weeks the number passes what a date can hold.
+    (tmp_path / "later.toml").write_text(
+        """
+title = "A rule"
+severity = "low"
+basis = "report"
+reference = "Report"
+why = "Why."
+action = "Do it."
+needs = ["activity"]
+applies_to = "activity = 'G5'"
+breach_if = "case when as_at > date '2026-01-10' then plan_heads_complete * 290000000 > 5 else true end"
+because = "Activity: {{ activity | meaning }}."
+""",
+        encoding="utf-8",
+    )
+    rulebook = load_rulebook((tmp_path,), {})
+    workspace = open_workspace()
+    person = Example("a person", dt.date(2026, 1, 5), "ok", {"activity": "G5", "plan_heads_complete": 10})
+    examples.build_caseload(workspace, [replace(person, given={**person.given, "date_of_birth": dt.date(2008, 1, 1)})])
+    ahead = coming_due.show_days(workspace, rulebook, person.as_at, EVERYTHING, ())
+
+    answered, failed = evaluation.ask(workspace, rulebook.rules, ahead)
+
+    assert ([rule.id for rule in answered], failed) == (["later"], {})
+    assert workspace.execute("SELECT outcome FROM answer").fetchall() == [("breach",)]
+    assert "outcome_ahead" not in list_tables(workspace)
+    workspace.close()
 
 
 def test_every_flag_opens_on_the_day_that_was_forecast_and_none_is_missed() -> None:

@@ -70,7 +70,7 @@ def ask(
     workspace = open_workspace()
     build_caseload(workspace, people)
     lock_down(workspace)
-    found = evaluation.evaluate(workspace, rulebook, as_at, supplied)
+    found = evaluation.evaluate(workspace, rulebook, evaluation.Asking(as_at, supplied))
     found = evaluation.explain_unassessed(workspace, rulebook, found)
     answers = {(row["rule"], row["person_id"]): row["outcome"] for row in fetch(workspace, "SELECT * FROM answer")}
     outcomes = {name: tuple(answers.get((name, f"E{place}")) for place in range(1, len(people) + 1)) for name in rules}

@@ -13,7 +13,7 @@ from monitor.rulebook import evaluation
 from monitor.rulebook.questions import BREACH
 from monitor.rulebook.rule import Rule
 from monitor.rulebook.rulebook import Rulebook
-from monitor.workspace import Workspace, load_rows, step
+from monitor.workspace import Workspace, list_tables, number_of, step
 
 DAYS = (7, 14, 28)
 """How far ahead the rules are asked."""
@@ -27,12 +27,21 @@ BATCH = 20_000
 
 MOVED = ("as_at", "age", "category", "declined", "once_entitled")
 
-COMING_DUE = """
-CREATE OR REPLACE TABLE coming_due (
-    person_id VARCHAR, rule VARCHAR, team VARCHAR, personal_adviser VARCHAR, severity VARCHAR,
-    opens_on DATE, days_until INTEGER, on_birthday BOOLEAN, inside BOOLEAN
-)
-"""
+
+def show_days(
+    workspace: Workspace, rulebook: Rulebook, as_at: date, supplied: frozenset[str], doubted: Container[str]
+) -> evaluation.Ahead | None:
+    """Make view ``caseload_days``: everyone tonight and on each of ``DAYS``, to be asked with tonight; None for many.
+
+    A pass costs as much to plan as to run over some thousands of people; a table four times a million takes memory.
+    """
+    if number_of(workspace, "SELECT count(*) FROM caseload") > SMALL:
+        return None
+    later = f"{_moved('caseload', 'days')} JOIN {_list(DAYS)} ON true)"
+    workspace.execute(
+        f"CREATE OR REPLACE TEMP VIEW caseload_days AS SELECT *, 0 AS days FROM caseload UNION ALL BY NAME {later}"
+    )
+    return evaluation.Ahead("caseload_days", tuple(_find_asked(rulebook, as_at, supplied, doubted)))
 
 
 @step(reads=("caseload", "breach", "decision", "opening"), makes=("coming_due",))
@@ -45,18 +54,32 @@ def look_ahead(
     folds this one, or that this one continues, has a flag tonight or comes due no later, so that a message need not
     say it again.
     """
-    workspace.execute(COMING_DUE)
-    could_answer = (rule for rule in rulebook.rules if rule.id not in failed and supplied.issuperset(rule.needs))
-    answered = _find_people(workspace, [rule for rule in could_answer if _will_be_asked(rule, as_at)])
-    breached = {row[0] for row in workspace.execute("SELECT DISTINCT rule FROM ahead").fetchall()}
-    _find_days(workspace, [rule for rule in answered if rule.id in breached])
-    severities = [(rule.id, rule.severity) for rule in answered]
-    load_rows(workspace, "rule_ahead", {"rule": "VARCHAR", "severity": "VARCHAR"}, severities)
-    load_rows(workspace, "said_by", {"rule": "VARCHAR", "inside": "VARCHAR"}, _list_inside(rulebook.rules))
-    workspace.execute(FINISHED, {"as_at": as_at})
-    for table in ("ahead", "outcome_ahead", "outcome_days", "opening_day", "rule_ahead", "said_by"):
+    answered = _find_people(workspace, list(_find_asked(rulebook, as_at, supplied, failed)))
+    _find_days(workspace, answered)
+    inside = list(_list_inside(rulebook.rules))
+    workspace.execute(
+        FINISHED,
+        {
+            "as_at": as_at,
+            "rules": [rule.id for rule in answered],
+            "severities": [rule.severity for rule in answered],
+            "said": [rule for rule, _ in inside],
+            "inside": [rule for _, rule in inside],
+        },
+    )
+    for table in ("ahead", "outcome_ahead", "outcome_days", "opening_day"):
         workspace.execute(f"DROP TABLE IF EXISTS {table}")
-    workspace.execute("DROP VIEW IF EXISTS caseload_ahead")
+    for view in ("caseload_days", "caseload_ahead"):
+        workspace.execute(f"DROP VIEW IF EXISTS {view}")
+
+
+def _find_asked(
+    rulebook: Rulebook, as_at: date, supplied: frozenset[str], unanswered: Container[str]
+) -> Iterator[Rule]:
+    """The rules that can be asked in the weeks to come."""
+    for rule in rulebook.rules:
+        if rule.id not in unanswered and supplied.issuperset(rule.needs) and _will_be_asked(rule, as_at):
+            yield rule
 
 
 def _will_be_asked(rule: Rule, as_at: date) -> bool:
@@ -72,29 +95,35 @@ def _list_inside(rules: Iterable[Rule]) -> Iterator[tuple[str, str]]:
 
 def _find_people(workspace: Workspace, rules: Sequence[Rule]) -> Sequence[Rule]:
     """Make ``ahead``: who is in breach of what on one of ``DAYS``; the rules that could be asked."""
+    if "outcome_ahead" in list_tables(workspace):
+        workspace.execute(f"CREATE OR REPLACE TEMP TABLE ahead AS {_new_breaches('outcome_ahead', rules, 'days > 0')}")
+        return rules
     workspace.execute("CREATE OR REPLACE TEMP TABLE ahead (person_id VARCHAR, rule VARCHAR, as_at DATE)")
-    (people,) = workspace.execute("SELECT count(*) FROM caseload").fetchall()[0]
-    # A pass costs as much to plan as to run over some thousands of people; a table thrice a million takes memory.
-    for days in [DAYS] if people <= SMALL else [(day,) for day in DAYS]:
+    for day in DAYS:
         workspace.execute(
-            f"CREATE OR REPLACE TEMP VIEW caseload_ahead AS {_moved('caseload')} JOIN {_list(days)} ON true)"
+            f"CREATE OR REPLACE TEMP VIEW caseload_ahead AS {_moved('caseload')} JOIN {_list([day])} ON true)"
         )
         keys = ("person_id", "as_at")
         rules, _ = evaluation.answer(workspace, rules, people="caseload_ahead", into="outcome_ahead", keys=keys)
-        workspace.execute(f"""
-            INSERT INTO ahead SELECT person_id, rule, as_at FROM ({_breaches("outcome_ahead", rules)})
-            ANTI JOIN breach USING (person_id, rule)
-            ANTI JOIN (SELECT * FROM decision WHERE target IN ('hold', 'continue')) AS u USING (person_id, rule)
-        """)
+        workspace.execute(f"INSERT INTO ahead {_new_breaches('outcome_ahead', rules)}")
     return rules
 
 
-def _moved(people: str) -> str:
-    """The caseload on other dates, ``days`` on, if nothing changes but what rests on the date."""
+def _new_breaches(table: str, rules: Sequence[Rule], where: str = "true") -> str:
+    """SQL for the breaches of later days that are no breach and no flag tonight."""
+    return f"""
+        SELECT person_id, rule, as_at FROM ({_breaches(table, rules, where)})
+        ANTI JOIN breach USING (person_id, rule)
+        ANTI JOIN (SELECT * FROM decision WHERE target IN ('hold', 'continue')) AS u USING (person_id, rule)
+    """
+
+
+def _moved(people: str, *beside: str) -> str:
+    """The caseload on other dates, ``days`` on, if nothing changes but what rests on the date; columns ``beside``."""
     return f"""
         SELECT * EXCLUDE (strongest_category), {derived.derived_sql()} FROM (
             SELECT c.* EXCLUDE ({", ".join(MOVED)}), c.as_at + days AS as_at,
-                {derived.strongest_known()} AS strongest_category
+                {", ".join([f"{derived.strongest_known()} AS strongest_category", *beside])}
             FROM {people} AS c
     """
 
@@ -103,9 +132,9 @@ def _list(days: Sequence[int]) -> str:
     return f"(SELECT unnest({list(days)}) AS days) AS day"
 
 
-def _breaches(table: str, rules: Sequence[Rule]) -> str:
+def _breaches(table: str, rules: Sequence[Rule], where: str = "true") -> str:
     selects = [
-        f"SELECT person_id, '{rule.id}' AS rule, as_at FROM {table} WHERE \"{rule.id}\" = {BREACH}"
+        f"SELECT person_id, '{rule.id}' AS rule, as_at FROM {table} WHERE \"{rule.id}\" = {BREACH} AND {where}"
         + (f" AND as_at >= DATE '{rule.effective_from}'" if rule.effective_from else "")
         + (f" AND as_at <= DATE '{rule.effective_to}'" if rule.effective_to else "")
         for rule in rules
@@ -116,12 +145,17 @@ def _breaches(table: str, rules: Sequence[Rule]) -> str:
 def _find_days(workspace: Workspace, rules: Sequence[Rule]) -> None:
     """Make ``opening_day``: the first day each of ``ahead`` is in breach, each day a row of one caseload."""
     workspace.execute("CREATE OR REPLACE TEMP TABLE opening_day (person_id VARCHAR, rule VARCHAR, opens_on DATE)")
+    people, breached = workspace.execute(
+        "SELECT count(DISTINCT person_id), coalesce(list(DISTINCT rule), []) FROM ahead"
+    ).fetchall()[0]
+    if not people:
+        return
+    rules = [rule for rule in rules if rule.id in breached]
     workspace.execute("""
         CREATE OR REPLACE TEMP TABLE concerned AS
         SELECT person_id, max(as_at) AS until, CAST(row_number() OVER (ORDER BY person_id) - 1 AS INTEGER) AS place
         FROM ahead GROUP BY person_id
     """)
-    (people,) = workspace.execute("SELECT count(*) FROM concerned").fetchall()[0]
     for start in range(0, people, BATCH):
         workspace.execute(f"""
             CREATE OR REPLACE TEMP VIEW caseload_ahead AS {_moved("caseload")}
@@ -140,22 +174,26 @@ def _find_days(workspace: Workspace, rules: Sequence[Rule]) -> None:
 
 
 FINISHED = """
-INSERT INTO coming_due
+CREATE OR REPLACE TABLE coming_due AS
 WITH soon AS (
-    SELECT o.*, r.severity FROM opening_day AS o JOIN rule_ahead AS r USING (rule)
+    SELECT o.*, r.severity FROM opening_day AS o
+    JOIN (SELECT unnest($rules::VARCHAR[]) AS rule, unnest($severities::VARCHAR[]) AS severity) AS r USING (rule)
+),
+said_by AS (
+    SELECT unnest($said::VARCHAR[]) AS rule, unnest($inside::VARCHAR[]) AS inside
 ),
 said AS (
     SELECT person_id, rule, CAST($as_at AS DATE) AS from_on FROM decision WHERE target IN ('hold', 'continue')
     UNION ALL SELECT person_id, rule, CAST($as_at AS DATE) FROM opening
     UNION ALL SELECT person_id, rule, opens_on FROM soon
 )
-SELECT s.person_id, s.rule, c.allocated_team, c.personal_adviser, s.severity, s.opens_on,
-    CAST(s.opens_on - CAST($as_at AS DATE) AS INTEGER),
-    coalesce(s.opens_on = birthday(c.date_of_birth, year(s.opens_on) - year(c.date_of_birth)), false),
+SELECT s.person_id, s.rule, c.allocated_team AS team, c.personal_adviser, s.severity, s.opens_on,
+    CAST(s.opens_on - CAST($as_at AS DATE) AS INTEGER) AS days_until,
+    coalesce(s.opens_on = birthday(c.date_of_birth, year(s.opens_on) - year(c.date_of_birth)), false) AS on_birthday,
     EXISTS (
         SELECT 1 FROM said JOIN said_by ON said_by.rule = said.rule
         WHERE said.person_id = s.person_id AND said_by.inside = s.rule AND said.from_on <= s.opens_on
-    )
+    ) AS inside
 FROM soon AS s JOIN caseload AS c USING (person_id)
 ORDER BY s.opens_on, s.person_id, s.rule
 """

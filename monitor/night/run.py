@@ -142,7 +142,9 @@ def _ask(night: Night, read: CaseloadRead, judged: Judged) -> Judged:
     asked_on, supplied = judged.verdict.asked_on, read.intake.supplied
     rules = night.rulebook.in_force(asked_on)
     doubted = find_doubted(rules, judged.verdict.not_believed)
-    answers = evaluation.evaluate(night.workspace, night.rulebook, asked_on, supplied, doubted)
+    ahead = coming_due.show_days(night.workspace, night.rulebook, asked_on, supplied, doubted)
+    asking = evaluation.Asking(asked_on, supplied, doubted, ahead)
+    answers = evaluation.evaluate(night.workspace, night.rulebook, asking)
     answers = evaluation.explain_unassessed(night.workspace, night.rulebook, answers)
     answers = source_fitness.annotate(answers, rules, read.extracts, supplied)
     totals = answers.totals.values()

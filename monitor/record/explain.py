@@ -21,7 +21,7 @@ from monitor.record import last_night
 from monitor.record.kept_nights import KeptNight, ask_rules, find_nights
 from monitor.rulebook import clearing
 from monitor.rulebook.condition import compile_condition
-from monitor.rulebook.evaluation import Evaluation, explain_unassessed
+from monitor.rulebook.evaluation import Evaluation
 from monitor.rulebook.names import CODES, TYPES
 from monitor.rulebook.rule import Rule
 from monitor.rulebook.rulebook import Rulebook
@@ -153,7 +153,7 @@ def _ask(
     if not rows:
         workspace.close()
         return (), f"{source}, which does not have this person: dead or 25 by then, or not yet known"
-    evaluated = explain_unassessed(workspace, rulebook, ask_rules(workspace, rulebook, night))
+    evaluated = ask_rules(workspace, rulebook, night)
     answers = list(_load_answers(workspace, rulebook.rules, rows[0], evaluated, night))
     workspace.close()
     return tuple(sorted(answers, key=lambda answer: ORDER.index(answer.outcome))), source

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from monitor.caseload import snapshot
 from monitor.gate.verdict import find_doubted
-from monitor.rulebook.evaluation import Evaluation, evaluate
+from monitor.rulebook.evaluation import Asking, Evaluation, evaluate, explain_unassessed
 from monitor.rulebook.rulebook import Rulebook
 from monitor.store.database import Database
 from monitor.store.tables import Run, table_of
@@ -67,4 +67,5 @@ def _why_not(name: str | None, folder: Path, fingerprint: str | None) -> str | N
 def ask_rules(workspace: Workspace, rulebook: Rulebook, kept: KeptNight) -> Evaluation:
     """Ask every rule of the ``caseload`` in the workspace, believing what the night believed."""
     doubted = find_doubted(rulebook.in_force(kept.asked_on), kept.not_believed)
-    return evaluate(workspace, rulebook, kept.asked_on, kept.supplied, doubted)
+    evaluated = evaluate(workspace, rulebook, Asking(kept.asked_on, kept.supplied, doubted))
+    return explain_unassessed(workspace, rulebook, evaluated)

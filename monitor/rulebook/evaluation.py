@@ -47,30 +47,51 @@ class Evaluation:
     caveats: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Ahead:
+    """The same people on tonight's date and on later ones, to be asked in one pass with tonight.
+
+    ``relation`` has the caseload's columns and ``days``, 0 in tonight's rows; ``rules`` are asked on the later days.
+    """
+
+    relation: str
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True)
+class Asking:
+    """When the rules are asked, and of what.
+
+    ``supplied``: the columns some source has; ``doubted``: by rule, columns not believed tonight that it rests on.
+    """
+
+    as_at: date
+    supplied: frozenset[str]
+    doubted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ahead: Ahead | None = None
+
+
 @step(reads=("caseload",), makes=("outcome", "answer", "breach", "measure"))
-def evaluate(
-    workspace: Workspace,
-    rulebook: Rulebook,
-    as_at: date,
-    supplied: frozenset[str],
-    doubted: Mapping[str, tuple[str, ...]] | None = None,
-) -> Evaluation:
-    """Ask every rule in force on ``as_at`` of everyone in the table ``caseload``; works on a closed connection.
+def evaluate(workspace: Workspace, rulebook: Rulebook, asking: Asking) -> Evaluation:
+    """Ask every rule in force of everyone in the table ``caseload``; works on a closed connection.
 
     Makes ``answer`` (a view), ``breach`` and ``measure``. Who is dead, or absent from a rule
     asked only of people present, has no answer; nor has anyone of a rule that failed or is not assessed.
     """
-    in_force = rulebook.in_force(as_at)
-    missing = {rule.id: tuple(name for name in rule.needs if name not in supplied) for rule in in_force}
+    in_force = rulebook.in_force(asking.as_at)
+    missing = {rule.id: tuple(name for name in rule.needs if name not in asking.supplied) for rule in in_force}
     not_assessed = {rule: names for rule, names in missing.items() if names}
-    unasked = {rule: columns for rule, columns in (doubted or {}).items() if rule not in not_assessed}
-    answered, failed = ask(workspace, [rule for rule in in_force if rule.id not in {*not_assessed, *unasked}])
+    unasked = {rule: columns for rule, columns in asking.doubted.items() if rule not in not_assessed}
+    asked = [rule for rule in in_force if rule.id not in {*not_assessed, *unasked}]
+    answered, failed = ask(workspace, asked, asking.ahead)
     return Evaluation(_measure(workspace, answered), not_assessed, failed, unasked)
 
 
-def ask(workspace: Workspace, rules: Sequence[Rule]) -> tuple[list[Rule], dict[str, str]]:
+def ask(workspace: Workspace, rules: Sequence[Rule], ahead: Ahead | None = None) -> tuple[list[Rule], dict[str, str]]:
     """Make ``answer`` and ``breach`` for these rules; those answered, and those that failed."""
-    answered, failed = answer(workspace, rules)
+    answered, failed = list(rules), dict[str, str]()
+    if ahead is None or not _answer_with_ahead(workspace, rules, ahead):
+        answered, failed = answer(workspace, rules)
     fault_of = _make_by_rule(workspace, "breach", BREACH, answered, _select_breaches)
     failed |= fault_of
     answered = [rule for rule in answered if rule.id not in fault_of]
@@ -136,6 +157,28 @@ def answer(
             raise
         _make_outcomes(workspace, {name: sql for name, sql in outcomes.items() if name not in failed}, people, start)
     return [rule for rule in rules if rule.id not in failed], failed
+
+
+def _answer_with_ahead(workspace: Workspace, rules: Sequence[Rule], ahead: Ahead) -> bool:
+    """Make ``outcome`` and ``outcome_ahead`` in one pass, which costs little more to plan than tonight alone.
+
+    Return whether no rule failed; one that fails on a later day has not failed tonight, so each is then asked apart.
+    """
+    asked = list({rule.id: rule for rule in (*rules, *ahead.rules)}.values())
+    create_functions(workspace, asked)
+    gapped = _gapped(workspace, asked, "caseload")
+    outcomes = {rule.id: questions.outcome_sql(rule, gapped) for rule in asked}
+    start = "CREATE OR REPLACE TABLE outcome_ahead AS SELECT person_id, allocated_team, as_at, days"
+    try:
+        _make_outcomes(workspace, outcomes, ahead.relation, start)
+    except duckdb.Error:
+        return False
+    tonight = "".join(f', "{rule.id}"' for rule in rules)
+    workspace.execute(
+        f"CREATE OR REPLACE TABLE outcome AS SELECT person_id, allocated_team{tonight} FROM outcome_ahead "
+        "WHERE days = 0"
+    )
+    return True
 
 
 def _make_outcomes(workspace: Workspace, outcomes: Mapping[str, str], people: str, start: str) -> None:

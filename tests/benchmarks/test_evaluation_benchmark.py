@@ -105,7 +105,7 @@ intake = type_rows(workspace, [extract], as_at=as_at, names=CouncilNames())
 workspace.execute("CREATE TABLE roster (person_id VARCHAR, strongest_category VARCHAR, last_values VARCHAR, "
             "accommodation_since DATE, first_seen_on DATE, absent_since DATE, died_on DATE, ended_on DATE)")
 join_roster(workspace, intake, as_at=as_at)
-evaluated = evaluation.evaluate(workspace, rulebook, as_at, intake.supplied)
+evaluated = evaluation.evaluate(workspace, rulebook, evaluation.Asking(as_at, intake.supplied))
 found = {rule: counts.breach for rule, counts in evaluated.totals.items()}
 """
 )
