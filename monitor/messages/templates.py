@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import (
+    BaseLoader,
     ChoiceLoader,
     Environment,
     FileSystemLoader,
@@ -23,6 +24,7 @@ from markupsafe import Markup
 
 from monitor.config.settings import shipped
 from monitor.errors import Problems
+from monitor.messages.compiled_templates import CompiledTemplates, compile_templates
 from monitor.messages.parts import Digest, WrittenMessage
 from monitor.words import join_words, one_line, write_count, write_date, write_long_date, write_number
 
@@ -42,6 +44,9 @@ AS_THEY_ARE = (".css", ".js")
 PHRASES = "phrases.txt"
 SHARED = (PHRASES, "parts.html")
 TEXT_WIDTH = 78
+STOCK = shipped("templates").parent
+"""Where the folder of the shipped templates is, and beside it, in a wheel, the compiled ones."""
+COMPILED = "compiled/templates"
 
 
 def wrap_text(value: str, first: str = "", rest: str | None = None) -> str:
@@ -131,17 +136,44 @@ def open_templates(folder: Path | None = None) -> Templates:
     return read_templates(folder)
 
 
-def read_templates(folder: Path | None = None) -> Templates:
+def read_templates(folder: Path | None = None, stock: Path = STOCK) -> Templates:
     """Read the templates as they are now; ``folder`` may hold a council's own for some or all, which are checked.
 
     Raises ``Problems`` with every template of ``folder`` that cannot be read, or that names something no digest
     has. The shipped ones are checked by the tests, not on every night. A council's own are read whole, so that a
-    later change of the file changes nothing here.
+    later change of the file changes nothing here. ``stock``: where the shipped ones are.
     """
-    folders = [shipped("templates")] if folder is None else [folder, shipped("templates")]
     own_hash = _hash_own(folder) if folder is not None else ""  # before they are read: never newer than what is used
+    sources = stock / "templates"
+    own_first: list[BaseLoader] = [FileSystemLoader(folder)] if folder is not None else []
+    environment = _new_environment([
+        *own_first, CompiledTemplates(stock / COMPILED, sources), FileSystemLoader(sources)
+    ])  # fmt: skip
+    names = (*SHARED, *(f"{message}.{part}" for message in (*MESSAGES, PAGE) for part in PARTS), *REPORT)
+    own = [name for name in names if folder is not None and (folder / name).is_file()]
+    problems = [problem for name in own for problem in _check(environment, name)]
+    if problems:
+        raise Problems(problems)
+    environment.globals["say"] = Phrases(environment.get_template(PHRASES).module)
+    return Templates(environment, own_hash)
+
+
+def _hash_own(folder: Path) -> str:
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return hashlib.sha256(repr([(str(path), path.read_bytes()) for path in files]).encode()).hexdigest()
+
+
+def compile_shipped(folder: Path, stock: Path = STOCK) -> None:
+    """Compile the shipped templates into ``folder``, which the wheel keeps as ``COMPILED``."""
+    sources = stock / "templates"
+    environment = _new_environment([FileSystemLoader(sources)])
+    names = [name for name in environment.list_templates() if not name.endswith(AS_THEY_ARE)]
+    compile_templates(environment, sources, names, folder)
+
+
+def _new_environment(loaders: list[BaseLoader]) -> Environment:
     environment = Environment(
-        loader=ChoiceLoader([FileSystemLoader(each) for each in folders]),
+        loader=ChoiceLoader(loaders),
         undefined=StrictUndefined,
         autoescape=select_autoescape(("html",)),
         trim_blocks=True,
@@ -160,18 +192,7 @@ def read_templates(folder: Path | None = None) -> Templates:
         tallied=write_tally,
         capitalize_first=capitalize_first,
     )
-    names = (*SHARED, *(f"{message}.{part}" for message in (*MESSAGES, PAGE) for part in PARTS), *REPORT)
-    own = [name for name in names if folder is not None and (folder / name).is_file()]
-    problems = [problem for name in own for problem in _check(environment, name)]
-    if problems:
-        raise Problems(problems)
-    environment.globals["say"] = Phrases(environment.get_template(PHRASES).module)
-    return Templates(environment, own_hash)
-
-
-def _hash_own(folder: Path) -> str:
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    return hashlib.sha256(repr([(str(path), path.read_bytes()) for path in files]).encode()).hexdigest()
+    return environment
 
 
 def render(digest: Digest, templates: Templates | None = None) -> WrittenMessage:
