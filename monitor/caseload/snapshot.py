@@ -9,7 +9,7 @@ import hashlib
 from pathlib import Path
 
 from monitor.caseload.rows import NOT_SUPPLIED
-from monitor.catalogue.columns import COLUMNS
+from monitor.catalogue.columns import BY_NAME
 from monitor.errors import MonitorError
 from monitor.files import make_private_folder, written_whole
 from monitor.workspace import Workspace, literal, open_workspace, step
@@ -17,7 +17,7 @@ from monitor.workspace import Workspace, literal, open_workspace, step
 
 @step(reads=("caseload",))
 def write(workspace: Workspace, folder: Path, *, as_at: dt.date, run_id: int) -> Path:
-    """Write table ``caseload`` under a name of its own.
+    """Write table ``caseload`` under a name of its own, without the columns that nobody supplies.
 
     Call it before ``workspace.lock_down``, which closes files to the connection.
     """
@@ -25,28 +25,40 @@ def write(workspace: Workspace, folder: Path, *, as_at: dt.date, run_id: int) ->
 
     path = folder / f"{as_at.isoformat()}-run-{run_id}.parquet"
     make_private_folder(folder)
+    unsupplied = ", ".join(f"{name}, {name}_gap" for name in _find_unsupplied(workspace))
+    kept = f"* EXCLUDE ({unsupplied})" if unsupplied else "*"
     with written_whole(path) as unfinished:
         # Without a temporary file of DuckDB's own, which it would leave behind when the disk is full.
         options = "FORMAT parquet, USE_TMP_FILE false"
         try:
             workspace.execute(
-                f"COPY (SELECT * FROM caseload ORDER BY person_id) TO {literal(str(unfinished))} ({options})"
+                f"COPY (SELECT {kept} FROM caseload ORDER BY person_id) TO {literal(str(unfinished))} ({options})"
             )
         except duckdb.IOException:
             raise OSError(errno.EIO, "no room left, or the disk does not work") from None
     return path
 
 
-def read(workspace: Workspace, path: Path) -> None:
-    """Make table ``caseload`` of a kept night; a column the catalogue has gained since is *not supplied*.
+def _find_unsupplied(workspace: Workspace) -> list[str]:
+    """Find the columns of ``caseload`` that are *not supplied* in every row: reading makes them again."""
+    told = ", ".join(
+        f"count(*) FILTER ({name} IS NOT NULL OR {name}_gap IS DISTINCT FROM {NOT_SUPPLIED})" for name in BY_NAME
+    )
+    (counts,) = workspace.execute(f"SELECT {told} FROM caseload").fetchall()
+    return [name for name, count in zip(BY_NAME, counts, strict=True) if count == 0]
 
-    Call it before ``workspace.lock_down``.
+
+def read(workspace: Workspace, path: Path) -> None:
+    """Make table ``caseload`` of a kept night; a column that is not there is *not supplied*.
+
+    Nobody supplied it that night, or the catalogue has gained it since. Call it before ``workspace.lock_down``.
     """
-    workspace.execute("CREATE OR REPLACE TABLE caseload AS SELECT * FROM read_parquet(?)", [str(path)])
-    add = "ALTER TABLE caseload ADD COLUMN IF NOT EXISTS"
-    for column in COLUMNS:
-        workspace.execute(f"{add} {column.name} {column.duckdb_type}")
-        workspace.execute(f"{add} {column.name}_gap VARCHAR DEFAULT {NOT_SUPPLIED}")
+    file = f"read_parquet({literal(str(path))})"
+    kept = {name for name, *_ in workspace.execute(f"DESCRIBE SELECT * FROM {file}").fetchall()}
+    wanted = {name: f"NULL::{column.duckdb_type}" for name, column in BY_NAME.items()}
+    wanted |= {f"{name}_gap": NOT_SUPPLIED for name in BY_NAME}
+    added = "".join(f", {value} AS {name}" for name, value in wanted.items() if name not in kept)
+    workspace.execute(f"CREATE OR REPLACE TABLE caseload AS SELECT *{added} FROM {file}")
 
 
 def newest(folder: Path) -> Path | None:
