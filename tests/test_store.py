@@ -1,6 +1,8 @@
 """The database: made owner-only, migrated to what the code expects, one writer at a time."""
 
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -86,3 +88,39 @@ def write_twice(database: Database) -> None:
     with database.writing() as store:
         store.execute(text("INSERT INTO measure VALUES (1, 'r', 't', '2026-01-05', 1, 1, 0, 0, 0, 0)"))
         store.execute(text("INSERT INTO no_such_table VALUES (1)"))
+
+
+def log_of(folder: Path) -> int:
+    """The size of SQLite's log beside the database."""
+    return (folder / "data" / "monitor.db-wal").stat().st_size
+
+
+def test_the_log_is_empty_after_a_writer_though_another_program_has_the_database_open(tmp_path: Path) -> None:
+    with working_store(url_in(tmp_path)):
+        pass
+
+    with closing(sqlite3.connect(tmp_path / "data" / "monitor.db")) as other:
+        assert other.execute("SELECT count(*) FROM flag").fetchone() == (0,)
+        with working_store(url_in(tmp_path)) as database, database.writing() as store:
+            store.execute(text("INSERT INTO seal VALUES ('big', zeroblob(1000000))"))
+
+        assert log_of(tmp_path) == 0
+        assert other.execute("SELECT length(secret) FROM seal WHERE name = 'big'").fetchone() == (1_000_000,)
+
+
+def test_one_who_is_reading_hinders_no_writer_and_the_next_empties_the_log(tmp_path: Path) -> None:
+    with working_store(url_in(tmp_path)):
+        pass
+
+    with closing(sqlite3.connect(tmp_path / "data" / "monitor.db", isolation_level=None)) as other:
+        other.execute("BEGIN")
+        assert other.execute("SELECT count(*) FROM seal WHERE name = 'big'").fetchone() == (0,)
+        with working_store(url_in(tmp_path)) as database, database.writing() as store:
+            store.execute(text("INSERT INTO seal VALUES ('big', zeroblob(1000000))"))
+        left = log_of(tmp_path)
+        other.execute("COMMIT")
+        with working_store(url_in(tmp_path)):
+            pass
+
+        assert left > 1_000_000
+        assert log_of(tmp_path) == 0

@@ -93,7 +93,19 @@ def working_store(where: URL, *, wait_seconds: float = WAIT_SECONDS, existing: b
         with _explained(engine), _at_work(engine, wait_seconds) as token:
             yield Database(engine, wait_seconds=wait_seconds, token=token)
     finally:
+        _empty_log(engine)
         engine.dispose()
+
+
+def _empty_log(engine: Engine) -> None:
+    """Take what was written into SQLite's file, and empty its log beside it; one who reads just now hinders nothing.
+
+    While another program has the database open, closing does not do it, and the log of a large night would stay.
+    """
+    if engine.dialect.name == "sqlite":
+        with suppress(DBAPIError), _connected(engine, 0, in_transaction=False) as store:
+            store.exec_driver_sql("PRAGMA busy_timeout = 0")
+            store.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def open_store(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> Database:
