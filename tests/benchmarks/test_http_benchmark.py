@@ -1,21 +1,24 @@
 """Reading 100,000 people page by page over HTTP, beside a bare fetch of the same pages.
 
-Each side is a process of its own, so that its peak memory is its own. Run it with
-``pytest -n 0 -m benchmark -s tests/benchmarks``.
+Run it with ``MONITOR_BENCHMARKS=all pytest -n 0 -m benchmark -s tests/benchmarks``.
 """
 
 import json
-import subprocess
-import sys
 from functools import cache
+from pathlib import Path
 
 import pytest
-from support.benchmark_size import SMALLEST
+from support.budget import ALL, judge, settled
+from support.measured import ACCOUNTED, Course, Step, python
 from support.servers.http import Asked, Said, serving
 
-pytestmark = pytest.mark.benchmark
+pytestmark = [
+    pytest.mark.benchmark,
+    pytest.mark.skipif(not ALL, reason="a hundred thousand people: set MONITOR_BENCHMARKS=all"),
+    pytest.mark.skipif(not ACCOUNTED, reason="this system does not say what a finished process used"),
+]
 
-PEOPLE, PAGE = (2_000 if SMALLEST else 100_000), 1_000
+PEOPLE, PAGE = 100_000, 1_000
 
 BARE = """
 import sys, httpx
@@ -36,10 +39,6 @@ workspace = open_workspace()
 source = Source(name="case-api", kind="http", http=Http(url=sys.argv[1], next="header"))
 http.load(workspace, "extract", source, SourceContext(dt.date(2026, 1, 12)))
 assert workspace.execute("SELECT count(*) FROM extract").fetchall() == [(int(sys.argv[2]),)]
-"""
-MEASURED = """
-import resource, time
-print(time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 
 
@@ -63,23 +62,8 @@ def answer(asked: Asked) -> Said:
     return Said(page_of(number), headers={"Content-Type": "application/json", **link})
 
 
-def measure(code: str, url: str) -> tuple[float, float]:
-    """Seconds from the first import to the end, and the peak in MB."""
-    whole = f"import time; started = time.perf_counter()\n{code}\n{MEASURED}"
-    run = subprocess.run([sys.executable, "-c", whole, url, str(PEOPLE)], capture_output=True, text=True, check=True)
-    seconds, megabytes = map(float, run.stdout.split())
-    return seconds, megabytes
-
-
-def test_a_hundred_thousand_people_over_http() -> None:
+def test_a_hundred_thousand_people_over_http(tmp_path: Path) -> None:
     with serving(answer) as server:
-        measure(BARE, server.url)  # the pages are made once
-        bare, bare_peak = measure(BARE, server.url)
-        read, read_peak = measure(READ, server.url)
-
-    print(
-        f"\n{PEOPLE:,} people in {PEOPLE // PAGE} pages over HTTP: {read:.1f} s, {read / bare:.1f} times a bare fetch "
-        f"({bare:.1f} s); peak {read_peak:.0f} MB, a bare fetch {bare_peak:.0f} MB"
-    )
-    assert SMALLEST or read / bare < 15
-    assert read_peak < 400
+        bare, read = python(BARE, server.url), python(READ, server.url, PEOPLE)
+        course = Course(tmp_path, bare, (Step(f"{PEOPLE:,} people over HTTP", lambda number: read),))
+        judge(settled(course.measure))

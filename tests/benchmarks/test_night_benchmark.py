@@ -1,28 +1,25 @@
-"""How long a night takes, as a ratio to importing the libraries and scanning the file, within one run.
+"""What a night costs beside the probe, and that it costs no more than its aim in ``tests/support/budget.py``.
 
-Not part of the usual tests, and never a timed one: it prints what it measured. Run it with
-``pytest -n 0 -m benchmark -s tests/benchmarks``.
+Run it with ``pytest -n 0 -m benchmark -s tests/benchmarks``; with ``MONITOR_BENCHMARKS=all`` the large sizes too.
 """
 
-import subprocess
-import sys
-import time
+import datetime as dt
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.benchmark_size import SMALLEST
+from support.budget import ALL, growth, judge, settled
+from support.measured import ACCOUNTED, Course, Measured, Step, monitor, own_account, probe, python, spent
 
 from monitor.sample.list_9 import write_sample
 
-pytestmark = pytest.mark.benchmark
+pytestmark = [
+    pytest.mark.benchmark,
+    pytest.mark.skipif(not ACCOUNTED, reason="this system does not say what a finished process used"),
+]
 
-YARDSTICK = """
-import sys
-import alembic, apscheduler, duckdb, filelock, holidays, httpx, jinja2, pydantic, python_calamine, rich, sqlglot
-import sqlmodel, typer, xlsxwriter
-duckdb.sql(f"SELECT count(COLUMNS(*)) FROM read_csv('{sys.argv[1]}', all_varchar = true)").fetchall()
-"""
-NIGHTS = ("2026-01-12", "2026-01-13")
+FIRST, SECOND = dt.date(2026, 1, 12), dt.date(2026, 1, 13)
 CONFIG = """
 [[sources]]
 name = "caseload"
@@ -32,31 +29,87 @@ path = "list-9.csv"
 name = "Leaving Care North"
 lead = "north@example.gov.uk"
 [lists]
-workbooks = {workbooks}
+workbooks = false
+"""
+WARM = """
+import datetime as dt, sys, time
+from pathlib import Path
+from statistics import median
+from monitor.config.settings import load_config
+from monitor.night.context import Tools
+from monitor.night.run import run_night
+from monitor.store.nights import Request
+night, clock, taken = dt.date(2026, 1, 12), dt.datetime(2026, 1, 12, 2, 30, tzinfo=dt.UTC), []
+text, source = Path("monitor.toml").read_text(encoding="utf-8"), Path("list-9.csv").resolve().as_posix()
+for number in range(6):
+    started = time.process_time()
+    folder = Path(sys.argv[1]) / str(number)
+    folder.mkdir(parents=True)
+    (folder / "monitor.toml").write_text(text.replace("list-9.csv", source), encoding="utf-8")
+    run_night(load_config(folder / "monitor.toml"), Request(night, night), Tools(lambda: clock, {}, lambda step: None))
+    taken.append(time.process_time() - started)
+print(median(taken[1:]))
 """
 
 
-def timed(*command: str) -> float:
-    started = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True)
-    return time.perf_counter() - started
+def make_ready(folder: Path, people: int) -> Path:
+    """Write the config and the lists of two nights."""
+    (folder / "monitor.toml").write_text(CONFIG, encoding="utf-8")
+    for night in (FIRST, SECOND):
+        write_sample(folder / f"{night}.csv", people=people, as_at=night, seed=1)
+    shutil.copy(folder / f"{FIRST}.csv", folder / "list-9.csv")
+    return folder / "list-9.csv"
 
 
-@pytest.mark.parametrize("people", [20] if SMALLEST else [1_500, 80_000])
-@pytest.mark.parametrize("workbooks", [False, True])
-def test_a_night_beside_importing_and_scanning(tmp_path: Path, people: int, workbooks: bool) -> None:
-    import datetime as dt
+def night_of(folder: Path, people: int) -> Course:
+    """A first night on an empty folder, a second, and that one again."""
 
-    config, source = tmp_path / "monitor.toml", tmp_path / "list-9.csv"
-    config.write_text(CONFIG.format(workbooks=str(workbooks).lower()), encoding="utf-8")
-    monitor = (sys.executable, "-c", "from monitor.cli.command import main; main()", "run", "--config", str(config))
-    ratios = []
-    for night in NIGHTS:
-        write_sample(source, people=people, as_at=dt.date.fromisoformat(night), seed=1)
-        yardstick = min(timed(sys.executable, "-c", YARDSTICK, str(source)) for _ in range(3))
-        ratios.append((timed(*monitor, "--as-at", night) / yardstick, yardstick))
+    def forget() -> None:
+        shutil.rmtree(folder / "data", ignore_errors=True)
+        shutil.copy(folder / f"{FIRST}.csv", source)
 
-    (first, _), (second, yardstick) = ratios
-    lists = "with workbooks" if workbooks else "csv lists"
-    print(f"\n{people:,} people, {lists}: first night {first:.1f}x, second {second:.1f}x (yardstick {yardstick:.2f} s)")
-    assert (tmp_path / "data" / "exceptions" / NIGHTS[1] / "all.csv").stat().st_size > 0
+    def go_on() -> None:
+        shutil.copy(folder / f"{SECOND}.csv", source)
+
+    def run(night: dt.date) -> Callable[[int], list[str]]:
+        return lambda number: monitor("run", "--as-at", night)
+
+    source = make_ready(folder, people)
+    size = f"{people:,} people"
+    return Course(folder, probe(source), (
+        Step(f"{size}, first night", run(FIRST), forget),
+        Step(f"{size}, second night", run(SECOND), go_on),
+        Step(f"{size}, same night again", run(SECOND)),
+    ))  # fmt: skip
+
+
+def test_a_night_of_twenty_people(tmp_path: Path) -> None:
+    source = make_ready(tmp_path, 20)
+    course = Course(tmp_path, probe(source), (
+        Step("20 people, first night", lambda number: monitor("run", "--as-at", FIRST),
+             lambda: shutil.rmtree(tmp_path / "data", ignore_errors=True)),
+        Step("20 people, a warm night", lambda number: python(WARM, tmp_path / str(number)), seconds=own_account),
+    ))  # fmt: skip
+    spent(course.steps[0].command(0), tmp_path)
+
+    judge(settled(course.measure))
+
+
+def test_a_night_of_a_council(tmp_path: Path) -> None:
+    course = night_of(tmp_path, 1_500)
+
+    judge(settled(course.measure))
+
+
+@pytest.mark.skipif(not ALL, reason="a large night: set MONITOR_BENCHMARKS=all")
+def test_a_night_of_eighty_thousand_people(tmp_path: Path) -> None:
+    for size in ("small", "large"):
+        (tmp_path / size).mkdir()
+    small, large = night_of(tmp_path / "small", 1_500), night_of(tmp_path / "large", 80_000)
+
+    fixed, whole = small.measure(range(3)), large.measure(range(3))
+
+    def grown(name: str, measured: Measured) -> Measured:
+        return growth(measured, fixed[name.replace("80,000", "1,500")], 78.5)
+
+    judge(grown(name, measured) for name, measured in whole.items())
