@@ -1,4 +1,5 @@
-"""Puts into the wheel what would else be worked out at every start: the shipped templates, compiled.
+"""Puts into the wheel what would else be worked out at every start: the shipped templates, compiled, and the
+shipped rules, checked.
 
 An editable installation has none of it, and works all the same.
 """
@@ -20,10 +21,12 @@ class CompiledHook(BuildHookInterface[Any]):
         sys.dont_write_bytecode = True
         sys.path.insert(0, self.root)
         from monitor.messages.templates import compile_shipped
+        from monitor.rulebook.kept_rulebook import write_built
 
         self._folder = tempfile.TemporaryDirectory(prefix="monitor-compiled")
         compiled = Path(self._folder.name)
         compile_shipped(compiled / "templates")
+        write_built(compiled / "rulebook.json")
         build_data["force_include"][str(compiled)] = "monitor/shipped/compiled"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:

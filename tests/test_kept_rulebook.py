@@ -214,3 +214,9 @@ def test_the_rulebook_made_with_the_package_is_the_shipped_one(
     monkeypatch.setattr(kept_rulebook, "BUILT", built)
     assert was_read((RULES,), data_folder, monkeypatch)
     assert kept_files(data_folder) == []
+
+
+@pytest.mark.skipif(not kept_rulebook.SHIPPED.is_dir(), reason="only an installed wheel has a rulebook made with it")
+def test_the_installed_monitor_reads_the_rulebook_that_was_checked_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_rulebook, "_check", lambda *asked: pytest.fail("checked anew"))
+    assert kept_rulebook.open_shipped() == load_rulebook((RULES,), {})

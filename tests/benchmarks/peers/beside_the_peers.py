@@ -197,7 +197,7 @@ def monitor(path: str) -> Counts:
     from monitor.caseload.intake import CouncilNames, type_rows
     from monitor.config.source_settings import Source
     from monitor.rulebook import evaluation
-    from monitor.rulebook.rulebook import load_rulebook
+    from monitor.rulebook.rule_folders import load_rulebook
     from monitor.sources.extract import SourceContext
     from monitor.sources.read import read_source
     from monitor.workspace import open_workspace
@@ -215,7 +215,7 @@ def monitor(path: str) -> Counts:
         "accommodation_since DATE, first_seen_on DATE, absent_since DATE, died_on DATE, ended_on DATE)"
     )
     join_roster(workspace, intake, as_at=AS_AT)
-    totals = evaluation.evaluate(workspace, rulebook, AS_AT, intake.supplied).totals
+    totals = evaluation.evaluate(workspace, rulebook, evaluation.Asking(AS_AT, intake.supplied)).totals
     return {rule: counts.breach for rule, counts in totals.items()}
 
 
