@@ -3,6 +3,7 @@
 A step says which tables it reads and which it makes, so that the order of a night is checked and can be printed.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -38,11 +39,16 @@ class Workspace:
     def __init__(self, duckdb: "DuckDBPyConnection") -> None:
         self._duckdb = duckdb
         self._made_by: dict[str, str] = {}
+        self.tables: set[str] = set()
         self.steps: list[Step] = []
 
     def execute(self, statement: str, parameters: object = None) -> "DuckDBPyConnection":
         """Run one statement; fetch its rows from what it returns."""
-        return self._duckdb.execute(statement, parameters)
+        done = self._duckdb.execute(statement, parameters)
+        if changed := CHANGES_TABLES.match(statement):
+            self.tables.discard(changed["dropped"] or changed["renamed"])
+            self.tables |= {changed["made"], changed["new_name"]} - {None}
+        return done
 
     def close(self) -> None:
         self._duckdb.close()
@@ -63,15 +69,21 @@ class Workspace:
         self.steps.append(step)
 
     def _insist(self, step: Step, tables: Iterable[str], verb: str) -> None:
-        unknown = [table for table in tables if table not in self._made_by]
-        if unknown:
-            there = list_tables(self)
-            missing = [table for table in unknown if table not in there]
-            if missing:
-                raise StepFault(f"{step.name}: {verb} {', '.join(missing)}: no such table in the workspace")
+        missing = [table for table in tables if table not in self.tables]
+        if missing:
+            raise StepFault(f"{step.name}: {verb} {', '.join(missing)}: no such table in the workspace")
 
 
-TABLES = "SELECT table_name FROM duckdb_tables() UNION ALL SELECT view_name FROM duckdb_views() WHERE NOT internal"
+CHANGES_TABLES = re.compile(
+    r"""
+    \s* (
+        CREATE \s+ (OR \s+ REPLACE \s+)? (TEMP \s+)? (TABLE|VIEW) \s+ "?(?P<made>\w+)
+        | DROP \s+ (TABLE|VIEW) \s+ (IF \s+ EXISTS \s+)? "?(?P<dropped>\w+)
+        | ALTER \s+ TABLE \s+ "?(?P<renamed>\w+)"? \s+ RENAME \s+ TO \s+ "?(?P<new_name>\w+)
+    )""",
+    re.VERBOSE,
+)
+"""A statement that makes, drops or renames a table or view; to ask the database after every step costs a statement."""
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -134,12 +146,15 @@ def load_rows(workspace: Workspace, table: str, columns: Mapping[str, str], rows
     One statement per 50,000 rows, without a temporary file, so it works after ``lock_down`` and leaves no
     copy of personal data on disk.
     """
-    make_table(workspace, table, columns)
     remaining = iter(rows)
     count = 0
     while chunk := list(islice(remaining, CHUNK)):
-        append_columns(workspace, table, columns, [list(column) for column in zip(*chunk, strict=True)])
+        values = [list(column) for column in zip(*chunk, strict=True)]
+        into = f'INSERT INTO "{table}"' if count else f'CREATE OR REPLACE TABLE "{table}" AS'
+        workspace.execute(f"{into} {_unnest(columns)}", values)
         count += len(chunk)
+    if not count:
+        make_table(workspace, table, columns)
     return count
 
 
@@ -164,9 +179,13 @@ def append_columns(
     where: str = "true",
 ) -> None:
     """Add rows to ``table``, given as one list per column; only those for which ``where`` is true."""
+    workspace.execute(f'INSERT INTO "{table}" SELECT * FROM ({_unnest(columns)}) WHERE {where}', list(values))
+
+
+def _unnest(columns: Mapping[str, str]) -> str:
+    """SQL for rows from one list per column."""
     named = enumerate(columns.items(), start=1)
-    unnested = ", ".join(f'unnest(${n}::{kind}[]) AS "{name}"' for n, (name, kind) in named)
-    workspace.execute(f'INSERT INTO "{table}" SELECT * FROM (SELECT {unnested}) WHERE {where}', list(values))
+    return "SELECT " + ", ".join(f'unnest(${n}::{kind}[]) AS "{name}"' for n, (name, kind) in named)
 
 
 def fetch(workspace: Workspace, query: str, parameters: list[Any] | None = None) -> list[dict[str, Any]]:
@@ -181,11 +200,6 @@ def in_chunks(workspace: Workspace, query: str, rows: int = 20_000) -> Iterator[
     cursor = workspace.execute(query)
     while chunk := cursor.fetchmany(rows):
         yield chunk
-
-
-def list_tables(workspace: Workspace) -> frozenset[str]:
-    """Return the names of the tables and views there are."""
-    return frozenset(name for (name,) in workspace.execute(TABLES).fetchall())
 
 
 def literal(text: str) -> str:

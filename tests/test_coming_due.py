@@ -17,7 +17,7 @@ from monitor.rulebook.questions import BREACH
 from monitor.rulebook.rule import Example
 from monitor.rulebook.rule_folders import load_rulebook
 from monitor.rulebook.rulebook import Rulebook
-from monitor.workspace import list_tables, load_rows, lock_down, open_workspace
+from monitor.workspace import load_rows, lock_down, open_workspace
 
 RULEBOOK = shipped_rules()
 EVERYTHING = frozenset(columns.BY_NAME)
@@ -52,7 +52,7 @@ def look_ahead(
     lock_down(workspace)
     ahead = coming_due.show_days(workspace, rulebook, as_at, EVERYTHING, ()) if together else None
     evaluation.ask(workspace, rulebook.in_force(as_at), ahead)
-    assert ("outcome_ahead" in list_tables(workspace)) == together
+    assert ("outcome_ahead" in workspace.tables) == together
     kinds = {"person_id": "VARCHAR", "rule": "VARCHAR", "target": "VARCHAR"}
     load_rows(workspace, "decision", kinds, ())
     workspace.execute("CREATE OR REPLACE TABLE opening AS SELECT person_id, rule FROM breach")
@@ -95,7 +95,7 @@ because = "Activity: {{ activity | meaning }}."
 
     assert ([rule.id for rule in answered], failed) == (["later"], {})
     assert workspace.execute("SELECT outcome FROM answer").fetchall() == [("breach",)]
-    assert "outcome_ahead" not in list_tables(workspace)
+    assert "outcome_ahead" not in workspace.tables
     workspace.close()
 
 

@@ -253,7 +253,7 @@ def _set_aside(workspace: Workspace, lists: Sequence[Reading], details: Sequence
 
 
 def _has_elsewhere(workspace: Workspace) -> bool:
-    return workspace.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'elsewhere'").fetchone() is not None
+    return "elsewhere" in workspace.tables
 
 
 def count_absent_deaths(workspace: Workspace) -> int:

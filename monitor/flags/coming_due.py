@@ -13,7 +13,7 @@ from monitor.rulebook import evaluation
 from monitor.rulebook.questions import BREACH
 from monitor.rulebook.rule import Rule
 from monitor.rulebook.rulebook import Rulebook
-from monitor.workspace import Workspace, list_tables, number_of, step
+from monitor.workspace import Workspace, number_of, step
 
 DAYS = (7, 14, 28)
 """How far ahead the rules are asked."""
@@ -95,7 +95,7 @@ def _list_inside(rules: Iterable[Rule]) -> Iterator[tuple[str, str]]:
 
 def _find_people(workspace: Workspace, rules: Sequence[Rule]) -> Sequence[Rule]:
     """Make ``ahead``: who is in breach of what on one of ``DAYS``; the rules that could be asked."""
-    if "outcome_ahead" in list_tables(workspace):
+    if "outcome_ahead" in workspace.tables:
         workspace.execute(f"CREATE OR REPLACE TEMP TABLE ahead AS {_new_breaches('outcome_ahead', rules, 'days > 0')}")
         return rules
     workspace.execute("CREATE OR REPLACE TEMP TABLE ahead (person_id VARCHAR, rule VARCHAR, as_at DATE)")
