@@ -165,8 +165,8 @@ def make_table(workspace: Workspace, table: str, columns: Mapping[str, str]) -> 
 
 
 def drop_tables(workspace: Workspace, *tables: str) -> None:
-    """Drop tables that a step made for itself alone."""
-    for table in tables:
+    """Drop tables that a step made for itself alone; those that are there."""
+    for table in workspace.tables.intersection(tables):
         workspace.execute(f'DROP TABLE "{table}"')
 
 

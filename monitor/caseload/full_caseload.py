@@ -9,7 +9,7 @@ from monitor.caseload.last_values import spread_last_values
 from monitor.caseload.rows import NOT_SUPPLIED, columns_of
 from monitor.catalogue.columns import COLUMNS
 from monitor.catalogue.derived import derived_sql
-from monitor.workspace import Workspace, number_of, step
+from monitor.workspace import Workspace, drop_tables, number_of, step
 
 RECORDED = ", ".join(f"{column.name}, {column.name}_gap" for column in COLUMNS)
 
@@ -40,14 +40,14 @@ def join_roster(
     generated["as_at"] = f"DATE '{as_at}'"
     declared = [f"{name} {kind}" for name, kind in kept.items()]
     declared += [f"{name} GENERATED ALWAYS AS ({value}) VIRTUAL" for name, value in generated.items()]
-    workspace.execute("DROP TABLE IF EXISTS caseload")
+    drop_tables(workspace, "caseload")
     workspace.execute(f"CREATE TABLE caseload ({', '.join(declared)})")
     _fill(workspace, kept, as_at, absent=absent)
     # One copy is enough: from here ``tonight`` is what the caseload holds of those present.
     workspace.execute("DROP TABLE typed")
     selected = f"SELECT person_id, {RECORDED}, said_died AS died, source FROM caseload WHERE present"
     workspace.execute(f"CREATE OR REPLACE VIEW tonight AS {selected}")
-    workspace.execute("DROP TABLE IF EXISTS absent")
+    drop_tables(workspace, "absent")
 
 
 def _choose_columns(

@@ -172,6 +172,14 @@ def type_rows(
         if reading.extract.role == "caseload":
             rows += usable + unusable
     joined = joining.join_readings(workspace, readings)
+    people, unreadable_cells, placeholders = workspace.execute(
+        """
+        SELECT (SELECT count(*) FROM typed), count(*) FILTER ("column" <> '' AND reason <> $placeholder),
+            count(*) FILTER (reason = $placeholder)
+        FROM unreadable
+        """,
+        {"placeholder": PLACEHOLDER},
+    ).fetchall()[0]
     supplied = frozenset().union(*(reading.supplied for reading in readings))
     if care:
         _add_care(workspace)
@@ -179,15 +187,13 @@ def type_rows(
     _show_tonight(workspace, readings, supplied)
     prints = (f"{one.fingerprint} {one.role} {' '.join(sorted(one.prefer))}" for one in extracts)
     intake = Intake(
-        people=number_of(workspace, "SELECT count(*) FROM typed"),
+        people=people,
         rows=rows,
         unreadable_rows=unreadable_rows,
-        unreadable_cells=number_of(
-            workspace, "SELECT count(*) FROM unreadable WHERE \"column\" <> '' AND reason <> ?", PLACEHOLDER
-        ),
+        unreadable_cells=unreadable_cells,
         conflicts=conflicts,
         duplicates=duplicates,
-        placeholder_advisers=number_of(workspace, "SELECT count(*) FROM unreadable WHERE reason = ?", PLACEHOLDER),
+        placeholder_advisers=placeholders,
         supplied=supplied,
         notes=(),
         fingerprint=hashlib.sha256("\n".join(prints).encode()).hexdigest(),

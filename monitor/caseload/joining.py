@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from monitor.caseload.rows import NOT_SUPPLIED, UNREADABLE, Reading, columns_of, name_source, refuse_before_birth
 from monitor.catalogue.columns import BY_NAME, COLUMNS
 from monitor.words import fold_name, write_count, write_people
-from monitor.workspace import Workspace, literal, load_rows, number_of
+from monitor.workspace import Workspace, drop_tables, literal, load_rows, number_of
 
 COMPARED = ("personal_adviser", "allocated_team", "date_of_birth", "pathway_plan_review_date")
 """The columns in which sources that disagree are listed."""
@@ -30,8 +30,7 @@ def join_readings(workspace: Workspace, readings: Sequence[Reading]) -> tuple[st
     From several sources also ``difference`` and, where one is a detail source, ``not_on_caseload`` and ``elsewhere``
     (what detail sources say of people who are not on tonight's caseload).
     """
-    for table in ("typed", "difference", "not_on_caseload", "elsewhere"):
-        workspace.execute(f"DROP TABLE IF EXISTS {table}")
+    drop_tables(workspace, "typed", "difference", "not_on_caseload", "elsewhere")
     if len(readings) == 1:
         workspace.execute(f"ALTER TABLE {readings[0].typed} RENAME TO typed")
         return ()

@@ -122,13 +122,10 @@ def list_unusable_rows(workspace: Workspace, reading: Reading) -> int:
         f"(c{n} IS NULL OR trim(c{n}, {WHITE}) IN ('', {listed}))" for n in sorted(reading.positions.values())
     )
     # Kept apart first: asked of every row together, the dearer test for filler would come first.
-    workspace.execute(
-        f"CREATE OR REPLACE TEMP TABLE unusable AS SELECT * FROM ({_rows(reading)}) WHERE person_id IS NULL",
-        _id_heading(reading),
-    )
     (count,) = workspace.execute(
         f"""
         INSERT INTO unreadable
+        WITH unusable AS MATERIALIZED (SELECT * FROM ({_rows(reading)}) WHERE person_id IS NULL)
         SELECT $source, $file, $sheet, "row", '',
             CASE
                 WHEN fault IS NOT NULL THEN fault
@@ -145,7 +142,6 @@ def list_unusable_rows(workspace: Workspace, reading: Reading) -> int:
         | _id_heading(reading)
         | {"rounded": ROUNDED_ID, "again": HEADINGS_AGAIN, "remark": A_REMARK, "no_id": NO_ID},
     ).fetchall()[0]
-    workspace.execute("DROP TABLE unusable")
     return int(count)
 
 

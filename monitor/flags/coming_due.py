@@ -13,7 +13,7 @@ from monitor.rulebook import evaluation
 from monitor.rulebook.questions import BREACH
 from monitor.rulebook.rule import Rule
 from monitor.rulebook.rulebook import Rulebook
-from monitor.workspace import Workspace, number_of, step
+from monitor.workspace import Workspace, drop_tables, number_of, step
 
 DAYS = (7, 14, 28)
 """How far ahead the rules are asked."""
@@ -67,8 +67,7 @@ def look_ahead(
             "inside": [rule for _, rule in inside],
         },
     )
-    for table in ("ahead", "outcome_ahead", "outcome_days", "opening_day"):
-        workspace.execute(f"DROP TABLE IF EXISTS {table}")
+    drop_tables(workspace, "ahead", "outcome_ahead", "outcome_days", "opening_day")
     for view in ("caseload_days", "caseload_ahead"):
         workspace.execute(f"DROP VIEW IF EXISTS {view}")
 

@@ -22,7 +22,7 @@ from monitor.gate.verdict import DECLARED, Comparison, Dated, Movement, TakenCol
 from monitor.sources.extract import Extract
 from monitor.store.bulk import insert_rows
 from monitor.store.tables import Profile, table_of
-from monitor.workspace import Workspace, drop_tables, number_of, step
+from monitor.workspace import Workspace, drop_tables, fetch, step
 
 SAMPLE = 2_000
 """How many people's own last values are compared: a share is then known to about two in a hundred."""
@@ -47,33 +47,20 @@ def compare(
     past, intake = read_profile(store, as_at), caseload.intake
     last_night = before.as_at if before else None
     _expect(workspace)
-    (expected, present, teams_changed, births_changed) = workspace.execute("""
-        SELECT count(*), count(*) FILTER (present), count(*) FILTER (team_tonight <> team),
-            count(*) FILTER (born_tonight <> date_of_birth)
-        FROM expected
-    """).fetchall()[0]
+    (counts,) = fetch(workspace, COUNTS)
     filled, unreadable = _fill(workspace, intake.people)
     moved, taken = _movements(workspace, store, intake.supplied) if last_night else ({}, ())
     return Comparison(
         last_night=last_night,
-        expected=expected,
-        present=present,
+        expected=counts["expected"],
+        present=counts["present"],
         people=intake.people,
-        joined=number_of(workspace, "SELECT count(*) FROM joined"),
-        new_deaths=number_of(
-            workspace,
-            "SELECT count(*) FROM tonight LEFT JOIN roster USING (person_id) "
-            "WHERE tonight.died AND roster.died_on IS NULL",
-        )
-        + joining.count_absent_deaths(workspace),
-        ids_changed=number_of(
-            workspace,
-            "SELECT count(*) FROM expected SEMI JOIN joined "
-            "ON ltrim(expected.person_id, '0') = ltrim(joined.person_id, '0') WHERE NOT present",
-        ),
-        birth_dates_changed=births_changed,
-        birth_dates_by_years=_years_moved(workspace, births_changed),
-        teams_changed=teams_changed,
+        joined=counts["joined"],
+        new_deaths=counts["new_deaths"] + joining.count_absent_deaths(workspace),
+        ids_changed=counts["ids_changed"],
+        birth_dates_changed=counts["births_changed"],
+        birth_dates_by_years=_years_moved(workspace, counts["births_changed"]),
+        teams_changed=counts["teams_changed"],
         disagreeing=intake.conflicts / max(intake.people, 1),
         usual_disagreeing=_usual(past, "disagreeing", max).get(""),
         teams=_teams(workspace),
@@ -90,6 +77,23 @@ def compare(
         last_extracted_on=before.extracted_on if before else None,
         last_asked_on=before.asked_on if before else None,
     )
+
+
+COUNTS = """
+    SELECT count(*) AS expected, count(*) FILTER (present) AS present,
+        count(*) FILTER (team_tonight <> team) AS teams_changed,
+        count(*) FILTER (born_tonight <> date_of_birth) AS births_changed,
+        (SELECT count(*) FROM joined) AS joined,
+        (
+            SELECT count(*) FROM tonight LEFT JOIN roster USING (person_id)
+            WHERE tonight.died AND roster.died_on IS NULL
+        ) AS new_deaths,
+        (
+            SELECT count(*) FROM expected SEMI JOIN joined
+            ON ltrim(expected.person_id, '0') = ltrim(joined.person_id, '0') WHERE NOT present
+        ) AS ids_changed
+    FROM expected
+"""
 
 
 def _expect(workspace: Workspace) -> None:
