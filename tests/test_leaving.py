@@ -36,7 +36,7 @@ def run(script: str, folder: Path, *arguments: str) -> subprocess.CompletedProce
         ("--help",),
         ("rules", "list", "--json"),
         ("measures",),
-        ("status",),
+        ("check",),
         ("run", "--no-such-option"),
         ("measures", "--config", "none.toml"),
         ("explain", "nobody"),
@@ -67,6 +67,12 @@ def test_what_asked_to_be_called_at_the_end_is_called(council: Path) -> None:
     script = f"import atexit; atexit.register(print, 'called at the end'); {LEAVE}"
 
     assert run(script, council, "--help").stdout.endswith("called at the end\n")
+
+
+def test_garbage_is_looked_for_less_often(council: Path) -> None:
+    script = f"import atexit, gc; atexit.register(lambda: print(gc.isenabled(), gc.get_threshold()[0])); {LEAVE}"
+
+    assert run(script, council, "--help").stdout.endswith("True 50000\n")
 
 
 def test_a_thread_at_work_is_waited_for(council: Path) -> None:
