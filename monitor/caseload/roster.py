@@ -172,11 +172,15 @@ def save(workspace: Workspace, store: Connection, *, run_id: int) -> None:
     listed = ", ".join(f"n.{name}" for name in columns)
     new = f"SELECT {listed} FROM roster_tonight AS n ANTI JOIN roster_stored USING (person_id)"
     insert_query(workspace, store, Person, columns, new)
-    changed = f"""
-        SELECT {", ".join(f"n.{name}" for name in columns[1:])}, n.person_id
-        FROM roster_tonight AS n JOIN roster_stored AS s USING (person_id) WHERE {_differs("s")}
-    """
-    update_query(workspace, store, Person, columns[1:], changed)
+    # An index holds since when somebody is absent, and is left alone where that stays as it is.
+    for left_alone, concerned in ((), "IS DISTINCT FROM"), (("absent_since",), "IS NOT DISTINCT FROM"):
+        changing = [name for name in columns[1:] if name not in left_alone]
+        changed = f"""
+            SELECT {", ".join(f"n.{name}" for name in changing)}, n.person_id
+            FROM roster_tonight AS n JOIN roster_stored AS s USING (person_id)
+            WHERE n.absent_since {concerned} s.absent_since AND ({_differs("s")})
+        """
+        update_query(workspace, store, Person, changing, changed)
     # Someone whom only the run now being put right had ever seen.
     withdrawn = workspace.execute("""
         SELECT person_id FROM roster_stored ANTI JOIN roster_tonight USING (person_id)

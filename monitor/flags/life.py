@@ -67,10 +67,8 @@ HISTORY = {"person_id": "VARCHAR", "rule": "VARCHAR", "spells": "INTEGER", "last
 NOT_A_SPELL = ("withdrawn", "corrected")
 """Reasons that say nothing of how the young person did, so that what opens next is not back again."""
 
-CHANGING = (
-    "severity", "in_breach_since", "due_on", "because", "held_since", "held_why",
-    "resolved_on", "resolved_reason", "resolved_run_id", "released_on",
-)  # fmt: skip
+RESOLVED = ("resolved_on", "resolved_reason", "resolved_run_id")
+CHANGING = ("severity", "in_breach_since", "due_on", "because", "held_since", "held_why", *RESOLVED, "released_on")
 """What a night may change on a flag that exists."""
 
 
@@ -308,11 +306,14 @@ def save(workspace: Workspace, store: Connection, *, run_id: int, as_at: dt.date
     new = {"id": "flag_id"} | {name: name for name in [*UNRESOLVED, "continues_flag_id"] if name != "flag_id"}
     opened = f"SELECT {', '.join(new.values())} FROM settled WHERE change = 'opened'"
     insert_query(workspace, store, Flag, [*new], opened)
-    changed = (
-        f"SELECT {', '.join(CHANGING)}, flag_id FROM settled "
-        "WHERE change <> 'opened' OR (change IS NULL AND resolved_on IS NOT NULL)"
-    )
-    update_query(workspace, store, Flag, CHANGING, changed)
+    # Indexes hold the day a flag was resolved, and are left alone where it stays as it is.
+    resolving = "(change IN ('resolved', 'restored') OR (change IS NULL AND resolved_on IS NOT NULL))"
+    for columns, concerned in (
+        (CHANGING, resolving),
+        ([name for name in CHANGING if name not in RESOLVED], f"change <> 'opened' AND NOT {resolving}"),
+    ):
+        changed = f"SELECT {', '.join(columns)}, flag_id FROM settled WHERE {concerned}"
+        update_query(workspace, store, Flag, columns, changed)
     # Where only the words of a rule are new, nothing has happened.
     said = ", ".join(f"{value} AS {name}" for name, value in HAPPENED.items())
     happened = f"SELECT {said} FROM settled WHERE change <> 'reworded'"
