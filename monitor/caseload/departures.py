@@ -16,7 +16,8 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from monitor.errors import Problems
-from monitor.store.tables import Person, table_of
+from monitor.store.bulk import update_query
+from monitor.store.tables import Person
 from monitor.workspace import Workspace, load_rows, step
 
 HEADINGS = ["old_id", "new_id"]
@@ -155,10 +156,8 @@ def decide(workspace: Workspace, as_at: dt.date) -> None:
 @step(reads=("gone_quietly",))
 def save(workspace: Workspace, store: Connection, as_at: dt.date) -> None:
     """Note since when those are gone whom nothing else is kept up for; the roster saves the rest."""
-    person = table_of(Person)
-    for person_id, reason in workspace.execute("SELECT person_id, reason FROM gone_quietly").fetchall():
-        went = {"absent_since": as_at, "left_reason": reason}
-        store.execute(person.update().where(person.c.person_id == person_id).values(went))
+    gone = f"SELECT DATE '{as_at}', reason, person_id FROM gone_quietly"
+    update_query(workspace, store, Person, ("absent_since", "left_reason"), gone)
 
 
 def count(workspace: Workspace) -> dict[str, int]:

@@ -13,7 +13,7 @@ from monitor.catalogue.columns import BY_NAME
 from monitor.errors import Refused
 from monitor.rulebook.evaluation import Counts
 from monitor.rulebook.questions import BREACH, CANNOT_ASSESS, OK
-from monitor.store.bulk import insert_rows
+from monitor.store.bulk import insert_query
 from monitor.store.database import Database
 from monitor.store.tables import Flag, Indicator, Run, table_of
 from monitor.workspace import Workspace, step
@@ -226,9 +226,9 @@ def save(workspace: Workspace, store: Connection, *, run_id: int, as_at: dt.date
     """Keep ``indicator`` for the night, in place of what an earlier run of its date kept."""
     table = table_of(Indicator)
     store.execute(table.delete().where(table.c.run_id.in_(corrects)))
-    rows = workspace.execute("SELECT name, team, numerator, denominator, not_assessed FROM indicator").fetchall()
     columns = ("run_id", "as_at", "name", "team", "numerator", "denominator", "not_assessed")
-    insert_rows(store, Indicator, columns, [(run_id, as_at, *row) for row in rows])
+    kept = f"SELECT {run_id}, DATE '{as_at}', {', '.join(columns[2:])} FROM indicator"
+    insert_query(workspace, store, Indicator, columns, kept)
 
 
 Nights = dict[dt.date, dict[str, dict[str, Proportion]]]
@@ -258,18 +258,17 @@ def read_clearing(store: Connection, as_at: dt.date) -> tuple[Clearing, ...]:
     """Return, by rule, the flags cleared in the year up to ``as_at`` and the days each was in breach; slowest first."""
     flag = table_of(Flag)
     since = as_at - dt.timedelta(CLEARED_WITHIN_DAYS)
+    # Flags alike in these are counted together: many are on a large caseload.
+    alike = (flag.c.rule, flag.c.in_breach_since, flag.c.resolved_on)
+    lately = (flag.c.resolved_reason == "cleared", flag.c.resolved_on > since, flag.c.resolved_on <= as_at)
     cleared: defaultdict[str, list[int]] = defaultdict(list)
-    rows = store.execute(
-        select(flag.c.rule, flag.c.in_breach_since, flag.c.resolved_on).where(
-            flag.c.resolved_reason == "cleared", flag.c.resolved_on > since, flag.c.resolved_on <= as_at
-        )
-    )
-    for rule, in_breach_since, resolved_on in rows:
-        cleared[rule].append((resolved_on - in_breach_since).days)
-    standing: defaultdict[str, int] = defaultdict(int)
-    for (rule,) in store.execute(select(flag.c.rule).where(flag.c.resolved_on.is_(None))):
-        standing[rule] += 1
-    found = [Clearing(rule, len(days), round(median(days)), standing[rule]) for rule, days in cleared.items()]
+    for rule, in_breach_since, resolved_on, flags in store.execute(
+        select(*alike, func.count()).where(*lately).group_by(*alike)
+    ):
+        cleared[rule] += [(resolved_on - in_breach_since).days] * flags
+    unresolved = select(flag.c.rule, func.count()).where(flag.c.resolved_on.is_(None)).group_by(flag.c.rule)
+    standing: dict[str, int] = dict(store.execute(unresolved).tuples().all())
+    found = [Clearing(rule, len(days), round(median(days)), standing.get(rule, 0)) for rule, days in cleared.items()]
     return tuple(sorted(found, key=lambda each: (-each.median_days, each.rule)))
 
 

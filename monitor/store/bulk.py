@@ -203,13 +203,13 @@ def _bound(store: Connection, table: Table, columns: Sequence[str], rows: Rows) 
     converts = [table.c[name].type.dialect_impl(store.dialect).bind_processor(store.dialect) for name in columns]
     remaining = iter(rows)
     while chunk := list(islice(remaining, CHUNK)):
-        values: list[Sequence[Any]] = list(zip(*chunk, strict=True))
+        values: list[Sequence[Any]] = list(zip(*chunk, strict=True)) if any(converts) else []
         for n, convert in enumerate(converts):
             # A date stands in many rows, and is converted once.
             if convert is not None and any(value is not None for value in values[n]):
                 stored = {value: convert(value) for value in set(values[n]) if value is not None}
                 values[n] = [stored.get(value) for value in values[n]]
-        yield list(zip(*values, strict=True))
+        yield list(zip(*values, strict=True)) if values else [tuple(row) for row in chunk]
 
 
 def _stored(workspace: Workspace, store: Connection, table: Table, columns: Sequence[str], query: str) -> Chunks:
