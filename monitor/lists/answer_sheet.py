@@ -6,23 +6,32 @@ against the rest. Excel sorts no protected sheet with locked cells in it, so the
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from monitor.errors import Problems, SourceError
 from monitor.flags import row_keys
 from monitor.flags.answer_file import Given
 from monitor.flags.answers import WORDS
 from monitor.flags.waiver_request import LONGEST_NOTE
-from monitor.lists.workbook import DATE, LINE_HEIGHT, TEXT, TITLE, as_moment
+from monitor.lists.workbook import LOOK
+from monitor.lists.workbook_file import (
+    LINE_HEIGHT,
+    Cell,
+    Column,
+    Sheet,
+    count_days,
+    draw_row,
+    element,
+    place,
+    write_text,
+)
 from monitor.sources.spreadsheet import as_text, read_sheet
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-    from xlsxwriter import Workbook  # type: ignore[import-untyped]
-    from xlsxwriter.worksheet import Worksheet  # type: ignore[import-untyped]
 
     from monitor.config.settings import Config
     from monitor.config.waiver_settings import Reason
@@ -32,7 +41,6 @@ ANSWER_KINDS = {"answer": "ANSWER", "answer_until": "ANSWER_DATE", "answer_reaso
 KINDS = {"answered": "VARCHAR", **ANSWER_KINDS, "key": "VARCHAR"}
 """The columns behind those of the list, and how each is written."""
 LONGEST = {"answered": 40, "answer": 20, "answer_until": 12, "answer_reason": 24, "answer_note": 48, "key": 24}
-YELLOW = "#FFF7D6"
 NEEDED = ("person_id", "rule", *ANSWER_KINDS, "key")
 
 
@@ -45,6 +53,18 @@ class Answering:
     list_working_days: int
 
 
+class FlagToAnswer(NamedTuple):
+    """What a row's key is made of, and what was answered before."""
+
+    answered: str | None
+    flag_id: int
+    person_id: str
+    rule: str
+    severity: str
+    in_breach_since: date
+    because: str
+
+
 def allow_answers(config: "Config", store: "Connection") -> Answering:
     return Answering(row_keys.read_secret(store), config.waivers.reasons, config.answers.list_working_days)
 
@@ -52,56 +72,59 @@ def allow_answers(config: "Config", store: "Connection") -> Answering:
 # Writing
 
 
-def fill_row(row: Mapping[str, Any], answering: Answering, as_at: date) -> tuple[Any, ...]:
+def fill_row(flag: FlagToAnswer, answering: Answering, as_at: date) -> tuple[Any, ...]:
     """Return the cells of ``KINDS`` for one flag: what was answered before, blanks to fill in, and the key."""
-    mark = row_keys.mark_flag(row["severity"], row["in_breach_since"], row["because"])
-    key = row_keys.Key(row["flag_id"], as_at, mark)
-    sealed = row_keys.make_key(answering.secret, key, person_id=row["person_id"], rule=row["rule"])
-    return (row["answered"], *(None for _ in ANSWER_KINDS), sealed)
+    mark = row_keys.mark_flag(flag.severity, flag.in_breach_since, flag.because)
+    key = row_keys.Key(flag.flag_id, as_at, mark)
+    sealed = row_keys.make_key(answering.secret, key, person_id=flag.person_id, rule=flag.rule)
+    return (flag.answered, *(None for _ in ANSWER_KINDS), sealed)
 
 
-def styles(book: "Workbook") -> dict[str, Any]:
-    """Return the look of cells to be filled in, by kind."""
-    look = {"locked": False, "valign": "top", "bg_color": YELLOW, "border": 1, "border_color": "#BFBFBF"}
-    return {
-        "ANSWER": book.add_format({**look, "num_format": TEXT, "text_wrap": True}),
-        "ANSWER_DATE": book.add_format({**look, "num_format": DATE, "align": "left"}),
-    }
-
-
-def protect(sheet: "Worksheet", columns: Sequence[str], rows: int, answering: Answering, as_at: date) -> None:
+def protect(sheet: Sheet, columns: Sequence[str], rows: int, answering: Answering, as_at: date) -> Sheet:
     """Lock everything but the answers, and say at each of them what may be written."""
-    places = {name: columns.index(name) for name in KINDS}
-    latest = as_at + timedelta(days=3660)
-    reasons = f"='{HELP}'!$A${_first_reason(answering)}:$A${_first_reason(answering) + len(answering.reasons) - 1}"
-    checks: dict[str, dict[str, Any]] = {
-        "answer": {
-            "validate": "list", "source": list(WORDS),
-            "error_message": f"Choose one of: {', '.join(WORDS)}.",
-        },
-        "answer_until": {
-            "validate": "date", "criteria": "between", "minimum": as_moment(as_at + timedelta(1)),
-            "maximum": as_moment(latest), "input_title": "Only for: waive until",
-            "input_message": "The last day on which the flag is left alone, like 31/03/2026.",
-            "error_message": "Write a date to come, like 31/03/2026.",
-        },
-        "answer_reason": {
-            "validate": "list", "source": reasons, "input_title": "Only for: waive until",
-            "input_message": f"What each means is on the sheet {HELP}.",
-            "error_message": f"Choose one of the reasons on the sheet {HELP}.",
-        },
-        "answer_note": {
-            "validate": "length", "criteria": "<=", "value": LONGEST_NOTE, "input_title": "In a few words",
-            "input_message": "Needed for: waive until, the record is wrong. No names, no health.",
-            "error_message": f"At most {LONGEST_NOTE} characters.",
-        },
+    first = _first_reason(answering)
+    reasons = f"'{HELP}'!$A${first}:$A${first + len(answering.reasons) - 1}"
+    words = ",".join(WORDS)
+    checks: dict[str, tuple[Sequence[object], dict[str, str]]] = {
+        "answer": ([f'"{words}"'], {"type": "list", "error": f"Choose one of: {', '.join(WORDS)}."}),
+        "answer_until": (
+            [count_days(as_at + timedelta(1)), count_days(as_at + timedelta(days=3660))],
+            {
+                "type": "date", "error": "Write a date to come, like 31/03/2026.",
+                "promptTitle": "Only for: waive until",
+                "prompt": "The last day on which the flag is left alone, like 31/03/2026.",
+            },
+        ),
+        "answer_reason": (
+            [reasons],
+            {
+                "type": "list", "error": f"Choose one of the reasons on the sheet {HELP}.",
+                "promptTitle": "Only for: waive until", "prompt": f"What each means is on the sheet {HELP}.",
+            },
+        ),
+        "answer_note": (
+            [LONGEST_NOTE],
+            {
+                "type": "textLength", "operator": "lessThanOrEqual", "error": f"At most {LONGEST_NOTE} characters.",
+                "promptTitle": "In a few words",
+                "prompt": "Needed for: waive until, the record is wrong. No names, no health.",
+            },
+        ),
     }  # fmt: skip
-    for name, check in checks.items():
-        place = places[name]
-        sheet.data_validation(1, place, rows, place, {"ignore_blank": True, "error_title": name, **check})
-    sheet.set_column(places["key"], places["key"], LONGEST["key"], None, {"hidden": True})
-    sheet.print_area(0, 0, rows, places["answered"] - 1)  # what is to be filled in would only make the rest smaller
-    sheet.protect("", {"autofilter": True, "sort": True, "format_columns": True, "format_rows": True})
+    written = []
+    for name, (values, said) in checks.items():
+        column = columns.index(name)
+        formulas = [element(f"formula{n}", write_text(str(value))) for n, value in enumerate(values, start=1)]
+        shown = {"allowBlank": 1, "showInputMessage": 1, "showErrorMessage": 1, "errorTitle": name}
+        written.append(element("dataValidation", *formulas, **said, **shown, sqref=place(1, column, rows, column)))
+    last_printed = columns.index("answered")  # what is to be filled in would only make the rest smaller
+    return replace(
+        sheet,
+        columns=[replace(column, hidden=name == "key") for column, name in zip(sheet.columns, columns, strict=True)],
+        checks=written,
+        printed=place(0, 0, rows, last_printed - 1),
+        unlocked=("autoFilter", "sort", "formatColumns", "formatRows"),
+    )
 
 
 def _guidance(answering: Answering) -> list[str]:
@@ -125,32 +148,27 @@ def _first_reason(answering: Answering) -> int:
     return len(_guidance(answering)) + 3
 
 
-def write_guidance(book: "Workbook", answering: Answering) -> "Worksheet":
-    """Write the sheet that says how, with the reasons from which the list is chosen."""
-    sheet = book.add_worksheet(HELP)
-    title, strong = book.add_format(TITLE), book.add_format({"bold": True, "valign": "top"})
-    plain = book.add_format({"valign": "top", "text_wrap": True})
-    sheet.set_column(0, 0, 28)
-    sheet.set_column(1, 1, 70, plain)
-    sheet.set_column(2, 2, 16)
+def write_guidance(answering: Answering) -> Sheet:
+    """Return the sheet that says how, with the reasons from which the list is chosen."""
     heading, *lines = _guidance(answering)
-    sheet.write_string(0, 0, heading, title)
+    rows, merged = [draw_row(0, [(heading, LOOK["title"])])], []
     for number, line in enumerate(lines, start=1):
         word, colon, meaning = line.partition(": ")
-        if colon and word in WORDS:
-            sheet.write_string(number, 0, word, strong)
-            sheet.merge_range(number, 1, number, 2, meaning, plain)
-        else:
-            sheet.merge_range(number, 0, number, 2, line, plain)
-        sheet.set_row(number, LINE_HEIGHT * (1 + len(line) // 115))
+        said = colon and word in WORDS
+        cells: list[Cell] = (
+            [(word, LOOK["strong top"]), (meaning, LOOK["wrapped"])] if said else [(line, LOOK["wrapped"])]
+        )
+        cells += [(None, LOOK["wrapped"])] * (3 - len(cells))
+        merged.append(place(number, 1 if said else 0, number, 2))
+        rows.append(draw_row(number, cells, LINE_HEIGHT * (1 + len(line) // 115)))
     first = _first_reason(answering) - 1
-    for column, name in enumerate(("answer_reason", "meaning", "for at most")):
-        sheet.write_string(first - 1, column, name, strong)
+    headings = ("answer_reason", "meaning", "for at most")
+    rows.append(draw_row(first - 1, [(name, LOOK["strong top"]) for name in headings]))
     for number, (code, reason) in enumerate(answering.reasons.items(), start=first):
-        for column, text in enumerate((code, reason.meaning, reason.longest)):
-            sheet.write_string(number, column, text, plain)
-    sheet.protect("")
-    return sheet
+        texts = (code, reason.meaning, reason.longest)
+        rows.append(draw_row(number, [(text, LOOK["wrapped"]) for text in texts]))
+    columns = (Column(28), Column(70, LOOK["wrapped"]), Column(16))
+    return Sheet(HELP, rows, columns, merged=merged, unlocked=())
 
 
 # Reading back

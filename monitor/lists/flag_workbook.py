@@ -1,37 +1,29 @@
-"""Writes flags as a workbook: a summary sheet, and the list as a real Excel table, which its reader may answer."""
+"""Writes flags as workbooks: a summary sheet, and the list as a real Excel table, which its reader may answer."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
-from string import ascii_uppercase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from monitor.flags.state import LISTED
 from monitor.lists import answer_sheet
-from monitor.lists.answer_sheet import ANSWER_KINDS, Answering
-from monitor.lists.summary_sheet import tally_rules, write_summary
-from monitor.lists.workbook import (
-    DATE,
-    HEADING,
-    LINE_HEIGHT,
-    LONGEST_CELL,
-    MOST_LINES,
-    TEXT,
-    WIDEST,
-    fit_column,
-    new_workbook,
-    set_up_page,
-    write_table,
-)  # fmt: skip
+from monitor.lists.answer_sheet import ANSWER_KINDS, Answering, FlagToAnswer
+from monitor.lists.summary_sheet import RuleTally, summarize, tally_rules
+from monitor.lists.workbook import LOOK, MOST_LINES, WIDEST, fit_column, set_up_page, write
+from monitor.lists.workbook_file import LINE_HEIGHT, Sheet, draw_row, place
 from monitor.words import write_count, write_date
 from monitor.workspace import Workspace, in_chunks
 
-if TYPE_CHECKING:
-    from xlsxwriter import Workbook  # type: ignore[import-untyped]
-    from xlsxwriter.worksheet import Worksheet  # type: ignore[import-untyped]
-
 MOST_WORKBOOK_ROWS = 50_000
+EVERY = "all"
+"""The file of every team's flags."""
+LOOK_OF = {
+    "DATE": LOOK["date"], "INTEGER": LOOK["number"], "VARCHAR": LOOK["text"], "ANSWER": LOOK["answer"],
+    "ANSWER_DATE": LOOK["answer date"],
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,53 +42,93 @@ class ListTerms:
 
 @dataclass(frozen=True)
 class FlagPart:
-    """The part of ``listed`` that one file holds. ``kinds``: each column as DATE, INTEGER or VARCHAR.
+    """The flags that one workbook holds: whose they are, and where all of them are, if they are too many."""
 
-    ``scope``: the SQL condition of its rows; ``complete``: where all of them are, if they are too many.
-    """
-
-    kinds: Mapping[str, str]
-    scope: str
+    path: Path
     subject: str
     complete: str
 
 
 @dataclass(frozen=True)
-class ListSheet:
-    """The list's own sheet: each column's kind, the length of its longest value, and how many rows there are."""
+class FlagFigures:
+    """What a workbook says of its flags: the people, the rules, and the length of the longest value of each column."""
 
-    kinds: Mapping[str, str]
+    people: int
     longest: Mapping[str, int]
-    rows: int
+    tallies: Sequence[RuleTally]
 
 
-def write_flag_workbook(workspace: Workspace, path: Path, part: FlagPart, terms: ListTerms) -> None:
-    """Write the flags of ``part``: all of them in the summary, ``terms.most_rows`` at most in the list."""
-    tallies = tally_rules(workspace, part.scope)
-    states: dict[str, int] = {state: sum(tally.states.get(state, 0) for tally in tallies) for state in LISTED}
+NO_FLAGS = FlagFigures(0, {}, ())
+
+
+def write_flag_workbooks(
+    workspace: Workspace, parts: Mapping[str, FlagPart], kinds: Mapping[str, str], terms: ListTerms
+) -> None:
+    """Write a workbook for each file of ``listed``, and for ``EVERY``; ``kinds``: DATE, INTEGER or VARCHAR, by column.
+
+    All flags are in the summary, and ``terms.most_rows`` at most in the list.
+    """
+    figures = _read_figures(workspace, kinds)
+    left = dict(parts)
+    if every := left.pop(EVERY, None):
+        whole = _read_rows(workspace, kinds, terms, f"'{EVERY}'", "n")
+        _write_workbook(every, figures.get(EVERY, NO_FLAGS), kinds, map(itemgetter(1), whole), terms)
+    if left:
+        for file, flags in groupby(_read_rows(workspace, kinds, terms, "file", "file, n"), itemgetter(0)):
+            _write_workbook(left.pop(file), figures[file], kinds, map(itemgetter(1), flags), terms)
+    for part in left.values():
+        _write_workbook(part, NO_FLAGS, kinds, (), terms)
+
+
+def _read_figures(workspace: Workspace, kinds: Mapping[str, str]) -> dict[str, FlagFigures]:
+    """Return the figures of each file that has flags, and of all of them together."""
+    tallies = tally_rules(workspace, EVERY)
+    lengths = (f'max(length("{name}"))' if kind == "VARCHAR" else "10" for name, kind in kinds.items())
+    rows = workspace.execute(f"""
+        SELECT coalesce(file, '{EVERY}'), count(DISTINCT person_id), {", ".join(lengths)}
+        FROM listed WHERE NOT aside GROUP BY GROUPING SETS ((file), ())
+    """).fetchall()
+    return {
+        file: FlagFigures(
+            people, {name: length or 0 for name, length in zip(kinds, longest, strict=True)}, tallies[file]
+        )
+        for file, people, *longest in rows
+        if people
+    }
+
+
+def _read_rows(
+    workspace: Workspace, kinds: Mapping[str, str], terms: ListTerms, file: str, order: str
+) -> Iterator[tuple[str, Sequence[Any]]]:
+    """Yield the file and the values of each flag, with the cells behind them that its reader fills in."""
+    named = ", ".join(f'"{column}"' for column in kinds)
+    answering = terms.answering
+    behind = "".join(f', "{name}"' for name in FlagToAnswer._fields) if answering else ""
+    query = f"""
+        SELECT {file}, {named}{behind} FROM listed WHERE NOT aside
+        QUALIFY row_number() OVER (PARTITION BY {file} ORDER BY n) <= {terms.most_rows} ORDER BY {order}
+    """
+    end = len(kinds) + 1
+    for chunk in in_chunks(workspace, query):
+        for row in chunk:
+            more = answer_sheet.fill_row(FlagToAnswer(*row[end:]), answering, terms.as_at) if answering else ()
+            yield row[0], (*row[1:end], *more)
+
+
+def _write_workbook(
+    part: FlagPart, figures: FlagFigures, kinds: Mapping[str, str], rows: Iterable[Sequence[Any]], terms: ListTerms
+) -> None:
+    """Write the summary, the list and, where there is something to answer, how to answer it."""
+    states: dict[str, int] = {state: sum(tally.states.get(state, 0) for tally in figures.tallies) for state in LISTED}
     shown = min(sum(states.values()), terms.most_rows)
-    people, longest = _measure(workspace, part)
-    order = f"WHERE {part.scope} ORDER BY n LIMIT {terms.most_rows}"
-    if terms.answering is None:
-        sheet, rows = ListSheet(part.kinds, longest, shown), _rows(workspace, part.kinds, order)
-    else:
-        kinds, widths = {**part.kinds, **answer_sheet.KINDS}, {**longest, **answer_sheet.LONGEST}
-        sheet = ListSheet(kinds, widths, shown)
-        rows = _answerable_rows(workspace, part.kinds, order, terms.answering, terms.as_at)
     title = f"Exception list as at {write_date(terms.as_at)}"
-    with new_workbook(path, title=title, made_on=terms.as_at) as book:
-        write_summary(book, [title, *_introduce(part, states, people, shown)], tallies, terms.marking)
-        _write_list(book, sheet, rows, terms)
-        if terms.answering and shown:
-            set_up_page(answer_sheet.write_guidance(book, terms.answering), terms.marking)
-
-
-def _measure(workspace: Workspace, part: FlagPart) -> tuple[int, dict[str, int]]:
-    """How many people the part is about, and the length of the longest value of each column."""
-    lengths = (f'max(length("{name}"))' if kind == "VARCHAR" else "10" for name, kind in part.kinds.items())
-    query = f"SELECT count(DISTINCT person_id), {', '.join(lengths)} FROM listed WHERE {part.scope}"
-    people, *longest = workspace.execute(query).fetchone() or ()
-    return people, {name: length or 0 for name, length in zip(part.kinds, longest, strict=True)}
+    sheets = [
+        summarize([title, *_introduce(part, states, figures.people, shown)], figures.tallies, terms.marking),
+        set_up_page(_list_flags(figures, kinds, rows, shown, terms), terms.marking),
+    ]
+    if terms.answering and shown:
+        sheets.append(set_up_page(answer_sheet.write_guidance(terms.answering), terms.marking))
+    write(part.path, sheets, title=title, made_on=terms.as_at)
 
 
 def _introduce(part: FlagPart, states: Mapping[str, int], people: int, shown: int) -> Iterator[str]:
@@ -114,60 +146,41 @@ def _introduce(part: FlagPart, states: Mapping[str, int], people: int, shown: in
         yield f"The next sheet holds the first {shown:,} of {flags:,} flags; {part.complete}"
 
 
-def _rows(workspace: Workspace, columns: Iterable[str], order: str) -> Iterator[tuple[Any, ...]]:
-    named = ", ".join(f'"{column}"' for column in columns)
-    for chunk in in_chunks(workspace, f"SELECT {named} FROM listed {order}"):
-        yield from chunk
-
-
-def _answerable_rows(
-    workspace: Workspace, kinds: Mapping[str, str], order: str, answering: Answering, as_at: date
-) -> Iterator[tuple[Any, ...]]:
-    """Each row with the cells behind it that its reader fills in."""
-    names = [*kinds, "answered", "flag_id"]
-    for row in _rows(workspace, names, order):
-        yield (*row[: len(kinds)], *answer_sheet.fill_row(dict(zip(names, row, strict=True)), answering, as_at))
-
-
-def _write_list(book: "Workbook", flags: ListSheet, rows: Iterable[Sequence[Any]], terms: ListTerms) -> None:
+def _list_flags(
+    figures: FlagFigures, kinds: Mapping[str, str], rows: Iterable[Sequence[Any]], shown: int, terms: ListTerms
+) -> Sheet:
     """The list's own sheet: headings, widths that show the text, and a table drawn round the rows."""
-    sheet = book.add_worksheet(answer_sheet.SHEET)
-    looks = {
-        "DATE": book.add_format({"num_format": DATE, "valign": "top", "align": "left"}),
-        "INTEGER": book.add_format({"num_format": "0", "valign": "top", "align": "center"}),
-        "VARCHAR": book.add_format({"num_format": TEXT, "valign": "top", "text_wrap": True}),
-        **(answer_sheet.styles(book) if terms.answering else {}),
-    }
-    heading = book.add_format(HEADING)
-    for column, (name, kind) in enumerate(flags.kinds.items()):
-        # Below the list no cell is unlocked, so a column of answers has its look from its cells alone.
-        look = None if kind in ANSWER_KINDS.values() else looks[kind]
-        fit_column(sheet, column, name, flags.longest.get(name, 0), look)
-        sheet.write_string(0, column, name, heading)
-    _write_cells(sheet, flags, rows, looks)
-    if flags.rows:
-        write_table(sheet, "flags", list(flags.kinds), heading, range(flags.rows + 1))
-        # Ids are text on purpose; Excel need not point at each of them.
-        sheet.ignore_errors({"number_stored_as_text": f"A2:{ascii_uppercase[len(flags.kinds) - 1]}{flags.rows + 1}"})
-        if terms.answering:
-            answer_sheet.protect(sheet, list(flags.kinds), flags.rows, terms.answering, terms.as_at)
-    else:
-        sheet.write_string(1, 0, f"No flags on this list as at {write_date(terms.as_at)}")
-    sheet.freeze_panes(1, 1)
-    set_up_page(sheet, terms.marking)
-
-
-def _write_cells(sheet: "Worksheet", flags: ListSheet, rows: Iterable[Sequence[Any]], looks: Mapping[str, Any]) -> None:
-    writers = {"DATE": sheet.write_datetime, "INTEGER": sheet.write_number, "VARCHAR": sheet.write_string}
-    to_fill_in = set(ANSWER_KINDS.values())
-    cells = [
-        (column, writers.get(kind, sheet.write_blank), looks[kind], kind in to_fill_in)
-        for column, kind in enumerate(flags.kinds.values())
+    kinds = {**kinds, **(answer_sheet.KINDS if terms.answering else {})}
+    longest = {**figures.longest, **(answer_sheet.LONGEST if terms.answering else {})}
+    headings = list(kinds)
+    # Below the list no cell is unlocked, so a column of answers has its look from its cells alone.
+    columns = [
+        fit_column(name, longest.get(name, 0), 0 if kind in ANSWER_KINDS.values() else LOOK_OF[kind])
+        for name, kind in kinds.items()
     ]
-    for line, row in enumerate(rows, start=1):
+    first = draw_row(0, [(name, LOOK["heading"]) for name in headings])
+    if not shown:
+        nothing = draw_row(1, [(f"No flags on this list as at {write_date(terms.as_at)}", 0)])
+        return Sheet(answer_sheet.SHEET, [first, nothing], columns, frozen=(1, 1))
+    at = place(0, 0, shown, len(headings) - 1)
+    sheet = Sheet(
+        answer_sheet.SHEET, _draw(first, kinds, rows), columns, frozen=(1, 1), filtered=at, table=("flags", headings),
+        # Ids are text on purpose; Excel need not point at each of them.
+        text_numbers=at,
+    )  # fmt: skip
+    return answer_sheet.protect(sheet, headings, shown, terms.answering, terms.as_at) if terms.answering else sheet
+
+
+def _draw(first: str, kinds: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+    yield first
+    looks = [LOOK_OF[kind] for kind in kinds.values()]
+    to_fill_in = [kind in ANSWER_KINDS.values() for kind in kinds.values()]
+    for number, row in enumerate(rows, start=1):
         # Not every program makes a row as high as its wrapped text.
         longest = max(len(value) for value in row if isinstance(value, str))
-        sheet.set_row(line, LINE_HEIGHT * min(-(-longest // WIDEST), MOST_LINES))
-        for (column, write, look, blank), value in zip(cells, row, strict=True):
-            if value is not None or blank:
-                write(line, column, value[:LONGEST_CELL] if isinstance(value, str) else value, look)
+        height = LINE_HEIGHT * min(-(-longest // WIDEST), MOST_LINES)
+        cells = [
+            (value, look if blank or value is not None else 0)
+            for value, look, blank in zip(row, looks, to_fill_in, strict=True)
+        ]
+        yield draw_row(number, cells, height)

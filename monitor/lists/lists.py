@@ -17,7 +17,7 @@ from monitor.csv_text import csv_heading, csv_line
 from monitor.files import append_privately, folder_written_whole, open_privately, written_whole
 from monitor.flags.decision_lists import ANSWER_COLUMNS, WAIVER_COLUMNS
 from monitor.flags.priority import WORST_FIRST, priority_sql
-from monitor.lists.flag_workbook import FlagPart, ListTerms, write_flag_workbook
+from monitor.lists.flag_workbook import EVERY, FlagPart, ListTerms, write_flag_workbooks
 from monitor.rulebook.clearing import in_words
 from monitor.words import fold_name
 from monitor.workspace import Workspace, in_chunks, literal, load_rows, number_of, step
@@ -150,10 +150,12 @@ def write_night(
     with folder_written_whole(night) as unfinished:
         _write_flag_lists(workspace, unfinished, lists, kinds)
         _write_beside(workspace, unfinished)
-        for file, subject in lists.items() if workbooks else ():
-            scope = "NOT aside" if file == "all" else f"NOT aside AND file = '{file}'"
-            part = FlagPart(kinds, scope, subject, complete=f"{file}.csv has them all")
-            write_flag_workbook(workspace, unfinished / f"{file}.xlsx", part, terms)
+        if workbooks:
+            parts = {
+                file: FlagPart(unfinished / f"{file}.xlsx", subject, complete=f"{file}.csv has them all")
+                for file, subject in lists.items()
+            }
+            write_flag_workbooks(workspace, parts, kinds, terms)
     return sorted(night.iterdir())
 
 
@@ -168,16 +170,17 @@ def export_flags(
     """Write the flags whose columns hold what is ``wanted`` to ``output``, whole or not at all; the number of them."""
     kinds = _arrange(workspace, {}, terms.restricted)
     scope = " AND ".join(["NOT aside", *(f'"{column}" = {literal(value)}' for column, value in wanted.items())])
+    workspace.execute(f"DELETE FROM listed WHERE ({scope}) IS NOT TRUE")
     with written_whole(output) as unfinished:
         if form == "xlsx":
             subject = ", ".join(wanted.values()) or "Every team"
-            part = FlagPart(kinds, scope, subject, complete="a csv or json export has them all")
-            write_flag_workbook(workspace, unfinished, part, terms)
+            part = FlagPart(unfinished, subject, complete="a csv or json export has them all")
+            write_flag_workbooks(workspace, {EVERY: part}, kinds, terms)
         elif form == "csv":
-            _write_csv(workspace, unfinished, kinds, f"listed WHERE {scope} ORDER BY n")
+            _write_csv(workspace, unfinished, kinds, "listed ORDER BY n")
         else:
-            _write_json(workspace, unfinished, scope)
-    return _count(workspace, scope)
+            _write_json(workspace, unfinished)
+    return _count(workspace, "true")
 
 
 def publish(night: Path, folder: Path) -> list[Path]:
@@ -312,10 +315,10 @@ def _write_csv(workspace: Workspace, path: Path, kinds: Mapping[str, str], rows:
         append_privately(path, "".join(line for (line,) in chunk))
 
 
-def _write_json(workspace: Workspace, path: Path, scope: str) -> None:
+def _write_json(workspace: Workspace, path: Path) -> None:
     fields = ", ".join(f"'{column}': \"{column}\"" for column in FLAG_COLUMNS)
     before = "[\n"
-    for rows in in_chunks(workspace, f"SELECT to_json({{{fields}}}) FROM listed WHERE {scope} ORDER BY n"):
+    for rows in in_chunks(workspace, f"SELECT to_json({{{fields}}}) FROM listed ORDER BY n"):
         append_privately(path, before + ",\n".join(row for (row,) in rows))
         before = ",\n"
     append_privately(path, "[]\n" if before == "[\n" else "\n]\n")

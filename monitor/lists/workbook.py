@@ -1,78 +1,116 @@
-"""How every workbook is made: the same looks, headings, widths and page, and text that stays text.
+"""How every workbook is made: the same looks, headings, widths and page."""
 
-Text is written as text, whatever it starts with: no cell is ever a formula, and ids keep their leading zeros.
-"""
-
-import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import date, datetime, time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from monitor.catalogue.dictionary import TEXT_STAYS_TEXT
-from monitor.files import open_privately
+from monitor.lists.workbook_file import MAIN, Column, Sheet, element, write_workbook
 
-if TYPE_CHECKING:
-    from xlsxwriter import Workbook  # type: ignore[import-untyped]
-    from xlsxwriter.worksheet import Worksheet  # type: ignore[import-untyped]
-
-NARROWEST, WIDEST, LINE_HEIGHT, MOST_LINES = 8, 60, 15, 20
+NARROWEST, WIDEST, MOST_LINES = 8, 60, 20
 LONGEST_HEADING = 100
-LONGEST_CELL = 32_767
-"""Characters a cell can hold in Excel."""
-HEADING = {"bold": True, "valign": "top", "font_color": "white", "bg_color": "#1F3864"}
-"""Said outright, for not every program knows the styles of Excel's tables."""
-TITLE = {"bold": True, "font_size": 14}
-TEXT, DATE, COUNT = "@", "dd/mm/yyyy", "#,##0"
 FILTER_BUTTON = 3
 """Characters hidden by the button beside a heading."""
-A4 = 9
+COUNT, TEXT, DATE, ABOUT = "#,##0", "@", "dd/mm/yyyy", '"about "#,##0'
+NUMBERS = ("General", "0", COUNT, TEXT, DATE, ABOUT)
+BLACK, NAVY, YELLOW, GREY = "FF000000", "FF1F3864", "FFFFF7D6", "FFBFBFBF"
 
 
-@contextmanager
-def new_workbook(path: Path, *, title: str, made_on: date) -> Iterator["Workbook"]:
-    """Give a workbook to fill, and write it to ``path`` for its owner alone; the same cells give the same bytes."""
-    import xlsxwriter
-
-    content = io.BytesIO()  # a workbook cut off by a full disk cannot be closed
-    with xlsxwriter.Workbook(content, TEXT_STAYS_TEXT) as book:
-        # The time of writing would make two equal workbooks differ.
-        book.set_properties({"title": title, "created": as_moment(made_on)})
-        yield book
-    with open_privately(path, "wb") as file:
-        file.write(content.getbuffer())
-
-
-def as_moment(day: date) -> datetime:
-    """Return a day as Excel keeps it."""
-    return datetime.combine(day, time())
-
-
-def write_table(sheet: "Worksheet", name: str, headings: Sequence[str], look: Any, rows: range) -> None:
-    """Draw an Excel table round ``rows``, of which the first is that of the headings."""
-    columns = [{"header": heading, "header_format": look} for heading in headings]
-    options = {"name": name, "style": "Table Style Medium 2", "columns": columns}
-    sheet.add_table(rows[0], 0, rows[-1], len(headings) - 1, options)
+def _draw_look(
+    number: str = "General",
+    *,
+    font: int = 0,
+    fill: int = 0,
+    border: int = 0,
+    unlocked: bool = False,
+    **placed: str | int,
+) -> str:
+    return element(
+        "xf",
+        element("alignment", **placed) if placed else "",
+        element("protection", locked=0) if unlocked else "",
+        numFmtId=NUMBERS.index(number) and NUMBERS.index(number) + 163, fontId=font, fillId=fill, borderId=border,
+        applyNumberFormat=1, applyFont=1, applyFill=1, applyBorder=1, applyAlignment=1, applyProtection=1,
+    )  # fmt: skip
 
 
-def fit_column(sheet: "Worksheet", column: int, heading: str, longest: int, look: Any = None) -> None:
+BOLD, LARGE, WHITE = 1, 2, 3
+ON_NAVY, ON_YELLOW = 2, 3
+THIN, THIN_GREY = 1, 2
+LOOKS = {
+    "plain": _draw_look(),
+    "strong": _draw_look(font=BOLD),
+    "title": _draw_look(font=LARGE),
+    "top": _draw_look(vertical="top"),
+    "wrapped": _draw_look(vertical="top", wrapText=1),
+    "strong top": _draw_look(font=BOLD, vertical="top"),
+    "heading": _draw_look(font=WHITE, fill=ON_NAVY, vertical="top"),
+    "framed heading": _draw_look(font=WHITE, fill=ON_NAVY, border=THIN, vertical="top", wrapText=1),
+    "text": _draw_look(TEXT, vertical="top", wrapText=1),
+    "withheld": _draw_look(TEXT, vertical="top", horizontal="right"),
+    "date": _draw_look(DATE, vertical="top", horizontal="left"),
+    "number": _draw_look("0", vertical="top", horizontal="center"),
+    "count": _draw_look(COUNT, vertical="top"),
+    "total": _draw_look(COUNT, font=BOLD),
+    "about": _draw_look(ABOUT, vertical="top", horizontal="right"),
+    "answer": _draw_look(TEXT, fill=ON_YELLOW, border=THIN_GREY, unlocked=True, vertical="top", wrapText=1),
+    "answer date": _draw_look(DATE, fill=ON_YELLOW, border=THIN_GREY, unlocked=True, vertical="top", horizontal="left"),
+}
+"""Every look a cell can have. Colours of headings are said outright, for not every program knows Excel's tables."""
+LOOK = {name: number for number, name in enumerate(LOOKS)}
+
+
+def _draw_font(size: int, color: str, *, bold: bool) -> str:
+    parts = [element("sz", val=size), element("color", rgb=color), element("name", val="Calibri")]
+    return element("font", *(["<b/>"] if bold else []), *parts)
+
+
+def _draw_border(color: str = "") -> str:
+    drawn = element("color", rgb=color) if color else ""
+    sides = (element(side, drawn, style=color and "thin") for side in ("left", "right", "top", "bottom"))
+    return element("border", *sides, "<diagonal/>")
+
+
+def _draw_fill(color: str) -> str:
+    return element("fill", element("patternFill", element("fgColor", rgb=color), patternType="solid"))
+
+
+def _list(name: str, *parts: str) -> str:
+    return element(name, *parts, count=len(parts))
+
+
+STYLES = element(
+    "styleSheet",
+    _list("numFmts", *(element("numFmt", numFmtId=n, formatCode=code) for n, code in enumerate(NUMBERS[1:], 164))),
+    _list("fonts", _draw_font(11, BLACK, bold=False), _draw_font(11, BLACK, bold=True),
+          _draw_font(14, BLACK, bold=True), _draw_font(11, "FFFFFFFF", bold=True)),
+    _list("fills", *(element("fill", element("patternFill", patternType=kind)) for kind in ("none", "gray125")),
+          _draw_fill(NAVY), _draw_fill(YELLOW)),
+    _list("borders", _draw_border(), _draw_border(BLACK), _draw_border(GREY)),
+    _list("cellStyleXfs", element("xf", numFmtId=0, fontId=0, fillId=0, borderId=0)),
+    _list("cellXfs", *LOOKS.values()),
+    _list("cellStyles", element("cellStyle", name="Normal", xfId=0, builtinId=0)),
+    xmlns=MAIN,
+)  # fmt: skip
+
+
+def write(path: Path, sheets: Sequence[Sheet], *, title: str, made_on: date) -> None:
+    """Write the sheets to ``path`` for its owner alone."""
+    write_workbook(path, sheets, styles=STYLES, title=title, made_on=made_on)
+
+
+def fit_column(heading: str, longest: int, look: int = 0) -> Column:
     """Make a column wide enough for its longest value and for its heading with the button, within limits."""
     longest = max(longest, len(heading) + FILTER_BUTTON)
-    sheet.set_column(column, column, min(max(longest + 1, NARROWEST), WIDEST), look)
+    return Column(min(max(longest + 1, NARROWEST), WIDEST), look)
 
 
-def set_up_page(sheet: "Worksheet", marking: str | None, *, pages_across: int = 1, seal: str = "") -> None:
-    """Print it on A4 across, marked and numbered on each page."""
-    sheet.set_landscape()
-    sheet.set_paper(A4)
-    sheet.fit_to_pages(pages_across, 0)
+def set_up_page(sheet: Sheet, marking: str | None, *, seal: str = "") -> Sheet:
+    """Mark and number each page that is printed of a sheet."""
     shown = (marking or "").replace("&", "&&")
-    if shown:
-        sheet.set_header(f"&C{shown}")
     left, middle = (f"&L{shown}" if shown else ""), (f"&C{seal}" if seal else "")
-    sheet.set_footer(f"{left}{middle}&RPage &P of &N")
+    return replace(sheet, header=f"&C{shown}" if shown else "", footer=f"{left}{middle}&RPage &P of &N")
 
 
 def distinct(names: Iterable[str]) -> list[str]:

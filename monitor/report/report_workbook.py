@@ -4,34 +4,18 @@ Text is written as text, whatever it starts with. A number that is withheld says
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from monitor.figures.out_of_sight import AGES, SINCE
 from monitor.files import written_whole
-from monitor.lists.workbook import (
-    COUNT,
-    DATE,
-    HEADING,
-    LINE_HEIGHT,
-    LONGEST_CELL,
-    MOST_LINES,
-    NARROWEST,
-    TEXT,
-    TITLE,
-    as_moment,
-    distinct,
-    new_workbook,
-    set_up_page,
-)  # fmt: skip
+from monitor.lists import workbook
+from monitor.lists.workbook import LOOK, MOST_LINES, NARROWEST, distinct, set_up_page
+from monitor.lists.workbook_file import LINE_HEIGHT, Cell, Column, Sheet, draw_row, place
 from monitor.report.contents import HIDDEN, About, Contents, Header, Hidden, RuleCounts
 from monitor.words import write_count, write_date
-
-if TYPE_CHECKING:
-    from xlsxwriter import Workbook  # type: ignore[import-untyped]
-    from xlsxwriter.worksheet import Worksheet  # type: ignore[import-untyped]
 
 WIDEST, HEADING_WIDTH = 48, 14
 """Characters of the widest column, and of a heading before it wraps."""
@@ -50,8 +34,8 @@ NOT_FOR_BOARD = frozenset({
 
 
 @dataclass(frozen=True)
-class Sheet:
-    """One sheet: what stands above the table, its headings and its rows."""
+class Part:
+    """One part of the report, a sheet of its own: what stands above the table, its headings and its rows."""
 
     name: str
     lines: tuple[str, ...]
@@ -64,73 +48,59 @@ def write(contents: Contents, path: Path) -> None:
     """Write the workbook to ``path``, whole or not at all; only its owner can read it."""
     header = contents.header
     title, made_on = f"Oversight report, {header.authority}", header.as_at or header.made_on
-    with written_whole(path) as unfinished, new_workbook(unfinished, title=title, made_on=made_on) as book:
-        pen = _Pen(book, header.marking, header.chain_head)
-        for sheet in list_sheets(contents):
-            pen.write(sheet)
+    sheets = [_lay_out(part, header) for part in list_parts(contents)]
+    with written_whole(path) as unfinished:
+        workbook.write(unfinished, sheets, title=title, made_on=made_on)
 
 
-class _Pen:
-    """The styles of one workbook, and how a sheet is written with them."""
+def _lay_out(part: Part, header: Header) -> Sheet:
+    """Return a part as it is printed: A4 across, headings on each page, marked, numbered, sealed."""
+    seal = f"&8Audit chain {header.chain_head[:16]}" if header.chain_head else ""
+    top, columns = 3 + len(part.lines), len(part.headings)
+    widths = [
+        min(max(max([min(len(heading), HEADING_WIDTH), *(len(_in_words(row[n])) for row in part.rows)]) + 2, NARROWEST),
+            WIDEST)
+        for n, heading in enumerate(distinct(part.headings))
+    ]  # fmt: skip
+    sheet = Sheet(
+        part.name,
+        _draw(part, header.marking, top, widths),
+        [Column(width) for width in widths],
+        frozen=(top + 1, 1),
+        filtered=place(top, 0, top + len(part.rows), columns - 1) if part.rows and columns > 1 else "",
+        pages_across=max(-(-columns // MOST_ACROSS), 1),
+        repeated=("A:B" if columns > MOST_ACROSS else "A:A", f"{top + 1}:{top + 1}"),
+    )
+    return set_up_page(sheet, header.marking, seal=seal)
 
-    def __init__(self, book: "Workbook", marking: str, chain_head: str | None) -> None:
-        self._book = book
-        self._marking, self._chain_head = marking, chain_head
-        top = {"valign": "top"}
-        self._title, self._strong = book.add_format(TITLE), book.add_format({"bold": True})
-        self._heading = book.add_format({**HEADING, "text_wrap": True, "border": 1})
-        self._text = book.add_format({**top, "num_format": TEXT, "text_wrap": True})
-        self._number = book.add_format({**top, "num_format": COUNT})
-        self._about = book.add_format({**top, "num_format": '"about "#,##0', "align": "right"})
-        self._withheld = book.add_format({**top, "num_format": TEXT, "align": "right"})
-        self._date = book.add_format({**top, "num_format": DATE, "align": "left"})
 
-    def write(self, one: Sheet) -> None:
-        sheet = self._book.add_worksheet(one.name)
-        sheet.write_string(0, 0, self._marking, self._strong)
-        sheet.write_string(1, 0, one.name, self._title)
-        for place, line in enumerate(one.lines, start=2):
-            sheet.write_string(place, 0, line[:LONGEST_CELL])
-        top = 3 + len(one.lines)
-        widths = []
-        for column, heading in enumerate(distinct(one.headings)):
-            sheet.write_string(top, column, heading, self._heading)
-            longest = max([min(len(heading), HEADING_WIDTH), *(len(_in_words(row[column])) for row in one.rows)])
-            widths.append(min(max(longest + 2, NARROWEST), WIDEST))
-            sheet.set_column(column, column, widths[column])
-        sheet.set_row(top, LINE_HEIGHT * _lines(one.headings, widths))
-        for place, row in enumerate(one.rows, start=top + 1):
-            # Not every program makes a row as high as its wrapped text.
-            sheet.set_row(place, LINE_HEIGHT * _lines([_in_words(value) for value in row], widths))
-            for column, value in enumerate(row):
-                self._cell(sheet, place, column, value)
-        if not one.rows:
-            sheet.write_string(top + 1, 0, one.empty)
-        elif len(one.headings) > 1:
-            sheet.autofilter(top, 0, top + len(one.rows), len(one.headings) - 1)
-        sheet.freeze_panes(top + 1, 1)
-        self._set_up(sheet, top, len(one.headings))
+def _draw(part: Part, marking: str, top: int, widths: Sequence[int]) -> Iterator[str]:
+    above = [(marking, LOOK["strong"]), (part.name, LOOK["title"]), *((line, LOOK["plain"]) for line in part.lines)]
+    for number, line in enumerate(above):
+        yield draw_row(number, [line])
+    headings = distinct(part.headings)
+    yield draw_row(
+        top, [(heading, LOOK["framed heading"]) for heading in headings], LINE_HEIGHT * _lines(headings, widths)
+    )
+    for number, row in enumerate(part.rows, start=top + 1):
+        # Not every program makes a row as high as its wrapped text.
+        height = LINE_HEIGHT * _lines([_in_words(value) for value in row], widths)
+        yield draw_row(number, [_as_cell(value) for value in row], height)
+    if not part.rows:
+        yield draw_row(top + 1, [(part.empty, LOOK["plain"])])
 
-    def _cell(self, sheet: "Worksheet", row: int, column: int, value: Any) -> None:
-        if value is None or value == "":
-            return
-        if isinstance(value, Hidden):
-            sheet.write_string(row, column, value.value, self._withheld)
-        elif isinstance(value, About):
-            sheet.write_number(row, column, value.nearest, self._about)
-        elif isinstance(value, dt.date):
-            sheet.write_datetime(row, column, as_moment(value), self._date)
-        elif isinstance(value, int):
-            sheet.write_number(row, column, value, self._number)
-        else:
-            sheet.write_string(row, column, str(value)[:LONGEST_CELL], self._text)
 
-    def _set_up(self, sheet: "Worksheet", heading: int, columns: int) -> None:
-        """For whoever prints it: A4 across, headings on each page, marked, numbered, sealed."""
-        seal = f"&8Audit chain {self._chain_head[:16]}" if self._chain_head else ""
-        set_up_page(sheet, self._marking, pages_across=max(-(-columns // MOST_ACROSS), 1), seal=seal)
-        sheet.repeat_columns(0, 1 if columns > MOST_ACROSS else 0)
-        sheet.repeat_rows(heading)
+def _as_cell(value: Any) -> Cell:
+    """Return a value of the report with its look."""
+    if value is None or value == "":
+        return None, LOOK["plain"]
+    if isinstance(value, Hidden):
+        return value.value, LOOK["withheld"]
+    if isinstance(value, About):
+        return value.nearest, LOOK["about"]
+    if isinstance(value, dt.date):
+        return value, LOOK["date"]
+    return (value, LOOK["count"]) if isinstance(value, int) else (str(value), LOOK["text"])
 
 
 def _lines(texts: Sequence[str], widths: Sequence[int]) -> int:
@@ -148,27 +118,27 @@ def _in_words(value: Any) -> str:
     return "[c]" if value is HIDDEN else "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def list_sheets(contents: Contents) -> tuple[Sheet, ...]:
-    """Return the sheets, in order: what the page shows, with the rows of people only where the edition has them."""
+def list_parts(contents: Contents) -> tuple[Part, ...]:
+    """Return the parts, in order: what the page shows, with the rows of people only where the edition has them."""
     if contents.is_empty:
         return (_summary(contents),)
-    sheets = [
+    parts = [
         _summary(contents), _sight(contents), _teams(contents), _rules(contents), _rules_by_team(contents),
         _weeks(contents), _done(contents), _measures(contents), _paragraphs(contents),
     ]  # fmt: skip
     if contents.is_board:
-        return tuple(map(_leave_out_columns, sheets))
-    sheets[6:7] = [_clearing(contents), _done(contents), _caseloads(contents)]
-    return (*sheets, _people(contents), _advisers(contents), _waivers(contents), _flags(contents))
+        return tuple(map(_leave_out_columns, parts))
+    parts[6:7] = [_clearing(contents), _done(contents), _caseloads(contents)]
+    return (*parts, _people(contents), _advisers(contents), _waivers(contents), _flags(contents))
 
 
-def _leave_out_columns(sheet: Sheet) -> Sheet:
-    kept = [place for place, heading in enumerate(sheet.headings) if heading not in NOT_FOR_BOARD]
-    rows = tuple(tuple(row[place] for place in kept) for row in sheet.rows)
-    return replace(sheet, headings=tuple(sheet.headings[place] for place in kept), rows=rows)
+def _leave_out_columns(part: Part) -> Part:
+    kept = [place for place, heading in enumerate(part.headings) if heading not in NOT_FOR_BOARD]
+    rows = tuple(tuple(row[place] for place in kept) for row in part.rows)
+    return replace(part, headings=tuple(part.headings[place] for place in kept), rows=rows)
 
 
-def _summary(contents: Contents) -> Sheet:
+def _summary(contents: Contents) -> Part:
     header = contents.header
     rows: list[tuple[Any, ...]] = [
         ("Authority", header.authority),
@@ -189,7 +159,7 @@ def _summary(contents: Contents) -> Sheet:
         ("Audit chain", header.chain_head),
     ]
     lines = (f"Oversight report: {header.authority}", *((NOT_SHOWN,) if contents.is_board else ()))
-    return Sheet("Summary", lines, ("What", "Value"), tuple(row for row in rows if row[1] is not None))
+    return Part("Summary", lines, ("What", "Value"), tuple(row for row in rows if row[1] is not None))
 
 
 def _doubts(header: Header) -> Iterable[tuple[str, str]]:
@@ -208,7 +178,7 @@ def _source(name: str, kind: str, days: int | None) -> str:
     return f"{name} ({kind}): {age}"
 
 
-def _sight(contents: Contents) -> Sheet:
+def _sight(contents: Contents) -> Part:
     sights = (contents.sight.everyone, *contents.sight.kinds)
     labels = {sight.name: sight.label for sight in sights}
     ages = AGES[: max(len(sight.bands) for sight in sights)]
@@ -233,10 +203,10 @@ def _sight(contents: Contents) -> Sheet:
         lines += ["Not known: the record has no date. At least since: the first night that saw it."]
         spans = (("week", then.last_week.since), ("month", then.last_month.since))
         lines += [f"Since last {span}: since {write_date(since)}" for span, since in spans if since]
-    return Sheet("Out of sight", tuple(lines), headings, rows)
+    return Part("Out of sight", tuple(lines), headings, rows)
 
 
-def _people(contents: Contents) -> Sheet:
+def _people(contents: Contents) -> Part:
     rows = tuple(
         (row.person_id, row.team, row.adviser, row.tier, ", ".join(row.ways), row.since, row.at_least_since)
         for row in contents.sight.people
@@ -246,51 +216,51 @@ def _people(contents: Contents) -> Sheet:
         "Not known, at least since",
     )  # fmt: skip
     lines = tuple(_beside_restricted(contents.sight.restricted))
-    return Sheet("People out of sight", lines, headings, rows, "Nobody")
+    return Part("People out of sight", lines, headings, rows, "Nobody")
 
 
 def _padded(values: Sequence[Any], length: int) -> tuple[Any, ...]:
     return (*values, *[None] * (length - len(values)))
 
 
-def _teams(contents: Contents) -> Sheet:
+def _teams(contents: Contents) -> Part:
     rows = tuple((each.team, each.people, each.out_of_sight) for each in contents.sight.teams)
-    return Sheet("Teams", (), ("Team", "Young people", "Out of sight"), rows, "No figures by team")
+    return Part("Teams", (), ("Team", "Young people", "Out of sight"), rows, "No figures by team")
 
 
 def _counts(counts: RuleCounts) -> tuple[Any, ...]:
     return counts.asked, counts.met, counts.breach, counts.cannot_assess, counts.waived, counts.held
 
 
-def _rules(contents: Contents) -> Sheet:
+def _rules(contents: Contents) -> Part:
     rows = tuple(
         (one.title, one.rule, one.severity, one.basis, ", ".join(map(str, one.paragraphs)), *_counts(one.total),
          one.standing, "; ".join(one.caveats))
         for one in contents.rules
     )  # fmt: skip
     headings = ("Title", "Rule", "Severity", "Basis", "Paragraphs", *COUNTS, "No figures because", "To know of it")
-    return Sheet("Rules", (), headings, rows)
+    return Part("Rules", (), headings, rows)
 
 
-def _rules_by_team(contents: Contents) -> Sheet:
+def _rules_by_team(contents: Contents) -> Part:
     rows = tuple(
         (one.title, one.rule, one.severity, team, *_counts(counts))
         for one in contents.rules
         for team, counts in one.teams.items()
     )
-    return Sheet("Rules by team", (), ("Title", "Rule", "Severity", "Team", *COUNTS), rows, "No figures by team")
+    return Part("Rules by team", (), ("Title", "Rule", "Severity", "Team", *COUNTS), rows, "No figures by team")
 
 
-def _weeks(contents: Contents) -> Sheet:
+def _weeks(contents: Contents) -> Part:
     parts = (("Out of sight", contents.trends.sight), ("Out of sight, by team", contents.trends.teams),
              ("Flags standing, by rule", contents.trends.rules))  # fmt: skip
     rows = tuple((what, line.label, *line.values) for what, lines in parts for line in lines)
     headings = ("What", "Line", *(f"Week of {write_date(monday)}" for monday in contents.week_starts))
     lines = ("Each week is told by its last accepted night; a week without one is blank.",)
-    return Sheet("Weeks", lines, headings, rows)
+    return Part("Weeks", lines, headings, rows)
 
 
-def _clearing(contents: Contents) -> Sheet:
+def _clearing(contents: Contents) -> Part:
     rows = tuple(
         ("All rules" if not one.rule else one.label, one.rule, one.severity, one.cleared, one.lower, one.median,
          one.upper, one.standing)
@@ -298,10 +268,10 @@ def _clearing(contents: Contents) -> Sheet:
     )  # fmt: skip
     headings = ("What", "Rule", "Severity", "Cleared", "Lower quarter, days", "Median days", "Upper quarter, days",
                 "Not cleared yet")  # fmt: skip
-    return Sheet("Days to clear", ("From the start of the breach to the night that cleared it.",), headings, rows)
+    return Part("Days to clear", ("From the start of the breach to the night that cleared it.",), headings, rows)
 
 
-def _done(contents: Contents) -> Sheet:
+def _done(contents: Contents) -> Part:
     done, waivers = contents.done, contents.waivers
     rows = (
         ("Flags", "Opened", done.opened),
@@ -314,25 +284,25 @@ def _done(contents: Contents) -> Sheet:
         ("Waivers", "Ended in the period", waivers.ended),
         *(("Waivers in force, by reason", each.label, each.count) for each in waivers.reasons),
     )
-    return Sheet("What was done", (), ("Part", "What", "How many"), rows)
+    return Part("What was done", (), ("Part", "What", "How many"), rows)
 
 
-def _caseloads(contents: Contents) -> Sheet:
+def _caseloads(contents: Contents) -> Part:
     rows = tuple((one.team, one.advisers, one.over_cap, one.without_adviser) for one in contents.caseloads.teams)
     headings = ("Team", "Advisers", f"With more than {contents.caseloads.cap} young people", "Young people with none")
-    return Sheet("Caseloads", (), headings, rows, "No figures by team")
+    return Part("Caseloads", (), headings, rows, "No figures by team")
 
 
-def _measures(contents: Contents) -> Sheet:
+def _measures(contents: Contents) -> Part:
     rows = tuple(
         (one.label, one.numerator, one.denominator, one.percent, one.not_assessed, one.percent_before, one.before_on)
         for one in contents.measures
     )
     headings = ("Measure", "So many", "Of so many", "Per cent", "Cannot be told", "Per cent before", "On")
-    return Sheet("Measures", (), headings, rows)
+    return Part("Measures", (), headings, rows)
 
 
-def _paragraphs(contents: Contents) -> Sheet:
+def _paragraphs(contents: Contents) -> Part:
     rows: list[tuple[Any, ...]] = []
     for one in contents.paragraphs:
         rows += [
@@ -341,31 +311,31 @@ def _paragraphs(contents: Contents) -> Sheet:
         rows += [(one.number, None, None, None, None, one.why_none)] if one.why_none else []
         rows += [(one.number, f"Not asked: {what}", None, None, None, why) for what, why in one.not_asked]
     headings = ("Paragraph", "What is asked", "Asked", "In breach", "Cannot assess", "No figures because")
-    return Sheet("Report paragraphs", (), headings, tuple(rows))
+    return Part("Report paragraphs", (), headings, tuple(rows))
 
 
-def _advisers(contents: Contents) -> Sheet:
+def _advisers(contents: Contents) -> Part:
     rows = tuple(
         (one.adviser, one.team, one.people, one.with_flags, "yes" if one.over_cap else "no")
         for one in contents.caseloads.advisers
     )
     headings = ("Personal adviser", "Team", "Young people", "With something open", "Over the cap")
-    return Sheet("Advisers", (), headings, rows)
+    return Part("Advisers", (), headings, rows)
 
 
-def _waivers(contents: Contents) -> Sheet:
+def _waivers(contents: Contents) -> Part:
     rows = tuple(
         (one.person_id, one.team, one.title, one.reason, one.by, one.until, one.ended_on)
         for one in contents.waivers.rows
     )
     headings = ("Person", "Team", "Rule", "Reason", "Signed by", "Until", "Ended on")
     left_out = contents.waivers.rows_left_out
-    return Sheet(
+    return Part(
         "Waivers", (f"{left_out:,} more are not listed here.",) if left_out else (), headings, rows, "No waivers"
     )
 
 
-def _flags(contents: Contents) -> Sheet:
+def _flags(contents: Contents) -> Part:
     flags = contents.flags
     rows = tuple(
         (one.person_id, one.team, one.adviser, one.age, one.title, one.severity, one.state, one.since, one.days,
@@ -374,7 +344,7 @@ def _flags(contents: Contents) -> Sheet:
     )  # fmt: skip
     headings = ("Person", "Team", "Personal adviser", "Age", "Rule", "Severity", "State", "In breach since", "Days",
                 "Because", "What to do")  # fmt: skip
-    return Sheet("Flags", tuple(_beside_flags(contents)), headings, rows, "No flags")
+    return Part("Flags", tuple(_beside_flags(contents)), headings, rows, "No flags")
 
 
 def _beside_flags(contents: Contents) -> Iterable[str]:
