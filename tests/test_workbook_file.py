@@ -25,7 +25,8 @@ def a_book(path: Path, *sheets: Sheet) -> Path:
 
 
 def a_sheet(*rows: list[tuple[Any, int]], name: str = "Flags", **given: Any) -> Sheet:
-    return Sheet(name, (draw_row(number, row) for number, row in enumerate(rows)), **given)
+    drawn = (draw_row(number, row) for number, row in enumerate(rows))
+    return Sheet(name, drawn, place(0, 0, len(rows) - 1, max(map(len, rows)) - 1), **given)
 
 
 def open_book(path: Path) -> openpyxl.Workbook:
@@ -74,6 +75,13 @@ def test_what_xml_has_no_character_for_is_written_by_its_number(tmp_path: Path, 
         if found.tag.endswith("}t")
     ]
     assert openpyxl.utils.escape.unescape(written) == text
+
+
+def test_rows_read_one_by_one_are_as_wide_as_the_sheet(tmp_path: Path) -> None:
+    path = a_book(tmp_path / "a.xlsx", a_sheet([("title", 0)], [("a", 0), ("b", 0), ("c", 0)]))
+
+    rows = openpyxl.load_workbook(io.BytesIO(path.read_bytes()), read_only=True)["Flags"].values
+    assert list(rows) == [("title", None, None), ("a", "b", "c")]
 
 
 def test_text_longer_than_a_cell_is_cut(tmp_path: Path) -> None:

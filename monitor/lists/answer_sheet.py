@@ -168,7 +168,8 @@ def write_guidance(answering: Answering) -> Sheet:
         texts = (code, reason.meaning, reason.longest)
         rows.append(draw_row(number, [(text, LOOK["wrapped"]) for text in texts]))
     columns = (Column(28), Column(70, LOOK["wrapped"]), Column(16))
-    return Sheet(HELP, rows, columns, merged=merged, unlocked=())
+    whole = place(0, 0, first + len(answering.reasons) - 1, len(headings) - 1)
+    return Sheet(HELP, rows, whole, columns, merged=merged, unlocked=())
 
 
 # Reading back

@@ -161,10 +161,11 @@ def _list_flags(
     first = draw_row(0, [(name, LOOK["heading"]) for name in headings])
     if not shown:
         nothing = draw_row(1, [(f"No flags on this list as at {write_date(terms.as_at)}", 0)])
-        return Sheet(answer_sheet.SHEET, [first, nothing], columns, frozen=(1, 1))
+        return Sheet(answer_sheet.SHEET, [first, nothing], place(0, 0, 1, len(headings) - 1), columns, frozen=(1, 1))
     at = place(0, 0, shown, len(headings) - 1)
     sheet = Sheet(
-        answer_sheet.SHEET, _draw(first, kinds, rows), columns, frozen=(1, 1), filtered=at, table=("flags", headings),
+        answer_sheet.SHEET, _draw(first, kinds, rows), at, columns, frozen=(1, 1), filtered=at,
+        table=("flags", headings),
         # Ids are text on purpose; Excel need not point at each of them.
         text_numbers=at,
     )  # fmt: skip

@@ -54,7 +54,7 @@ def summarize(lines: Sequence[str], tallies: Sequence[RuleTally], marking: str |
     drawn = [draw_row(row, [cell]) for row, cell in enumerate(above)]
     columns = list(map(fit_column, headings, widths))
     if not rows:
-        return set_up_page(Sheet("Summary", drawn, columns), marking)
+        return set_up_page(Sheet("Summary", drawn, place(0, 0, len(drawn) - 1, 0), columns), marking)
     top = len(above) + 1
     # Totals are values under the table, not formulas in it: nothing in a list is ever worked out by a reader.
     totals = ["All rules", "", "", *map(sum, zip(*(row[COUNTED_FROM:] for row in rows), strict=True))]
@@ -62,7 +62,8 @@ def summarize(lines: Sequence[str], tallies: Sequence[RuleTally], marking: str |
     drawn += [_draw(top + n, row, "top", "count") for n, row in enumerate(rows, start=1)]
     drawn.append(_draw(top + 1 + len(rows), totals, "strong", "total"))
     at = place(top, 0, top + len(rows), len(headings) - 1)
-    sheet = Sheet("Summary", drawn, columns, frozen=(top + 1, 1), filtered=at, table=("summary", headings))
+    whole = place(0, 0, top + 1 + len(rows), len(headings) - 1)
+    sheet = Sheet("Summary", drawn, whole, columns, frozen=(top + 1, 1), filtered=at, table=("summary", headings))
     return set_up_page(sheet, marking)
 
 

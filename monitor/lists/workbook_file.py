@@ -52,6 +52,7 @@ class Column:
 class Sheet:
     """A sheet, printed on A4 across. ``rows``: each from ``draw_row``, taken once, when the file is written.
 
+    ``extent``: the place of all cells, which programs that read row by row go by.
     ``frozen``: rows and columns that stay in sight. ``filtered``: the place of its table, or of the filter over it;
     ``table``: the table's name and headings. ``merged``: places, each one cell. ``checks``: of what is filled in, as
     XML. ``unlocked``: what the lock of the sheet leaves free; None without a lock. ``text_numbers``: where numbers are
@@ -60,6 +61,7 @@ class Sheet:
 
     name: str
     rows: Iterable[str]
+    extent: str
     columns: Sequence[Column] = ()
     frozen: tuple[int, int] | None = None
     filtered: str = ""
@@ -237,6 +239,7 @@ def _before_rows(sheet: Sheet) -> str:
     return "".join([
         f"<worksheet {ROOT}>",
         element("sheetPr", element("pageSetUpPr", fitToPage=1)),
+        element("dimension", ref=sheet.extent),
         element("sheetViews", element("sheetView", pane, workbookViewId=0)),
         element("sheetFormatPr", defaultRowHeight=LINE_HEIGHT),
         element("cols", *columns_drawn) if columns_drawn else "",

@@ -65,6 +65,7 @@ def _lay_out(part: Part, header: Header) -> Sheet:
     sheet = Sheet(
         part.name,
         _draw(part, header.marking, top, widths),
+        place(0, 0, top + max(len(part.rows), 1), columns - 1),
         [Column(width) for width in widths],
         frozen=(top + 1, 1),
         filtered=place(top, 0, top + len(part.rows), columns - 1) if part.rows and columns > 1 else "",
