@@ -12,7 +12,7 @@ from support.timed_service import few_rules
 from monitor.config.settings import load_config
 from monitor.messages.templates import read_templates
 from monitor.report.write import write_latest_report
-from monitor.rulebook.rulebook import load_rulebook
+from monitor.rulebook.rule_folders import load_rulebook
 from monitor.store.database import open_store
 from monitor.store.location import locate
 

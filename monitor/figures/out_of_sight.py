@@ -32,7 +32,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, exists, or_, selec
 
 from monitor.flags.state import LISTED
 from monitor.store.tables import Flag, Person, Profile, table_of
-from monitor.workspace import Workspace, load_rows
+from monitor.workspace import Workspace
 
 SINCE = ("under 1 month", "1 to 3 months", "3 to 12 months", "over 1 year")
 """How long people have been out of sight, in order, where that is known."""
@@ -77,6 +77,13 @@ DATED_ONLY = ("eligible-adviser",)
 """Rules that say since when somebody has nobody named, and count nobody."""
 WAYS = (NO_CONTACT, NO_ADDRESS, GONE, (*NO_ADVISER, *DATED_ONLY))
 WAY_OF = {rule: way for way, rules in enumerate(WAYS) for rule in rules}
+LINE_RULE = "(VALUES {}) AS r (line, rule, counted)".format(
+    ", ".join(
+        [f"('{line.name}', '{rule}', true)" for line in LINES for rule in line.rules]
+        + [f"('{line}', '{rule}', false)" for line in (EVERYONE, NOBODY_NAMED) for rule in DATED_ONLY]
+    )
+)
+"""The rules of each line in SQL, and whether they count anybody."""
 
 
 @dataclass(frozen=True)
@@ -130,16 +137,7 @@ def find_people(workspace: Workspace, store: Connection, flags: str, as_at: dt.d
     ``flags``: the table of the night's flags, with flag_id, person_id, rule, state, team, age, due_on and
     in_breach_since.
     """
-    load_line_rules(workspace)
-    load_rows(workspace, "seen_beginning", {"flag_id": "BIGINT"}, ((flag,) for flag in _find_seen(store, as_at)))
-    workspace.execute(PEOPLE.format(flags=flags), {"as_at": as_at})
-
-
-def load_line_rules(workspace: Workspace) -> None:
-    """Make ``line_rule`` (line, rule, counted)."""
-    rows = [(line.name, rule, True) for line in LINES for rule in line.rules]
-    rows += [(line, rule, False) for line in (EVERYONE, NOBODY_NAMED) for rule in DATED_ONLY]
-    load_rows(workspace, "line_rule", {"line": "VARCHAR", "rule": "VARCHAR", "counted": "BOOLEAN"}, rows)
+    workspace.execute(PEOPLE.format(flags=flags), {"as_at": as_at, "seen": _find_seen(store, as_at)})
 
 
 def count_lines(workspace: Workspace, as_at: dt.date, teams: Collection[str] | None = None) -> dict[str, LineCount]:
@@ -235,8 +233,8 @@ PEOPLE = f"""
 CREATE OR REPLACE TABLE out_of_sight AS
 WITH found AS (
     SELECT r.line, r.counted, f.person_id, f.team, f.state, f.age, least(f.in_breach_since, $as_at::DATE) AS began,
-        f.due_on IS NOT NULL OR s.flag_id IS NOT NULL AS dated
-    FROM {{flags}} AS f JOIN line_rule AS r USING (rule) LEFT JOIN seen_beginning AS s USING (flag_id)
+        f.due_on IS NOT NULL OR f.flag_id IN (SELECT unnest($seen::BIGINT[])) AS dated
+    FROM {{flags}} AS f JOIN {LINE_RULE} USING (rule)
     WHERE list_contains({list(LISTED)}, f.state)
 ), person AS (
     SELECT line, person_id, any_value(team) AS team, any_value(age) AS age, min(began) AS since,

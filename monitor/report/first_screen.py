@@ -7,12 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor.figures import out_of_sight
-from monitor.figures.out_of_sight import BY_NAME, EVERYONE, LINES, NOBODY_NAMED, OUT_OF_TOUCH, Line, LineCount
+from monitor.figures.out_of_sight import (
+    BY_NAME,
+    EVERYONE,
+    LINE_RULE,
+    LINES,
+    NOBODY_NAMED,
+    OUT_OF_TOUCH,
+    Line,
+    LineCount,
+)
 from monitor.report.contents import NO_TEAM, Change, HowLong, OutOfSight, PersonRow, Sight, TeamSight, Trend
 from monitor.report.report_data import ReportData
 from monitor.report.report_nights import Nights
 from monitor.report.spells import COUNTS_ON
-from monitor.workspace import Workspace, load_rows
+from monitor.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -37,11 +46,11 @@ class PastCounts:
 
     def __init__(self, workspace: Workspace, nights: Nights) -> None:
         dates = {night.as_at for night in nights.counted}
-        load_rows(workspace, "report_night", {"as_at": "DATE"}, [(day,) for day in sorted(dates)])
-        out_of_sight.load_line_rules(workspace)
         self.by_line: dict[tuple[dt.date, str], int] = defaultdict(int)
         self.by_team: dict[tuple[dt.date, str], int] = defaultdict(int)
-        for as_at, line, team, people in workspace.execute(PAST, {"no_team": NO_TEAM}).fetchall():
+        for as_at, line, team, people in workspace.execute(
+            PAST, {"no_team": NO_TEAM, "nights": sorted(dates)}
+        ).fetchall():
             if line is not None:
                 self.by_line[as_at, line] = people
             else:
@@ -54,8 +63,8 @@ PAST = f"""
 WITH person AS (
     SELECT DISTINCT n.as_at, r.line, coalesce(p.team, $no_team) AS team, s.person_id
     FROM spell AS s
-    JOIN line_rule AS r ON r.rule = s.rule AND r.counted
-    JOIN report_night AS n ON {COUNTS_ON.format(day="n.as_at")}
+    JOIN {LINE_RULE} ON r.rule = s.rule AND r.counted
+    JOIN (SELECT unnest($nights::DATE[]) AS as_at) AS n ON {COUNTS_ON.format(day="n.as_at")}
     LEFT JOIN known_person AS p USING (person_id)
 )
 SELECT as_at, line, team, count(DISTINCT person_id) FROM person GROUP BY GROUPING SETS ((as_at, line), (as_at, team))

@@ -11,7 +11,6 @@ from monitor.report.contents import FlagList, FlagRow
 from monitor.report.report_data import ReportData
 from monitor.store.bulk import read_by_ids
 from monitor.store.tables import Flag, table_of
-from monitor.workspace import load_rows
 
 MOST_ROWS = 2_000
 """More than a page can be searched by eye; the lists have them all."""
@@ -32,27 +31,28 @@ class ListedFlag:
 
 def list_flags(data: ReportData) -> FlagList:
     """Return the worst flags of ``report_flag``, the worst person first, as the exception lists order them."""
-    workspace, restricted = data.workspace, data.restricted
+    workspace, restricted = data.workspace, {"restricted": sorted(data.restricted)}
     folding = [(rule.id, folded) for rule in data.rulebook.rules for folded in rule.folds]
-    load_rows(workspace, "report_folding", {"rule": "VARCHAR", "folded": "VARCHAR"}, folding)
-    load_rows(workspace, "report_restricted", {"person_id": "VARCHAR"}, [(each,) for each in sorted(restricted)])
-    rows = workspace.execute(ORDERED).fetchall()
-    (counted,) = workspace.execute("""
-        SELECT count(*) FILTER (r.person_id IS NULL), count(DISTINCT r.person_id)
-        FROM report_flag LEFT JOIN report_restricted AS r USING (person_id)
-    """).fetchall()
+    folds = {"rules": [rule for rule, _ in folding], "folded": [folded for _, folded in folding]}
+    rows = workspace.execute(ORDERED, restricted | folds).fetchall()
+    (counted,) = workspace.execute(COUNTED, restricted).fetchall()
     why = _sentences(data.store, [row[0] for row in rows])
     shown = tuple(_row(row, why, data) for row in rows)
     return FlagList(shown, total=counted[0], restricted=counted[1])
 
 
+RESTRICTED = "(SELECT unnest($restricted::VARCHAR[]))"
+COUNTED = f"""
+    SELECT count(*) FILTER (person_id NOT IN {RESTRICTED}), count(DISTINCT person_id) FILTER (person_id IN {RESTRICTED})
+    FROM report_flag
+"""
 ORDERED = f"""
-    WITH flags AS (
+    WITH folding AS (SELECT unnest($rules::VARCHAR[]) AS rule, unnest($folded::VARCHAR[]) AS folded), flags AS (
         SELECT *, NOT EXISTS (
-            SELECT 1 FROM report_flag AS other JOIN report_folding AS f ON f.rule = other.rule
-            WHERE other.person_id = report_flag.person_id AND f.folded = report_flag.rule
+            SELECT 1 FROM report_flag AS other JOIN folding ON folding.rule = other.rule
+            WHERE other.person_id = report_flag.person_id AND folding.folded = report_flag.rule
         ) AS unfolded
-        FROM report_flag ANTI JOIN report_restricted USING (person_id)
+        FROM report_flag WHERE person_id NOT IN {RESTRICTED}
     ), priority AS ({priority_sql("flags", "unfolded")})
     SELECT flag_id, person_id, team, adviser, age, rule, severity, state, in_breach_since
     FROM flags JOIN priority USING (person_id)

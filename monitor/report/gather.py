@@ -146,10 +146,14 @@ def _sources(data: ReportData) -> tuple[SourceStanding, ...]:
 
 def _count_rule_weeks(data: ReportData, asked: AskedNights) -> tuple[Trend, ...]:
     """Flags by rule, week by week: open, held or waived."""
-    rows = data.workspace.execute(f"""
+    rows = data.workspace.execute(
+        f"""
         SELECT n.as_at, s.rule, count(*)
-        FROM spell AS s JOIN report_night AS n ON {spells.COUNTS_ON.format(day="n.as_at")} GROUP BY ALL
-    """).fetchall()
+        FROM spell AS s JOIN (SELECT unnest($nights::DATE[]) AS as_at) AS n ON {spells.COUNTS_ON.format(day="n.as_at")}
+        GROUP BY ALL
+        """,
+        {"nights": [night.as_at for _, night in data.nights.weeks if night is not None]},
+    ).fetchall()
     counts = {(as_at, rule): number for as_at, rule, number in rows}
 
     def count(rule: str, night: Any | None) -> int | None:

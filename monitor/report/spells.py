@@ -5,7 +5,6 @@ team is the one they are in now, on every night.
 """
 
 import datetime as dt
-from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import JSON, Connection, and_, cast, func, or_, select, type_coerce
@@ -14,8 +13,9 @@ from monitor.flags.state import is_waiver_in_force, quarantined_sql, state_sql
 from monitor.report.contents import NO_TEAM
 from monitor.report.report_data import ReportData
 from monitor.report.report_nights import Nights
+from monitor.store.bulk import load_query
 from monitor.store.tables import Flag, FlagEvent, Person, Run, Waiver, table_of
-from monitor.workspace import Workspace, load_rows
+from monitor.workspace import Workspace
 
 SPELL = {
     "flag_id": "BIGINT", "person_id": "VARCHAR", "rule": "VARCHAR", "severity": "VARCHAR", "stood_from": "DATE",
@@ -43,33 +43,40 @@ def load_flags(data: ReportData) -> None:
     if data.team is not None:
         workspace.execute("DELETE FROM known_person WHERE team <> $team", {"team": data.team})
         workspace.execute("DELETE FROM spell WHERE person_id NOT IN (SELECT person_id FROM known_person)")
-    _load_held(workspace, store, data.nights, as_at)
-    _load_waived(workspace, store, as_at)
+    held = "s.held_since IS NOT NULL" if data.nights.latest else "s.flag_id IN (SELECT unnest($held::BIGINT[]))"
+    waived = "s.flag_id IN (SELECT unnest($waived::BIGINT[]))"
+    given = {} if data.nights.latest else {"held": _find_held(store, as_at)}
     workspace.execute(
         f"""
         CREATE OR REPLACE TABLE report_flag AS
         SELECT
             s.*, coalesce(p.team, $no_team) AS team, p.adviser, {AGE.format(day="$as_at")} AS age,
-            {state_sql(waived="w.flag_id IS NOT NULL", held="h.flag_id IS NOT NULL")} AS state
-        FROM spell AS s
-        LEFT JOIN known_person AS p USING (person_id)
-        LEFT JOIN held_spell AS h USING (flag_id)
-        LEFT JOIN waived_spell AS w USING (flag_id)
+            {state_sql(waived=waived, held=held)} AS state
+        FROM spell AS s LEFT JOIN known_person AS p USING (person_id)
         WHERE {COUNTS_ON.format(day="CAST($as_at AS DATE)")}
         """,
-        {"as_at": as_at, "no_team": NO_TEAM},
+        {"as_at": as_at, "no_team": NO_TEAM, "waived": _find_waived(store, as_at), **given},
     )
 
 
 def _load_people(data: ReportData) -> None:
-    store = data.store
-    person = table_of(Person)
+    store, workspace, person = data.store, data.workspace, table_of(Person)
     # SQLite reads JSON out of text as it is; PostgreSQL wants to be told what it is.
     as_json: Any = cast if store.dialect.name == "postgresql" else type_coerce
     adviser = as_json(person.c.last_values, JSON)["personal_adviser"].as_string()
     columns = [adviser if name == "adviser" else person.c[name] for name in PERSON]
-    rows = ((*row[:2], data.name_team(row[2]), *row[3:]) for row in store.execute(select(*columns)))
-    load_rows(data.workspace, "known_person", PERSON, rows)
+    load_query(workspace, "known_person", PERSON, store, select(*columns))
+    spellings = [row[0] for row in workspace.execute("SELECT DISTINCT team FROM known_person").fetchall()]
+    named = {spelt: name for spelt in spellings if (name := data.name_team(spelt)) != spelt}
+    if named:
+        workspace.execute(RENAME, {"spelt": list(named), "names": list(named.values())})
+
+
+RENAME = """
+    UPDATE known_person SET team = called.name
+    FROM (SELECT unnest($spelt::VARCHAR[]) AS spelt, unnest($names::VARCHAR[]) AS name) AS called
+    WHERE known_person.team IS NOT DISTINCT FROM called.spelt
+"""
 
 
 def _load_spells(workspace: Workspace, store: Connection, nights: Nights) -> None:
@@ -78,7 +85,7 @@ def _load_spells(workspace: Workspace, store: Connection, nights: Nights) -> Non
     earliest = nights.since - dt.timedelta(31)
     given: dict[str, Any] = {"flag_id": flag.c.id, "stood_from": func.coalesce(run.c.as_at, flag.c.opened_on)}
     columns = [given[name] if name in given else flag.c[name] for name in SPELL]
-    rows = store.execute(
+    query = (
         select(*columns)
         .select_from(flag.outerjoin(run, run.c.id == flag.c.opened_run_id))
         .where(
@@ -86,26 +93,19 @@ def _load_spells(workspace: Workspace, store: Connection, nights: Nights) -> Non
             or_(flag.c.resolved_reason.is_(None), flag.c.resolved_reason != "corrected"),
         )
     )
-    load_rows(workspace, "spell", SPELL, (tuple(row) for row in rows))
+    load_query(workspace, "spell", SPELL, store, query)
 
 
-def _load_held(workspace: Workspace, store: Connection, nights: Nights, as_at: dt.date) -> None:
-    """Make ``held_spell``: from the flags themselves on the newest night, from their events on an earlier one."""
-    if nights.latest:
-        workspace.execute(
-            "CREATE OR REPLACE TABLE held_spell AS SELECT flag_id FROM spell WHERE held_since IS NOT NULL"
-        )
-        return
+def _find_held(store: Connection, as_at: dt.date) -> list[int]:
+    """Return the flags held on an earlier night than the newest, by their events."""
     event = table_of(FlagEvent)
     told = select(event.c.flag_id, event.c.kind).where(
         and_(event.c.kind.in_(("held", "released")), event.c.as_at <= as_at)
     )
     last: dict[int, str] = {row[0]: row[1] for row in store.execute(told.order_by(event.c.id))}
-    held: Iterable[tuple[int]] = ((flag,) for flag, kind in last.items() if kind == "held")
-    load_rows(workspace, "held_spell", {"flag_id": "BIGINT"}, held)
+    return [flag for flag, kind in last.items() if kind == "held"]
 
 
-def _load_waived(workspace: Workspace, store: Connection, as_at: dt.date) -> None:
+def _find_waived(store: Connection, as_at: dt.date) -> list[int]:
     waiver = table_of(Waiver)
-    rows = store.execute(select(waiver.c.flag_id).where(is_waiver_in_force(as_at)).distinct())
-    load_rows(workspace, "waived_spell", {"flag_id": "BIGINT"}, (tuple(row) for row in rows))
+    return list(store.execute(select(waiver.c.flag_id).where(is_waiver_in_force(as_at)).distinct()).scalars())
