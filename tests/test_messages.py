@@ -57,7 +57,7 @@ def night(**given: Any) -> MessageContext:
 
 
 def line(flag_id: int, person_id: str, rule: str = "plan", severity: str = "high", **given: Any) -> FlagLine:
-    usual: dict[str, Any] = dict.fromkeys(FlagLine.__dataclass_fields__)
+    usual: dict[str, Any] = dict.fromkeys(FlagLine._fields)
     usual |= {
         "flag_id": flag_id, "person_id": person_id, "rule": rule, "severity": severity, "state": "open",
         "team": "Leaving Care North", "opened_on": AS_AT, "because": "Because.", "earlier_spells": 0,
@@ -195,7 +195,7 @@ def test_someone_in_the_last_digest_with_another_flag_no_more_serious_is_new():
 
 def test_worse_is_measured_against_the_last_digest_and_not_an_earlier_one():
     known = line(1, "P001", "plan", "high", opened_on=date(2025, 12, 1))
-    then = replace(known, severity="critical")
+    then = known._replace(severity="critical")
 
     digest = compose([known, line(2, "P001", "homeless", "critical")], told(then, known))
 

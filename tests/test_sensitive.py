@@ -48,7 +48,7 @@ def flags_of_everyone() -> list[FlagLine]:
         ORDER BY ALL
     """)  # fmt: skip
     workspace.close()
-    usual: dict[str, Any] = {name: None for name in FlagLine.__dataclass_fields__ if name != "unconfirmed"}
+    usual: dict[str, Any] = {name: None for name in FlagLine._fields if name != "unconfirmed"}
     return [
         FlagLine(**usual | {
             "flag_id": place, "person_id": row["person_id"], "team": "North", "personal_adviser": "A Example",
@@ -97,9 +97,9 @@ def everyones(rule: str) -> list[FlagLine]:
 def messages(rule: str) -> list[WrittenMessage]:
     """A rule in every kind of line: first night, new, back, held, cleared, coming due, said once for the service."""
     lines = everyones(rule)
-    back = [replace(one, earlier_spells=1, last_cleared_on=NIGHT - dt.timedelta(9)) for one in lines]
-    held = [replace(one, state="held", held_since=NIGHT, held_why="the record cannot be read") for one in lines]
-    cleared = [replace(one, state="resolved", resolved_reason="cleared") for one in lines]
+    back = [one._replace(earlier_spells=1, last_cleared_on=NIGHT - dt.timedelta(9)) for one in lines]
+    held = [one._replace(state="held", held_since=NIGHT, held_why="the record cannot be read") for one in lines]
+    cleared = [one._replace(state="resolved", resolved_reason="cleared") for one in lines]
     coming = [ComingDue(f"P{n}", "North", "A Example", rule, NIGHT + dt.timedelta(n), n) for n in range(1, 4)]
     return [
         message(lines, baseline=True),

@@ -84,7 +84,7 @@ def night(*teams: Team, restricted: frozenset[str] = frozenset(), **given: Any) 
 
 
 def line(flag_id: int, person_id: str, rule: str = "plan", severity: str = "high", **given: Any) -> FlagLine:
-    usual: dict[str, Any] = dict.fromkeys(FlagLine.__dataclass_fields__)
+    usual: dict[str, Any] = dict.fromkeys(FlagLine._fields)
     usual |= {
         "flag_id": flag_id, "person_id": person_id, "rule": rule, "severity": severity, "state": "open", "age": 22,
         "team": "Leaving Care North", "personal_adviser": "Sam Okafor", "opened_on": AS_AT,

@@ -29,7 +29,7 @@ from monitor.messages.told import NOTHING_TOLD, Told
 from monitor.rulebook.evaluation import Evaluation
 from monitor.rulebook.rulebook import Rulebook
 from monitor.store.nights import Ledger, find_withdrawn
-from monitor.workspace import Workspace, literal, step
+from monitor.workspace import CHUNK, Workspace, literal, step
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ def _draft_leads(workspace: Workspace, night: MessageContext, basis: NightBasis,
 def _mark_flipping(lines: Iterable[FlagLine], flipping: frozenset[int], quiet: frozenset[int]) -> list[FlagLine]:
     """Return the lines as the address is taken to know them: without the quiet ones."""
     return [
-        replace(line, state="flipping") if line.flag_id in flipping and line.state == "open" else line
+        line._replace(state="flipping") if line.flag_id in flipping and line.state == "open" else line
         for line in lines
         if line.flag_id not in quiet
     ]
@@ -274,8 +274,9 @@ def _load_lines(
         {"flips_from": night.as_at - dt.timedelta(night.flip_nights)},
     )
     lines: dict[str | None, list[FlagLine]] = {address: [] for address in others if address is not None}
-    for line in (FlagLine(*row) for row in rows.fetchall()):
-        lines.setdefault(night.routes.address(line.team, line.person_id), []).append(line)
+    while chunk := rows.fetchmany(CHUNK):
+        for line in map(FlagLine._make, chunk):
+            lines.setdefault(night.routes.address(line.team, line.person_id), []).append(line)
     return lines
 
 

@@ -178,7 +178,7 @@ class LeadDigest:
     def critical(self) -> tuple[Glance, ...]:
         return _glance(self.still_open, self.night)
 
-    @property
+    @cached_property
     def critical_people(self) -> tuple[tuple[str, str | None], ...]:
         """Everyone with a critical flag, the highest priority first, each with a link if there is one."""
         critical = sorted((each for each in self.still_open if each.severity == "critical"), key=lambda each: each.rank)
@@ -280,9 +280,9 @@ def compose_lead(
 def _glance(people: Iterable[PersonNews], night: MessageContext) -> tuple[Glance, ...]:
     """Return every open critical flag, folded ones too, by what a message calls it; the commonest last."""
     found: defaultdict[str | None, list[str]] = defaultdict(list)
-    for person in sorted(people, key=lambda each: each.person_id):
-        lines = [line for line in person.open_lines if line.severity == "critical"]
-        for title in dict.fromkeys(night.title(line.rule) for line in lines):
+    critical = (person for person in people if person.severity == "critical")
+    for person in sorted(critical, key=lambda each: each.person_id):
+        for title in {night.title(line.rule) for line in person.current if line.severity == "critical"}:
             found[title].append(person.person_id)
     ordered = sorted(found.items(), key=lambda entry: (len(entry[1]), entry[0] or ""))
     return tuple(Glance(title, tuple((each, night.link(each)) for each in ids)) for title, ids in ordered)

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Literal
 
 from monitor.flags.priority import place_person, rank
@@ -29,7 +30,7 @@ ENDED = ("no longer asked", "duty ended", "withdrawn")
 """Ways a flag ends that are not good news: counted, never listed as cleared."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PersonNews:
     """What is news to one address about one young person."""
 
@@ -38,7 +39,9 @@ class PersonNews:
     adviser: str | None
     kind: Kind | None
     severity: str | None
-    roots: Sequence[tuple[FlagLine, tuple[FlagLine, ...]]]
+    current: Sequence[FlagLine]
+    """Every open flag."""
+    rules: Mapping[str, RuleWords]
     statuses: Mapping[int, Status]
     cleared: Sequence[FlagLine]
     ended: Sequence[str]
@@ -46,14 +49,19 @@ class PersonNews:
     quiet: frozenset[int]
     """Flags that the address is to be told nothing of while they keep opening and clearing."""
 
-    @property
+    @cached_property
+    def roots(self) -> Sequence[tuple[FlagLine, tuple[FlagLine, ...]]]:
+        """The open flags, each with those shown inside it; folded when asked for, since most are only counted."""
+        return fold_flags(self.current, self.rules)
+
+    @cached_property
     def rank(self) -> tuple[int, int, str]:
         return place_person(self.severity, (line.severity for line, _ in self.roots), self.person_id)
 
     @property
     def news_severity(self) -> str | None:
         """The most serious of what is news about them."""
-        return min((line.severity for line in self.open_lines if self.is_news(line)), key=rank, default=None)
+        return min((line.severity for line in self.current if self.is_news(line)), key=rank, default=None)
 
     @property
     def cleared_in_full(self) -> bool:
@@ -80,8 +88,9 @@ def gather_people(recipient: str, lines: Iterable[FlagLine], routes: Routes) -> 
 def compare_person(about: Sequence[FlagLine], told: Told, night: MessageContext, *, baseline: bool) -> PersonNews:
     """Return what is news to an address about the young person of these lines."""
     current = [line for line in about if line.state in OPEN]
+    others = [line for line in about if line.state not in OPEN] if len(current) < len(about) else []
     statuses = _compare_flags(about, current, told, night.flips, baseline=baseline)
-    gone = _find_ended(about, told)
+    gone = _find_ended(others, told)
     quiet = _find_quiet(gone, statuses, night.flips)
     cleared = _find_cleared(gone, current, quiet)
     severity = min((line.severity for line in current), key=rank, default=None)
@@ -93,11 +102,12 @@ def compare_person(about: Sequence[FlagLine], told: Told, night: MessageContext,
         adviser=about[0].personal_adviser,
         kind="baseline" if baseline and current else kind,
         severity=severity,
-        roots=fold_flags(current, night.rules),
+        current=current,
+        rules=night.rules,
         statuses=statuses,
         cleared=cleared,
         ended=[line.resolved_reason for line in gone if line.resolved_reason in ENDED],
-        waived=[line for line in about if line.state == "waived"],
+        waived=[line for line in others if line.state == "waived"],
         quiet=quiet,
     )
 
@@ -113,13 +123,17 @@ def _compare_flags(
     """Return what each open flag is to an address; everything is merely open in a baseline."""
     if baseline:
         return {line.flag_id: "open" for line in current}
-    told_flipping = {line.rule for line in about if told.says_flipping(line.flag_id)}
-    return {
-        line.flag_id: _compare_known(line, told.last_digest)
-        if line.flag_id in told.lead_flags
-        else _describe_unknown(line, most_flips, told_flipping=line.rule in told_flipping)
-        for line in current
+    statuses = {
+        line.flag_id: _compare_known(line, told.last_digest) for line in current if line.flag_id in told.lead_flags
     }
+    if len(statuses) < len(current):
+        told_flipping = {line.rule for line in about if told.says_flipping(line.flag_id)}
+        statuses = {
+            line.flag_id: statuses.get(line.flag_id)
+            or _describe_unknown(line, most_flips, told_flipping=line.rule in told_flipping)
+            for line in current
+        }
+    return statuses
 
 
 def _describe_unknown(line: FlagLine, most_flips: int, *, told_flipping: bool) -> Status:

@@ -69,7 +69,7 @@ def _night(**given: Any) -> MessageContext:
 
 
 def _line(flag_id: int, rule: str = "one", severity: str = "high", **given: Any) -> FlagLine:
-    usual: dict[str, Any] = dict.fromkeys(FlagLine.__dataclass_fields__) | {
+    usual: dict[str, Any] = dict.fromkeys(FlagLine._fields) | {
         "flag_id": flag_id, "person_id": f"P{flag_id}", "team": "North", "personal_adviser": "A Example", "rule": rule,
         "severity": severity, "state": "open", "opened_on": AS_AT, "due_on": BEFORE, "because": "The record says so.",
         "earlier_spells": 0, "unconfirmed": False, "flips": 1,
@@ -82,7 +82,7 @@ def _leads() -> Iterator[Digest]:
     lines = [
         _line(1, severity="critical"),
         _line(2, "two", "medium", unconfirmed=True, personal_adviser=None),
-        replace(_line(3, "two", **old), person_id="P2"),
+        _line(3, "two", **old)._replace(person_id="P2"),
         _line(4, "three", answer="done", answered_on=BEFORE, answer_noticed_on=AS_AT),
         _line(5, earlier_spells=1, last_cleared_on=BEFORE),
         _line(6, state="held", held_since=AS_AT, held_why="the date cannot be read", **old),
@@ -91,8 +91,8 @@ def _leads() -> Iterator[Digest]:
         _line(10, state="waived", waived_until=AS_AT + timedelta(1), waived_on=LONG_AGO, **old),
         _line(11, waiver_ended_on=AS_AT, answer="done", answered_on=BEFORE, answer_noticed_on=AS_AT, **old),
         _line(12, "one", "medium", flips=5),
-        replace(_line(13, "two", "critical"), person_id="P14"),
-        replace(_line(14, "one", "medium", **old), person_id="P14"),
+        _line(13, "two", "critical")._replace(person_id="P14"),
+        _line(14, "one", "medium", **old)._replace(person_id="P14"),
     ]
     known = {each.flag_id: ToldFlag(each.person_id, each.severity) for each in lines if each.opened_on == LONG_AGO}
     told = Told(known, last_digest=BEFORE, parts={"lead": BEFORE}, perhaps_had=(BEFORE,))
@@ -105,7 +105,7 @@ def _leads() -> Iterator[Digest]:
     yield _must(compose_lead(LEAD, lines, told, _night(), coming * 20))
     yield _must(compose_lead(LEAD, lines, NOTHING_TOLD, _night(baseline=True), coming))
     yield _must(compose_lead(LEAD, [], Told(parts={"lead": BEFORE}), weekly))
-    others = [replace(each, team="West") for each in lines]
+    others = [each._replace(team="West") for each in lines]
     yield _must(compose_lead("analyst@example.gov.uk", others, NOTHING_TOLD, _night()))
     yield _must(compose_lead("head@example.gov.uk", [_line(9)], NOTHING_TOLD, _night()))
 

@@ -109,8 +109,10 @@ def list_section(kind: Kind, people: Iterable[PersonNews], night: MessageContext
     Of a clearing that was neither critical nor high the id says enough.
     """
     everyone = sorted(people, key=lambda person: person.rank)
-    pooled = [person for person in everyone if kind == "cleared" and not person.cleared_in_full]
-    ordered = [person for person in everyone if person not in pooled]
+    pooled, ordered = [], everyone
+    if kind == "cleared":
+        pooled = [person for person in everyone if not person.cleared_in_full]
+        ordered = [person for person in everyone if person.cleared_in_full]
     critical = sum(person.severity == "critical" for person in ordered)
     writer = LineWriter(kind, night, several_teams)
     lines = [writer.write(person) for person in sort_by_adviser(ordered[: critical + LISTED])]
