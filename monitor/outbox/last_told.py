@@ -6,6 +6,7 @@ Only what differs from the last telling is recorded, so that a quiet night write
 
 import datetime as dt
 from collections import defaultdict
+from operator import itemgetter
 
 from sqlalchemy import Connection, and_, func, or_, select
 
@@ -56,23 +57,19 @@ def load_told_escalations(store: Connection) -> frozenset[int]:
 def _load_flags(store: Connection, since: dt.date) -> dict[str, dict[int, ToldFlag]]:
     """Return by recipient how each flag stood in the newest message that told it."""
     reported = table_of(MessageFlag)
-    newest = (
-        func.row_number()
-        .over(partition_by=(_message.c.recipient, reported.c.flag_id), order_by=_message.c.id.desc())
-        .label("newest")
-    )
-    history = (
-        select(
-            _message.c.recipient, reported.c.flag_id, _flag.c.person_id, reported.c.severity, reported.c.state, newest
-        )
-        .join(_message, _message.c.id == reported.c.message_id)
+    recipients = {row[0]: row[1] for row in store.execute(select(_message.c.id, _message.c.recipient).where(TOLD))}
+    tellings = (
+        select(reported.c.message_id, reported.c.flag_id, _flag.c.person_id, reported.c.severity, reported.c.state)
         .join(_flag, _flag.c.id == reported.c.flag_id)
-        .where(TOLD, or_(_flag.c.resolved_on.is_(None), _flag.c.resolved_on >= since))
-        .subquery()
+        .where(or_(_flag.c.resolved_on.is_(None), _flag.c.resolved_on >= since))
     )
     flags: defaultdict[str, dict[int, ToldFlag]] = defaultdict(dict)
-    for row in store.execute(select(history).where(history.c.newest == 1)):
-        flags[row.recipient][row.flag_id] = ToldFlag(row.person_id, row.severity, row.state)
+    # Put in order here: for a database to do it, it would read the tellings of every flag there ever was.
+    for message_id, flag_id, person_id, severity, state in sorted(store.execute(tellings), key=itemgetter(0)):
+        recipient = recipients.get(message_id)
+        if recipient is not None:
+            # A newer message takes the place of an older one.
+            flags[recipient][flag_id] = ToldFlag(person_id, severity, state)
     return flags
 
 
