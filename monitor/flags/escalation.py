@@ -9,6 +9,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 from sqlalchemy import Connection, select
@@ -19,7 +20,10 @@ from monitor.store.bulk import delete_rows, insert_rows, next_id, read_by_ids
 from monitor.store.events import Event, Stamp
 from monitor.store.tables import Escalation, Flag, FlagEvent, Waiver, table_of
 from monitor.workdays import is_working_day, working_days_between
-from monitor.workspace import Workspace, load_rows
+from monitor.workspace import Workspace, literal
+
+days_between = lru_cache(maxsize=4096)(working_days_between)
+"""There are many flags and few days on which they opened."""
 
 Step = Literal["manager", "head"]
 STEPS: tuple[Step, ...] = ("manager", "head")
@@ -50,7 +54,7 @@ class Escalated:
 
 def count_working_days(opened_on: dt.date, as_at: dt.date, pauses: Iterable[Pause] = ()) -> int:
     """Return the working days after ``opened_on``, up to and with ``as_at``, that lie in no pause."""
-    days = working_days_between(opened_on, as_at)
+    days = days_between(opened_on, as_at)
     paused = {
         day
         for pause in pauses
@@ -81,7 +85,8 @@ def find_pauses(changes: Iterable[tuple[str, dt.date]], as_at: dt.date) -> list[
 def latest_opening(days: int, as_at: dt.date) -> dt.date:
     """Return the last day on which a flag open for so many working days by ``as_at`` can have opened."""
     day = as_at
-    while working_days_between(day, as_at) < days:
+    while days > 0:
+        days -= is_working_day(day)
         day -= dt.timedelta(1)
     return day
 
@@ -131,12 +136,14 @@ def decide(
     table, carried = table_of(Escalation), {old for chain in before.values() for old in chain}
     steps = select(table.c.flag_id, table.c.step)
     taken = {(row[0], row[1]) for row in read_by_ids(store, steps, table.c.flag_id, carried | flag_ids)}
-    reached = find_reached(candidates, _load_pauses(store, candidates, before, as_at), as_at)
-    untaken = [
-        escalated
-        for escalated in reached
-        if not any((flag, escalated.step) in taken for flag in (escalated.flag_id, *before.get(escalated.flag_id, ())))
-    ]
+
+    def is_taken(step: Candidate | Escalated) -> bool:
+        return any((flag, step.step) in taken for flag in (step.flag_id, *before.get(step.flag_id, ())))
+
+    # A step once taken is asked about again only where a night is put right, which may take it back.
+    asked = candidates if put_right.runs else [candidate for candidate in candidates if not is_taken(candidate)]
+    reached = find_reached(asked, _load_pauses(store, asked, before, as_at), as_at)
+    untaken = [escalated for escalated in reached if not is_taken(escalated)]
     first = next_id(store, Escalation)
     new = [replace(escalated, number=number) for number, escalated in enumerate(untaken, start=first)]
     return new, _find_withdrawn(store, reached, put_right) if put_right.runs else []
@@ -172,17 +179,20 @@ def _load_candidates(workspace: Workspace, terms: EscalationTerms, as_at: dt.dat
         for severity, all_days in terms.steps.items()
         for step, days in zip(STEPS, all_days, strict=False)
     ]
-    columns = {"severity": "VARCHAR", "step": "VARCHAR", "days": "INTEGER", "opened_by": "DATE"}
-    load_rows(workspace, "escalation_limit", columns, limits)
-    load_rows(workspace, "escalating_rule", {"rule": "VARCHAR"}, [(rule,) for rule in terms.rules])
-    rows = workspace.execute("""
+    if not limits or not terms.rules:
+        return []
+    listed = ", ".join(
+        f"({literal(severity)}, {literal(step)}, {days}, DATE '{opened_by}')"
+        for severity, step, days, opened_by in limits
+    )
+    rows = workspace.execute(f"""
         SELECT line.flag_id, step, days, line.opened_on, line.severity, line.person_id, line.rule, line.team,
             s.quarantined_on, s.released_on
         FROM flag_line AS line
-        JOIN escalation_limit AS l ON l.severity = line.severity AND line.opened_on <= l.opened_by
-        JOIN escalating_rule USING (rule)
+        JOIN (VALUES {listed}) AS l(severity, step, days, opened_by)
+            ON l.severity = line.severity AND line.opened_on <= l.opened_by
         JOIN settled AS s ON s.flag_id = line.flag_id
-        WHERE line.state = 'open'
+        WHERE line.state = 'open' AND line.rule IN ({", ".join(map(literal, terms.rules))})
         ORDER BY line.flag_id, step DESC
     """)
     return [Candidate(*row) for row in rows.fetchall()]
@@ -212,10 +222,11 @@ def _load_pauses(
 ) -> dict[int, list[Pause]]:
     """The pauses of every candidate that has any, those of the flags it carries on included."""
     pauses: defaultdict[int, list[Pause]] = defaultdict(list)
-    heirs = {old: heir for heir, chain in before.items() for old in chain}
-    asked = set(heirs)
+    heirs: dict[int, int] = {}
+    asked: set[int] = set()
     for flag in candidates:
-        asked.add(flag.flag_id)
+        heirs.update(dict.fromkeys(before.get(flag.flag_id, ()), flag.flag_id))
+        asked.update((flag.flag_id, *before.get(flag.flag_id, ())))
         if flag.quarantined_on and flag.released_on and flag.released_on > flag.quarantined_on:
             pauses[flag.flag_id].append(Pause(flag.quarantined_on, flag.released_on))
     event, waiver = table_of(FlagEvent), table_of(Waiver)

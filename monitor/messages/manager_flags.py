@@ -15,7 +15,7 @@ from monitor.messages.routes import Routes
 from monitor.rulebook.rulebook import Rulebook
 from monitor.store.events import Stamp
 from monitor.store.tables import Run, table_of
-from monitor.workspace import Workspace, load_rows, step
+from monitor.workspace import Workspace, step
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class EscalationBasis:
     corrects: Collection[int] = ()
 
 
-@step(reads=("settled", "flag_line"), makes=("escalating_rule", "escalation_limit", "raised"))
+@step(reads=("settled", "flag_line"))
 def escalate_flags(
     workspace: Workspace,
     store: Connection,
@@ -67,13 +67,18 @@ def _find_first_night(store: Connection) -> dt.date | None:
 def _list_raised(
     workspace: Workspace, waiting: Collection[escalation.Escalated], first_night: dt.date
 ) -> tuple[Raised, ...]:
-    columns = {"number": "BIGINT", "flag_id": "BIGINT", "step": "VARCHAR", "working_days": "INTEGER"}
-    rows = [(step.number, step.flag_id, step.step, step.working_days) for step in waiting]
-    load_rows(workspace, "raised", columns, rows)
-    found = workspace.execute(f"""
+    if not waiting:
+        return ()
+    columns = zip(*((step.number, step.flag_id, step.step, step.working_days) for step in waiting), strict=True)
+    found = workspace.execute(
+        f"""
         SELECT number, step, working_days, {", ".join(f"line.{name}" for name in LINE_FIELDS)}
-        FROM raised JOIN flag_line AS line USING (flag_id) WHERE line.state = 'open' ORDER BY number
-    """).fetchall()
+        FROM (SELECT unnest($1::BIGINT[]) AS number, unnest($2::BIGINT[]) AS flag_id, unnest($3::VARCHAR[]) AS step,
+            unnest($4::INTEGER[]) AS working_days)
+        JOIN flag_line AS line USING (flag_id) WHERE line.state = 'open' ORDER BY number
+        """,
+        [list(column) for column in columns],
+    ).fetchall()
     return tuple(
         Raised(number, step, days, line := FlagLine(*fields), line.opened_on <= first_night)
         for number, step, days, *fields in found
