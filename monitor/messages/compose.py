@@ -107,13 +107,17 @@ def write_all(
     """
     night = _add_answers(workspace, night, basis)
     drafts: defaultdict[str, Draft] = defaultdict(Draft)
-    untold = _draft_leads(workspace, night, basis, drafts)
+    lines = _load_lines(workspace, night)
+    _draft_leads(workspace, night, basis, lines, drafts)
     _draft_managers(night, basis, drafts)
     _draft_summaries(workspace, store, night, basis, drafts)
     no_lead = _find_no_lead(workspace, night.routes)
-    account = replace(_account(workspace, store, night, basis), no_lead=no_lead, untold=untold, leads_told=len(drafts))
+    untold = {line.person_id for line in lines.by_address.get(None, ())}
+    account = replace(
+        _account(workspace, store, night, basis), no_lead=no_lead, untold=len(untold), leads_told=len(drafts)
+    )
     analyst = night.routes.analyst
-    data_lines = _drop_unknown_ends(_load_data_lines(workspace), basis.told_to(analyst))
+    data_lines = _drop_unknown_ends(lines.data, basis.told_to(analyst))
     drafts[analyst].add(compose_analyst(analyst, data_lines, basis.told_to(analyst), night, account), lines=data_lines)
     postings = [
         draft.finish(basis.told_to(address), templates)
@@ -182,25 +186,32 @@ def _find_new_to(told: Told, lines: Iterable[FlagLine], reported: set[int]) -> t
     return tuple(news)
 
 
-def _draft_leads(workspace: Workspace, night: MessageContext, basis: NightBasis, drafts: Mapping[str, Draft]) -> int:
-    """Draft every lead's part; return how many people nobody may be told of."""
-    untold: set[str] = set()
-    coming = _load_coming(workspace, night.routes)
-    for address, lines in _load_lines(workspace, night, {*coming, *night.routes.names}).items():
+@dataclass(frozen=True)
+class NightLines:
+    """The night's lines and what comes due, by the address they go to (None: to nobody); the analyst's data flags."""
+
+    by_address: Mapping[str | None, Sequence[FlagLine]]
+    coming: Mapping[str | None, Sequence[ComingDue]]
+    data: Sequence[FlagLine]
+
+
+def _draft_leads(
+    workspace: Workspace, night: MessageContext, basis: NightBasis, lines: NightLines, drafts: Mapping[str, Draft]
+) -> None:
+    """Draft every lead's part."""
+    for address, own in lines.by_address.items():
         if address is None:
-            untold.update(line.person_id for line in lines)
             continue
         told = basis.told_to(address)
-        news = _drop_unknown_ends(lines, told)
-        digest = compose_lead(address, news, told, night, coming.get(address, ()))
+        news = _drop_unknown_ends(own, told)
+        digest = compose_lead(address, news, told, night, lines.coming.get(address, ()))
         if digest is None:
             continue
         draft = drafts[address]
         draft.add(digest, lines=_mark_flipping(news, digest.flipping, digest.quiet))
         draft.coming += digest.coming_told
         if basis.attach_lists:
-            draft.attached, draft.listed = write_attachment(workspace, lines, night)
-    return len(untold)
+            draft.attached, draft.listed = write_attachment(workspace, own, night)
 
 
 def _mark_flipping(lines: Iterable[FlagLine], flipping: frozenset[int], quiet: frozenset[int]) -> list[FlagLine]:
@@ -256,34 +267,33 @@ def _load_coming(workspace: Workspace, routes: Routes) -> dict[str | None, list[
     return found
 
 
-def _load_lines(
-    workspace: Workspace, night: MessageContext, others: Iterable[str | None]
-) -> dict[str | None, list[FlagLine]]:
-    """Return the lines by the address they go to; restricted people's to the head of service, or to nobody (None).
+def _load_lines(workspace: Workspace, night: MessageContext) -> NightLines:
+    """Load every line; restricted people's go to the head of service, or to nobody.
 
-    ``others``: addresses that have something else to be told, if no lines.
+    Leads, and addresses to whom something comes due, are there without a line too.
     """
+    coming = _load_coming(workspace, night.routes)
     not_a_spell = ", ".join(map(literal, (*life.NOT_A_SPELL, "handed on")))
     rows = workspace.execute(
         f"""
-        SELECT {", ".join(LINE_FIELDS)},
-               count(*) FILTER (opened_on > $flips_from AND coalesce(resolved_reason, '') NOT IN ({not_a_spell}))
-                   OVER (PARTITION BY person_id, rule) AS flips
-        FROM flag_line WHERE severity <> 'data' AND state <> 'quarantined' ORDER BY person_id, rule
+        SELECT {", ".join(LINE_FIELDS)}, CASE WHEN severity = 'data' THEN 0 ELSE
+               count(*) FILTER (severity <> 'data' AND state <> 'quarantined' AND opened_on > $flips_from
+                                AND coalesce(resolved_reason, '') NOT IN ({not_a_spell}))
+                   OVER (PARTITION BY person_id, rule) END AS flips
+        FROM flag_line WHERE severity = 'data' OR state <> 'quarantined' ORDER BY person_id, rule
         """,
         {"flips_from": night.as_at - dt.timedelta(night.flip_nights)},
     )
-    lines: dict[str | None, list[FlagLine]] = {address: [] for address in others if address is not None}
+    others = {*coming, *night.routes.names} - {None}
+    by_address: dict[str | None, list[FlagLine]] = {address: [] for address in others}
+    data = []
     while chunk := rows.fetchmany(CHUNK):
         for line in map(FlagLine._make, chunk):
-            lines.setdefault(night.routes.address(line.team, line.person_id), []).append(line)
-    return lines
-
-
-def _load_data_lines(workspace: Workspace) -> list[FlagLine]:
-    fields = ", ".join(LINE_FIELDS)
-    query = f"SELECT {fields} FROM flag_line WHERE severity = 'data' ORDER BY person_id, rule"
-    return [FlagLine(*row) for row in workspace.execute(query).fetchall()]
+            if line.severity == "data":
+                data.append(line)
+            else:
+                by_address.setdefault(night.routes.address(line.team, line.person_id), []).append(line)
+    return NightLines(by_address, coming, data)
 
 
 def _find_no_lead(workspace: Workspace, routes: Routes) -> tuple[NoLead, ...]:
@@ -296,22 +306,32 @@ def _find_no_lead(workspace: Workspace, routes: Routes) -> tuple[NoLead, ...]:
     return tuple(NoLead(team or None, why, people) for team, why, people in teams if why is not None)
 
 
-def _account(workspace: Workspace, store: Connection, night: MessageContext, basis: NightBasis) -> NightAccount:
-    def counted(query: str) -> dict[str, int]:
-        return {str(row[0]): row[1] for row in workspace.execute(query).fetchall()}
+COUNTED = {
+    "opened": "SELECT rule AS what FROM flag_line WHERE change = 'opened'",
+    "unreadable": """SELECT "column" FROM unreadable WHERE "column" <> ''""",
+    "cannot assess": "SELECT missing FROM cannot_assess_list",
+    "changes": "SELECT change FROM flag_line WHERE change IS NOT NULL",
+}
+"""What the analyst is told the numbers of."""
 
-    analyst = basis.told_to(night.routes.analyst)
+
+def _account(workspace: Workspace, store: Connection, night: MessageContext, basis: NightBasis) -> NightAccount:
+    listed = " UNION ALL ".join(f"(SELECT {literal(kind)} AS kind, * FROM ({rows}))" for kind, rows in COUNTED.items())
+    counted: dict[str, dict[str, int]] = {kind: {} for kind in COUNTED}
+    for kind, what, number in workspace.execute(f"SELECT kind, what, count(*) FROM ({listed}) GROUP BY ALL").fetchall():
+        counted[kind][str(what)] = number
+    died, alive_again = _find_recorded_deaths(workspace, basis.told_to(night.routes.analyst).parts.get("analyst"))
     return NightAccount(
         intake=basis.intake,
         totals=basis.evaluated.totals,
         cannot_fire=basis.evaluated.cannot_fire,
         caveats=basis.evaluated.caveats,
-        opened=counted("SELECT rule, count(*) FROM flag_line WHERE change = 'opened' GROUP BY ALL"),
-        unreadable=counted('SELECT "column", count(*) FROM unreadable WHERE "column" <> \'\' GROUP BY ALL'),
-        cannot_assess=counted("SELECT missing, count(*) FROM cannot_assess_list GROUP BY ALL"),
-        changes=counted("SELECT change, count(*) FROM flag_line WHERE change IS NOT NULL GROUP BY ALL"),
-        deaths=_find_untold_deaths(workspace, analyst.parts.get("analyst"), basis.deaths),
-        alive_again=_find_alive_again(workspace),
+        opened=counted["opened"],
+        unreadable=counted["unreadable"],
+        cannot_assess=counted["cannot assess"],
+        changes=counted["changes"],
+        deaths=tuple(sorted({*basis.deaths, *died})),
+        alive_again=alive_again,
         lists_folder=basis.lists_folder,
         measures=measures.gather(workspace, store, night.as_at),
         surges=tuple(basis.surges),
@@ -323,16 +343,17 @@ def _account(workspace: Workspace, store: Connection, night: MessageContext, bas
     )
 
 
-def _find_untold_deaths(workspace: Workspace, last: dt.date | None, tonight: Iterable[str]) -> tuple[str, ...]:
-    """Return tonight's new deaths, and those of nights since ``last``, whose message to the analyst never went."""
+def _find_recorded_deaths(workspace: Workspace, last: dt.date | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the deaths of nights since ``last``, whose message to the analyst never went, and who is alive again.
+
+    These were recorded as died; tonight's records say they are alive, until somebody confirms it.
+    """
     rows = workspace.execute(
-        "SELECT person_id FROM roster_tonight WHERE died_on IS NOT NULL AND ($last IS NULL OR died_on > $last)",
+        """
+        SELECT person_id, died_on IS NOT NULL AND ($last IS NULL OR died_on > $last), alive_again_on IS NOT NULL
+        FROM roster_tonight WHERE died_on IS NOT NULL OR alive_again_on IS NOT NULL ORDER BY person_id
+        """,
         {"last": last},
-    )
-    return tuple(sorted({*tonight, *(row[0] for row in rows.fetchall())}))
-
-
-def _find_alive_again(workspace: Workspace) -> tuple[str, ...]:
-    """Return people recorded as died whom tonight's records say are alive, until somebody confirms it."""
-    rows = workspace.execute("SELECT person_id FROM roster_tonight WHERE alive_again_on IS NOT NULL ORDER BY person_id")
-    return tuple(row[0] for row in rows.fetchall())
+    ).fetchall()
+    died = tuple(person_id for person_id, is_untold, _ in rows if is_untold)
+    return died, tuple(person_id for person_id, _, is_alive in rows if is_alive)
