@@ -1,6 +1,7 @@
 """The command leaves at once when its work is done: nothing printed is lost, nothing is left open."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,7 +48,10 @@ def test_a_command_prints_and_ends_as_the_interpreter_would_end_it(council: Path
     left, ordinary = run(LEAVE, council, *arguments), run(ORDINARY, council, *arguments)
 
     assert left.returncode == ordinary.returncode
-    assert (left.stdout, left.stderr) == (ordinary.stdout, ordinary.stderr)
+    # The space on the disk is another one from moment to moment.
+    shown = [re.sub(r"[\d,]+ MB free", "MB free", said) for said in (left.stdout, ordinary.stdout)]
+    assert shown[0] == shown[1]
+    assert left.stderr == ordinary.stderr
 
 
 def test_a_night_leaves_its_database_closed_and_its_lock_free(council: Path, tmp_path: Path) -> None:

@@ -111,17 +111,13 @@ def _fill(workspace: Workspace, kept: Iterable[str], as_at: date, *, absent: boo
 
 def _read_absent(workspace: Workspace, *, even_nobody: bool) -> bool:
     """Make ``absent`` of the roster's people who are not in ``tonight``, if there is anyone; whether it was made."""
-    workspace.execute(
-        """
-        CREATE OR REPLACE TEMP TABLE left_out AS
+    left_out = """
         SELECT person_id, last_values FROM roster ANTI JOIN tonight USING (person_id)
         WHERE died_on IS NULL AND ended_on IS NULL
-        """
-    )
-    somebody = even_nobody or number_of(workspace, "SELECT count(*) FROM left_out") > 0
+    """
+    somebody = even_nobody or number_of(workspace, f"SELECT count(*) FROM ({left_out})") > 0
     if somebody:
-        spread_last_values(workspace, "left_out", into="absent")
-    workspace.execute("DROP TABLE left_out")
+        spread_last_values(workspace, f"({left_out})", into="absent")
     return somebody
 
 

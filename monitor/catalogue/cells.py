@@ -11,7 +11,7 @@ from typing import Any
 from monitor.catalogue.codes import read_accommodation, read_code, read_yes_no, says_died, showable
 from monitor.catalogue.columns import BY_NAME, Column
 from monitor.catalogue.phrases import BLANK_TEXTS, UNREADABLE
-from monitor.workspace import Workspace, literal, load_rows
+from monitor.workspace import Workspace, literal
 
 WHITE = r"[\s\x00\x{00a0}\x{2007}\x{202f}\x{feff}]+"
 """White space with the non-breaking kinds that workbooks hold, and the NUL that PostgreSQL cannot keep; for DuckDB."""
@@ -78,19 +78,19 @@ def read_cells(workspace: Workspace, table: str, positions: Mapping[str, int], s
     """
     chosen = [name for name in positions if BY_NAME[name].kind in ("code", "yes_no")]
     texts = workspace.execute(_texts(chosen, positions, source)).fetchall() if chosen else []
-    load_rows(workspace, "choice", MEANING, (_choose(BY_NAME[name], text) for name, text in texts))
-    selects = ["SELECT * FROM choice"]
+    choices = list(zip(*(_choose(BY_NAME[name], text) for name, text in texts), strict=True)) or [()] * len(MEANING)
+    parameters: dict[str, Any] = {name: list(values) for name, values in zip(MEANING, choices, strict=True)}
+    unnested = (f'unnest(${name}::{kind}[]) AS "{name}"' for name, kind in MEANING.items())
+    selects = [f"SELECT {', '.join(unnested)}"]
     for kind, select in (("date", _select_dates), ("number", _select_numbers), ("text", _select_texts)):
         named = [name for name in positions if BY_NAME[name].kind == kind]
         if named:
             selects.append(select(named, _texts(named, positions, source)))
-    parameters: dict[str, Any] = {}
     if any(BY_NAME[name].records_past for name in positions):
         parameters["as_at"] = beside.as_at
     if any(BY_NAME[name].kind == "text" for name in positions):
         parameters["not_an_adviser"] = list(beside.placeholders)
     workspace.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {' UNION ALL BY NAME '.join(selects)}", parameters)
-    workspace.execute("DROP TABLE choice")
 
 
 def join_meanings(table: str, positions: Mapping[str, int]) -> str:

@@ -266,8 +266,10 @@ def read_clearing(store: Connection, as_at: dt.date) -> tuple[Clearing, ...]:
         select(*alike, func.count()).where(*lately).group_by(*alike)
     ):
         cleared[rule] += [(resolved_on - in_breach_since).days] * flags
-    unresolved = select(flag.c.rule, func.count()).where(flag.c.resolved_on.is_(None)).group_by(flag.c.rule)
-    standing: dict[str, int] = dict(store.execute(unresolved).tuples().all())
+    unresolved = (
+        select(flag.c.rule, func.count().label("flags")).where(flag.c.resolved_on.is_(None)).group_by(flag.c.rule)
+    )
+    standing = {row.rule: row.flags for row in store.execute(unresolved)}
     found = [Clearing(rule, len(days), round(median(days)), standing.get(rule, 0)) for rule, days in cleared.items()]
     return tuple(sorted(found, key=lambda each: (-each.median_days, each.rule)))
 

@@ -31,17 +31,15 @@ MOVED = ("as_at", "age", "category", "declined", "once_entitled")
 def show_days(
     workspace: Workspace, rulebook: Rulebook, as_at: date, supplied: frozenset[str], doubted: Container[str]
 ) -> evaluation.Ahead | None:
-    """Make view ``caseload_days``: everyone tonight and on each of ``DAYS``, to be asked with tonight; None for many.
+    """Return everyone tonight and on each of ``DAYS``, to be asked with tonight; None where they are very many.
 
     A pass costs as much to plan as to run over some thousands of people; a table four times a million takes memory.
     """
     if number_of(workspace, "SELECT count(*) FROM caseload") > SMALL:
         return None
     later = f"{_moved('caseload', 'days')} JOIN {_list(DAYS)} ON true)"
-    workspace.execute(
-        f"CREATE OR REPLACE TEMP VIEW caseload_days AS SELECT *, 0 AS days FROM caseload UNION ALL BY NAME {later}"
-    )
-    return evaluation.Ahead("caseload_days", tuple(_find_asked(rulebook, as_at, supplied, doubted)))
+    relation = f"(SELECT *, 0 AS days FROM caseload UNION ALL BY NAME {later})"
+    return evaluation.Ahead(relation, tuple(_find_asked(rulebook, as_at, supplied, doubted)))
 
 
 @step(reads=("caseload", "breach", "decision", "opening"), makes=("coming_due",))
@@ -68,8 +66,6 @@ def look_ahead(
         },
     )
     drop_tables(workspace, "ahead", "outcome_ahead", "outcome_days", "opening_day")
-    for view in ("caseload_days", "caseload_ahead"):
-        workspace.execute(f"DROP VIEW IF EXISTS {view}")
 
 
 def _find_asked(
@@ -99,11 +95,9 @@ def _find_people(workspace: Workspace, rules: Sequence[Rule]) -> Sequence[Rule]:
         return rules
     workspace.execute("CREATE OR REPLACE TEMP TABLE ahead (person_id VARCHAR, rule VARCHAR, as_at DATE)")
     for day in DAYS:
-        workspace.execute(
-            f"CREATE OR REPLACE TEMP VIEW caseload_ahead AS {_moved('caseload')} JOIN {_list([day])} ON true)"
-        )
+        later = f"({_moved('caseload')} JOIN {_list([day])} ON true))"
         keys = ("person_id", "as_at")
-        rules, _ = evaluation.answer(workspace, rules, people="caseload_ahead", into="outcome_ahead", keys=keys)
+        rules, _ = evaluation.answer(workspace, rules, people=later, into="outcome_ahead", keys=keys)
         workspace.execute(f"INSERT INTO ahead {_new_breaches('outcome_ahead', rules)}")
     return rules
 
@@ -156,14 +150,14 @@ def _find_days(workspace: Workspace, rules: Sequence[Rule]) -> None:
         FROM ahead GROUP BY person_id
     """)
     for start in range(0, people, BATCH):
-        workspace.execute(f"""
-            CREATE OR REPLACE TEMP VIEW caseload_ahead AS {_moved("caseload")}
+        days = f"""(
+            {_moved("caseload")}
                 JOIN concerned ON concerned.person_id = c.person_id
                     AND concerned.place >= {start} AND concerned.place < {start + BATCH}
                 JOIN {_list(range(1, DAYS[-1] + 1))} ON c.as_at + days <= concerned.until
             )
-        """)
-        evaluation.answer(workspace, rules, people="caseload_ahead", into="outcome_days", keys=("person_id", "as_at"))
+        )"""
+        evaluation.answer(workspace, rules, people=days, into="outcome_days", keys=("person_id", "as_at"))
         workspace.execute(f"""
             INSERT INTO opening_day
             SELECT person_id, rule, min(as_at) FROM ({_breaches("outcome_days", rules)})

@@ -51,7 +51,8 @@ class Evaluation:
 class Ahead:
     """The same people on tonight's date and on later ones, to be asked in one pass with tonight.
 
-    ``relation`` has the caseload's columns and ``days``, 0 in tonight's rows; ``rules`` are asked on the later days.
+    ``relation`` is SQL that has the caseload's columns and ``days``, 0 in tonight's rows; ``rules`` are those of the
+    later days.
     """
 
     relation: str
@@ -136,7 +137,7 @@ def answer(
 ) -> tuple[list[Rule], dict[str, str]]:
     """Make ``into``, a row per row of ``people`` and a number per rule, and nothing else of what ``ask`` makes.
 
-    ``people`` is any relation with the caseload's columns: the same people on another date, or after a change.
+    ``people`` is any relation, in SQL, with the caseload's columns: the same people on another date, or after a change.
     ``keys``: its columns that go with the numbers. It is one pass; when that fails, each rule is tried alone and the
     ones at fault are left out.
     """
@@ -150,7 +151,7 @@ def answer(
     except duckdb.Error:
         for name, sql in outcomes.items():
             try:
-                workspace.execute(f'SELECT count({sql}) FROM "{people}"').fetchall()
+                workspace.execute(f"SELECT count({sql}) FROM {people}").fetchall()
             except duckdb.Error as fault:
                 failed[name] = _why(fault)
         if not failed:
@@ -183,7 +184,7 @@ def _answer_with_ahead(workspace: Workspace, rules: Sequence[Rule], ahead: Ahead
 
 def _make_outcomes(workspace: Workspace, outcomes: Mapping[str, str], people: str, start: str) -> None:
     answers = "".join(f', {sql} AS "{name}"' for name, sql in outcomes.items())
-    workspace.execute(f'{start}{answers} FROM "{people}"')
+    workspace.execute(f"{start}{answers} FROM {people}")
 
 
 def _gapped(workspace: Workspace, rules: Iterable[Rule], people: str) -> frozenset[str]:
@@ -192,7 +193,7 @@ def _gapped(workspace: Workspace, rules: Iterable[Rule], people: str) -> frozens
     if not needed:
         return frozenset()
     counted = ", ".join(f'count("{name}_gap")' for name in needed)
-    counts = workspace.execute(f'SELECT {counted} FROM "{people}"').fetchone()
+    counts = workspace.execute(f"SELECT {counted} FROM {people}").fetchone()
     return frozenset(name for name, count in zip(needed, counts or (), strict=True) if count)
 
 
