@@ -3,16 +3,18 @@
 import datetime as dt
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, func, select
 
-from monitor.delivery.envelope import Receipt
 from monitor.errors import DeliveryError
 from monitor.store import events
 from monitor.store.bulk import insert_rows, next_id
 from monitor.store.tables import Attempt, FlagEvent, Message, table_of
 from monitor.workdays import london_date
+
+if TYPE_CHECKING:
+    from monitor.delivery.envelope import Receipt
 
 NOTICE = "undelivered"
 """The kind of message that tells of others; nothing tells of one."""
@@ -60,7 +62,7 @@ def count_attempts(store: Connection, message_id: int, outcome: str) -> int:
     return int(store.execute(counted).scalar_one())
 
 
-def accept(store: Connection, message: Any, receipt: Receipt, now: dt.datetime) -> None:
+def accept(store: Connection, message: Any, receipt: "Receipt", now: dt.datetime) -> None:
     """Record that the transport took the message; the receipt's state says whether more will be told of it."""
     move(store, message.id, receipt.state, accepted_at=now, receipt=receipt.id, next_attempt_at=None)
     if last := last_attempt(store, message.id):

@@ -209,7 +209,18 @@ def _begin_sqlite(store: Connection) -> None:
 @contextmanager
 def _connected(engine: Engine, wait_seconds: float, **options: Any) -> Iterator[Connection]:
     """Connect; ask a database that does not answer again for ``wait_seconds``."""
-    from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential
+    try:
+        connection = engine.connect()
+    except DBAPIError as fault:
+        if not database_faults.is_away(fault):
+            raise
+        connection = _connect_again(engine, wait_seconds)
+    with connection.execution_options(**options) as store:
+        yield store
+
+
+def _connect_again(engine: Engine, wait_seconds: float) -> Connection:
+    from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential  # seldom of use
 
     patient = Retrying(
         retry=retry_if_exception(database_faults.is_away),
@@ -217,8 +228,7 @@ def _connected(engine: Engine, wait_seconds: float, **options: Any) -> Iterator[
         wait=wait_exponential(multiplier=0.1, max=5),
         reraise=True,
     )
-    with patient(engine.connect).execution_options(**options) as store:
-        yield store
+    return patient(engine.connect)
 
 
 @contextmanager
