@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from monitor.caseload.last_values import last_values_sql
 from monitor.store.bulk import delete_rows, insert_query, is_among, load_query, update_query
 from monitor.store.tables import Person, PersonBefore, table_of
-from monitor.workspace import Workspace, step
+from monitor.workspace import Workspace, drop_tables, step
 
 TYPES = {
     "person_id": "VARCHAR",
@@ -30,6 +30,9 @@ TYPES = {
     "left_reason": "VARCHAR",
 }
 """The columns of a roster row, ``last_values`` aside, with their DuckDB types."""
+
+READ_TO_SAVE = ("roster_before", "roster_people", "roster_stored", "roster_undone", "roster_values")
+"""What ``load`` makes beside ``roster`` and nobody needs once the roster is saved."""
 
 
 @step(
@@ -163,7 +166,9 @@ def _rank(category: str) -> str:
 
 
 @step(
-    reads=("roster", "roster_stored", "roster_tonight", "roster_undone"), makes=("roster_changing", "changing_values")
+    reads=("roster", "roster_stored", "roster_undone"),
+    changes=("roster_tonight",),
+    drops=READ_TO_SAVE,
 )
 def save(workspace: Workspace, store: Connection, *, run_id: int) -> None:
     """Write the rows that differ from what is stored, and how each stood before, inside the transaction."""
@@ -187,6 +192,9 @@ def save(workspace: Workspace, store: Connection, *, run_id: int) -> None:
         WHERE person_id IN (SELECT person_id FROM roster_undone WHERE is_new)
     """).fetchall()
     delete_rows(store, Person, (row[0] for row in withdrawn))
+    # What is saved would only stand beside the messages and lists, which take the most memory of the night.
+    drop_tables(workspace, "roster_changing", "changing_values", *READ_TO_SAVE)
+    workspace.execute("ALTER TABLE roster_tonight DROP COLUMN last_values")
 
 
 def _differs(beside: str) -> str:

@@ -28,7 +28,7 @@ from monitor.flags.priority import rank_sql
 from monitor.store import events
 from monitor.store.bulk import insert_query, load_query, next_id, update_query
 from monitor.store.tables import Flag, FlagEvent, table_of
-from monitor.workspace import Workspace, load_rows, step
+from monitor.workspace import Workspace, drop_tables, load_rows, step
 
 if TYPE_CHECKING:
     from monitor.rulebook.evaluation import Evaluation
@@ -234,11 +234,12 @@ def load_history(workspace: Workspace, store: Connection) -> None:
     load_query(workspace, "history", HISTORY, store, query.group_by(flag.c.person_id, flag.c.rule))
 
 
-@step(reads=("decision", "opening", "surging"), makes=("history", "settled"))
+@step(reads=("decision", "opening", "surging"), makes=("settled",), drops=("decision", "opening", "unresolved"))
 def apply(workspace: Workspace, store: Connection, *, run_id: int, as_at: dt.date) -> None:
     """Make ``settled``: every flag as tonight leaves it, with ids for the new, and ``change``: what happened to it."""
     load_history(workspace, store)
     apply_decisions(workspace, run_id=run_id, as_at=as_at, first=_next_id(store))
+    drop_tables(workspace, "history", "decision", "opening", "unresolved")
 
 
 def _next_id(store: Connection) -> int:
@@ -354,7 +355,7 @@ STATE = state.state_sql(
 )
 
 
-@step(reads=("settled", "caseload", "waiver_tonight"), makes=("resolved_lately", "lead_answer", "flag_line"))
+@step(reads=("settled", "caseload", "waiver_tonight"), makes=("lead_answer", "flag_line"))
 def list_flags(workspace: Workspace, store: Connection, as_at: dt.date) -> None:
     """Make ``flag_line``: every unresolved flag after tonight and those resolved lately, as readers see them.
 
@@ -394,3 +395,4 @@ def list_flags(workspace: Workspace, store: Connection, as_at: dt.date) -> None:
     """,
         {"as_at": as_at},
     )
+    drop_tables(workspace, "resolved_lately")
