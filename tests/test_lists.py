@@ -297,6 +297,40 @@ def test_restricted_people_are_only_on_the_list_for_the_head_of_service(tmp_path
             assert "P666" not in path.read_text(encoding="utf-8")
 
 
+def statements(workspace) -> list[str]:
+    """Every statement that the workspace is given from here on."""
+    given: list[str] = []
+    execute = workspace.execute
+
+    def note(statement: str, parameters: object = None):
+        given.append(statement)
+        return execute(statement, parameters)
+
+    workspace.execute = note
+    return given
+
+
+def test_forty_teams_take_no_more_statements_than_two(tmp_path):
+    few, many = (
+        a_workspace(*(a_flag(f"P{n:03}", team=f"Team {n}") for n in range(teams)), a_flag("P666")) for teams in (2, 40)
+    )
+    of_few, of_many = statements(few), statements(many)
+
+    for workspace, folder in ((few, tmp_path / "few"), (many, tmp_path / "many")):
+        write(workspace, folder, teams=(), workbooks=True, restricted=frozenset({"P666"}))
+
+    assert len(of_many) == len(of_few)
+    assert len(of_few) <= 12
+
+
+def test_a_row_that_has_no_id_is_in_the_list_for_everybody(tmp_path):
+    workspace = a_workspace(cannot_assess=[(None, NORTH, "activity", "blank", "neet")])
+
+    written = write(workspace, tmp_path, restricted=frozenset({"P666"}))
+
+    assert [row["missing"] for row in read_csv(written["cannot-assess.csv"])] == ["activity"]
+
+
 def test_no_list_of_restricted_people_is_written_when_there_are_none(tmp_path):
     workspace = a_workspace(a_flag("P001"))
 

@@ -53,12 +53,13 @@ BESIDE = (
 NOT_EVERY_NIGHT = ("difference", "not_on_caseload", "coming_due_list", "quarantined_list", "waiver_list", "answer_list")
 """Tables that only a night of several sources has, or one with something to forecast, to wait for or decided."""
 
-OTHER_TEAMS = "other-teams"
+OTHER_TEAMS, RESTRICTED = "other-teams", "restricted"
+ASIDE = "person_id IN (SELECT unnest($restricted::VARCHAR[]))"
 MOST_OTHER_TEAMS = 100
 LONGEST_NAME = 80
 
 
-@step(reads=("flag_line", "caseload"), makes=("rule_words", "folding", "needed", "team_name", "flag_list"))
+@step(reads=("flag_line", "caseload"), makes=("rule_words", "team_name", "flag_list"))
 def prepare(workspace: Workspace, rules: Iterable["Rule"], teams: Iterable["Team"], *, as_at: date) -> None:
     """Make ``flag_list`` of ``flag_line``; teams have the names of the config where it knows them under another.
 
@@ -68,18 +69,17 @@ def prepare(workspace: Workspace, rules: Iterable["Rule"], teams: Iterable["Team
     columns = {"rule": "VARCHAR", "title": "VARCHAR", "basis": "VARCHAR", "action": "VARCHAR", "report": "VARCHAR"}
     words = [(rule.id, rule.title, rule.basis, _what_to_do(rule), ", ".join(map(str, rule.report))) for rule in rules]
     load_rows(workspace, "rule_words", columns, words)
-    folding = [(rule.id, folded) for rule in rules for folded in rule.folds]
-    load_rows(workspace, "folding", {"rule": "VARCHAR", "folded": "VARCHAR"}, folding)
-    needed = [(rule.id, column) for rule in rules for column in rule.needs]
-    load_rows(workspace, "needed", {"rule": "VARCHAR", "column": "VARCHAR"}, needed)
     known = {fold_name(spelling): team.name for team in teams for spelling in (team.name, *team.also_known_as)}
     spelt = [row[0] for row in workspace.execute("SELECT DISTINCT allocated_team FROM caseload").fetchall() if row[0]]
     named = [(spelling, known.get(fold_name(spelling), spelling)) for spelling in spelt]
     load_rows(workspace, "team_name", {"team": "VARCHAR", "name": "VARCHAR"}, named)
-    workspace.execute(FLAG_LIST, {"as_at": as_at})
-    workspace.execute("DROP TABLE IF EXISTS quarantined_list")
-    if _count(workspace, "state = 'quarantined'", "flag_list"):
-        workspace.execute("CREATE TABLE quarantined_list AS SELECT * FROM flag_list WHERE state = 'quarantined'")
+    folding = [(rule.id, folded) for rule in rules for folded in rule.folds]
+    folds = {"rules": [rule for rule, _ in folding], "folds": [folded for _, folded in folding]}
+    workspace.execute(FLAG_LIST, {"as_at": as_at, **folds})
+    if number_of(workspace, "SELECT count(*) FROM flag_list WHERE state = 'quarantined'"):
+        workspace.execute(
+            "CREATE OR REPLACE TABLE quarantined_list AS SELECT * FROM flag_list WHERE state = 'quarantined'"
+        )
         workspace.execute("DELETE FROM flag_list WHERE state = 'quarantined'")
 
 
@@ -91,7 +91,8 @@ def _what_to_do(rule: "Rule") -> str:
 
 FLAG_LIST = """
 CREATE OR REPLACE TABLE flag_list AS
-WITH current AS (SELECT * FROM flag_line WHERE state <> 'resolved')
+WITH current AS (SELECT * FROM flag_line WHERE state <> 'resolved'),
+folding AS (SELECT unnest($rules::VARCHAR[]) AS rule, unnest($folds::VARCHAR[]) AS folded)
 SELECT
     f.person_id, coalesce(n.name, f.team) AS team, f.personal_adviser, f.age, f.eligibility, f.rule,
     coalesce(w.title, 'A rule no longer in the rulebook') AS title, f.severity, w.basis, f.state, f.opened_on,
@@ -107,14 +108,17 @@ FROM current AS f LEFT JOIN rule_words AS w USING (rule) LEFT JOIN team_name AS 
 """
 
 
-@step(reads=("caseload", "breach", "cannot_assess", "needed", "team_name"), makes=("cannot_assess_list",))
-def prepare_unassessed(workspace: Workspace) -> None:
+@step(reads=("caseload", "breach", "cannot_assess", "team_name"), makes=("cannot_assess_list",))
+def prepare_unassessed(workspace: Workspace, rules: Iterable["Rule"]) -> None:
     """Make ``cannot_assess_list`` of tonight's answers, after ``prepare``.
 
     A blank that a rule flags for someone is not listed again as what could not be assessed.
     """
-    workspace.execute("""
+    needed = [(rule.id, column) for rule in rules for column in rule.needs]
+    workspace.execute(
+        """
         CREATE OR REPLACE TABLE cannot_assess_list AS
+        WITH needed AS (SELECT unnest($rules::VARCHAR[]) AS rule, unnest($columns::VARCHAR[]) AS "column")
         SELECT
             a.person_id, coalesce(n.name, c.allocated_team) AS team, a."column" AS missing, a.why,
             string_agg(a.rule, ', ' ORDER BY a.rule) AS rules
@@ -126,10 +130,12 @@ def prepare_unassessed(workspace: Workspace) -> None:
             WHERE breach.person_id = a.person_id AND needed."column" = a."column"
         ))
         GROUP BY ALL
-    """)
+        """,
+        {"rules": [rule for rule, _ in needed], "columns": [column for _, column in needed]},
+    )
 
 
-@step(reads=("flag_list", "cannot_assess_list", "unreadable"), makes=("list_file", "listed", "restricted_person"))
+@step(reads=("flag_list", "cannot_assess_list", "unreadable"), makes=("listed",))
 def write_night(
     workspace: Workspace, folder: Path, terms: ListTerms, *, teams: Sequence[str], workbooks: bool
 ) -> list[Path]:
@@ -142,14 +148,16 @@ def write_night(
     """
     others = _other_teams(workspace, teams, terms.restricted)
     files = file_names([*teams, *(others if len(others) <= MOST_OTHER_TEAMS else ())])
-    kinds = _arrange(workspace, files, terms.restricted)
-    lists = {"all": "Every team", **{file: team for team, file in files.items()}}
-    if _count(workspace, f"NOT aside AND file = '{OTHER_TEAMS}'"):
-        lists[OTHER_TEAMS] = "Other teams, and young people with no team"
+    types = _read_types(workspace)
+    kinds = _arrange(workspace, types["flag_list"], files, terms.restricted)
+    lists = {EVERY: "Every team", **{file: team for team, file in files.items()}}
     night = folder / terms.as_at.isoformat()
     with folder_written_whole(night) as unfinished:
-        _write_flag_lists(workspace, unfinished, lists, kinds)
-        _write_beside(workspace, unfinished)
+        rows = f"SELECT CASE WHEN aside THEN '{RESTRICTED}' ELSE file END, {csv_line(kinds)} FROM listed ORDER BY n"
+        written = _write_csvs(unfinished, kinds, in_chunks(workspace, rows), lists)
+        if OTHER_TEAMS in written:
+            lists[OTHER_TEAMS] = "Other teams, and young people with no team"
+        _write_beside(workspace, unfinished, types, terms.restricted)
         if workbooks:
             parts = {
                 file: FlagPart(unfinished / f"{file}.xlsx", subject, complete=f"{file}.csv has them all")
@@ -168,7 +176,7 @@ def export_flags(
     wanted: Mapping[str, str],
 ) -> int:
     """Write the flags whose columns hold what is ``wanted`` to ``output``, whole or not at all; the number of them."""
-    kinds = _arrange(workspace, {}, terms.restricted)
+    kinds = _arrange(workspace, _read_types(workspace)["flag_list"], {}, terms.restricted)
     scope = " AND ".join(["NOT aside", *(f'"{column}" = {literal(value)}' for column, value in wanted.items())])
     workspace.execute(f"DELETE FROM listed WHERE ({scope}) IS NOT TRUE")
     with written_whole(output) as unfinished:
@@ -177,10 +185,12 @@ def export_flags(
             part = FlagPart(unfinished, subject, complete="a csv or json export has them all")
             write_flag_workbooks(workspace, {EVERY: part}, kinds, terms)
         elif form == "csv":
-            _write_csv(workspace, unfinished, kinds, "listed ORDER BY n")
+            append_privately(unfinished, csv_heading(kinds))
+            for chunk in in_chunks(workspace, f"SELECT {csv_line(kinds)} FROM listed ORDER BY n"):
+                append_privately(unfinished, "".join(line for (line,) in chunk))
         else:
             _write_json(workspace, unfinished)
-    return _count(workspace, "true")
+    return number_of(workspace, "SELECT count(*) FROM listed")
 
 
 def publish(night: Path, folder: Path) -> list[Path]:
@@ -227,34 +237,45 @@ def _other_teams(workspace: Workspace, teams: Sequence[str], restricted: frozens
     return sorted({team for (team,) in rows} - set(teams))
 
 
-def _arrange(workspace: Workspace, files: Mapping[str, str], restricted: frozenset[str]) -> dict[str, str]:
+def _arrange(
+    workspace: Workspace, types: Mapping[str, str], files: Mapping[str, str], restricted: frozenset[str]
+) -> dict[str, str]:
     """Make ``listed``: the flags of ``flag_list`` in the order of every list; returns its columns' types.
 
     Beside them: ``n`` (the place in that order), ``file`` (the team's) and ``aside`` (a restricted person's).
     """
-    load_rows(workspace, "list_file", {"team": "VARCHAR", "file": "VARCHAR"}, files.items())
-    load_rows(workspace, "restricted_person", {"person_id": "VARCHAR"}, ((each,) for each in restricted))
-    types = _types(workspace, "flag_list")
     columns = ", ".join(f'{_plain(column, types[column])} AS "{column}"' for column in FLAG_COLUMNS)
     columns += "".join(f", {name}" for name in ("flag_id", "answered") if name in types)
     unfolded = "NOT coalesce(folded, false)" if "folded" in types else "true"
-    workspace.execute(f"""
+    workspace.execute(
+        f"""
         CREATE OR REPLACE TEMP TABLE listed AS
         WITH flags AS (SELECT {columns}, {unfolded} AS unfolded FROM flag_list),
+        list_file AS (SELECT unnest($teams::VARCHAR[]) AS team, unnest($files::VARCHAR[]) AS file),
         priority AS ({priority_sql("flags", "unfolded")})
         SELECT
             row_number() OVER (ORDER BY {WORST_FIRST}, opened_on) AS n,
             coalesce(file, '{OTHER_TEAMS}') AS file,
-            person_id IN (SELECT person_id FROM restricted_person) AS aside,
+            {ASIDE} AS aside,
             flags.* EXCLUDE (unfolded)
         FROM flags JOIN priority USING (person_id) LEFT JOIN list_file USING (team)
         ORDER BY n
-    """)
+        """,
+        {"teams": list(files), "files": list(files.values()), "restricted": sorted(restricted)},
+    )
     return {column: _kind(types[column]) for column in FLAG_COLUMNS}
 
 
-def _types(workspace: Workspace, table: str) -> dict[str, str]:
-    return {name: kind for name, kind, *_ in workspace.execute(f"DESCRIBE {table}").fetchall()}
+def _read_types(workspace: Workspace) -> dict[str, dict[str, str]]:
+    """Return the columns of each table of the lists that the night has, with their types."""
+    tables = ["flag_list", *(table for _, table, _, _ in BESIDE)]
+    types: dict[str, dict[str, str]] = {}
+    for table, column, kind in workspace.execute(
+        "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE list_contains($tables, table_name)",
+        {"tables": tables},
+    ).fetchall():
+        types.setdefault(table, {})[column] = kind
+    return types
 
 
 def _kind(duckdb_type: str) -> str:
@@ -270,49 +291,50 @@ def _plain(column: str, duckdb_type: str) -> str:
     return f'CAST("{column}" AS {_kind(duckdb_type)})'
 
 
-def _count(workspace: Workspace, scope: str, table: str = "listed") -> int:
-    return number_of(workspace, f"SELECT count(*) FROM {table} WHERE {scope}")
-
-
 # Writing.
 
 
-def _write_flag_lists(workspace: Workspace, folder: Path, lists: Iterable[str], kinds: Mapping[str, str]) -> None:
-    for file in lists:
-        append_privately(folder / f"{file}.csv", csv_heading(FLAG_COLUMNS))
-    for rows in in_chunks(workspace, f"SELECT file, {csv_line(kinds)} FROM listed WHERE NOT aside ORDER BY n"):
+def _write_csvs(
+    folder: Path, columns: Iterable[str], chunks: Iterable[Iterable[tuple[str, str]]], named: Iterable[str]
+) -> set[str]:
+    """Write lines, each with its file, of ``columns``; return the files, of which those ``named`` may be empty.
+
+    What is not restricted is in the file of ``EVERY`` too, if that is named.
+    """
+    heading = csv_heading(columns)
+    written: set[str] = set()
+
+    def add(file: str, lines: Iterable[str]) -> None:
+        append_privately(folder / f"{file}.csv", ("" if file in written else heading) + "".join(lines))
+        written.add(file)
+
+    for file in named:
+        add(file, ())
+    for rows in chunks:
         # Each line is rendered once, for the whole list and for its team's.
         by_file: dict[str, list[str]] = {}
         for file, line in rows:
             by_file.setdefault(file, []).append(line)
-        append_privately(folder / "all.csv", "".join(line for _, line in rows))
+        if EVERY in written:
+            add(EVERY, (line for file, line in rows if file != RESTRICTED))
         for file, lines in by_file.items():
-            append_privately(folder / f"{file}.csv", "".join(lines))
-    if _count(workspace, "aside"):
-        _write_csv(workspace, folder / "restricted.csv", kinds, "listed WHERE aside ORDER BY n")
+            add(file, lines)
+    return written
 
 
-def _write_beside(workspace: Workspace, folder: Path) -> None:
+def _write_beside(
+    workspace: Workspace, folder: Path, types: Mapping[str, Mapping[str, str]], restricted: frozenset[str]
+) -> None:
     """Write the lists beside those of flags, the rows of restricted people in files of their own."""
-    aside = "person_id IN (SELECT person_id FROM restricted_person)"
-    there = {name for (name,) in workspace.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
     for name, table, columns, order in BESIDE:
-        if table in NOT_EVERY_NIGHT and table not in there:
+        if table in NOT_EVERY_NIGHT and table not in types:
             continue
-        types = _types(workspace, table)
-        kinds = {column: _kind(types[column]) for column in columns}
+        kinds = {column: _kind(types[table][column]) for column in columns}
         of_people = "person_id" in columns
-        where = f"NOT {aside}" if of_people else "true"
-        _write_csv(workspace, folder / f"{name}.csv", kinds, f"{table} WHERE {where} ORDER BY {order}")
-        if of_people and _count(workspace, aside, table):
-            _write_csv(workspace, folder / f"restricted-{name}.csv", kinds, f"{table} WHERE {aside} ORDER BY {order}")
-
-
-def _write_csv(workspace: Workspace, path: Path, kinds: Mapping[str, str], rows: str) -> None:
-    """Write ``rows``, a table with its WHERE and ORDER BY, each column as its kind."""
-    append_privately(path, csv_heading(kinds))
-    for chunk in in_chunks(workspace, f"SELECT {csv_line(kinds)} FROM {rows}"):
-        append_privately(path, "".join(line for (line,) in chunk))
+        file = f"CASE WHEN {ASIDE} THEN '{RESTRICTED}-{name}' ELSE '{name}' END" if of_people else f"'{name}'"
+        rows = f"SELECT {file}, {csv_line(kinds)} FROM {table} ORDER BY {order}"
+        given = {"restricted": sorted(restricted)} if of_people else None
+        _write_csvs(folder, kinds, in_chunks(workspace, rows, parameters=given), [name])
 
 
 def _write_json(workspace: Workspace, path: Path) -> None:

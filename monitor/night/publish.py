@@ -35,7 +35,7 @@ def publish(night: Night, outcome: NightOutcome, channel: Channel) -> NightOutco
 def prepare_lists(night: Night) -> None:
     """Make the tables of the lists from ``flag_line`` and tonight's answers."""
     lists.prepare(night.workspace, night.rulebook.rules, night.config.teams, as_at=night.as_at)
-    lists.prepare_unassessed(night.workspace)
+    lists.prepare_unassessed(night.workspace, night.rulebook.rules)
     decision_lists.prepare(night.workspace, night.as_at)
     coming_due.prepare_list(night.workspace)
 
