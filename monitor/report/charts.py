@@ -1,13 +1,10 @@
 """Draws lines over weeks as SVG that stands inside the page: coloured by the page's own style, with nothing to run."""
 
 import datetime as dt
-import re
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
-from xml.etree import ElementTree
+from itertools import groupby, pairwise
+from xml.sax.saxutils import escape
 
 from markupsafe import Markup
 
@@ -16,16 +13,12 @@ from monitor.words import MONTHS
 MOST_TICKS = 4
 LABEL_SIZE = 13
 """Of the words in a picture, in its own units: the page shows a picture at about its own width."""
-
-KEPT: Mapping[str, tuple[str, ...]] = {
-    "g": ("class", "transform"),
-    "path": ("class", "d"),
-    "text": ("x", "y"),
-    "circle": ("cx", "cy", "r"),
-}
-"""What is taken from pygal's drawing: not its style and scripts, nor its hints for a mouse."""
-CLASSES = frozenset({"x", "y", "guide", "series"})
-EXACT = re.compile(r"-?\d+\.\d+")
+LETTER = 0.6
+"""How wide a letter is, of its height; near enough for the room that numbers need."""
+TOP, RIGHT, EDGE, SPACE = 10, 24, 2, 8
+INSET = 0.02
+"""Of its width and height, what a line keeps off each end."""
+GUIDE = ' class="guide"'
 
 
 @dataclass(frozen=True)
@@ -58,20 +51,21 @@ class LineChart:
 def draw(chart: LineChart, shape: Shape = SMALL, highest: int | None = None) -> Markup:
     """Return the chart as SVG; charts to be compared are given the same ``highest`` value."""
     ticks = pick_ticks(max([highest or 0, *(value for value in chart.values if value is not None)]))
-    named = name_days(chart.days, shape.most_days)
-    svg = ElementTree.Element(
-        "svg",
-        {
-            "class": "picture",
-            "viewBox": f"0 0 {shape.width} {shape.height}",
-            "role": "img",
-            "aria-labelledby": f"{chart.key}-title {chart.key}-says",
-        },
+    field = _Field(shape, len(chart.days), ticks)
+    words = name_days(chart.days, shape.most_days)
+    named = {n: words[day] for n, day in enumerate(chart.days) if day in words}
+    points = [None if value is None else (field.x(n), field.y(value)) for n, value in enumerate(chart.values)]
+    dots = [point for point, is_shown in zip(points, _shows_dot(chart.values), strict=True) if point and is_shown]
+    circles = [f'<g><circle cx="{_round(x)}" cy="{_round(y)}" r="3.5" /></g>' for x, y in dots]
+    groups = (_draw_scale(field, ticks) + _draw_days(field, named) + _draw_line(points), _group("series", circles))
+    key = chart.key
+    picture = (
+        f'<svg class="picture" viewBox="0 0 {shape.width} {shape.height}" role="img" '
+        f'aria-labelledby="{key}-title {key}-says"><title id="{key}-title">{escape(chart.title)}</title>'
+        f'<desc id="{key}-says">{escape(chart.says)}</desc><g>'
     )
-    ElementTree.SubElement(svg, "title", {"id": f"{chart.key}-title"}).text = chart.title
-    ElementTree.SubElement(svg, "desc", {"id": f"{chart.key}-says"}).text = chart.says
-    _keep(_plot(chart, ticks, named, shape), svg, {day.isoformat(): words for day, words in named.items()})
-    return Markup(ElementTree.tostring(svg, encoding="unicode"))  # noqa: S704 - written by ElementTree, which escapes
+    picture += "".join(f'<g transform="translate({int(field.left)}, {TOP})">{drawn}</g>' for drawn in groups if drawn)
+    return Markup(f"{picture}</g></svg>")  # noqa: S704 - all but numbers and the key is escaped
 
 
 def pick_ticks(highest: int) -> tuple[int, ...]:
@@ -102,61 +96,61 @@ def _name_month(day: dt.date, *, first: bool) -> str:
     return f"{month} {day.year}" if first or day.month == 1 else month
 
 
-def _import_pygal() -> Any:
-    """pygal, without the finder for its maps that it adds to everybody's imports and that Python no longer takes."""
-    import pygal.style
+class _Field:
+    """Where the line is drawn, beside the numbers of the scale and above the days: places in the picture's units."""
 
-    sys.meta_path[:] = [finder for finder in sys.meta_path if not type(finder).__module__.startswith("pygal")]
-    return pygal
+    def __init__(self, shape: Shape, days: int, ticks: Sequence[int]) -> None:
+        longest = max(len(f"{tick:,}") for tick in ticks)
+        self.left = EDGE + SPACE + max(longest * LETTER * LABEL_SIZE, LABEL_SIZE)
+        self.width = shape.width - self.left - RIGHT
+        self.height = shape.height - TOP - EDGE - SPACE - LABEL_SIZE
+        self._days, self._most = days, ticks[-1]
 
+    def x(self, day: int) -> float:
+        return self.width * _inset(day / (self._days - 1) if self._days > 1 else 0.5)
 
-def _plot(chart: LineChart, ticks: Sequence[int], named: Mapping[dt.date, str], shape: Shape) -> Any:
-    """The picture as pygal's own tree of elements."""
-    pygal = _import_pygal()
-    line = pygal.Line(
-        width=shape.width, height=shape.height, spacing=8,
-        margin_top=10, margin_right=24, margin_bottom=2, margin_left=2,
-        style=pygal.style.Style(label_font_size=LABEL_SIZE), js=(), css=(),
-        no_prefix=True, disable_xml_declaration=True,
-        show_legend=False, show_dots=False, allow_interruptions=True, truncate_label=-1, show_minor_x_labels=False,
-        value_formatter=lambda value: f"{value:,.0f}",
-    )  # fmt: skip
-    line.range = (0, ticks[-1])
-    line.y_labels = list(ticks)
-    line.x_labels = [day.isoformat() for day in chart.days]
-    line.x_labels_major = [day.isoformat() for day in named]
-    line.add("", list(chart.values))
-    line.add("", _dots(chart.values), show_dots=True, dots_size=3.5, stroke=False)
-    return line.render_tree()
+    def y(self, value: int) -> float:
+        return self.height * (1 - _inset(value / self._most))
 
 
-def _dots(values: Sequence[int | None]) -> list[int | None]:
-    """The values shown by a dot: the last, and each that has no neighbour to draw a line to."""
+def _inset(part: float) -> float:
+    """Place a part of the whole, so that no line runs along the edge."""
+    return (part + INSET) / (1 + 2 * INSET)
+
+
+def _draw_scale(field: _Field, ticks: Sequence[int]) -> str:
+    return _group("y", [
+        f'<g><path d="M0 {_round(field.y(tick))} h{_round(field.width)}"{GUIDE if tick else ""} />'
+        f'<text x="-5" y="{_round(field.y(tick) + 0.35 * LABEL_SIZE)}">{tick:,}</text></g>'
+        for tick in ticks
+    ])  # fmt: skip
+
+
+def _draw_days(field: _Field, named: Mapping[int, str]) -> str:
+    below = field.height + SPACE + 2 + 0.5 * LABEL_SIZE
+    return _group("x", [
+        f'<g><path d="M{_round(field.x(day))} 0 v{_round(field.height)}"{GUIDE if day else ""} />'
+        f'<text x="{_round(field.x(day))}" y="{_round(below)}">{words}</text></g>'
+        for day, words in named.items()
+    ])  # fmt: skip
+
+
+def _draw_line(points: Iterable[tuple[float, float] | None]) -> str:
+    """Draw a path for each run of points; one alone is a dot."""
+    runs = (list(run) for is_there, run in groupby(points, bool) if is_there)
+    written = ([f"{_round(x)} {_round(y)}" for x, y in filter(None, run)] for run in runs if len(run) > 1)
+    return _group("series", [f'<path d="M{first} L{" ".join(rest)}" />' for first, *rest in written])
+
+
+def _shows_dot(values: Sequence[int | None]) -> list[bool]:
+    """Whether each value is shown by a dot: the last, and one that has no neighbour to draw a line to."""
     around = [None, *values, None]
-    return [
-        value if n == len(values) or (around[n - 1] is None and around[n + 1] is None) else None
-        for n, value in enumerate(values, start=1)
-    ]
+    return [n == len(values) or (around[n - 1] is None and around[n + 1] is None) for n in range(1, len(values) + 1)]
 
 
-def _keep(drawn: Any, into: ElementTree.Element, words: Mapping[str, str]) -> None:
-    """Copy what is wanted of a drawing, with the days in ``words`` put as a reader would."""
-    for element in drawn:
-        if element.tag not in KEPT:  # comments have no name
-            continue
-        kept = ElementTree.Element(element.tag, _keep_attributes(element))
-        if element.text:
-            kept.text = words.get(element.text, element.text)
-        _keep(element, kept, words)
-        if len(kept) or kept.tag != "g":
-            into.append(kept)
+def _round(number: float) -> str:
+    return f"{number:.1f}".removesuffix(".0")
 
 
-def _keep_attributes(element: Any) -> dict[str, str]:
-    kept = {name: EXACT.sub(_round, element.get(name)) for name in KEPT[element.tag] if element.get(name)}
-    classes = [name for name in kept.pop("class", "").split() if name in CLASSES]
-    return kept | ({"class": " ".join(classes)} if classes else {})
-
-
-def _round(number: re.Match[str]) -> str:
-    return f"{float(number[0]):.1f}".removesuffix(".0")
+def _group(name: str, drawn: Sequence[str]) -> str:
+    return f'<g class="{name}">{"".join(drawn)}</g>' if drawn else ""
