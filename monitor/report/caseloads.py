@@ -20,14 +20,17 @@ HERE = """
 """
 
 
-def count_people(data: ReportData) -> dict[str, int]:
-    """Return how many are on the caseload, by team."""
-    query = f"SELECT team, count(*) FROM known_person WHERE {HERE} GROUP BY team"
-    return dict(data.workspace.execute(query, {"as_at": data.as_at}).fetchall())
+def count_people(data: ReportData) -> dict[str, tuple[int, int]]:
+    """Return how many are on the caseload, and how many of them have no adviser, by team."""
+    query = f"SELECT team, count(*), count(*) FILTER (adviser IS NULL) FROM known_person WHERE {HERE} GROUP BY team"
+    return {
+        team: (people, without)
+        for team, people, without in data.workspace.execute(query, {"as_at": data.as_at}).fetchall()
+    }
 
 
-def count_caseloads(data: ReportData) -> Caseloads:
-    """Return each adviser's caseload, the longest first.
+def count_caseloads(data: ReportData, without: Mapping[str, int]) -> Caseloads:
+    """Return each adviser's caseload, the longest first; ``without``: people without an adviser, by team.
 
     An adviser counts in the team most of their young people are in.
     """
@@ -43,8 +46,6 @@ def count_caseloads(data: ReportData) -> Caseloads:
         """,
         {"as_at": as_at},
     ).fetchall()
-    query = f"SELECT team, count(*) FILTER (adviser IS NULL) FROM known_person WHERE {HERE} GROUP BY team"
-    without = dict(workspace.execute(query, {"as_at": as_at}).fetchall())
     of_team: defaultdict[str, list[int]] = defaultdict(list)
     for _, team, people, _ in advisers:
         of_team[team].append(people)

@@ -68,7 +68,8 @@ def _gather(data: ReportData, header: Header) -> Contents:
     asked_then = rule_figures.find_asked(data.store, nights, rulebook.rules)
     asked = AskedNights({**off, **unanswered}, cannot, asked_then)  # type: ignore[arg-type]
     past = PastCounts(data.workspace, nights)
-    sizes = caseloads.count_people(data)
+    counted = caseloads.count_people(data)
+    sizes, without = ({team: counts[n] for team, counts in counted.items()} for n in (0, 1))
     sight = first_screen.fill_first_screen(data, asked, past, sizes)
     teams = tuple(row.team for row in sight.teams)
     if data.team is not None:
@@ -84,7 +85,7 @@ def _gather(data: ReportData, header: Header) -> Contents:
         clearing=what_was_done.count_clearing(data),
         done=what_was_done.count_done(data),
         waivers=what_was_done.list_waivers(data),
-        caseloads=caseloads.count_caseloads(data),
+        caseloads=caseloads.count_caseloads(data, without),
         measures=caseloads.compare_measures(data),
         paragraphs=rule_figures.map_paragraphs(rule_figures.load_map(rulebook, data.config), figures),
         flags=flag_rows.list_flags(data),

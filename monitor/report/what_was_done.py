@@ -1,10 +1,10 @@
 """What was done in the period: flags cleared and how long that took, escalations, answers, waivers."""
 
-from collections import Counter, defaultdict
-from collections.abc import Container, Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import Row, or_, select
 
 from monitor.flags.priority import rank_sql
 from monitor.flags.state import is_waiver_in_force, quarantined_sql, waives
@@ -65,12 +65,10 @@ def count_done(data: ReportData) -> WhatWasDone:
         """,
         {"since": nights.since, "as_at": as_at},
     ).fetchall()
-    about = {flag for (flag,) in workspace.execute("SELECT flag_id FROM spell").fetchall()}
     escalation, answer = table_of(Escalation), table_of(Answer)
     raised = select(escalation.c.flag_id, escalation.c.step).where(escalation.c.as_at.between(nights.since, as_at))
     said = select(answer.c.flag_id, answer.c.answer).where(answer.c.answered_on.between(nights.since, as_at))
-    steps = Counter(step for flag, step in store.execute(raised) if flag in about)
-    answers = Counter(word for flag, word in store.execute(said) if flag in about)
+    steps, answers = (_count_words(workspace, store.execute(rows).all()) for rows in (raised, said))
     return WhatWasDone(
         tuple(Tally(STEPS.get(step, step), steps[step]) for step in (*STEPS, *sorted(steps.keys() - STEPS.keys()))),
         tuple(Tally(word.capitalize(), number) for word, number in sorted(answers.items())),
@@ -78,10 +76,19 @@ def count_done(data: ReportData) -> WhatWasDone:
     )
 
 
+def _count_words(workspace: Workspace, rows: Sequence[Row[Any, Any]]) -> Counter[str]:
+    """Count the second of each row, of those whose first is a flag of the report."""
+    if not rows:
+        return Counter()
+    query = "SELECT flag_id FROM spell WHERE flag_id IN (SELECT unnest($flags::BIGINT[]))"
+    about = {flag for (flag,) in workspace.execute(query, {"flags": [flag for flag, _ in rows]}).fetchall()}
+    return Counter(word for flag, word in rows if flag in about)
+
+
 def list_waivers(data: ReportData) -> WaiverFigures:
     """Return those in force, soonest to end first; and those that ended in the period."""
-    as_at, teams = data.as_at, _teams(data.workspace)
-    rows = _read_waivers(data, teams)
+    as_at = data.as_at
+    rows, teams = _read_waivers(data)
     in_force = [row for row in rows if waives(row, as_at)]
     ended = [row for row in rows if not waives(row, as_at)]
     meanings = {code: reason.meaning for code, reason in data.config.waivers.reasons.items()}
@@ -97,19 +104,17 @@ def list_waivers(data: ReportData) -> WaiverFigures:
     )
 
 
-def _read_waivers(data: ReportData, people: Container[str]) -> list[Any]:
-    """Those in force on the last night, or ended in the period, of the people of the report."""
+def _read_waivers(data: ReportData) -> tuple[list[Any], dict[str, str]]:
+    """Read those in force on the last night, or ended in the period, of the people of the report; and their teams."""
     waiver = table_of(Waiver)
     ended_then = waiver.c.ended_on.between(data.nights.since, data.as_at)
     wanted = or_(is_waiver_in_force(data.as_at), ended_then)
-    rows = data.store.execute(select(waiver).where(wanted).order_by(waiver.c.until_on, waiver.c.id))
-    return [row for row in rows if row.person_id in people]
-
-
-def _teams(workspace: Workspace) -> dict[str, str]:
-    rows: defaultdict[str, str] = defaultdict(str)
-    rows.update(workspace.execute("SELECT person_id, team FROM known_person").fetchall())
-    return rows
+    rows = data.store.execute(select(waiver).where(wanted).order_by(waiver.c.until_on, waiver.c.id)).all()
+    if not rows:
+        return [], {}
+    query = "SELECT person_id, team FROM known_person WHERE person_id IN (SELECT unnest($people::VARCHAR[]))"
+    teams = dict(data.workspace.execute(query, {"people": [row.person_id for row in rows]}).fetchall())
+    return [row for row in rows if row.person_id in teams], teams
 
 
 def _row(row: Any, teams: Mapping[str, str], meanings: Mapping[str, str], data: ReportData) -> WaiverRow:
