@@ -26,6 +26,7 @@ young person's; it is known if the record knows that date. No median and no band
 import datetime as dt
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, exists, or_, select
@@ -156,14 +157,19 @@ def count_lines(workspace: Workspace, as_at: dt.date, teams: Collection[str] | N
 
 def list_people(workspace: Workspace) -> list[LostPerson]:
     """Return everybody out of sight, those out of touch first, then the longest first."""
-    found = []
-    for person_id, lines, since, known in workspace.execute(PERSON_LINES).fetchall():
-        tier = OUT_OF_TOUCH if OUT_OF_TOUCH in lines else NOBODY_NAMED
-        ways = [line.name for line in LINES if line.name in lines and line.within == OUT_OF_TOUCH]
-        if NOBODY_NAMED in lines:
-            ways.append(NOBODY_NAMED)
-        found.append(LostPerson(person_id, tier, tuple(ways), since, known))
-    return sorted(found, key=lambda person: (person.tier != OUT_OF_TOUCH, person.since, person.person_id))
+    return [
+        LostPerson(person_id, *_name_ways(lines), since, known)
+        for person_id, lines, since, known in workspace.execute(PERSON_LINES).fetchall()
+    ]
+
+
+@cache
+def _name_ways(lines: int) -> tuple[str, tuple[str, ...]]:
+    """Return the tier and the ways of somebody in these lines, of which each is a bit, in the order of ``LINES``."""
+    names = [line.name for n, line in enumerate(LINES) if lines >> n & 1]
+    ways = [name for name in names if BY_NAME[name].within == OUT_OF_TOUCH]
+    tail = [NOBODY_NAMED] if NOBODY_NAMED in names else []
+    return OUT_OF_TOUCH if OUT_OF_TOUCH in names else NOBODY_NAMED, (*ways, *tail)
 
 
 def _find_seen(store: Connection, as_at: dt.date) -> Sequence[int]:
@@ -274,6 +280,8 @@ FROM out_of_sight WHERE counts AND ($all_teams OR list_contains($teams::VARCHAR[
 """
 
 PERSON_LINES = f"""
-SELECT person_id, list(line), any_value(since) FILTER (line = '{EVERYONE}'), bool_or(known) FILTER (line = '{EVERYONE}')
+SELECT person_id, CAST(sum(1 << (list_position({[line.name for line in LINES]}, line) - 1)) AS INTEGER),
+    any_value(since) FILTER (line = '{EVERYONE}') AS began, bool_or(known) FILTER (line = '{EVERYONE}')
 FROM out_of_sight GROUP BY person_id
+ORDER BY NOT bool_or(line = '{OUT_OF_TOUCH}'), began, person_id
 """
