@@ -195,9 +195,11 @@ def fetch(workspace: Workspace, query: str, parameters: list[Any] | None = None)
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def in_chunks(workspace: Workspace, query: str, rows: int = 20_000) -> Iterator[list[tuple[Any, ...]]]:
+def in_chunks(
+    workspace: Workspace, query: str, rows: int = 20_000, parameters: object = None
+) -> Iterator[list[tuple[Any, ...]]]:
     """The rows of a query, some thousands at a time, so that a long list is never held whole."""
-    cursor = workspace.execute(query)
+    cursor = workspace.execute(query, parameters)
     while chunk := cursor.fetchmany(rows):
         yield chunk
 
