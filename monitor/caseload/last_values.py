@@ -31,7 +31,7 @@ def last_values_sql(alias: str) -> str:
 
 
 def spread_last_values(workspace: Workspace, texts: str, *, into: str) -> None:
-    """Make ``into``, typed rows as of ``tonight``, of table ``texts`` (person_id, last_values)."""
+    """Make ``into``, typed rows as of ``tonight``, of the relation ``texts`` (person_id, last_values)."""
     # One list of paths reads each person's text once, rather than once for every column.
     names = [name for column in COLUMNS for name in (column.name, f"{column.name}_gap")]
     paths = ", ".join(f"'$.{name}'" for name in (*names, "died"))

@@ -35,6 +35,7 @@ class Reading:
     faulty: set[str] = field(default_factory=set)
     says_died: set[str] = field(default_factory=set)
     splits_accommodation: bool = False
+    repeats: bool = False
 
     @property
     def supplied(self) -> set[str]:
@@ -153,8 +154,10 @@ def _place_of(reading: Reading) -> dict[str, str | None]:
 def type_usable_rows(workspace: Workspace, reading: Reading) -> int:
     """Make the reading's ``typed`` table, a row for each usable row of the extract; how many."""
     workspace.execute(f"CREATE OR REPLACE TABLE {reading.typed} AS {_typed(reading)}", _id_heading(reading))
-    if count := number_of(workspace, f"SELECT count(*) FROM {reading.typed}"):
-        return count
+    count, people = workspace.execute(f"SELECT count(*), count(DISTINCT person_id) FROM {reading.typed}").fetchall()[0]
+    reading.repeats = people < count
+    if count:
+        return int(count)
     if not number_of(workspace, "SELECT count(*) FROM unreadable WHERE source = ?", reading.extract.source):
         raise SourceError(f"{reading.place}: no rows beneath the headings; export the list again")
     heading = reading.extract.headings[reading.positions[PERSON_ID]]
@@ -288,7 +291,7 @@ def collapse(workspace: Workspace, reading: Reading) -> tuple[int, int]:
     A row that says died wins, else the newest contact, else the last row.
     """
     table = reading.typed
-    if number_of(workspace, f"SELECT count(*) - count(DISTINCT person_id) FROM {table}") == 0:
+    if not reading.repeats:
         return 0, 0
     present = columns_of(workspace, table)
     compared = sorted(present - {"extract", "row", "person_id"})

@@ -137,11 +137,11 @@ def _breaches(table: str, rules: Sequence[Rule], where: str = "true") -> str:
 
 def _find_days(workspace: Workspace, rules: Sequence[Rule]) -> None:
     """Make ``opening_day``: the first day each of ``ahead`` is in breach, each day a row of one caseload."""
-    workspace.execute("CREATE OR REPLACE TEMP TABLE opening_day (person_id VARCHAR, rule VARCHAR, opens_on DATE)")
     people, breached = workspace.execute(
         "SELECT count(DISTINCT person_id), coalesce(list(DISTINCT rule), []) FROM ahead"
     ).fetchall()[0]
     if not people:
+        workspace.execute("CREATE OR REPLACE TEMP TABLE opening_day (person_id VARCHAR, rule VARCHAR, opens_on DATE)")
         return
     rules = [rule for rule in rules if rule.id in breached]
     workspace.execute("""
@@ -159,8 +159,8 @@ def _find_days(workspace: Workspace, rules: Sequence[Rule]) -> None:
         )"""
         evaluation.answer(workspace, rules, people=days, into="outcome_days", keys=("person_id", "as_at"))
         workspace.execute(f"""
-            INSERT INTO opening_day
-            SELECT person_id, rule, min(as_at) FROM ({_breaches("outcome_days", rules)})
+            {"INSERT INTO opening_day" if start else "CREATE OR REPLACE TEMP TABLE opening_day AS"}
+            SELECT person_id, rule, min(as_at) AS opens_on FROM ({_breaches("outcome_days", rules)})
             SEMI JOIN ahead USING (person_id, rule) GROUP BY ALL
         """)
     workspace.execute("DROP TABLE concerned")

@@ -34,6 +34,28 @@ def prepare(workspace: Workspace, as_at: date) -> None:
 
     Of someone recorded as died nothing is listed.
     """
+    ((waivers, answers),) = workspace.execute(
+        "SELECT (SELECT count(*) FROM waiver_tonight), (SELECT count(*) FROM lead_answer)"
+    ).fetchall()
+    if waivers:
+        _list_waivers(workspace, as_at)
+    if answers:
+        workspace.execute(ANSWER_LIST)
+    for name in workspace.tables.intersection(("waiver_list", "answer_list")):
+        if workspace.execute(f"SELECT 1 FROM {name} LIMIT 1").fetchone() is None:
+            workspace.execute(f"DROP TABLE {name}")
+
+
+ANSWER_LIST = f"""
+    CREATE OR REPLACE TABLE answer_list AS
+    SELECT
+        f.person_id, f.team, f.rule, f.title, a.answer, a.note, a.until_on, a.reason, a.answered_on, a.answered_by,
+        a.list_as_at, f.state AS flag_state, list_position({list(reversed(WORDS))}, a.answer) AS place
+    FROM lead_answer AS a JOIN flag_list AS f USING (flag_id)
+"""
+
+
+def _list_waivers(workspace: Workspace, as_at: date) -> None:
     unmatched = " ".join(f"WHEN '{why}' THEN 'matches nothing: {words}'" for why, words in UNMATCHED.items())
     workspace.execute(
         f"""
@@ -58,16 +80,6 @@ def prepare(workspace: Workspace, as_at: date) -> None:
         """,
         {"as_at": as_at},
     )
-    workspace.execute(f"""
-        CREATE OR REPLACE TABLE answer_list AS
-        SELECT
-            f.person_id, f.team, f.rule, f.title, a.answer, a.note, a.until_on, a.reason, a.answered_on, a.answered_by,
-            a.list_as_at, f.state AS flag_state, list_position({list(reversed(WORDS))}, a.answer) AS place
-        FROM lead_answer AS a JOIN flag_list AS f USING (flag_id)
-    """)
-    for name in ("waiver_list", "answer_list"):
-        if workspace.execute(f"SELECT 1 FROM {name} LIMIT 1").fetchone() is None:
-            workspace.execute(f"DROP TABLE {name}")
 
 
 @dataclass(frozen=True)
@@ -88,9 +100,14 @@ class Decided:
 
 def count(workspace: Workspace, as_at: date) -> Decided:
     """Count what ``flag_line`` and ``waiver_tonight`` hold of decisions; nothing of someone recorded as died."""
-    standing = "SELECT answer, count(*) FROM flag_line WHERE answer IS NOT NULL AND state <> 'resolved'"
-    new = workspace.execute(f"{standing} AND answer_noticed_on = $as_at GROUP BY answer", {"as_at": as_at}).fetchall()
-    all_told = dict(workspace.execute(f"{standing} GROUP BY answer").fetchall())
+    standing = workspace.execute(
+        """
+        SELECT answer, count(*), count(*) FILTER (answer_noticed_on = $as_at)
+        FROM flag_line WHERE answer IS NOT NULL AND state <> 'resolved' GROUP BY answer
+        """,
+        {"as_at": as_at},
+    ).fetchall()
+    all_told = {answer: number for answer, number, _ in standing}
     ((in_force, near, unmatched),) = workspace.execute(
         f"""
         SELECT
@@ -106,4 +123,5 @@ def count(workspace: Workspace, as_at: date) -> Decided:
         {"as_at": as_at},
     ).fetchall()
     to_look_at = {word: all_told[word] for word in ("the record is wrong", "not ours") if word in all_told}
-    return Decided(dict(new), to_look_at, in_force, near, unmatched)
+    new = {answer: number for answer, _, number in standing if number}
+    return Decided(new, to_look_at, in_force, near, unmatched)

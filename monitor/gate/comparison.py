@@ -184,20 +184,18 @@ def _movements(
     return moved, tuple(TakenColumn(*row) for row in taken)
 
 
-RECALLED = ("recalled", "recalled_values", "recalled_texts", "last_known")
+RECALLED = ("recalled_values", "last_known")
 
 
 def _recall(workspace: Workspace, store: Connection, people: str) -> None:
     """Make ``last_known``: the typed rows the last night accepted of the people that the query names."""
-    workspace.execute(f"CREATE OR REPLACE TEMP TABLE recalled AS {people}")
-    unread = "SELECT person_id FROM recalled JOIN roster USING (person_id) WHERE last_values IS NULL"
-    load_last_values(workspace, store, "recalled_values", unread)
-    workspace.execute("""
-        CREATE OR REPLACE TEMP TABLE recalled_texts AS
+    known = f"({people}) AS recalled JOIN roster USING (person_id)"
+    load_last_values(workspace, store, "recalled_values", f"SELECT person_id FROM {known} WHERE last_values IS NULL")
+    texts = f"""(
         SELECT person_id, coalesce(roster.last_values, fetched.last_values) AS last_values
-        FROM recalled JOIN roster USING (person_id) LEFT JOIN recalled_values AS fetched USING (person_id)
-    """)
-    spread_last_values(workspace, "recalled_texts", into="last_known")
+        FROM {known} LEFT JOIN recalled_values AS fetched USING (person_id)
+    )"""
+    spread_last_values(workspace, texts, into="last_known")
 
 
 @step(reads=("roster",), changes=("typed", "tonight"))

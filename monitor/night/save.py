@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from collections import Counter
 
 from sqlalchemy import Connection
 
@@ -214,11 +215,22 @@ def _count_people(workspace: Workspace) -> tuple[int, int]:
     return rows[0][0], rows[0][1]
 
 
-def _account(night: Night, judged: Judged, outcome: Outcome, messages: compose.Post) -> NightOutcome:
-    def count(column: str, where: str = "true") -> dict[str, int]:
-        query = f"SELECT {column}, count(*) FROM flag_line WHERE {where} GROUP BY ALL ORDER BY ALL"
-        return dict(night.workspace.execute(query).fetchall())
+def _count_flags(workspace: Workspace) -> tuple[dict[str, int], ...]:
+    """Count tonight's changes by kind, the flags opened by rule, and those unresolved by state."""
+    changes, opened, states = Counter[str](), Counter[str](), Counter[str]()
+    rows = workspace.execute("SELECT change, state, rule, count(*) FROM flag_line GROUP BY ALL").fetchall()
+    for change, state, rule, flags in rows:
+        if change is not None:
+            changes[change] += flags
+        if change == "opened":
+            opened[rule] += flags
+        if state != "resolved":
+            states[state] += flags
+    return tuple(dict(sorted(counted.items())) for counted in (changes, opened, states))
 
+
+def _account(night: Night, judged: Judged, outcome: Outcome, messages: compose.Post) -> NightOutcome:
+    changes, opened, states = _count_flags(night.workspace)
     people, absent = _count_people(night.workspace)
     return NightOutcome(
         as_at=night.as_at,
@@ -229,9 +241,9 @@ def _account(night: Night, judged: Judged, outcome: Outcome, messages: compose.P
         deaths=len(_new_deaths(night.workspace)),
         intake=judged.intake,
         evaluation=judged.evaluation,
-        changes=count("change", "change IS NOT NULL"),
-        opened=count("rule", "change = 'opened'"),
-        states=count("state", "state <> 'resolved'"),
+        changes=changes,
+        opened=opened,
+        states=states,
         messages=len(messages.postings),
         unrouted=messages.unrouted,
         verdict=judged.verdict,
