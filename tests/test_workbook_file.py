@@ -14,7 +14,7 @@ import pytest
 from python_calamine import CalamineWorkbook
 
 from monitor.lists.workbook import LOOK, write
-from monitor.lists.workbook_file import Column, Sheet, draw_row, place
+from monitor.lists.workbook_file import Sheet, SheetColumn, draw_row, place
 
 DAY = dt.date(2026, 1, 12)
 
@@ -106,7 +106,7 @@ def test_every_part_is_xml_and_is_declared(tmp_path: Path) -> None:
     table = ("summary", ["a"])
     path = a_book(
         tmp_path / "a.xlsx",
-        a_sheet([("a", 0)], [("b", 0)], name="One", filtered="A1:A2", table=table, columns=[Column(9)]),
+        a_sheet([("a", 0)], [("b", 0)], name="One", filtered="A1:A2", table=table, columns=[SheetColumn(9)]),
         a_sheet(
             [("c", 0)], name="Two", frozen=(1, 1), merged=["A1:B1"], unlocked=["sort"], header="&Cx", footer="&R&P"
         ),

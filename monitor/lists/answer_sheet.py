@@ -20,8 +20,8 @@ from monitor.lists.workbook import LOOK
 from monitor.lists.workbook_file import (
     LINE_HEIGHT,
     Cell,
-    Column,
     Sheet,
+    SheetColumn,
     count_days,
     draw_row,
     element,
@@ -167,7 +167,7 @@ def write_guidance(answering: Answering) -> Sheet:
     for number, (code, reason) in enumerate(answering.reasons.items(), start=first):
         texts = (code, reason.meaning, reason.longest)
         rows.append(draw_row(number, [(text, LOOK["wrapped"]) for text in texts]))
-    columns = (Column(28), Column(70, LOOK["wrapped"]), Column(16))
+    columns = (SheetColumn(28), SheetColumn(70, LOOK["wrapped"]), SheetColumn(16))
     whole = place(0, 0, first + len(answering.reasons) - 1, len(headings) - 1)
     return Sheet(HELP, rows, whole, columns, merged=merged, unlocked=())
 

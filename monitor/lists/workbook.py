@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from monitor.lists.workbook_file import MAIN, Column, Sheet, element, write_workbook
+from monitor.lists.workbook_file import MAIN, Sheet, SheetColumn, element, write_workbook
 
 NARROWEST, WIDEST, MOST_LINES = 8, 60, 20
 LONGEST_HEADING = 100
@@ -100,10 +100,10 @@ def write(path: Path, sheets: Sequence[Sheet], *, title: str, made_on: date) -> 
     write_workbook(path, sheets, styles=STYLES, title=title, made_on=made_on)
 
 
-def fit_column(heading: str, longest: int, look: int = 0) -> Column:
+def fit_column(heading: str, longest: int, look: int = 0) -> SheetColumn:
     """Make a column wide enough for its longest value and for its heading with the button, within limits."""
     longest = max(longest, len(heading) + FILTER_BUTTON)
-    return Column(min(max(longest + 1, NARROWEST), WIDEST), look)
+    return SheetColumn(min(max(longest + 1, NARROWEST), WIDEST), look)
 
 
 def set_up_page(sheet: Sheet, marking: str | None, *, seal: str = "") -> Sheet:

@@ -40,7 +40,7 @@ ROOT = f'xmlns="{MAIN}" xmlns:r="{OFFICE}"'
 
 
 @dataclass(frozen=True)
-class Column:
+class SheetColumn:
     """A column: its width in characters, the look of its empty cells, and whether it is hidden."""
 
     width: int
@@ -62,7 +62,7 @@ class Sheet:
     name: str
     rows: Iterable[str]
     extent: str
-    columns: Sequence[Column] = ()
+    columns: Sequence[SheetColumn] = ()
     frozen: tuple[int, int] | None = None
     filtered: str = ""
     table: tuple[str, Sequence[str]] | None = None

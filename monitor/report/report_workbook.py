@@ -13,7 +13,7 @@ from monitor.figures.out_of_sight import AGES, SINCE
 from monitor.files import written_whole
 from monitor.lists import workbook
 from monitor.lists.workbook import LOOK, MOST_LINES, NARROWEST, distinct, set_up_page
-from monitor.lists.workbook_file import LINE_HEIGHT, Cell, Column, Sheet, draw_row, place
+from monitor.lists.workbook_file import LINE_HEIGHT, Cell, Sheet, SheetColumn, draw_row, place
 from monitor.report.contents import HIDDEN, About, Contents, Header, Hidden, RuleCounts
 from monitor.words import write_count, write_date
 
@@ -66,7 +66,7 @@ def _lay_out(part: Part, header: Header) -> Sheet:
         part.name,
         _draw(part, header.marking, top, widths),
         place(0, 0, top + max(len(part.rows), 1), columns - 1),
-        [Column(width) for width in widths],
+        [SheetColumn(width) for width in widths],
         frozen=(top + 1, 1),
         filtered=place(top, 0, top + len(part.rows), columns - 1) if part.rows and columns > 1 else "",
         pages_across=max(-(-columns // MOST_ACROSS), 1),
