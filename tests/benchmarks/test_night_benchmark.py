@@ -1,6 +1,8 @@
 """What a night costs beside the probe, and that it costs no more than its aim in ``tests/support/budget.py``.
 
-Run it with ``pytest -n 0 -m benchmark -s tests/benchmarks``; with ``MONITOR_BENCHMARKS=all`` the large sizes too.
+Run it with ``pytest -n 0 -m benchmark -s tests/benchmarks``; with ``MONITOR_BENCHMARKS=all`` the large sizes too. The
+aims are those of the installed wheel, as ``.ci/run`` measures it: in a checkout a first night checks the rulebook and
+compiles the templates anew, which is a probe and more.
 """
 
 import datetime as dt
