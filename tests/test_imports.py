@@ -19,7 +19,7 @@ OF_THE_SERVICE = {"structlog", "pygments", "apscheduler", "httpx", "jwt"}
 OF_A_MIGRATION = {"alembic", "mako"}
 OF_A_FAULT = {"tenacity"}
 OF_A_NEW_RULEBOOK = {"sqlglot"}
-OF_A_FILE = {"xlsxwriter", "python_calamine", "pygal", "holidays"}
+OF_A_FILE = {"xlsxwriter", "python_calamine", "holidays"}
 OF_A_NIGHT = {"duckdb", "jinja2"}
 ALWAYS_SPARED = OF_THE_SERVICE | OF_A_MIGRATION | OF_A_FAULT | OF_A_NEW_RULEBOOK | OF_A_FILE
 
