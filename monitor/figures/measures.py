@@ -84,7 +84,7 @@ class MeasuresAccount:
 
 
 TRUE, FALSE, UNTOLD = 1, 0, 2
-"""What a figure says of one person."""
+"""What a figure says of one person: a truth as a number, or that it cannot be told."""
 
 # What is counted: whom (SQL over the caseload), and whether it is so, where NULL is "cannot be told".
 
@@ -169,8 +169,7 @@ def count(workspace: Workspace, supplied: Collection[str], *, adviser_cap: int) 
     asked = {row[0] for row in workspace.execute("DESCRIBE outcome").fetchall()}
     figures = _counted(asked, supplied)
     told = ", ".join(
-        f"CASE WHEN {whom} THEN CASE WHEN {truth} THEN {TRUE} WHEN NOT ({truth}) THEN {FALSE} ELSE {UNTOLD} END END "
-        f'AS "{name}"'
+        f'CASE WHEN {whom} THEN coalesce(CAST({truth} AS UTINYINT), {UNTOLD}) END AS "{name}"'
         for name, (whom, truth) in figures.items()
     )
     workspace.execute(

@@ -289,7 +289,7 @@ SELECT
 FROM decision
 UNION ALL BY NAME
 SELECT
-    CAST($first + row_number() OVER () - 1 AS BIGINT) AS flag_id,
+    CAST($first + row_number() OVER (ORDER BY person_id, rule) - 1 AS BIGINT) AS flag_id,
     o.person_id, o.rule, o.severity, o.kept_severity,
     CASE WHEN o.kept_severity IS NOT NULL THEN CAST($kept_until AS DATE) END AS kept_until,
     o.opened_on, CAST($run_id AS BIGINT) AS opened_run_id, o.in_breach_since, o.due_on, o.because,

@@ -142,7 +142,7 @@ def answer(
     ones at fault are left out.
     """
     create_functions(workspace, rules)
-    gapped = _gapped(workspace, rules, people)
+    gapped = _gapped(workspace, rules)
     outcomes = {rule.id: questions.outcome_sql(rule, gapped) for rule in rules}
     start = f'CREATE OR REPLACE TABLE "{into}" AS SELECT {", ".join(keys)}'
     failed: dict[str, str] = {}
@@ -167,7 +167,7 @@ def _answer_with_ahead(workspace: Workspace, rules: Sequence[Rule], ahead: Ahead
     """
     asked = list({rule.id: rule for rule in (*rules, *ahead.rules)}.values())
     create_functions(workspace, asked)
-    gapped = _gapped(workspace, asked, "caseload")
+    gapped = _gapped(workspace, asked)
     outcomes = {rule.id: questions.outcome_sql(rule, gapped) for rule in asked}
     start = "CREATE OR REPLACE TABLE outcome_ahead AS SELECT person_id, allocated_team, as_at, days"
     try:
@@ -187,13 +187,13 @@ def _make_outcomes(workspace: Workspace, outcomes: Mapping[str, str], people: st
     workspace.execute(f"{start}{answers} FROM {people}")
 
 
-def _gapped(workspace: Workspace, rules: Iterable[Rule], people: str) -> frozenset[str]:
-    """The needed columns in which any cell is unreadable or not supplied tonight."""
+def _gapped(workspace: Workspace, rules: Iterable[Rule]) -> frozenset[str]:
+    """The needed columns in which any cell of the caseload is unreadable or not supplied."""
     needed = sorted({name for rule in rules for name in rule.needs})
     if not needed:
         return frozenset()
     counted = ", ".join(f'count("{name}_gap")' for name in needed)
-    counts = workspace.execute(f"SELECT {counted} FROM {people}").fetchone()
+    counts = workspace.execute(f"SELECT {counted} FROM caseload").fetchone()
     return frozenset(name for name, count in zip(needed, counts or (), strict=True) if count)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -166,22 +167,33 @@ def _open_engine(where: URL, wait_seconds: float) -> Engine:
         if where.database:
             refuse_share(Path(where.database))
             make_private_file(Path(where.database))
-        engine = create_engine(where, connect_args={"timeout": wait_seconds})
-        event.listen(engine, "connect", _configure_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-        return engine
+            return _sqlite_engine(where, wait_seconds)
+        return _sqlite_engine.__wrapped__(where, wait_seconds)  # in memory: each is a database of its own
     try:
-        engine = create_engine(
-            where.set(drivername="postgresql+psycopg"),
-            # A connection that was cut while the night was judged is made again before it is used.
-            pool_pre_ping=True,
-            connect_args={"connect_timeout": 10, "application_name": "care-leaver-monitor", **KEEPALIVES},
-        )
+        return _postgresql_engine(where, wait_seconds)
     except ModuleNotFoundError:
         raise Problems([
             f"{name_place(where)}: the driver psycopg is not installed; pip install 'care-leaver-monitor[postgresql]'"
         ]) from None  # fmt: skip
 
+
+@lru_cache(maxsize=8)
+def _sqlite_engine(where: URL, wait_seconds: float) -> Engine:
+    """Make one engine for each database: it remembers how statements are written, and holds no connection if closed."""
+    engine = create_engine(where, connect_args={"timeout": wait_seconds})
+    event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+@lru_cache(maxsize=8)
+def _postgresql_engine(where: URL, wait_seconds: float) -> Engine:
+    engine = create_engine(
+        where.set(drivername="postgresql+psycopg"),
+        # A connection that was cut while the night was judged is made again before it is used.
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": 10, "application_name": "care-leaver-monitor", **KEEPALIVES},
+    )
     # The server, too, finds out within a minute that this machine is gone, and frees its lock.
     settings = {"lock_timeout": max(1, int(wait_seconds * 1000)), **{f"tcp_{n}": v for n, v in KEEPALIVES.items()}}
 
