@@ -1,15 +1,16 @@
 """Opens the database, migrates it to what the code expects, and lets one writer at a time write."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event, inspect, text
+from sqlalchemy import Connection, Dialect, Engine, QueuePool, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.util import LRUCache
 from sqlmodel import create_engine
 
 from monitor.errors import Problems, Refused, StoreError
@@ -167,33 +168,22 @@ def _open_engine(where: URL, wait_seconds: float) -> Engine:
         if where.database:
             refuse_share(Path(where.database))
             make_private_file(Path(where.database))
-            return _sqlite_engine(where, wait_seconds)
-        return _sqlite_engine.__wrapped__(where, wait_seconds)  # in memory: each is a database of its own
+        engine = _sqlite_engine(where, wait_seconds)
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
     try:
-        return _postgresql_engine(where, wait_seconds)
+        engine = create_engine(
+            where.set(drivername="postgresql+psycopg"),
+            # A connection that was cut while the night was judged is made again before it is used.
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": 10, "application_name": "care-leaver-monitor", **KEEPALIVES},
+        )
     except ModuleNotFoundError:
         raise Problems([
             f"{name_place(where)}: the driver psycopg is not installed; pip install 'care-leaver-monitor[postgresql]'"
         ]) from None  # fmt: skip
 
-
-@lru_cache(maxsize=8)
-def _sqlite_engine(where: URL, wait_seconds: float) -> Engine:
-    """Make one engine for each database: it remembers how statements are written, and holds no connection if closed."""
-    engine = create_engine(where, connect_args={"timeout": wait_seconds})
-    event.listen(engine, "connect", _configure_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-@lru_cache(maxsize=8)
-def _postgresql_engine(where: URL, wait_seconds: float) -> Engine:
-    engine = create_engine(
-        where.set(drivername="postgresql+psycopg"),
-        # A connection that was cut while the night was judged is made again before it is used.
-        pool_pre_ping=True,
-        connect_args={"connect_timeout": 10, "application_name": "care-leaver-monitor", **KEEPALIVES},
-    )
     # The server, too, finds out within a minute that this machine is gone, and frees its lock.
     settings = {"lock_timeout": max(1, int(wait_seconds * 1000)), **{f"tcp_{n}": v for n, v in KEEPALIVES.items()}}
 
@@ -204,6 +194,29 @@ def _postgresql_engine(where: URL, wait_seconds: float) -> Engine:
         driver.commit()
 
     return engine
+
+
+@cache
+def _sqlite_dialect() -> Dialect:
+    """Return the one dialect of SQLite, under which statements are remembered once written."""
+    engine = create_engine("sqlite://")
+    with engine.connect():
+        pass  # learns what this SQLite can do
+    engine.dispose()
+    return engine.dialect
+
+
+WRITTEN: MutableMapping[Any, Any] = LRUCache(1_000)
+"""Statements as they are written for SQLite: every database of this process asks the same ones."""
+
+
+def _sqlite_engine(where: URL, wait_seconds: float) -> Engine:
+    if not where.database:
+        return create_engine(where)  # in memory, where one connection is the database
+    dialect = _sqlite_dialect()
+    given, named = dialect.create_connect_args(where)
+    pool = QueuePool(lambda: dialect.connect(*given, **named, timeout=wait_seconds), dialect=dialect)
+    return Engine(pool, dialect, where, execution_options={"compiled_cache": WRITTEN})
 
 
 def _configure_sqlite(driver: Any, _record: Any) -> None:
