@@ -126,6 +126,6 @@ def _find_varying(workspace: Workspace, supplied: frozenset[str]) -> frozenset[s
     tests = {column.name: f"count({column.name})" for column in COLUMNS}
     for name in tuple(tests):
         usual = "NULL" if name in supplied else NOT_SUPPLIED
-        tests[f"{name}_gap"] = f"count(*) FILTER ({name}_gap IS DISTINCT FROM {usual})"
+        tests[f"{name}_gap"] = f"count_if({name}_gap IS DISTINCT FROM {usual})"
     counts = workspace.execute(f"SELECT {', '.join(tests.values())} FROM absent").fetchall()[0]
     return frozenset(name for name, count in zip(tests, counts, strict=True) if count)

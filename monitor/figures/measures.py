@@ -88,8 +88,14 @@ TRUE, FALSE, UNTOLD = 1, 0, 2
 
 # What is counted: whom (SQL over the caseload), and whether it is so, where NULL is "cannot be told".
 
-ENTITLED = "c.category IN ('relevant', 'former relevant') AND NOT c.declined AND c.age BETWEEN 16 AND 24"
-OVER_21 = "c.category = 'former relevant' AND c.age BETWEEN 21 AND 24"
+PEOPLE = """
+    (
+        SELECT *, category IN ('relevant', 'former relevant') AND NOT declined AND age BETWEEN 16 AND 24 AS entitled,
+            category = 'former relevant' AND age BETWEEN 21 AND 24 AS over_21
+        FROM caseload
+    )
+"""
+ENTITLED, OVER_21 = "c.entitled", "c.over_21"
 GROUPS = (
     ("disabled", "disability", "true"),
     ("not-disabled", "disability", "false"),
@@ -181,7 +187,7 @@ def count(workspace: Workspace, supplied: Collection[str], *, adviser_cap: int) 
         FROM (
             UNPIVOT (
                 SELECT coalesce(c.allocated_team, '') AS team, {told}
-                FROM caseload AS c JOIN outcome AS o USING (person_id)
+                FROM {PEOPLE} AS c JOIN outcome AS o USING (person_id)
                 LEFT JOIN (
                     SELECT DISTINCT person_id FROM flag_line WHERE state <> 'resolved' AND severity <> 'data'
                 ) AS f USING (person_id)

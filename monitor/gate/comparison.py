@@ -139,11 +139,9 @@ def _years_moved(workspace: Workspace, changed: int) -> int | None:
 
 def _fill(workspace: Workspace, people: int) -> tuple[dict[str, float], dict[str, float]]:
     """The share of people with a value, and with a cell that cannot be read, by column."""
-    counted = ", ".join(
-        f"count({column.name}), count(*) FILTER ({column.name}_gap = 'unreadable')" for column in COLUMNS
-    )
+    counted = ", ".join(f"count({column.name}), count_if({column.name}_gap = 'unreadable')" for column in COLUMNS)
     (figures,) = workspace.execute(f"SELECT {counted} FROM tonight").fetchall()
-    shares = [figure / max(people, 1) for figure in figures]
+    shares = [(figure or 0) / max(people, 1) for figure in figures]
     names = [column.name for column in COLUMNS]
     return dict(zip(names, shares[::2], strict=True)), dict(zip(names, shares[1::2], strict=True))
 

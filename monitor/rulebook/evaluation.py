@@ -291,11 +291,7 @@ def _why(fault: Exception) -> str:
 
 def _measure(workspace: Workspace, rules: Sequence[Rule]) -> dict[str, Counts]:
     """Make ``measure``: per rule and team, how many were asked and what came of it; the totals by rule."""
-    sums = "".join(
-        f', CAST(sum(CAST("{rule.id}" = {number} AS INTEGER)) AS BIGINT)'
-        for rule in rules
-        for number in (OK, BREACH, CANNOT_ASSESS)
-    )
+    sums = "".join(f', count_if("{rule.id}" = {number})' for rule in rules for number in (OK, BREACH, CANNOT_ASSESS))
     by_team = f"SELECT coalesce(allocated_team, ''){sums} FROM outcome GROUP BY 1 ORDER BY 1"
     teams = workspace.execute(by_team).fetchall()
     rows: list[tuple[str, str, int, int, int, int]] = []
