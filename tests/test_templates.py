@@ -20,7 +20,7 @@ from monitor.messages.head import compose_head
 from monitor.messages.lead import NoLead, compose_lead
 from monitor.messages.parts import FlagLine, MessageContext, WrittenMessage
 from monitor.messages.routes import plan_routes
-from monitor.messages.templates import MESSAGES, open_templates, render, render_together, wrap_text
+from monitor.messages.templates import MESSAGES, open_templates, remember, render, render_together, wrap_text
 from monitor.messages.told import NOTHING_TOLD, Told, ToldFlag
 from monitor.words import write_count, write_date, write_long_date
 
@@ -534,6 +534,19 @@ def test_two_parts_make_one_message_with_one_frame():
     assert mail.text.count("OFFICIAL-SENSITIVE") == mail.html.count(">OFFICIAL-SENSITIVE<") == 1
     assert mail.text.count("Record sealed at aaaa") == 1
     assert mail.holds == ("lead", "summary")
+
+
+def test_the_same_plain_values_are_worded_once_and_anything_else_each_time():
+    asked: list[object] = []
+
+    def write(*values: object) -> str:
+        asked.append(values)
+        return f"{len(asked)}"
+
+    write_once = remember(write)
+
+    assert [write_once("a", (None, day)) for day in (AS_AT, AS_AT, BEFORE)] == ["1", "1", "2"]
+    assert [write_once(True), write_once(1), write_once(["a"]), write_once(["a"])] == ["3", "4", "5", "6"]
 
 
 def test_every_table_of_figures_has_a_caption_and_scopes():

@@ -152,7 +152,7 @@ class LeadDigest:
     def open_people(self) -> int:
         return len(self.still_open)
 
-    @property
+    @cached_property
     def open_by_severity(self) -> Mapping[str, int]:
         counts = Counter(person.severity for person in self.still_open)
         return {severity: counts[severity] for severity in SEVERITIES if counts[severity]}
@@ -162,7 +162,7 @@ class LeadDigest:
         """Flags that ended otherwise than well, by how."""
         return dict(Counter(reason for person in self.everyone for reason in person.ended))
 
-    @property
+    @cached_property
     def waived(self) -> int:
         return sum(len(person.waived) for person in self.everyone)
 
@@ -170,7 +170,7 @@ class LeadDigest:
     def no_lead(self) -> tuple[NoLead, ...]:
         return _count_without_lead(self.still_open, self.night.routes)
 
-    @property
+    @cached_property
     def restricted(self) -> int:
         return sum(person.person_id in self.night.routes.restricted for person in self.still_open)
 
@@ -329,7 +329,8 @@ def _count_answers(people: Iterable[PersonNews], told_on: date | None) -> tuple[
     """Count the answers since the last digest about unresolved flags, by what they say."""
     found: Counter[str] = Counter()
     for person in people:
-        for line in (*person.open_lines, *person.waived):
+        answered = any(line.answer for line in person.current)
+        for line in (*(person.open_lines if answered else ()), *person.waived):
             if line.answer and line.answer_noticed_on and (told_on is None or line.answer_noticed_on > told_on):
                 found[line.answer] += 1
     return tuple(found.most_common())

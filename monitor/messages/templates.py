@@ -4,8 +4,10 @@ import hashlib
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from jinja2 import (
@@ -26,6 +28,7 @@ from monitor.config.settings import shipped
 from monitor.errors import Problems
 from monitor.messages.compiled_templates import CompiledTemplates, compile_templates
 from monitor.messages.parts import Digest, WrittenMessage
+from monitor.messages.sections import Item
 from monitor.words import join_words, one_line, write_count, write_date, write_long_date, write_number
 
 PARTS = ("subject.txt", "txt", "html")
@@ -75,18 +78,51 @@ def capitalize_first(value: str) -> str:
     return value[:1].upper() + value[1:]
 
 
+PLAIN = (str, int, date, NoneType, Item)
+"""Types of which equal values are worded alike."""
+
+
+def remember(write: Callable[..., str]) -> Callable[..., str]:
+    """Return the function or macro with a memory of what it returned for the same plain values.
+
+    Hundreds of young people share a flag's words. What else it is given, such as a digest, it is asked of each time.
+    """
+    written: dict[tuple[object, ...], str] = {}
+
+    def write_once(*values: object) -> str:
+        if not all(map(_is_plain, values)):
+            return write(*values)
+        if values not in written:
+            written[values] = write(*values)
+        return written[values]
+
+    return write_once
+
+
+def _is_plain(value: object) -> bool:
+    return type(value) in PLAIN or (type(value) is tuple and all(map(_is_plain, value)))
+
+
 class Phrases:
     """The macros of ``phrases.txt`` as functions that return plain text.
 
-    Called as macros from an HTML template they would count as safe there and not be escaped.
+    Called as macros from an HTML template they would count as safe there and not be escaped. ``remembers``: for the
+    life of one message, since what is remembered is about young people.
     """
 
-    def __init__(self, module: Any) -> None:
+    def __init__(self, module: Any, *, remembers: bool = False) -> None:
         self._module = module
+        self._remembers = remembers
 
     def __getattr__(self, name: str) -> Callable[..., str]:
         macro = getattr(self._module, name)
-        return lambda *values: str(macro(*values)).strip()
+
+        def phrase(*values: object) -> str:
+            return str(macro(*values)).strip()
+
+        known = remember(phrase) if self._remembers else phrase
+        setattr(self, name, known)
+        return known
 
 
 def write_tally(counts: Iterable[tuple[str, int]]) -> str:
@@ -109,13 +145,16 @@ class Templates:
 
         What is not escaped here was escaped when the part itself was filled.
         """
+        say = Phrases(self.environment.get_template(PHRASES).module, remembers=True)
+        given = [(each.template, {"digest": each, "say": say}) for each in digests]
         filled = [
-            {part: self.fill_page(f"{each.template}.{part}", {"digest": each}).strip("\n") for part in PARTS}
-            for each in digests
+            {part: self.fill_page(f"{template}.{part}", values).strip("\n") for part in PARTS}
+            for template, values in given
         ]
         parts = {part: [one[part] for one in filled] for part in PARTS}
         parts["html"] = [Markup(one) for one in parts["html"]]  # noqa: S704 - escaped when it was filled
-        return {part: self.fill_page(f"{PAGE}.{part}", {"digest": digests[0], "parts": parts[part]}) for part in PARTS}
+        frame = given[0][1]
+        return {part: self.fill_page(f"{PAGE}.{part}", {**frame, "parts": parts[part]}) for part in PARTS}
 
     def read(self, name: str) -> str:
         """Read a style or script of ``REPORT``, with the line ends that a browser takes it to have."""
@@ -191,6 +230,7 @@ def _new_environment(loaders: list[BaseLoader]) -> Environment:
         underlined=underline,
         tallied=write_tally,
         capitalize_first=capitalize_first,
+        remembered=remember,
     )
     return environment
 
