@@ -43,7 +43,10 @@ def join_words(values: Sequence[str], last: str = "and") -> str:
 
 def one_line(text: str | None) -> str:
     """Return the text without line breaks, control characters or runs of spaces."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text or "").split())
+    text = text or ""
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(text.split())
 
 
 def fold_name(name: str) -> str:

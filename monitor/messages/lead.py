@@ -350,8 +350,9 @@ def _sum_service(recipient: str, night: MessageContext) -> tuple[ServiceLine, ..
 
 def _count_without_lead(people: Iterable[PersonNews], routes: Routes) -> tuple[NoLead, ...]:
     counts: Counter[tuple[str, Unrouted]] = Counter()
-    for person in people:
-        why = routes.unrouted(person.team)
-        if why and person.person_id not in routes.restricted:
-            counts[one_line(person.team or ""), why] += 1
+    by_team = Counter(person.team for person in people if person.person_id not in routes.restricted)
+    for team, number in by_team.items():
+        why = routes.unrouted(team)
+        if why:
+            counts[one_line(team or ""), why] += number
     return tuple(NoLead(team or None, why, number) for (team, why), number in sorted(counts.items()))

@@ -26,6 +26,7 @@ BY_STATUS: Mapping[Status, Kind] = {
 OPEN = ("open", "held")
 IN_FULL = ("critical", "high")
 """News of these is told with its reason and the next step; of the others, in a line or by id."""
+NOTHING: frozenset[int] = frozenset()
 ENDED = ("no longer asked", "duty ended", "withdrawn")
 """Ways a flag ends that are not good news: counted, never listed as cleared."""
 
@@ -90,9 +91,9 @@ def compare_person(about: Sequence[FlagLine], told: Told, night: MessageContext,
     current = [line for line in about if line.state in OPEN]
     others = [line for line in about if line.state not in OPEN] if len(current) < len(about) else []
     statuses = _compare_flags(about, current, told, night.flips, baseline=baseline)
-    gone = _find_ended(others, told)
-    quiet = _find_quiet(gone, statuses, night.flips)
-    cleared = _find_cleared(gone, current, quiet)
+    gone = _find_ended(others, told) if others else []
+    quiet = _find_quiet(gone, statuses, night.flips) if gone or "unsettled" in statuses.values() else NOTHING
+    cleared = _find_cleared(gone, current, quiet) if gone else []
     severity = min((line.severity for line in current), key=rank, default=None)
     person_id = about[0].person_id
     kind = _choose_kind(severity, statuses, told.severity.get(person_id), cleared=bool(cleared))
@@ -144,6 +145,8 @@ def _describe_unknown(line: FlagLine, most_flips: int, *, told_flipping: bool) -
 
 
 def _compare_known(line: FlagLine, told_on: date | None) -> Status:
+    if line.waiver_ended_on is None and line.state != "held":
+        return "open"
     if _is_since(line.waiver_ended_on, told_on):
         return "reopened"
     return "held" if line.state == "held" and _is_since(line.held_since, told_on) else "open"
@@ -200,6 +203,8 @@ def fold_flags(
         return [(current[0], ())]
     ordered = sorted(current, key=lambda line: (rank(line.severity), line.due_on or date.max, line.rule))
     folds = {line.rule: rules[line.rule].folds if line.rule in rules else () for line in ordered}
+    if all(folds.keys().isdisjoint(folded) for folded in folds.values()):
+        return [(line, ()) for line in ordered]
     inside: dict[int, list[FlagLine]] = {}
     for line in ordered:
         root = _find_root(line, ordered, folds)

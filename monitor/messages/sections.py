@@ -103,21 +103,33 @@ class Rota:
         return sum(people for _, people in self.counted)
 
 
-def list_section(kind: Kind, people: Iterable[PersonNews], night: MessageContext, *, several_teams: bool) -> Section:
+def list_section(kind: Kind, people: Sequence[PersonNews], night: MessageContext, *, several_teams: bool) -> Section:
     """Return the people to list: every critical one and up to 20 more, the rest counted; grouped by adviser.
 
     Of a clearing that was neither critical nor high the id says enough.
     """
-    everyone = sorted(people, key=lambda person: person.rank)
-    pooled, ordered = [], everyone
+    pooled, listed = [], people
     if kind == "cleared":
-        pooled = [person for person in everyone if not person.cleared_in_full]
-        ordered = [person for person in everyone if person.cleared_in_full]
-    critical = sum(person.severity == "critical" for person in ordered)
+        pooled = [person for person in people if not person.cleared_in_full]
+        listed = [person for person in people if person.cleared_in_full]
+    critical = sum(person.severity == "critical" for person in listed)
     writer = LineWriter(kind, night, several_teams)
-    lines = [writer.write(person) for person in sort_by_adviser(ordered[: critical + LISTED])]
-    ids = tuple((person.person_id, night.link(person.person_id)) for person in pooled[: LISTED * 2])
-    return Section(kind, tuple(lines), len(everyone), ids)
+    lines = [writer.write(person) for person in sort_by_adviser(find_first(listed, critical + LISTED))]
+    ids = tuple((person.person_id, night.link(person.person_id)) for person in find_first(pooled, LISTED * 2))
+    return Section(kind, tuple(lines), len(people), ids)
+
+
+def find_first(people: Iterable[PersonNews], number: int) -> list[PersonNews]:
+    """Return so many of the people, the highest priority first; the less serious others are never put in order."""
+    tiers: defaultdict[int, list[PersonNews]] = defaultdict(list)
+    for person in people:
+        tiers[rank(person.severity)].append(person)
+    first: list[PersonNews] = []
+    for place in sorted(tiers):
+        if len(first) >= number:
+            break
+        first += sorted(tiers[place], key=lambda person: person.rank)
+    return first[:number]
 
 
 def sort_by_adviser(people: Sequence[PersonNews]) -> list[PersonNews]:
@@ -198,7 +210,10 @@ class LineWriter:
 def list_rotas(people: Iterable[PersonNews], night: MessageContext) -> tuple[Rota, ...]:
     """Return the whole list, adviser by adviser: the one with the most people first, nobody recorded last."""
     by_name: defaultdict[str | None, list[PersonNews]] = defaultdict(list)
-    for person in sorted(people, key=lambda each: each.rank):
+    people = list(people)
+    named = [person for person in people if person.severity in IN_FULL]
+    counted = [person for person in people if person.severity not in IN_FULL]
+    for person in (*find_first(named, len(named)), *counted):
         by_name[one_line(person.adviser) if person.adviser else None].append(person)
     ordered = sorted(by_name.items(), key=lambda entry: (entry[0] is None, -len(entry[1]), entry[0] or ""))
     return tuple(_rota(adviser, of_adviser, night) for adviser, of_adviser in ordered)
