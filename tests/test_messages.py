@@ -339,6 +339,17 @@ def test_people_are_ordered_by_their_worst_flag_then_by_weight_then_by_id():
     assert sections(digest)["new"] == ["P009", "P002", "P003", "P004", "P005", "P001"]
 
 
+def test_who_is_among_the_20_more_is_decided_without_the_weight_of_folded_flags():
+    folded = [each for n in range(30) for each in (line(100 + n, f"A{n:03}", "not-in-touch"),
+                                                   line(200 + n, f"A{n:03}", "contact", "medium"))]  # fmt: skip
+    apart = [each for n in range(15) for each in (line(300 + n, f"P{n:03}"), line(400 + n, f"P{n:03}", "low", "low"))]
+
+    digest = compose([*folded, *apart], told(OLD))
+
+    assert sections(digest)["new"] == [*(f"P{n:03}" for n in range(15)), *(f"A{n:03}" for n in range(5))]
+    assert digest.sections[0].more == 25
+
+
 def test_a_folded_flag_is_shown_inside_and_adds_nothing_to_priority():
     folded = [line(1, "P002", "not-in-touch"), line(2, "P002", "contact", "medium")]
     apart = [line(3, "P003", "plan"), line(4, "P003", "low", "low")]

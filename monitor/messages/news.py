@@ -60,6 +60,11 @@ class PersonNews:
         return place_person(self.severity, (line.severity for line, _ in self.roots), self.person_id)
 
     @property
+    def at_most(self) -> tuple[int, int, str]:
+        """Their rank if each of their flags weighed: what is folded into another can only put them further down."""
+        return place_person(self.severity, (line.severity for line in self.current), self.person_id)
+
+    @property
     def news_severity(self) -> str | None:
         """The most serious of what is news about them."""
         return min((line.severity for line in self.current if self.is_news(line)), key=rank, default=None)

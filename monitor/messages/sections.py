@@ -1,10 +1,12 @@
 """The lines of a lead's digest: young people in their sections by adviser, at length only where it matters."""
 
+from bisect import insort
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import groupby
+from operator import itemgetter
 
 from monitor.flags.priority import rank
 from monitor.messages.news import IN_FULL, Kind, PersonNews, Status
@@ -128,8 +130,21 @@ def find_first(people: Iterable[PersonNews], number: int) -> list[PersonNews]:
     for place in sorted(tiers):
         if len(first) >= number:
             break
-        first += sorted(tiers[place], key=lambda person: person.rank)
-    return first[:number]
+        first += _find_heaviest(tiers[place], number - len(first))
+    return first
+
+
+def _find_heaviest(people: Sequence[PersonNews], number: int) -> list[PersonNews]:
+    """Return so many of equally serious people, the highest priority first; only of those near it are flags folded."""
+    if len(people) <= number:
+        return sorted(people, key=lambda person: person.rank)
+    found: list[PersonNews] = []
+    for at_most, person in sorted(((person.at_most, person) for person in people), key=itemgetter(0)):
+        if len(found) == number and found[-1].rank < at_most:
+            break
+        insort(found, person, key=lambda each: each.rank)
+        del found[number:]
+    return found
 
 
 def sort_by_adviser(people: Sequence[PersonNews]) -> list[PersonNews]:
