@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from monitor.config.delivery_settings import People, Team
+from monitor.messages.compose import make_lines
 from monitor.messages.lead import LeadDigest, NoLead, compose_lead
 from monitor.messages.news import fold_flags
 from monitor.messages.parts import FlagLine, MessageContext
@@ -594,3 +595,16 @@ def test_the_next_step_of_a_rule_is_said_once_in_a_section():
 
     actions = [person.items[0].action for person in digest.sections[0].people]
     assert actions == ["Hold the review and record it.", None]
+
+
+def test_lines_share_one_copy_of_their_words_and_keep_numbers_from_yes_and_no():
+    reason = "The plan is overdue since "
+    rows = [tuple(line(n, f"P{n}", because=f"{reason}{BEFORE}", flips=1, unconfirmed=n == 2)) for n in (1, 2)]
+    known: dict[object, object] = {}
+
+    first, second = (next(make_lines([row], known)) for row in rows)
+
+    assert [tuple(first), tuple(second)] == rows
+    assert first.because is second.because
+    assert (first.unconfirmed, second.unconfirmed, second.flips) == (False, True, 1)
+    assert type(second.flips) is int

@@ -1,10 +1,11 @@
 """The outbox: when messages are due, what becomes of them, and that none is lost or doubled."""
 
 import datetime as dt
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, func, select, text
 from support.council import NIGHT, Council, crowd, day, settled
 from support.postroom import ANALYST, HEAD, MANAGER, NORTH, SOUTH, WEST, Postroom, Script, postroom, written
 from support.timed_service import few_rules
@@ -14,7 +15,7 @@ from monitor.messages.parts import Posting
 from monitor.messages.told import ToldFlag
 from monitor.outbox import attempts
 from monitor.outbox.last_told import load_told
-from monitor.outbox.queue import find_due
+from monitor.outbox.queue import Postmark, find_due, post
 from monitor.store.tables import Flag, Message, Person, table_of
 
 EIGHT = dt.time(8)
@@ -329,6 +330,23 @@ def test_a_later_nights_digest_replaces_what_waits_and_leaves_other_kinds_alone(
         room.deliver(channel, later=HOUR)
 
     assert [one.text for one in channel.sent] == ["something else\n", "the second\n"]
+
+
+def test_each_message_is_saved_before_the_next_is_written(tmp_path: Path):
+    saved: list[int] = []
+
+    def write(store: Connection) -> Iterator[Posting]:
+        for recipient in (NORTH, SOUTH, WEST):
+            saved.append(store.execute(select(func.count()).select_from(table_of(Message))).scalar_one())
+            yield Posting(written(recipient))
+
+    with postroom(tmp_path) as room:
+        postmark = Postmark(1, room.now.date(), created_at=room.now, due_at=room.now)
+        with room.database.writing() as store:
+            assert post(store, write(store), postmark) == 3
+
+        assert saved == [0, 1, 2]
+        assert room.states() == dict.fromkeys((NORTH, SOUTH, WEST), "created")
 
 
 def test_of_a_flag_told_twice_the_newest_telling_counts_but_not_one_in_doubt_or_replaced(tmp_path: Path):

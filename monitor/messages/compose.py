@@ -2,8 +2,7 @@
 
 import datetime as dt
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
@@ -29,14 +28,14 @@ from monitor.messages.told import NOTHING_TOLD, Told
 from monitor.rulebook.evaluation import Evaluation
 from monitor.rulebook.rulebook import Rulebook
 from monitor.store.nights import Ledger, find_withdrawn
-from monitor.workspace import CHUNK, Workspace, literal, step
+from monitor.workspace import Workspace, literal, step
 
 
 @dataclass(frozen=True)
 class Post:
-    """The night's messages, and who could be told nothing: people by team without a lead."""
+    """The night's messages, each written when it is asked for, and who could be told nothing: people by team."""
 
-    postings: tuple[Posting, ...]
+    postings: Iterator[Posting]
     unrouted: Mapping[str, int]
 
 
@@ -101,29 +100,38 @@ READS = ("caseload", "roster_tonight", "leaver", "flag_line", "waiver_tonight", 
 def write_all(
     workspace: Workspace, store: Connection, night: MessageContext, templates: Templates, basis: NightBasis
 ) -> Post:
-    """Return one message for each address that has something to be told, all its parts in one.
+    """Return one message for each address that has something to be told, all its parts in one; the analyst's last.
 
     Reads ``flag_line`` and the other tables of the night.
     """
-    night = _add_answers(workspace, night, basis)
-    drafts: defaultdict[str, Draft] = defaultdict(Draft)
-    lines = _load_lines(workspace, night)
-    _draft_leads(workspace, night, basis, lines, drafts)
-    _draft_managers(night, basis, drafts)
-    _draft_summaries(workspace, store, night, basis, drafts)
     no_lead = _find_no_lead(workspace, night.routes)
-    untold = {line.person_id for line in lines.by_address.get(None, ())}
-    account = replace(
-        _account(workspace, store, night, basis), no_lead=no_lead, untold=len(untold), leads_told=len(drafts)
-    )
+    desk = Desk(workspace, store, _add_answers(workspace, night, basis), basis)
+    return Post(_write_each(desk, no_lead, templates), {team.team or "": team.people for team in no_lead})
+
+
+def _write_each(desk: "Desk", no_lead: tuple[NoLead, ...], templates: Templates) -> Iterator[Posting]:
+    """Write the messages one by one: the lines of an address are let go once its message is written."""
+    night, basis = desk.night, desk.basis
     analyst = night.routes.analyst
-    data_lines = _drop_unknown_ends(lines.data, basis.told_to(analyst))
-    drafts[analyst].add(compose_analyst(analyst, data_lines, basis.told_to(analyst), night, account), lines=data_lines)
-    postings = [
-        draft.finish(basis.told_to(address), templates)
-        for address, draft in sorted(drafts.items(), key=lambda entry: (entry[0] == analyst, entry[0]))
-    ]
-    return Post(tuple(postings), {team.team or "": team.people for team in no_lead})
+    lines = _load_lines(desk.workspace, night)
+    untold = {line.person_id for line in lines.by_address.pop(None, ())}
+    heads = _find_due_heads(desk)
+    raised = {night.routes.escalate(flag.step, flag.line.team, flag.line.person_id)[0] for flag in basis.raised}
+    leads_told = 0
+    for address in sorted({each for each in (*lines.by_address, *heads, *raised) if each and each != analyst}):
+        draft = _draft(desk, address, lines, heads)
+        if draft.parts:
+            leads_told += 1
+            yield draft.finish(basis.told_to(address), templates)
+        del draft
+    draft, told = _draft(desk, analyst, lines, heads), basis.told_to(analyst)
+    account = replace(
+        _account(desk.workspace, desk.store, night, basis),
+        no_lead=no_lead, untold=len(untold), leads_told=leads_told + bool(draft.parts),
+    )  # fmt: skip
+    data_lines = _drop_unknown_ends(lines.data, told)
+    draft.add(compose_analyst(analyst, data_lines, told, night, account), lines=data_lines)
+    yield draft.finish(told, templates)
 
 
 def _add_answers(workspace: Workspace, night: MessageContext, basis: NightBasis) -> MessageContext:
@@ -190,28 +198,43 @@ def _find_new_to(told: Told, lines: Iterable[FlagLine], reported: set[int]) -> t
 class NightLines:
     """The night's lines and what comes due, by the address they go to (None: to nobody); the analyst's data flags."""
 
-    by_address: Mapping[str | None, Sequence[FlagLine]]
+    by_address: dict[str | None, list[FlagLine]]
     coming: Mapping[str | None, Sequence[ComingDue]]
     data: Sequence[FlagLine]
 
 
-def _draft_leads(
-    workspace: Workspace, night: MessageContext, basis: NightBasis, lines: NightLines, drafts: Mapping[str, Draft]
-) -> None:
-    """Draft every lead's part."""
-    for address, own in lines.by_address.items():
-        if address is None:
-            continue
-        told = basis.told_to(address)
-        news = _drop_unknown_ends(own, told)
-        digest = compose_lead(address, news, told, night, lines.coming.get(address, ()))
-        if digest is None:
-            continue
-        draft = drafts[address]
-        draft.add(digest, lines=_mark_flipping(news, digest.flipping, digest.quiet))
-        draft.coming += digest.coming_told
-        if basis.attach_lists:
-            draft.attached, draft.listed = write_attachment(workspace, own, night)
+@dataclass(frozen=True)
+class Desk:
+    """Where the night's messages are written from."""
+
+    workspace: Workspace
+    store: Connection
+    night: MessageContext
+    basis: NightBasis
+
+
+def _draft(desk: Desk, address: str, lines: NightLines, heads: Mapping[str, Sequence[str]]) -> Draft:
+    """Draft all an address is told but the analyst's part; its lines are taken out of ``lines``."""
+    draft = Draft()
+    own = lines.by_address.pop(address, None)
+    if own is not None:
+        _draft_lead(desk, address, own, lines.coming.get(address, ()), draft)
+    _draft_escalations(desk, address, draft)
+    if address in heads:
+        _draft_summary(desk, address, heads[address], draft)
+    return draft
+
+
+def _draft_lead(desk: Desk, address: str, own: Sequence[FlagLine], coming: Iterable[ComingDue], draft: Draft) -> None:
+    told = desk.basis.told_to(address)
+    news = _drop_unknown_ends(own, told)
+    digest = compose_lead(address, news, told, desk.night, coming)
+    if digest is None:
+        return
+    draft.add(digest, lines=_mark_flipping(news, digest.flipping, digest.quiet))
+    draft.coming += digest.coming_told
+    if desk.basis.attach_lists:
+        draft.attached, draft.listed = write_attachment(desk.workspace, own, desk.night)
 
 
 def _mark_flipping(lines: Iterable[FlagLine], flipping: frozenset[int], quiet: frozenset[int]) -> list[FlagLine]:
@@ -223,30 +246,31 @@ def _mark_flipping(lines: Iterable[FlagLine], flipping: frozenset[int], quiet: f
     ]
 
 
-def _draft_managers(night: MessageContext, basis: NightBasis, drafts: Mapping[str, Draft]) -> None:
-    routes = night.routes
-    for address in {routes.escalate(flag.step, flag.line.team, flag.line.person_id)[0] for flag in basis.raised}:
-        if address is not None:
-            perhaps_had = basis.told_to(address).perhaps_had
-            digest = compose_manager(address, basis.raised, night, perhaps_had=perhaps_had)
-            if digest is not None:
-                drafts[address].add(digest)
-                drafts[address].escalations += digest.told
+def _draft_escalations(desk: Desk, address: str, draft: Draft) -> None:
+    raised, perhaps_had = desk.basis.raised, desk.basis.told_to(address).perhaps_had
+    digest = compose_manager(address, raised, desk.night, perhaps_had=perhaps_had) if raised else None
+    if digest is not None:
+        draft.add(digest)
+        draft.escalations += digest.told
 
 
-def _draft_summaries(
-    workspace: Workspace, store: Connection, night: MessageContext, basis: NightBasis, drafts: Mapping[str, Draft]
-) -> None:
-    """Draft the weekly summary of each head who has had none this week."""
+def _find_due_heads(desk: Desk) -> dict[str, Sequence[str]]:
+    """Return each head who has had no summary this week, with the teams it is of; of every team for an empty one."""
+    night, basis = desk.night, desk.basis
     heads = {**night.routes.headed, **({night.routes.head: ()} if night.routes.head else {})}
-    due = [address for address in heads if basis.told_to(address).is_due("summary", night.summary_from)]
+    due: dict[str, Sequence[str]] = {
+        head: teams for head, teams in heads.items() if basis.told_to(head).is_due("summary", night.summary_from)
+    }
     if due:
-        out_of_sight.find_people(workspace, store, "flag_line", night.as_at)
-    for address in due:
-        told, teams = basis.told_to(address), heads[address]
-        since = told.parts.get("summary") or night.as_at - dt.timedelta(7)
-        week = gather(workspace, store, night.as_at, since, teams or None)
-        drafts[address].add(compose_head(address, teams, week, night, perhaps_had=told.perhaps_had))
+        out_of_sight.find_people(desk.workspace, desk.store, "flag_line", night.as_at)
+    return due
+
+
+def _draft_summary(desk: Desk, address: str, teams: Sequence[str], draft: Draft) -> None:
+    night, told = desk.night, desk.basis.told_to(address)
+    since = told.parts.get("summary") or night.as_at - dt.timedelta(7)
+    week = gather(desk.workspace, desk.store, night.as_at, since, teams or None)
+    draft.add(compose_head(address, teams, week, night, perhaps_had=told.perhaps_had))
 
 
 def _drop_unknown_ends(lines: Sequence[FlagLine], told: Told) -> list[FlagLine]:
@@ -287,13 +311,31 @@ def _load_lines(workspace: Workspace, night: MessageContext) -> NightLines:
     others = {*coming, *night.routes.names} - {None}
     by_address: dict[str | None, list[FlagLine]] = {address: [] for address in others}
     data = []
-    while chunk := rows.fetchmany(CHUNK):
-        for line in map(FlagLine._make, chunk):
+    known: dict[object, object] = {}
+    while chunk := rows.fetchmany(LINES_AT_ONCE):
+        for line in make_lines(chunk, known):
             if line.severity == "data":
                 data.append(line)
             else:
                 by_address.setdefault(night.routes.address(line.team, line.person_id), []).append(line)
     return NightLines(by_address, coming, data)
+
+
+LINES_AT_ONCE = 5_000
+SHARED = frozenset(
+    {"team", "personal_adviser", "eligibility", "rule", "severity", "state", "opened_on", "due_on", "because"}
+)
+"""The words and dates of a line that thousands share. No number or yes or no is among them: 1 equals yes."""
+
+
+def make_lines(rows: Iterable[tuple[object, ...]], known: dict[object, object]) -> Iterator[FlagLine]:
+    """Make lines of rows, with one copy of each word and date, for which ``known`` is kept from rows to rows."""
+    columns = zip(FlagLine._fields, zip(*rows, strict=True), strict=True)
+    return map(
+        FlagLine._make,
+        zip(*(map(known.setdefault, column, column) if name in SHARED else column for name, column in columns),
+            strict=True),
+    )  # fmt: skip
 
 
 def _find_no_lead(workspace: Workspace, routes: Routes) -> tuple[NoLead, ...]:

@@ -3,6 +3,8 @@
 import datetime as dt
 import json
 from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
@@ -26,8 +28,6 @@ from monitor.store.bulk import insert_rows
 from monitor.store.tables import Measure, Run, table_of
 from monitor.workspace import Workspace
 
-NO_MESSAGES = compose.Post((), {})
-
 
 def accept(night: Night, judged: Judged) -> NightOutcome:
     """Save the night and its messages in one transaction."""
@@ -40,9 +40,10 @@ def accept(night: Night, judged: Judged) -> NightOutcome:
         _save_run(night, judged, store, now)
         raised = _escalate(night, store, now)
         messages = _write_messages(night, judged, store, raised)
+        written = save_messages(night, store, messages.postings, now)
         measures.save(night.workspace, store, run_id=night.run_id or 0, as_at=night.as_at, corrects=night.corrects)
-        save_messages(night, store, messages.postings, now)
-    outcome = _account(night, judged, "put right" if night.past.tonight else "accepted", messages)
+    account = _account(night, judged, "put right" if night.past.tonight else "accepted")
+    outcome = replace(account, messages=written, unrouted=messages.unrouted)
     night.note("night saved", **outcome.changes, messages=outcome.messages)
     return outcome
 
@@ -56,7 +57,7 @@ def repeat(night: Night, judged: Judged) -> NightOutcome:
     prepare_lists(night)
     ending = nights.RunEnding("unchanged", "accepted already from the same input")
     nights.close(night.database, night.run_id or 0, ending, night.tools.clock())
-    return _account(night, judged, "unchanged", NO_MESSAGES)
+    return _account(night, judged, "unchanged")
 
 
 def rehearse(night: Night, judged: Judged) -> NightOutcome:
@@ -66,14 +67,18 @@ def rehearse(night: Night, judged: Judged) -> NightOutcome:
         waivers.decide(night.workspace, store, night.as_at, corrects=night.corrects)
         life.list_flags(night.workspace, store, night.as_at)
         messages = _write_messages(night, judged, store, _escalate(night, store))
-    return _account(night, judged, "rehearsed", messages)
+        written = sum(1 for _ in messages.postings)
+    return replace(_account(night, judged, "rehearsed"), messages=written, unrouted=messages.unrouted)
 
 
-def save_messages(night: Night, store: Connection, postings: tuple[Posting, ...], now: dt.datetime) -> None:
-    """Put messages into the outbox, due at once or, for a night that the service ran, at the next send hour."""
+def save_messages(night: Night, store: Connection, postings: Iterable[Posting], now: dt.datetime) -> int:
+    """Put messages into the outbox, due at once or, for a night that the service ran, at the next send hour.
+
+    Returns how many. Each is written, saved and let go before the next.
+    """
     send_hour = night.config.delivery.send_hour
     due_at = find_due(now, unattended=night.request.unattended, send_hour=send_hour)
-    post(store, postings, Postmark(night.run_id or 0, night.as_at, created_at=now, due_at=due_at))
+    return post(store, postings, Postmark(night.run_id or 0, night.as_at, created_at=now, due_at=due_at))
 
 
 def _save_flags(night: Night, store: Connection, now: dt.datetime) -> None:
@@ -229,7 +234,7 @@ def _count_flags(workspace: Workspace) -> tuple[dict[str, int], ...]:
     return tuple(dict(sorted(counted.items())) for counted in (changes, opened, states))
 
 
-def _account(night: Night, judged: Judged, outcome: Outcome, messages: compose.Post) -> NightOutcome:
+def _account(night: Night, judged: Judged, outcome: Outcome) -> NightOutcome:
     changes, opened, states = _count_flags(night.workspace)
     people, absent = _count_people(night.workspace)
     return NightOutcome(
@@ -244,8 +249,8 @@ def _account(night: Night, judged: Judged, outcome: Outcome, messages: compose.P
         changes=changes,
         opened=opened,
         states=states,
-        messages=len(messages.postings),
-        unrouted=messages.unrouted,
+        messages=0,
+        unrouted={},
         verdict=judged.verdict,
         surges=judged.surges,
         left=departures.count(night.workspace),

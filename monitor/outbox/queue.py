@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_
@@ -14,6 +14,8 @@ from monitor.store.tables import Message, MessageComing, MessageEscalation, Mess
 from monitor.workdays import LONDON, is_working_day
 
 PENDING = ("created", "temporary-failure")
+REPLACES = {**dict.fromkeys(DIGESTS, frozenset((*DIGESTS, "refused"))), "refused": frozenset({"refused"})}
+"""What is still pending of these kinds is replaced by a message of a kind."""
 COLUMNS = ("id", "key", "run_id", "as_at", "created_at", "due_at", "state", "recipient", "kind", "subject", "text",
            "html", "people", "attached", "holds")  # fmt: skip
 
@@ -49,29 +51,39 @@ def find_due(written_at: dt.datetime, *, unattended: bool, send_hour: dt.time) -
     return dt.datetime.combine(day, send_hour, LONDON).astimezone(dt.UTC)
 
 
-def post(store: Connection, postings: Sequence[Posting], postmark: Postmark) -> None:
-    """Save the messages, inside the caller's transaction.
+def post(store: Connection, postings: Iterable[Posting], postmark: Postmark) -> int:
+    """Save the messages as they come, inside the caller's transaction; return how many.
 
     A night that was accepted has decided again what every address is told, so it replaces every digest still pending,
     even to an address that is told nothing now, and what was said of an earlier refused night. Other kinds go.
     """
-    _replace_pending(store, {posting.message.kind for posting in postings})
-    numbered = list(enumerate(postings, start=next_id(store, Message)))
-    insert_rows(store, Message, COLUMNS, [_row(number, posting, postmark) for number, posting in numbered])
-    news = [(number, *flag) for number, posting in numbered for flag in posting.news]
+    first = number = next_id(store, Message)
+    replaced: set[str] = set()
+    for posting in postings:
+        _save(store, number, posting, postmark)
+        number += 1
+        replaces = REPLACES.get(posting.message.kind, frozenset())
+        del posting
+        if not replaces <= replaced:
+            _replace_pending(store, replaces, before=first)
+            replaced |= replaces
+    return number - first
+
+
+def _save(store: Connection, number: int, posting: Posting, postmark: Postmark) -> None:
+    insert_rows(store, Message, COLUMNS, [_row(number, posting, postmark)])
+    news = ((number, *flag) for flag in posting.news)
     insert_rows(store, MessageFlag, ("message_id", "flag_id", "severity", "state"), news)
-    coming = [(number, due.person_id, due.rule, due.opens_on) for number, posting in numbered for due in posting.coming]
+    coming = ((number, due.person_id, due.rule, due.opens_on) for due in posting.coming)
     insert_rows(store, MessageComing, ("message_id", "person_id", "rule", "opens_on"), coming)
-    escalations = [(number, escalation) for number, posting in numbered for escalation in posting.escalations]
+    escalations = ((number, escalation) for escalation in posting.escalations)
     insert_rows(store, MessageEscalation, ("message_id", "escalation_id"), escalations)
 
 
-def _replace_pending(store: Connection, kinds: set[str]) -> None:
-    replaced = (*DIGESTS, "refused") if kinds.intersection(DIGESTS) else tuple(kinds & {"refused"})
-    if replaced:
-        message = table_of(Message)
-        waiting = and_(message.c.state.in_(PENDING), message.c.kind.in_(replaced))
-        store.execute(message.update().where(waiting).values(state="replaced"))
+def _replace_pending(store: Connection, kinds: Iterable[str], *, before: int) -> None:
+    message = table_of(Message)
+    waiting = and_(message.c.state.in_(PENDING), message.c.kind.in_(sorted(kinds)), message.c.id < before)
+    store.execute(message.update().where(waiting).values(state="replaced"))
 
 
 def _row(number: int, posting: Posting, postmark: Postmark) -> tuple[object, ...]:
