@@ -20,7 +20,7 @@ from monitor.flags.priority import WORST_FIRST, priority_sql
 from monitor.lists.flag_workbook import EVERY, FlagPart, ListTerms, write_flag_workbooks
 from monitor.rulebook.clearing import in_words
 from monitor.words import fold_name
-from monitor.workspace import Workspace, in_chunks, literal, load_rows, number_of, step
+from monitor.workspace import Workspace, drop_tables, in_chunks, literal, literals, load_rows, number_of, step
 
 if TYPE_CHECKING:
     from monitor.config.delivery_settings import Team
@@ -54,7 +54,7 @@ NOT_EVERY_NIGHT = ("difference", "not_on_caseload", "coming_due_list", "quaranti
 """Tables that only a night of several sources has, or one with something to forecast, to wait for or decided."""
 
 OTHER_TEAMS, RESTRICTED = "other-teams", "restricted"
-ASIDE = "person_id IN (SELECT unnest($restricted::VARCHAR[]))"
+ASIDE = "person_id IN (SELECT unnest({}))"
 MOST_OTHER_TEAMS = 100
 LONGEST_NAME = 80
 
@@ -74,13 +74,10 @@ def prepare(workspace: Workspace, rules: Iterable["Rule"], teams: Iterable["Team
     named = [(spelling, known.get(fold_name(spelling), spelling)) for spelling in spelt]
     load_rows(workspace, "team_name", {"team": "VARCHAR", "name": "VARCHAR"}, named)
     folding = [(rule.id, folded) for rule in rules for folded in rule.folds]
-    folds = {"rules": [rule for rule, _ in folding], "folds": [folded for _, folded in folding]}
-    workspace.execute(FLAG_LIST, {"as_at": as_at, **folds})
-    if number_of(workspace, "SELECT count(*) FROM flag_list WHERE state = 'quarantined'"):
-        workspace.execute(
-            "CREATE OR REPLACE TABLE quarantined_list AS SELECT * FROM flag_list WHERE state = 'quarantined'"
-        )
-        workspace.execute("DELETE FROM flag_list WHERE state = 'quarantined'")
+    folds = {"rules": literals(rule for rule, _ in folding), "folds": literals(folded for _, folded in folding)}
+    workspace.execute(FLAG_LIST.format(name="flag_list", wanted="<> 'quarantined'", as_at=as_at, **folds))
+    if number_of(workspace, "SELECT count(*) FROM flag_line WHERE state = 'quarantined'"):
+        workspace.execute(FLAG_LIST.format(name="quarantined_list", wanted="= 'quarantined'", as_at=as_at, **folds))
 
 
 def _what_to_do(rule: "Rule") -> str:
@@ -90,13 +87,13 @@ def _what_to_do(rule: "Rule") -> str:
 
 
 FLAG_LIST = """
-CREATE OR REPLACE TABLE flag_list AS
+CREATE OR REPLACE VIEW {name} AS
 WITH current AS (SELECT * FROM flag_line WHERE state <> 'resolved'),
-folding AS (SELECT unnest($rules::VARCHAR[]) AS rule, unnest($folds::VARCHAR[]) AS folded)
+folding AS (SELECT unnest({rules}) AS rule, unnest({folds}) AS folded)
 SELECT
     f.person_id, coalesce(n.name, f.team) AS team, f.personal_adviser, f.age, f.eligibility, f.rule,
     coalesce(w.title, 'A rule no longer in the rulebook') AS title, f.severity, w.basis, f.state, f.opened_on,
-    f.in_breach_since, CAST(CAST($as_at AS DATE) - f.opened_on AS INTEGER) AS days_open, f.because, w.action,
+    f.in_breach_since, CAST(DATE '{as_at}' - f.opened_on AS INTEGER) AS days_open, f.because, w.action,
     w.report AS report_paragraphs, f.waived_until, f.flag_id,
     'answered "' || f.answer || '" on ' || strftime(f.answered_on, '%d/%m/%Y') || ' by ' || f.answered_by
         || CASE WHEN f.answer = 'done' THEN '; record not yet updated' ELSE '' END AS answered,
@@ -105,10 +102,16 @@ SELECT
         WHERE other.person_id = f.person_id AND folding.folded = f.rule
     ) AS folded
 FROM current AS f LEFT JOIN rule_words AS w USING (rule) LEFT JOIN team_name AS n USING (team)
+WHERE f.state {wanted}
 """
+"""A view: the words of a rule stand in many rows, and take more room than the flags."""
 
 
-@step(reads=("caseload", "breach", "cannot_assess", "team_name"), makes=("cannot_assess_list",))
+@step(
+    reads=("caseload", "breach", "cannot_assess", "team_name"),
+    makes=("cannot_assess_list",),
+    drops=("breach", "cannot_assess"),
+)
 def prepare_unassessed(workspace: Workspace, rules: Iterable["Rule"]) -> None:
     """Make ``cannot_assess_list`` of tonight's answers, after ``prepare``.
 
@@ -133,6 +136,7 @@ def prepare_unassessed(workspace: Workspace, rules: Iterable["Rule"]) -> None:
         """,
         {"rules": [rule for rule, _ in needed], "columns": [column for _, column in needed]},
     )
+    drop_tables(workspace, "breach", "cannot_assess")
 
 
 @step(reads=("flag_list", "cannot_assess_list", "unreadable"), makes=("listed",))
@@ -149,11 +153,11 @@ def write_night(
     others = _other_teams(workspace, teams, terms.restricted)
     files = file_names([*teams, *(others if len(others) <= MOST_OTHER_TEAMS else ())])
     types = _read_types(workspace)
-    kinds = _arrange(workspace, types["flag_list"], files, terms.restricted)
+    kinds = _arrange(workspace, types["flag_list"], files, terms.restricted, "TABLE" if workbooks else "VIEW")
     lists = {EVERY: "Every team", **{file: team for team, file in files.items()}}
     night = folder / terms.as_at.isoformat()
     with folder_written_whole(night) as unfinished:
-        rows = f"SELECT CASE WHEN aside THEN '{RESTRICTED}' ELSE file END, {csv_line(kinds)} FROM listed ORDER BY n"
+        rows = f"SELECT CASE WHEN aside THEN '{RESTRICTED}' ELSE file END, {csv_line(kinds)} FROM listed"
         written = _write_csvs(unfinished, kinds, in_chunks(workspace, rows), lists)
         if OTHER_TEAMS in written:
             lists[OTHER_TEAMS] = "Other teams, and young people with no team"
@@ -186,7 +190,7 @@ def export_flags(
             write_flag_workbooks(workspace, {EVERY: part}, kinds, terms)
         elif form == "csv":
             append_privately(unfinished, csv_heading(kinds))
-            for chunk in in_chunks(workspace, f"SELECT {csv_line(kinds)} FROM listed ORDER BY n"):
+            for chunk in in_chunks(workspace, f"SELECT {csv_line(kinds)} FROM listed"):
                 append_privately(unfinished, "".join(line for (line,) in chunk))
         else:
             _write_json(workspace, unfinished)
@@ -238,31 +242,34 @@ def _other_teams(workspace: Workspace, teams: Sequence[str], restricted: frozens
 
 
 def _arrange(
-    workspace: Workspace, types: Mapping[str, str], files: Mapping[str, str], restricted: frozenset[str]
+    workspace: Workspace,
+    types: Mapping[str, str],
+    files: Mapping[str, str],
+    restricted: frozenset[str],
+    relation: Literal["TABLE", "VIEW"] = "TABLE",
 ) -> dict[str, str]:
     """Make ``listed``: the flags of ``flag_list`` in the order of every list; returns its columns' types.
 
-    Beside them: ``n`` (the place in that order), ``file`` (the team's) and ``aside`` (a restricted person's).
+    Beside them: ``n`` (the place in that order), ``file`` (the team's) and ``aside`` (a restricted person's). Its rows
+    stand in that order, so that nobody need put such long rows in order again; a view is for those who read it once.
     """
     columns = ", ".join(f'{_plain(column, types[column])} AS "{column}"' for column in FLAG_COLUMNS)
     columns += "".join(f", {name}" for name in ("flag_id", "answered") if name in types)
     unfolded = "NOT coalesce(folded, false)" if "folded" in types else "true"
-    workspace.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE listed AS
+    workspace.execute(f"""
+        CREATE OR REPLACE TEMP {relation} listed AS
         WITH flags AS (SELECT {columns}, {unfolded} AS unfolded FROM flag_list),
-        list_file AS (SELECT unnest($teams::VARCHAR[]) AS team, unnest($files::VARCHAR[]) AS file),
+        list_file AS (SELECT unnest({literals(files)}) AS team, unnest({literals(files.values())}) AS file),
         priority AS ({priority_sql("flags", "unfolded")})
-        SELECT
-            row_number() OVER (ORDER BY {WORST_FIRST}, opened_on) AS n,
-            coalesce(file, '{OTHER_TEAMS}') AS file,
-            {ASIDE} AS aside,
-            flags.* EXCLUDE (unfolded)
-        FROM flags JOIN priority USING (person_id) LEFT JOIN list_file USING (team)
-        ORDER BY n
-        """,
-        {"teams": list(files), "files": list(files.values()), "restricted": sorted(restricted)},
-    )
+        SELECT row_number() OVER () AS n, * FROM (
+            SELECT
+                coalesce(file, '{OTHER_TEAMS}') AS file,
+                {ASIDE.format(literals(sorted(restricted)))} AS aside,
+                flags.* EXCLUDE (unfolded)
+            FROM flags JOIN priority USING (person_id) LEFT JOIN list_file USING (team)
+            ORDER BY {WORST_FIRST}, opened_on
+        )
+    """)
     return {column: _kind(types[column]) for column in FLAG_COLUMNS}
 
 
@@ -326,21 +333,21 @@ def _write_beside(
     workspace: Workspace, folder: Path, types: Mapping[str, Mapping[str, str]], restricted: frozenset[str]
 ) -> None:
     """Write the lists beside those of flags, the rows of restricted people in files of their own."""
+    aside = ASIDE.format(literals(sorted(restricted)))
     for name, table, columns, order in BESIDE:
         if table in NOT_EVERY_NIGHT and table not in types:
             continue
         kinds = {column: _kind(types[table][column]) for column in columns}
         of_people = "person_id" in columns
-        file = f"CASE WHEN {ASIDE} THEN '{RESTRICTED}-{name}' ELSE '{name}' END" if of_people else f"'{name}'"
+        file = f"CASE WHEN {aside} THEN '{RESTRICTED}-{name}' ELSE '{name}' END" if of_people else f"'{name}'"
         rows = f"SELECT {file}, {csv_line(kinds)} FROM {table} ORDER BY {order}"
-        given = {"restricted": sorted(restricted)} if of_people else None
-        _write_csvs(folder, kinds, in_chunks(workspace, rows, parameters=given), [name])
+        _write_csvs(folder, kinds, in_chunks(workspace, rows), [name])
 
 
 def _write_json(workspace: Workspace, path: Path) -> None:
     fields = ", ".join(f"'{column}': \"{column}\"" for column in FLAG_COLUMNS)
     before = "[\n"
-    for rows in in_chunks(workspace, f"SELECT to_json({{{fields}}}) FROM listed ORDER BY n"):
+    for rows in in_chunks(workspace, f"SELECT to_json({{{fields}}}) FROM listed"):
         append_privately(path, before + ",\n".join(row for (row,) in rows))
         before = ",\n"
     append_privately(path, "[]\n" if before == "[\n" else "\n]\n")

@@ -12,6 +12,7 @@ from monitor.lists.flag_workbook import ListTerms
 from monitor.night.context import Night, NightOutcome
 from monitor.outbox.send import deliver_due
 from monitor.report.write import write_latest_report
+from monitor.workspace import drop_tables
 
 
 def publish(night: Night, outcome: NightOutcome, channel: Channel) -> NightOutcome:
@@ -33,7 +34,8 @@ def publish(night: Night, outcome: NightOutcome, channel: Channel) -> NightOutco
 
 
 def prepare_lists(night: Night) -> None:
-    """Make the tables of the lists from ``flag_line`` and tonight's answers."""
+    """Make the tables of the lists from ``flag_line`` and tonight's answers, in place of what those were made of."""
+    drop_tables(night.workspace, "settled")
     lists.prepare(night.workspace, night.rulebook.rules, night.config.teams, as_at=night.as_at)
     lists.prepare_unassessed(night.workspace, night.rulebook.rules)
     decision_lists.prepare(night.workspace, night.as_at)
@@ -64,6 +66,8 @@ def _write_lists(night: Night) -> tuple[Path, ...]:
     with night.database.reading() as store:
         answering = answer_sheet.allow_answers(config, store)
     restricted = read_restricted(config.restricted)
+    # People are told of already; the lists need memory for long rows.
+    drop_tables(night.workspace, "caseload", "roster", "roster_tonight")
     paths = lists.write_night(
         night.workspace,
         night.lists.parent,
