@@ -4,6 +4,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from monitor.figures import out_of_sight
@@ -113,18 +114,22 @@ def count_weeks(
 
 
 def _list_people(data: ReportData) -> list[PersonRow]:
-    query = "SELECT person_id, any_value(team), any_value(adviser) FROM report_flag GROUP BY person_id"
+    query = "SELECT person_id, team, adviser FROM known_person SEMI JOIN out_of_sight USING (person_id)"
     known = {person_id: where for person_id, *where in data.workspace.execute(query).fetchall()}
     rows = []
     for person in out_of_sight.list_people(data.workspace):
-        team, adviser = known[person.person_id]
+        team, adviser = known.get(person.person_id, (NO_TEAM, None))
         known_on, seen_on = (person.since, None) if person.known else (None, person.since)
-        ways = tuple(BY_NAME[way].label for way in person.ways)
         rows.append(PersonRow(
-            person.person_id, team, adviser or "", BY_NAME[person.tier].label, ways, known_on, seen_on,
-            data.link(person.person_id),
+            person.person_id, team or NO_TEAM, adviser or "", BY_NAME[person.tier].label, _label_ways(person.ways),
+            known_on, seen_on, data.link(person.person_id),
         ))  # fmt: skip
     return rows
+
+
+@cache
+def _label_ways(ways: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(BY_NAME[way].label for way in ways)
 
 
 def _fill_line(line: Line, count: LineCount, past: PastCounts, nights: Nights, asked: AskedNights) -> Sight:
