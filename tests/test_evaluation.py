@@ -379,6 +379,16 @@ def test_a_rule_that_fails_while_running_is_left_out_and_the_rest_go_on(tmp_path
     assert set(asked.found.totals) == {"neet"}
 
 
+def test_a_rule_that_would_fail_only_of_somebody_it_is_not_asked_of_has_not_failed(tmp_path: Path) -> None:
+    rules = {"too-large": rule("pa_changes_12_months * 290000000 > 5", "activity = 'G5'")}
+    too_old = person(date_of_birth=date(1970, 1, 1), activity="G5", pa_changes_12_months=9)
+
+    asked = ask(tmp_path, rules, too_old, person(activity="G5", pa_changes_12_months=1))
+
+    assert asked.found.failed == {}
+    assert asked.outcomes == {"too-large": ("not applicable", "breach")}
+
+
 def test_a_rule_whose_reasons_fail_has_failed_and_the_rest_keep_theirs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,8 +37,8 @@ def show_days(
     """
     if number_of(workspace, "SELECT count(*) FROM caseload") > SMALL:
         return None
-    later = f"{_moved('caseload', 'days')} JOIN {_list(DAYS)} ON true)"
-    relation = f"(SELECT *, 0 AS days FROM caseload UNION ALL BY NAME {later})"
+    later = f"{_moved(evaluation.PLACED, 'days')} JOIN {_list(DAYS)} ON true)"
+    relation = f"(SELECT *, 0 AS days FROM {evaluation.PLACED} UNION ALL BY NAME {later})"
     return evaluation.Ahead(relation, tuple(_find_asked(rulebook, as_at, supplied, doubted)))
 
 

@@ -11,12 +11,16 @@ from monitor.rulebook import questions
 from monitor.rulebook.questions import BREACH, CANNOT_ASSESS, OK
 from monitor.rulebook.rule import Rule
 from monitor.rulebook.rulebook import Rulebook
-from monitor.workspace import Workspace, load_rows, step
+from monitor.workspace import Workspace, literal, load_rows, step
 
 MEASURE_TABLE = {
     "rule": "VARCHAR", "team": "VARCHAR",
     "asked": "BIGINT", "ok": "BIGINT", "breach": "BIGINT", "cannot_assess": "BIGINT",
 }  # fmt: skip
+
+
+PLACED = "(SELECT *, rowid AS place FROM caseload)"
+"""The caseload with each row's ``place``, by which ``outcome`` is joined to it: a number is joined far faster."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Evaluation:
 class Ahead:
     """The same people on tonight's date and on later ones, to be asked in one pass with tonight.
 
-    ``relation`` is SQL that has the caseload's columns and ``days``, 0 in tonight's rows; ``rules`` are those of the
+    ``relation`` is SQL that has the columns of ``PLACED`` and ``days``, 0 in tonight's rows; ``rules`` are those of the
     later days.
     """
 
@@ -92,7 +96,7 @@ def ask(workspace: Workspace, rules: Sequence[Rule], ahead: Ahead | None = None)
     """Make ``answer`` and ``breach`` for these rules; those answered, and those that failed."""
     answered, failed = list(rules), dict[str, str]()
     if ahead is None or not _answer_with_ahead(workspace, rules, ahead):
-        answered, failed = answer(workspace, rules)
+        answered, failed = answer(workspace, rules, keys=("person_id", "allocated_team", "place"), people=PLACED)
     fault_of = _make_by_rule(workspace, "breach", BREACH, answered, _select_breaches)
     failed |= fault_of
     answered = [rule for rule in answered if rule.id not in fault_of]
@@ -143,20 +147,20 @@ def answer(
     """
     create_functions(workspace, rules)
     gapped = _gapped(workspace, rules)
-    outcomes = {rule.id: questions.outcome_sql(rule, gapped) for rule in rules}
     start = f'CREATE OR REPLACE TABLE "{into}" AS SELECT {", ".join(keys)}'
     failed: dict[str, str] = {}
     try:
-        _make_outcomes(workspace, outcomes, people, start)
+        _make_shared_outcomes(workspace, rules, gapped, people, start)
     except duckdb.Error:
+        outcomes = {rule.id: questions.outcome_sql(rule, gapped) for rule in rules}
         for name, sql in outcomes.items():
             try:
                 workspace.execute(f"SELECT count({sql}) FROM {people}").fetchall()
             except duckdb.Error as fault:
                 failed[name] = _why(fault)
-        if not failed:
-            raise
-        _make_outcomes(workspace, {name: sql for name, sql in outcomes.items() if name not in failed}, people, start)
+        # What is shared is asked of everyone; a rule that fails only of those it is not asked of has not failed.
+        answers = "".join(f', {sql} AS "{name}"' for name, sql in outcomes.items() if name not in failed)
+        workspace.execute(f"{start}{answers} FROM {people}")
     return [rule for rule in rules if rule.id not in failed], failed
 
 
@@ -168,23 +172,31 @@ def _answer_with_ahead(workspace: Workspace, rules: Sequence[Rule], ahead: Ahead
     asked = list({rule.id: rule for rule in (*rules, *ahead.rules)}.values())
     create_functions(workspace, asked)
     gapped = _gapped(workspace, asked)
-    outcomes = {rule.id: questions.outcome_sql(rule, gapped) for rule in asked}
-    start = "CREATE OR REPLACE TABLE outcome_ahead AS SELECT person_id, allocated_team, as_at, days"
+    start = "CREATE OR REPLACE TABLE outcome_ahead AS SELECT person_id, allocated_team, place, as_at, days"
     try:
-        _make_outcomes(workspace, outcomes, ahead.relation, start)
+        _make_shared_outcomes(workspace, asked, gapped, ahead.relation, start)
     except duckdb.Error:
         return False
     tonight = "".join(f', "{rule.id}"' for rule in rules)
     workspace.execute(
-        f"CREATE OR REPLACE TABLE outcome AS SELECT person_id, allocated_team{tonight} FROM outcome_ahead "
+        f"CREATE OR REPLACE TABLE outcome AS SELECT person_id, allocated_team, place{tonight} FROM outcome_ahead "
         "WHERE days = 0"
     )
     return True
 
 
-def _make_outcomes(workspace: Workspace, outcomes: Mapping[str, str], people: str, start: str) -> None:
-    answers = "".join(f', {sql} AS "{name}"' for name, sql in outcomes.items())
-    workspace.execute(f"{start}{answers} FROM {people}")
+def _make_shared_outcomes(
+    workspace: Workspace, rules: Sequence[Rule], gapped: frozenset[str], people: str, start: str
+) -> None:
+    """Make the table that ``start`` begins; what several rules ask alike is asked once."""
+    shared: dict[str, str] = {}
+
+    def share(sql: str) -> str:
+        return shared.setdefault(sql, f"shared_{len(shared)}")
+
+    answers = "".join(f', {questions.outcome_sql(rule, gapped, share)} AS "{rule.id}"' for rule in rules)
+    beside = "".join(f", {sql} AS {name}" for sql, name in shared.items())
+    workspace.execute(f"{start}{answers} FROM (SELECT *{beside} FROM {people})")
 
 
 def _gapped(workspace: Workspace, rules: Iterable[Rule]) -> frozenset[str]:
@@ -241,37 +253,48 @@ def _given(workspace: Workspace, rules: Sequence[Rule], number: int) -> list[Rul
 
 
 def _to_whom(rules: Sequence[Rule], number: int) -> str:
-    """SQL for each person and rule with this answer."""
+    """SQL for each place in the caseload and rule with this answer; a rule is told by its own place in ``rules``."""
     given = " UNION ALL ".join(
-        f"SELECT person_id, '{rule.id}' AS rule FROM outcome WHERE \"{rule.id}\" = {number}" for rule in rules
+        f'SELECT place, {which} AS rule_number FROM outcome WHERE "{rule.id}" = {number}'
+        for which, rule in enumerate(rules)
     )
-    return given or "SELECT '' AS person_id, '' AS rule WHERE false"
+    return given or "SELECT 0 AS place, 0 AS rule_number WHERE false"
 
 
 def _by_rule(rules: Sequence[Rule], write: Callable[[Rule], str], otherwise: str) -> str:
-    """SQL for what each rule says, by the column ``rule``."""
-    branches = " ".join(f"WHEN '{rule.id}' THEN {write(rule)}" for rule in rules)
-    return f"CASE rule {branches} ELSE {otherwise} END" if rules else otherwise
+    """SQL for what each rule says, by ``rule_number``; what several say alike is written once."""
+    saying: dict[str, list[str]] = {}
+    for which, rule in enumerate(rules):
+        saying.setdefault(write(rule), []).append(str(which))
+    saying.pop(otherwise, None)
+    branches = " ".join(f"WHEN rule_number IN ({', '.join(which)}) THEN {sql}" for sql, which in saying.items())
+    return f"CASE {branches} ELSE {otherwise} END" if branches else otherwise
+
+
+def _name_rule(rules: Sequence[Rule]) -> str:
+    """SQL for the rule's id, by ``rule_number``."""
+    return _by_rule(rules, lambda rule: literal(rule.id), "''")
 
 
 def _select_breaches(rules: Sequence[Rule]) -> str:
     return f"""
-        SELECT person_id, rule, due_on, due_on + 1 AS in_breach_since,
+        SELECT person_id, {_name_rule(rules)} AS rule, due_on, due_on + 1 AS in_breach_since,
             {_by_rule(rules, questions.because_sql, "CAST(NULL AS VARCHAR)")} AS because
         FROM (
-            SELECT caseload.*, rule, {_by_rule(rules, questions.due_on_sql, "CAST(NULL AS DATE)")} AS due_on
-            FROM caseload JOIN ({_to_whom(rules, BREACH)}) USING (person_id)
+            SELECT placed.*, rule_number, {_by_rule(rules, questions.due_on_sql, "CAST(NULL AS DATE)")} AS due_on
+            FROM {PLACED} AS placed JOIN ({_to_whom(rules, BREACH)}) USING (place)
         )
     """
 
 
 def _select_reasons(rules: Sequence[Rule]) -> str:
     nothing = """CAST(NULL AS STRUCT("column" VARCHAR, why VARCHAR)[])"""
+    reasons = _by_rule(rules, questions.reasons_sql, nothing)
     return f"""
         SELECT person_id, rule, reason.column AS "column", reason.why AS why
         FROM (
-            SELECT person_id, rule, unnest({_by_rule(rules, questions.reasons_sql, nothing)}) AS reason
-            FROM caseload JOIN ({_to_whom(rules, CANNOT_ASSESS)}) USING (person_id)
+            SELECT person_id, {_name_rule(rules)} AS rule, unnest({reasons}) AS reason
+            FROM {PLACED} JOIN ({_to_whom(rules, CANNOT_ASSESS)}) USING (place)
         )
         WHERE reason IS NOT NULL
     """

@@ -5,7 +5,7 @@ false, whatever the cell held, is *not applicable*; anything else is *cannot ass
 written here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from monitor.catalogue import columns
@@ -23,10 +23,11 @@ OUTCOMES = ("ok", "breach", "not applicable", "cannot assess")
 """What the numbers of an outcome stand for, from 1. A breach is one more than ok, as true is one more than false."""
 
 
-def outcome_sql(rule: "Rule", gapped: frozenset[str]) -> str:
+def outcome_sql(rule: "Rule", gapped: frozenset[str], share: Callable[[str], str] | None = None) -> str:
     """Return one rule's outcome for a row of ``caseload``, as a number; NULL where the rule is not asked.
 
-    ``gapped``: the columns in which a cell is unreadable or not supplied tonight.
+    ``gapped``: the columns in which a cell is unreadable or not supplied tonight. ``share`` gives the name of a column
+    for an expression that other rules may have too; without it every row is asked only what it must be.
     """
     needs = sorted(gapped.intersection(rule.needs))
     applies = f"({compile_condition(rule.applies_to, rule.limits, gapped=frozenset(needs))})"
@@ -43,6 +44,10 @@ def outcome_sql(rule: "Rule", gapped: frozenset[str]) -> str:
         steps.append(f"WHEN age NOT BETWEEN {YOUNGEST} AND {OLDEST} THEN {NOT_APPLICABLE}")
         steps.append(f"WHEN age IS NULL THEN {CANNOT_ASSESS}")
     # Each condition is written as few times as can be: most of a small night goes to planning them.
+    if share:
+        applies = share(applies)
+        decided = share(f"CAST(CASE {' '.join(steps)} ELSE 0 END AS UTINYINT)")
+        steps = [f"WHEN {decided} IS DISTINCT FROM 0 THEN {decided}"]
     answer = f"coalesce(CAST({breach} AS UTINYINT) + {OK}, {CANNOT_ASSESS})"
     if needs:
         unknown = " OR ".join(f'"{name}_gap" IS NOT NULL' for name in needs)
