@@ -17,6 +17,7 @@ from monitor.caseload.rows import (
     Reading,
     collapse,
     columns_of,
+    explain_unusable,
     has_person,
     list_cells,
     list_unusable_rows,
@@ -206,8 +207,10 @@ def _type_reading(
 ) -> tuple[int, int]:
     """Make the reading's typed table in place of the extract's; how many rows can be used, and how many cannot."""
     read_texts(workspace, reading, beside)
-    unusable = list_unusable_rows(workspace, reading)
-    usable = type_usable_rows(workspace, reading)
+    usable, others = type_usable_rows(workspace, reading)
+    unusable = list_unusable_rows(workspace, reading) if others else 0
+    if not usable:
+        raise explain_unusable(reading, unusable)
     if "allocated_team" in reading.positions:
         joining.spell_teams(workspace, reading.typed, "allocated_team", names.teams)
     list_cells(workspace, reading)

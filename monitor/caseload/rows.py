@@ -11,7 +11,7 @@ from monitor.catalogue.columns import COLUMNS
 from monitor.catalogue.headings import PERSON_ID
 from monitor.errors import SourceError
 from monitor.sources.extract import Extract
-from monitor.workspace import Workspace, drop_tables, fetch, literal, number_of
+from monitor.workspace import Workspace, drop_tables, fetch, literal
 
 UNREADABLE = "'unreadable'"
 NOT_SUPPLIED = "'not supplied'"
@@ -83,6 +83,9 @@ PLAIN_ID = (
 )
 """How nearly every id is written; the further tests are for the rest."""
 
+CLEAN = "left({0}, 1) BETWEEN '0' AND 'z' AND right({0}, 1) BETWEEN '0' AND 'z'"
+"""Whether there is surely no white space around a text; to look at both ends is far cheaper than to trim."""
+
 ROUNDED = r"regexp_full_match(t, '\d\.\d+[Ee]\+?\d+|\d[Ee]\+\d+')"
 
 
@@ -90,6 +93,7 @@ def _rows(reading: Reading) -> str:
     """SQL for an extract's rows with ``person_id``, NULL in a row that cannot be used."""
     position = reading.positions[PERSON_ID]
     others = ", ".join(f"c{n}" for n in sorted(reading.positions.values()) if n != position)
+    cell = f"c{position}"
     # A number cell reaches a csv file as 12345.0. A line of notes beneath the list is not a person.
     return f"""
         SELECT
@@ -103,7 +107,10 @@ def _rows(reading: Reading) -> str:
                 WHEN regexp_full_match(t, '\\d+\\.0') THEN left(t, length(t) - 2)
                 ELSE t
             END AS person_id
-        FROM (SELECT *, trim(c{position}, {WHITE}) AS t FROM "{reading.extract.table}")"""
+        FROM (
+            SELECT *, CASE WHEN {CLEAN.format(cell)} THEN {cell} ELSE trim({cell}, {WHITE}) END AS t
+            FROM "{reading.extract.table}"
+        )"""
 
 
 def has_person(workspace: Workspace, reading: Reading, person_id: str) -> bool:
@@ -151,17 +158,25 @@ def _place_of(reading: Reading) -> dict[str, str | None]:
     return {"source": extract.source, "file": extract.file, "sheet": extract.sheet}
 
 
-def type_usable_rows(workspace: Workspace, reading: Reading) -> int:
-    """Make the reading's ``typed`` table, a row for each usable row of the extract; how many."""
+def type_usable_rows(workspace: Workspace, reading: Reading) -> tuple[int, int]:
+    """Make the reading's ``typed`` table, a row for each usable row of the extract; how many, and how many others."""
     workspace.execute(f"CREATE OR REPLACE TABLE {reading.typed} AS {_typed(reading)}", _id_heading(reading))
-    count, people = workspace.execute(f"SELECT count(*), count(DISTINCT person_id) FROM {reading.typed}").fetchall()[0]
-    reading.repeats = people < count
-    if count:
-        return int(count)
-    if not number_of(workspace, "SELECT count(*) FROM unreadable WHERE source = ?", reading.extract.source):
-        raise SourceError(f"{reading.place}: no rows beneath the headings; export the list again")
+    rows, usable, people = workspace.execute(
+        f"""
+        SELECT (SELECT count(*) FROM "{reading.extract.table}"), count(*), count(DISTINCT person_id)
+        FROM {reading.typed}
+        """
+    ).fetchall()[0]
+    reading.repeats = people < usable
+    return usable, rows - usable
+
+
+def explain_unusable(reading: Reading, unusable: int) -> SourceError:
+    """Return why an extract without a usable row cannot be used; ``unusable``: how many of its rows say something."""
+    if not unusable:
+        return SourceError(f"{reading.place}: no rows beneath the headings; export the list again")
     heading = reading.extract.headings[reading.positions[PERSON_ID]]
-    raise SourceError(
+    return SourceError(
         f'{reading.place}: no id that can be read in any row under "{heading}"; export the list with its ids'
     )
 
