@@ -254,11 +254,11 @@ def _given(workspace: Workspace, rules: Sequence[Rule], number: int) -> list[Rul
 
 def _to_whom(rules: Sequence[Rule], number: int) -> str:
     """SQL for each place in the caseload and rule with this answer; a rule is told by its own place in ``rules``."""
-    given = " UNION ALL ".join(
-        f'SELECT place, {which} AS rule_number FROM outcome WHERE "{rule.id}" = {number}'
-        for which, rule in enumerate(rules)
-    )
-    return given or "SELECT 0 AS place, 0 AS rule_number WHERE false"
+    if not rules:
+        return "SELECT 0 AS place, 0 AS rule_number WHERE false"
+    told = ", ".join(f'CASE WHEN "{rule.id}" = {number} THEN {which} END' for which, rule in enumerate(rules))
+    given = f"SELECT place, unnest([{told}]) AS rule_number FROM outcome"
+    return f"SELECT * FROM ({given}) WHERE rule_number IS NOT NULL"
 
 
 def _by_rule(rules: Sequence[Rule], write: Callable[[Rule], str], otherwise: str) -> str:
