@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.budget import judge, settled
-from support.measured import ACCOUNTED, Course, Step, monitor, probe, spent
+from support.measured import ACCOUNTED, CONFIG, Course, Step, monitor, probe, spent
 
 from monitor.sample.list_9 import write_sample
 
@@ -20,17 +20,6 @@ pytestmark = [
 ]
 
 NIGHTS = (dt.date(2026, 1, 12), dt.date(2026, 1, 13))
-CONFIG = """
-[[sources]]
-name = "caseload"
-kind = "annex-a-list-9"
-path = "list-9.csv"
-[[teams]]
-name = "Leaving Care North"
-lead = "north@example.gov.uk"
-[lists]
-workbooks = false
-"""
 
 
 def test_the_commands(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from support.budget import ALL, growth, judge, settled
-from support.measured import ACCOUNTED, Course, Measured, Step, monitor, own_account, probe, python, spent
+from support.measured import ACCOUNTED, CONFIG, Course, Measured, Step, monitor, own_account, probe, python, spent
 
 from monitor.sample.list_9 import write_sample
 
@@ -22,17 +22,6 @@ pytestmark = [
 ]
 
 FIRST, SECOND = dt.date(2026, 1, 12), dt.date(2026, 1, 13)
-CONFIG = """
-[[sources]]
-name = "caseload"
-kind = "annex-a-list-9"
-path = "list-9.csv"
-[[teams]]
-name = "Leaving Care North"
-lead = "north@example.gov.uk"
-[lists]
-workbooks = false
-"""
 WARM = """
 import datetime as dt, sys, time
 from pathlib import Path

@@ -19,6 +19,19 @@ ACCOUNTED = hasattr(os, "wait4")
 
 ROUNDS, MORE_ROUNDS = 3, 4
 
+CONFIG = """
+[[sources]]
+name = "caseload"
+kind = "annex-a-list-9"
+path = "list-9.csv"
+[[teams]]
+name = "Leaving Care North"
+lead = "north@example.gov.uk"
+[lists]
+workbooks = false
+"""
+"""One list of a council with one team; no workbooks, which are a choice."""
+
 _BYTES = 1 if sys.platform == "darwin" else 1024
 
 # A small process starts the one that is measured: a forked one's peak memory is never below its parent's.
