@@ -641,7 +641,7 @@ def test_last_values_come_back_the_same() -> None:
         )
     )
     row = night.tonight()["P001"]
-    text = fetch(night.workspace, f"SELECT {last_values_sql('t')} AS said FROM tonight AS t")[0]["said"]
+    text = fetch(night.workspace, f"SELECT {last_values_sql('t', BY_NAME)} AS said FROM tonight AS t")[0]["said"]
 
     later = typed(person("P002")).roster({"person_id": "P001", "last_values": text}).joined().caseload()["P001"]
 

@@ -3,18 +3,23 @@
 A key with null was blank; a column without a key was not supplied.
 """
 
+from collections.abc import Container
+
 from monitor.caseload.rows import NOT_SUPPLIED, UNREADABLE
 from monitor.catalogue.columns import COLUMNS
 from monitor.workspace import Workspace
 
 
-def last_values_sql(alias: str) -> str:
+def last_values_sql(alias: str, supplied: Container[str]) -> str:
     """Return SQL for the JSON text of a row of ``tonight``: its values, null for blank, and unreadable gaps.
 
-    A column without a key was not supplied. ``join_roster`` reads it back for people who are absent.
+    A column without a key was not supplied; those outside ``supplied`` are so for everybody. ``join_roster`` reads it
+    back for people who are absent.
     """
     parts = []
     for column in COLUMNS:
+        if column.name not in supplied:
+            continue
         cell = f"{alias}.{column.name}"
         if column.kind == "date":
             said = f"""'"' || {cell} || '"'"""

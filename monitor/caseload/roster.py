@@ -128,11 +128,14 @@ def place_accommodation(workspace: Workspace, *, last_night: dt.date | None) -> 
 
 
 @step(reads=("caseload", "roster", "stay", "tonight"), makes=("roster_tonight",))
-def decide(workspace: Workspace, as_at: dt.date) -> None:
-    """Make ``roster_tonight`` (the roster as tonight leaves it) from ``caseload``, ``roster`` and ``stay``."""
+def decide(workspace: Workspace, as_at: dt.date, supplied: frozenset[str]) -> None:
+    """Make ``roster_tonight`` (the roster as tonight leaves it) from ``caseload``, ``roster`` and ``stay``.
+
+    ``supplied``: the columns of which tonight holds anything of anybody present.
+    """
     workspace.execute(f"""
         CREATE OR REPLACE TABLE roster_tonight AS
-        WITH present AS (SELECT person_id, {last_values_sql("t")} AS last_values FROM tonight AS t)
+        WITH present AS (SELECT person_id, {last_values_sql("t", supplied)} AS last_values FROM tonight AS t)
         SELECT
             c.person_id,
             coalesce(c.date_of_birth, r.date_of_birth) AS date_of_birth,

@@ -163,7 +163,7 @@ def _ask(night: Night, read: CaseloadRead, judged: Judged) -> Judged:
 def _decide(night: Night, judged: Judged) -> Judged:
     """Decide what becomes of every person on the roster and of every flag."""
     workspace, as_at = night.workspace, night.as_at
-    roster.decide(workspace, as_at)
+    roster.decide(workspace, as_at, judged.intake.supplied | judged.verdict.not_believed)
     departures.decide(workspace, as_at)
     reworded = nights.find_reworded(night.past, {rule.id: rule.because.text for rule in night.rulebook.rules})
     facts = life.gather_facts(night.rulebook, judged.evaluation, judged.verdict.asked_on, reworded)
