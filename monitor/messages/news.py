@@ -31,9 +31,12 @@ ENDED = ("no longer asked", "duty ended", "withdrawn")
 """Ways a flag ends that are not good news: counted, never listed as cleared."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class PersonNews:
-    """What is news to one address about one young person."""
+    """What is news to one address about one young person.
+
+    Nobody changes one: it is not frozen because one is made of every person, which would take three times as long.
+    """
 
     person_id: str
     team: str | None
@@ -99,7 +102,7 @@ def compare_person(about: Sequence[FlagLine], told: Told, night: MessageContext,
     gone = _find_ended(others, told) if others else []
     quiet = _find_quiet(gone, statuses, night.flips) if gone or "unsettled" in statuses.values() else NOTHING
     cleared = _find_cleared(gone, current, quiet) if gone else []
-    severity = min((line.severity for line in current), key=rank, default=None)
+    severity = min([line.severity for line in current], key=rank, default=None)
     person_id = about[0].person_id
     kind = _choose_kind(severity, statuses, told.severity.get(person_id), cleared=bool(cleared))
     return PersonNews(
@@ -129,9 +132,8 @@ def _compare_flags(
     """Return what each open flag is to an address; everything is merely open in a baseline."""
     if baseline:
         return {line.flag_id: "open" for line in current}
-    statuses = {
-        line.flag_id: _compare_known(line, told.last_digest) for line in current if line.flag_id in told.lead_flags
-    }
+    known, told_on = told.lead_flags, told.last_digest
+    statuses = {line.flag_id: _compare_known(line, told_on) for line in current if line.flag_id in known}
     if len(statuses) < len(current):
         told_flipping = {line.rule for line in about if told.says_flipping(line.flag_id)}
         statuses = {
@@ -189,6 +191,8 @@ def _choose_kind(
     worse = severity is not None and worst_then is not None and rank(severity) < worst_then
     if worse and (present & BY_STATUS.keys() or "unsettled" not in present):
         return "worse"
+    if present == {"open"}:
+        return "cleared" if cleared else "open"
     for status, kind in BY_STATUS.items():
         if status in present:
             return kind

@@ -147,14 +147,12 @@ class Templates:
         """
         say = Phrases(self.environment.get_template(PHRASES).module, remembers=True)
         given = [(each.template, {"digest": each, "say": say}) for each in digests]
-        filled = [
-            {part: self.fill_page(f"{template}.{part}", values).strip("\n") for part in PARTS}
-            for template, values in given
-        ]
-        parts = {part: [one[part] for one in filled] for part in PARTS}
-        parts["html"] = [Markup(one) for one in parts["html"]]  # noqa: S704 - escaped when it was filled
-        frame = given[0][1]
-        return {part: self.fill_page(f"{PAGE}.{part}", {**frame, "parts": parts[part]}) for part in PARTS}
+        words = {}
+        for part in PARTS:
+            mark = Markup if part == "html" else str
+            filled = [mark(self.fill_page(f"{template}.{part}", values).strip("\n")) for template, values in given]
+            words[part] = self.fill_page(f"{PAGE}.{part}", {**given[0][1], "parts": filled})
+        return words
 
     def read(self, name: str) -> str:
         """Read a style or script of ``REPORT``, with the line ends that a browser takes it to have."""

@@ -47,8 +47,10 @@ class Told:
     def severity(self) -> Mapping[str, int]:
         """The rank of each young person's most serious flag in ``lead_flags``."""
         worst: dict[str, int] = {}
-        for flag in self.lead_flags.values():
-            worst[flag.person_id] = min(rank(flag.severity), worst.get(flag.person_id, rank(None)))
+        for person_id, severity, _ in self.lead_flags.values():
+            place = rank(severity)
+            if place <= worst.get(person_id, place):
+                worst[person_id] = place
         return worst
 
     @property

@@ -7,6 +7,7 @@ Only what differs from the last telling is recorded, so that a quiet night write
 import datetime as dt
 from collections import defaultdict
 from operator import itemgetter
+from sys import intern
 
 from sqlalchemy import Connection, and_, func, or_, select
 
@@ -69,7 +70,7 @@ def _load_flags(store: Connection, since: dt.date) -> dict[str, dict[int, ToldFl
         recipient = recipients.get(message_id)
         if recipient is not None:
             # A newer message takes the place of an older one.
-            flags[recipient][flag_id] = ToldFlag(person_id, severity, state)
+            flags[recipient][flag_id] = ToldFlag(person_id, intern(severity), intern(state))
     return flags
 
 
