@@ -70,6 +70,8 @@ NOT_A_SPELL = ("withdrawn", "corrected")
 RESOLVED = ("resolved_on", "resolved_reason", "resolved_run_id")
 CHANGING = ("severity", "in_breach_since", "due_on", "because", "held_since", "held_why", *RESOLVED, "released_on")
 """What a night may change on a flag that exists."""
+NOT_YET = ("held_since", "held_why", *RESOLVED, "released_on", "released_by")
+"""What no flag has on the night it is opened."""
 
 
 @dataclass(frozen=True)
@@ -304,7 +306,8 @@ FROM opening AS o LEFT JOIN history AS h USING (person_id, rule)
 @step(reads=("settled",))
 def save(workspace: Workspace, store: Connection, *, run_id: int, as_at: dt.date, recorded_at: dt.datetime) -> None:
     """Write tonight's changes and an event for each, inside the caller's transaction."""
-    new = {"id": "flag_id"} | {name: name for name in [*UNRESOLVED, "continues_flag_id"] if name != "flag_id"}
+    new = {"id": "flag_id"} | {name: name for name in UNRESOLVED if name not in ("flag_id", *NOT_YET)}
+    new["continues_flag_id"] = "continues_flag_id"
     opened = f"SELECT {', '.join(new.values())} FROM settled WHERE change = 'opened'"
     insert_query(workspace, store, Flag, [*new], opened)
     # Indexes hold the day a flag was resolved, and are left alone where it stays as it is.
