@@ -14,7 +14,7 @@ from monitor.config.settings import load_config
 from monitor.night.context import NightOutcome, Tools
 from monitor.night.run import run_night
 from monitor.store.nights import Request
-from monitor.workspace import Step, StepFault, Workspace, load_rows, open_workspace, step
+from monitor.workspace import Step, StepFault, Workspace, drop_tables, load_rows, open_workspace, step
 
 MONDAY = dt.date(2026, 1, 5)
 NOT_EVERY_NIGHT = frozenset({
@@ -75,6 +75,17 @@ def test_a_table_that_no_step_made_counts_as_there() -> None:
     assert [made.name for made in workspace.steps] == ["test_pipeline.load_caseload", "test_pipeline.join"]
 
 
+def test_tables_are_dropped_by_one_statement_and_those_that_are_not_there_passed_over() -> None:
+    workspace = open_workspace()
+    for name in ("one", "two", "three"):
+        load_rows(workspace, name, {"person_id": "VARCHAR"}, [("P1",)])
+
+    drop_tables(workspace, "one", "two", "no such table")
+
+    assert workspace.tables == {"three"}
+    assert workspace.execute("SELECT table_name FROM duckdb_tables()").fetchall() == [("three",)]
+
+
 class Watch:
     """What each step of a workspace's pipeline names in its statements, and which tables it leaves behind."""
 
@@ -84,6 +95,7 @@ class Watch:
         self.made: defaultdict[str, set[str]] = defaultdict(set)
         self.declared: dict[str, Step] = {}
         self.strays: set[str] = set()
+        self.there_at: dict[str, set[str]] = {}
         self._there: set[str] = set()
         begin, finish, execute = Workspace.begin, Workspace.finish, Workspace.execute
 
@@ -93,6 +105,7 @@ class Watch:
             self.declared[step.name] = step
             if len(self.current) == 1:
                 self._there = self._tables(workspace)
+                self.there_at.setdefault(step.name, self._there)
                 self.strays |= self._there - workspace._made_by.keys() - NOT_EVERY_NIGHT
 
         def finished(workspace: Workspace, step: Step) -> None:
@@ -174,6 +187,16 @@ def test_a_step_leaves_only_the_tables_it_declares(watched: tuple[Watch, list[Ni
     }
 
     assert undeclared == {}
+
+
+def test_a_night_ends_without_what_its_flags_and_figures_were_made_of(
+    watched: tuple[Watch, list[NightOutcome]],
+) -> None:
+    watch, _ = watched
+
+    assert watch.there_at["lists.write_night"].isdisjoint({
+        "settled", "breach", "cannot_assess", "outcome", "caseload", "roster_tonight",
+    })  # fmt: skip
 
 
 def test_every_table_of_a_night_is_made_by_a_step(watched: tuple[Watch, list[NightOutcome]]) -> None:
