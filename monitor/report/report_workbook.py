@@ -57,14 +57,13 @@ def _lay_out(part: Part, header: Header) -> Sheet:
     """Return a part as it is printed: A4 across, headings on each page, marked, numbered, sealed."""
     seal = f"&8Audit chain {header.chain_head[:16]}" if header.chain_head else ""
     top, columns = 3 + len(part.lines), len(part.headings)
-    widths = [
-        min(max(max([min(len(heading), HEADING_WIDTH), *(len(_in_words(row[n])) for row in part.rows)]) + 2, NARROWEST),
-            WIDEST)
-        for n, heading in enumerate(distinct(part.headings))
-    ]  # fmt: skip
+    headings = distinct(part.headings)
+    lengths = [tuple(map(_measure, row)) for row in part.rows]
+    longest = map(max, zip((min(len(heading), HEADING_WIDTH) for heading in headings), *lengths, strict=True))
+    widths = [min(max(length + 2, NARROWEST), WIDEST) for length in longest]
     sheet = Sheet(
         part.name,
-        _draw(part, header.marking, top, widths),
+        _draw(part, header.marking, widths, lengths),
         place(0, 0, top + max(len(part.rows), 1), columns - 1),
         [SheetColumn(width) for width in widths],
         frozen=(top + 1, 1),
@@ -75,24 +74,24 @@ def _lay_out(part: Part, header: Header) -> Sheet:
     return set_up_page(sheet, header.marking, seal=seal)
 
 
-def _draw(part: Part, marking: str, top: int, widths: Sequence[int]) -> Iterator[str]:
+def _draw(part: Part, marking: str, widths: Sequence[int], lengths: Sequence[Sequence[int]]) -> Iterator[str]:
     above = [(marking, LOOK["strong"]), (part.name, LOOK["title"]), *((line, LOOK["plain"]) for line in part.lines)]
     for number, line in enumerate(above):
         yield draw_row(number, [line])
-    headings = distinct(part.headings)
-    yield draw_row(
-        top, [(heading, LOOK["framed heading"]) for heading in headings], LINE_HEIGHT * _lines(headings, widths)
-    )
-    for number, row in enumerate(part.rows, start=top + 1):
+    headings, top = distinct(part.headings), len(above) + 1
+    height = LINE_HEIGHT * _lines(map(len, headings), widths)
+    yield draw_row(top, [(heading, LOOK["framed heading"]) for heading in headings], height)
+    for number, (row, measured) in enumerate(zip(part.rows, lengths, strict=True), start=top + 1):
         # Not every program makes a row as high as its wrapped text.
-        height = LINE_HEIGHT * _lines([_in_words(value) for value in row], widths)
-        yield draw_row(number, [_as_cell(value) for value in row], height)
+        yield draw_row(number, map(_as_cell, row), LINE_HEIGHT * _lines(measured, widths))
     if not part.rows:
         yield draw_row(top + 1, [(part.empty, LOOK["plain"])])
 
 
 def _as_cell(value: Any) -> Cell:
     """Return a value of the report with its look."""
+    if isinstance(value, str) and value:
+        return value, LOOK["text"]
     if value is None or value == "":
         return None, LOOK["plain"]
     if isinstance(value, Hidden):
@@ -104,19 +103,23 @@ def _as_cell(value: Any) -> Cell:
     return (value, LOOK["count"]) if isinstance(value, int) else (str(value), LOOK["text"])
 
 
-def _lines(texts: Sequence[str], widths: Sequence[int]) -> int:
+def _lines(lengths: Iterable[int], widths: Sequence[int]) -> int:
     """How many lines the longest of a row's texts takes; a word is not broken, so a little more than its length."""
-    needed = (-(-(len(text) + 4) // width) if len(text) > width - 2 else 1
-              for text, width in zip(texts, widths, strict=True))  # fmt: skip
-    return min(max(needed), MOST_LINES)
+    needed = [-(-(length + 4) // width) for length, width in zip(lengths, widths, strict=True) if length > width - 2]
+    return min(max(needed), MOST_LINES) if needed else 1
 
 
-def _in_words(value: Any) -> str:
+def _measure(value: Any) -> int:
+    """Return how many characters a value takes as it is shown."""
+    if isinstance(value, str):
+        return len(value)
     if isinstance(value, dt.date):
-        return "00/00/0000"
+        return len("00/00/0000")
     if isinstance(value, About):
-        return f"about {value.nearest:,}"
-    return "[c]" if value is HIDDEN else "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+        return len(f"about {value.nearest:,}")
+    if isinstance(value, int):
+        return len(f"{value:,}")
+    return len("[c]") if value is HIDDEN else 0 if value is None else len(str(value))
 
 
 def list_parts(contents: Contents) -> tuple[Part, ...]:
