@@ -115,12 +115,14 @@ def _load_regular(workspace: Workspace, table: str, path: Path, layout: Layout, 
         return False
     columns = {f"c{n}": "VARCHAR" for n in range(len(layout.headings))}
     wanted = ", ".join(f"c{n}" for n in sorted(positions.values()))
+    # Read in parallel, the parts would be put in order by copying them: more work, and hardly sooner done.
     try:
         workspace.execute(
             f"""
             CREATE OR REPLACE TABLE "{table}_rows" AS SELECT {wanted} FROM read_csv(
                 $path, auto_detect = false, header = false, skip = {layout.lines}, columns = {columns},
-                delim = $delimiter, quote = '"', escape = '"', compression = 'none', strict_mode = true
+                delim = $delimiter, quote = '"', escape = '"', compression = 'none', strict_mode = true,
+                parallel = false
             )
             """,
             {"path": str(path.absolute()), "delimiter": layout.delimiter},
