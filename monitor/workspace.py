@@ -168,7 +168,7 @@ def make_table(workspace: Workspace, table: str, columns: Mapping[str, str]) -> 
 
 
 def drop_tables(workspace: Workspace, *tables: str) -> None:
-    """Drop tables that nothing reads any more; those that are there, by one statement."""
+    """Drop tables that nothing reads any more; those that are there, in one call."""
     if there := sorted(workspace.tables.intersection(tables)):
         workspace.execute("; ".join(f'DROP TABLE "{table}"' for table in there))
         workspace.tables.difference_update(there)

@@ -2,8 +2,10 @@
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
 from test_cli import write_council
 
@@ -28,10 +30,18 @@ def test_a_night_of_twenty_people_takes_at_most_two_hundred_statements(
     open_rulebook(config)
     asked: Counter[dt.date] = Counter()
     execute = Workspace.execute
+
+    def counted(night: dt.date) -> Callable[..., object]:
+        def execute_and_count(workspace: Workspace, statements: str, parameters: object = None) -> object:
+            asked[night] += len(duckdb.extract_statements(statements))
+            return execute(workspace, statements, parameters)
+
+        return execute_and_count
+
     first = dt.date(2026, 1, 12)
     for day in (first + dt.timedelta(days) for days in range(4)):
         write_sample(tmp_path / "list-9.csv", people=20, as_at=day, seed=1)
-        monkeypatch.setattr(Workspace, "execute", lambda *given, at=day: (asked.update([at]), execute(*given))[1])
+        monkeypatch.setattr(Workspace, "execute", counted(day))
         now = dt.datetime.combine(day, dt.time(9), dt.UTC)
         assert run_night(config, Request(day, day), Tools(lambda now=now: now, {}, str)).outcome == "accepted"
 

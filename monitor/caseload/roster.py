@@ -164,6 +164,15 @@ def decide(workspace: Workspace, as_at: dt.date, supplied: frozenset[str]) -> No
     """, {"as_at": as_at})  # fmt: skip
 
 
+def find_new_deaths(workspace: Workspace) -> list[str]:
+    """Find the ids of those whose death tonight is the first to know of, after ``decide``."""
+    rows = workspace.execute("""
+        SELECT person_id FROM roster_tonight AS tonight LEFT JOIN roster AS before USING (person_id)
+        WHERE tonight.died_on IS NOT NULL AND before.died_on IS NULL ORDER BY person_id
+    """).fetchall()
+    return [row[0] for row in rows]
+
+
 def _rank(category: str) -> str:
     return f"CASE {category} WHEN 'former relevant' THEN 3 WHEN 'relevant' THEN 2 WHEN 'eligible' THEN 1 ELSE 0 END"
 

@@ -259,7 +259,7 @@ def refuse_before_birth(workspace: Workspace, reading: Reading, births: str | No
 
     The birth date is the row's own, or where ``births`` is given, the person's in that table.
     """
-    present = columns_of(workspace, reading.typed)
+    present = reading.supplied
     dates = [column.name for column in COLUMNS if column.records_past and column.name in present - {"date_of_birth"}]
     if not dates or (births is None and "date_of_birth" not in present):
         return

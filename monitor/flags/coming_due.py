@@ -135,6 +135,12 @@ def _breaches(table: str, rules: Sequence[Rule], where: str = "true") -> str:
     return " UNION ALL ".join(selects) or "SELECT '' AS person_id, '' AS rule, DATE '2000-01-01' AS as_at WHERE false"
 
 
+CONCERNED = """
+    SELECT person_id, max(as_at) AS until, CAST(row_number() OVER (ORDER BY person_id) - 1 AS INTEGER) AS place
+    FROM ahead GROUP BY person_id
+"""
+
+
 def _find_days(workspace: Workspace, rules: Sequence[Rule]) -> None:
     """Make ``opening_day``: the first day each of ``ahead`` is in breach, each day a row of one caseload."""
     people, breached = workspace.execute(
@@ -144,15 +150,10 @@ def _find_days(workspace: Workspace, rules: Sequence[Rule]) -> None:
         workspace.execute("CREATE OR REPLACE TEMP TABLE opening_day (person_id VARCHAR, rule VARCHAR, opens_on DATE)")
         return
     rules = [rule for rule in rules if rule.id in breached]
-    workspace.execute("""
-        CREATE OR REPLACE TEMP TABLE concerned AS
-        SELECT person_id, max(as_at) AS until, CAST(row_number() OVER (ORDER BY person_id) - 1 AS INTEGER) AS place
-        FROM ahead GROUP BY person_id
-    """)
     for start in range(0, people, BATCH):
         days = f"""(
             {_moved("caseload")}
-                JOIN concerned ON concerned.person_id = c.person_id
+                JOIN ({CONCERNED}) AS concerned ON concerned.person_id = c.person_id
                     AND concerned.place >= {start} AND concerned.place < {start + BATCH}
                 JOIN {_list(range(1, DAYS[-1] + 1))} ON c.as_at + days <= concerned.until
             )
@@ -163,7 +164,6 @@ def _find_days(workspace: Workspace, rules: Sequence[Rule]) -> None:
             SELECT person_id, rule, min(as_at) AS opens_on FROM ({_breaches("outcome_days", rules)})
             SEMI JOIN ahead USING (person_id, rule) GROUP BY ALL
         """)
-    workspace.execute("DROP TABLE concerned")
 
 
 FINISHED = """

@@ -93,12 +93,16 @@ class Night:
 
 @dataclass(frozen=True)
 class Judged:
-    """The night as decided, before anything is saved; the rest is in the workspace's tables."""
+    """The night as decided, before anything is saved; the rest is in the workspace's tables.
+
+    ``deaths``: the ids of those whose death tonight is the first to know of.
+    """
 
     intake: Intake
     seen: Comparison
     verdict: Verdict
     evaluation: Evaluation = NOT_ASKED
+    deaths: Sequence[str] = ()
     surges: tuple[Surge, ...] = ()
     snapshot: Path | None = None
 

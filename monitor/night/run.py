@@ -173,7 +173,7 @@ def _decide(night: Night, judged: Judged) -> Judged:
     answers = judged.evaluation
     unanswered = answers.failed.keys() | answers.doubted.keys()
     coming_due.look_ahead(workspace, night.rulebook, judged.verdict.asked_on, judged.intake.supplied, unanswered)
-    return replace(judged, surges=found)
+    return replace(judged, surges=found, deaths=roster.find_new_deaths(workspace))
 
 
 def _find_surges(night: Night, judged: Judged) -> tuple[surges.Surge, ...]:

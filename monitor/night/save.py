@@ -102,7 +102,7 @@ def _save_people(night: Night, store: Connection, now: dt.datetime) -> None:
 
 def _save_decisions(night: Night, judged: Judged, store: Connection, now: dt.datetime) -> None:
     request = night.request
-    decisions = [events.Event("death recorded", person_id=person) for person in _new_deaths(night.workspace)]
+    decisions = [events.Event("death recorded", person_id=person) for person in judged.deaths]
     if judged.verdict.accepted:
         why = f"{request.accept}: {'; '.join(judged.verdict.doubts)}"
         decisions.append(events.Event("night accepted anyway", why=why, by=request.by))
@@ -195,21 +195,13 @@ def _write_messages(night: Night, judged: Judged, store: Connection, raised: tup
         evaluated=judged.evaluation,
         verdict=judged.verdict,
         surges=judged.surges,
-        deaths=_new_deaths(night.workspace),
+        deaths=judged.deaths,
         told=load_told(store, since=night.as_at - dt.timedelta(life.RECENT_DAYS)),
         raised=raised,
         lists_folder=str(night.lists),
         attach_lists=config.delivery.attaches_lists,
     )
     return compose.write_all(night.workspace, store, context, night.templates, basis)
-
-
-def _new_deaths(workspace: Workspace) -> list[str]:
-    rows = workspace.execute("""
-        SELECT person_id FROM roster_tonight AS tonight LEFT JOIN roster AS before USING (person_id)
-        WHERE tonight.died_on IS NOT NULL AND before.died_on IS NULL ORDER BY person_id
-    """).fetchall()
-    return [row[0] for row in rows]
 
 
 def _count_people(workspace: Workspace) -> tuple[int, int]:
@@ -243,7 +235,7 @@ def _account(night: Night, judged: Judged, outcome: Outcome) -> NightOutcome:
         baseline=night.past.before is None,
         people=people,
         absent=absent,
-        deaths=len(_new_deaths(night.workspace)),
+        deaths=len(judged.deaths),
         intake=judged.intake,
         evaluation=judged.evaluation,
         changes=changes,

@@ -97,15 +97,14 @@ import datetime as dt, json, sys
 from pathlib import Path
 from monitor.caseload.full_caseload import join_roster
 from monitor.caseload.intake import CouncilNames, type_rows
-from monitor.config.settings import shipped
 from monitor.config.source_settings import Source
 from monitor.rulebook import evaluation
-from monitor.rulebook.rule_folders import load_rulebook
+from monitor.rulebook.kept_rulebook import open_shipped
 from monitor.sources.extract import SourceContext
 from monitor.sources.read import read_source
 from monitor.workspace import open_workspace
 path, as_at = Path(sys.argv[1]), dt.date(2026, 1, 12)
-rulebook, workspace = load_rulebook((shipped("rules"),), {}), open_workspace()
+rulebook, workspace = open_shipped(), open_workspace()
 source = Source(name="caseload", kind="annex-a-list-9", path=path)
 extract = read_source(source, workspace, SourceContext(as_at, path.parent))
 intake = type_rows(workspace, [extract], as_at=as_at, names=CouncilNames())
