@@ -1,6 +1,7 @@
 """The shipped templates compiled when the wheel is built: the same words, and used only while their source is."""
 
 import shutil
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,11 @@ def _without_compiled(stock: Path) -> Path:
     plain = stock.with_name("plain")
     shutil.copytree(stock / "templates", plain / "templates")
     return plain
+
+
+def test_the_wheel_is_built_with_the_versions_it_runs_with() -> None:
+    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))
+
+    needed = {line for line in project["build-system"]["requires"] if not line.startswith("hatchling")}
+
+    assert needed <= set(project["project"]["dependencies"])
