@@ -43,6 +43,11 @@ def test_a_budget_that_is_kept_to_the_last_does_not_fail() -> None:
     judge([measured(3.5, megabytes=215)], {"a night": AIM})
 
 
+def test_a_tenth_is_left_to_the_machine_and_no_more() -> None:
+    assert passed(measured(3.84), AIM) == []
+    assert passed(measured(3.86), AIM) == ["a night: CPU 3.86, aim 3.50x: 10% over"]
+
+
 def test_a_thing_without_an_aim_is_not_measured_for_nothing() -> None:
     with pytest.raises(KeyError):
         judge([measured(1.0, what="a thing nobody gave an aim")])
@@ -63,7 +68,7 @@ def test_more_rounds_are_measured_only_when_an_aim_is_passed_by_little() -> None
 
     assert measure(3.4, 9.0) == 3.4
     assert asked == [range(3)]
-    assert measure(3.6, 3.4) == 3.4
+    assert measure(3.9, 3.4) == 3.4
     assert asked == [range(3), range(3, 7)]
     assert measure(7.0, 3.4) == 7.0
     assert asked == [range(3)]

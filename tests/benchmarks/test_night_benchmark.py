@@ -32,7 +32,7 @@ from monitor.night.run import run_night
 from monitor.store.nights import Request
 night, clock, taken = dt.date(2026, 1, 12), dt.datetime(2026, 1, 12, 2, 30, tzinfo=dt.UTC), []
 text, source = Path("monitor.toml").read_text(encoding="utf-8"), Path("list-9.csv").resolve().as_posix()
-for number in range(6):
+for number in range(4):
     started = time.process_time()
     folder = Path(sys.argv[1]) / str(number)
     folder.mkdir(parents=True)
