@@ -61,17 +61,17 @@ def test_more_rounds_are_measured_only_when_an_aim_is_passed_by_little() -> None
 
         def rounds(numbers: range) -> dict[str, Measured]:
             asked.append(numbers)
-            return {"a night": measured(*(first if number < 3 else more for number in numbers))}
+            return {"a night": measured(*(first if number < 2 else more for number in numbers))}
 
         [result] = settled(rounds, {"a night": AIM})
         return result.ratio
 
     assert measure(3.4, 9.0) == 3.4
-    assert asked == [range(3)]
+    assert asked == [range(2)]
     assert measure(3.9, 3.4) == 3.4
-    assert asked == [range(3), range(3, 7)]
+    assert asked == [range(2), range(2, 6)]
     assert measure(7.0, 3.4) == 7.0
-    assert asked == [range(3)]
+    assert asked == [range(2)]
 
 
 def test_growth_is_what_a_thousand_people_more_cost_in_probes_of_the_small_night() -> None:

@@ -17,7 +17,7 @@ from statistics import median
 ACCOUNTED = hasattr(os, "wait4")
 """Whether the system tells what a finished process and its children used; Windows does not."""
 
-ROUNDS, MORE_ROUNDS = 3, 4
+ROUNDS, MORE_ROUNDS = 2, 4
 
 CONFIG = """
 [[sources]]
