@@ -40,15 +40,23 @@ class Workspace:
         self._duckdb = duckdb
         self._made_by: dict[str, str] = {}
         self.tables: set[str] = set()
+        self._columns: dict[str, frozenset[str]] = {}
         self.steps: list[Step] = []
 
     def execute(self, statement: str, parameters: object = None) -> "DuckDBPyConnection":
         """Run one statement; fetch its rows from what it returns."""
         done = self._duckdb.execute(statement, parameters)
         if changed := CHANGES_TABLES.match(statement):
-            self.tables.discard(changed["dropped"] or changed["renamed"])
+            self.tables.discard(changed["dropped"] or (changed["altered"] if changed["new_name"] else None))
             self.tables |= {changed["made"], changed["new_name"]} - {None}
+            self._columns.clear()
         return done
+
+    def columns_of(self, table: str) -> frozenset[str]:
+        """Return the names of a table's columns, asked of the database once for as long as no table changes."""
+        if table not in self._columns:
+            self._columns[table] = frozenset(row[0] for row in self.execute(f"DESCRIBE {table}").fetchall())
+        return self._columns[table]
 
     def close(self) -> None:
         self._duckdb.close()
@@ -79,11 +87,11 @@ CHANGES_TABLES = re.compile(
     \s* (
         CREATE \s+ (OR \s+ REPLACE \s+)? (TEMP \s+)? (TABLE|VIEW) \s+ "?(?P<made>\w+)
         | DROP \s+ (TABLE|VIEW) \s+ (IF \s+ EXISTS \s+)? "?(?P<dropped>\w+)
-        | ALTER \s+ TABLE \s+ "?(?P<renamed>\w+)"? \s+ RENAME \s+ TO \s+ "?(?P<new_name>\w+)
+        | ALTER \s+ TABLE \s+ "?(?P<altered>\w+)"? (\s+ RENAME \s+ TO \s+ "?(?P<new_name>\w+))?
     )""",
     re.VERBOSE,
 )
-"""A statement that makes, drops or renames a table or view; to ask the database after every step costs a statement."""
+"""A statement that makes, drops or alters a table or view; to ask the database after every step costs a statement."""
 
 P = ParamSpec("P")
 Result = TypeVar("Result")

@@ -57,6 +57,17 @@ def test_a_table_is_made_by_one_step_and_once() -> None:
         load_caseload(workspace)
 
 
+def test_the_columns_of_a_table_are_those_it_has_now() -> None:
+    workspace = open_workspace()
+    load_caseload(workspace)
+    assert workspace.columns_of("caseload") == {"person_id"}
+
+    workspace.execute("ALTER TABLE caseload ADD COLUMN team VARCHAR")
+    assert workspace.columns_of("caseload") == {"person_id", "team"}
+    workspace.execute("CREATE OR REPLACE TABLE caseload AS SELECT 1 AS age")
+    assert workspace.columns_of("caseload") == {"age"}
+
+
 def test_a_step_that_does_not_make_what_it_declares_is_found_out() -> None:
     workspace = open_workspace()
     load_caseload(workspace)

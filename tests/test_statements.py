@@ -7,24 +7,48 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from test_cli import write_council
 
 from monitor.config.settings import load_config
 from monitor.night.context import Tools
 from monitor.night.run import run_night
 from monitor.rulebook.kept_rulebook import open_rulebook
-from monitor.sample.list_9 import write_sample
 from monitor.store.nights import Request
 from monitor.workspace import Workspace
 
-MOST = 200
-"""Statements of a night of twenty people, whatever has happened to them since the night before."""
+ONE_SOURCE = """
+[[sources]]
+name = "caseload"
+kind = "sample"
+people = 20
+seed = 1
+"""
+TWO_SOURCES = (
+    ONE_SOURCE
+    + """
+[[sources]]
+name = "supplement"
+kind = "sample"
+role = "detail"
+people = 20
+seed = 1
+"""
+)
+PEOPLE = """
+[people]
+analyst = "analyst@example.gov.uk"
+[[teams]]
+name = "North"
+lead = "north@example.gov.uk"
+[lists]
+workbooks = false
+"""
 
 
-def test_a_night_of_twenty_people_takes_at_most_two_hundred_statements(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("sources", "most"), [(ONE_SOURCE, 200), (TWO_SOURCES, 260)], ids=["one", "two"])
+def test_a_night_of_twenty_people_takes_few_statements_whatever_happened_since_the_night_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sources: str, most: int
 ) -> None:
-    write_council(tmp_path)
+    (tmp_path / "monitor.toml").write_text(sources + PEOPLE, encoding="utf-8")
     config = load_config(tmp_path / "monitor.toml")
     # The rules of a night are kept since they were last checked.
     open_rulebook(config)
@@ -40,10 +64,9 @@ def test_a_night_of_twenty_people_takes_at_most_two_hundred_statements(
 
     first = dt.date(2026, 1, 12)
     for day in (first + dt.timedelta(days) for days in range(4)):
-        write_sample(tmp_path / "list-9.csv", people=20, as_at=day, seed=1)
         monkeypatch.setattr(Workspace, "execute", counted(day))
         now = dt.datetime.combine(day, dt.time(9), dt.UTC)
         assert run_night(config, Request(day, day), Tools(lambda now=now: now, {}, str)).outcome == "accepted"
 
     assert len(asked) == 4
-    assert max(asked.values()) <= MOST, asked
+    assert max(asked.values()) <= most, asked

@@ -6,7 +6,7 @@ from datetime import date
 from monitor.caseload import joining, unlisted
 from monitor.caseload.intake import Intake
 from monitor.caseload.last_values import spread_last_values
-from monitor.caseload.rows import NOT_SUPPLIED, columns_of
+from monitor.caseload.rows import NOT_SUPPLIED
 from monitor.catalogue.columns import COLUMNS
 from monitor.catalogue.derived import derived_sql
 from monitor.workspace import Workspace, drop_tables, number_of, step
@@ -55,7 +55,7 @@ def _choose_columns(
 ) -> tuple[dict[str, str], dict[str, str]]:
     """The columns that vary, with their types, and those that are the same for everyone, with their values."""
     said = _find_varying(workspace, supplied) if absent else frozenset()
-    said |= {name for name in columns_of(workspace, "typed") if name.endswith("_gap")}
+    said |= {name for name in workspace.columns_of("typed") if name.endswith("_gap")}
     kept = {"person_id": "VARCHAR"}
     generated: dict[str, str] = {}
     for column in COLUMNS:

@@ -16,7 +16,6 @@ from monitor.caseload.rows import (
     PLACEHOLDER,
     Reading,
     collapse,
-    columns_of,
     explain_unusable,
     has_person,
     list_cells,
@@ -227,7 +226,7 @@ def _begin_reading(number: int, extract: Extract) -> Reading:
 
 def _add_care(workspace: Workspace) -> None:
     """Add to ``typed`` the care history's columns."""
-    present = columns_of(workspace, "typed")
+    present = workspace.columns_of("typed")
     known = "FROM care_history AS b WHERE b.person_id = typed.person_id"
     for name in COLUMNS_SUPPLIED:
         gap = f"{name}_gap"
@@ -240,7 +239,7 @@ def _add_care(workspace: Workspace) -> None:
 
 def _show_tonight(workspace: Workspace, readings: Sequence[Reading], supplied: frozenset[str]) -> None:
     """Make view ``tonight`` of every catalogue column over ``typed``, which holds only what varies."""
-    present = columns_of(workspace, "typed")
+    present = workspace.columns_of("typed")
     selected = ["person_id"]
     for column in COLUMNS:
         name = column.name

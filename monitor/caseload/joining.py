@@ -7,7 +7,7 @@ unreadable) is used. A blank gives way to a later source, unless its source is p
 
 from collections.abc import Mapping, Sequence
 
-from monitor.caseload.rows import NOT_SUPPLIED, UNREADABLE, Reading, columns_of, name_source, refuse_before_birth
+from monitor.caseload.rows import NOT_SUPPLIED, UNREADABLE, Reading, name_source, refuse_before_birth
 from monitor.catalogue.columns import BY_NAME, COLUMNS
 from monitor.words import fold_name, write_count, write_people
 from monitor.workspace import Workspace, drop_tables, literal, load_rows, number_of
@@ -83,7 +83,7 @@ def _covers(workspace: Workspace, reading: Reading, name: str) -> str:
 
 def _gap(workspace: Workspace, reading: Reading, name: str) -> str:
     gap = f"{name}_gap"
-    return f"{reading.typed}.{gap}" if gap in columns_of(workspace, reading.typed) else "NULL::VARCHAR"
+    return f"{reading.typed}.{gap}" if gap in workspace.columns_of(reading.typed) else "NULL::VARCHAR"
 
 
 def _stands(workspace: Workspace, reading: Reading, name: str) -> str:
@@ -136,7 +136,7 @@ def _refuse_before_joined_birth(workspace: Workspace, readings: Sequence[Reading
 
 def _drop_empty_gaps(workspace: Workspace) -> None:
     """A gap that nobody has costs a column of a million rows for nothing."""
-    gaps = sorted(name for name in columns_of(workspace, "typed") if name.endswith("_gap"))
+    gaps = sorted(name for name in workspace.columns_of("typed") if name.endswith("_gap"))
     found = workspace.execute(f"SELECT {', '.join(f'count({name})' for name in gaps)} FROM typed").fetchall()[0]
     for name, count in zip(gaps, found, strict=True):
         if not count:
@@ -243,7 +243,7 @@ def _set_aside(workspace: Workspace, lists: Sequence[Reading], details: Sequence
     workspace.execute("CREATE OR REPLACE TEMP TABLE strangers AS SELECT DISTINCT person_id FROM not_on_caseload")
     workspace.execute(f"CREATE TABLE elsewhere AS {_joined(workspace, 'strangers', details)}")
     workspace.execute("DROP TABLE strangers")
-    for name in {name for reading in lists for name in reading.supplied} & columns_of(workspace, "elsewhere"):
+    for name in {name for reading in lists for name in reading.supplied} & workspace.columns_of("elsewhere"):
         # A detail's blank hides no value that a caseload source once gave.
         workspace.execute(
             f"UPDATE elsewhere SET {name}_gap = {NOT_SUPPLIED} WHERE {name} IS NULL AND {name}_gap IS NULL"
@@ -270,7 +270,7 @@ def update_absent(workspace: Workspace) -> None:
     """Lay over ``absent`` (the roster's people missing tonight) what detail sources still say of them tonight."""
     if not _has_elsewhere(workspace):
         return
-    present = columns_of(workspace, "elsewhere")
+    present = workspace.columns_of("elsewhere")
     said = [column.name for column in COLUMNS if column.name in present]
     silent = f"e.{{0}}_gap IS NOT DISTINCT FROM {NOT_SUPPLIED}"
     changes = [

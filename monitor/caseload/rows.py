@@ -293,10 +293,6 @@ def name_source(readings: Sequence[Reading]) -> str:
     return f"CASE extract {names} END" if readings else "NULL::VARCHAR"
 
 
-def columns_of(workspace: Workspace, table: str) -> frozenset[str]:
-    return frozenset(row["column_name"] for row in fetch(workspace, f"DESCRIBE {table}"))
-
-
 # Several rows for one person
 
 
@@ -308,7 +304,7 @@ def collapse(workspace: Workspace, reading: Reading) -> tuple[int, int]:
     table = reading.typed
     if not reading.repeats:
         return 0, 0
-    present = columns_of(workspace, table)
+    present = workspace.columns_of(table)
     compared = sorted(present - {"extract", "row", "person_id"})
     newest = "latest_contact_date DESC NULLS LAST," if "latest_contact_date" in present else ""
     workspace.execute(
