@@ -1,0 +1,99 @@
+"""The heads of the chain, kept outside the database: ``heads.txt`` in the data folder, one line for each.
+
+    recorded_at <tab> as_at <tab> event_id <tab> hash
+
+A line is only ever added, right after the commit that made its head, and names nobody. So a chain that was computed
+anew, and a database that is older than what was done with it, show.
+"""
+
+import datetime as dt
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from monitor.errors import MonitorError
+from monitor.files import flush_to_disk, make_private_folder, open_privately
+
+FILE_NAME = "heads.txt"
+
+LINE = re.compile(
+    r"(?P<recorded_at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00)\t(?P<as_at>\d{4}-\d\d-\d\d)"
+    r"\t(?P<event_id>\d{1,18})\t(?P<hash>[0-9a-f]{64})"
+)
+
+
+@dataclass(frozen=True)
+class HeadLine:
+    """The newest event of the chain at one moment: its id, its hash, and when and of which day it was recorded."""
+
+    recorded_at: dt.datetime
+    as_at: dt.date
+    event_id: int
+    hash: str
+
+
+@dataclass(frozen=True)
+class KeptHeads:
+    """What ``heads.txt`` holds, oldest first. ``unread``: what is said of each line that is no head."""
+
+    lines: tuple[HeadLine, ...]
+    unread: tuple[str, ...] = ()
+
+
+def append(data_folder: Path, line: HeadLine) -> None:
+    """Add one line at the end, safe from a power cut on return; the file is its owner's alone."""
+    path = data_folder / FILE_NAME
+    recorded_at = line.recorded_at.astimezone(dt.UTC).isoformat()
+    text = f"{recorded_at}\t{line.as_at}\t{line.event_id}\t{line.hash}\n"
+    make_private_folder(data_folder)
+    try:
+        is_new = not path.exists()
+        with open_privately(path, "ab") as file:
+            file.write(("" if _ends_a_line(path) else "\n").encode() + text.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        if is_new:
+            flush_to_disk(data_folder)
+    except OSError as fault:
+        raise MonitorError(
+            f"{path}: cannot be written ({fault.strerror}); make it yours to write to and leave what it holds: the "
+            "next run adds what is missing"
+        ) from None
+
+
+def read(data_folder: Path) -> KeptHeads:
+    """Read every head; none where there is no file yet. A line that was cut short is said, and the rest is read."""
+    path = data_folder / FILE_NAME
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return KeptHeads(())
+    except OSError as fault:
+        raise MonitorError(f"{path}: cannot be read ({fault.strerror}); make it yours to read") from None
+    lines, unread = [], []
+    for number, written in enumerate(text.split("\n"), start=1):
+        if (line := _parse(written)) is not None:
+            lines.append(line)
+        elif written:
+            unread.append(f"{FILE_NAME}: line {number} is no head; it was changed, or cut short while it was written")
+    return KeptHeads(tuple(lines), tuple(unread))
+
+
+def _parse(written: str) -> HeadLine | None:
+    if not (parts := LINE.fullmatch(written)):
+        return None
+    try:
+        recorded_at, as_at = dt.datetime.fromisoformat(parts["recorded_at"]), dt.date.fromisoformat(parts["as_at"])
+    except ValueError:
+        return None
+    return HeadLine(recorded_at, as_at, int(parts["event_id"]), parts["hash"])
+
+
+def _ends_a_line(path: Path) -> bool:
+    """Return whether the next line can begin at once: the last was not cut short."""
+    with path.open("rb") as file:
+        if file.seek(0, os.SEEK_END) == 0:
+            return True
+        file.seek(-1, os.SEEK_END)
+        return file.read() == b"\n"
