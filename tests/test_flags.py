@@ -8,7 +8,9 @@ from sqlalchemy import text
 from support.flag_nights import DAY, RULES, Answer, Nights, Person, day, overdue
 
 from monitor.errors import MonitorError
+from monitor.flags.before import restore
 from monitor.flags.life import RuleFacts
+from monitor.store.events import Stamp
 
 
 def test_a_breach_opens_a_flag_since_the_day_after_it_was_due(tmp_path: Path) -> None:
@@ -178,3 +180,87 @@ def test_the_database_itself_refuses_a_second_unresolved_flag(tmp_path: Path) ->
         store.execute(text("INSERT INTO flag SELECT 99, person_id, rule, severity, NULL, NULL, opened_on, "
                                 "opened_run_id, in_breach_since, due_on, because, NULL, NULL, NULL, NULL, NULL, 0, "
                                 "NULL, NULL, NULL, NULL, NULL FROM flag"))  # fmt: skip
+
+
+FACTS = (
+    "id, person_id, rule, severity, kept_severity, kept_until, opened_on, in_breach_since, due_on, because, "
+    "held_since, held_why, resolved_on, resolved_reason, earlier_spells, last_cleared_on"
+)
+
+
+def read_flags(nights: Nights) -> list[tuple[object, ...]]:
+    with nights.database.reading() as store:
+        return [tuple(row) for row in store.execute(text(f"SELECT {FACTS} FROM flag ORDER BY id"))]
+
+
+TWO_NIGHTS = (
+    {"P1": overdue(), "P2": overdue(), "P3": overdue(), "P4": Person({"turning-18-adviser": "breach"}, age=17)},
+    {"P1": Person(present=False), "P2": overdue(), "P3": overdue(), "P4": Person({"turning-18-adviser": "breach"})},
+)
+HANDED_ON = Person({"turning-18-adviser": "not applicable", "pa-allocated": "breach"}, age=18)
+RIGHT = {
+    "P1": Person(present=False), "P2": Person({"contact-overdue": "cannot assess"}), "P3": overdue(), "P4": HANDED_ON,
+    "P5": overdue(),
+}  # fmt: skip
+WRONG = {
+    # held and held again; cleared; died; another severity and sentence; opened, and handed on
+    "P1": Person({"contact-overdue": Answer("breach", because="Another reason.")}),
+    "P2": Person({"contact-overdue": "ok"}),
+    "P3": Person(died=True),
+    "P4": HANDED_ON,
+    "P5": overdue(),
+    "P6": overdue(),
+}
+
+
+@pytest.mark.parametrize("attempts", [[WRONG], [{}, WRONG], [WRONG, {"P1": overdue(age=25)}], [RIGHT]])
+def test_a_night_put_right_leaves_what_a_first_run_with_the_right_data_leaves(
+    tmp_path: Path, attempts: list[dict[str, Person]]
+) -> None:
+    (tmp_path / "right").mkdir()
+    straight, again = Nights(tmp_path / "right"), Nights(tmp_path)
+    for number, people in enumerate(TWO_NIGHTS):
+        straight.night(day(number), people)
+        again.night(day(number), people)
+
+    straight.night(day(2), RIGHT)
+    for people in [*attempts, RIGHT]:
+        again.night(day(2), people, corrects=range(3, again.run_id + 1))
+
+    kept = [flag for flag in read_flags(again) if flag[13] != "corrected"]
+    assert [flag[1:] for flag in kept] == [flag[1:] for flag in read_flags(straight)]
+    assert kept[0][10] == day(1).isoformat()
+    assert ("turning-18-adviser", "handed on") in {(flag[2], flag[13]) for flag in kept}
+
+
+def test_what_both_attempts_open_keeps_its_id_and_a_third_finds_the_same_ground(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    nights.night(DAY, {"P1": overdue()})
+    nights.night(day(1), {"P1": overdue(), "P2": overdue(), "P3": overdue()})
+    first = read_flags(nights)
+
+    nights.night(day(1), {"P1": Person({"contact-overdue": "ok"}), "P2": overdue()}, corrects=[2])
+    second = read_flags(nights)
+    nights.night(day(1), {"P1": overdue(), "P2": overdue(), "P3": overdue()}, corrects=[2, 3])
+
+    assert [(flag[0], flag[13]) for flag in second] == [(1, "cleared"), (2, None), (3, "corrected")]
+    assert read_flags(nights) == first
+    assert nights.events()[-4:] == [("resolved", 1), ("resolved", 3), ("restored", 1), ("restored", 3)]
+
+
+def test_a_night_taken_back_leaves_every_flag_as_it_was(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    for number, people in enumerate(TWO_NIGHTS):
+        nights.night(day(number), people)
+    ground = read_flags(nights)
+    with nights.database.writing() as store:
+        store.execute(text("INSERT INTO run (id, as_at, state, started_at) VALUES (3, :as_at, 'accepted', :as_at)"),
+                      {"as_at": day(2).isoformat()})  # fmt: skip
+    nights.night(day(2), WRONG)
+
+    with nights.database.writing() as store:
+        restore(store, 3, Stamp(day(2), dt.datetime(2026, 1, 7, 9, tzinfo=dt.UTC), 3))
+
+    now = read_flags(nights)
+    assert now[: len(ground)] == ground
+    assert {flag[13] for flag in now[len(ground) :]} == {"corrected"}

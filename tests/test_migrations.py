@@ -41,9 +41,10 @@ def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A version to come: its migrations are today's and one more."""
     migrations = tmp_path / "migrations"
     shutil.copytree(database.MIGRATIONS, migrations, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(DATABASES / "0002_next_version.py", migrations / "versions")
+    to_come = (DATABASES / "next_version.py").read_text(encoding="utf-8")
+    (migrations / "versions" / "next_version.py").write_text(to_come.replace("NEWEST", VERSIONS[-1]), encoding="utf-8")
     monkeypatch.setattr(database, "MIGRATIONS", migrations)
-    monkeypatch.setattr(database, "HEAD", "0002")
+    monkeypatch.setattr(database, "HEAD", "next")
     return migrations
 
 
@@ -203,6 +204,6 @@ def test_of_two_processes_that_open_an_older_database_at_once_one_brings_it_up_t
     assert [process.returncode for process in both] == [0, 0], said
     store = open_store(url)
     with store.reading() as connection:
-        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == ["0002"]
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == ["next"]
         assert connection.execute(text("SELECT count(*) FROM flag")).scalar() == 5
     store.close()

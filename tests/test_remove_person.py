@@ -93,6 +93,10 @@ def test_every_table_that_can_name_a_person_is_emptied_of_them(council: Council)
     assert places_that_name(council, GONE) == []
 
 
+FILLED = ("flag", "flag_event", "message", "message_flag", "person", "person_before", "flag_before")
+"""The tables that the nights have filled."""
+
+
 def fill_every_table(council: Council) -> None:
     """A row that names the person in every table and text column, so that a table added later cannot be forgotten."""
     database = opened(council)
@@ -102,7 +106,15 @@ def fill_every_table(council: Council) -> None:
         for table in SQLModel.metadata.sorted_tables:
             if table.name in ("removal", "removed_person", "run", "profile", "measure", "indicator", "seal"):
                 continue  # by what they hold, of nobody in particular
-            if table.name in ("flag", "flag_event", "message", "message_flag", "person", "person_before"):
+            if table.name in (
+                "flag",
+                "flag_event",
+                "message",
+                "message_flag",
+                "person",
+                "person_before",
+                "flag_before",
+            ):
                 continue  # the nights have filled these
             store.execute(table.insert().values(dict(values_for(table, flag_id))))
     database.close()

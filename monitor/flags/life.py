@@ -11,23 +11,23 @@
     merged into another record      -              resolve: merged; the other record's flag carries it on
     rule gone, off or draft         -              resolve: withdrawn
 
-A night put right (``--again``) starts from the flags as its first attempt left them: what that attempt
-alone opened is resolved as *corrected*, what it alone resolved is restored.
+A night put right (``--again``) starts from the flags as they stood before its first attempt: what that attempt alone
+opened is resolved as *corrected*, what both open keeps its id, what it alone resolved is restored.
 Deciding is one set-based pass in the workspace; ``save`` writes only what changed, with an event each.
 """
 
 import datetime as dt
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select
+from sqlalchemy import ColumnElement, Connection, String, cast, func, or_, select
 
-from monitor.flags import answers, state
+from monitor.flags import answers, before, state
 from monitor.flags.priority import rank_sql
 from monitor.store import events
-from monitor.store.bulk import insert_query, load_query, next_id, update_query
-from monitor.store.tables import Flag, FlagEvent, table_of
+from monitor.store.bulk import insert_query, load_query, next_id, read_for_update, update_chunks
+from monitor.store.tables import Flag, FlagBefore, FlagEvent, table_of
 from monitor.workspace import Workspace, drop_tables, load_rows, step
 
 if TYPE_CHECKING:
@@ -62,14 +62,17 @@ UNRESOLVED = {
     "quarantined_on": "DATE",
     "released_on": "DATE",
     "released_by": "VARCHAR",
+    "continues_flag_id": "BIGINT",
 }
 HISTORY = {"person_id": "VARCHAR", "rule": "VARCHAR", "spells": "INTEGER", "last_cleared_on": "DATE"}
 NOT_A_SPELL = ("withdrawn", "corrected")
 """Reasons that say nothing of how the young person did, so that what opens next is not back again."""
 
 RESOLVED = ("resolved_on", "resolved_reason", "resolved_run_id")
-CHANGING = ("severity", "in_breach_since", "due_on", "because", "held_since", "held_why", *RESOLVED, "released_on")
-"""What a night may change on a flag that exists."""
+CHANGING = (*RESOLVED, "severity", "in_breach_since", "due_on", "because", "held_since", "held_why", "released_on")
+"""What a night may change on a flag that exists, the day it is resolved first."""
+REWRITTEN = tuple(name for name in UNRESOLVED if name not in ("flag_id", "person_id", "rule", "opened_run_id"))
+"""What a night put right may change on a flag that its earlier attempt opened or changed."""
 NOT_YET = ("held_since", "held_why", *RESOLVED, "released_on", "released_by")
 """What no flag has on the night it is opened."""
 
@@ -108,23 +111,64 @@ def gather_facts(
 
 @step(makes=("unresolved",))
 def load(workspace: Workspace, store: Connection, *, corrects: Sequence[int] = ()) -> None:
-    """Make ``unresolved``: every unresolved flag, and those that the runs being put right resolved."""
+    """Make ``unresolved``: every unresolved flag, as it stood before the runs being put right.
+
+    For these, also ``flag_now``: the same flags, and those that the runs opened, as they are stored.
+    """
+    if not corrects:
+        _load_flags(workspace, store, "unresolved", table_of(Flag).c.resolved_on.is_(None))
+        return
+    flag, kept = table_of(Flag), table_of(FlagBefore)
+    concerned = or_(
+        flag.c.resolved_on.is_(None), kept.c.row.is_not(None),
+        flag.c.resolved_run_id.in_(corrects), flag.c.opened_run_id.in_(corrects),
+    )  # fmt: skip
+    columns = {**UNRESOLVED, "is_new": "BOOLEAN", "before": "VARCHAR"}
+    is_new = flag.c.opened_run_id.in_(corrects)
+    query = select(*_columns(), cast(is_new, String), kept.c.row).where(concerned)
+    joined = flag.outerjoin(kept, (kept.c.flag_id == flag.c.id) & kept.c.run_id.in_(corrects))
+    load_query(workspace, "flag_now", columns, store, query.select_from(joined))
+    workspace.execute(GROUND, {"corrects": list(corrects)})
+
+
+def _columns() -> list[ColumnElement[Any]]:
     flag = table_of(Flag)
-    wanted = or_(flag.c.resolved_on.is_(None), flag.c.resolved_run_id.in_(corrects))
-    _load_flags(workspace, store, "unresolved", wanted)
+    return [flag.c.id if column == "flag_id" else flag.c[column] for column in UNRESOLVED]
 
 
 def _load_flags(workspace: Workspace, store: Connection, name: str, wanted: ColumnElement[bool]) -> None:
-    flag = table_of(Flag)
-    columns = [flag.c.id if column == "flag_id" else flag.c[column] for column in UNRESOLVED]
-    load_query(workspace, name, UNRESOLVED, store, select(*columns).where(wanted))
+    load_query(workspace, name, UNRESOLVED, store, select(*_columns()).where(wanted))
+
+
+_KEPT = ", ".join(f"'$.{'id' if name == 'flag_id' else name}'" for name in UNRESOLVED)
+_READ = ", ".join(f"CAST(kept[{n}] AS {kind}) AS {name}" for n, (name, kind) in enumerate(UNRESOLVED.items(), start=1))
+GROUND = f"""
+CREATE OR REPLACE TABLE unresolved AS
+SELECT * EXCLUDE (is_new, before) REPLACE (
+    NULL::DATE AS resolved_on, NULL::VARCHAR AS resolved_reason, NULL::BIGINT AS resolved_run_id
+)
+FROM flag_now
+WHERE before IS NULL AND NOT is_new
+    AND (resolved_on IS NULL OR list_contains($corrects::BIGINT[], resolved_run_id))
+UNION ALL BY NAME
+SELECT ground.* REPLACE (
+    CASE WHEN now.released_by IS NULL THEN ground.released_on ELSE now.released_on END AS released_on,
+    now.released_by AS released_by
+)
+FROM (
+    SELECT {_READ} FROM (
+        SELECT json_extract_string(before, [{_KEPT}]) AS kept FROM flag_now WHERE before IS NOT NULL AND NOT is_new
+    )
+) AS ground JOIN flag_now AS now USING (flag_id)
+"""
+"""The flags before the runs put right: as kept, or, where these left one alone, as stored."""
 
 
 @step(
     reads=("unresolved", "caseload", "roster", "merged_away", "answer", "breach", "cannot_assess"),
     makes=("rule_facts", "continuation", "decision", "opening", "surging"),
 )
-def decide(workspace: Workspace, rules: Sequence[RuleFacts], as_at: dt.date, *, corrects: Sequence[int] = ()) -> None:
+def decide(workspace: Workspace, rules: Sequence[RuleFacts], as_at: dt.date) -> None:
     """Make ``decision``: one row per unresolved flag with its target, and ``opening``: the flags to open."""
     columns = {"rule": "VARCHAR", "rule_severity": "VARCHAR", "unanswered": "VARCHAR", "reworded": "BOOLEAN"}
     facts = [(rule.rule, rule.severity, rule.unanswered, rule.reworded) for rule in rules]
@@ -132,7 +176,7 @@ def decide(workspace: Workspace, rules: Sequence[RuleFacts], as_at: dt.date, *, 
     continued = [(rule.rule, old) for rule in rules for old in rule.continues]
     load_rows(workspace, "continuation", {"rule": "VARCHAR", "continued": "VARCHAR"}, continued)
     workspace.execute("CREATE TABLE surging (rule VARCHAR)")
-    workspace.execute(DECISION, {"as_at": as_at, "corrects": list(corrects)})
+    workspace.execute(DECISION, {"as_at": as_at})
     workspace.execute(OPENING, {"as_at": as_at})
     workspace.execute(HANDING_ON)
 
@@ -147,12 +191,10 @@ SELECT
     u.*,
     CASE
         WHEN m.new_id IS NOT NULL THEN 'merged'
-        WHEN c.died OR roster.died_on IS NOT NULL THEN 'died'
-        WHEN c.age >= 25 OR roster.ended_on IS NOT NULL THEN 'duty ended'
+        WHEN c.died OR (c.person_id IS NULL AND roster.died_on IS NOT NULL) THEN 'died'
+        WHEN c.age >= 25 OR (c.person_id IS NULL AND roster.ended_on IS NOT NULL) THEN 'duty ended'
         WHEN f.rule IS NULL THEN 'withdrawn'
         WHEN a.outcome = 'breach' THEN 'continue'
-        WHEN a.outcome IN ('ok', 'not applicable') AND list_contains($corrects::BIGINT[], u.opened_run_id)
-            THEN 'corrected'
         WHEN a.outcome = 'ok' THEN 'cleared'
         WHEN a.outcome = 'not applicable' THEN 'no longer asked'
         ELSE 'hold'
@@ -241,7 +283,7 @@ def apply(workspace: Workspace, store: Connection, *, run_id: int, as_at: dt.dat
     """Make ``settled``: every flag as tonight leaves it, with ids for the new, and ``change``: what happened to it."""
     load_history(workspace, store)
     apply_decisions(workspace, run_id=run_id, as_at=as_at, first=_next_id(store))
-    drop_tables(workspace, "history", "decision", "opening", "unresolved")
+    drop_tables(workspace, "history", "decision", "opening", "unresolved", "flag_now")
 
 
 def _next_id(store: Connection) -> int:
@@ -252,44 +294,56 @@ def _next_id(store: Connection) -> int:
 
 def apply_decisions(workspace: Workspace, *, run_id: int, as_at: dt.date, first: int) -> None:
     """Make ``settled`` from ``decision``, ``opening`` and ``history``; ``first``: the id of the first new flag."""
-    workspace.execute(SETTLED, {
+    corrected = "flag_now" in workspace.tables
+    workspace.execute(_settled_sql(corrected=corrected), {
         "as_at": as_at, "run_id": run_id, "first": first, "kept_until": as_at + dt.timedelta(KEPT_SEVERITY_DAYS),
     })  # fmt: skip
+    if corrected:
+        workspace.execute(NOT_OPENED_AFTER_ALL, {"as_at": as_at, "run_id": run_id})
+        workspace.execute(OTHERWISE_CHANGED)
 
 
-SETTLED = """
+def _settled_sql(*, corrected: bool) -> str:
+    """Return what makes ``settled``. ``corrected``: what has happened is told beside ``flag_now``, what is stored."""
+    now, beside = ("now", "LEFT JOIN flag_now AS now USING (flag_id)") if corrected else ("d", "")
+    return f"""
 CREATE OR REPLACE TABLE settled AS
 SELECT
-    flag_id, person_id, rule,
-    CASE WHEN target = 'continue' THEN new_severity ELSE severity END AS severity,
-    kept_severity, kept_until, opened_on, opened_run_id,
-    CASE WHEN target = 'continue' THEN new_in_breach_since ELSE in_breach_since END AS in_breach_since,
-    CASE WHEN target = 'continue' THEN new_due_on ELSE due_on END AS due_on,
-    CASE WHEN target = 'continue' THEN new_because ELSE because END AS because,
-    CASE target WHEN 'hold' THEN coalesce(held_since, $as_at) WHEN 'continue' THEN NULL ELSE held_since END
+    d.flag_id, d.person_id, d.rule,
+    CASE WHEN d.target = 'continue' THEN d.new_severity ELSE d.severity END AS severity,
+    d.kept_severity, d.kept_until, d.opened_on, d.opened_run_id,
+    CASE WHEN d.target = 'continue' THEN d.new_in_breach_since ELSE d.in_breach_since END AS in_breach_since,
+    CASE WHEN d.target = 'continue' THEN d.new_due_on ELSE d.due_on END AS due_on,
+    CASE WHEN d.target = 'continue' THEN d.new_because ELSE d.because END AS because,
+    CASE d.target WHEN 'hold' THEN coalesce(d.held_since, $as_at) WHEN 'continue' THEN NULL ELSE d.held_since END
         AS held_since,
-    CASE target WHEN 'hold' THEN hold_why WHEN 'continue' THEN NULL ELSE held_why END AS held_why,
-    CASE WHEN target NOT IN ('hold', 'continue') THEN $as_at END AS resolved_on,
-    CASE WHEN target NOT IN ('hold', 'continue') THEN target END AS resolved_reason,
-    CASE WHEN target NOT IN ('hold', 'continue') THEN $run_id END AS resolved_run_id,
-    earlier_spells, last_cleared_on, quarantined_on, released_on, released_by, merged_into,
-    CAST(NULL AS BIGINT) AS continues_flag_id,
+    CASE d.target WHEN 'hold' THEN d.hold_why WHEN 'continue' THEN NULL ELSE d.held_why END AS held_why,
+    CASE WHEN d.target NOT IN ('hold', 'continue') THEN $as_at END AS resolved_on,
+    CASE WHEN d.target NOT IN ('hold', 'continue') THEN d.target END AS resolved_reason,
+    CASE WHEN d.target NOT IN ('hold', 'continue') THEN $run_id END AS resolved_run_id,
+    d.earlier_spells, d.last_cleared_on, d.quarantined_on, d.released_on, d.released_by, d.merged_into,
+    d.continues_flag_id,
     CASE
-        WHEN target NOT IN ('hold', 'continue') THEN
-            CASE WHEN resolved_reason IS DISTINCT FROM target THEN 'resolved' END
-        WHEN resolved_on IS NOT NULL THEN 'restored'
-        WHEN target = 'hold' THEN CASE WHEN held_since IS NULL THEN 'held'
-                                       WHEN released_on = $as_at AND released_by IS NULL THEN 'told unconfirmed'
-                                       WHEN held_why IS DISTINCT FROM hold_why THEN 'changed' END
-        WHEN held_since IS NOT NULL THEN 'released'
-        WHEN released_on = $as_at AND released_by IS NULL THEN 'told unconfirmed'
-        WHEN new_severity IS DISTINCT FROM severity OR new_due_on IS DISTINCT FROM due_on
-            OR (new_because IS DISTINCT FROM because AND NOT reworded) THEN 'changed'
-        WHEN new_because IS DISTINCT FROM because THEN 'reworded'
+        WHEN d.target NOT IN ('hold', 'continue') THEN
+            CASE WHEN {now}.resolved_reason IS DISTINCT FROM d.target THEN 'resolved' END
+        WHEN {now}.resolved_on IS NOT NULL THEN 'restored'
+        WHEN d.target = 'hold' THEN CASE WHEN {now}.held_since IS NULL THEN 'held'
+                                         WHEN d.released_on = $as_at AND d.released_by IS NULL THEN 'told unconfirmed'
+                                         WHEN {now}.held_why IS DISTINCT FROM d.hold_why THEN 'changed' END
+        WHEN {now}.held_since IS NOT NULL THEN 'released'
+        WHEN d.released_on = $as_at AND d.released_by IS NULL THEN 'told unconfirmed'
+        WHEN d.new_severity IS DISTINCT FROM {now}.severity OR d.new_due_on IS DISTINCT FROM {now}.due_on
+            OR (d.new_because IS DISTINCT FROM {now}.because AND NOT d.reworded) THEN 'changed'
+        WHEN d.new_because IS DISTINCT FROM {now}.because THEN 'reworded'
     END AS change,
-    severity AS severity_before
-FROM decision
+    d.severity AS severity_before
+FROM decision AS d {beside}
 UNION ALL BY NAME
+{OPENED_AGAIN if corrected else OPENED}
+"""
+
+
+OPENED = """
 SELECT
     CAST($first + row_number() OVER (ORDER BY person_id, rule) - 1 AS BIGINT) AS flag_id,
     o.person_id, o.rule, o.severity, o.kept_severity,
@@ -301,27 +355,65 @@ SELECT
     'opened' AS change
 FROM opening AS o LEFT JOIN history AS h USING (person_id, rule)
 """
+OPENED_AGAIN = f"""
+SELECT
+    o.* EXCLUDE (flag_id, opened_run_id, quarantined_on, change),
+    coalesce(now.flag_id, o.flag_id) AS flag_id,
+    coalesce(now.opened_run_id, o.opened_run_id) AS opened_run_id,
+    CASE WHEN now.released_by IS NULL THEN o.quarantined_on ELSE now.quarantined_on END AS quarantined_on,
+    CASE WHEN now.released_by IS NOT NULL THEN now.released_on END AS released_on,
+    now.released_by,
+    CASE WHEN now.flag_id IS NULL THEN 'opened' WHEN now.resolved_on IS NOT NULL THEN 'restored'
+         WHEN o.because IS DISTINCT FROM now.because THEN 'changed' END AS change
+FROM ({OPENED}) AS o LEFT JOIN (FROM flag_now WHERE is_new) AS now USING (person_id, rule)
+"""
+"""What an earlier attempt at this date opened keeps its id, and what an analyst has said of it since."""
+
+NOT_OPENED_AFTER_ALL = """
+INSERT INTO settled BY NAME
+SELECT
+    * EXCLUDE (is_new, before) REPLACE (
+        CAST($as_at AS DATE) AS resolved_on, 'corrected' AS resolved_reason, CAST($run_id AS BIGINT) AS resolved_run_id
+    ),
+    CASE WHEN resolved_reason IS DISTINCT FROM 'corrected' THEN 'resolved' END AS change
+FROM flag_now ANTI JOIN settled USING (flag_id)
+WHERE is_new
+"""
+
+_FACTS = [name for name in REWRITTEN if name not in ("because", "resolved_run_id")]
+OTHERWISE_CHANGED = f"""
+UPDATE settled SET change = 'changed' FROM flag_now AS now
+WHERE now.flag_id = settled.flag_id AND settled.resolved_on IS NULL AND coalesce(change, 'reworded') = 'reworded'
+    AND row({", ".join(f"settled.{name}" for name in _FACTS)})
+        IS DISTINCT FROM row({", ".join(f"now.{name}" for name in _FACTS)})
+"""
+"""What a night put right leaves otherwise than its earlier attempt did, though nothing else has happened to it."""
 
 
 @step(reads=("settled",))
-def save(workspace: Workspace, store: Connection, *, run_id: int, as_at: dt.date, recorded_at: dt.datetime) -> None:
-    """Write tonight's changes and an event for each, inside the caller's transaction."""
+def save(workspace: Workspace, store: Connection, stamp: events.Stamp, *, corrects: Sequence[int] = ()) -> None:
+    """Write tonight's changes, how each flag stood before, and an event for each, inside the caller's transaction."""
+    run_id = stamp.run_id or 0
+    before.begin(store, run_id, corrects)
+    # A night put right may find each of its columns otherwise than its earlier attempt did.
+    columns = REWRITTEN if corrects else CHANGING
+    changed = f"SELECT {', '.join(columns)}, flag_id FROM settled WHERE change <> 'opened' OR resolved_on IS NOT NULL"
+    for rows in read_for_update(workspace, store, Flag, columns, changed):
+        before.keep(store, (row[-1] for row in rows), run_id, corrects)
+        if corrects:
+            update_chunks(store, Flag, columns, [rows])
+            continue
+        # Indexes hold the day a flag was resolved, and are left alone where it stays as it is.
+        update_chunks(store, Flag, columns, [[row for row in rows if row[0] is not None]])
+        standing = [row[len(RESOLVED) :] for row in rows if row[0] is None]
+        update_chunks(store, Flag, columns[len(RESOLVED) :], [standing])
     new = {"id": "flag_id"} | {name: name for name in UNRESOLVED if name not in ("flag_id", *NOT_YET)}
-    new["continues_flag_id"] = "continues_flag_id"
     opened = f"SELECT {', '.join(new.values())} FROM settled WHERE change = 'opened'"
     insert_query(workspace, store, Flag, [*new], opened)
-    # Indexes hold the day a flag was resolved, and are left alone where it stays as it is.
-    resolving = "(change IN ('resolved', 'restored') OR (change IS NULL AND resolved_on IS NOT NULL))"
-    for columns, concerned in (
-        (CHANGING, resolving),
-        ([name for name in CHANGING if name not in RESOLVED], f"change <> 'opened' AND NOT {resolving}"),
-    ):
-        changed = f"SELECT {', '.join(columns)}, flag_id FROM settled WHERE {concerned}"
-        update_query(workspace, store, Flag, columns, changed)
     # Where only the words of a rule are new, nothing has happened.
     said = ", ".join(f"{value} AS {name}" for name, value in HAPPENED.items())
     happened = f"SELECT {said} FROM settled WHERE change <> 'reworded'"
-    events.record_query(workspace, store, [*HAPPENED], happened, events.Stamp(as_at, recorded_at, run_id))
+    events.record_query(workspace, store, [*HAPPENED], happened, stamp)
 
 
 HAPPENED = {
@@ -345,7 +437,7 @@ def keep_as_stored(workspace: Workspace) -> None:
     """Make ``settled`` of the flags just as they are stored: a night on which nothing changes."""
     workspace.execute("""
         CREATE OR REPLACE TABLE settled AS
-        SELECT *, CAST(NULL AS BIGINT) AS continues_flag_id, CAST(NULL AS VARCHAR) AS change
+        SELECT *, CAST(NULL AS VARCHAR) AS change
         FROM unresolved WHERE resolved_on IS NULL
     """)
 

@@ -50,19 +50,15 @@ def judge_surges(
     return tuple(surges)
 
 
-@step(reads=("decision", "opening"))
-def count_new(workspace: Workspace, rules: Iterable[str], corrects: Sequence[int]) -> dict[str, int]:
-    """Return how many flags each of ``rules`` opens tonight, those of an attempt being put right included."""
+@step(reads=("opening",))
+def count_new(workspace: Workspace, rules: Iterable[str]) -> dict[str, int]:
+    """Return how many flags each of ``rules`` opens tonight, beside those that carry another on."""
     rows = workspace.execute(
         """
-        SELECT rule, count(*) FROM (
-            SELECT rule FROM opening WHERE continues_flag_id IS NULL
-            UNION ALL
-            SELECT rule FROM decision WHERE target = 'continue' AND list_contains($corrects::BIGINT[], opened_run_id)
-        )
-        WHERE list_contains($rules::VARCHAR[], rule) GROUP BY rule ORDER BY rule
+        SELECT rule, count(*) FROM opening
+        WHERE continues_flag_id IS NULL AND list_contains($rules::VARCHAR[], rule) GROUP BY rule ORDER BY rule
         """,
-        {"corrects": list(corrects), "rules": list(rules)},
+        {"rules": list(rules)},
     )
     return dict(rows.fetchall())
 

@@ -167,7 +167,7 @@ def _decide(night: Night, judged: Judged) -> Judged:
     departures.decide(workspace, as_at)
     reworded = nights.find_reworded(night.past, {rule.id: rule.because.text for rule in night.rulebook.rules})
     facts = life.gather_facts(night.rulebook, judged.evaluation, judged.verdict.asked_on, reworded)
-    life.decide(workspace, facts, as_at, corrects=night.corrects)
+    life.decide(workspace, facts, as_at)
     found = _find_surges(night, judged)
     hold_surges(workspace, found, night.config.quarantine, as_at)
     answers = judged.evaluation
@@ -187,7 +187,7 @@ def _find_surges(night: Night, judged: Judged) -> tuple[surges.Surge, ...]:
         for rule in night.rulebook.in_force(judged.verdict.asked_on)
         if rule.severity != "data" and rule.id in judged.seen.asked_before and meanings.get(rule.id) == rule.meaning
     ]
-    new = surges.count_new(night.workspace, asked, night.corrects)
+    new = surges.count_new(night.workspace, asked)
     days = (night.as_at - before.as_at).days
     return surges.judge_surges(
         new, judged.seen.opened_before, judged.seen.people, night.config.quarantine, days_since=days

@@ -84,7 +84,7 @@ def save_messages(night: Night, store: Connection, postings: Iterable[Posting], 
 def _save_flags(night: Night, store: Connection, now: dt.datetime) -> None:
     workspace, as_at, run_id = night.workspace, night.as_at, night.run_id or 0
     life.apply(workspace, store, run_id=run_id, as_at=as_at)
-    life.save(workspace, store, run_id=run_id, as_at=as_at, recorded_at=now)
+    life.save(workspace, store, events.Stamp(as_at, now, run_id), corrects=night.corrects)
     waivers.decide(workspace, store, as_at, corrects=night.corrects)
     waivers.close(workspace, store, events.Stamp(as_at, now, run_id))
     answers.notice(store, as_at)

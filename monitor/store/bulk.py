@@ -138,12 +138,24 @@ def update_query(
     workspace: Workspace, store: Connection, model: type[SQLModel], columns: Sequence[str], query: str
 ) -> None:
     """Update by the rows of a query of the workspace: these columns in this order, then the key; no instants."""
-    table = table_of(model)
-    (key,) = table.primary_key.columns
-    _update(store, table, columns, _stored(workspace, store, table, [*columns, key.name], query))
+    update_chunks(store, model, columns, read_for_update(workspace, store, model, columns, query))
 
 
 Chunks = Iterable[list[tuple[Any, ...]]]
+
+
+def read_for_update(
+    workspace: Workspace, store: Connection, model: type[SQLModel], columns: Sequence[str], query: str
+) -> Chunks:
+    """Read the rows of a query, these columns in this order and then the key, in the form in which they are stored."""
+    table = table_of(model)
+    (key,) = table.primary_key.columns
+    return _stored(workspace, store, table, [*columns, key.name], query)
+
+
+def update_chunks(store: Connection, model: type[SQLModel], columns: Sequence[str], chunks: Chunks) -> None:
+    """Update by rows that ``read_for_update`` gave."""
+    _update(store, table_of(model), columns, (chunk for chunk in chunks if chunk))
 
 
 def _insert(store: Connection, table: Table, columns: Sequence[str], chunks: Chunks) -> None:

@@ -154,6 +154,36 @@ class Flag(SQLModel, table=True):
     released_by: str | None = None
 
 
+class FlagBefore(SQLModel, table=True):
+    """What a flag's row was before the last accepted run changed it, so that a correction can start there.
+
+    A flag that a run of the same date opened has none: it was not there.
+    """
+
+    __tablename__ = "flag_before"
+
+    flag_id: int = Field(primary_key=True)
+    run_id: int
+    row: str = Field(sa_type=Text)
+
+
+class FlagCarried(SQLModel, table=True):
+    """A flag that another carries on: through a rule that continues it, or a merged record.
+
+    ``heir_row``: what the heir's own row was before that, where a merged record's flag was laid upon it; NULL where the
+    heir was opened to carry it.
+    """
+
+    __tablename__ = "flag_carried"
+    __table_args__ = (Index("flags_carried_by", "heir_flag_id"),)
+
+    flag_id: int = Field(primary_key=True)
+    heir_flag_id: int = Field(primary_key=True)
+    carried_on: dt.date
+    run_id: int
+    heir_row: str | None = Field(default=None, sa_type=Text)
+
+
 class Waiver(SQLModel, table=True):
     """A dated, reasoned, signed decision not to chase one flag; ``flags.waivers`` says how its life goes.
 

@@ -96,11 +96,11 @@ class Nights:
         )  # fmt: skip
         with self.database.reading() as store:
             life.load(workspace, store, corrects=corrects)
-        life.decide(workspace, rules, as_at, corrects=corrects)
+        life.decide(workspace, rules, as_at)
         now = dt.datetime.combine(as_at, dt.time(2, 30), dt.UTC)
         with self.database.writing() as store:
             life.apply(workspace, store, run_id=self.run_id, as_at=as_at)
-            life.save(workspace, store, run_id=self.run_id, as_at=as_at, recorded_at=now)
+            life.save(workspace, store, Stamp(as_at, now, self.run_id), corrects=corrects)
             waivers.decide(workspace, store, as_at, corrects=corrects)
             waivers.close(workspace, store, Stamp(as_at, now, self.run_id))
             life.list_flags(workspace, store, as_at)
