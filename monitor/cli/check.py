@@ -9,13 +9,16 @@ from monitor.caseload.intake import read_caseload
 from monitor.config.settings import Config, read_restricted
 from monitor.delivery.channel import open_channel
 from monitor.durations import LONGEST_DAYS
-from monitor.errors import MonitorError
+from monitor.errors import MonitorError, StoreError
 from monitor.gate import source_fitness
 from monitor.messages import route_table, samples
 from monitor.messages.routes import Routes, plan_routes
 from monitor.messages.templates import open_templates
+from monitor.record.continuity import find_break
 from monitor.rulebook.kept_rulebook import open_rulebook
 from monitor.rulebook.rulebook import Rulebook
+from monitor.store.database import is_there
+from monitor.store.location import locate, name_place
 from monitor.workspace import open_workspace
 
 OVERLONG_DAYS = 366
@@ -73,6 +76,10 @@ def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Chec
         sections.append(("Delivery", (f"{config.delivery.channel}, marked {config.delivery.marking}",)))
     except MonitorError as fault:
         faults.append(fault)
+    try:
+        sections.append(("Database", (_describe_database(config, environ),)))
+    except MonitorError as fault:
+        faults.append(fault)
     problems = tuple(line for fault in faults for line in str(fault).splitlines())
     return CheckReport(tuple(sections), problems, max((fault.exit_code for fault in faults), default=0), judged, rows)
 
@@ -89,6 +96,15 @@ def _read_sources(
     teams = workspace.execute("SELECT coalesce(allocated_team, ''), count(*) FROM tonight GROUP BY ALL ORDER BY ALL")
     supplies = source_fitness.find_supplies(extracts, intake.supplied)
     return lines, intake.supplied, dict(teams.fetchall()), supplies
+
+
+def _describe_database(config: Config, environ: Mapping[str, str]) -> str:
+    """Say where it is and how it stands; raise ``StoreError`` where nothing may start on it."""
+    where = locate(config, environ)
+    if found := find_break(config, where, pages="all"):
+        raise StoreError(str(found))
+    whole = "whole, and knows all that stands beside it" if is_there(where) else "none yet; the first night makes it"
+    return f"{name_place(where)}: {whole}"
 
 
 def _describe_rules(rulebook: Rulebook, supplied: frozenset[str]) -> tuple[str, ...]:

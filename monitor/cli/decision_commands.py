@@ -26,12 +26,12 @@ def waive(
 
     from monitor.config.settings import read_restricted
     from monitor.flags import waiver_request
+    from monitor.record.continuity import known_store
     from monitor.rulebook.kept_rulebook import open_rulebook
-    from monitor.store.database import working_store
     from monitor.store.events import Stamp
 
     rulebook = open_rulebook(settings)
-    with working_store(locate_database(settings), existing=True) as database:
+    with known_store(settings, locate_database(settings)) as database:
         request = waiver_request.WaiverRequest(person.strip(), rule.strip(), until, reason, note, by)
         limits = waiver_request.WaiverLimits(settings.waivers.reasons, read_restricted(settings.restricted))
         typer.echo(waiver_request.waive(database, rulebook, request, limits, Stamp(today(), now())))
@@ -48,10 +48,10 @@ def unwaive(
     settings = load(config)
 
     from monitor.flags import waiver_request
-    from monitor.store.database import working_store
+    from monitor.record.continuity import known_store
     from monitor.store.events import Stamp
 
-    with working_store(locate_database(settings), existing=True) as database:
+    with known_store(settings, locate_database(settings)) as database:
         request = waiver_request.UnwaiveRequest(person.strip(), rule.strip(), by, note)
         typer.echo(waiver_request.unwaive(database, request, Stamp(today(), now())))
 
@@ -69,12 +69,13 @@ def answers(
     from monitor.cli import plain_text
     from monitor.flags import answer_file
     from monitor.lists import answer_sheet
-    from monitor.store.database import reading_store, working_store
+    from monitor.record.continuity import known_store
+    from monitor.store.database import reading_store
     from monitor.store.events import Stamp
 
     sha256, givens = answer_sheet.read(file)
     where = locate_database(settings)
-    with reading_store(where) if dry_run else working_store(where, existing=True) as database:
+    with reading_store(where) if dry_run else known_store(settings, where) as database:
         place = f'{file.name}: sheet "{answer_sheet.SHEET}"'
         answered = answer_file.AnsweredFile(place, sha256, givens, by)
         limits = answer_file.AnswerLimits(settings.waivers.reasons, settings.answers.list_working_days)

@@ -57,10 +57,10 @@ def deliver(
     from monitor.delivery.channel import open_channel
     from monitor.outbox.receipts import poll_receipts
     from monitor.outbox.send import deliver_due
-    from monitor.store.database import working_store
+    from monitor.record.continuity import known_store
 
     channel = open_channel(settings.delivery, data_folder=settings.data_folder, environ=os.environ)
-    with working_store(locate_database(settings), wait_seconds=wait) as database:
+    with known_store(settings, locate_database(settings), wait_seconds=wait, existing=False) as database:
         received = poll_receipts(database, channel, settings, clock=now)
         delivered = deliver_due(database, channel, settings, clock=now, hurried=hurried)
     terminal.print_receipts(received)
@@ -91,9 +91,9 @@ def confirm(
 
     from monitor.flags.quarantine import confirm_surge
     from monitor.record import last_night
-    from monitor.store.database import working_store
+    from monitor.record.continuity import known_store
 
     day, moment = today(), now()
-    with working_store(locate_database(settings), existing=True) as database:
+    with known_store(settings, locate_database(settings)) as database:
         said = confirm_surge(database, what, by=by, today=day, now=moment)
         typer.echo(said or last_night.confirm(database, what, by=by, today=day, now=moment))

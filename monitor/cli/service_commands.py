@@ -15,7 +15,9 @@ def start(config: ConfigPath = CONFIG) -> None:
 
     settings = load(config).service
     log = open_log(settings.log, settings.log_file)
-    serve(Service(config, os.environ, now, log), log)
+    service = Service(config, os.environ, now, log)
+    service.insist_on_history()
+    serve(service, log)
     raise typer.Exit(0)
 
 

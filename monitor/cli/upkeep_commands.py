@@ -27,10 +27,10 @@ def purge(
     settings = load(config)
 
     from monitor.cli import plain_text
+    from monitor.record.continuity import known_store
     from monitor.record.purge import describe, purge_store
-    from monitor.store.database import working_store
 
-    with working_store(locate_database(settings), existing=True) as database:
+    with known_store(settings, locate_database(settings)) as database:
         if person is None:
             purged = purge_store(database, settings, today(), now(), dry_run=dry_run)
             lines, content, code = describe(purged, dry_run=dry_run), purged.as_dict(), purged.exit_code

@@ -3,13 +3,12 @@
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
 from sqlalchemy import URL
 
-from monitor.caseload import snapshot
 from monitor.caseload.intake import Intake
 from monitor.config.settings import Config
 from monitor.errors import StoreError
@@ -17,18 +16,17 @@ from monitor.gate.surges import Surge
 from monitor.gate.verdict import Comparison, Verdict
 from monitor.messages.templates import Templates
 from monitor.outbox.send import Delivered
+from monitor.record import continuity
+from monitor.record.purge_files import SNAPSHOTS
 from monitor.rulebook.evaluation import Evaluation
 from monitor.rulebook.rulebook import Rulebook
-from monitor.store.database import Database, is_there, working_store
-from monitor.store.location import name_place
+from monitor.store.database import Database, working_store
 from monitor.store.nights import Ledger, Request
 from monitor.workspace import Step, Workspace, open_workspace
 
 Clock = Callable[[], dt.datetime]
 Say = Callable[[str], None]
 Outcome = Literal["accepted", "put right", "unchanged", "rehearsed"]
-SNAPSHOTS = "snapshots"
-"""The folder of the kept caseloads, inside the data folder."""
 NOT_ASKED = Evaluation({}, {}, {})
 
 
@@ -147,18 +145,21 @@ class NightOutcome:
 
 
 @contextmanager
-def open_database(config: Config, where: URL, wait_seconds: float) -> Iterator[Database]:
-    """Open the database to write to, and make it first if no night has been run here."""
-    insist_on_history(config, where, wait_seconds)
+def open_database(
+    config: Config, where: URL, request: Request, tools: Tools, wait_seconds: float
+) -> Iterator[tuple[Database, Request]]:
+    """Open the database to write to, and make it first if no night has been run here; give the request as it stands.
+
+    Where the database does not know all that stands beside it, ``--accept`` goes on without: then it says nothing of
+    the night itself, which is judged like any other.
+    """
+    found = continuity.find_break(config, where, wait_seconds=wait_seconds)
+    if found and (request.accept is None or not found.is_passable):
+        raise StoreError(str(found))
     with working_store(where, wait_seconds=wait_seconds) as database:
-        yield database
-
-
-def insist_on_history(config: Config, where: URL, wait_seconds: float) -> None:
-    """Refuse to make a new database where snapshots exist: everyone would be told everything again."""
-    kept = snapshot.newest(config.data_folder / SNAPSHOTS)
-    if kept and not is_there(where, wait_seconds=wait_seconds):
-        raise StoreError(
-            f"{name_place(where)}: is not there, though nights have been run here ({SNAPSHOTS}/{kept.name}); put it "
-            f"back from a backup, or, to begin anew, move {config.data_folder} away first"
-        )
+        if found and found.gap:
+            by, addresses = request.by or "", continuity.list_addresses(config)
+            acceptance = continuity.Acceptance(by, request.accept or "", request.today, tools.clock(), addresses)
+            continuity.go_on(database, config.data_folder, found.gap, acceptance)
+            request = replace(request, accept=None)
+        yield database, request

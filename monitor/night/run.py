@@ -31,7 +31,8 @@ from monitor.gate.verdict import NotBelieved, accept, find_doubted, judge, leave
 from monitor.messages import samples
 from monitor.messages.templates import open_templates
 from monitor.night import failure, publish, save
-from monitor.night.context import Judged, Night, NightOutcome, Tools, insist_on_history, open_database
+from monitor.night.context import Judged, Night, NightOutcome, Tools, open_database
+from monitor.record import continuity
 from monitor.rulebook import evaluation
 from monitor.rulebook.kept_rulebook import open_rulebook
 from monitor.store import nights
@@ -54,14 +55,20 @@ def run_night(config: Config, request: Request, tools: Tools, *, wait_seconds: f
         samples.prove(templates)
     where = locate(config, tools.environ)
     if request.dry_run:
-        insist_on_history(config, where, wait_seconds)
+        continuity.insist(config, where, wait_seconds=wait_seconds)
         with reading_store(where) if is_there(where) else working_store(NOWHERE) as database:
             past = nights.read_ledger(database, request.as_at)
             return _rehearse(Night(config, request, tools, rulebook, templates, database, past))
     channel = open_channel(config.delivery, data_folder=config.data_folder, environ=tools.environ)
     alarms = failure.Alarms(config.data_folder / "alarms", tools.told)
     teller = failure.Teller(config, where, rulebook, templates, channel, alarms, tools.clock)
-    with failure.told_of_failure(teller, request), open_database(config, where, wait_seconds) as database:
+    with (
+        failure.told_of_failure(teller, request),
+        open_database(config, where, request, tools, wait_seconds) as (
+            database,
+            request,
+        ),
+    ):
         past = nights.read_ledger(database, request.as_at)
         nights.check_date(request, past)
         with failure.recorded(Night(config, request, tools, rulebook, templates, database, past), channel) as night:

@@ -16,6 +16,7 @@ from monitor.errors import MonitorError
 from monitor.flags.state import find_state, is_quarantined, is_waiver_in_force
 from monitor.outbox.attempts import NOTICE
 from monitor.outbox.queue import PENDING
+from monitor.record.continuity import find_break
 from monitor.record.purge import PERSON_REMOVAL
 from monitor.record.purge_files import SNAPSHOTS
 from monitor.service import due, facts
@@ -103,7 +104,7 @@ class ServiceStatus:
 def gather(config: Config, where: URL, now: dt.datetime, *, wait_seconds: float) -> ServiceStatus:
     """Read how things stand; a database not there, of another version or out of reach is said, not raised."""
     today = london_date(now)
-    state = _look_at(where, wait_seconds)
+    state = _look_at(config, where, wait_seconds)
     known: dict[str, Any] = {"free_megabytes": _count_free(config, where)}
     basis = facts.read_folder(config, today)
     if state.is_current:
@@ -121,10 +122,12 @@ def gather(config: Config, where: URL, now: dt.datetime, *, wait_seconds: float)
     return ServiceStatus(at=now, database=state, next_night=due.next_night(config, basis, now), **known)
 
 
-def _look_at(where: URL, wait_seconds: float) -> DatabaseState:
+def _look_at(config: Config, where: URL, wait_seconds: float) -> DatabaseState:
     kind = "SQLite" if where.get_backend_name() == "sqlite" else "PostgreSQL"
     place = name_place(where).removeprefix("database ")
     try:
+        if found := find_break(config, where, wait_seconds=wait_seconds, pages="none"):
+            return DatabaseState(kind, place, fault=str(found))
         version = find_version(where, wait_seconds=wait_seconds)
     except MonitorError as fault:
         return DatabaseState(kind, place, fault=str(fault))

@@ -28,6 +28,7 @@ from monitor.night.run import run_night
 from monitor.outbox.queue import Postmark, post
 from monitor.outbox.receipts import poll_receipts
 from monitor.outbox.send import deliver_due
+from monitor.record.continuity import find_break, known_store
 from monitor.record.purge import purge_store
 from monitor.rulebook.kept_rulebook import open_rulebook
 from monitor.rulebook.rulebook import Rulebook
@@ -35,7 +36,7 @@ from monitor.service import due, facts
 from monitor.service.due import DoneByProcess, Facts, Step
 from monitor.service.heartbeat import Heartbeat, Signal, describe
 from monitor.store import nights
-from monitor.store.database import reading_store, working_store
+from monitor.store.database import reading_store
 from monitor.store.location import locate
 from monitor.store.nights import Request
 from monitor.store.tables import Run, table_of
@@ -89,6 +90,19 @@ class Service:
     def config(self) -> Config:
         """The config of the last step."""
         return self._settings.config
+
+    def insist_on_history(self) -> None:
+        """Tell the analyst, and raise ``StoreError``, where nothing may start on this database.
+
+        One that does not answer may do so by the time of the night, which finds out.
+        """
+        try:
+            found = find_break(self.config, self._database, wait_seconds=0, pages="none")
+        except StoreError:
+            return
+        if found:
+            self._alert("database", (str(found),), about="night")
+            raise StoreError(str(found))
 
     def look(self) -> tuple[Step, ...]:
         """Do all that is due now, and say what it was; nothing is begun once the service is stopping."""
@@ -186,7 +200,7 @@ class Service:
     def _deliver(self) -> None:
         self._done = replace(self._done, delivered_at=self._clock())
         channel = self._open_channel()
-        with working_store(self._database, existing=True) as database:
+        with known_store(self.config, self._database) as database:
             delivered = deliver_due(database, channel, self.config, clock=self._clock)
         if any(delivered.counts.values()):
             self._log.info("messages delivered", **delivered.counts)
@@ -195,7 +209,7 @@ class Service:
         """What became of messages that were taken; of those that did not arrive, people are told at once."""
         self._done = replace(self._done, receipts_at=self._clock())
         channel = self._open_channel()
-        with working_store(self._database, existing=True) as database:
+        with known_store(self.config, self._database) as database:
             received = poll_receipts(database, channel, self.config, clock=self._clock)
         if received.delivered or received.failed:
             self._log.info("receipts", **received.counts)
@@ -206,7 +220,7 @@ class Service:
         """One line to every lead and head, through the outbox; for want of it, nobody could be sure to be told once."""
         config, now = self.config, self._clock()
         today = london_date(now)
-        with working_store(self._database, existing=True) as database:
+        with known_store(self.config, self._database) as database:
             run = table_of(Run)
             past = nights.read_ledger(database, today)
             if past.last is None or past.last == today:
@@ -224,7 +238,7 @@ class Service:
     def _purge(self) -> None:
         now = self._clock()
         today = london_date(now)
-        with working_store(self._database, existing=True) as database:
+        with known_store(self.config, self._database) as database:
             self._done = replace(self._done, purged_on=today)  # what it could not remove, it finds again tomorrow
             purged = purge_store(database, self.config, today, now)
         if purged.removed or purged.problems:
@@ -246,7 +260,7 @@ class Service:
         if heartbeat.wanted:
             self._log.info("heartbeat", signal=signal, became=heartbeat.ping(signal, night=night, body=body))
 
-    def _alert(self, matter: Matter, reasons: tuple[str, ...]) -> None:
+    def _alert(self, matter: Matter, reasons: tuple[str, ...], *, about: str = "settings") -> None:
         today = london_date(self._clock())
         try:
             teller = failure.Teller(
@@ -258,7 +272,7 @@ class Service:
                 failure.Alarms(self.config.data_folder / "alarms", self._told),
                 self._clock,
             )
-            told = teller.tell(f"{today}-settings", matter, reasons, today)
+            told = teller.tell(f"{today}-{about}", matter, reasons, today)
         except MonitorError as fault:
             self._log.warning("step failed", step="alarm", fault=type(fault).__name__)
             return
@@ -266,7 +280,7 @@ class Service:
             self._log.error("step failed", step="alarm", fault=type(fault).__name__, place=place_of(fault))
             return
         if not told:
-            self._log.warning("alarm not delivered", about="settings")
+            self._log.warning("alarm not delivered", about=about)
 
 
 def find_leaders(config: Config, today: dt.date) -> list[str]:

@@ -1,6 +1,6 @@
 """Opens the database, migrates it to what the code expects, and lets one writer at a time write."""
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -27,6 +27,17 @@ WAIT_SECONDS = 5.0
 
 KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 """Seconds until a silent connection is tried, between tries, and tries; by libpq's and the server's names."""
+
+OWN_TABLES = {
+    "sqlite": text(
+        "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND substr(name, 1, 7) <> 'sqlite_'"
+    ),
+    "postgresql": text(
+        "SELECT relname FROM pg_class AS c WHERE relnamespace = current_schema()::regnamespace AND relkind IN "
+        "('r', 'p', 'v', 'm', 'f') AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE objid = c.oid AND deptype = 'e')"
+    ),
+}
+MOST_NAMED = 4
 
 
 @dataclass(frozen=True)
@@ -110,13 +121,15 @@ def _empty_log(engine: Engine) -> None:
             store.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def open_store(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> Database:
-    """Open the database; make it (owner-only) or migrate it first where needed."""
+def open_store(where: URL, *, wait_seconds: float = WAIT_SECONDS, existing: bool = False) -> Database:
+    """Open the database; make it (owner-only) or migrate it first where needed; with ``existing``, never make it."""
     engine = _open_engine(where, wait_seconds)
     try:
         with _explained(engine):
             with _connected(engine, wait_seconds) as store:
                 current = _version(store)
+            if current is None and existing:
+                raise _none_yet(where)
             if current != HEAD:
                 with lock.hold_lock(engine, wait_seconds=wait_seconds):
                     _bring_up_to_date(engine, wait_seconds)
@@ -130,33 +143,43 @@ def open_store(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> Database:
 def reading_store(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> Iterator[Database]:
     """Open an existing database to read, without a lock; close it afterwards."""
     _refuse_missing(where, wait_seconds)
-    with closing(open_store(where, wait_seconds=wait_seconds)) as database:
+    with closing(open_store(where, wait_seconds=wait_seconds, existing=True)) as database:
         yield database
 
 
 def is_there(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> bool:
-    """Return whether the monitor has a database here already."""
-    where = make_url(where)
-    if where.get_backend_name() == "sqlite":
-        return Path(where.database or "").is_file()
-    return find_version(where, wait_seconds=wait_seconds) is not None
+    """Return whether the monitor has a database here already; an empty one, or another program's, is none."""
+    return find_version(make_url(where), wait_seconds=wait_seconds) is not None
 
 
 def find_version(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> str | None:
     """Find the migration a database is at, without changing it; None where there is none yet."""
-    if where.get_backend_name() == "sqlite" and not is_there(where):
+    if where.get_backend_name() == "sqlite" and not Path(where.database or "").is_file():
         return None
-    engine = _open_engine(where, wait_seconds)
+    with looking_at(where, wait_seconds=wait_seconds) as store:
+        return _version(store)
+
+
+@contextmanager
+def looking_at(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> Iterator[Connection]:
+    """Connect to a database as it is: it is not made, migrated or set up, for it may be another program's."""
+    where = make_url(where)
+    is_file = where.get_backend_name() == "sqlite"
+    engine = _sqlite_engine(where, wait_seconds) if is_file else _open_engine(where, wait_seconds)
     try:
         with _explained(engine), _connected(engine, wait_seconds) as store:
-            return _version(store)
+            yield store
     finally:
         engine.dispose()
 
 
 def _refuse_missing(where: URL, wait_seconds: float) -> None:
     if not is_there(where, wait_seconds=wait_seconds):
-        raise Refused(f"{name_place(make_url(where))}: there is none yet; run a night first with: monitor run")
+        raise _none_yet(where)
+
+
+def _none_yet(where: URL) -> Refused:
+    return Refused(f"{name_place(make_url(where))}: there is none yet; run a night first with: monitor run")
 
 
 # Opening
@@ -299,8 +322,26 @@ def _version(store: Connection) -> str | None:
 def _bring_up_to_date(engine: Engine, wait_seconds: float) -> None:
     """Migrate a database that is not at ``HEAD``; the caller holds the lock, so no two do it at once."""
     with _explained(engine, "; the upgrade of it changed nothing"), _begun(engine, wait_seconds) as store:
-        if _version(store) != HEAD:
-            migrate(store)
+        if (version := _version(store)) == HEAD:
+            return
+        if version is None and (tables := list_tables(store)):
+            raise StoreError(f"{name_place(engine.url)}: {describe_foreign(tables)}; correct database in the config")
+        migrate(store)
+
+
+def list_tables(store: Connection) -> frozenset[str]:
+    """List the tables and views of this database or schema; none that an extension of PostgreSQL's brought."""
+    return frozenset(store.execute(OWN_TABLES[store.dialect.name]).scalars())
+
+
+def describe_foreign(tables: Iterable[str]) -> str:
+    return f"it holds what another program made ({name_some(tables)}), and not the monitor's tables"
+
+
+def name_some(tables: Iterable[str]) -> str:
+    """Name some of the tables, and count the rest."""
+    names = sorted(tables)
+    return ", ".join(names[:MOST_NAMED]) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
 
 
 def migrate(store: Connection, revision: str = "head") -> None:

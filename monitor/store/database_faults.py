@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 AWAY = "does not answer; check that it is running and can be reached from this machine"
 """Of the store: it may answer if it is asked again."""
 
-NOT_A_DATABASE = "the file is not a database, or is damaged; put the last backup in its place"
+NOT_A_DATABASE = "the file is not a database, or is damaged; put the last backup in its place with: monitor restore"
 NOT_SQLITE = "{database} cannot be opened as an SQLite database; correct the url"
 OUT_OF_TIME = "not finished within {seconds} seconds; raise timeout_seconds, or run when the database is quiet"
 
@@ -128,6 +128,11 @@ def is_away(fault: BaseException) -> bool:
 def describe(fault: DBAPIError) -> str:
     """Return what is wrong with the store, and what would be right."""
     return _explain_to_owner(fault) or _brief(fault)
+
+
+def is_damage(fault: DBAPIError) -> bool:
+    """Return whether the file, or what a server keeps, is damaged."""
+    return _explain_to_owner(fault) == NOT_A_DATABASE
 
 
 def explain_to_reader(fault: SQLAlchemyError) -> tuple[str, str]:
