@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email import policy
 from pathlib import Path
@@ -501,10 +501,10 @@ def test_receipts_are_asked_for_until_they_are_final(one_night: Path, tmp_path: 
 
 
 @contextmanager
-def started(folder: Path, settings: str) -> Iterator["Process"]:
+def started(folder: Path, settings: str, **environ: str) -> Iterator["Process"]:
     council = Timed(folder, few_rules(folder) + settings, 40)
     council.write(dt.datetime.now(LONDON).date())
-    process = Process(council)
+    process = Process(council, environ)
     try:
         yield process
     finally:
@@ -515,10 +515,12 @@ def started(folder: Path, settings: str) -> Iterator["Process"]:
 class Process:
     """``monitor start`` as a process of its own, and what it has logged so far."""
 
-    def __init__(self, council: Timed) -> None:
+    def __init__(self, council: Timed, environ: Mapping[str, str]) -> None:
         self.council = council
         command = [sys.executable, "-c", "from monitor.cli.command import main; main()", "start", "--config"]
-        self.popen = subprocess.Popen([*command, str(council.config_path)], stderr=subprocess.PIPE, text=True)
+        self.popen = subprocess.Popen(
+            [*command, str(council.config_path)], stderr=subprocess.PIPE, text=True, env={**os.environ, **environ}
+        )
         self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -561,4 +563,15 @@ def test_an_idle_service_ends_at_once_on_ctrl_c(tmp_path: Path) -> None:
         code = process.stop(signal.SIGINT)
 
     assert code == 0
+    assert "service stopped" in process.lines[-1]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGTERM to another process")
+@pytest.mark.parametrize("zone", ["GMT0BST,M3.5.0/1,M10.5.0/2", "Mars/Phobos", ":/etc/localtime", ""])
+def test_the_service_works_in_london_time_whatever_zone_the_machine_has(tmp_path: Path, zone: str) -> None:
+    with started(tmp_path, '[service]\nrun_at = "23:59"\n', TZ=zone) as process:
+        process.wait_for("service started")
+        code = process.stop(signal.SIGTERM)
+
+    assert code == 0, process.lines
     assert "service stopped" in process.lines[-1]

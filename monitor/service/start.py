@@ -43,7 +43,7 @@ def serve(service: Service, log: "Log") -> None:
     scheduler = BackgroundScheduler(timezone=LONDON, executors={"default": ThreadPoolExecutor(1)})
     scheduler.add_job(
         service.look,
-        IntervalTrigger(minutes=1),
+        IntervalTrigger(minutes=1, timezone=LONDON),
         next_run_time=dt.datetime.now(LONDON),
         max_instances=1,
         coalesce=True,
