@@ -259,13 +259,13 @@ def test_a_stale_extract_does_not_age_and_every_reader_is_told(tmp_path: Path) -
     council.night(day(2), people)
     assert council.flags()[("0901", "contact-overdue")] == "open"
 
-    night = council.night(day(10), [*people, settled("0903", adviser="")])
+    night = council.night(day(9), [*people, settled("0903", adviser="")])
 
     assert (night.verdict.word, night.verdict.asked_on, night.exit_code) == ("stale", day(2), 1)
     assert council.flags()[("0901", "contact-overdue")] == "open"
     assert ("0902", "contact-overdue") not in council.flags()
-    assert "as at 14 January 2026" in told(council, day(10))
-    lead: Any = council.mail_to(NORTH, day(10))
+    assert "as at 14 January 2026" in told(council, day(9))
+    lead: Any = council.mail_to(NORTH, day(9))
     assert isinstance(lead[0], Mail)
     assert "as on 14 January 2026" in " ".join(lead[0].text.split())
     assert council.rows("SELECT asked_on, extracted_on FROM run ORDER BY id DESC LIMIT 1") == [
@@ -281,3 +281,41 @@ def test_an_old_first_extract_is_asked_as_at_its_own_date(tmp_path: Path) -> Non
 
     assert (night.verdict.word, night.verdict.asked_on) == ("stale", dt.date(2025, 12, 15))
     assert "by the newest date inside" in told(council, NIGHT)
+
+
+def test_a_night_after_a_jump_of_the_clock_is_refused_until_somebody_says_that_it_is_right(tmp_path: Path) -> None:
+    council = Council(tmp_path)
+    council.night(day(0), caseload())
+    before = council.flags()
+
+    with pytest.raises(Refused) as refused:
+        council.night(day(40), caseload())
+
+    assert "21 February 2026 is 40 days after the last accepted night (12 January 2026)" in str(refused.value)
+    assert "the newest date in the extracts is 8 January 2026: the clock of the machine may be ahead" in str(
+        refused.value
+    )
+    assert refused.value.exit_code == 3
+    assert council.flags() == before
+    assert "the clock of the machine may be ahead" in told(council, day(40))
+    accepted = council.night(day(40), accept="the service was off", by="A Example")
+    assert (accepted.outcome, accepted.verdict.word) == ("accepted", "refused")
+
+
+def test_a_night_put_right_is_not_asked_again_whether_its_day_has_come(tmp_path: Path) -> None:
+    council = Council(tmp_path)
+    council.night(day(0), caseload())
+    council.night(day(40), caseload(), accept="the service was off", by="A Example")
+
+    night = council.night(day(40), [*caseload(), settled("0901")], again=True, by="A Example")
+
+    assert night.outcome == "put right"
+
+
+def test_after_a_long_pause_dates_of_the_last_week_are_proof_enough(tmp_path: Path) -> None:
+    council = Council(tmp_path)
+    council.night(day(0), caseload())
+
+    night = council.night(day(40), [person | {"contact": "14/02/2026"} for person in caseload()])
+
+    assert night.verdict.word == "trusted"

@@ -41,6 +41,33 @@ def test_the_first_night_has_nothing_to_be_compared_with() -> None:
     assert judge(first, Gate(), TONIGHT).word == "trusted"
 
 
+@pytest.mark.parametrize(
+    ("days", "newest", "declared", "refused"),
+    [
+        (7, 7, None, False),
+        (8, 8, None, True),
+        (8, 7, None, False),  # somebody wrote down a date of the last seven days
+        (8, None, None, True),
+        (400, 400, 1, False),  # a person declared it
+        (400, 390, 8, True),
+    ],
+)
+def test_a_night_over_a_week_after_the_last_one_and_after_every_date_in_the_extracts_is_refused(
+    days: int, newest: int | None, declared: int | None, refused: bool
+) -> None:
+    tonight = LAST + dt.timedelta(days)
+    inside = tonight - dt.timedelta(newest) if newest else None
+    sources = [Dated("caseload", tonight, "by the file's own date", inside)]
+    if declared:
+        sources.append(Dated("visits", tonight - dt.timedelta(declared), "as declared"))
+    seen = replace(USUAL, sources=tuple(sources))
+
+    assert (
+        any("the clock of the machine may be ahead" in why for why in judge(seen, Gate(), tonight).refusals) == refused
+    )
+    assert not judge(replace(seen, confirmed=True), Gate(), tonight).refusals
+
+
 def test_exactly_nine_in_ten_present_is_believed_and_one_fewer_is_not() -> None:
     assert refusals(replace(USUAL, present=810)) == ()
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from monitor.config.settings import Gate
 from monitor.errors import Refused
+from monitor.store.nights import is_jump
 from monitor.words import write_date
 from monitor.workdays import working_days_between
 from monitor.workspace import Workspace, step
@@ -112,6 +113,8 @@ class Comparison:
     asked_before: frozenset[str] = frozenset()
     opened_before: Mapping[str, Sequence[float]] = field(default_factory=dict)
     """Of each rule, the new flags on earlier nights, the newest first."""
+    confirmed: bool = False
+    """The date itself was accepted before, so that nobody asks again whether it has come."""
     last_extracted_on: dt.date | None = None
     last_asked_on: dt.date | None = None
 
@@ -174,7 +177,7 @@ def judge(seen: Comparison, gate: Gate, as_at: dt.date) -> Verdict:
     taken = tuple(one for one in seen.taken if _is_bulk_of(one.people, one.compared, MOVED_TOGETHER, gate))
     seen = replace(seen, taken=taken)
     columns = dict(_columns(seen, gate))
-    refusals = [*_people(seen, gate), *_identities(seen, gate), *_older(seen)]
+    refusals = [*_jumped(seen, as_at), *_people(seen, gate), *_identities(seen, gate), *_older(seen)]
     refusals += [f"{why}; {NEVER_WITHOUT[name]}" for name, why in columns.items() if name in NEVER_WITHOUT]
     return Verdict(
         asked_on,
@@ -212,6 +215,26 @@ def leave_unjudged(workspace: Workspace, verdict: Verdict) -> None:
             """,
             {"teams": list(verdict.teams)},
         )
+
+
+def _jumped(seen: Comparison, as_at: dt.date) -> Iterator[str]:
+    """A night long after the last one, without a word in the extracts that so much time has passed.
+
+    The date of a file says nothing here: it may come from the same clock. A date inside it was written by somebody.
+    """
+    if seen.last_night is None or seen.confirmed or not is_jump(seen.last_night, as_at):
+        return
+    dates = [one.newest for one in seen.sources if one.newest]
+    dates += [one.extracted_on for one in seen.sources if one.how == DECLARED and one.extracted_on]
+    newest = max(dates, default=None)
+    if newest is not None and not is_jump(newest, as_at):
+        return
+    extracts = f"the newest date in the extracts is {_day(newest)}" if newest else "no date in the extracts is newer"
+    yield (
+        f"{_day(as_at)} is {(as_at - seen.last_night).days:,} days after the last accepted night "
+        f"({_day(seen.last_night)}), and {extracts}: the clock of the machine may be ahead; put it right, or export the "
+        'data again; if it is right, say so once: monitor run --accept REASON --by "YOUR NAME"'
+    )
 
 
 def _people(seen: Comparison, gate: Gate) -> Iterator[str]:

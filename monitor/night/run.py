@@ -122,6 +122,7 @@ def _judge(night: Night, read: CaseloadRead) -> Judged:
     workspace, request, past = night.workspace, night.request, night.past
     with night.database.reading() as store:
         seen = comparison.compare(workspace, store, read, before=past.before, as_at=night.as_at)
+        seen = replace(seen, confirmed=past.tonight is not None)
         verdict = judge(seen, night.config.gate, night.as_at)
         night.note("gate passed judgment", verdict=verdict.word, doubts=len(verdict.doubts))
         if request.accept is not None or nights.was_accepted_anyway(past, read.intake.fingerprint):

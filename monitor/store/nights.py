@@ -29,6 +29,8 @@ class Request:
     unattended: bool = False
 
 
+LONGEST_STEP = dt.timedelta(7)
+"""A night later than this after the last accepted one is a jump: perhaps of the clock, and not of time."""
 CUT_OFF = "the process ended before it was finished"
 """Why a run failed that a later one found still at work."""
 
@@ -45,6 +47,15 @@ class Ledger:
     tonight: Run | None
     same_date: tuple[int, ...]
     before: Run | None
+
+    def is_jump(self, as_at: dt.date) -> bool:
+        """Return whether a night is the first after a jump, on which nothing is done that no later night can undo."""
+        return self.before is not None and is_jump(self.before.as_at, as_at)
+
+
+def is_jump(last: dt.date, as_at: dt.date) -> bool:
+    """Return whether a night is so long after the last accepted one that the clock may be ahead."""
+    return as_at - last > LONGEST_STEP
 
 
 class RequestRefused(Refused):
