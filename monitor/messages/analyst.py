@@ -161,9 +161,13 @@ class AnalystDigest:
         return verdict.doubts if verdict and verdict.is_in_doubt else ()
 
     @property
+    def back_total(self) -> int:
+        return len(self.back) + self.back_restricted
+
+    @property
     def has_something_to_do(self) -> bool:
         account = self.account
-        named = self.deaths.total or self.alive_again.total or self.doubts or self.account.back
+        named = self.deaths.total or self.alive_again.total or self.doubts or self.back_total
         waits = account.untold or account.surges or account.waiting
         return bool(named or self.failed or waits or self.waivers_unmatched or self.answers_to_look_at)
 

@@ -11,7 +11,6 @@ from typing import Any, get_args
 from monitor.caseload.intake import Intake
 from monitor.caseload.removed_people import Back
 from monitor.config.delivery_settings import People, Team
-from monitor.errors import Problems
 from monitor.figures.measures import Clearing, MeasuresAccount, MeasureTonight, Proportion
 from monitor.figures.out_of_sight import EVERYONE, OUT_OF_TOUCH, LineCount
 from monitor.figures.week import TeamWeek, Week
@@ -25,7 +24,7 @@ from monitor.messages.manager import Raised, compose_manager
 from monitor.messages.notices import Matter, Notice
 from monitor.messages.parts import ComingDue, Digest, FlagLine, MessageContext
 from monitor.messages.routes import plan_routes
-from monitor.messages.templates import Templates, render_together
+from monitor.messages.templates import Templates
 from monitor.messages.told import NOTHING_TOLD, Told, ToldFlag
 from monitor.messages.undelivered import FATES, Trouble, compose_undelivered
 from monitor.rulebook.evaluation import Counts
@@ -160,11 +159,4 @@ def make() -> list[Digest]:
 
 def prove(templates: Templates) -> None:
     """Put every specimen into words; raises ``Problems`` with everything that went wrong."""
-    problems: dict[str, None] = {}
-    for digest in make():
-        try:
-            render_together((digest,), templates)
-        except Problems as faults:
-            problems.update(dict.fromkeys(faults.problems))
-    if problems:
-        raise Problems(problems)
+    templates.prove(make())

@@ -1,6 +1,5 @@
 """Turns a digest into words: the templates, their filters, and what is said when a template is wrong."""
 
-import hashlib
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 from types import NoneType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import (
     BaseLoader,
@@ -17,6 +16,7 @@ from jinja2 import (
     FileSystemLoader,
     StrictUndefined,
     TemplateError,
+    TemplateNotFound,
     TemplateSyntaxError,
     UndefinedError,
     meta,
@@ -30,6 +30,9 @@ from monitor.messages.compiled_templates import CompiledTemplates, compile_templ
 from monitor.messages.parts import Digest, WrittenMessage
 from monitor.messages.sections import Item
 from monitor.words import join_words, one_line, write_count, write_date, write_long_date, write_number
+
+if TYPE_CHECKING:
+    from monitor.messages.own_templates import OwnTemplates
 
 PARTS = ("subject.txt", "txt", "html")
 MESSAGES = ("lead", "manager", "head", "analyst", "refused", "undelivered", "notice")
@@ -47,6 +50,9 @@ AS_THEY_ARE = (".css", ".js")
 PHRASES = "phrases.txt"
 SHARED = (PHRASES, "parts.html")
 TEXT_WIDTH = 78
+NAMES = (*SHARED, *(f"{message}.{part}" for message in (*MESSAGES, PAGE) for part in PARTS), *REPORT)
+ABOUT_FAULTS = ("refused", "undelivered", "notice")
+"""What is said of a fault: by the shipped templates where a council's own are the fault."""
 STOCK = shipped("templates").parent
 """Where the folder of the shipped templates is, and beside it, in a wheel, the compiled ones."""
 COMPILED = "compiled/templates"
@@ -131,40 +137,96 @@ def write_tally(counts: Iterable[tuple[str, int]]) -> str:
 
 
 @dataclass(frozen=True)
+class TemplateSource:
+    """Where templates come from. ``stock``: the shipped ones; ``own``: a council's own, asked first, in ``kind``."""
+
+    stock: Path
+    own: BaseLoader | None = None
+    kind: type[Environment] = Environment
+
+
+@dataclass(frozen=True)
 class Templates:
     """The templates of every message: a council's own where it has them, else the shipped ones.
 
-    ``own_hash``: of the council's own, as they were read.
+    ``own``: the process that fills a council's own; ``own_hash``: of those, as they were read.
     """
 
     environment: Environment
+    own: "OwnTemplates | None" = None
     own_hash: str = ""
 
     def fill(self, digests: Sequence[Digest]) -> dict[str, str]:
-        """Return subject, text and HTML of one message, by the ending of the template's name; its parts in order.
-
-        What is not escaped here was escaped when the part itself was filled.
-        """
-        say = Phrases(self.environment.get_template(PHRASES).module, remembers=True)
-        given = [(each.template, {"digest": each, "say": say}) for each in digests]
-        words = {}
-        for part in PARTS:
-            mark = Markup if part == "html" else str
-            filled = [mark(self.fill_page(f"{template}.{part}", values).strip("\n")) for template, values in given]
-            words[part] = self.fill_page(f"{PAGE}.{part}", {**given[0][1], "parts": filled})
-        return words
+        """Return subject, text and HTML of one message, by the ending of the template's name; its parts in order."""
+        if self.own is None:
+            return fill_message(self.environment, digests, fill_template)
+        try:
+            filled: dict[str, str] = self.own.ask("fill", tuple(digests))
+        except Problems:
+            if not all(digest.template in ABOUT_FAULTS for digest in digests):
+                raise
+            # Whatever is wrong with a council's own templates, the analyst is told what is wrong.
+            return fill_message(self.environment, digests, fill_template)
+        return filled
 
     def read(self, name: str) -> str:
         """Read a style or script of ``REPORT``, with the line ends that a browser takes it to have."""
+        if self.own is not None and name in self.own.sources:
+            return self.own.sources[name].replace("\r\n", "\n")
         source, _, _ = self.environment.loader.get_source(self.environment, name)  # type: ignore[union-attr]
         return source.replace("\r\n", "\n")
 
     def fill_page(self, name: str, values: Mapping[str, Any]) -> str:
         """Fill one template, given everything it may name."""
+        if self.own is None:
+            return fill_template(self.environment, name, values)
+        return str(self.own.ask("fill_page", name, dict(values)))
+
+    def prove(self, digests: Sequence[Digest]) -> None:
+        """Put every digest into words; raises ``Problems`` with everything that went wrong."""
+        if self.own is None:
+            problems = prove_digests(self.environment, digests, fill_template)
+        else:
+            problems = self.own.ask("prove", tuple(digests))
+        if problems:
+            raise Problems(problems)
+
+
+Fill = Callable[[Environment, str, Mapping[str, Any]], str]
+
+
+def fill_message(environment: Environment, digests: Sequence[Digest], fill: Fill) -> dict[str, str]:
+    """Return subject, text and HTML of one message, each template of it filled by ``fill``.
+
+    What is not escaped here was escaped when the part itself was filled.
+    """
+    say = Phrases(environment.get_template(PHRASES).module, remembers=True)
+    given = [(each.template, {"digest": each, "say": say}) for each in digests]
+    words = {}
+    for part in PARTS:
+        mark = Markup if part == "html" else str
+        filled = [mark(fill(environment, f"{template}.{part}", values).strip("\n")) for template, values in given]
+        words[part] = fill(environment, f"{PAGE}.{part}", {**given[0][1], "parts": filled})
+    return words
+
+
+def fill_template(environment: Environment, name: str, values: Mapping[str, Any]) -> str:
+    """Fill one template; ``Problems`` says what it names that is not there."""
+    try:
+        return environment.get_template(name).render(values)
+    except TemplateError as fault:
+        raise Problems((explain_fault(name, fault),)) from None
+
+
+def prove_digests(environment: Environment, digests: Sequence[Digest], fill: Fill) -> list[str]:
+    """Return everything that goes wrong when each of the digests is put into words."""
+    problems: dict[str, None] = {}
+    for digest in digests:
         try:
-            return self.environment.get_template(name).render(values)
-        except TemplateError as fault:
-            raise Problems((_explain(name, fault),)) from None
+            fill_message(environment, (digest,), fill)
+        except Problems as faults:
+            problems.update(dict.fromkeys(faults.problems))
+    return list(problems)
 
 
 @cache
@@ -180,24 +242,31 @@ def read_templates(folder: Path | None = None, stock: Path = STOCK) -> Templates
     has. The shipped ones are checked by the tests, not on every night. A council's own are read whole, so that a
     later change of the file changes nothing here. ``stock``: where the shipped ones are.
     """
-    own_hash = _hash_own(folder) if folder is not None else ""  # before they are read: never newer than what is used
-    sources = stock / "templates"
-    own_first: list[BaseLoader] = [FileSystemLoader(folder)] if folder is not None else []
-    environment = _new_environment([
-        *own_first, CompiledTemplates(stock / COMPILED, sources), FileSystemLoader(sources)
-    ])  # fmt: skip
-    names = (*SHARED, *(f"{message}.{part}" for message in (*MESSAGES, PAGE) for part in PARTS), *REPORT)
-    own = [name for name in names if folder is not None and (folder / name).is_file()]
-    problems = [problem for name in own for problem in _check(environment, name)]
-    if problems:
+    environment = open_environment(TemplateSource(stock))
+    add_phrases(environment)
+    if folder is None:
+        return Templates(environment)
+    from monitor.messages import own_templates
+
+    sources = own_templates.read_sources(folder)
+    if not sources:
+        return Templates(environment)
+    own = own_templates.OwnTemplates(sources, stock)
+    if problems := own.ask("check", *(name for name in NAMES if name in sources)):
         raise Problems(problems)
+    return Templates(environment, own, own_templates.hash_sources(sources))
+
+
+def open_environment(source: TemplateSource) -> Environment:
+    """Return where templates are found and filled; of the shipped ones the compiled, but not beside a council's own."""
+    sources = source.stock / "templates"
+    first = CompiledTemplates(source.stock / COMPILED, sources) if source.own is None else source.own
+    return _new_environment([first, FileSystemLoader(sources)], source.kind)
+
+
+def add_phrases(environment: Environment) -> None:
+    """Give every template the phrases, for the life of the process."""
     environment.globals["say"] = Phrases(environment.get_template(PHRASES).module)
-    return Templates(environment, own_hash)
-
-
-def _hash_own(folder: Path) -> str:
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    return hashlib.sha256(repr([(str(path), path.read_bytes()) for path in files]).encode()).hexdigest()
 
 
 def compile_shipped(folder: Path, stock: Path = STOCK) -> None:
@@ -208,8 +277,8 @@ def compile_shipped(folder: Path, stock: Path = STOCK) -> None:
     compile_templates(environment, sources, names, folder)
 
 
-def _new_environment(loaders: list[BaseLoader]) -> Environment:
-    environment = Environment(
+def _new_environment(loaders: list[BaseLoader], kind: type[Environment] = Environment) -> Environment:
+    environment = kind(
         loader=ChoiceLoader(loaders),
         undefined=StrictUndefined,
         autoescape=select_autoescape(("html",)),
@@ -257,7 +326,8 @@ def render_together(parts: Sequence[Digest], templates: Templates | None = None)
     )
 
 
-def _check(environment: Environment, name: str) -> list[str]:
+def check_template(environment: Environment, name: str) -> list[str]:
+    """Return what is wrong with a template before it is filled."""
     try:
         source, _, _ = environment.loader.get_source(environment, name)  # type: ignore[union-attr]
         if name.endswith(AS_THEY_ARE):
@@ -265,7 +335,7 @@ def _check(environment: Environment, name: str) -> list[str]:
         environment.get_template(name)
         unknown = meta.find_undeclared_variables(environment.parse(source)) - _known(name)
     except TemplateError as fault:
-        return [_explain(name, fault)]
+        return [explain_fault(name, fault)]
     if name in REPORT:
         known = ", ".join(sorted(REPORT[name]))
         return [f'{name}: no "{each}"; it is given {known}' for each in sorted(unknown)]
@@ -278,10 +348,15 @@ def _known(name: str) -> frozenset[str]:
     return frozenset({"digest", "say", "parts"} if name.startswith(f"{PAGE}.") else {"digest", "say"})
 
 
-def _explain(name: str, fault: TemplateError) -> str:
+def explain_fault(name: str, fault: TemplateError) -> str:
+    """Return what is wrong with a template in one line: place, fault, remedy."""
     if isinstance(fault, TemplateSyntaxError):
         place = f"{fault.name or name}: line {fault.lineno}"
         return f"{place}: {fault.message}; see the shipped template of that name"
     if isinstance(fault, UndefinedError):
         return f"{name}: {fault.message}; see the shipped template of that name for what there is"
-    return f"{name}: {type(fault).__name__}; the templates folder must hold it, or leave it to the shipped ones"
+    if isinstance(fault, TemplateNotFound):
+        missing = f'no template "{fault.message or ""}"'[:200]
+        return f"{name}: {missing}; the templates folder must hold it, or leave it to the shipped ones"
+    said = " ".join(str(fault.message or type(fault).__name__).split())[:200]
+    return f"{name}: {said}; see the shipped template of that name for what there is"
