@@ -93,7 +93,8 @@ def record_by_query(folder: Path, happened: list[Event]) -> list[events.ChainRow
                 events.record(store, happened, as_at=NIGHT, recorded_at=NOW, run_id=7)
             else:
                 stamp = events.Stamp(NIGHT, NOW, 7)
-                events.record_query(workspace, store, [*HAPPENED, *DETAILS], "SELECT * FROM happened", stamp)
+                query = events.EventQuery([*HAPPENED, *DETAILS], "SELECT * FROM happened")
+                events.record_query(workspace, store, query, stamp)
             chains.append(list(events.walk(store)))
     workspace.close()
     by_python, by_workspace = chains

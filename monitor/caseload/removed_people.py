@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from monitor.store import events
-from monitor.store.events import Event
+from monitor.store.events import Event, Stamp
+from monitor.store.row_statements import record_stamped, say_rows
 from monitor.store.tables import RemovedPerson, table_of
 from monitor.workspace import Workspace, load_rows
 
@@ -47,16 +47,18 @@ def find(store: Connection, person_id: str) -> list[Row[Any]]:
     return [row for row in rows if secrets.compare_digest(_mark(row.salt, person_id), row.mark)]
 
 
-def forget_returned(store: Connection, as_at: dt.date) -> None:
+def forget_returned(store: Connection, stamp: Stamp) -> None:
     """Take back what a night of this date said of anyone's return, before the night that puts it right says it."""
     table = table_of(RemovedPerson)
     nobody = {"person_id": None, "back_on": None, "back_in": None}
-    store.execute(table.update().where(table.c.back_on == as_at).values(nobody))
+    theirs = table.c.back_on == stamp.as_at
+    if back := store.execute(select(table.c.removal_id).where(theirs)).scalars().all():
+        store.execute(table.update().where(theirs).values(nobody))
+        said = say_rows({RemovedPerson: [{"removal_id": number, **nobody} for number in back]})
+        record_stamped(store, [Event("return taken back", detail=said)], stamp)
 
 
-def note_returned(
-    workspace: Workspace, store: Connection, *, run_id: int, as_at: dt.date, recorded_at: dt.datetime
-) -> None:
+def note_returned(workspace: Workspace, store: Connection, stamp: Stamp) -> None:
     """Know again everyone who is new to the roster tonight and was removed once, with an event for each."""
     table = table_of(RemovedPerson)
     wanted = select(table.c.removal_id, table.c.mark, table.c.salt).where(table.c.person_id.is_(None))
@@ -71,12 +73,18 @@ def note_returned(
         JOIN removed_mark AS m ON m.mark = sha256(m.salt || c.person_id)
         ORDER BY ALL
     """).fetchall()
+    marks: dict[str, list[dict[str, Any]]] = {}
+    sources: dict[str, str] = {}
     for removal_id, person_id, source in back:
-        values = {"person_id": person_id, "back_on": as_at, "back_in": source}
+        values = {"person_id": person_id, "back_on": stamp.as_at, "back_in": source}
         store.execute(table.update().where(table.c.removal_id == removal_id).values(values))
-    people = {person_id: source for _, person_id, source in back}
-    returned = [Event("back after removal", person_id=one, why=source) for one, source in people.items()]
-    events.record(store, returned, as_at=as_at, recorded_at=recorded_at, run_id=run_id)
+        marks.setdefault(person_id, []).append({"removal_id": removal_id, **values})
+        sources[person_id] = source
+    returned = [
+        Event("back after removal", person_id=person, why=sources[person], detail=say_rows({RemovedPerson: theirs}))
+        for person, theirs in marks.items()
+    ]
+    record_stamped(store, returned, stamp)
 
 
 def list_back(store: Connection, as_at: dt.date) -> tuple[Back, ...]:

@@ -9,6 +9,8 @@ from sqlalchemy import Connection, select
 
 from monitor.caseload.last_values import last_values_sql
 from monitor.store.bulk import delete_rows, insert_query, is_among, load_query, update_query
+from monitor.store.events import Event, RowsTogether, Stamp, record_payloads
+from monitor.store.row_statements import record_stamped, say_gone, write_members
 from monitor.store.tables import Person, PersonBefore, table_of
 from monitor.workspace import Workspace, drop_tables, step
 
@@ -178,13 +180,16 @@ def _rank(category: str) -> str:
 
 
 @step(
-    reads=("roster", "roster_stored", "roster_undone"),
+    reads=("roster", "roster_stored", "roster_undone", "gone_quietly"),
     changes=("roster_tonight",),
     drops=READ_TO_SAVE,
 )
-def save(workspace: Workspace, store: Connection, *, run_id: int) -> None:
-    """Write the rows that differ from what is stored, and how each stood before, inside the transaction."""
-    _save_before(workspace, store, run_id)
+def save(workspace: Workspace, store: Connection, stamp: Stamp) -> None:
+    """Write the rows that differ from what is stored, and how each stood before, inside the transaction.
+
+    Events say what changed, of many people each.
+    """
+    _save_before(workspace, store, stamp.run_id)
     columns = [*TYPES, "last_values"]
     listed = ", ".join(f"n.{name}" for name in columns)
     new = f"SELECT {listed} FROM roster_tonight AS n ANTI JOIN roster_stored USING (person_id)"
@@ -198,22 +203,49 @@ def save(workspace: Workspace, store: Connection, *, run_id: int) -> None:
             WHERE n.absent_since {concerned} s.absent_since AND ({_differs("s")})
         """
         update_query(workspace, store, Person, changing, changed)
-    # Someone whom only the run now being put right had ever seen.
-    withdrawn = workspace.execute("""
-        SELECT person_id FROM roster_stored ANTI JOIN roster_tonight USING (person_id)
-        WHERE person_id IN (SELECT person_id FROM roster_undone WHERE is_new)
-    """).fetchall()
-    delete_rows(store, Person, (row[0] for row in withdrawn))
+    _record_changes(workspace, store, stamp)
     # What is saved would only stand beside the messages and lists, which take the most memory of the night.
     drop_tables(workspace, "roster_changing", "changing_values", *READ_TO_SAVE)
     workspace.execute("ALTER TABLE roster_tonight DROP COLUMN last_values")
+
+
+def _record_changes(workspace: Workspace, store: Connection, stamp: Stamp) -> None:
+    """Record what is new in each row; delete, on record, whom only the run now being put right had ever seen."""
+    new = write_members({name: f"n.{name}" for name in TYPES}, nulls=False)
+    changed = " || ".join(
+        f"CASE WHEN n.{name} IS DISTINCT FROM s.{name} THEN ',' || {write_members({name: f'n.{name}'}, nulls=True)} "
+        "ELSE '' END"
+        for name in TYPES
+        if name != "person_id"
+    )
+    said = RowsTogether("roster changed", "person", f"""
+        SELECT '{{' || CASE WHEN s.person_id IS NULL THEN {new}
+            ELSE '"person_id":' || json_quote(n.person_id) || {changed} END || '}}' AS row
+        FROM roster_tonight AS n LEFT JOIN roster_stored AS s USING (person_id)
+        WHERE s.person_id IS NULL OR {_differs("s")}
+        UNION ALL
+        SELECT '{{"person_id":' || json_quote(person_id) || ',"absent_since":"{stamp.as_at}","left_reason":'
+            || json_quote(reason) || '}}'
+        FROM gone_quietly
+    """)  # fmt: skip
+    withdrawn = """
+        SELECT person_id FROM roster_stored ANTI JOIN roster_tonight USING (person_id)
+        WHERE person_id IN (SELECT person_id FROM roster_undone WHERE is_new)
+    """
+    rows = workspace.execute(
+        f"SELECT person_id, NULL FROM ({withdrawn}) UNION ALL SELECT NULL, payload FROM ({said.write_payloads(stamp)})"
+    ).fetchall()
+    record_payloads(store, said.kind, (payload for _, payload in rows if payload is not None), stamp)
+    if gone := [person_id for person_id, _ in rows if person_id is not None]:
+        delete_rows(store, Person, gone)
+        record_stamped(store, [Event(said.kind, detail=say_gone(Person, gone))], stamp)
 
 
 def _differs(beside: str) -> str:
     return " OR ".join(f"n.{name} IS DISTINCT FROM {beside}.{name}" for name in TYPES if name != "person_id")
 
 
-def _save_before(workspace: Workspace, store: Connection, run_id: int) -> None:
+def _save_before(workspace: Workspace, store: Connection, run_id: int | None) -> None:
     """Keep how each person whom tonight changes stood before; NULL for who was not on the roster."""
     workspace.execute(f"""
         CREATE OR REPLACE TABLE roster_changing AS

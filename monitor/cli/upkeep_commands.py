@@ -52,15 +52,14 @@ def audit(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Verify the record: the chain of events, the kept caseloads and the flags; names what was changed first."""
+    """Verify the record: the chain of events, every table it tells of and the files beside it; name what differs."""
     settings = load(config)
 
     from monitor.cli import plain_text
     from monitor.record import audit as auditing
-    from monitor.record.purge_files import SNAPSHOTS
     from monitor.store.database import reading_store
 
     with reading_store(locate_database(settings)) as database, plain_text.progress() as say:
-        found = auditing.audit(database, settings.data_folder / SNAPSHOTS, head=head, say=say)
+        found = auditing.audit(database, settings.data_folder, head=head, say=say)
     plain_text.print_account(auditing.describe(found), found.as_dict(), as_json=as_json)
     raise typer.Exit(found.exit_code)

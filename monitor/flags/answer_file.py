@@ -15,10 +15,10 @@ from monitor.errors import Problems
 from monitor.flags import row_keys, waiver_request
 from monitor.flags.answers import WORDS
 from monitor.flags.waiver_request import LONGEST_NOTE, Reasons
-from monitor.store import events
 from monitor.store.bulk import insert_rows, next_id, read_by_ids
 from monitor.store.database import Database
 from monitor.store.events import Event, Stamp
+from monitor.store.row_statements import record_stamped, say_row
 from monitor.store.tables import Answer, Flag, table_of
 from monitor.words import nearest, one_line, write_date
 from monitor.workdays import working_days_between
@@ -305,12 +305,14 @@ def _save(store: Connection, kept: Sequence[KeptAnswer], known: KnownFlags, file
         about = (flag.id, flag.person_id, flag.rule)
         content = (answer.answer, answer.until_on, answer.reason, answer.note)
         origin = (answer.list_as_at, file.sha256, answer.row)
-        rows.append((number, *about, *content, *origin, stamp.as_at, by, stamp.recorded_at))
+        row = (number, *about, *content, *origin, stamp.as_at, by, stamp.recorded_at)
+        rows.append(row)
         detail = {"answer_id": number, "answer": answer.answer, "list_as_at": answer.list_as_at,
-                  "file_sha256": file.sha256, "file_row": answer.row}  # fmt: skip
+                  "file_sha256": file.sha256, "file_row": answer.row,
+                  **say_row(Answer, **dict(zip(ANSWER_COLUMNS, row, strict=True)))}  # fmt: skip
         happened.append(Event("answered", *about, answer.note, by=by, detail=detail))
     insert_rows(store, Answer, ANSWER_COLUMNS, rows)
-    events.record(store, happened, as_at=stamp.as_at, recorded_at=stamp.recorded_at)
+    record_stamped(store, happened, stamp)
     for number, answer in enumerate(kept, start=first):
         if answer.until_on is not None and answer.reason is not None:
             terms = waiver_request.Terms(answer.until_on, answer.reason, answer.note or "", by)

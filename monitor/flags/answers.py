@@ -10,11 +10,12 @@ flag is resolved. ``answer_noticed_on`` is the first accepted night that knew of
 last digest is older than that.
 """
 
-import datetime as dt
 from typing import Literal, get_args
 
 from sqlalchemy import Connection, select
 
+from monitor.store.events import Event, Stamp
+from monitor.store.row_statements import record_stamped, say_rows
 from monitor.store.tables import Answer, Flag, table_of
 from monitor.workspace import Workspace, load_rows
 
@@ -47,7 +48,11 @@ def load(workspace: Workspace, store: Connection) -> None:
     load_rows(workspace, "lead_answer", LATEST, latest.values())
 
 
-def notice(store: Connection, as_at: dt.date) -> None:
+def notice(store: Connection, stamp: Stamp) -> None:
     """Record that an accepted night now knows of every answer, inside the caller's transaction."""
     answer = table_of(Answer)
-    store.execute(answer.update().where(answer.c.noticed_on.is_(None)).values(noticed_on=as_at))
+    new = store.execute(select(answer.c.id).where(answer.c.noticed_on.is_(None)).order_by(answer.c.id)).scalars().all()
+    if new:
+        store.execute(answer.update().where(answer.c.noticed_on.is_(None)).values(noticed_on=stamp.as_at))
+        said = say_rows({Answer: [{"id": number, "noticed_on": stamp.as_at} for number in new]})
+        record_stamped(store, [Event("answers noticed", detail=said)], stamp)

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Text, cast, func, literal, sel
 from monitor.store import events
 from monitor.store.bulk import WIDE_READ
 from monitor.store.events import Event, Stamp
+from monitor.store.row_statements import say_row
 from monitor.store.tables import Flag, FlagBefore, Run, table_of
 
 COLUMNS = [column.name for column in table_of(Flag).columns]
@@ -93,5 +94,5 @@ def read_row(row: str) -> dict[str, Any]:
 def _describe(kind: str, flag: dict[str, Any]) -> Event:
     why = flag["resolved_reason"] or flag["held_why"] or flag["because"]
     facts = ("severity", "due_on", "in_breach_since", "opened_on", "held_since", "resolved_on")
-    detail = {name: flag[name] for name in facts}
+    detail = {name: flag[name] for name in facts} | say_row(Flag, **flag)
     return Event(kind, flag["id"], flag["person_id"], flag["rule"], why, detail=detail)

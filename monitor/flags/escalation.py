@@ -10,14 +10,14 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import Connection, select
 
 from monitor.flags import state
-from monitor.store import events
 from monitor.store.bulk import delete_rows, insert_rows, next_id, read_by_ids
 from monitor.store.events import Event, Stamp
+from monitor.store.row_statements import record_stamped, say_gone, say_row
 from monitor.store.tables import Escalation, Flag, FlagEvent, Waiver, table_of
 from monitor.workdays import is_working_day, working_days_between
 from monitor.workspace import Workspace, literal
@@ -27,6 +27,7 @@ days_between = lru_cache(maxsize=4096)(working_days_between)
 
 Step = Literal["manager", "head"]
 STEPS: tuple[Step, ...] = ("manager", "head")
+COLUMNS = ("id", "flag_id", "step", "as_at", "run_id", "team", "recipient", "instead", "severity", "working_days")
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,26 +257,26 @@ def save(
     ``recipients``: by number, who is to hear and why it is somebody else than the step says.
     """
     delete_rows(store, Escalation, [escalated.number for escalated in back])
-    columns = ("id", "flag_id", "step", "as_at", "run_id", "team", "recipient", "instead", "severity", "working_days")
     rows = [
         (step.number, step.flag_id, step.step, stamp.as_at, stamp.run_id, step.team,
          *recipients.get(step.number, (None, None)), step.severity, step.working_days)
         for step in new
     ]  # fmt: skip
-    insert_rows(store, Escalation, columns, rows)
-    if happened := [*map(_event, new), *map(_withdrawal, back)]:
-        events.record(store, happened, as_at=stamp.as_at, recorded_at=stamp.recorded_at, run_id=stamp.run_id)
+    insert_rows(store, Escalation, COLUMNS, rows)
+    if happened := [*map(_event, new, rows), *map(_withdrawal, back)]:
+        record_stamped(store, happened, stamp)
 
 
-def _event(escalated: Escalated) -> Event:
+def _event(escalated: Escalated, row: Sequence[Any]) -> Event:
     why = f"open for {escalated.working_days} working days"
-    detail = {"step": escalated.step, "severity": escalated.severity}
+    stands = say_row(Escalation, **dict(zip(COLUMNS, row, strict=True)))
+    detail = {"step": escalated.step, "severity": escalated.severity, **stands}
     return Event("escalated", escalated.flag_id, escalated.person_id, escalated.rule, why, detail=detail)
 
 
 def _withdrawal(escalated: Escalated) -> Event:
-    why = "the night was put right"
-    return Event("escalation withdrawn", escalated.flag_id, why=why, detail={"step": escalated.step})
+    detail = {"step": escalated.step, **say_gone(Escalation, [escalated.number])}
+    return Event("escalation withdrawn", escalated.flag_id, why="the night was put right", detail=detail)
 
 
 def load_standing(store: Connection, told: Collection[int]) -> list[Escalated]:

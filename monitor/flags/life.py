@@ -27,6 +27,7 @@ from monitor.flags import answers, before, state
 from monitor.flags.priority import rank_sql
 from monitor.store import events
 from monitor.store.bulk import insert_query, load_query, next_id, read_for_update, update_chunks
+from monitor.store.row_statements import write_members
 from monitor.store.tables import Flag, FlagBefore, FlagEvent, table_of
 from monitor.workspace import Workspace, drop_tables, load_rows, step
 
@@ -410,10 +411,28 @@ def save(workspace: Workspace, store: Connection, stamp: events.Stamp, *, correc
     new = {"id": "flag_id"} | {name: name for name in UNRESOLVED if name not in ("flag_id", *NOT_YET)}
     opened = f"SELECT {', '.join(new.values())} FROM settled WHERE change = 'opened'"
     insert_query(workspace, store, Flag, [*new], opened)
-    # Where only the words of a rule are new, nothing has happened.
-    said = ", ".join(f"{value} AS {name}" for name, value in HAPPENED.items())
-    happened = f"SELECT {said} FROM settled WHERE change <> 'reworded'"
-    events.record_query(workspace, store, [*HAPPENED], happened, stamp)
+    _record(workspace, store, columns, stamp)
+
+
+def _say(columns: Sequence[str]) -> str:
+    """Write the SQL of what an event says of a flag whose ``columns`` a night may change; the rest it said before."""
+    said = write_members({"id": "flag_id", "person_id": "person_id", **{name: name for name in columns}}, nulls=True)
+    return f"'{{' || {said} || '}}'"
+
+
+def _record(workspace: Workspace, store: Connection, columns: Sequence[str], stamp: events.Stamp) -> None:
+    """Record an event for each change, and together what was written of flags to which nothing has happened.
+
+    Those are flags of a rule of which only the words are new, and of an attempt put right that ended them the same.
+    """
+    rows = f"""CASE WHEN change <> 'opened' THEN '{{"flag":[' || {_say(columns)} || ']}}' END"""
+    said = ", ".join(f"{value} AS {name}" for name, value in (*HAPPENED.items(), ("rows", rows)))
+    happened = events.EventQuery([*HAPPENED, "rows"], f"SELECT {said} FROM settled WHERE change <> 'reworded'")
+    restated = events.RowsTogether("flags restated", "flag", f"""
+        SELECT {_say(columns)} AS row FROM settled
+        WHERE change = 'reworded' OR (change IS NULL AND resolved_on IS NOT NULL)
+    """)  # fmt: skip
+    events.record_query(workspace, store, happened, stamp, restated)
 
 
 HAPPENED = {
@@ -428,8 +447,13 @@ HAPPENED = {
     "continues_flag_id": "continues_flag_id",
     "merged_into": "merged_into",
     "quarantined_on": "quarantined_on",
+    **{
+        name: f"CASE WHEN change = 'opened' THEN {name} END"
+        for name in ("opened_on", "last_cleared_on", "kept_severity", "kept_until")
+    },
+    "earlier_spells": "CASE WHEN change = 'opened' THEN nullif(earlier_spells, 0) END",
 }
-"""What the event of a change says, from the columns of ``settled``."""
+"""What the event of a change says, from the columns of ``settled``; of a flag that is opened, every column it has."""
 
 
 @step(reads=("unresolved",), makes=("settled",))

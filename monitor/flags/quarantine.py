@@ -10,6 +10,7 @@ from monitor.flags import state
 from monitor.gate.surges import Surge
 from monitor.store import events
 from monitor.store.database import Database
+from monitor.store.row_statements import say_row
 from monitor.store.tables import Flag, table_of
 from monitor.words import write_count
 from monitor.workdays import working_days_between
@@ -43,7 +44,13 @@ def confirm_surge(database: Database, rule: str, *, by: str, today: dt.date, now
         if not rows:
             return None
         store.execute(flag.update().where(waiting).values(released_on=today, released_by=by))
-        released = [events.Event("confirmed", number, person_id, rule, by=by) for number, person_id in rows]
+        released = [
+            events.Event(
+                "confirmed", number, person_id, rule, by=by,
+                detail=say_row(Flag, id=number, released_on=today, released_by=by),
+            )
+            for number, person_id in rows
+        ]  # fmt: skip
         events.record(store, released, as_at=today, recorded_at=now)
     flags = write_count(len(rows), "flag")
     return f"confirmed: {flags} of {rule} will be in the digests of the next night"

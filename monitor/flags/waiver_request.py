@@ -11,10 +11,10 @@ from sqlalchemy import Connection, Row, select
 
 from monitor.errors import Problems
 from monitor.flags import state
-from monitor.store import events
 from monitor.store.bulk import insert_rows, next_id
 from monitor.store.database import Database
 from monitor.store.events import Event, Stamp
+from monitor.store.row_statements import record_stamped, say_row
 from monitor.store.tables import Flag, Person, Waiver, table_of
 from monitor.words import nearest, one_line, write_date
 
@@ -178,14 +178,16 @@ def record(store: Connection, flag: "Row[Any]", terms: Terms, stamp: Stamp, *, a
     if over is not None:  # past its last day, and no night has ended it yet
         ended = {"ended_on": stamp.as_at, "ended_why": "ran out"}
         store.execute(table.update().where(table.c.id == over.id).values(ended))
-        happened.append(Event("waiver ended", flag.id, flag.person_id, flag.rule, "ran out"))
+        stands = say_row(Waiver, id=over.id, **ended)
+        happened.append(Event("waiver ended", flag.id, flag.person_id, flag.rule, "ran out", detail=stands))
     number = next_id(store, Waiver)
     row = (number, flag.id, flag.person_id, flag.rule, terms.reason, terms.note, terms.until_on, stamp.as_at,
            terms.by, stamp.recorded_at, answer_id)  # fmt: skip
     insert_rows(store, Waiver, WAIVER_COLUMNS, [row])
-    detail = {"waiver_id": number, "until_on": terms.until_on, "reason": terms.reason}
+    stands = say_row(Waiver, **dict(zip(WAIVER_COLUMNS, row, strict=True)))
+    detail = {"waiver_id": number, "until_on": terms.until_on, "reason": terms.reason, **stands}
     happened.append(Event("waived", flag.id, flag.person_id, flag.rule, terms.note, by=terms.by, detail=detail))
-    events.record(store, happened, as_at=stamp.as_at, recorded_at=stamp.recorded_at)
+    record_stamped(store, happened, stamp)
     return number
 
 
@@ -206,9 +208,9 @@ def unwaive(database: Database, asked: UnwaiveRequest, stamp: Stamp) -> str:
             raise Problems(problems)
         ended = {"ended_on": stamp.as_at, "ended_why": "unwaived", "ended_by": by, "ended_note": note}
         store.execute(table.update().where(table.c.id == waiver.id).values(ended))
-        detail = {"waiver_id": waiver.id}
+        detail = {"waiver_id": waiver.id, **say_row(Waiver, id=waiver.id, **ended)}
         happened = Event("unwaived", waiver.flag_id, person_id, rule, note or None, by=by, detail=detail)
-        events.record(store, [happened], as_at=stamp.as_at, recorded_at=stamp.recorded_at)
+        record_stamped(store, [happened], stamp)
     return f"the waiver of {rule} for {person_id} has ended: while the flag stands, the next night tells it again"
 
 

@@ -18,9 +18,9 @@ from typing import Literal
 
 from sqlalchemy import Connection, or_, select
 
-from monitor.store import events
 from monitor.store.bulk import update_rows
 from monitor.store.events import Event, Stamp
+from monitor.store.row_statements import record_stamped, say_row
 from monitor.store.tables import Flag, Waiver, table_of
 from monitor.workspace import Workspace, fetch, load_rows, step
 
@@ -146,12 +146,11 @@ def close(workspace: Workspace, store: Connection, stamp: Stamp) -> None:
     """)  # fmt: skip
     update_rows(store, Waiver, CHANGING, [[row[name] for name in (*CHANGING, "waiver_id")] for row in rows])
     kinds = {None: "waiver restored", "ran out": "waiver ended"}
-    happened = [
-        Event(
-            kinds.get(row["ended_why"], "waiver closed"), row["flag_id"], row["person_id"], row["rule"],
-            row["ended_why"], detail={"waiver_id": row["waiver_id"], "until_on": row["until_on"]},
-        )
-        for row in rows
-        if row["ended"]
-    ]  # fmt: skip
-    events.record(store, happened, as_at=stamp.as_at, recorded_at=stamp.recorded_at, run_id=stamp.run_id)
+    happened = []
+    for row in rows:
+        kind = kinds.get(row["ended_why"], "waiver closed") if row["ended"] else "waiver reopened"
+        stands = say_row(Waiver, id=row["waiver_id"], **{name: row[name] for name in CHANGING})
+        detail = {"waiver_id": row["waiver_id"], "until_on": row["until_on"], **stands}
+        about = (row["flag_id"], row["person_id"], row["rule"], row["ended_why"])
+        happened.append(Event(kind, *about, detail=detail))
+    record_stamped(store, happened, stamp)

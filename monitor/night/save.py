@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from monitor.caseload import departures, removed_people, roster, snapshot
 from monitor.config.settings import read_restricted
@@ -23,8 +23,10 @@ from monitor.night.context import Judged, Night, NightOutcome, Outcome
 from monitor.night.publish import prepare_lists
 from monitor.outbox.last_told import load_told, load_told_escalations
 from monitor.outbox.queue import Postmark, find_due, post
+from monitor.record import heads
 from monitor.store import events, nights
 from monitor.store.bulk import insert_rows
+from monitor.store.row_statements import record_stamped, say_figures, say_rows
 from monitor.store.tables import Measure, Run, table_of
 from monitor.workspace import Workspace
 
@@ -42,6 +44,8 @@ def accept(night: Night, judged: Judged) -> NightOutcome:
         messages = _write_messages(night, judged, store, raised)
         written = save_messages(night, store, messages.postings, now)
         measures.save(night.workspace, store, run_id=night.run_id or 0, as_at=night.as_at, corrects=night.corrects)
+        _record_run(night, store, now)
+    heads.keep(night.database, night.config.data_folder)
     account = _account(night, judged, "put right" if night.past.tonight else "accepted")
     outcome = replace(account, messages=written, unrouted=messages.unrouted)
     night.note("night saved", **outcome.changes, messages=outcome.messages)
@@ -87,17 +91,17 @@ def _save_flags(night: Night, store: Connection, now: dt.datetime) -> None:
     life.save(workspace, store, events.Stamp(as_at, now, run_id), corrects=night.corrects)
     waivers.decide(workspace, store, as_at, corrects=night.corrects)
     waivers.close(workspace, store, events.Stamp(as_at, now, run_id))
-    answers.notice(store, as_at)
+    answers.notice(store, events.Stamp(as_at, now, run_id))
     life.list_flags(workspace, store, as_at)
 
 
 def _save_people(night: Night, store: Connection, now: dt.datetime) -> None:
-    workspace, as_at, run_id = night.workspace, night.as_at, night.run_id or 0
-    roster.save(workspace, store, run_id=run_id)
-    departures.save(workspace, store, as_at)
+    workspace, stamp = night.workspace, events.Stamp(night.as_at, now, night.run_id or 0)
+    roster.save(workspace, store, stamp)
+    departures.save(workspace, store, night.as_at)
     if night.past.tonight:
-        removed_people.forget_returned(store, as_at)
-    removed_people.note_returned(workspace, store, run_id=run_id, as_at=as_at, recorded_at=now)
+        removed_people.forget_returned(store, stamp)
+    removed_people.note_returned(workspace, store, stamp)
 
 
 def _save_decisions(night: Night, judged: Judged, store: Connection, now: dt.datetime) -> None:
@@ -126,6 +130,16 @@ def _save_run(night: Night, judged: Judged, store: Connection, now: dt.datetime)
     opened = {rule: dict(rows).get(rule, 0) for rule in asked} if night.past.before else {}
     figures = comparison.list_figures(judged.seen, asked, opened, judged.verdict.not_believed)
     comparison.save(store, figures, run_id=night.run_id or 0, as_at=night.as_at, corrects=night.corrects)
+
+
+def _record_run(night: Night, store: Connection, now: dt.datetime) -> None:
+    """Record what stands of the run, of the one it takes the place of, and of what it counted."""
+    run, tonight, run_id = table_of(Run), night.past.tonight, night.run_id or 0
+    row = store.execute(select(run).where(run.c.id == run_id)).one()._asdict()
+    before = [{"id": tonight.id, "state": "superseded"}] if tonight else []
+    rows = {**say_rows({Run: [*before, row]})["rows"], "figures": [say_figures(store, run_id)]}
+    stamp = events.Stamp(night.as_at, now, run_id)
+    record_stamped(store, [events.Event("night accepted", detail={"rows": rows})], stamp)
 
 
 def _describe_run(night: Night, judged: Judged, now: dt.datetime) -> dict[str, object]:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, select
 from monitor.errors import DeliveryError
 from monitor.store import events
 from monitor.store.bulk import insert_rows, next_id
+from monitor.store.row_statements import say_row
 from monitor.store.tables import Attempt, FlagEvent, Message, table_of
 from monitor.workdays import london_date
 
@@ -67,6 +68,8 @@ def accept(store: Connection, message: Any, receipt: "Receipt", now: dt.datetime
     move(store, message.id, receipt.state, accepted_at=now, receipt=receipt.id, next_attempt_at=None)
     if last := last_attempt(store, message.id):
         finish_attempt(store, last.id, receipt.state, receipt.words, now)
+    stands = say_row(Message, id=message.id, state=receipt.state, accepted_at=now, receipt=receipt.id)
+    record(store, "message accepted", None, now, {"message": message.key, **stands})
 
 
 def put_off(store: Connection, message: Any, fault: DeliveryError, *, most_attempts: int, now: dt.datetime) -> bool:
@@ -77,6 +80,9 @@ def put_off(store: Connection, message: Any, fault: DeliveryError, *, most_attem
         return False
     later = max(now + next_wait(failures), fault.not_before or now)
     move(store, message.id, "temporary-failure", next_attempt_at=later, accepted_at=None, receipt=None)
+    if message.accepted_at is not None:
+        stands = say_row(Message, id=message.id, state="temporary-failure", accepted_at=None, receipt=None)
+        record(store, "message put off", str(fault), now, {"message": message.key, **stands})
     return True
 
 
@@ -107,10 +113,11 @@ def _end(store: Connection, message: Any, state: str, why: str, now: dt.datetime
     told = now if message.kind == NOTICE else None
     since = message.doubtful_since or (now if state == "technical-failure" else None)
     move(store, message.id, state, trouble=why, reported_at=told, next_attempt_at=None, doubtful_since=since)
-    record(store, TROUBLES[state], why, now, {"message": message.key})
+    stands = say_row(Message, id=message.id, state=state, trouble=why)
+    record(store, TROUBLES[state], why, now, {"message": message.key, **stands})
 
 
-def record(store: Connection, kind: str, why: str, now: dt.datetime, detail: dict[str, Any]) -> None:
+def record(store: Connection, kind: str, why: str | None, now: dt.datetime, detail: dict[str, Any]) -> None:
     """Record an event that is about no young person."""
     day = london_date(now)
     events.record(store, [events.Event(kind, why=why, detail=detail)], as_at=day, recorded_at=now)

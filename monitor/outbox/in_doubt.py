@@ -17,6 +17,7 @@ from monitor.errors import DeliveryError
 from monitor.outbox import attempts, receipts
 from monitor.outbox.attempts import Progress
 from monitor.store.database import Database
+from monitor.store.row_statements import say_row
 from monitor.store.tables import Message, table_of
 
 MOST_REPEATS = 2
@@ -113,5 +114,7 @@ def _record_answer(
     elif receipts.find_newer(store, message):
         # Its news is in the newer one, which says that the reader may have had some of it.
         attempts.move(store, message.id, "replaced", next_attempt_at=None, doubtful_since=since)
+        stands = say_row(Message, id=message.id, state="replaced")
+        attempts.record(store, "message withheld", "a newer one tells it", now, {"message": message.key, **stands})
     else:
         attempts.move(store, message.id, "created", next_attempt_at=None, doubtful_since=since)

@@ -3,13 +3,16 @@
 import datetime as dt
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, and_
+from sqlalchemy import Connection, and_, select
 
 from monitor.messages.parts import DIGESTS, Posting
 from monitor.store.bulk import insert_rows, next_id
+from monitor.store.events import Event, Stamp
+from monitor.store.row_statements import record_stamped, say
 from monitor.store.tables import Message, MessageComing, MessageEscalation, MessageFlag, table_of
 from monitor.workdays import LONDON, is_working_day
 
@@ -59,31 +62,42 @@ def post(store: Connection, postings: Iterable[Posting], postmark: Postmark) -> 
     """
     first = number = next_id(store, Message)
     replaced: set[str] = set()
+    stands: list[Mapping[str, Any]] = []
     for posting in postings:
-        _save(store, number, posting, postmark)
+        stands.append(_save(store, number, posting, postmark))
         number += 1
         replaces = REPLACES.get(posting.message.kind, frozenset())
         del posting
         if not replaces <= replaced:
-            _replace_pending(store, replaces, before=first)
+            gone = _replace_pending(store, replaces, before=first)
+            stands += ({"id": message, "state": "replaced"} for message in gone)
             replaced |= replaces
+    if stands:
+        stamp = Stamp(postmark.as_at, postmark.created_at, postmark.run_id)
+        record_stamped(store, [Event("messages written", detail={"rows": {"message": stands}})], stamp)
     return number - first
 
 
-def _save(store: Connection, number: int, posting: Posting, postmark: Postmark) -> None:
-    insert_rows(store, Message, COLUMNS, [_row(number, posting, postmark)])
+def _save(store: Connection, number: int, posting: Posting, postmark: Postmark) -> dict[str, Any]:
+    """Save one message and what it tells of; return what stands in its row, as an event says it."""
+    row = _row(number, posting, postmark)
+    insert_rows(store, Message, COLUMNS, [row])
     news = ((number, *flag) for flag in posting.news)
     insert_rows(store, MessageFlag, ("message_id", "flag_id", "severity", "state"), news)
     coming = ((number, due.person_id, due.rule, due.opens_on) for due in posting.coming)
     insert_rows(store, MessageComing, ("message_id", "person_id", "rule", "opens_on"), coming)
     escalations = ((number, escalation) for escalation in posting.escalations)
     insert_rows(store, MessageEscalation, ("message_id", "escalation_id"), escalations)
+    return say(Message, dict(zip(COLUMNS, row, strict=True)))
 
 
-def _replace_pending(store: Connection, kinds: Iterable[str], *, before: int) -> None:
+def _replace_pending(store: Connection, kinds: Iterable[str], *, before: int) -> Sequence[int]:
+    """Replace what is pending of these kinds; return the ids."""
     message = table_of(Message)
     waiting = and_(message.c.state.in_(PENDING), message.c.kind.in_(sorted(kinds)), message.c.id < before)
+    ids = store.execute(select(message.c.id).where(waiting).order_by(message.c.id)).scalars().all()
     store.execute(message.update().where(waiting).values(state="replaced"))
+    return ids
 
 
 def _row(number: int, posting: Posting, postmark: Postmark) -> tuple[object, ...]:

@@ -13,6 +13,7 @@ from monitor.errors import DeliveryError
 from monitor.messages.parts import DIGESTS
 from monitor.outbox import attempts
 from monitor.store.database import Database
+from monitor.store.row_statements import say_row
 from monitor.store.tables import Message, table_of
 
 LONGEST_WAIT = dt.timedelta(hours=72)
@@ -66,6 +67,8 @@ def record_state(store: Connection, message: Any, state: str | None, now: dt.dat
     last = attempts.last_attempt(store, message.id)
     if state == "delivered":
         attempts.move(store, message.id, "delivered")
+        stands = say_row(Message, id=message.id, state="delivered")
+        attempts.record(store, "message delivered", None, now, {"message": message.key, **stands})
         _note(store, last, "delivered", now)
         return "delivered"
     if state == "permanent-failure":

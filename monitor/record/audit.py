@@ -1,33 +1,30 @@
-"""Verifies that the record is whole: the chain of events, the kept caseloads, and the flags beside them.
+"""Verifies that the record is whole: the chain of events, every table it tells of, and the files kept beside it.
 
-Reads the chain once, some thousand rows at a time, however long it is.
+Reads the chain once to verify it, some thousand rows at a time, and once for each table.
 """
 
 import datetime as dt
 import json
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection
 
-from monitor.caseload import snapshot
 from monitor.errors import Problems
-from monitor.record.purge import EMPTIED
+from monitor.record import heads
+from monitor.record.audit_files import HeadsCheck, check_caseloads
+from monitor.record.audit_rows import NOT_LOOKED_AT, compare_rows
+from monitor.record.purge import EMPTIED, PAST_ITS_TIME, PERSON_REMOVED
 from monitor.store import events
 from monitor.store.database import Database
-from monitor.store.tables import Flag, FlagEvent, Run, table_of
-
-if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Row
 
 SHORTEST_HEAD = 8
 """So many of a head's first characters are enough to look for it."""
 
-REMOVALS = ("removed, past its time", "person removed")
-MOST_LISTED = 20
+REMOVALS = (PAST_ITS_TIME, PERSON_REMOVED)
 MINUTE = "%Y-%m-%d %H:%M UTC"
 
 
@@ -54,16 +51,26 @@ class Head:
 
 @dataclass(frozen=True)
 class Audit:
-    """What was looked at and what does not hold."""
+    """What was looked at and what does not hold.
+
+    ``rows``: how many were compared, by table; ``earlier``: how many of them stood before the full record began, with
+    event ``complete_from``; ``not_looked_at``: tables that nothing on record speaks of, and what each holds; ``notes``:
+    what is no fault of the record.
+    """
 
     events: int
     emptied: int
     head: str
     broken: Broken | None
     sought: Head | None
+    heads: int
     snapshots: int
-    flags: int
+    rows: Mapping[str, int]
+    earlier: int
+    complete_from: int | None
+    not_looked_at: Mapping[str, str]
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -76,8 +83,11 @@ class Audit:
 class _ChainWalk:
     """What is gathered on the way along the chain. ``head``: one to look for, or how it begins."""
 
-    def __init__(self, store: Connection, head: str | None) -> None:
+    def __init__(self, store: Connection, head: str | None, heads: HeadsCheck) -> None:
         self.rows = self.emptied = self.emptied_on_record = 0
+        self.heads = heads
+        self.unknown: dict[str, int] = {}
+        self.keeps_heads = False
         self.head = events.GENESIS
         self.broken: Broken | None = None
         self.sought = Head(head, None, None, 0) if head else None
@@ -96,31 +106,50 @@ class _ChainWalk:
             self.rows += 1
             self.head = row.hash
             self.emptied += row.payload is None
+            self.heads.meet(row)
+            self.keeps_heads = self.keeps_heads or row.kind == "night begun"
+            if row.kind not in events.KINDS:
+                self.unknown.setdefault(row.kind, row.id)
             if row.kind in REMOVALS and row.payload is not None:
                 self.emptied_on_record += json.loads(row.payload).get(EMPTIED, 0)
+            elif row.payload is not None and '"heads":[' in row.payload:
+                self.heads.give_up(json.loads(row.payload).get("heads"))
             yield row
 
 
 def audit(
-    database: Database, folder: Path, *, head: str | None = None, say: Callable[[str], None] = lambda step: None
+    database: Database, data_folder: Path, *, head: str | None = None, say: Callable[[str], None] = lambda step: None
 ) -> Audit:
     """Verify everything; ``head``: one printed on a digest or a report, or its first characters, to look for.
 
-    ``folder`` holds the kept caseloads.
+    ``data_folder`` holds the kept caseloads, and the heads that were kept.
     """
     if head is not None and (len(head) < SHORTEST_HEAD or set(head.lower()) - set("0123456789abcdef")):
         raise Problems(
             [f"--head: not a head; give at least its first {SHORTEST_HEAD} characters, which are 0-9 and a-f"]
         )
+    kept_heads = heads.read(data_folder)
     with database.reading() as store:
         say("Walking along the chain of events")
-        chain = _ChainWalk(store, head and head.lower())
+        chain = _ChainWalk(store, head and head.lower(), HeadsCheck(kept_heads))
         say("Comparing the kept caseloads")
-        kept, lost = _check_snapshots(store, folder)
-        say("Comparing the flags with their events")
-        flags, differing = _check_flags(store)
-    problems = (*_describe_faults(chain), *lost, *differing)
-    return Audit(chain.rows, chain.emptied, chain.head, chain.broken, chain.sought, kept, flags, problems)
+        kept, lost = check_caseloads(store, data_folder)
+        compared = compare_rows(store, say)
+    return Audit(
+        events=chain.rows,
+        emptied=chain.emptied,
+        head=chain.head,
+        broken=chain.broken,
+        sought=chain.sought,
+        heads=len(kept_heads.lines),
+        snapshots=kept,
+        rows=compared.rows,
+        earlier=compared.earlier,
+        complete_from=compared.begun,
+        not_looked_at=NOT_LOOKED_AT,
+        problems=(*_describe_faults(chain), *lost, *compared.problems),
+        notes=kept_heads.unread,
+    )
 
 
 def _describe_faults(chain: _ChainWalk) -> list[str]:
@@ -135,6 +164,14 @@ def _describe_faults(chain: _ChainWalk) -> list[str]:
             f"{chain.emptied} events have been emptied, and purges on record emptied {chain.emptied_on_record}: others "
             "were emptied by hand"
         )
+    problems += [
+        f'event {number} is of a kind that this version does not know ("{kind}"), so nobody can say what it changed: '
+        "audit with the version that made it"
+        for kind, number in chain.unknown.items()
+    ]
+    problems += chain.heads.list_problems()
+    if chain.keeps_heads and not chain.heads.kept.lines:
+        problems.append(f"{heads.FILE_NAME}: is gone or empty, and nights were run that kept their heads there")
     if chain.sought and chain.sought.id is None:
         problems.append(
             f"head {chain.sought.printed}: not in the chain; it was changed before that point, or rows were taken off "
@@ -146,11 +183,20 @@ def _describe_faults(chain: _ChainWalk) -> list[str]:
 def describe(account: Audit) -> list[str]:
     """Return the audit in lines for a person."""
     whole = "every row holds" if account.broken is None else "does not hold"
+    compared = ", ".join(f"{number} {table.replace('_', ' ')}" for table, number in account.rows.items())
     lines = [
         f"{account.events} events, {account.emptied} of them emptied by purges: {whole}",
-        f"{account.snapshots} kept caseloads and {account.flags} flags compared with the record",
+        f"rows compared with the record, column by column: {compared}",
+        f"{account.snapshots} kept caseloads and {account.heads} heads kept in {heads.FILE_NAME} compared",
         f"head of the chain: {account.head}",
     ]
+    if account.complete_from is not None:
+        lines.append(
+            f"the full record begins with event {account.complete_from}: {account.earlier} rows are older, and "
+            "compared with how they stood then"
+        )
+    lines += [f"not looked at: {table} ({what})" for table, what in account.not_looked_at.items()]
+    lines += account.notes
     if account.sought and account.sought.id is not None:
         lines.append(
             f"head {account.sought.printed[:16]}: is event {account.sought.id}, recorded "
@@ -160,66 +206,7 @@ def describe(account: Audit) -> list[str]:
         return [*lines, "What does not hold:", *(f"  {problem}" for problem in account.problems)]
     if account.sought is None:
         lines.append(
-            "rows taken off the end leave no trace here: compare with the head on the newest digest, with --head"
+            "what was taken off the end together with the heads kept here leaves no trace: compare with the head on "
+            "the newest digest, with --head"
         )
     return [*lines, "the record is whole"]
-
-
-# Kept caseloads
-
-
-def _check_snapshots(store: Connection, folder: Path) -> tuple[int, list[str]]:
-    run = table_of(Run)
-    wanted = (
-        select(run.c.as_at, run.c.snapshot, run.c.snapshot_sha256)
-        .where(run.c.state == "accepted", run.c.snapshot.is_not(None))
-        .order_by(run.c.as_at)
-    )
-    kept, problems = store.execute(wanted).all(), []
-    for as_at, name, sha in kept:
-        path = folder / name
-        if not path.is_file():
-            problems.append(f"night {as_at}: its kept caseload {name} is missing")
-        elif snapshot.fingerprint(path) != sha:
-            problems.append(f"night {as_at}: its kept caseload {name} was altered after it was kept")
-    return len(kept), problems
-
-
-# Flags
-
-
-def _check_flags(store: Connection) -> tuple[int, list[str]]:
-    """Compare each flag's dates with the last event about its state; return how many flags, and what differs."""
-    flag, event = table_of(Flag), table_of(FlagEvent)
-    telling = event.c.kind.in_(("opened", "resolved", "restored", "held", "released"))
-    last = select(event.c.flag_id, func.max(event.c.id).label("id")).where(telling).group_by(event.c.flag_id).subquery()
-    standing = select(
-        flag.c.id, flag.c.rule, flag.c.resolved_on, flag.c.held_since, event.c.kind, event.c.as_at
-    ).select_from(flag.outerjoin(last, last.c.flag_id == flag.c.id).outerjoin(event, event.c.id == last.c.id))
-    total = store.execute(select(func.count()).select_from(flag)).scalar_one()
-    wrong = store.execute(standing.where(_disagrees()).order_by(flag.c.id).limit(MOST_LISTED + 1)).all()
-    problems = [_describe_flag(row) for row in wrong[:MOST_LISTED]]
-    if len(wrong) > MOST_LISTED:
-        problems.append(f"and more flags than these {MOST_LISTED} disagree with their events")
-    telling_of_none = event.c.payload.is_not(None) & event.c.flag_id.not_in(select(flag.c.id))
-    if gone := store.execute(select(func.count(event.c.flag_id.distinct())).where(telling_of_none)).scalar_one():
-        problems.append(f"{gone} flags have events that say what happened, and are no longer in the list of flags")
-    return total, problems
-
-
-def _disagrees() -> "ColumnElement[bool]":
-    flag, event = table_of(Flag), table_of(FlagEvent)
-    resolved, held = flag.c.resolved_on.is_not(None), flag.c.held_since.is_not(None)
-    return or_(
-        event.c.id.is_(None),
-        and_(event.c.kind == "resolved", or_(flag.c.resolved_on.is_(None), flag.c.resolved_on != event.c.as_at)),
-        and_(event.c.kind != "resolved", resolved),
-        and_(event.c.kind == "held", flag.c.held_since.is_(None)),
-        and_(event.c.kind.in_(("opened", "released")), held),
-    )
-
-
-def _describe_flag(row: "Row[*tuple[Any, ...]]") -> str:
-    state = f"resolved on {row.resolved_on}" if row.resolved_on else "held" if row.held_since else "open"
-    last = f'its last event is "{row.kind}" of {row.as_at}' if row.kind else "no event ever told of it"
-    return f"flag {row.id} ({row.rule}): stands as {state}, and {last}"

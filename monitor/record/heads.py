@@ -12,8 +12,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import select
+
 from monitor.errors import MonitorError
 from monitor.files import flush_to_disk, make_private_folder, open_privately
+from monitor.store.database import Database
+from monitor.store.tables import FlagEvent, table_of
 
 FILE_NAME = "heads.txt"
 
@@ -78,6 +82,24 @@ def read(data_folder: Path) -> KeptHeads:
         elif written:
             unread.append(f"{FILE_NAME}: line {number} is no head; it was changed, or cut short while it was written")
     return KeptHeads(tuple(lines), tuple(unread))
+
+
+def keep(database: Database, data_folder: Path) -> None:
+    """Add the head of the chain as it is now, unless the last line is that head already.
+
+    Called when the database is opened to work and after each decision is saved, so that the next run adds what a
+    process that was killed in between did not.
+    """
+    event = table_of(FlagEvent)
+    with database.reading() as store:
+        newest = store.execute(
+            select(event.c.id, event.c.hash, event.c.as_at, event.c.recorded_at).order_by(event.c.id.desc()).limit(1)
+        ).first()
+    if newest is None:
+        return
+    line = HeadLine(newest.recorded_at, newest.as_at, newest.id, newest.hash)
+    if read(data_folder).lines[-1:] != (line,):
+        append(data_folder, line)
 
 
 def _parse(written: str) -> HeadLine | None:

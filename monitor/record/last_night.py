@@ -20,6 +20,7 @@ from monitor.rulebook.rulebook import Rulebook
 from monitor.store import events
 from monitor.store.database import Database
 from monitor.store.nights import find_newest
+from monitor.store.row_statements import say_row
 from monitor.store.tables import Person, table_of
 from monitor.workspace import Workspace, open_workspace
 
@@ -68,11 +69,13 @@ def confirm(database: Database, person_id: str, *, by: str, today: dt.date, now:
         if row is None or row.died_on is None:
             raise Problems([f"{person_id}: is not recorded as having died; nothing waits to be confirmed"])
         alive = row.alive_again_on is not None
+        back = {"died_on": None, "alive_again_on": None} if alive else {}
         if alive:
-            back = {"died_on": None, "alive_again_on": None}
             store.execute(person.update().where(person.c.person_id == person_id).values(back))
         kind = "alive confirmed" if alive else "death confirmed"
-        events.record(store, [events.Event(kind, person_id=person_id, by=by)], as_at=today, recorded_at=now)
+        stands = say_row(Person, person_id=person_id, **back)
+        happened = events.Event(kind, person_id=person_id, by=by, detail=stands)
+        events.record(store, [happened], as_at=today, recorded_at=now)
     if alive:
         return "confirmed alive: the rules are asked again from the next night"
     return "confirmed: nothing is asked or sent about this person"

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, not_, select
+from sqlmodel import SQLModel
 
 from monitor.config.retention_settings import oldest_kept
 from monitor.config.settings import Config
@@ -24,12 +25,14 @@ from monitor.outbox.queue import PENDING
 from monitor.record import purge_files
 from monitor.record.purge_files import FOREVER, OldestKept, SpentFiles
 from monitor.store import events
-from monitor.store.bulk import next_id
+from monitor.store.bulk import is_among, next_id
 from monitor.store.database import Database
-from monitor.store.events import Event
+from monitor.store.events import Event, Stamp
 from monitor.store.nights import find_newest
+from monitor.store.row_statements import SAID_AGAIN, record_stamped, record_stored, say_row, say_rows
 from monitor.store.tables import (
     Answer,
+    Escalation,
     Flag,
     FlagEvent,
     Message,
@@ -40,10 +43,13 @@ from monitor.store.tables import (
     Waiver,
     table_of,
 )
+from monitor.workdays import london_date
 
 KIND = "past its time"
 PERSON_REMOVAL = "person"
 """The kinds of removal on record."""
+PAST_ITS_TIME, PERSON_REMOVED = "removed, past its time", "person removed"
+"""The events that record them."""
 EMPTIED = "events_emptied"
 """Under this name the event of a removal says how many rows of the chain it emptied; the audit adds them up."""
 
@@ -92,9 +98,11 @@ def purge_store(
         if dry_run:
             return purged
         forget_for_good(store)
+        emptied = _find_emptied(store, oldest)
         _empty_rows(store, oldest)
         if purged.removed:
             _record(store, purged, today, now)
+            _restate(store, emptied, Stamp(today, now))
     problems = purge_files.remove_paths(path for spent in files.values() for _, path in spent)
     if not problems:
         mark_finished(database, table_of(Removal).c.kind == KIND, now)
@@ -105,7 +113,11 @@ def mark_finished(database: Database, theirs: ColumnElement[bool], now: dt.datet
     """Save that these removals, as far as they are unfinished, are done."""
     removal = table_of(Removal)
     with database.writing() as store:
-        store.execute(removal.update().where(theirs, removal.c.finished_at.is_(None)).values(finished_at=now))
+        left = select(removal.c.id).where(theirs, removal.c.finished_at.is_(None)).order_by(removal.c.id)
+        if numbers := store.execute(left).scalars().all():
+            store.execute(removal.update().where(removal.c.id.in_(numbers)).values(finished_at=now))
+            finished = say_rows({Removal: [{"id": number, "finished_at": now} for number in numbers]})
+            record_stamped(store, [Event("removal finished", detail=finished)], Stamp(london_date(now), now))
 
 
 def describe(account: Purged, *, dry_run: bool) -> list[str]:
@@ -156,8 +168,28 @@ def _record(store: Connection, purged: Purged, today: dt.date, now: dt.datetime)
     row = {"id": next_id(store, Removal), "as_at": today, "recorded_at": now, "kind": KIND}
     row |= {"removed": json.dumps(purged.removed), "nights": json.dumps(nights)}
     store.execute(table_of(Removal).insert().values(row))
-    detail = {"removed": dict(purged.removed), EMPTIED: purged.removed.get("events", 0)}
-    events.record(store, [Event("removed, past its time", detail=detail)], as_at=today, recorded_at=now)
+    detail = {"removed": dict(purged.removed), EMPTIED: purged.removed.get("events", 0), **say_row(Removal, **row)}
+    events.record(store, [Event(PAST_ITS_TIME, detail=detail)], as_at=today, recorded_at=now)
+
+
+def _find_emptied(store: Connection, oldest: OldestKept) -> dict[type[SQLModel], list[int]]:
+    """Find the rows that are about to be emptied of part of what they say, by the table they hang on."""
+    spent: dict[type[SQLModel], ColumnElement[bool]]
+    spent = {Flag: _spent_flags(oldest), Message: _spent_messages(oldest), Run: _spent_runs(oldest)}
+    return {
+        model: list(store.execute(select(table_of(model).c.id).where(theirs)).scalars())
+        for model, theirs in spent.items()
+    }
+
+
+def _restate(store: Connection, emptied: Mapping[type[SQLModel], list[int]], stamp: Stamp) -> None:
+    """Record what is left of the rows that were emptied, since the events that told of them were emptied too."""
+    hanging: dict[type[SQLModel], tuple[type[SQLModel], str]] = {model: (model, "id") for model in emptied}
+    hanging |= dict.fromkeys((Waiver, Answer, Escalation), (Flag, "flag_id"))
+    for model, (on, column) in hanging.items():
+        if emptied[on]:
+            theirs = is_among(store, table_of(model).c[column], emptied[on])
+            record_stored(store, SAID_AGAIN, model, theirs, stamp)
 
 
 def _find_oldest(store: Connection, config: Config, today: dt.date) -> OldestKept:

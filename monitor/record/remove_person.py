@@ -23,17 +23,17 @@ from monitor.caseload import removed_people, snapshot
 from monitor.caseload.intake import find_person, read_sources
 from monitor.config.settings import Config
 from monitor.errors import MonitorError, Problems, Refused
-from monitor.record.purge import EMPTIED, PERSON_REMOVAL, forget_for_good, list_problems, mark_finished
+from monitor.record.purge import EMPTIED, PERSON_REMOVAL, PERSON_REMOVED, forget_for_good, list_problems, mark_finished
 from monitor.record.purge_files import SNAPSHOTS, remove_paths
 from monitor.record.removal_reach import list_beyond_reach
 from monitor.record.remove_files import FileChange, change_files, find_naming_files
-from monitor.record.remove_rows import remove_rows
+from monitor.record.remove_rows import RowsRemoved, remove_rows
 from monitor.record.trace import Trace
-from monitor.store import events
 from monitor.store.bulk import next_id
 from monitor.store.database import Database
-from monitor.store.events import Event
+from monitor.store.events import Event, Stamp
 from monitor.store.nights import find_newest
+from monitor.store.row_statements import record_stamped, say_rows
 from monitor.store.tables import Removal, RemovedPerson, Run, table_of
 from monitor.workspace import open_workspace
 
@@ -262,17 +262,18 @@ def _save_removal(database: Database, request: RemovalRequest, found: FoundFiles
     """Remove the rows in one transaction, which a rehearsal takes back; return how many, by table."""
     with database.writing() as store:
         forget_for_good(store)
-        counts = remove_rows(store, request.trace)
-        snapshots = _swap_snapshots(store, found.kept)
+        removed = remove_rows(store, request.trace)
+        counts = removed.counts
+        snapshots = _swap_snapshots(store, found.kept, removed)
         if request.dry_run:
             store.rollback()
         elif counts or found.kept or found.changes:
-            _record(store, request, counts, snapshots, number)
+            _record(store, request, removed, snapshots, number)
     return counts | ({"snapshots": len(found.kept)} if found.kept else {})
 
 
-def _swap_snapshots(store: Connection, kept: Sequence[KeptCaseload]) -> dict[str, Any]:
-    """Let the ledger know the files written anew; return what each was and is.
+def _swap_snapshots(store: Connection, kept: Sequence[KeptCaseload], removed: RowsRemoved) -> dict[str, Any]:
+    """Let the ledger know the files written anew, and ``removed`` the rows; return what each file was and is.
 
     One that had been altered keeps the hash it had, so that the audit goes on naming it.
     """
@@ -285,14 +286,15 @@ def _swap_snapshots(store: Connection, kept: Sequence[KeptCaseload]) -> dict[str
         is_unaltered = caseload.replacement.is_file() and snapshot.fingerprint(caseload.path) == was
         now = snapshot.fingerprint(caseload.replacement) if is_unaltered else was
         store.execute(run.update().where(run.c.id == run_id).values(snapshot=name, snapshot_sha256=now))
+        removed.changed.setdefault(Run, set()).add(run_id)
         swapped[name] = {"was": was, "is": now}
     return swapped
 
 
 def _record(
-    store: Connection, request: RemovalRequest, removed: Mapping[str, int], snapshots: Mapping[str, Any], number: int
+    store: Connection, request: RemovalRequest, removed: RowsRemoved, snapshots: Mapping[str, Any], number: int
 ) -> None:
-    counts = {**removed, "snapshots": len(snapshots)}
+    counts = {**removed.counts, "snapshots": len(snapshots)}
     row = {
         "id": number,
         "as_at": request.today,
@@ -307,6 +309,8 @@ def _record(
     mark, salt = removed_people.make(request.person_id)
     marked = {"removal_id": number, "mark": mark, "salt": salt, "removed_on": request.today}
     store.execute(table_of(RemovedPerson).insert().values(marked))
-    detail = {"removal": number, "removed": counts, "snapshots": snapshots, EMPTIED: removed.get("flag_event", 0)}
-    event = Event("person removed", by=request.by, why=request.reason, detail=detail)
-    events.record(store, [event], as_at=request.today, recorded_at=request.now)
+    detail = {"removal": number, "removed": counts, "snapshots": snapshots}
+    detail |= {EMPTIED: removed.counts.get("flag_event", 0), **say_rows({Removal: [row], RemovedPerson: [marked]})}
+    stamp = Stamp(request.today, request.now)
+    record_stamped(store, [Event(PERSON_REMOVED, by=request.by, why=request.reason, detail=detail)], stamp)
+    removed.restate(store, stamp)

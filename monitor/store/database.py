@@ -19,7 +19,7 @@ from monitor.store import database_faults, lock
 from monitor.store.location import name_place, refuse_share
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration; a test compares it with ``migrations/versions``."""
 
 WAIT_SECONDS = 5.0

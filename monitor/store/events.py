@@ -4,7 +4,7 @@
     hash       = SHA-256(previous hash, commitment)
 
 Removing a person deletes payload and salt and leaves the commitment, so the chain still verifies and
-nothing about the person can be guessed from it.
+nothing about the person can be guessed from it. ``row_statements`` tells how an event says what stands in rows.
 """
 
 import datetime as dt
@@ -18,15 +18,46 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
-from monitor.store.bulk import insert_rows, next_id
+from monitor.store.bulk import insert_rows
 from monitor.store.tables import FlagEvent, table_of
 from monitor.workspace import Workspace, in_chunks, literal
 
+ROWS_AN_EVENT = 500
+"""How many rows one event says at most, where it says many."""
+SAID_IN = "said_in"
+"""Under this name a row that is said again, since its event was emptied, tells which event said it."""
 GENESIS = "0" * 64
 """The hash before the first event."""
 
 
 CHUNK = 1_000
+
+ALL_TABLES = (
+    "run", "person", "flag", "waiver", "answer", "escalation", "removal", "removed_person", "message",
+)  # fmt: skip
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "opened": ("flag",),
+    **dict.fromkeys(("changed", "held", "released", "resolved", "restored", "told unconfirmed"), ("flag",)),
+    **dict.fromkeys(("flags restated", "confirmed"), ("flag",)),
+    **dict.fromkeys(("roster changed", "death confirmed", "alive confirmed"), ("person",)),
+    "death recorded": (),
+    **dict.fromkeys(("waived", "unwaived", "waiver ended", "waiver closed"), ("waiver",)),
+    **dict.fromkeys(("waiver restored", "waiver reopened"), ("waiver",)),
+    **dict.fromkeys(("answered", "answers noticed"), ("answer",)),
+    **dict.fromkeys(("escalated", "escalation withdrawn"), ("escalation",)),
+    **dict.fromkeys(("night begun", "night accepted", "night refused", "night failed", "night unchanged"), ("run",)),
+    **dict.fromkeys(("night accepted anyway", "night put right"), ()),
+    **dict.fromkeys(("messages written", "message accepted", "message delivered", "message put off"), ("message",)),
+    **dict.fromkeys(("delivery given up", "delivery in doubt", "message withheld"), ("message",)),
+    "delivery stopped": (),
+    "removed, past its time": ("removal",),
+    "person removed": ("removal", "removed_person"),
+    "said again": ALL_TABLES,
+    "removal finished": ("removal",),
+    **dict.fromkeys(("back after removal", "return taken back"), ("removed_person",)),
+    "record complete from here": ALL_TABLES,
+}
+"""Every kind of event, and of which tables it may say rows; the audit does not pass a kind that it does not know."""
 
 OUT_OF_LINE = (
     "does not follow from the row before it: one of the two was changed, or rows between them were taken out or put in"
@@ -89,8 +120,14 @@ def chain(previous: str, commitment: str) -> str:
 
 def head(store: Connection) -> str:
     """Return the hash of the newest event."""
+    return newest(store)[1]
+
+
+def newest(store: Connection) -> tuple[int, str]:
+    """Return the id and the hash of the newest event."""
     event = table_of(FlagEvent)
-    return store.execute(select(event.c.hash).order_by(event.c.id.desc()).limit(1)).scalar() or GENESIS
+    row = store.execute(select(event.c.id, event.c.hash).order_by(event.c.id.desc()).limit(1)).first()
+    return (row.id, row.hash) if row else (0, GENESIS)
 
 
 def record(
@@ -101,24 +138,65 @@ def record(
     _append(store, ((event.kind, event.flag_id, _payload(event, stamp)) for event in events), stamp)
 
 
-def record_query(workspace: Workspace, store: Connection, columns: Sequence[str], query: str, stamp: Stamp) -> None:
-    """Append an event for each row of a query of the workspace, by flag, inside the caller's transaction.
+@dataclass(frozen=True)
+class EventQuery:
+    """A query of the workspace that gives an event a row.
 
-    Each of its ``columns`` is what ``Event`` holds under that name, or a detail: a text, a date or a whole number.
+    Each of its ``columns`` is what ``Event`` holds under that name, or a detail: a text, a date or a whole number;
+    ``rows`` is JSON already.
     """
+
+    columns: Sequence[str]
+    query: str
+
+
+@dataclass(frozen=True)
+class RowsTogether:
+    """Rows that are said many to an event: a query of the workspace that gives each as a JSON object, ``row``."""
+
+    kind: str
+    table: str
+    query: str
+
+    def write_payloads(self, stamp: Stamp) -> str:
+        """Write the query that gives the ``payload`` of each event."""
+        stamped = {name: value for name, value in _describe_stamp(stamp).items() if value is not None}
+        told = _ENCODER.encode({"kind": self.kind, **stamped, "rows": {self.table: ["@"]}})
+        before, after = (literal(part) for part in told.split('"@"'))
+        return (
+            f"SELECT {before} || string_agg(row, ',') || {after} AS payload "
+            f"FROM (SELECT row, (row_number() OVER () - 1) // {ROWS_AN_EVENT} AS part FROM ({self.query})) "
+            "GROUP BY part"
+        )
+
+
+def record_query(
+    workspace: Workspace, store: Connection, happened: EventQuery, stamp: Stamp, together: RowsTogether | None = None
+) -> None:
+    """Append the events of a query, by flag, inside the caller's transaction; those of ``together`` come last."""
+    columns, query = happened.columns, happened.query
     members = {name: f"""CASE WHEN {name} IS NOT NULL THEN '"{name}":' || json_quote({name}) END""" for name in columns}
+    members |= {name: f"""'"rows":' || {name}""" for name in columns if name == "rows"}
     stamped = _describe_stamp(stamp).items()
     members |= {name: literal(_ENCODER.encode({name: value})[1:-1]) for name, value in stamped if value is not None}
     payload = f"'{{' || concat_ws(',', {', '.join(members[name] for name in sorted(members))}) || '}}'"
-    rows = concatenate.from_iterable(
-        in_chunks(workspace, f"SELECT kind, flag_id, {payload} FROM ({query}) ORDER BY flag_id")
-    )
+    wanted = f"SELECT kind, flag_id, {payload} AS payload FROM ({query})"
+    if together:
+        payloads = together.write_payloads(stamp)
+        wanted += f" UNION ALL SELECT {literal(together.kind)}, NULL, payload FROM ({payloads})"
+    rows = concatenate.from_iterable(in_chunks(workspace, f"{wanted} ORDER BY flag_id"))
     _append(store, ((kind, flag_id, _respell(payload)) for kind, flag_id, payload in rows), stamp)
+
+
+def record_payloads(store: Connection, kind: str, payloads: Iterable[str], stamp: Stamp) -> None:
+    """Append events whose payloads the workspace has written, inside the caller's transaction."""
+    _append(store, ((kind, None, _respell(payload)) for payload in payloads), stamp)
 
 
 def _append(store: Connection, happened: Iterable[tuple[str, int | None, str]], stamp: Stamp) -> None:
     """Append to the chain by kind, flag and payload."""
-    insert_rows(store, FlagEvent, ChainRow._fields, _link(head(store), next_id(store, FlagEvent), happened, stamp))
+    last, previous = newest(store)
+    insert_rows(store, FlagEvent, ChainRow._fields, _link(previous, last + 1, happened, stamp))
 
 
 def _link(

@@ -10,6 +10,8 @@ from sqlalchemy import Connection, func, select
 from monitor.errors import Refused
 from monitor.store.bulk import next_id
 from monitor.store.database import Database
+from monitor.store.events import Event, Stamp
+from monitor.store.row_statements import record_stamped, say_row, say_rows
 from monitor.store.tables import Run, load_first, table_of
 
 
@@ -126,10 +128,13 @@ def begin(database: Database, request: Request, now: dt.datetime) -> int:
     table = table_of(Run)
     with database.writing() as store:
         interrupted = {"state": "failed", "reason": CUT_OFF, "finished_at": now}
+        cut_off = store.execute(select(table.c.id).where(table.c.state == "running")).scalars().all()
         store.execute(table.update().where(table.c.state == "running").values(interrupted))
         run_id = next_id(store, Run)
         row = {"id": run_id, "as_at": request.as_at, "state": "running", "started_at": now, "by": request.by}
         store.execute(table.insert().values(row))
+        stand = say_rows({Run: [*({"id": number, **interrupted} for number in cut_off), row]})
+        record_stamped(store, [Event("night begun", by=request.by, detail=stand)], Stamp(request.as_at, now, run_id))
     return run_id
 
 
@@ -162,4 +167,10 @@ def close(database: Database, run_id: int, ending: RunEnding, now: dt.datetime) 
     table = table_of(Run)
     with database.writing() as store:
         changes = {**asdict(ending), "finished_at": now}
-        store.execute(table.update().where(table.c.id == run_id, table.c.state == "running").values(changes))
+        running = select(table.c.as_at).where(table.c.id == run_id, table.c.state == "running")
+        as_at = store.execute(running).scalar()
+        if as_at is None:
+            return
+        store.execute(table.update().where(table.c.id == run_id).values(changes))
+        happened = Event(f"night {ending.state}", detail=say_row(Run, id=run_id, **changes))
+        record_stamped(store, [happened], Stamp(as_at, now, run_id))
