@@ -459,10 +459,10 @@ HAPPENED = {
 @step(reads=("unresolved",), makes=("settled",))
 def keep_as_stored(workspace: Workspace) -> None:
     """Make ``settled`` of the flags just as they are stored: a night on which nothing changes."""
-    workspace.execute("""
+    stored = "(SELECT * EXCLUDE (is_new, before) FROM flag_now)" if "flag_now" in workspace.tables else "unresolved"
+    workspace.execute(f"""
         CREATE OR REPLACE TABLE settled AS
-        SELECT *, CAST(NULL AS VARCHAR) AS change
-        FROM unresolved WHERE resolved_on IS NULL
+        SELECT *, CAST(NULL AS VARCHAR) AS change FROM {stored} WHERE resolved_on IS NULL
     """)
 
 
