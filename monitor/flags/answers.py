@@ -12,11 +12,12 @@ last digest is older than that.
 
 from typing import Literal, get_args
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
+from monitor.flags.carried import Lineage, load_lineage
 from monitor.store.events import Event, Stamp
 from monitor.store.row_statements import record_stamped, say_rows
-from monitor.store.tables import Answer, Flag, table_of
+from monitor.store.tables import Answer, Flag, FlagCarried, table_of
 from monitor.workspace import Workspace, load_rows
 
 Word = Literal["done", "waive until", "not ours", "the record is wrong"]
@@ -39,12 +40,17 @@ LATEST = {
 
 
 def load(workspace: Workspace, store: Connection) -> None:
-    """Make ``lead_answer``: the newest answer of each unresolved flag."""
-    answer, flag = table_of(Answer), table_of(Flag)
-    unresolved = select(flag.c.id).where(flag.c.resolved_on.is_(None))
+    """Make ``lead_answer``: the newest answer of each unresolved flag, or of those that it carries on."""
+    answer, flag, link = table_of(Answer), table_of(Flag), table_of(FlagCarried)
+    concerned = or_(
+        answer.c.flag_id.in_(select(flag.c.id).where(flag.c.resolved_on.is_(None))),
+        answer.c.flag_id.in_(select(link.c.flag_id)),
+    )
     columns = [answer.c[name] for name in LATEST]
-    rows = store.execute(select(*columns).where(answer.c.flag_id.in_(unresolved)).order_by(answer.c.id))
-    latest = {row.flag_id: tuple(row) for row in rows}
+    rows = store.execute(select(*columns).where(concerned).order_by(answer.c.id)).all()
+    lineage = load_lineage(store) if rows else Lineage({})
+    heirs = lineage.find_heirs(lineage.carried.keys())
+    latest = {heirs.get(row.flag_id, row.flag_id): (heirs.get(row.flag_id, row.flag_id), *row[1:]) for row in rows}
     load_rows(workspace, "lead_answer", LATEST, latest.values())
 
 

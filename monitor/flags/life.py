@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, String, cast, func, or_, select
 
-from monitor.flags import answers, before, state
+from monitor.flags import answers, before, carried, state
 from monitor.flags.priority import rank_sql
 from monitor.store import events
 from monitor.store.bulk import insert_query, load_query, next_id, read_for_update, update_chunks
@@ -70,11 +70,14 @@ NOT_A_SPELL = ("withdrawn", "corrected")
 """Reasons that say nothing of how the young person did, so that what opens next is not back again."""
 
 RESOLVED = ("resolved_on", "resolved_reason", "resolved_run_id")
-CHANGING = (*RESOLVED, "severity", "in_breach_since", "due_on", "because", "held_since", "held_why", "released_on")
+CHANGING = (
+    *RESOLVED, "severity", "kept_severity", "kept_until", "opened_on", "in_breach_since", "due_on", "because",
+    "held_since", "held_why", "released_on",
+)  # fmt: skip
 """What a night may change on a flag that exists, the day it is resolved first."""
 REWRITTEN = tuple(name for name in UNRESOLVED if name not in ("flag_id", "person_id", "rule", "opened_run_id"))
 """What a night put right may change on a flag that its earlier attempt opened or changed."""
-NOT_YET = ("held_since", "held_why", *RESOLVED, "released_on", "released_by")
+NOT_YET = (*RESOLVED, "released_on", "released_by")
 """What no flag has on the night it is opened."""
 
 
@@ -83,7 +86,8 @@ class RuleFacts:
     """What deciding needs to know of a rule that is in force tonight.
 
     ``unanswered``: why it has no answers. ``reworded``: its sentence is not that of the last night, so that a flag's
-    own sentence differing says nothing of the young person.
+    own sentence differing says nothing of the young person. ``assessed``: a source supplies its columns; one that none
+    supplies carries no other rule's flag on.
     """
 
     rule: str
@@ -91,6 +95,7 @@ class RuleFacts:
     continues: tuple[str, ...] = ()
     unanswered: str | None = None
     reworded: bool = False
+    assessed: bool = True
 
 
 def gather_facts(
@@ -106,7 +111,10 @@ def gather_facts(
             unanswered = "no source supplies " + ", ".join(evaluated.not_assessed[rule.id]).replace("_", " ")
         elif rule.id in evaluated.doubted:
             unanswered = ", ".join(evaluated.doubted[rule.id]).replace("_", " ") + " not believed"
-        facts.append(RuleFacts(rule.id, rule.severity, tuple(rule.continues), unanswered, rule.id in reworded))
+        assessed = rule.id not in evaluated.not_assessed
+        facts.append(
+            RuleFacts(rule.id, rule.severity, tuple(rule.continues), unanswered, rule.id in reworded, assessed)
+        )
     return facts
 
 
@@ -165,109 +173,185 @@ FROM (
 """The flags before the runs put right: as kept, or, where these left one alone, as stored."""
 
 
+@dataclass(frozen=True)
+class Edges:
+    """What deciding needs to know of the nights before.
+
+    ``changed``: rule and, for a flag that is held, since when, where the rule's meaning is no longer that of the last
+    night that found the flag in breach; ``unsupported``: flags that rest on a merge which has been taken back.
+    """
+
+    changed: Collection[str] = ()
+    unsupported: Collection[int] = ()
+
+
 @step(
     reads=("unresolved", "caseload", "roster", "merged_away", "answer", "breach", "cannot_assess"),
-    makes=("rule_facts", "continuation", "decision", "opening", "surging"),
+    makes=("rule_facts", "decision", "passed", "opening", "surging"),
 )
-def decide(workspace: Workspace, rules: Sequence[RuleFacts], as_at: dt.date) -> None:
-    """Make ``decision``: one row per unresolved flag with its target, and ``opening``: the flags to open."""
-    columns = {"rule": "VARCHAR", "rule_severity": "VARCHAR", "unanswered": "VARCHAR", "reworded": "BOOLEAN"}
-    facts = [(rule.rule, rule.severity, rule.unanswered, rule.reworded) for rule in rules]
+def decide(workspace: Workspace, rules: Sequence[RuleFacts], as_at: dt.date, edges: Edges = Edges()) -> None:
+    """Make ``decision``: one row per unresolved flag with its target, and ``opening``: the flags to open.
+
+    Also ``passed``: each flag that another carries on from tonight, with whose, and under which rule.
+    """
+    columns = {
+        "rule": "VARCHAR", "rule_severity": "VARCHAR", "unanswered": "VARCHAR", "reworded": "BOOLEAN",
+        "assessed": "BOOLEAN", "continues": "VARCHAR[]",
+    }  # fmt: skip
+    facts = [
+        (rule.rule, rule.severity, rule.unanswered, rule.reworded, rule.assessed, list(rule.continues))
+        for rule in rules
+    ]
     load_rows(workspace, "rule_facts", columns, facts)
-    continued = [(rule.rule, old) for rule in rules for old in rule.continues]
-    load_rows(workspace, "continuation", {"rule": "VARCHAR", "continued": "VARCHAR"}, continued)
     workspace.execute("CREATE TABLE surging (rule VARCHAR)")
-    workspace.execute(DECISION, {"as_at": as_at})
+    workspace.execute(DECISION, {"changed": list(edges.changed), "unsupported": list(edges.unsupported)})
+    workspace.execute(PASSED, {"as_at": as_at, "kept_until": as_at + dt.timedelta(KEPT_SEVERITY_DAYS)})
     workspace.execute(OPENING, {"as_at": as_at})
-    workspace.execute(HANDING_ON)
 
 
-DECISION = f"""
+DECISION = """
 CREATE OR REPLACE TABLE decision AS
 WITH gap AS (
     SELECT person_id, rule, min_by(replace("column", '_', ' ') || ' ' || why, "column") AS missing
     FROM cannot_assess GROUP BY ALL
+),
+-- Of a merged record, the one that stands for it is asked.
+subject AS (
+    SELECT u.flag_id, u.rule, coalesce(m.new_id, u.person_id) AS person_id, m.new_id AS merged_into
+    FROM unresolved AS u LEFT JOIN merged_away AS m USING (person_id)
+),
+heir AS (
+    SELECT s.flag_id, s.person_id, f.rule, f.unanswered
+    FROM subject AS s JOIN (SELECT *, unnest(continues) AS continued FROM rule_facts WHERE assessed) AS f
+        ON f.continued = s.rule
+),
+given AS MATERIALIZED (
+    SELECT person_id, rule, outcome FROM answer
+    SEMI JOIN (SELECT person_id, rule FROM subject UNION SELECT person_id, rule FROM heir) USING (person_id, rule)
+),
+handover AS (
+    SELECT
+        heir.flag_id,
+        bool_or(coalesce(given.outcome = 'breach', false)) AS carried,
+        bool_or(coalesce(given.outcome = 'breach', false) AND already.flag_id IS NULL) AS opened,
+        min(coalesce(heir.unanswered, gap.missing, 'the record cannot be assessed'))
+            FILTER (heir.unanswered IS NOT NULL OR coalesce(given.outcome = 'cannot assess', c.present IS NOT TRUE))
+            AS silent
+    FROM heir
+    LEFT JOIN given USING (person_id, rule)
+    LEFT JOIN gap USING (person_id, rule)
+    LEFT JOIN unresolved AS already USING (person_id, rule)
+    LEFT JOIN caseload AS c ON c.person_id = heir.person_id
+    GROUP BY heir.flag_id
 )
 SELECT
     u.*,
+    s.person_id AS subject,
+    s.merged_into,
     CASE
-        WHEN m.new_id IS NOT NULL THEN 'merged'
         WHEN c.died OR (c.person_id IS NULL AND roster.died_on IS NOT NULL) THEN 'died'
         WHEN c.age >= 25 OR (c.person_id IS NULL AND roster.ended_on IS NOT NULL) THEN 'duty ended'
         WHEN f.rule IS NULL THEN 'withdrawn'
         WHEN a.outcome = 'breach' THEN 'continue'
+        WHEN list_contains($unsupported::BIGINT[], u.flag_id) THEN 'corrected'
+        WHEN a.outcome = 'not applicable' AND h.carried THEN 'handed on'
+        WHEN a.outcome = 'ok' AND h.opened THEN 'handed on'
+        WHEN a.outcome = 'not applicable' AND h.silent IS NOT NULL THEN 'hold'
+        WHEN a.outcome IN ('ok', 'not applicable')
+            AND list_contains($changed::VARCHAR[], concat_ws(' ', u.rule, u.held_since)) THEN 'rule changed'
         WHEN a.outcome = 'ok' THEN 'cleared'
         WHEN a.outcome = 'not applicable' THEN 'no longer asked'
         ELSE 'hold'
-    END AS target,
+    END AS found,
+    CASE WHEN s.merged_into IS NOT NULL AND found IN ('continue', 'hold') THEN 'merged' ELSE found END AS target,
     CASE
-        WHEN target <> 'hold' THEN NULL
+        WHEN found <> 'hold' THEN NULL
         WHEN c.person_id IS NOT NULL AND c.present IS NULL THEN 'the list of the team is not believed'
         WHEN c.present IS NOT TRUE THEN 'not on the caseload'
         WHEN f.unanswered IS NOT NULL THEN f.unanswered
+        WHEN a.outcome = 'not applicable' THEN h.silent
         ELSE coalesce(gap.missing, 'the record cannot be assessed')
     END AS hold_why,
     b.due_on AS new_due_on,
-    coalesce(b.in_breach_since, u.opened_on) AS new_in_breach_since,
+    CASE WHEN b.due_on IS DISTINCT FROM u.due_on THEN coalesce(b.in_breach_since, u.in_breach_since)
+         ELSE u.in_breach_since END AS new_in_breach_since,
     b.because AS new_because,
     f.reworded,
-    CASE WHEN u.kept_until >= $as_at AND {rank_sql("u.kept_severity")} < {rank_sql("f.rule_severity")}
-        THEN u.kept_severity ELSE f.rule_severity END AS new_severity,
-    m.new_id AS merged_into
+    f.rule_severity
 FROM unresolved AS u
-LEFT JOIN caseload AS c USING (person_id)
-LEFT JOIN merged_away AS m USING (person_id)
-LEFT JOIN roster USING (person_id)
-LEFT JOIN rule_facts AS f USING (rule)
-LEFT JOIN answer AS a USING (person_id, rule)
-LEFT JOIN breach AS b USING (person_id, rule)
-LEFT JOIN gap USING (person_id, rule)
+JOIN subject AS s USING (flag_id)
+LEFT JOIN caseload AS c ON c.person_id = s.person_id
+LEFT JOIN roster ON roster.person_id = s.person_id
+LEFT JOIN rule_facts AS f ON f.rule = u.rule
+LEFT JOIN given AS a ON a.person_id = s.person_id AND a.rule = u.rule
+LEFT JOIN breach AS b ON b.person_id = s.person_id AND b.rule = u.rule
+LEFT JOIN gap ON gap.person_id = s.person_id AND gap.rule = u.rule
+LEFT JOIN handover AS h ON h.flag_id = u.flag_id
 """
+"""``found``: what tonight finds of the flag, or of the record that stands for its own; ``target``: what becomes of it.
+
+The deadline of a flag that carries another on may be later than the day since when that was in breach, which stands
+until the deadline moves.
+"""
+
+PASSED = f"""
+CREATE OR REPLACE TABLE passed AS
+SELECT
+    d.flag_id, d.subject AS person_id, f.rule, false AS merged, false AS held,
+    d.opened_on, d.in_breach_since, d.severity AS kept_severity, CAST($kept_until AS DATE) AS kept_until,
+    CASE WHEN {state.quarantined_sql("d")} THEN d.quarantined_on END AS quarantined_on,
+    d.due_on, d.because, d.held_since, d.hold_why
+FROM decision AS d
+JOIN (SELECT rule, unnest(continues) AS continued FROM rule_facts) AS f ON f.continued = d.rule
+SEMI JOIN breach ON breach.person_id = d.subject AND breach.rule = f.rule
+WHERE d.target = 'handed on'
+UNION ALL
+SELECT
+    flag_id, subject, rule, true, found = 'hold',
+    opened_on, in_breach_since,
+    CASE WHEN kept_until >= $as_at THEN kept_severity END, CASE WHEN kept_until >= $as_at THEN kept_until END,
+    CASE WHEN {state.quarantined_sql("decision")} THEN quarantined_on END,
+    due_on, because, CASE WHEN found = 'hold' THEN coalesce(held_since, $as_at) END, hold_why
+FROM decision WHERE target = 'merged'
+"""
+
+HANDED = f"""(
+    SELECT
+        person_id, rule, bool_or(merged) AS merged, bool_and(held) AS held,
+        min(opened_on) AS opened_on, min(in_breach_since) AS in_breach_since,
+        min_by(kept_severity, {rank_sql("kept_severity")}) AS kept_severity,
+        max(kept_until) AS kept_until,
+        min_by(flag_id, opened_on) AS continues_flag_id,
+        CASE WHEN count(quarantined_on) = count(*) THEN min(quarantined_on) END AS quarantined_on,
+        min_by(due_on, opened_on) AS due_on, min_by(because, opened_on) AS because,
+        min(held_since) AS held_since, min(hold_why) AS hold_why
+    FROM passed GROUP BY person_id, rule
+)"""
+"""What each flag that carries others on has of them."""
 
 OPENING = f"""
 CREATE OR REPLACE TABLE opening AS
-WITH fresh AS (
-    SELECT b.*, f.rule_severity
-    FROM breach AS b
-    JOIN rule_facts AS f USING (rule)
-    ANTI JOIN unresolved USING (person_id, rule)
-),
-passed AS (
-    SELECT d.person_id AS heir, c.rule AS heir_rule, d.flag_id, d.opened_on, d.severity
-    FROM decision AS d JOIN continuation AS c ON c.continued = d.rule
-    WHERE d.target IN ('cleared', 'no longer asked')
+WITH handed AS {HANDED},
+fresh AS (
+    SELECT person_id, rule, due_on, in_breach_since, because, NULL::DATE AS held_since, NULL::VARCHAR AS held_why
+    FROM breach
     UNION ALL
-    SELECT merged_into, rule, flag_id, opened_on, severity FROM decision WHERE target = 'merged'
-),
-handed AS (
-    SELECT
-        fresh.person_id, fresh.rule,
-        min(d.opened_on) AS opened_on,
-        min_by(d.severity, {rank_sql("d.severity")}) AS severity,
-        min_by(d.flag_id, d.opened_on) AS continues_flag_id
-    FROM fresh
-    JOIN passed AS d ON d.heir = fresh.person_id AND d.heir_rule = fresh.rule
-    GROUP BY ALL
+    SELECT person_id, rule, due_on, in_breach_since, because, held_since, hold_why FROM handed WHERE held
 )
 SELECT
-    fresh.person_id, fresh.rule, fresh.due_on, fresh.because,
+    fresh.person_id, fresh.rule, fresh.due_on, fresh.because, fresh.held_since, fresh.held_why,
     coalesce(handed.opened_on, $as_at) AS opened_on,
-    coalesce(fresh.in_breach_since, handed.opened_on, $as_at) AS in_breach_since,
-    handed.severity AS kept_severity,
-    CASE WHEN {rank_sql("handed.severity")} < {rank_sql("fresh.rule_severity")}
-        THEN handed.severity ELSE fresh.rule_severity END AS severity,
+    CASE WHEN handed.merged THEN least(fresh.in_breach_since, handed.in_breach_since)
+         ELSE coalesce(fresh.in_breach_since, handed.in_breach_since, $as_at) END AS in_breach_since,
+    handed.kept_severity, handed.kept_until, handed.quarantined_on,
+    CASE WHEN {rank_sql("handed.kept_severity")} < {rank_sql("f.rule_severity")}
+        THEN handed.kept_severity ELSE f.rule_severity END AS severity,
     handed.continues_flag_id
 FROM fresh
+JOIN rule_facts AS f USING (rule)
 LEFT JOIN handed USING (person_id, rule)
+ANTI JOIN unresolved USING (person_id, rule)
 ORDER BY fresh.person_id, fresh.rule
-"""
-
-HANDING_ON = """
-UPDATE decision SET target = 'handed on'
-WHERE target IN ('cleared', 'no longer asked') AND EXISTS (
-    SELECT 1 FROM opening JOIN continuation USING (rule)
-    WHERE opening.person_id = decision.person_id AND continuation.continued = decision.rule
-)
 """
 
 
@@ -279,12 +363,21 @@ def load_history(workspace: Workspace, store: Connection) -> None:
     load_query(workspace, "history", HISTORY, store, query.group_by(flag.c.person_id, flag.c.rule))
 
 
-@step(reads=("decision", "opening", "surging"), makes=("settled",), drops=("decision", "opening", "unresolved"))
-def apply(workspace: Workspace, store: Connection, *, run_id: int, as_at: dt.date) -> None:
-    """Make ``settled``: every flag as tonight leaves it, with ids for the new, and ``change``: what happened to it."""
+@step(
+    reads=("decision", "passed", "opening", "surging"),
+    makes=("settled",),
+    drops=("decision", "passed", "opening", "unresolved"),
+)
+def apply(workspace: Workspace, store: Connection, *, run_id: int, as_at: dt.date) -> list[carried.Link]:
+    """Make ``settled``: every flag as tonight leaves it, with ids for the new, and ``change``: what happened to it.
+
+    Return which flag carries which on from tonight.
+    """
     load_history(workspace, store)
     apply_decisions(workspace, run_id=run_id, as_at=as_at, first=_next_id(store))
-    drop_tables(workspace, "history", "decision", "opening", "unresolved", "flag_now")
+    links = carried.find_links(workspace)
+    drop_tables(workspace, "history", "decision", "passed", "opening", "unresolved", "flag_now")
+    return links
 
 
 def _next_id(store: Connection) -> int:
@@ -296,9 +389,8 @@ def _next_id(store: Connection) -> int:
 def apply_decisions(workspace: Workspace, *, run_id: int, as_at: dt.date, first: int) -> None:
     """Make ``settled`` from ``decision``, ``opening`` and ``history``; ``first``: the id of the first new flag."""
     corrected = "flag_now" in workspace.tables
-    workspace.execute(_settled_sql(corrected=corrected), {
-        "as_at": as_at, "run_id": run_id, "first": first, "kept_until": as_at + dt.timedelta(KEPT_SEVERITY_DAYS),
-    })  # fmt: skip
+    given = {"as_at": as_at, "run_id": run_id, "first": first}
+    workspace.execute(_settled_sql(corrected=corrected), given)
     if corrected:
         workspace.execute(NOT_OPENED_AFTER_ALL, {"as_at": as_at, "run_id": run_id})
         workspace.execute(OTHERWISE_CHANGED)
@@ -307,11 +399,41 @@ def apply_decisions(workspace: Workspace, *, run_id: int, as_at: dt.date, first:
 def _settled_sql(*, corrected: bool) -> str:
     """Return what makes ``settled``. ``corrected``: what has happened is told beside ``flag_now``, what is stored."""
     now, beside = ("now", "LEFT JOIN flag_now AS now USING (flag_id)") if corrected else ("d", "")
+    was_severity = "now.severity" if corrected else "d.severity_before"
     return f"""
 CREATE OR REPLACE TABLE settled AS
+WITH laid AS (
+    SELECT decision.* REPLACE (
+            least(decision.opened_on, l.opened_on) AS opened_on,
+            CASE WHEN l.merged OR new_due_on IS NULL THEN least(new_in_breach_since, l.in_breach_since)
+                 ELSE new_in_breach_since END AS new_in_breach_since,
+            CASE WHEN l.merged THEN least(decision.in_breach_since, l.in_breach_since)
+                 ELSE decision.in_breach_since END AS in_breach_since,
+            CASE WHEN l.keeps THEN l.kept_severity ELSE decision.kept_severity END AS kept_severity,
+            CASE WHEN l.keeps THEN l.kept_until ELSE decision.kept_until END AS kept_until
+        ),
+        l.flag_id IS NOT NULL AS laid, decision.severity AS severity_before
+    FROM decision LEFT JOIN (
+        SELECT own.flag_id, handed.*, coalesce(
+            {rank_sql("handed.kept_severity")}
+                < coalesce(CASE WHEN own.kept_until >= $as_at THEN {rank_sql("own.kept_severity")} END, 9), false
+        ) AS keeps
+        FROM decision AS own JOIN {HANDED} AS handed USING (person_id, rule) WHERE own.target IN ('hold', 'continue')
+    ) AS l USING (flag_id)
+),
+d AS (
+    SELECT laid.* REPLACE (
+        CASE WHEN kept_until >= $as_at AND {rank_sql("kept_severity")} < {rank_sql("usual")}
+             THEN kept_severity ELSE coalesce(usual, severity) END AS severity
+    )
+    FROM (
+        SELECT *, CASE WHEN target = 'continue' THEN rule_severity WHEN target = 'hold' AND laid THEN severity END
+            AS usual
+        FROM laid
+    ) AS laid
+)
 SELECT
-    d.flag_id, d.person_id, d.rule,
-    CASE WHEN d.target = 'continue' THEN d.new_severity ELSE d.severity END AS severity,
+    d.flag_id, d.person_id, d.rule, d.laid, d.severity,
     d.kept_severity, d.kept_until, d.opened_on, d.opened_run_id,
     CASE WHEN d.target = 'continue' THEN d.new_in_breach_since ELSE d.in_breach_since END AS in_breach_since,
     CASE WHEN d.target = 'continue' THEN d.new_due_on ELSE d.due_on END AS due_on,
@@ -326,19 +448,19 @@ SELECT
     d.continues_flag_id,
     CASE
         WHEN d.target NOT IN ('hold', 'continue') THEN
-            CASE WHEN {now}.resolved_reason IS DISTINCT FROM d.target THEN 'resolved' END
+            CASE WHEN {now}.resolved_reason IS DISTINCT FROM d.target OR d.resolved_on IS NOT NULL THEN 'resolved' END
         WHEN {now}.resolved_on IS NOT NULL THEN 'restored'
         WHEN d.target = 'hold' THEN CASE WHEN {now}.held_since IS NULL THEN 'held'
                                          WHEN d.released_on = $as_at AND d.released_by IS NULL THEN 'told unconfirmed'
-                                         WHEN {now}.held_why IS DISTINCT FROM d.hold_why THEN 'changed' END
+                                         WHEN d.laid OR {now}.held_why IS DISTINCT FROM d.hold_why THEN 'changed' END
         WHEN {now}.held_since IS NOT NULL THEN 'released'
         WHEN d.released_on = $as_at AND d.released_by IS NULL THEN 'told unconfirmed'
-        WHEN d.new_severity IS DISTINCT FROM {now}.severity OR d.new_due_on IS DISTINCT FROM {now}.due_on
+        WHEN d.laid OR d.severity IS DISTINCT FROM {was_severity} OR d.new_due_on IS DISTINCT FROM {now}.due_on
             OR (d.new_because IS DISTINCT FROM {now}.because AND NOT d.reworded) THEN 'changed'
         WHEN d.new_because IS DISTINCT FROM {now}.because THEN 'reworded'
     END AS change,
-    d.severity AS severity_before
-FROM decision AS d {beside}
+    d.severity_before
+FROM d {beside}
 UNION ALL BY NAME
 {OPENED_AGAIN if corrected else OPENED}
 """
@@ -347,12 +469,12 @@ UNION ALL BY NAME
 OPENED = """
 SELECT
     CAST($first + row_number() OVER (ORDER BY person_id, rule) - 1 AS BIGINT) AS flag_id,
-    o.person_id, o.rule, o.severity, o.kept_severity,
-    CASE WHEN o.kept_severity IS NOT NULL THEN CAST($kept_until AS DATE) END AS kept_until,
+    o.person_id, o.rule, o.severity, o.kept_severity, o.kept_until,
     o.opened_on, CAST($run_id AS BIGINT) AS opened_run_id, o.in_breach_since, o.due_on, o.because,
+    o.held_since, o.held_why,
     coalesce(h.spells, 0) AS earlier_spells, h.last_cleared_on, o.continues_flag_id,
-    CASE WHEN o.continues_flag_id IS NULL AND o.rule IN (SELECT rule FROM surging) THEN CAST($as_at AS DATE) END
-        AS quarantined_on,
+    CASE WHEN o.continues_flag_id IS NOT NULL THEN o.quarantined_on
+         WHEN o.rule IN (SELECT rule FROM surging) THEN CAST($as_at AS DATE) END AS quarantined_on,
     'opened' AS change
 FROM opening AS o LEFT JOIN history AS h USING (person_id, rule)
 """

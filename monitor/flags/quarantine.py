@@ -20,7 +20,8 @@ from monitor.workspace import Workspace, load_rows, step
 @step(reads=("decision",), changes=("surging",))
 def hold_surges(workspace: Workspace, surges: Sequence[Surge], limits: Quarantine, as_at: dt.date) -> None:
     """Make ``surging``, the rules whose new flags wait; in ``decision``, let those go that have waited long enough."""
-    load_rows(workspace, "surging", {"rule": "VARCHAR"}, [(surge.rule,) for surge in surges])
+    if surges:
+        load_rows(workspace, "surging", {"rule": "VARCHAR"}, [(surge.rule,) for surge in surges])
     waiting = workspace.execute(
         f"SELECT DISTINCT quarantined_on FROM decision WHERE {state.quarantined_sql('decision')}"
     ).fetchall()

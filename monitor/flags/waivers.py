@@ -9,7 +9,8 @@ A waiver belongs to one flag, so to one spell of one rule for one person. While 
 without its waiver, ``flag_line.change`` is *waiver ended*; ``waiver_ended_on`` keeps that date, so that a reader whose
 last digest is older still has it to hear (as with ``held_since``). ``remind`` says when the end is near enough to tell.
 
-A night put right starts from the waivers as they stood before its first attempt.
+A night put right starts from the waivers as they stood before its first attempt, and a flag that is restored has its
+waiver again. The waiver of a flag that another carries on follows it (``carried``).
 """
 
 import datetime as dt
@@ -104,8 +105,10 @@ aimed AS (
     SELECT
         *,
         CASE
-            WHEN ended_on IS NOT NULL
-                AND NOT (latest AND coalesce(list_contains($corrects::BIGINT[], ended_run_id), false)) THEN 'ended'
+            WHEN ended_on IS NOT NULL AND NOT (latest AND (
+                coalesce(list_contains($corrects::BIGINT[], ended_run_id), false)
+                OR (stands AND ended_why LIKE 'flag %')
+            )) THEN 'ended'
             WHEN NOT stands THEN 'flag ' || coalesce(resolved_reason, 'gone')
             WHEN until_on < $as_at THEN 'ran out'
             ELSE 'in force'

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from monitor.caseload import departures, removed_people, roster, snapshot
 from monitor.config.settings import read_restricted
 from monitor.figures import measures
-from monitor.flags import answers, life, waivers
+from monitor.flags import answers, carried, life, waivers
 from monitor.gate import comparison
 from monitor.messages import compose
 from monitor.messages.manager import Raised
@@ -87,11 +87,13 @@ def save_messages(night: Night, store: Connection, postings: Iterable[Posting], 
 
 def _save_flags(night: Night, store: Connection, now: dt.datetime) -> None:
     workspace, as_at, run_id = night.workspace, night.as_at, night.run_id or 0
-    life.apply(workspace, store, run_id=run_id, as_at=as_at)
-    life.save(workspace, store, events.Stamp(as_at, now, run_id), corrects=night.corrects)
+    stamp = events.Stamp(as_at, now, run_id)
+    links = life.apply(workspace, store, run_id=run_id, as_at=as_at)
+    life.save(workspace, store, stamp, corrects=night.corrects)
+    carried.save(store, links, stamp, corrects=night.corrects)
     waivers.decide(workspace, store, as_at, corrects=night.corrects)
-    waivers.close(workspace, store, events.Stamp(as_at, now, run_id))
-    answers.notice(store, events.Stamp(as_at, now, run_id))
+    waivers.close(workspace, store, stamp)
+    answers.notice(store, stamp)
     life.list_flags(workspace, store, as_at)
 
 

@@ -41,7 +41,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("flags restated", "confirmed"), ("flag",)),
     **dict.fromkeys(("roster changed", "death confirmed", "alive confirmed"), ("person",)),
     "death recorded": (),
-    **dict.fromkeys(("waived", "unwaived", "waiver ended", "waiver closed"), ("waiver",)),
+    **dict.fromkeys(("waived", "unwaived", "waiver ended", "waiver closed", "waiver carried"), ("waiver",)),
     **dict.fromkeys(("waiver restored", "waiver reopened"), ("waiver",)),
     **dict.fromkeys(("answered", "answers noticed"), ("answer",)),
     **dict.fromkeys(("escalated", "escalation withdrawn"), ("escalation",)),

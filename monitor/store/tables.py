@@ -171,7 +171,7 @@ class FlagCarried(SQLModel, table=True):
     """A flag that another carries on: through a rule that continues it, or a merged record.
 
     ``heir_row``: what the heir's own row was before that, where a merged record's flag was laid upon it; NULL where the
-    heir was opened to carry it.
+    heir was opened to carry it. ``undone_run_id``: the run that found the merge taken back.
     """
 
     __tablename__ = "flag_carried"
@@ -182,6 +182,7 @@ class FlagCarried(SQLModel, table=True):
     carried_on: dt.date
     run_id: int
     heir_row: str | None = Field(default=None, sa_type=Text)
+    undone_run_id: int | None = None
 
 
 class Waiver(SQLModel, table=True):

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from monitor.flags import escalation, life, waivers
+from monitor.flags import carried, escalation, life, waivers
 from monitor.flags.escalation import EscalationTerms, PutRight
 from monitor.flags.life import RuleFacts
 from monitor.store.database import Database, open_store
@@ -99,8 +99,9 @@ class Nights:
         life.decide(workspace, rules, as_at)
         now = dt.datetime.combine(as_at, dt.time(2, 30), dt.UTC)
         with self.database.writing() as store:
-            life.apply(workspace, store, run_id=self.run_id, as_at=as_at)
+            links = life.apply(workspace, store, run_id=self.run_id, as_at=as_at)
             life.save(workspace, store, Stamp(as_at, now, self.run_id), corrects=corrects)
+            carried.save(store, links, Stamp(as_at, now, self.run_id), corrects=corrects)
             waivers.decide(workspace, store, as_at, corrects=corrects)
             waivers.close(workspace, store, Stamp(as_at, now, self.run_id))
             life.list_flags(workspace, store, as_at)

@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("carried_on", sa.Date(), nullable=False),
         sa.Column("run_id", sa.Integer(), nullable=False),
         sa.Column("heir_row", sa.Text()),
+        sa.Column("undone_run_id", sa.Integer()),
     )
     op.create_index("flags_carried_by", "flag_carried", ["heir_flag_id"])
     op.execute("""
