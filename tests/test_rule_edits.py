@@ -135,8 +135,32 @@ def test_a_limit_adjusted_in_the_config_is_a_meaning_edit_too(council: Council) 
 
     council.night(day(1), PEOPLE)
 
+    assert council.flags() == {("P1", "contact-soon"): "rule changed"}
+    (mail,) = council.mail_to(LEAD, day(1))
+    assert CHANGED in words(mail)
+    assert "1 flag is no longer asked for (rule changed), which is not the same as cleared" in words(mail)
+    assert "cleared" not in mail.subject
+    assert "1 no longer asked for (rule changed)" in words(council.mail_to(ANALYST, day(1))[0])
+
+
+def test_a_flag_held_while_its_rule_was_changed_is_not_cleared_by_the_change_either(council: Council) -> None:
+    council.night(day(1), PEOPLE[1:])
+    adjust(council, 'limits = { within = "8 weeks" }')
+    council.night(day(2), PEOPLE[1:])
+
+    council.night(day(3), PEOPLE)
+
+    assert council.flags()[("P1", "contact-soon")] == "rule changed"
+
+
+def test_another_severity_ends_nothing_and_what_is_put_right_later_is_cleared(council: Council) -> None:
+    adjust(council, 'severity = "high"')
+    council.night(day(1), PEOPLE)
+    assert council.flags() == {("P1", "contact-soon"): "open"}
+
+    council.night(day(2), [settled("P1"), *PEOPLE[1:]])
+
     assert council.flags() == {("P1", "contact-soon"): "cleared"}
-    assert CHANGED in words(council.mail_to(LEAD, day(1))[0])
 
 
 def test_a_rule_no_longer_asked_closes_its_flags_as_withdrawn_and_says_so(council: Council) -> None:

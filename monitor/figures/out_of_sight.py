@@ -215,7 +215,8 @@ def _find_seen(store: Connection, as_at: dt.date) -> Sequence[int]:
         other.c.resolved_on > nights.c.before,
     )
     no_longer_asked = exists().where(
-        of_person, other.c.resolved_reason == "no longer asked", other.c.resolved_on == flag.c.opened_on,
+        of_person, other.c.resolved_reason.in_(("no longer asked", "rule changed")),
+        other.c.resolved_on == flag.c.opened_on,
         other.c.rule.in_(WAY_OF), way(other.c.rule) == way(flag.c.rule),
     )  # fmt: skip
     seen = (

@@ -25,6 +25,7 @@ class TeamWeek:
     cleared: int = 0
     to_manager: int = 0
     to_head: int = 0
+    rule_changed: int = 0
 
     @property
     def label(self) -> str:
@@ -86,8 +87,13 @@ def gather(
         since=since,
         sight=tuple(line for line in sight if line.people),
         teams=tuple(
-            TeamWeek(team or None, *counts, *(raised.get((team, step), 0) for step in escalation.STEPS))
-            for team, *counts in flags
+            TeamWeek(
+                team or None,
+                *counts,
+                *(raised.get((team, step), 0) for step in escalation.STEPS),
+                rule_changed=rule_changed,
+            )
+            for team, *counts, rule_changed in flags
         ),
         refused=tuple(sorted(refused - accepted)),
         nights=len(accepted),
@@ -121,7 +127,8 @@ SELECT coalesce(team, '') AS team,
     count(*) FILTER (state = 'held'),
     count(*) FILTER (state = 'waived'),
     count(*) FILTER (opened_on > $since AND state <> 'quarantined'),
-    count(*) FILTER (resolved_on > $since AND resolved_reason = 'cleared')
+    count(*) FILTER (resolved_on > $since AND resolved_reason = 'cleared'),
+    count(*) FILTER (resolved_on > $since AND resolved_reason = 'rule changed')
 FROM flag_line
 WHERE severity <> 'data' AND ($all_teams OR list_contains($teams::VARCHAR[], team))
 GROUP BY ALL

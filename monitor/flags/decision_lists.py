@@ -19,6 +19,7 @@ ANSWER_COLUMNS = (
 
 UNMATCHED = {
     "flag withdrawn": "the rule is no longer asked",
+    "flag rule changed": "the rule was changed and asks for it no longer",
     "flag merged": "the record was merged into another",
     "flag handed on": "another rule carries the flag on",
     "flag duty ended": "reached 25",

@@ -10,6 +10,8 @@
     reached 25                      -              resolve: duty ended
     merged into another record      -              resolve: merged; the other record's flag carries it on
     rule gone, off or draft         -              resolve: withdrawn
+    ok or not applicable, by a rule that asks something else than it did
+                                    -              resolve: rule changed
 
 A night put right (``--again``) starts from the flags as they stood before its first attempt: what that attempt alone
 opened is resolved as *corrected*, what both open keeps its id, what it alone resolved is restored.
@@ -66,7 +68,7 @@ UNRESOLVED = {
     "continues_flag_id": "BIGINT",
 }
 HISTORY = {"person_id": "VARCHAR", "rule": "VARCHAR", "spells": "INTEGER", "last_cleared_on": "DATE"}
-NOT_A_SPELL = ("withdrawn", "corrected")
+NOT_A_SPELL = ("withdrawn", "corrected", "rule changed")
 """Reasons that say nothing of how the young person did, so that what opens next is not back again."""
 
 RESOLVED = ("resolved_on", "resolved_reason", "resolved_run_id")
@@ -147,6 +149,14 @@ def _columns() -> list[ColumnElement[Any]]:
 
 def _load_flags(workspace: Workspace, store: Connection, name: str, wanted: ColumnElement[bool]) -> None:
     load_query(workspace, name, UNRESOLVED, store, select(*_columns()).where(wanted))
+
+
+def load_held_days(store: Connection) -> set[dt.date]:
+    """Load the days since which any flag is held, or was before the last accepted night."""
+    flag = table_of(Flag)
+    held = select(flag.c.held_since).where(flag.c.resolved_on.is_(None), flag.c.held_since.is_not(None)).distinct()
+    rows = map(before.read_row, store.execute(select(table_of(FlagBefore).c.row)).scalars())
+    return {*store.execute(held).scalars(), *(row["held_since"] for row in rows if row["held_since"])}
 
 
 _KEPT = ", ".join(f"'$.{'id' if name == 'flag_id' else name}'" for name in UNRESOLVED)

@@ -352,7 +352,11 @@ COUNTED = {
     "opened": "SELECT rule AS what FROM flag_line WHERE change = 'opened'",
     "unreadable": """SELECT "column" FROM unreadable WHERE "column" <> ''""",
     "cannot assess": "SELECT missing FROM cannot_assess_list",
-    "changes": "SELECT change FROM flag_line WHERE change IS NOT NULL",
+    "changes": """
+        SELECT CASE WHEN change = 'resolved' AND resolved_reason = 'rule changed'
+                    THEN 'no longer asked for (rule changed)' ELSE change END
+        FROM flag_line WHERE change IS NOT NULL
+    """,
 }
 """What the analyst is told the numbers of."""
 

@@ -27,7 +27,7 @@ OPEN = ("open", "held")
 IN_FULL = ("critical", "high")
 """News of these is told with its reason and the next step; of the others, in a line or by id."""
 NOTHING: frozenset[int] = frozenset()
-ENDED = ("no longer asked", "duty ended", "withdrawn")
+ENDED = ("no longer asked", "rule changed", "duty ended", "withdrawn")
 """Ways a flag ends that are not good news: counted, never listed as cleared."""
 
 

@@ -175,13 +175,21 @@ def _decide(night: Night, judged: Judged) -> Judged:
     departures.decide(workspace, as_at)
     reworded = nights.find_reworded(night.past, {rule.id: rule.because.text for rule in night.rulebook.rules})
     facts = life.gather_facts(night.rulebook, judged.evaluation, judged.verdict.asked_on, reworded)
-    life.decide(workspace, facts, as_at)
+    life.decide(workspace, facts, as_at, _find_edges(night, judged))
     found = _find_surges(night, judged)
     hold_surges(workspace, found, night.config.quarantine, as_at)
     answers = judged.evaluation
     unanswered = answers.failed.keys() | answers.doubted.keys()
     coming_due.look_ahead(workspace, night.rulebook, judged.verdict.asked_on, judged.intake.supplied, unanswered)
     return replace(judged, surges=found, deaths=roster.find_new_deaths(workspace))
+
+
+def _find_edges(night: Night, judged: Judged) -> life.Edges:
+    """Find where rules ask something else than on the night that last found a flag in breach."""
+    meanings = {rule.id: rule.meaning for rule in night.rulebook.in_force(judged.verdict.asked_on)}
+    with night.database.reading() as store:
+        changed = nights.find_changed(store, night.past, meanings, life.load_held_days(store))
+    return life.Edges(changed)
 
 
 def _find_surges(night: Night, judged: Judged) -> tuple[surges.Surge, ...]:

@@ -341,6 +341,7 @@ class WhatWasDone:
     opened: Number = None
     cleared: Number = None
     no_longer_asked: Number = None
+    rule_changed: Number = None
 
 
 # The service.

@@ -281,6 +281,7 @@ def _done(contents: Contents) -> Part:
         ("Flags", "Opened", done.opened),
         ("Flags", "Cleared", done.cleared),
         ("Flags", "No longer asked", done.no_longer_asked),
+        ("Flags", "No longer asked for (rule changed)", done.rule_changed),
         *(("Escalations", each.label, each.count) for each in done.escalations),
         *(("Answers", each.label, each.count) for each in done.answers),
         ("Waivers", "In force", waivers.in_force),

@@ -60,7 +60,8 @@ def count_done(data: ReportData) -> WhatWasDone:
         f"""
         SELECT count(*) FILTER (stood_from BETWEEN $since AND $as_at AND NOT {quarantined_sql("spell")}),
             count(*) FILTER (resolved_reason = 'cleared' AND resolved_on BETWEEN $since AND $as_at),
-            count(*) FILTER (resolved_reason = 'no longer asked' AND resolved_on BETWEEN $since AND $as_at)
+            count(*) FILTER (resolved_reason = 'no longer asked' AND resolved_on BETWEEN $since AND $as_at),
+            count(*) FILTER (resolved_reason = 'rule changed' AND resolved_on BETWEEN $since AND $as_at)
         FROM spell
         """,
         {"since": nights.since, "as_at": as_at},

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
@@ -116,6 +117,27 @@ def find_reworded(ledger: Ledger, sentences: Mapping[str, str]) -> frozenset[str
     last = ledger.tonight or ledger.before
     wordings = json.loads(last.rule_wordings or "{}") if last else {}
     return frozenset(rule for rule, text in sentences.items() if rule in wordings and wordings[rule][1] != text)
+
+
+def find_changed(
+    store: Connection, ledger: Ledger, meanings: Mapping[str, str], held_since: Iterable[dt.date]
+) -> frozenset[str]:
+    """Find the rules that ask something else than on the night before; return their ids.
+
+    For flags held since a day, whom no later night has found in breach, also ``id day`` where the rule asks something
+    else than on the last night before that day.
+    """
+    run = table_of(Run)
+    accepted = run.c.state == "accepted"
+    nights = sorted(store.execute(select(run.c.as_at).where(accepted)).scalars()) if (days := set(held_since)) else []
+    before = {day: nights[at - 1] for day in days if (at := bisect_left(nights, day))}
+    said = select(run.c.as_at, run.c.rule_meanings).where(accepted, run.c.as_at.in_(set(before.values())))
+    then = {as_at: json.loads(text or "{}") for as_at, text in store.execute(said)} if before else {}
+    last = json.loads(ledger.before.rule_meanings or "{}") if ledger.before else {}
+    changed = {rule for rule, meaning in meanings.items() if last.get(rule, meaning) != meaning}
+    for day, night in before.items():
+        changed |= {f"{rule} {day}" for rule, meaning in meanings.items() if then[night].get(rule, meaning) != meaning}
+    return frozenset(changed)
 
 
 def find_withdrawn(ledger: Ledger, in_force: Iterable[str]) -> tuple[str, ...]:

@@ -99,7 +99,7 @@ def example(size: Size = "small", *, team: str | None = None) -> Contents:
         done=WhatWasDone(
             escalations=(Tally("To the manager", 12), Tally("To the head of service", 3)),
             answers=(Tally("Done", 20), Tally("Wait until a date", 4), Tally("The record is wrong", 2)),
-            opened=88, cleared=61, no_longer_asked=9,
+            opened=88, cleared=61, no_longer_asked=9, rule_changed=4,
         ),
         waivers=_waivers(),
         caseloads=Caseloads(
