@@ -311,16 +311,16 @@ def absent(night: Sources, **last_values: str) -> dict[str, Any]:
     return found
 
 
-def test_a_detail_source_still_speaks_of_someone_missing_from_the_caseload(tmp_path):
+def test_someone_missing_from_the_caseload_is_judged_on_their_last_values_alone(tmp_path):
     night = Sources(tmp_path).add("list", [listed("P001")])
     night.supplement(
-        [{"person_id": "P009", "closure_date": "01/01/2026", "risk_open": "", "personal_adviser": ""}]
+        [{"person_id": "P009", "closure_date": "01/01/1926", "risk_open": "", "personal_adviser": ""}]
     ).read()
 
     row = absent(night, allocated_team='"LC North"', risk_open="true", personal_adviser='"A Example"')
 
-    assert (row["closure_date"], row["closure_date_gap"]) == (dt.date(2026, 1, 1), None)
-    assert (row["risk_open"], row["risk_open_gap"]) == (None, None)
+    assert (row["closure_date"], row["closure_date_gap"]) == (None, "not supplied")
+    assert (row["risk_open"], row["risk_open_gap"]) == (True, None)
     assert row["personal_adviser"] == "A Example"
     assert row["allocated_team"] == "North"
     assert row["died"] is False

@@ -34,7 +34,7 @@ def join_roster(
     if unlisted_from is not None:
         unlisted.add_unlisted(workspace, unlisted_from, as_at=as_at)
     if absent:
-        joining.update_absent(workspace)
+        joining.note_absent_deaths(workspace)
         joining.spell_teams(workspace, "absent", "allocated_team", team_names or {})
     kept, generated = _choose_columns(workspace, supplied, absent=absent)
     generated["as_at"] = f"DATE '{as_at}'"

@@ -28,7 +28,7 @@ def join_readings(workspace: Workspace, readings: Sequence[Reading]) -> tuple[st
     """Make ``typed``, one row for each person of the caseload sources, from the readings' tables; what to say of it.
 
     From several sources also ``difference`` and, where one is a detail source, ``not_on_caseload`` and ``elsewhere``
-    (what detail sources say of people who are not on tonight's caseload).
+    (who has died, of the people who are in a detail source and not on tonight's caseload).
     """
     drop_tables(workspace, "typed", "difference", "not_on_caseload", "elsewhere")
     if len(readings) == 1:
@@ -240,14 +240,10 @@ def _set_aside(workspace: Workspace, lists: Sequence[Reading], details: Sequence
             notes.append(
                 f"of those, {shortened:,} would be on it but for zeros at the start of the id; export ids as text"
             )
-    workspace.execute("CREATE OR REPLACE TEMP TABLE strangers AS SELECT DISTINCT person_id FROM not_on_caseload")
-    workspace.execute(f"CREATE TABLE elsewhere AS {_joined(workspace, 'strangers', details)}")
-    workspace.execute("DROP TABLE strangers")
-    for name in {name for reading in lists for name in reading.supplied} & workspace.columns_of("elsewhere"):
-        # A detail's blank hides no value that a caseload source once gave.
-        workspace.execute(
-            f"UPDATE elsewhere SET {name}_gap = {NOT_SUPPLIED} WHERE {name} IS NULL AND {name}_gap IS NULL"
-        )
+    died = " UNION ALL ".join(f"SELECT person_id FROM {reading.typed} WHERE died" for reading in details)
+    workspace.execute(
+        f"CREATE TABLE elsewhere AS SELECT DISTINCT person_id FROM ({died}) ANTI JOIN people USING (person_id)"
+    )
     return notes
 
 
@@ -262,23 +258,15 @@ def count_absent_deaths(workspace: Workspace) -> int:
     return number_of(
         workspace,
         "SELECT count(*) FROM elsewhere JOIN roster USING (person_id) "
-        "WHERE elsewhere.died AND roster.died_on IS NULL AND roster.ended_on IS NULL",
+        "WHERE roster.died_on IS NULL AND roster.ended_on IS NULL",
     )
 
 
-def update_absent(workspace: Workspace) -> None:
-    """Lay over ``absent`` (the roster's people missing tonight) what detail sources still say of them tonight."""
-    if not _has_elsewhere(workspace):
-        return
-    present = workspace.columns_of("elsewhere")
-    said = [column.name for column in COLUMNS if column.name in present]
-    silent = f"e.{{0}}_gap IS NOT DISTINCT FROM {NOT_SUPPLIED}"
-    changes = [
-        f"{one} = CASE WHEN {silent.format(name)} THEN absent.{one} ELSE e.{one} END"
-        for name in said
-        for one in (name, f"{name}_gap")
-    ]
-    workspace.execute(
-        f"UPDATE absent SET {', '.join(changes)}, died = absent.died OR e.died "
-        "FROM elsewhere AS e WHERE e.person_id = absent.person_id"
-    )
+def note_absent_deaths(workspace: Workspace) -> None:
+    """Note in ``absent`` (the roster's people missing tonight) who has died, as detail sources say.
+
+    Nothing else that these say of them counts: they are judged on their last values, and no date of tonight's was held
+    against their birth date.
+    """
+    if _has_elsewhere(workspace):
+        workspace.execute("UPDATE absent SET died = true WHERE person_id IN (SELECT person_id FROM elsewhere)")

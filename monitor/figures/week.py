@@ -87,13 +87,8 @@ def gather(
         since=since,
         sight=tuple(line for line in sight if line.people),
         teams=tuple(
-            TeamWeek(
-                team or None,
-                *counts,
-                *(raised.get((team, step), 0) for step in escalation.STEPS),
-                rule_changed=rule_changed,
-            )
-            for team, *counts, rule_changed in flags
+            TeamWeek(team or None, *(*counts, *(raised.get((team, step), 0) for step in escalation.STEPS), changed))
+            for team, *counts, changed in flags
         ),
         refused=tuple(sorted(refused - accepted)),
         nights=len(accepted),
