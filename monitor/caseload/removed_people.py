@@ -40,11 +40,16 @@ def _mark(salt: str, person_id: str) -> str:
     return hashlib.sha256(f"{salt}{person_id}".encode()).hexdigest()
 
 
+def is_of(mark: str, salt: str, person_id: str) -> bool:
+    """Return whether this is the mark of this very person."""
+    return secrets.compare_digest(_mark(salt, person_id), mark)
+
+
 def find(store: Connection, person_id: str) -> list[Row[Any]]:
     """Return every earlier removal of this very person, oldest first."""
     table = table_of(RemovedPerson)
     rows = store.execute(select(table).order_by(table.c.removal_id))
-    return [row for row in rows if secrets.compare_digest(_mark(row.salt, person_id), row.mark)]
+    return [row for row in rows if is_of(row.mark, row.salt, person_id)]
 
 
 def forget_returned(store: Connection, stamp: Stamp) -> None:

@@ -47,6 +47,8 @@ COMMANDS = (
     record_commands.explain,
     record_commands.backtest,
     upkeep_commands.audit,
+    upkeep_commands.backup,
+    upkeep_commands.restore,
     upkeep_commands.purge,
     setup_commands.init,
     setup_commands.sample,

@@ -1,6 +1,8 @@
 """The commands about what is kept: removing what is past its time, or a person, and verifying what is left."""
 
 import os
+from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -43,6 +45,43 @@ def purge(
             lines, content, code = removing.describe(account), account.as_dict(), account.exit_code
     plain_text.print_account(lines, content, as_json=as_json)
     raise typer.Exit(code)
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write; it must be new.")],
+    config: ConfigPath = CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Write a proved backup of the database to a file, also while a night runs; its owner alone can read it."""
+    settings = load(config)
+
+    from monitor.cli import plain_text
+    from monitor.record import backup as backing_up
+
+    until, where = settings.retention.keeps_backup_until(today()), locate_database(settings)
+    account = backing_up.make_backup(settings, where, file, now(), until=until)
+    plain_text.print_account(backing_up.describe(account), asdict(account), as_json=as_json)
+    raise typer.Exit(account.exit_code)
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A backup made with: monitor backup FILE")],
+    by: Annotated[str, typer.Option(metavar="NAME", help="Who decided it.")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why: it stays on record.")],
+    config: ConfigPath = CONFIG,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be lost.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put a backup in the place of the database, which is set aside; says what is lost."""
+    settings = load(config)
+
+    from monitor.cli import plain_text
+    from monitor.record import restore as restoring
+
+    request = restoring.RestoreRequest(file.absolute(), by, reason, today(), now(), dry_run)
+    account = restoring.restore(settings, locate_database(settings), request)
+    plain_text.print_account(restoring.describe(account), account.as_dict(), as_json=as_json)
+    raise typer.Exit(account.exit_code)
 
 
 def audit(

@@ -45,7 +45,7 @@ class Retention(Table):
     explained. ``messages``: their words, for a year, as long as a young person has to complain of what was done.
     ``exports``: exception lists, which are worked off within weeks; the newest always stay. ``outbox``: the files of
     the folder channel, which are copies of messages and have been taken by then. ``logs``: as long as it may take to
-    look into a fault.
+    look into a fault. ``backups``: those that the monitor made; each holds everyone who was on record then.
     """
 
     snapshots: Keep = "2 years"
@@ -54,3 +54,8 @@ class Retention(Table):
     exports: Keep = "3 months"
     outbox: Keep = "1 month"
     logs: Keep = "3 months"
+    backups: Keep = "3 months"
+
+    def keeps_backup_until(self, made_on: dt.date) -> dt.date | None:
+        """Return the last day on which a backup of that day is kept; None if it is kept forever."""
+        return None if self.backups == FOREVER else parse_duration(self.backups).after(made_on)

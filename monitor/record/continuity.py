@@ -25,6 +25,7 @@ from monitor.outbox.sent_file import SentLine
 from monitor.record import heads
 from monitor.record.heads import HeadLine
 from monitor.record.purge_files import SNAPSHOTS
+from monitor.record.repeat_removals import Repetition, repeat
 from monitor.store import database_health, events
 from monitor.store.bulk import insert_rows, is_among, next_id
 from monitor.store.database import WAIT_SECONDS, Database, looking_at, working_store
@@ -47,13 +48,14 @@ class Gap:
     """What stands beside the database and is not in it.
 
     ``runs``: night by run, of kept caseloads; ``heads``: of the chain; ``decisions``: how many events, None where no
-    head says so; ``sent``: messages.
+    head says so; ``sent``: messages; ``more_nights``: of runs of which no caseload is kept.
     """
 
     runs: dict[int, dt.date]
     heads: tuple[HeadLine, ...]
     decisions: int | None
     sent: tuple[SentLine, ...]
+    more_nights: tuple[dt.date, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.runs or self.heads or self.sent)
@@ -62,7 +64,7 @@ class Gap:
     def nights(self) -> tuple[dt.date, ...]:
         """The nights that any of them tells of."""
         told = [line.as_at for line in self.heads] + [line.as_at for line in self.sent]
-        return tuple(sorted({*self.runs.values(), *told}))
+        return tuple(sorted({*self.runs.values(), *self.more_nights, *told}))
 
     def describe(self) -> str:
         """Write what is missing: which nights, how many decisions, how many messages."""
@@ -108,7 +110,7 @@ def find_break(
     A new folder and no database yet are no break.
     """
     where = make_url(where)
-    found = _Evidence(config.data_folder)  # before the database, which is always ahead of it
+    found = Evidence(config.data_folder)  # before the database, which is always ahead of it
     health = database_health.examine(where, wait_seconds=wait_seconds, pages=pages)
     place = name_place(where)
     if health.state == "ours":
@@ -123,7 +125,7 @@ def find_break(
     return Break(place, f"{is_there}, though nights have been run here", gap, True) if gap else None
 
 
-class _Evidence:
+class Evidence:
     """What the data folder says, read as little of as tells whether the database knows all of it."""
 
     def __init__(self, folder: Path) -> None:
@@ -161,10 +163,10 @@ class _Evidence:
     def _find_lost_sent(self, store: Connection | None) -> tuple[SentLine, ...]:
         if self._last_sent is None:
             return ()
-        if store is not None and self._last_sent.attempt in _find_known(store, [self._last_sent]):
+        if store is not None and self._last_sent.attempt in find_known(store, [self._last_sent]):
             return ()
         lines = sent_file.read(self._folder)
-        known = _find_known(store, lines) if store is not None else frozenset()
+        known = find_known(store, lines) if store is not None else frozenset()
         return tuple(line for line in lines if line.attempt not in known)
 
 
@@ -186,7 +188,7 @@ def _find_events(store: Connection, lines: Iterable[HeadLine]) -> set[tuple[int,
     return {(row.id, row.hash) for row in store.execute(select(event.c.id, event.c.hash).where(wanted))}
 
 
-def _find_known(store: Connection, lines: Iterable[SentLine]) -> frozenset[int]:
+def find_known(store: Connection, lines: Iterable[SentLine]) -> frozenset[int]:
     """Find the attempts of these lines that the database made, for the same message."""
     attempt, message = table_of(Attempt), table_of(Message)
     hashes = {line.attempt: line.key_hash for line in lines}
@@ -241,17 +243,18 @@ def list_addresses(config: Config) -> tuple[str, ...]:
 def go_on(database: Database, folder: Path, gap: Gap, acceptance: Acceptance) -> None:
     """Record that the record goes on without ``gap``, and mark what was told, so that it is asked for once."""
     with database.writing() as store:
-        save_gap(store, "gap accepted", gap, acceptance)
+        save_gap(store, folder, "gap accepted", gap, acceptance)
     note_head(database, folder, acceptance.now)
 
 
-def save_gap(store: Connection, kind: str, gap: Gap, acceptance: Acceptance, **detail: Any) -> None:
-    """Record the gap in the caller's transaction, with the messages its readers may have had and its runs."""
+def save_gap(store: Connection, folder: Path, kind: str, gap: Gap, acceptance: Acceptance) -> None:
+    """Record the gap in the caller's transaction: its runs, what readers may have had, and who was removed since."""
+    repeat(store, folder, Repetition(acceptance.by, acceptance.today, acceptance.now))
     marked = mark_sent(store, gap.sent, acceptance)
     why, now = f"not in the database any more; {acceptance.by} went on without it", acceptance.now
     rows = [(run, as_at, LOST, now, now, why) for run, as_at in gap.runs.items()]
     insert_rows(store, Run, ("id", "as_at", "state", "started_at", "finished_at", "reason"), rows)
-    detail |= {
+    detail = {
         "nights": [day.isoformat() for day in gap.nights],
         "runs": list(gap.runs),
         "decisions": gap.decisions,

@@ -12,8 +12,9 @@ between leaves files that the next purge finds.
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, not_, select
@@ -22,7 +23,7 @@ from sqlmodel import SQLModel
 from monitor.config.retention_settings import oldest_kept
 from monitor.config.settings import Config
 from monitor.outbox.queue import PENDING
-from monitor.record import purge_files
+from monitor.record import backup_list, purge_files, removal_marks
 from monitor.record.purge_files import FOREVER, OldestKept, SpentFiles
 from monitor.store import events
 from monitor.store.bulk import is_among, next_id
@@ -61,11 +62,21 @@ THINGS = {
     "exports": "nights of exception lists",
     "outbox": "nights of message files",
     "logs": "log files",
+    "backups": "backups of the database",
 }
 NOT_SENT = (*PENDING, "sending")
 """The states of messages that may still be sent, which keep their words."""
 NO_WORDS = {"text": "", "html": "", "people": "[]", "attached": None}
 """A message emptied of its words and of whom it names."""
+
+
+@dataclass(frozen=True)
+class KeptBackup:
+    """A backup that stays; ``until``: the last day of its time, None if it is kept forever."""
+
+    path: str
+    made_on: dt.date
+    until: dt.date | None
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,7 @@ class Purged:
     removed: Mapping[str, int]
     nights: Mapping[str, tuple[dt.date, ...]]
     problems: tuple[str, ...] = ()
+    backups: tuple["KeptBackup", ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -94,7 +106,7 @@ def purge_store(
     with database.reading() if dry_run else database.writing() as store:
         oldest = _find_oldest(store, config, today)
         files = _find_files(store, config, oldest)
-        purged = _account(store, oldest, files)
+        purged = replace(_account(store, oldest, files), backups=list_backups(config, files["backups"]))
         if dry_run:
             return purged
         forget_for_good(store)
@@ -103,10 +115,21 @@ def purge_store(
         if purged.removed:
             _record(store, purged, today, now)
             _restate(store, emptied, Stamp(today, now))
+        removal_marks.keep(store, config.data_folder)
     problems = purge_files.remove_paths(path for spent in files.values() for _, path in spent)
     if not problems:
         mark_finished(database, table_of(Removal).c.kind == KIND, now)
     return replace(purged, problems=problems)
+
+
+def list_backups(config: Config, spent: Collection[tuple[dt.date | None, Path]] = ()) -> tuple[KeptBackup, ...]:
+    """List the backups that this monitor made and that are still there, without those that go."""
+    going = {path for _, path in spent}
+    return tuple(
+        KeptBackup(str(backup.path), backup.made_at.date(), config.retention.keeps_backup_until(backup.made_at.date()))
+        for backup in backup_list.find_standing(config.data_folder)
+        if backup.path not in going
+    )
 
 
 def mark_finished(database: Database, theirs: ColumnElement[bool], now: dt.datetime) -> None:
@@ -122,13 +145,19 @@ def mark_finished(database: Database, theirs: ColumnElement[bool], now: dt.datet
 
 def describe(account: Purged, *, dry_run: bool) -> list[str]:
     """Return what a purge did, in lines for the person who asked for it."""
+    backups = [f"  {backup.path}, made on {backup.made_on}, kept {_write_until(backup)}" for backup in account.backups]
+    backups = ["Backups, each of which holds everyone who was on record then:", *backups] if backups else []
     if not (account.removed or account.problems):
-        return ["nothing is past its time"]
+        return ["nothing is past its time", *backups]
     lines = ["Would be removed, past its time:" if dry_run else "Removed, past its time:"]
     for thing, number in account.removed.items():
         days = account.nights.get(thing)
         lines.append(f"  {number} {THINGS[thing]}" + (f", {days[0]} to {days[-1]}" if days else ""))
-    return [*lines, *list_problems(account.problems)]
+    return [*lines, *backups, *list_problems(account.problems)]
+
+
+def _write_until(backup: KeptBackup) -> str:
+    return f"until {backup.until}" if backup.until else "for ever"
 
 
 def list_problems(problems: Sequence[str]) -> list[str]:

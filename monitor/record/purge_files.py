@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
+from monitor.record import backup_list
+
 SNAPSHOTS, EXCEPTIONS, OUTBOX, LOGS, SAMPLE = "snapshots", "exceptions", "outbox", "logs", "sample"
 """The folders of the data folder that hold something of each night."""
 
@@ -28,7 +30,10 @@ def find_spent_files(
     removal left, goes with its night. ``log_file``: the one in use, which stays; its predecessors beside it go.
     """
     lists = [file for folder in (EXCEPTIONS, SAMPLE) for file in _dated(data / folder, oldest["exports"])]
+    standing = backup_list.find_standing(data)
+    made = [(backup.made_at.date(), path) for backup in standing for path in backup.files]
     return {
+        "backups": [(day, path) for day, path in made if day < oldest["backups"]],
         "snapshots": [file for file in _dated(data / SNAPSHOTS, oldest["snapshots"]) if file[1].name not in named],
         "exports": lists,
         "outbox": _dated(data / OUTBOX, oldest["outbox"]),

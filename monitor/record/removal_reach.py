@@ -1,12 +1,14 @@
 """Names what the removal of a person does not reach, and what to do about each, in plain words."""
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from monitor.caseload.departures import read_merged
 from monitor.config.settings import Config
 from monitor.outbox.person_messages import load_person_messages
-from monitor.record import remove_files
+from monitor.record import backup_list, remove_files
 from monitor.record.trace import Trace
+from monitor.store.database import looking_at
+from monitor.store.tables import Person, table_of
 
 
 def list_beyond_reach(store: Connection, config: Config, trace: Trace) -> tuple[str, ...]:
@@ -22,14 +24,29 @@ def list_beyond_reach(store: Connection, config: Config, trace: Trace) -> tuple[
         "Lists and reports that somebody exported, printed, or has filled in and not yet returned: ask the leads and "
         "the analyst to look for this id and remove it"
     )
+    lines += _describe_backups(config, trace)
     lines.append(
-        "Backups of the data folder and the database from before today still hold this person: let them run out "
-        "on their own date or remove them; after putting one back, give this command again"
+        "Backups of the data folder and the database from before today still hold this person, where another program "
+        "made them: let them run out on their own date or remove them; after putting one back, give this command again"
     )
     if store.dialect.name != "sqlite":
         lines.append("PostgreSQL's write-ahead log, its archives and replicas hold it until they are recycled")
     lines.append("The heartbeat service was told counts only: nothing to do")
     return (*lines, *_describe_council_files(config, trace))
+
+
+def _describe_backups(config: Config, trace: Trace) -> list[str]:
+    """Name each backup of the monitor's own that has the person, and until when."""
+    lines, person = [], table_of(Person)
+    theirs = select(person.c.person_id).where(person.c.person_id == trace.person_id)
+    for backup in backup_list.find_standing(config.data_folder):
+        with looking_at(backup.url) as store:
+            if store.execute(theirs).first() is None:
+                continue
+        until = config.retention.keeps_backup_until(backup.made_at.date())
+        when = f"until {until}, when a purge removes it" if until else "for ever: remove it when nobody needs it"
+        lines.append(f"The backup {backup.path} holds this person {when}; monitor restore removes them again")
+    return lines
 
 
 def _describe_sent(store: Connection, trace: Trace) -> str:

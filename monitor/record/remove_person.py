@@ -23,6 +23,8 @@ from monitor.caseload import removed_people, snapshot
 from monitor.caseload.intake import find_person, read_sources
 from monitor.config.settings import Config
 from monitor.errors import MonitorError, Problems, Refused
+from monitor.outbox import sent_file
+from monitor.record import backup_list, heads, removal_marks
 from monitor.record.purge import EMPTIED, PERSON_REMOVAL, PERSON_REMOVED, forget_for_good, list_problems, mark_finished
 from monitor.record.purge_files import SNAPSHOTS, remove_paths
 from monitor.record.removal_reach import list_beyond_reach
@@ -141,6 +143,9 @@ def remove_person(
                 snapshot.leave_out(caseload.path, caseload.replacement, request.person_id)
     say("Removing")
     rows = _save_removal(database, request, found, number)
+    if not request.dry_run:
+        with database.reading() as store:
+            removal_marks.keep(store, config.data_folder)
     if not (rows or found.changes or before or found.problems):
         raise Problems([
             f"{request.person_id}: nothing is held about anybody of that id; check it, leading zeros and all"
@@ -227,7 +232,7 @@ def _find_files(store: Connection, config: Config, trace: Trace, number: int) ->
         stem = path.name.split("-without")[0].removesuffix(".parquet")
         replacement = path.with_name(f"{stem}-without-{number}.parquet") if path.name in known else None
         caseloads.append(KeptCaseload(path, known.get(path.name), replacement))
-    changes, left = find_naming_files(config, trace, newest=find_newest(store), database=_database_files(store))
+    changes, left = find_naming_files(config, trace, newest=find_newest(store), database=_own_files(store, config))
     problems += (
         f"{path}: names this person and is of a kind that the monitor does not make; remove it or them from it"
         for path in left
@@ -235,12 +240,14 @@ def _find_files(store: Connection, config: Config, trace: Trace, number: int) ->
     return FoundFiles(tuple(caseloads), tuple(changes), tuple(problems))
 
 
-def _database_files(store: Connection) -> list[Path]:
-    """Find the database and what stands beside it, if it is a file."""
-    if store.dialect.name != "sqlite" or not store.engine.url.database:
-        return []
-    path = Path(store.engine.url.database)
-    return list(path.parent.glob(f"{path.name}*"))
+def _own_files(store: Connection, config: Config) -> list[Path]:
+    """Find the database and what stands beside it, if it is a file, and what is kept outside it; backups are told."""
+    folder = config.data_folder
+    names = (heads.FILE_NAME, sent_file.FILE_NAME, removal_marks.FILE_NAME, backup_list.FILE_NAME)
+    own = [*(folder / name for name in names), *(backup.path for backup in backup_list.read(folder))]
+    if store.dialect.name == "sqlite" and store.engine.url.database:
+        own.append(Path(store.engine.url.database))
+    return [path for beside in own for path in beside.parent.glob(f"{beside.name}*")]
 
 
 def _finish_files(

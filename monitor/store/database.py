@@ -161,6 +161,14 @@ def find_version(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> str | Non
 
 
 @contextmanager
+def locked_file(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> Iterator[None]:
+    """Be the only process at work on an SQLite database, whatever stands there now; it is not opened."""
+    engine = _sqlite_engine(where, wait_seconds)
+    with lock.hold_lock(engine, wait_seconds=wait_seconds):
+        yield
+
+
+@contextmanager
 def looking_at(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> Iterator[Connection]:
     """Connect to a database as it is: it is not made, migrated or set up, for it may be another program's."""
     where = make_url(where)
