@@ -129,7 +129,9 @@ def open_workspace() -> Workspace:
     """A new in-memory database that fetches no extension from anywhere."""
     import duckdb
 
-    opened = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
+    settings = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+    # Without a folder to spill into: a process that is killed would leave people's rows there.
+    opened = duckdb.connect(config={**settings, "temp_directory": ""})
     workspace = Workspace(opened)
     # It would be drawn in the middle of what commands print.
     workspace.execute("SET enable_progress_bar = false")

@@ -16,7 +16,7 @@ from monitor.gate.surges import Surge
 from monitor.gate.verdict import Comparison, Verdict
 from monitor.messages.templates import Templates
 from monitor.outbox.send import Delivered
-from monitor.record import continuity, heads
+from monitor.record import continuity, heads, left_overs
 from monitor.record.purge_files import SNAPSHOTS
 from monitor.rulebook.evaluation import Evaluation
 from monitor.rulebook.rulebook import Rulebook
@@ -162,6 +162,8 @@ def open_database(
             acceptance = continuity.Acceptance(by, request.accept or "", request.today, tools.clock(), addresses)
             continuity.go_on(database, config.data_folder, found.gap, acceptance)
             request = replace(request, accept=None)
+        if swept := left_overs.sweep(database, config):
+            tools.note("left-overs of a killed run removed", files=swept)
         heads.keep(database, config.data_folder)
         try:
             yield database, request

@@ -7,7 +7,6 @@ goes on without it (``monitor run --accept``), which is recorded, and which tell
 """
 
 import datetime as dt
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from monitor.outbox.queue import PENDING
 from monitor.outbox.sent_file import SentLine
 from monitor.record import heads
 from monitor.record.heads import HeadLine
-from monitor.record.purge_files import SNAPSHOTS
+from monitor.record.purge_files import LOST, SNAPSHOT_NAME, SNAPSHOTS
 from monitor.record.repeat_removals import Repetition, repeat
 from monitor.store import database_health, events
 from monitor.store.bulk import insert_rows, is_among, next_id
@@ -35,9 +34,6 @@ from monitor.store.location import name_place
 from monitor.store.tables import Attempt, FlagEvent, Message, Run, table_of
 from monitor.words import write_count, write_date
 
-SNAPSHOT_NAME = re.compile(r"(?P<as_at>\d{4}-\d\d-\d\d)-run-(?P<run>\d{1,9})(-without-\d+)*\.parquet")
-LOST = "lost"
-"""The state of a run that the database does not know of, but a kept caseload does."""
 MOST_NAMED = 5
 RESTORE = "monitor restore FILE --by NAME --reason TEXT"
 GO_ON = "monitor run --accept REASON --by NAME"

@@ -23,7 +23,7 @@ from sqlmodel import SQLModel
 from monitor.config.retention_settings import oldest_kept
 from monitor.config.settings import Config
 from monitor.outbox.queue import PENDING
-from monitor.record import backup_list, purge_files, removal_marks
+from monitor.record import backup_list, left_overs, purge_files, removal_marks
 from monitor.record.purge_files import FOREVER, OldestKept, SpentFiles
 from monitor.store import events
 from monitor.store.bulk import is_among, next_id
@@ -63,6 +63,7 @@ THINGS = {
     "outbox": "nights of message files",
     "logs": "log files",
     "backups": "backups of the database",
+    "left_overs": "files that a run that was killed left behind",
 }
 NOT_SENT = (*PENDING, "sending")
 """The states of messages that may still be sent, which keep their words."""
@@ -232,7 +233,12 @@ def _find_files(store: Connection, config: Config, oldest: OldestKept) -> SpentF
     run = table_of(Run)
     staying = select(run.c.snapshot).where(run.c.snapshot.is_not(None), not_(_spent_runs(oldest)))
     named = frozenset(store.execute(staying).scalars())
-    return purge_files.find_spent_files(config.data_folder, oldest, named=named, log_file=config.service.log_file)
+    spent = purge_files.find_spent_files(config.data_folder, oldest, named=named, log_file=config.service.log_file)
+    going = {path for files in spent.values() for _, path in files}
+    left: list[tuple[dt.date | None, Path]] = [
+        (None, path) for path in left_overs.find_all(store, config) if path not in going
+    ]
+    return {**spent, "left_overs": left}
 
 
 # Rows

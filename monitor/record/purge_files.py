@@ -11,6 +11,10 @@ from monitor.record import backup_list
 SNAPSHOTS, EXCEPTIONS, OUTBOX, LOGS, SAMPLE = "snapshots", "exceptions", "outbox", "logs", "sample"
 """The folders of the data folder that hold something of each night."""
 
+SNAPSHOT_NAME = re.compile(r"(?P<as_at>\d{4}-\d\d-\d\d)-run-(?P<run>\d{1,9})(-without-\d+)*\.parquet")
+LOST = "lost"
+"""The state of a run that only a kept caseload still tells of: somebody has gone on without it."""
+
 FOREVER = dt.date.min
 DATED = re.compile(r"\d{4}-\d{2}-\d{2}")
 

@@ -108,18 +108,21 @@ def _restore_server(config: Config, where: URL, request: RestoreRequest) -> Rest
     health = database_health.examine(where)
     if health.state == "foreign":
         raise StoreError(f"{name_place(where)}: {health.why}; correct database in the config")
+    if health.state == "damaged":
+        remedy = "make an empty database in its place, and give the same command again"
+        raise StoreError(f"{name_place(where)}: {health.why}; {remedy}")
     whole = health.state == "ours"
     place = config.data_folder / "restore.db"
-    with _prepared(config, place, request) as (copy, account):
-        if request.dry_run:
+    if request.dry_run:
+        with _prepared(config, place, request) as (copy, account):
             return _tell(account, _find_lost(config, copy, where if whole else None), None, rehearsed=True)
-        with working_store(where) as database:
-            gap = _find_lost(config, copy, where if whole else None)
-            _change(config, copy, gap, request)
-            aside = _dump_aside(config, where, request.now) if whole else None
-            with looking_at(backup.sqlite_url(copy)) as source, database.writing() as target:
-                backup.copy_rows(source, target)
-            continuity.note_head(database, config.data_folder, request.now)
+    with working_store(where) as database, _prepared(config, place, request) as (copy, account):
+        gap = _find_lost(config, copy, where if whole else None)
+        _change(config, copy, gap, request)
+        aside = _dump_aside(config, where, request.now) if whole else None
+        with looking_at(backup.sqlite_url(copy)) as source, database.writing() as target:
+            backup.copy_rows(source, target)
+        continuity.note_head(database, config.data_folder, request.now)
     return _tell(account, gap, aside)
 
 

@@ -16,10 +16,12 @@ from monitor.errors import MonitorError
 from monitor.flags.state import find_state, is_quarantined, is_waiver_in_force
 from monitor.outbox.attempts import NOTICE
 from monitor.outbox.queue import PENDING
+from monitor.record import left_overs
 from monitor.record.continuity import find_break
 from monitor.record.purge import PERSON_REMOVAL
 from monitor.record.purge_files import SNAPSHOTS
 from monitor.service import due, facts
+from monitor.store import lock
 from monitor.store.database import HEAD, Database, find_version, open_store
 from monitor.store.location import name_place
 from monitor.store.tables import Flag, Message, Person, Removal, Run, Waiver, table_of
@@ -75,7 +77,7 @@ class ServiceStatus:
 
     ``missed``: dates since the last accepted night, of which ``missed_working_days`` are working days. ``source_age``:
     working days since the sources of that night were taken. ``piles``: messages that have not arrived, by how they
-    stand. ``snapshot_missing``: the name of that night's, where the file is gone.
+    stand. ``snapshot_missing``: the name of that night's, where the file is gone. ``left_overs``: files of killed runs.
     """
 
     at: dt.datetime
@@ -99,6 +101,7 @@ class ServiceStatus:
     back_after_removal: int = 0
     alive_again: int = 0
     unfinished_removals: int = 0
+    left_overs: int = 0
 
 
 def gather(config: Config, where: URL, now: dt.datetime, *, wait_seconds: float) -> ServiceStatus:
@@ -168,6 +171,7 @@ def _read(config: Config, database: Database, now: dt.datetime, accepted: dt.dat
             "quarantined": _count_quarantined(store),
             "piles": _pile_up(store, now),
             "back_after_removal": len(removed_people.list_back(store, today)),
+            "left_overs": 0 if lock.is_holder_alive(store) else len(left_overs.find_all(store, config, only_look=True)),
             **_count_what_waits(store, today),
         }
     if night is not None:

@@ -38,6 +38,9 @@ def _facts(standing: ServiceStatus) -> list[tuple[str, str]]:
     if standing.extracted_on and standing.source_age is not None:
         age = write_count(standing.source_age, "working day")
         found.append(("Sources", f"of {write_date(standing.extracted_on)}, {age} old"))
+    if standing.left_overs:
+        files = write_count(standing.left_overs, "file")
+        found.append(("Left-overs", f"{files} of a run that was killed; the next run, or monitor purge, removes them"))
     found.append(("Database", _write_database(standing)))
     found.append(("Disk", f"{standing.free_megabytes:,} MB free"))
     return found
@@ -93,6 +96,7 @@ def as_dict(standing: ServiceStatus, concerns: Sequence[Concern]) -> dict[str, A
         "back_after_removal": standing.back_after_removal,
         "recorded_as_died_and_alive": standing.alive_again,
         "removals_unfinished": standing.unfinished_removals,
+        "left_overs": standing.left_overs,
     }
 
 

@@ -102,6 +102,22 @@ def check_holder(store: Connection, token: str) -> None:
         )
 
 
+def is_holder_alive(store: Connection) -> bool:
+    """Return whether the process that noted itself as the one at work is there; True where only its host could say."""
+    holder = load_first(store, Holder, select(table_of(Holder)))
+    if holder is None:
+        return False
+    if holder.host != socket.gethostname() or os.name == "nt":
+        return True
+    try:
+        os.kill(holder.pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # it is there, and another account's
+    return True
+
+
 def _held(engine: Engine) -> LockHeld:
     row = None
     with suppress(DBAPIError), engine.connect() as store:

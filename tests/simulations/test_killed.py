@@ -231,9 +231,21 @@ def read_store(config: Path) -> tuple[list[Any], str]:
     return list(messages), "\n".join(events)
 
 
+def assert_nothing_left(config: Path) -> None:
+    """Nothing of a killed run is left once a later one has been at work."""
+    data = config.parent / "data"
+    assert not [path for path in data.rglob("*") if "unfinished" in path.name]
+    database = open_store(locate(load_config(config), {}))
+    with database.reading() as store:
+        named = store.execute(text("SELECT snapshot FROM run WHERE snapshot IS NOT NULL")).scalars().all()
+    database.close()
+    assert {path.name for path in (data / "snapshots").iterdir()} == set(named)
+
+
 def judge(config: Path, arrived: Copies) -> Counter[str]:
     """What became of the messages; fails where one went twice unmarked, or not at all and nothing says so."""
     messages, incidents = read_store(config)
+    assert_nothing_left(config)
     unmarked = Counter(key for key, marked in arrived if not marked)
     copies = Counter(key for key, _ in arrived)
     found: Counter[str] = Counter()
