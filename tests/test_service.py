@@ -22,8 +22,11 @@ from support.timed_service import Timed, days_between, few_rules, live_through, 
 
 from monitor.config.settings import Config
 from monitor.service import due
+from monitor.service import status as standings
+from monitor.service.concerns import judge
 from monitor.service.due import DoneByProcess, Facts
 from monitor.service.steps import find_leaders
+from monitor.store.location import locate
 from monitor.workdays import LONDON, london_date
 
 WEDNESDAY = dt.date(2027, 6, 2)
@@ -115,6 +118,31 @@ def test_a_clock_set_back_runs_no_night_again() -> None:
 
     assert "night" not in due.plan(USUAL, TODAY_DONE, QUIET, at("02:31") - dt.timedelta(hours=1))
     assert "night" not in due.plan(USUAL, tomorrow_done, DoneByProcess(), at("12:00"))
+
+
+def test_an_accepted_night_of_a_day_to_come_is_told_once_a_day_unless_it_comes_within_the_hour() -> None:
+    tomorrow = facts(last_accepted=WEDNESDAY + dt.timedelta(1), last_come=YESTERDAY)
+    told, tried = DoneByProcess(ahead_on=WEDNESDAY), DoneByProcess(ahead_at=at("11:58"))
+
+    assert due.plan(USUAL, tomorrow, DoneByProcess(), at("12:00")) == ("ahead",)
+    assert due.plan(USUAL, tomorrow, tried, at("12:00")) == ()
+    assert due.plan(USUAL, tomorrow, tried, at("12:03")) == ("ahead",)
+    assert due.plan(USUAL, tomorrow, told, at("23:59")) == ()
+    assert due.plan(USUAL, tomorrow, DoneByProcess(), at("22:59")) == ("ahead",)
+    assert due.plan(USUAL, tomorrow, DoneByProcess(), at("23:00")) == ()
+
+
+def test_what_a_clock_that_was_ahead_accepted_or_told_keeps_no_outage_from_being_told() -> None:
+    ahead = facts(last_accepted=WEDNESDAY + dt.timedelta(90), last_come=WEDNESDAY - dt.timedelta(6))
+    done = DoneByProcess(ahead_on=WEDNESDAY, outage_on=WEDNESDAY + dt.timedelta(90))
+
+    assert due.plan(USUAL, ahead, done, at("08:00")) == ("outage",)
+
+
+def test_the_next_night_is_the_one_after_an_accepted_night_of_a_day_to_come() -> None:
+    ahead = facts(last_accepted=WEDNESDAY + dt.timedelta(90), last_come=YESTERDAY)
+
+    assert due.next_night(USUAL, ahead, at("12:00")) == at("02:30", WEDNESDAY + dt.timedelta(91))
 
 
 def test_a_night_that_failed_is_tried_again_after_a_while_and_only_so_often() -> None:
@@ -444,6 +472,47 @@ def test_after_settings_were_refused_nothing_is_tried_for_a_while() -> None:
 
     assert due.plan(config(deliver_every_minutes=5), facts(), refused, at("02:34")) == ()
     assert due.plan(config(deliver_every_minutes=5), facts(), refused, at("02:35")) == ("night",)
+
+
+def test_a_night_of_a_day_to_come_is_an_alarm_a_concern_and_a_line_at_each_look(
+    one_night: Path, tmp_path: Path
+) -> None:
+    council = copied(one_night, tmp_path)
+    mails, monday = len(council.mail()), WEDNESDAY - dt.timedelta(2)
+
+    did = [council.wake(at(hour, monday)) for hour in ("12:00", "12:01", "12:30")]
+    council.restart()
+    council.wake(at("15:00", monday))
+    council.wake(at("00:10", monday + dt.timedelta(1)))
+
+    assert did == [("ahead",), (), ()]
+    alarms = council.mail()[mails:]
+    assert [to for to, _ in alarms] == [ANALYST] * 2
+    assert all("no night is run: the clock was ahead" in subject for _, subject in alarms)
+    warned = [line for line in council.log_file.read_text(encoding="utf-8").splitlines() if "a day to come" in line]
+    assert len(warned) == 5
+    status = standings.gather(
+        council.service.config, locate(council.service.config, {}), at("12:00", monday), wait_seconds=0
+    )
+    assert status.next_night == at("02:30", WEDNESDAY + dt.timedelta(1))
+    (concern,) = (each for each in judge(status, council.service.config) if each.about == "night")
+    assert "the last accepted night is of 2 June 2027, which has not come (today is 31 May 2027)" in concern.what
+    assert "monitor run --withdraw 2027-06-02 --by" in concern.do
+
+
+def test_a_run_by_hand_is_refused_and_the_analyst_told_when_a_night_of_a_day_to_come_was_accepted(
+    one_night: Path, tmp_path: Path
+) -> None:
+    council = copied(one_night, tmp_path)
+    mails = len(council.mail())
+
+    for _ in range(2):  # the date of the machine is long before the night
+        done = monitor(tmp_path, "run", "--config", str(council.config_path))
+
+    assert done.returncode == 3
+    assert "the clock was ahead" in done.stderr
+    assert "monitor run --withdraw 2027-06-02" in done.stderr
+    assert [to for to, _ in council.mail()[mails:]] == [ANALYST]
 
 
 def test_after_three_working_days_everyone_who_leads_or_heads_is_told_once(one_night: Path, tmp_path: Path) -> None:

@@ -232,8 +232,8 @@ def _jumped(seen: Comparison, as_at: dt.date) -> Iterator[str]:
     extracts = f"the newest date in the extracts is {_day(newest)}" if newest else "no date in the extracts is newer"
     yield (
         f"{_day(as_at)} is {(as_at - seen.last_night).days:,} days after the last accepted night "
-        f"({_day(seen.last_night)}), and {extracts}: the clock of the machine may be ahead; put it right, or export the "
-        'data again; if it is right, say so once: monitor run --accept REASON --by "YOUR NAME"'
+        f"({_day(seen.last_night)}), and {extracts}: the clock of the machine may be ahead; put it right, or export "
+        'the data again; if it is right, say so once: monitor run --accept REASON --by "YOUR NAME"'
     )
 
 

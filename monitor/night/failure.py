@@ -32,7 +32,7 @@ from monitor.outbox.send import deliver_due
 from monitor.rulebook.rulebook import Rulebook
 from monitor.store import events, nights
 from monitor.store.database import reading_store
-from monitor.store.nights import Ledger, Request, RequestRefused
+from monitor.store.nights import Ledger, NightAhead, Request, RequestRefused
 from monitor.store.tables import Message, Run, table_of
 
 NOTHING_KNOWN = Ledger(None, None, (), None)
@@ -113,6 +113,9 @@ def told_of_failure(teller: Teller, request: Request) -> Iterator[None]:
     """Tells the analyst, once for the date, of a night that fails without the outbox having told it."""
     try:
         yield
+    except NightAhead as fault:
+        teller.tell(f"{request.today}-ahead", "ahead", tuple(str(fault).splitlines()), request.today)
+        raise
     except (RequestRefused, LockHeld):
         raise
     except Exception as fault:

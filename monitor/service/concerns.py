@@ -7,7 +7,9 @@ from monitor.config.settings import Config
 from monitor.service.due import SETTLED_WITHIN
 from monitor.service.status import DatabaseState, NightAttempt, ServiceStatus
 from monitor.store.database import HEAD
+from monitor.store.nights import describe_ahead, describe_withdrawal
 from monitor.words import write_count, write_date, write_people
+from monitor.workdays import london_date
 
 LONGEST_NIGHT = dt.timedelta(hours=3)
 """A night still under way after so long was killed, or hangs."""
@@ -57,11 +59,20 @@ def _judge_nights(standing: ServiceStatus) -> list[Concern]:
     found = _judge_attempt(standing.nights[0], standing) if standing.nights else []
     if standing.last_accepted is None:
         found.append(Concern("night", "no night has been accepted yet", "run one: monitor run"))
+    elif standing.last_accepted > (today := london_date(standing.at)):
+        found += _judge_night_ahead(standing.last_accepted, today, standing.nights_ahead)
     elif standing.missed:
         days = write_count(standing.missed_working_days, "working day")
         what = f"no accepted night since {write_date(standing.last_accepted)}, {days} ago"
         found.append(Concern("night", what, "see that the service is running and what its log says, or: monitor run"))
     return found
+
+
+def _judge_night_ahead(last: dt.date, today: dt.date, number: int) -> list[Concern]:
+    what = describe_ahead(last, today)
+    if number > 1:
+        what += f"; {number} accepted nights are of days to come, and the last is taken back first"
+    return [Concern("night", what, f"see that the clock is right, then: {describe_withdrawal(last)}")]
 
 
 def _judge_attempt(newest: NightAttempt, standing: ServiceStatus) -> list[Concern]:

@@ -5,16 +5,19 @@ date, whatever the clock does; a date on which the service was down is not run a
 """
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from monitor.config.settings import Config
 from monitor.workdays import LONDON, is_working_day, london_date, working_days_between
 
-Step = Literal["night", "deliver", "receipts", "outage", "purge", "heartbeat"]
+Step = Literal["night", "deliver", "receipts", "outage", "purge", "heartbeat", "ahead"]
 
 OUTAGE_WORKING_DAYS = 3
 OUTAGE_AGAIN_DAYS = 7
+A_LITTLE = dt.timedelta(hours=1)
+"""How far ahead a clock may have been without anybody being told."""
 SETTLED_WITHIN = dt.timedelta(hours=2)
 """After a message was due, how long until the heartbeat gives up waiting for it."""
 MOST_CUT_OFF = 5
@@ -25,13 +28,14 @@ MOST_CUT_OFF = 5
 class Facts:
     """What the database and the data folder say of a date.
 
-    ``lists``: whether the date's have been written. ``failed_at``: when tries at it ended without being accepted;
-    ``cut_off_at``: when it was found that a try had been killed. ``waiting_from``: when the
-    next message may be sent or, in doubt, asked about; ``unsettled_since``: the oldest due time of those that are due
-    until the end of the date and still on their way.
+    ``last_come``: the last accepted night that is not of a day to come. ``lists``: whether the date's have been
+    written. ``failed_at``: when tries at it ended without being accepted; ``cut_off_at``: when it was found that a try
+    had been killed. ``waiting_from``: when the next message may be sent or, in doubt, asked about;
+    ``unsettled_since``: the oldest due time of those that are due until the end of the date and still on their way.
     """
 
     last_accepted: dt.date | None = None
+    last_come: dt.date | None = None
     lists: bool = False
     failed_at: tuple[dt.datetime, ...] = ()
     cut_off_at: tuple[dt.datetime, ...] = ()
@@ -46,7 +50,8 @@ class DoneByProcess:
     """What this process has done, as far as the database does not say, or cannot while it is out of reach.
 
     ``failed_at``: tries at a night that the ledger knows nothing of. ``refused_at``: when the settings were last found
-    not to be valid.
+    not to be valid. ``ahead_on``: when the analyst was told of an accepted night of a day to come, ``ahead_at``: when
+    that was last tried.
     """
 
     accepted_on: dt.date | None = None
@@ -56,6 +61,8 @@ class DoneByProcess:
     purged_on: dt.date | None = None
     settled_on: dt.date | None = None
     outage_on: dt.date | None = None
+    ahead_on: dt.date | None = None
+    ahead_at: dt.datetime | None = None
     refused_at: dt.datetime | None = None
 
 
@@ -67,9 +74,11 @@ def plan(config: Config, facts: Facts, done: DoneByProcess, now: dt.datetime) ->
     today = there.date()
     accepted = _last(facts.last_accepted, done.accepted_on)
     steps: list[Step] = []
+    if _is_ahead_told_of(config, facts, done, now):
+        steps.append("ahead")
     if _is_night_due(config, facts, done, now, accepted):
         steps.append("night")
-    if _is_outage_told_of(config, facts, done, there, accepted):
+    if _is_outage_told_of(config, facts, done, there):
         steps.append("outage")
     if _has_passed(facts.waiting_from, now) and _is_time(done.delivered_at, config.service.deliver_every_minutes, now):
         steps.append("deliver")
@@ -98,12 +107,26 @@ def _is_night_due(
     return len(failed) <= service.retries and _is_time(failed[-1] if failed else None, service.retry_after_minutes, now)
 
 
-def _is_outage_told_of(
-    config: Config, facts: Facts, done: DoneByProcess, there: dt.datetime, accepted: dt.date | None
-) -> bool:
-    """At the send hour of a working day, when nights of three working days were not accepted; then weekly."""
+def is_ahead(facts: Facts, now: dt.datetime) -> bool:
+    """Return whether the last accepted night is of a day to come: the clock was ahead when it was run."""
+    return facts.last_accepted is not None and facts.last_accepted > london_date(now)
+
+
+def _is_ahead_told_of(config: Config, facts: Facts, done: DoneByProcess, now: dt.datetime) -> bool:
+    """Once a day, unless the day comes within the hour: a clock that was a little ahead stops nothing."""
+    if not (is_ahead(facts, now) and is_ahead(facts, now + A_LITTLE)) or done.ahead_on == london_date(now):
+        return False
+    return _is_time(done.ahead_at, config.service.deliver_every_minutes, now)
+
+
+def _is_outage_told_of(config: Config, facts: Facts, done: DoneByProcess, there: dt.datetime) -> bool:
+    """At the send hour of a working day, when nights of three working days were not accepted; then weekly.
+
+    What a clock that was ahead accepted, or told, of days to come counts for nothing.
+    """
     today = there.date()
-    told = _last(facts.outage_told_on, done.outage_on)
+    told = _last(*_leave_out_days_to_come((facts.outage_told_on, done.outage_on), today))
+    accepted = _last(*_leave_out_days_to_come((facts.last_accepted, facts.last_come, done.accepted_on), today))
     if accepted is None or there.time() < config.delivery.send_hour or not is_working_day(today):
         return False
     if working_days_between(accepted, find_newest_night(config, there)) < OUTAGE_WORKING_DAYS:
@@ -125,6 +148,8 @@ def _is_settled(facts: Facts, now: dt.datetime) -> bool:
 def next_night(config: Config, facts: Facts, now: dt.datetime) -> dt.datetime:
     """Return when the next night begins, if the service runs; now, if it should have begun."""
     there = now.astimezone(LONDON)
+    if facts.last_accepted is not None and facts.last_accepted > there.date():
+        return dt.datetime.combine(facts.last_accepted + dt.timedelta(1), config.service.run_at, LONDON)
     today = dt.datetime.combine(there.date(), config.service.run_at, LONDON)
     if now < today:
         return today
@@ -138,6 +163,10 @@ def next_night(config: Config, facts: Facts, now: dt.datetime) -> dt.datetime:
 
 def _last(*days: dt.date | None) -> dt.date | None:
     return max((day for day in days if day is not None), default=None)
+
+
+def _leave_out_days_to_come(days: Iterable[dt.date | None], today: dt.date) -> list[dt.date]:
+    return [day for day in days if day is not None and day <= today]
 
 
 def _has_passed(moment: dt.datetime | None, now: dt.datetime) -> bool:

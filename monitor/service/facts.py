@@ -36,10 +36,13 @@ def read(config: Config, database: Database, today: dt.date) -> Facts:
         awaits_receipt = and_(message.c.state == "sending", message.c.accepted_at.is_not(None))
         facts: dict[str, Select[Any]] = {
             "last_accepted": select(func.max(run.c.as_at)).where(run.c.state == "accepted"),
+            "last_come": select(func.max(run.c.as_at)).where(run.c.state == "accepted", run.c.as_at <= today),
             "waiting_from": select(func.min(ready_at)).where(_is_unsettled()),
             "receipts": select(select(message.c.id).where(awaits_receipt).exists()),
             "unsettled_since": select(func.min(message.c.due_at)).where(_is_unsettled(), message.c.due_at < midnight),
-            "outage_told_on": select(func.max(message.c.as_at)).where(message.c.kind == "outage"),
+            "outage_told_on": select(func.max(message.c.as_at)).where(
+                message.c.kind == "outage", message.c.as_at <= today
+            ),
         }
         known: dict[str, Any] = {name: store.execute(statement).scalar() for name, statement in facts.items()}
         return replace(

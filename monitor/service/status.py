@@ -75,9 +75,10 @@ class DatabaseState:
 class ServiceStatus:
     """Everything ``monitor status`` knows. ``nights``: the latest attempts, the newest first.
 
-    ``missed``: dates since the last accepted night, of which ``missed_working_days`` are working days. ``source_age``:
-    working days since the sources of that night were taken. ``piles``: messages that have not arrived, by how they
-    stand. ``snapshot_missing``: the name of that night's, where the file is gone. ``left_overs``: files of killed runs.
+    ``nights_ahead``: accepted nights of days to come. ``missed``: dates since the last accepted night, of which
+    ``missed_working_days`` are working days. ``source_age``: working days since the sources of that night were taken.
+    ``piles``: messages that have not arrived, by how they stand. ``snapshot_missing``: the name of that night's, where
+    the file is gone. ``left_overs``: files of killed runs.
     """
 
     at: dt.datetime
@@ -86,6 +87,7 @@ class ServiceStatus:
     free_megabytes: int
     nights: tuple[NightAttempt, ...] = ()
     last_accepted: dt.date | None = None
+    nights_ahead: int = 0
     missed: int = 0
     missed_working_days: int = 0
     verdict: str | None = None
@@ -163,10 +165,12 @@ def _read(config: Config, database: Database, now: dt.datetime, accepted: dt.dat
         attempts = store.execute(
             select(run).where(run.c.state != "unchanged").order_by(run.c.id.desc()).limit(LISTED_NIGHTS)
         ).all()
+        ahead = select(func.count()).where(run.c.state == "accepted", run.c.as_at > today)
         night = store.execute(select(run).where(run.c.state == "accepted", run.c.as_at == accepted)).first()
         known: dict[str, Any] = {
             "nights": tuple(_describe(attempt) for attempt in attempts),
             "last_accepted": accepted,
+            "nights_ahead": store.execute(ahead).scalar_one(),
             "flags": _count_flags(store, today),
             "quarantined": _count_quarantined(store),
             "piles": _pile_up(store, now),

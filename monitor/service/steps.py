@@ -107,6 +107,7 @@ class Service:
     def look(self) -> tuple[Step, ...]:
         """Do all that is due now, and say what it was; nothing is begun once the service is stopping."""
         with self.at_work:
+            self._warn_of_night_ahead()
             tried: list[Step] = []
             while not self.stopping.is_set():
                 steps = [step for step in self._plan() if step not in tried]
@@ -115,6 +116,13 @@ class Service:
                 tried.append(steps[0])
                 self._do(steps[0])
             return tuple(tried)
+
+    def _warn_of_night_ahead(self) -> None:
+        now = self._clock()
+        known = self._read_facts(london_date(now))
+        if known.last_accepted is not None and due.is_ahead(known, now):
+            last = known.last_accepted.isoformat()
+            self._log.warning("no night is run: one of a day to come was accepted", accepted=last)
 
     def _read_settings(self, step: Step) -> bool:
         """Whether the settings can be used; if not, the step is not done, and the analyst is told once for the date."""
@@ -151,6 +159,7 @@ class Service:
             "deliver": self._deliver,
             "receipts": self._ask_for_receipts,
             "outage": self._tell_of_outage,
+            "ahead": self._tell_of_night_ahead,
             "purge": self._purge,
             "heartbeat": self._settle,
         }
@@ -223,17 +232,30 @@ class Service:
         with known_store(self.config, self._database) as database:
             run = table_of(Run)
             past = nights.read_ledger(database, today)
-            if past.last is None or past.last == today:
+            if past.tonight is not None or past.before is None:
                 return
+            since = past.before.as_at
             with database.reading() as store:
                 newest = store.execute(run.select().order_by(run.c.id.desc()).limit(1)).one()
             night = compose.describe_night(config, self._settings.rulebook, past, today)
-            notices = compose_outage(find_leaders(config, today), night, past.last)
+            notices = compose_outage(find_leaders(config, today), night, since)
             written = [Posting(render(notice, self._settings.templates)) for notice in notices]
             with database.writing() as store:
                 post(store, written, Postmark(newest.id, today, created_at=now, due_at=now))
         self._done = replace(self._done, outage_on=today)
-        self._log.warning("outage told", messages=len(written), since=past.last.isoformat())
+        self._log.warning("outage told", messages=len(written), since=since.isoformat())
+
+    def _tell_of_night_ahead(self) -> None:
+        """Tell the analyst that a night of a day to come was accepted, and how it is taken back; once a day."""
+        now = self._clock()
+        today = london_date(now)
+        self._done = replace(self._done, ahead_at=now)
+        last = self._read_facts(today).last_accepted
+        if last is None:
+            return
+        reasons = (nights.describe_ahead(last, today), nights.describe_withdrawal(last))
+        if self._alert("ahead", reasons, about="ahead"):
+            self._done = replace(self._done, ahead_on=today)
 
     def _purge(self) -> None:
         now = self._clock()
@@ -260,7 +282,8 @@ class Service:
         if heartbeat.wanted:
             self._log.info("heartbeat", signal=signal, became=heartbeat.ping(signal, night=night, body=body))
 
-    def _alert(self, matter: Matter, reasons: tuple[str, ...], *, about: str = "settings") -> None:
+    def _alert(self, matter: Matter, reasons: tuple[str, ...], *, about: str = "settings") -> bool:
+        """Tell the analyst, once a day for each thing that it is ``about``; return whether they have been told."""
         today = london_date(self._clock())
         try:
             teller = failure.Teller(
@@ -275,12 +298,13 @@ class Service:
             told = teller.tell(f"{today}-{about}", matter, reasons, today)
         except MonitorError as fault:
             self._log.warning("step failed", step="alarm", fault=type(fault).__name__)
-            return
+            return False
         except Exception as fault:
             self._log.error("step failed", step="alarm", fault=type(fault).__name__, place=place_of(fault))
-            return
+            return False
         if not told:
             self._log.warning("alarm not delivered", about=about)
+        return told
 
 
 def find_leaders(config: Config, today: dt.date) -> list[str]:

@@ -14,6 +14,7 @@ from monitor.store.database import Database
 from monitor.store.events import Event, Stamp
 from monitor.store.row_statements import record_stamped, say_row, say_rows
 from monitor.store.tables import Run, load_first, table_of
+from monitor.words import write_date
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,23 @@ class RequestRefused(Refused):
     """The request itself is refused: the analyst who typed it is the one who reads why."""
 
 
+class NightAhead(RequestRefused):
+    """A night of a day that has not come was accepted, so no night can be run: the clock was ahead."""
+
+
+def describe_ahead(last: dt.date, today: dt.date) -> str:
+    """Say that the last accepted night is of a day to come."""
+    return (
+        f"the last accepted night is of {write_date(last)}, which has not come (today is {write_date(today)}): the "
+        "clock was ahead when it was run; no night is run until that day has passed, or the night is taken back"
+    )
+
+
+def describe_withdrawal(last: dt.date) -> str:
+    """Write the command that takes a night back."""
+    return f'monitor run --withdraw {last} --by "YOUR NAME" --reason "the clock was ahead"'
+
+
 def find_newest(store: Connection) -> dt.date | None:
     """Return the date of the last accepted night."""
     run = table_of(Run)
@@ -89,11 +107,12 @@ def check_date(request: Request, ledger: Ledger) -> None:
         raise RequestRefused(
             f"--as-at {request.as_at}: is after today ({request.today}); a night is about a day that has come"
         )
-    if ledger.last and request.as_at < ledger.last:
-        raise RequestRefused(
-            f"--as-at {request.as_at}: is before the last accepted night ({ledger.last}); "
-            "look back with --dry-run, which changes nothing"
-        )
+    if ledger.last is None or request.as_at >= ledger.last:
+        return
+    refused = f"--as-at {request.as_at}: is before the last accepted night ({ledger.last}); "
+    if ledger.last > request.today:
+        raise NightAhead(f"{refused}{describe_ahead(ledger.last, request.today)}: {describe_withdrawal(ledger.last)}")
+    raise RequestRefused(f"{refused}look back with --dry-run, which changes nothing")
 
 
 def unchanged(request: Request, ledger: Ledger, *, source_fingerprint: str, rules_fingerprint: str) -> bool:
