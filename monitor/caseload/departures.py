@@ -103,11 +103,11 @@ def leave_merged(workspace: Workspace) -> None:
     changes=("roster_tonight",),
     makes=("leaver", "gone_quietly"),
 )
-def decide(workspace: Workspace, as_at: dt.date) -> None:
+def decide(workspace: Workspace, as_at: dt.date, *, after_jump: bool = False) -> None:
     """Set ``left_reason`` in ``roster_tonight``; make ``leaver`` (person_id, reason) of those newly gone.
 
     Entitlement goes over to the record that stands for a merged one. A reason stays as it was given, but for
-    *lost*, which a later line or closure may explain.
+    *lost*, which a later line or closure may explain. ``after_jump``: the clock may be ahead, so nobody is 25 by it.
     """
     workspace.execute(
         """
@@ -118,7 +118,7 @@ def decide(workspace: Workspace, as_at: dt.date) -> None:
                 WHEN n.absent_since IS NULL THEN NULL
                 WHEN r.left_reason NOT IN ('lost', 'merged') THEN r.left_reason
                 WHEN c.died THEN 'died'
-                WHEN c.age >= 25 AND r.absent_since IS NULL THEN 'reached 25'
+                WHEN c.age >= 25 AND r.absent_since IS NULL AND NOT $after_jump THEN 'reached 25'
                 WHEN c.closure_date IS NOT NULL THEN 'closed'
                 ELSE 'lost'
             END
@@ -127,7 +127,7 @@ def decide(workspace: Workspace, as_at: dt.date) -> None:
         LEFT JOIN merged_away AS m USING (person_id)
         WHERE c.person_id = n.person_id AND c.present IS NOT TRUE
         """,
-        {"as_at": as_at},
+        {"as_at": as_at, "after_jump": after_jump},
     )
     workspace.execute(f"""
         UPDATE roster_tonight AS n SET strongest_category = old.strongest_category

@@ -130,11 +130,13 @@ def place_accommodation(workspace: Workspace, *, last_night: dt.date | None) -> 
 
 
 @step(reads=("caseload", "roster", "stay", "tonight"), makes=("roster_tonight",))
-def decide(workspace: Workspace, as_at: dt.date, supplied: frozenset[str]) -> None:
+def decide(workspace: Workspace, as_at: dt.date, supplied: frozenset[str], *, after_jump: bool = False) -> None:
     """Make ``roster_tonight`` (the roster as tonight leaves it) from ``caseload``, ``roster`` and ``stay``.
 
-    ``supplied``: the columns of which tonight holds anything of anybody present.
+    ``supplied``: the columns of which tonight holds anything of anybody present. ``after_jump``: the clock may be
+    ahead, so nobody's duty ends tonight.
     """
+    ended_on = "r.ended_on" if after_jump else "coalesce(r.ended_on, $as_at)"
     workspace.execute(f"""
         CREATE OR REPLACE TABLE roster_tonight AS
         WITH present AS (SELECT person_id, {last_values_sql("t", supplied)} AS last_values FROM tonight AS t)
@@ -156,7 +158,7 @@ def decide(workspace: Workspace, as_at: dt.date, supplied: frozenset[str]) -> No
             coalesce(r.died_on, CASE WHEN c.died THEN $as_at END) AS died_on,
             CASE WHEN r.died_on IS NOT NULL AND c.present AND NOT c.said_died
                 THEN coalesce(r.alive_again_on, $as_at) END AS alive_again_on,
-            CASE WHEN c.age >= 25 THEN coalesce(r.ended_on, $as_at) END AS ended_on,
+            CASE WHEN c.age >= 25 THEN {ended_on} END AS ended_on,
             CAST(NULL AS VARCHAR) AS left_reason
         FROM caseload AS c
         LEFT JOIN roster AS r USING (person_id)

@@ -30,10 +30,12 @@ def purge(
 
     from monitor.cli import plain_text
     from monitor.record.continuity import known_store
-    from monitor.record.purge import describe, purge_store
+    from monitor.record.purge import describe, insist_on_recent_night, purge_store
 
     with known_store(settings, locate_database(settings)) as database:
         if person is None:
+            if not dry_run:
+                insist_on_recent_night(database, today())
             purged = purge_store(database, settings, today(), now(), dry_run=dry_run)
             lines, content, code = describe(purged, dry_run=dry_run), purged.as_dict(), purged.exit_code
         else:

@@ -68,6 +68,8 @@ UNRESOLVED = {
     "continues_flag_id": "BIGINT",
 }
 HISTORY = {"person_id": "VARCHAR", "rule": "VARCHAR", "spells": "INTEGER", "last_cleared_on": "DATE"}
+AFTER_JUMP = "the first night after a long gap ends nothing by its date"
+"""Why a flag is held that the date alone would end."""
 NOT_A_SPELL = ("withdrawn", "corrected", "rule changed")
 """Reasons that say nothing of how the young person did, so that what opens next is not back again."""
 
@@ -189,10 +191,12 @@ class Edges:
 
     ``changed``: rule and, for a flag that is held, since when, where the rule's meaning is no longer that of the last
     night that found the flag in breach; ``unsupported``: flags that rest on a merge which has been taken back.
+    ``after_jump``: the clock may be ahead, so what ends because of the date alone is held until the next night.
     """
 
     changed: Collection[str] = ()
     unsupported: Collection[int] = ()
+    after_jump: bool = False
 
 
 @step(
@@ -214,12 +218,14 @@ def decide(workspace: Workspace, rules: Sequence[RuleFacts], as_at: dt.date, edg
     ]
     load_rows(workspace, "rule_facts", columns, facts)
     workspace.execute("CREATE TABLE surging (rule VARCHAR)")
-    workspace.execute(DECISION, {"changed": list(edges.changed), "unsupported": list(edges.unsupported)})
+    workspace.execute(DECISION, {
+        "changed": list(edges.changed), "unsupported": list(edges.unsupported), "after_jump": edges.after_jump,
+    })  # fmt: skip
     workspace.execute(PASSED, {"as_at": as_at, "kept_until": as_at + dt.timedelta(KEPT_SEVERITY_DAYS)})
     workspace.execute(OPENING, {"as_at": as_at})
 
 
-DECISION = """
+DECISION = f"""
 CREATE OR REPLACE TABLE decision AS
 WITH gap AS (
     SELECT person_id, rule, min_by(replace("column", '_', ' ') || ' ' || why, "column") AS missing
@@ -260,8 +266,9 @@ SELECT
     s.merged_into,
     CASE
         WHEN c.died OR (c.person_id IS NULL AND roster.died_on IS NOT NULL) THEN 'died'
-        WHEN c.age >= 25 OR (c.person_id IS NULL AND roster.ended_on IS NOT NULL) THEN 'duty ended'
-        WHEN f.rule IS NULL THEN 'withdrawn'
+        WHEN c.person_id IS NULL AND roster.ended_on IS NOT NULL THEN 'duty ended'
+        WHEN c.age >= 25 THEN CASE WHEN $after_jump AND roster.ended_on IS NULL THEN 'hold' ELSE 'duty ended' END
+        WHEN f.rule IS NULL THEN CASE WHEN $after_jump THEN 'hold' ELSE 'withdrawn' END
         WHEN a.outcome = 'breach' THEN 'continue'
         WHEN list_contains($unsupported::BIGINT[], u.flag_id) THEN 'corrected'
         WHEN a.outcome = 'not applicable' AND h.carried THEN 'handed on'
@@ -276,6 +283,7 @@ SELECT
     CASE WHEN s.merged_into IS NOT NULL AND found IN ('continue', 'hold') THEN 'merged' ELSE found END AS target,
     CASE
         WHEN found <> 'hold' THEN NULL
+        WHEN $after_jump AND (c.age >= 25 OR f.rule IS NULL) THEN '{AFTER_JUMP}'
         WHEN c.person_id IS NOT NULL AND c.present IS NULL THEN 'the list of the team is not believed'
         WHEN c.present IS NOT TRUE THEN 'not on the caseload'
         WHEN f.unanswered IS NOT NULL THEN f.unanswered

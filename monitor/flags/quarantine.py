@@ -18,10 +18,15 @@ from monitor.workspace import Workspace, load_rows, step
 
 
 @step(reads=("decision",), changes=("surging",))
-def hold_surges(workspace: Workspace, surges: Sequence[Surge], limits: Quarantine, as_at: dt.date) -> None:
-    """Make ``surging``, the rules whose new flags wait; in ``decision``, let those go that have waited long enough."""
+def hold_surges(workspace: Workspace, surges: Sequence[Surge], limits: Quarantine | None, as_at: dt.date) -> None:
+    """Make ``surging``, the rules whose new flags wait; in ``decision``, let those go that have waited long enough.
+
+    Without ``limits`` none is let go: the clock may be ahead.
+    """
     if surges:
         load_rows(workspace, "surging", {"rule": "VARCHAR"}, [(surge.rule,) for surge in surges])
+    if limits is None:
+        return
     waiting = workspace.execute(
         f"SELECT DISTINCT quarantined_on FROM decision WHERE {state.quarantined_sql('decision')}"
     ).fetchall()

@@ -71,11 +71,19 @@ def remind(*, until_on: dt.date, waived_on: dt.date, as_at: dt.date, told_on: dt
 
 
 @step(reads=("settled",), makes=("waiver", "waiver_tonight"))
-def decide(workspace: Workspace, store: Connection, as_at: dt.date, *, corrects: Sequence[int] = ()) -> None:
+def decide(
+    workspace: Workspace,
+    store: Connection,
+    as_at: dt.date,
+    *,
+    corrects: Sequence[int] = (),
+    after_jump: bool = False,
+) -> None:
     """Make ``waiver_tonight``: each waiver that may still matter, with what tonight makes of it, after ``settled``.
 
     ``target``: in force, ran out, flag ... (how its flag was resolved), or ended (earlier, or by hand); ``stands``:
-    its flag is unresolved; ``latest``: no later waiver was made for that flag.
+    its flag is unresolved; ``latest``: no later waiver was made for that flag. ``after_jump``: the clock may be ahead,
+    so none runs out tonight.
     """
     waiver, flag = table_of(Waiver), table_of(Flag)
     unresolved = select(flag.c.id).where(flag.c.resolved_on.is_(None))
@@ -88,7 +96,7 @@ def decide(workspace: Workspace, store: Connection, as_at: dt.date, *, corrects:
     columns = [waiver.c.id if name == "waiver_id" else waiver.c[name] for name in LOADED]
     rows = store.execute(select(*columns).where(wanted))
     load_rows(workspace, "waiver", LOADED, (tuple(row) for row in rows))
-    workspace.execute(TONIGHT, {"as_at": as_at, "corrects": list(corrects)})
+    workspace.execute(TONIGHT, {"as_at": as_at, "corrects": list(corrects), "after_jump": after_jump})
 
 
 TONIGHT = """
@@ -110,7 +118,7 @@ aimed AS (
                 OR (stands AND ended_why LIKE 'flag %')
             )) THEN 'ended'
             WHEN NOT stands THEN 'flag ' || coalesce(resolved_reason, 'gone')
-            WHEN until_on < $as_at THEN 'ran out'
+            WHEN until_on < $as_at AND NOT $after_jump THEN 'ran out'
             ELSE 'in force'
         END AS target
     FROM known

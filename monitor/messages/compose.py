@@ -82,6 +82,7 @@ def describe_night(
         rules_changed=tuple(rule.id for rule in in_force if meanings.get(rule.id, rule.meaning) != rule.meaning),
         rules_withdrawn=find_withdrawn(ledger, (rule.id for rule in in_force)),
         previous_accepted_on=before.as_at if before else None,
+        after_jump=ledger.is_jump(as_at),
         chain_head=chain_head,
         lists_folder=str(config.lists.lists_folder) if config.lists.lists_folder else None,
         flips=config.digests.flips,

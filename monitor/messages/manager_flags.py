@@ -1,12 +1,11 @@
 """One night's escalations: decided from the flags as the night leaves them, saved, and listed for the messages."""
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
-from monitor.config.escalation_settings import EscalationSettings
 from monitor.flags import escalation
 from monitor.flags.escalation import EscalationTerms, PutRight
 from monitor.messages.manager import Raised
@@ -20,9 +19,13 @@ from monitor.workspace import Workspace, step
 
 @dataclass(frozen=True)
 class EscalationBasis:
-    """What a night's escalations rest on. ``told``: those that a reader has had; ``corrects``: runs put right."""
+    """What a night's escalations rest on.
 
-    settings: EscalationSettings
+    ``steps``: working days by severity, for the manager and then the head. ``told``: those that a reader has had;
+    ``corrects``: runs put right.
+    """
+
+    steps: Mapping[str, Sequence[int]]
     rulebook: Rulebook
     routes: Routes
     as_at: dt.date
@@ -45,7 +48,7 @@ def escalate_flags(
     """
     as_at, told = basis.as_at, basis.told
     rules = [rule.id for rule in basis.rulebook.rules if rule.escalate]
-    terms, put_right = EscalationTerms(basis.settings.steps, rules), PutRight(basis.corrects, told)
+    terms, put_right = EscalationTerms(basis.steps, rules), PutRight(basis.corrects, told)
     new, back = escalation.decide(workspace, store, terms, as_at, put_right)
     untold = escalation.load_standing(store, told)
     if run_id is not None and recorded_at is not None and (new or back):

@@ -96,6 +96,8 @@ class MessageContext:
     not_assessed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)
     previous_accepted_on: date | None = None
+    after_jump: bool = False
+    """It is the first night after a jump, on which what no later night can undo waits."""
     chain_head: str | None = None
     lists_folder: str | None = None
     verdict: "Verdict | None" = None

@@ -73,6 +73,11 @@ class Night:
         return self.request.as_at
 
     @property
+    def is_after_jump(self) -> bool:
+        """Whether it is the first night after a jump, on which nothing is done that no later night can undo."""
+        return self.past.is_jump(self.as_at)
+
+    @property
     def snapshots(self) -> Path:
         return self.config.data_folder / SNAPSHOTS
 

@@ -171,13 +171,14 @@ def _ask(night: Night, read: CaseloadRead, judged: Judged) -> Judged:
 def _decide(night: Night, judged: Judged) -> Judged:
     """Decide what becomes of every person on the roster and of every flag."""
     workspace, as_at = night.workspace, night.as_at
-    roster.decide(workspace, as_at, judged.intake.supplied | judged.verdict.not_believed)
-    departures.decide(workspace, as_at)
+    after_jump = night.is_after_jump
+    roster.decide(workspace, as_at, judged.intake.supplied | judged.verdict.not_believed, after_jump=after_jump)
+    departures.decide(workspace, as_at, after_jump=after_jump)
     reworded = nights.find_reworded(night.past, {rule.id: rule.because.text for rule in night.rulebook.rules})
     facts = life.gather_facts(night.rulebook, judged.evaluation, judged.verdict.asked_on, reworded)
     life.decide(workspace, facts, as_at, _find_edges(night, judged))
     found = _find_surges(night, judged)
-    hold_surges(workspace, found, night.config.quarantine, as_at)
+    hold_surges(workspace, found, None if after_jump else night.config.quarantine, as_at)
     answers = judged.evaluation
     unanswered = answers.failed.keys() | answers.doubted.keys()
     coming_due.look_ahead(workspace, night.rulebook, judged.verdict.asked_on, judged.intake.supplied, unanswered)
@@ -189,7 +190,7 @@ def _find_edges(night: Night, judged: Judged) -> life.Edges:
     meanings = {rule.id: rule.meaning for rule in night.rulebook.in_force(judged.verdict.asked_on)}
     with night.database.reading() as store:
         changed = nights.find_changed(store, night.past, meanings, life.load_held_days(store))
-    return life.Edges(changed)
+    return life.Edges(changed, after_jump=night.is_after_jump)
 
 
 def _find_surges(night: Night, judged: Judged) -> tuple[surges.Surge, ...]:

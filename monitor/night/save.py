@@ -56,7 +56,7 @@ def repeat(night: Night, judged: Judged) -> NightOutcome:
     """Lay out the flags as they are stored: this date was accepted from the same input, and nothing changes."""
     with night.database.reading() as store:
         life.keep_as_stored(night.workspace)
-        waivers.decide(night.workspace, store, night.as_at)
+        waivers.decide(night.workspace, store, night.as_at, after_jump=night.is_after_jump)
         life.list_flags(night.workspace, store, night.as_at)
     prepare_lists(night)
     ending = nights.RunEnding("unchanged", "accepted already from the same input")
@@ -68,7 +68,7 @@ def rehearse(night: Night, judged: Judged) -> NightOutcome:
     """Lay out what the night would save and say; save nothing."""
     with night.database.reading() as store:
         life.apply(night.workspace, store, run_id=0, as_at=night.as_at)
-        waivers.decide(night.workspace, store, night.as_at, corrects=night.corrects)
+        _decide_waivers(night, store)
         life.list_flags(night.workspace, store, night.as_at)
         messages = _write_messages(night, judged, store, _escalate(night, store))
         written = sum(1 for _ in messages.postings)
@@ -91,10 +91,14 @@ def _save_flags(night: Night, store: Connection, now: dt.datetime) -> None:
     links = life.apply(workspace, store, run_id=run_id, as_at=as_at)
     life.save(workspace, store, stamp, corrects=night.corrects)
     carried.save(store, links, stamp, corrects=night.corrects)
-    waivers.decide(workspace, store, as_at, corrects=night.corrects)
+    _decide_waivers(night, store)
     waivers.close(workspace, store, stamp)
     answers.notice(store, stamp)
     life.list_flags(workspace, store, as_at)
+
+
+def _decide_waivers(night: Night, store: Connection) -> None:
+    waivers.decide(night.workspace, store, night.as_at, corrects=night.corrects, after_jump=night.is_after_jump)
 
 
 def _save_people(night: Night, store: Connection, now: dt.datetime) -> None:
@@ -192,10 +196,11 @@ def _save_measures(night: Night, store: Connection) -> None:
 
 
 def _escalate(night: Night, store: Connection, now: dt.datetime | None = None) -> tuple[Raised, ...]:
-    """Decide what goes above the leads tonight; save it where there is a run."""
+    """Decide what goes above the leads tonight, nothing new after a jump of the clock; save it where there is a run."""
     config, told = night.config, load_told_escalations(store)
     routes = plan_routes(config.teams, config.people, read_restricted(config.restricted), as_at=night.as_at)
-    basis = EscalationBasis(config.escalation, night.rulebook, routes, night.as_at, told, corrects=night.corrects)
+    steps = {} if night.is_after_jump else config.escalation.steps
+    basis = EscalationBasis(steps, night.rulebook, routes, night.as_at, told, corrects=night.corrects)
     return escalate_flags(night.workspace, store, basis, run_id=night.run_id, recorded_at=now)
 
 

@@ -19,7 +19,7 @@ from monitor.lists.lists import export_flags, file_names, prepare
 from monitor.rulebook.rulebook import Rulebook
 from monitor.store import events
 from monitor.store.database import Database
-from monitor.store.nights import find_newest
+from monitor.store.nights import find_jump, find_newest
 from monitor.store.row_statements import say_row
 from monitor.store.tables import Person, table_of
 from monitor.workspace import Workspace, open_workspace
@@ -37,7 +37,7 @@ def load_last_night(database: Database) -> tuple[Workspace, dt.date]:
         life.load(workspace, store)
         join_roster(workspace, None, as_at=as_at)
         life.keep_as_stored(workspace)
-        waivers.decide(workspace, store, as_at)
+        waivers.decide(workspace, store, as_at, after_jump=find_jump(store) is not None)
         life.list_flags(workspace, store, as_at)
     return workspace, as_at
 

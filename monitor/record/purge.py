@@ -22,6 +22,7 @@ from sqlmodel import SQLModel
 
 from monitor.config.retention_settings import oldest_kept
 from monitor.config.settings import Config
+from monitor.errors import Refused
 from monitor.outbox.queue import PENDING
 from monitor.record import backup_list, left_overs, purge_files, removal_marks
 from monitor.record.purge_files import FOREVER, OldestKept, SpentFiles
@@ -29,7 +30,7 @@ from monitor.store import events
 from monitor.store.bulk import is_among, next_id
 from monitor.store.database import Database
 from monitor.store.events import Event, Stamp
-from monitor.store.nights import find_newest
+from monitor.store.nights import find_jump, find_newest, is_jump
 from monitor.store.row_statements import SAID_AGAIN, record_stamped, record_stored, say_row, say_rows
 from monitor.store.tables import (
     Answer,
@@ -44,6 +45,7 @@ from monitor.store.tables import (
     Waiver,
     table_of,
 )
+from monitor.words import write_date
 from monitor.workdays import london_date
 
 KIND = "past its time"
@@ -88,6 +90,8 @@ class Purged:
     nights: Mapping[str, tuple[dt.date, ...]]
     problems: tuple[str, ...] = ()
     backups: tuple["KeptBackup", ...] = ()
+    waits: str | None = None
+    """Why nothing is removed yet, though it may be past its time."""
 
     @property
     def exit_code(self) -> int:
@@ -102,9 +106,12 @@ def purge_store(
 ) -> Purged:
     """Remove what ``config.retention`` no longer keeps on ``today``; the caller holds the lock.
 
-    With ``dry_run`` it only counts.
+    With ``dry_run`` it only counts. After a night that followed a jump nothing goes until the next: the clock may be
+    ahead, and what is removed is gone.
     """
     with database.reading() if dry_run else database.writing() as store:
+        if waits := _find_jump(store):
+            return Purged({}, {}, waits=waits)
         oldest = _find_oldest(store, config, today)
         files = _find_files(store, config, oldest)
         purged = replace(_account(store, oldest, files), backups=list_backups(config, files["backups"]))
@@ -133,6 +140,28 @@ def list_backups(config: Config, spent: Collection[tuple[dt.date | None, Path]] 
     )
 
 
+def insist_on_recent_night(database: Database, today: dt.date) -> None:
+    """Refuse to remove anything by a clock that may be ahead: that no night was accepted for a week says so."""
+    with database.reading() as store:
+        newest = find_newest(store)
+    if newest is not None and is_jump(newest, today):
+        raise Refused(
+            f"the last accepted night is of {write_date(newest)}, {(today - newest).days} days before today: the clock "
+            "may be ahead, and what is removed is gone; run a night first: monitor run"
+        )
+
+
+def _find_jump(store: Connection) -> str | None:
+    """Return why nothing goes, where the last accepted night was the first after a jump."""
+    newest = find_jump(store)
+    if newest is None:
+        return None
+    return (
+        f"the night of {write_date(newest)} came over a week after the one before it: in case the clock is ahead, "
+        "nothing is removed until the next night is accepted"
+    )
+
+
 def mark_finished(database: Database, theirs: ColumnElement[bool], now: dt.datetime) -> None:
     """Save that these removals, as far as they are unfinished, are done."""
     removal = table_of(Removal)
@@ -146,6 +175,8 @@ def mark_finished(database: Database, theirs: ColumnElement[bool], now: dt.datet
 
 def describe(account: Purged, *, dry_run: bool) -> list[str]:
     """Return what a purge did, in lines for the person who asked for it."""
+    if account.waits:
+        return [account.waits]
     backups = [f"  {backup.path}, made on {backup.made_on}, kept {_write_until(backup)}" for backup in account.backups]
     backups = ["Backups, each of which holds everyone who was on record then:", *backups] if backups else []
     if not (account.removed or account.problems):

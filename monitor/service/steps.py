@@ -263,7 +263,9 @@ class Service:
         with known_store(self.config, self._database) as database:
             self._done = replace(self._done, purged_on=today)  # what it could not remove, it finds again tomorrow
             purged = purge_store(database, self.config, today, now)
-        if purged.removed or purged.problems:
+        if purged.waits:
+            self._log.warning("what is past its time stays until the next night: the clock may be ahead")
+        elif purged.removed or purged.problems:
             self._log.info("past its time", removed=sum(purged.removed.values()), left=len(purged.problems))
 
     def _settle(self) -> None:

@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, func, select
@@ -87,6 +87,14 @@ def find_newest(store: Connection) -> dt.date | None:
     """Return the date of the last accepted night."""
     run = table_of(Run)
     return store.execute(select(func.max(run.c.as_at)).where(run.c.state == "accepted")).scalar()
+
+
+def find_jump(store: Connection) -> dt.date | None:
+    """Return the date of the last accepted night where it was the first after a jump."""
+    run = table_of(Run)
+    accepted = select(run.c.as_at).where(run.c.state == "accepted").order_by(run.c.as_at.desc()).limit(2)
+    nights: Sequence[dt.date] = store.execute(accepted).scalars().all()
+    return nights[0] if len(nights) == 2 and is_jump(nights[1], nights[0]) else None
 
 
 def read_ledger(database: Database, as_at: dt.date) -> Ledger:
