@@ -175,6 +175,9 @@ def write_guidance(answering: Answering) -> Sheet:
 # Reading back
 
 
+LARGEST_FILE = 100_000_000
+
+
 def read(path: Path) -> tuple[str, list[Given]]:
     """Return the file's hash and its answered rows, as they were written; ``Problems`` if it is no such list."""
     sha256, cells = _read_cells(path)
@@ -193,6 +196,10 @@ def read(path: Path) -> tuple[str, list[Given]]:
 def _read_cells(path: Path) -> tuple[str, Sequence[Sequence[Any]]]:
     """The file's hash, and the cells of the sheet."""
     try:
+        if path.exists() and not path.is_file():
+            raise Problems([f"{path.name}: not a file; name the workbook that was filled in"])
+        if path.stat().st_size > LARGEST_FILE:
+            raise Problems([f"{path.name}: over {LARGEST_FILE // 1_000_000} MB; name the workbook that was filled in"])
         return hashlib.sha256(path.read_bytes()).hexdigest(), read_sheet(path, SHEET)
     except OSError as fault:
         remedy = "name the workbook that was filled in"

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from monitor.catalogue.headings import LIST_9, ROWS_SEARCHED, Form, check_headings, find_heading_row, match_headings
 from monitor.errors import SourceError
@@ -20,6 +21,9 @@ DELIMITERS = (",", ";", "\t", "|")
 
 PIECE = 1 << 20
 """Bytes read at a time."""
+
+LONGEST_LINE = 10_000_000
+"""Characters; a line is read whole, and one that does not end would take all the memory there is."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ def _find_layout(path: Path, encoding: str, form: Form) -> Layout:
         records: list[list[str]] = []
         lines: list[int] = []
         with path.open(encoding=encoding, newline="") as file:
-            reader = csv.reader(file, delimiter=delimiter)
+            reader = csv.reader(_read_lines(file, path), delimiter=delimiter)
             try:
                 for record in itertools.islice(reader, ROWS_SEARCHED):
                     records.append(form.rename(record))
@@ -69,6 +73,13 @@ def _find_layout(path: Path, encoding: str, form: Form) -> Layout:
             "export the list with its headings, as .xlsx or .csv"
         )
     return max(layouts, key=lambda layout: match_headings(layout.headings).recognised)
+
+
+def _read_lines(file: TextIO, path: Path) -> Iterator[str]:
+    while line := file.readline(LONGEST_LINE):
+        if len(line) == LONGEST_LINE and not line.endswith(("\n", "\r")):
+            raise SourceError(f"{path.name}: a line longer than any list has; export the list again")
+        yield line
 
 
 def _guess_encoding(path: Path) -> str:
@@ -157,7 +168,7 @@ def _rows(path: Path, layout: Layout, positions: list[int]) -> Iterator[tuple[st
     width = len(layout.headings)
     nothing = (None,) * len(positions)
     with path.open(encoding=layout.encoding, newline="") as file:
-        ended = _EndsWithLineBreak(file)
+        ended = _EndsWithLineBreak(_read_lines(file, path))
         reader = csv.reader(ended, delimiter=layout.delimiter, strict=True)
         number = 0
         try:

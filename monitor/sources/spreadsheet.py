@@ -63,7 +63,8 @@ def read_sheet(path: Path, name: str) -> list[list[Any]]:
         rows: list[list[Any]] = sheet.to_python(skip_empty_area=False)
     for row, failed in contents.failed_cells(sheet.name).items():
         for column, text in failed.items():
-            rows[row][column] = text
+            if row < len(rows) and column < len(rows[row]):
+                rows[row][column] = text
     return rows
 
 
