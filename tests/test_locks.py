@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from sqlalchemy import text
 from support.command import monitor
 from support.council import NIGHT, Council, crowd
 from support.timed_service import few_rules
+from test_cli import write_council
 
 from monitor.errors import LockHeld, Problems
 from monitor.store.database import Database, open_store, reading_store, working_store
@@ -246,3 +248,35 @@ def test_a_database_on_a_network_share_is_refused_with_the_reason(tmp_path: Path
     assert f"lies on a network share (nfs4 at {tmp_path}), where two machines can hold one lock" in str(refused.value)
     assert "keep it on a disk of this machine, or use PostgreSQL" in str(refused.value)
     assert refused.value.exit_code == 2
+
+
+def _link(path: Path, to: str) -> None:
+    path.symlink_to(to)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights of their own there")
+@pytest.mark.parametrize(
+    ("place", "make", "status", "words"),
+    [
+        ("data", Path.touch, 2, "data_folder: .*no folder; name a folder"),
+        ("data", lambda path: _link(path, "/nowhere/at/all"), 2, "data_folder: .*a link that leads nowhere"),
+        ("data", lambda path: _link(path, "data"), 2, "data_folder: .*a link that leads nowhere"),
+        ("data/monitor.db", Path.mkdir, 2, "database: .*no file; name a file"),
+        ("data/monitor.db", lambda path: _link(path, "/nowhere/a.db"), 2, "database: .*a link that leads nowhere"),
+        ("data/monitor.db", lambda path: _link(path, "monitor.db"), 2, "database: .*a link that leads nowhere"),
+        ("data/monitor.db.lock", Path.mkdir, 3, "monitor.db.lock: .*no file; take it away"),
+        ("data/monitor.db.lock", os.mkfifo, 3, "monitor.db.lock: .*no file; take it away"),
+        ("data/monitor.db.lock", lambda path: _link(path, "/nowhere/a"), 3, "monitor.db.lock: cannot be written"),
+    ],
+)
+def test_a_place_that_is_something_else_is_a_problem_in_words(
+    tmp_path: Path, place: str, make: Callable[[Path], None], status: int, words: str
+) -> None:
+    write_council(tmp_path)
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    make(tmp_path / place)
+
+    done = monitor(tmp_path, "run")
+
+    assert (done.returncode, "Traceback" in done.stderr) == (status, False)
+    assert re.search(words, " ".join(done.stderr.split()))

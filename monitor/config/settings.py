@@ -1,5 +1,6 @@
 """The configuration: one TOML file read once into frozen models, every problem reported together."""
 
+import os
 import tomllib
 from collections.abc import Mapping
 from datetime import date
@@ -135,6 +136,17 @@ class Config(Table):
         return self
 
     @model_validator(mode="after")
+    def _places_can_be_used(self) -> "Config":
+        """What is there already must be what it is taken for; what is not there yet is made when it is needed."""
+        if fault := _find_fault(self.data_folder, folder=True):
+            raise ValueError(f"data_folder: {fault}")
+        file = (self.database or "").removeprefix("sqlite:///")
+        path = Path(file) if file else self.data_folder / "monitor.db"
+        if not (self.database or "").startswith("postgresql") and (fault := _find_fault(path, folder=False)):
+            raise ValueError(f"database: {fault}")
+        return self
+
+    @model_validator(mode="after")
     def _database_passwords_fit(self) -> "Config":
         if self.database_password_env and self.database_password_file:
             raise ValueError("database_password_file: stands beside database_password_env; name one of the two")
@@ -177,6 +189,25 @@ class Config(Table):
     def rule_folders(self) -> tuple[Path, ...]:
         """The shipped rulebook first, unless it is left out; the council's own folders beside it."""
         return (*((shipped("rules"),) if self.shipped_rules else ()), *self.rules)
+
+
+def _find_fault(path: Path, *, folder: bool) -> str | None:
+    """Why a place can be no folder, or no file; None where it is one, or can become one."""
+    try:
+        if path.is_dir() if folder else path.is_file():
+            return None
+        remedy = "name a folder that the monitor alone writes to" if folder else "name a file, like data/monitor.db"
+        if path.exists():
+            return f"{path} is there and is no {'folder' if folder else 'file'}; {remedy}"
+        leads_to = Path(os.path.realpath(path))
+        if path.is_symlink() and (folder or leads_to.is_symlink() or not leads_to.parent.is_dir()):
+            return f"{path} is a link that leads nowhere; take it away, or {remedy}"
+        blocked = next((part for part in path.parents if part.exists() or part.is_symlink()), None)
+        if blocked is not None and not blocked.is_dir():
+            return f"{path} cannot be made, because {blocked} is no folder; {remedy}"
+    except (OSError, ValueError) as fault:
+        return f"cannot be looked at ({getattr(fault, 'strerror', None) or fault}); name it by a plain path"
+    return None
 
 
 def load_config(path: Path) -> Config:

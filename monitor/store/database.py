@@ -14,7 +14,6 @@ from sqlalchemy.util import LRUCache
 from sqlmodel import create_engine
 
 from monitor.errors import Problems, Refused, StoreError
-from monitor.files import make_private_file
 from monitor.store import database_faults, lock
 from monitor.store.location import name_place, refuse_share
 
@@ -198,7 +197,7 @@ def _open_engine(where: URL, wait_seconds: float) -> Engine:
     if where.get_backend_name() == "sqlite":
         if where.database:
             refuse_share(Path(where.database))
-            make_private_file(Path(where.database))
+            lock.make_store_file(Path(where.database))
         engine = _sqlite_engine(where, wait_seconds)
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

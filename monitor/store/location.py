@@ -1,5 +1,6 @@
 """Where the database is, and whether a lock can be relied on there."""
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -70,7 +71,7 @@ def refuse_share(path: Path, *, mounts_file: Path = Path("/proc/mounts")) -> Non
         mounts = mounts_file.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:  # not Linux
         return
-    share = find_share(path.resolve(), mounts)
+    share = find_share(Path(os.path.realpath(path)), mounts)
     if share:
         raise Problems([
             f"database {path}: lies on a network share ({share}), where two machines can hold one lock; "

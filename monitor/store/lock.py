@@ -19,7 +19,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
-from monitor.errors import LockHeld
+from monitor.errors import LockHeld, MonitorError, StoreError
 from monitor.files import make_private_file
 from monitor.store.location import name_place
 from monitor.store.tables import Holder, load_first, table_of
@@ -43,16 +43,29 @@ def _hold_file(engine: Engine, wait_seconds: float) -> Iterator[None]:
         yield
         return
     beside = Path(f"{database}.lock")
-    make_private_file(beside)
     lock = FileLock(beside, mode=0o600)
     try:
+        if beside.exists() and not beside.is_file():
+            raise StoreError(f"{beside}: is there and is no file; take it away: the lock of the database is kept there")
+        make_store_file(beside)
         lock.acquire(timeout=wait_seconds, poll_interval=LOOK_EVERY_SECONDS)
     except Timeout:
         raise _held(engine) from None
+    except OSError as fault:
+        what = f"cannot be locked ({fault.strerror or type(fault).__name__})"
+        raise StoreError(f"{beside}: {what}; check that it is a file on a disk of this machine") from None
     try:
         yield
     finally:
         lock.release()
+
+
+def make_store_file(path: Path) -> None:
+    """Make a file of the database, open to its owner alone; raise ``StoreError`` where that cannot be done."""
+    try:
+        make_private_file(path)
+    except MonitorError as fault:
+        raise StoreError(str(fault)) from None
 
 
 @contextmanager
