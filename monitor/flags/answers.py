@@ -49,8 +49,8 @@ def load(workspace: Workspace, store: Connection) -> None:
     columns = [answer.c[name] for name in LATEST]
     rows = store.execute(select(*columns).where(concerned).order_by(answer.c.id)).all()
     lineage = load_lineage(store) if rows else Lineage({})
-    heirs = lineage.find_heirs(lineage.carried.keys())
-    latest = {heirs.get(row.flag_id, row.flag_id): (heirs.get(row.flag_id, row.flag_id), *row[1:]) for row in rows}
+    heirs = lineage.find_heirs()
+    latest = {flag: (flag, *row[1:]) for row in rows for flag in heirs.get(row.flag_id, [row.flag_id])}
     load_rows(workspace, "lead_answer", LATEST, latest.values())
 
 

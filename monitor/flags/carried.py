@@ -6,7 +6,7 @@ what each reader was told, of every flag that it carries.
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
@@ -42,9 +42,10 @@ class Carried:
 
 @dataclass(frozen=True)
 class Lineage:
-    """Of each unresolved flag that carries others on, and of these: what each carries."""
+    """What each flag carries on. ``heirs``: the unresolved flags that carry any; others are carried on themselves."""
 
     carried: Mapping[int, Sequence[Carried]]
+    heirs: frozenset[int] = frozenset()
 
     def list_earlier(self, flag_id: int) -> list[int]:
         """Return every flag that this one carries on, the nearest first."""
@@ -57,23 +58,27 @@ class Lineage:
                     waiting.append(link.flag_id)
         return list(found)
 
-    def find_heirs(self, flag_ids: Collection[int]) -> dict[int, int]:
-        """Return for each flag carried on by one of these which one does."""
-        return {earlier: flag_id for flag_id in flag_ids for earlier in self.list_earlier(flag_id)}
+    def find_heirs(self) -> dict[int, list[int]]:
+        """Return the unresolved flags that carry each flag on in the end."""
+        found: defaultdict[int, list[int]] = defaultdict(list)
+        for heir in sorted(self.heirs):
+            for earlier in self.list_earlier(heir):
+                found[earlier].append(heir)
+        return dict(found)
 
-    def list_lines(self, flag_id: int, first_days: Mapping[int, dt.date]) -> Iterator["Line"]:
+    def list_lines(self, flag_id: int, first_days: Mapping[int, dt.date]) -> Iterator["Descent"]:
         """Give each line of descent of a flag: since when it runs, and which flag stood from when on."""
         links = self.carried.get(flag_id, ())
         own = first_days.get(flag_id) if not links else next((link.own_since for link in links if link.own_since), None)
         if own is not None:
-            yield Line(own, ((flag_id, dt.date.min),))
+            yield Descent(own, ((flag_id, dt.date.min),))
         for link in links:
             for line in self.list_lines(link.flag_id, first_days):
-                yield Line(line.opened_on, (*line.flags, (flag_id, link.since)))
+                yield Descent(line.opened_on, (*line.flags, (flag_id, link.since)))
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Descent:
     """One line of descent: its first day, and its flags, each with the day from which it stands for the line."""
 
     opened_on: dt.date
@@ -98,6 +103,7 @@ def load_lineage(store: Connection) -> Lineage:
     query = query.where(standing).order_by(link.c.carried_on, link.c.flag_id)
     unresolved = flag.c.resolved_on.is_(None)
     rows = store.execute(query.join(flag, flag.c.id == link.c.heir_flag_id).where(unresolved)).all()
+    heirs = frozenset(row.heir_flag_id for row in rows)
     carried: defaultdict[int, list[Carried]] = defaultdict(list)
     while rows:
         for heir, flag_id, since, heir_row in rows:
@@ -105,7 +111,7 @@ def load_lineage(store: Connection) -> Lineage:
             carried[heir].append(Carried(flag_id, since, own))
         asked = {row.flag_id for row in rows} - carried.keys()
         rows = list(read_by_ids(store, query, link.c.heir_flag_id, asked))
-    return Lineage(dict(carried))
+    return Lineage(dict(carried), heirs)
 
 
 def save(store: Connection, links: Sequence[Link], stamp: Stamp, *, corrects: Sequence[int] = ()) -> None:

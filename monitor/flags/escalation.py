@@ -7,7 +7,7 @@ go wrong; one that carries an earlier flag on carries its clock and its steps on
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, select
 
 from monitor.flags import state
+from monitor.flags.carried import Descent, Lineage, load_lineage
 from monitor.store.bulk import delete_rows, insert_rows, next_id, read_by_ids
 from monitor.store.events import Event, Stamp
 from monitor.store.row_statements import record_stamped, say_gone, say_row
@@ -133,7 +134,8 @@ def decide(
     """
     candidates = _load_candidates(workspace, terms, as_at)
     flag_ids = {candidate.flag_id for candidate in candidates}
-    before = _load_ancestry(store, flag_ids)
+    lineage = load_lineage(store)
+    before = {flag_id: lineage.list_earlier(flag_id) for flag_id in flag_ids if flag_id in lineage.carried}
     table, carried = table_of(Escalation), {old for chain in before.values() for old in chain}
     steps = select(table.c.flag_id, table.c.step)
     taken = {(row[0], row[1]) for row in read_by_ids(store, steps, table.c.flag_id, carried | flag_ids)}
@@ -143,20 +145,23 @@ def decide(
 
     # A step once taken is asked about again only where a night is put right, which may take it back.
     asked = candidates if put_right.runs else [candidate for candidate in candidates if not is_taken(candidate)]
-    reached = find_reached(asked, _load_pauses(store, asked, before, as_at), as_at)
+    reached = find_reached(asked, _load_clocks(store, asked, lineage, as_at), as_at)
     untaken = [escalated for escalated in reached if not is_taken(escalated)]
     first = next_id(store, Escalation)
     new = [replace(escalated, number=number) for number, escalated in enumerate(untaken, start=first)]
     return new, _find_withdrawn(store, reached, put_right) if put_right.runs else []
 
 
-def find_reached(
-    candidates: Iterable[Candidate], pauses: Mapping[int, Sequence[Pause]], as_at: dt.date
-) -> list[Escalated]:
+Clocks = Mapping[int, Sequence[tuple[dt.date, Sequence[Pause]]]]
+"""Of each candidate: the days since which its clock runs, each with its pauses; the one that has run longest counts."""
+
+
+def find_reached(candidates: Iterable[Candidate], clocks: Clocks, as_at: dt.date) -> list[Escalated]:
     """Return the steps that these flags have reached, their pauses counted."""
     reached = []
     for flag in candidates:
-        counted = count_working_days(flag.opened_on, as_at, pauses.get(flag.flag_id, ()))
+        own = ((flag.opened_on, ()),)
+        counted = max(count_working_days(since, as_at, paused) for since, paused in clocks.get(flag.flag_id) or own)
         if counted >= flag.days:
             facts = (flag.severity, counted, flag.person_id, flag.rule, flag.team)
             reached.append(Escalated(0, flag.flag_id, flag.step, as_at, *facts))
@@ -199,49 +204,50 @@ def _load_candidates(workspace: Workspace, terms: EscalationTerms, as_at: dt.dat
     return [Candidate(*row) for row in rows.fetchall()]
 
 
-def _load_ancestry(store: Connection, flag_ids: Iterable[int]) -> dict[int, tuple[int, ...]]:
-    """The earlier flags that each of these carries on, the nearest first."""
-    flag = table_of(Flag)
-    carrying = select(flag.c.id, flag.c.continues_flag_id).where(flag.c.continues_flag_id.is_not(None))
-    parents: dict[int, int] = {}
-    asked = set(flag_ids)
-    while asked:
-        carried = {row[0]: row[1] for row in read_by_ids(store, carrying, flag.c.id, asked)}
-        parents |= carried
-        asked = set(carried.values()) - parents.keys()
-    return {flag_id: tuple(_list_earlier(flag_id, parents)) for flag_id in flag_ids if flag_id in parents}
-
-
-def _list_earlier(flag_id: int, parents: Mapping[int, int]) -> Iterator[int]:
-    while flag_id in parents:
-        flag_id = parents[flag_id]
-        yield flag_id
-
-
-def _load_pauses(
-    store: Connection, candidates: Iterable[Candidate], before: Mapping[int, Sequence[int]], as_at: dt.date
-) -> dict[int, list[Pause]]:
-    """The pauses of every candidate that has any, those of the flags it carries on included."""
-    pauses: defaultdict[int, list[Pause]] = defaultdict(list)
-    heirs: dict[int, int] = {}
-    asked: set[int] = set()
-    for flag in candidates:
-        heirs.update(dict.fromkeys(before.get(flag.flag_id, ()), flag.flag_id))
-        asked.update((flag.flag_id, *before.get(flag.flag_id, ())))
+def _load_clocks(store: Connection, candidates: Sequence[Candidate], lineage: Lineage, as_at: dt.date) -> Clocks:
+    """Load the clocks of every candidate: its own, or those of the lines of the flags that it carries on."""
+    by_flag = {candidate.flag_id: candidate for candidate in candidates}
+    asked = {*by_flag, *(earlier for flag_id in by_flag for earlier in lineage.list_earlier(flag_id))}
+    pauses = _load_pauses(store, asked, as_at)
+    for flag in by_flag.values():
         if flag.quarantined_on and flag.released_on and flag.released_on > flag.quarantined_on:
             pauses[flag.flag_id].append(Pause(flag.quarantined_on, flag.released_on))
+    flag_table = table_of(Flag)
+    opened = read_by_ids(
+        store, select(flag_table.c.id, flag_table.c.opened_on), flag_table.c.id, asked - by_flag.keys()
+    )
+    first_days = {row[0]: row[1] for row in opened} | {flag.flag_id: flag.opened_on for flag in by_flag.values()}
+    clocks: dict[int, Sequence[tuple[dt.date, Sequence[Pause]]]] = {}
+    for flag_id in by_flag:
+        lines = lineage.list_lines(flag_id, first_days)
+        clocks[flag_id] = [(line.opened_on, _pauses_of_line(line, pauses)) for line in lines]
+    return clocks
+
+
+def _pauses_of_line(line: Descent, pauses: Mapping[int, Sequence[Pause]]) -> list[Pause]:
+    return [
+        Pause(max(pause.since, since), pause.until)
+        for flag_id, since in line.flags
+        for pause in pauses.get(flag_id, ())
+        if pause.until > since
+    ]
+
+
+def _load_pauses(store: Connection, flag_ids: Collection[int], as_at: dt.date) -> defaultdict[int, list[Pause]]:
+    """Load the days on which each of these flags was held or waived."""
+    pauses: defaultdict[int, list[Pause]] = defaultdict(list)
     event, waiver = table_of(FlagEvent), table_of(Waiver)
     happened = select(event.c.flag_id, event.c.kind, event.c.as_at).order_by(event.c.id)
     happened = happened.where(event.c.kind.in_(("held", "released", "resolved")))
     changes: defaultdict[int, list[tuple[str, dt.date]]] = defaultdict(list)
-    for flag_id, kind, day in read_by_ids(store, happened, event.c.flag_id, asked):
+    for flag_id, kind, day in read_by_ids(store, happened, event.c.flag_id, flag_ids):
         changes[flag_id].append((kind, day))
     for flag_id, kinds_and_days in changes.items():
-        pauses[heirs.get(flag_id, flag_id)] += find_pauses(kinds_and_days, as_at)
-    for waived in read_by_ids(store, select(waiver), waiver.c.flag_id, asked):
+        pauses[flag_id] += find_pauses(kinds_and_days, as_at)
+    for waived in read_by_ids(store, select(waiver), waiver.c.flag_id, flag_ids):
         since, until = state.find_waived_days(waived)
         if (until := min(until, as_at + dt.timedelta(1))) > since:
-            pauses[heirs.get(waived.flag_id, waived.flag_id)].append(Pause(since, until))
+            pauses[waived.flag_id].append(Pause(since, until))
     return pauses
 
 
@@ -280,10 +286,19 @@ def _withdrawal(escalated: Escalated) -> Event:
 
 
 def load_standing(store: Connection, told: Collection[int]) -> list[Escalated]:
-    """Load every step of an unresolved flag that no reader has had yet."""
+    """Load every step of an unresolved flag, or of one that it carries on, that no reader has had yet."""
     table, flag = table_of(Escalation), table_of(Flag)
     facts = [table.c[name] for name in ("id", "flag_id", "step", "as_at", "severity", "working_days")]
     facts += [flag.c.person_id, flag.c.rule, table.c.team]
+    lineage = load_lineage(store)
+    heirs = lineage.find_heirs()
     query = select(*facts).join(flag, flag.c.id == table.c.flag_id)
-    rows = store.execute(query.where(flag.c.resolved_on.is_(None)).order_by(table.c.id))
-    return [Escalated(*row) for row in rows if row.id not in told]
+    rows = store.execute(query.where(flag.c.resolved_on.is_(None)).order_by(table.c.id)).all()
+    standing = [Escalated(*row) for row in rows if row.id not in told]
+    known = {(step.flag_id, step.step) for step in standing}
+    for row in read_by_ids(store, query.order_by(table.c.id), table.c.flag_id, heirs):
+        # Of several heirs, the one told first stands for the step.
+        step = replace(Escalated(*row), flag_id=heirs[row.flag_id][0])
+        if step.number not in told and (step.flag_id, step.step) not in known:
+            standing.append(step)
+    return standing

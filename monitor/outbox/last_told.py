@@ -1,19 +1,33 @@
 """Loads what each address was told: of flags, of what comes due, and what it may or may not have had.
 
+A flag that carries another on is told where that one was.
+
 A flag is *told* to an address once a message reporting it was accepted there, unless that message has failed since.
 Only what differs from the last telling is recorded, so that a quiet night writes nothing.
 """
 
 import datetime as dt
 from collections import defaultdict
+from collections.abc import Mapping
 from operator import itemgetter
 from sys import intern
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, Select, and_, func, or_, select
 
+from monitor.flags.carried import Lineage, load_lineage
 from monitor.messages.parts import DIGESTS
 from monitor.messages.told import Told, ToldFlag
-from monitor.store.tables import Escalation, Flag, Message, MessageComing, MessageEscalation, MessageFlag, table_of
+from monitor.store.bulk import read_by_ids
+from monitor.store.tables import (
+    Escalation,
+    Flag,
+    FlagCarried,
+    Message,
+    MessageComing,
+    MessageEscalation,
+    MessageFlag,
+    table_of,
+)
 
 _message, _flag = table_of(Message), table_of(Flag)
 TOLD = and_(_message.c.accepted_at.is_not(None), _message.c.state.in_(("sending", "delivered")))
@@ -45,12 +59,13 @@ def load_told(store: Connection, *, since: dt.date) -> dict[str, Told]:
 def load_told_escalations(store: Connection) -> frozenset[int]:
     """Return the escalations of unresolved flags that a reader has had."""
     said, step = table_of(MessageEscalation), table_of(Escalation)
+    standing = or_(_flag.c.resolved_on.is_(None), _flag.c.id.in_(select(table_of(FlagCarried).c.flag_id)))
     rows = store.execute(
         select(said.c.escalation_id)
         .join(_message, _message.c.id == said.c.message_id)
         .join(step, step.c.id == said.c.escalation_id)
         .join(_flag, _flag.c.id == step.c.flag_id)
-        .where(TOLD, _flag.c.resolved_on.is_(None))
+        .where(TOLD, standing)
     )
     return frozenset(row[0] for row in rows)
 
@@ -59,19 +74,45 @@ def _load_flags(store: Connection, since: dt.date) -> dict[str, dict[int, ToldFl
     """Return by recipient how each flag stood in the newest message that told it."""
     reported = table_of(MessageFlag)
     recipients = {row[0]: row[1] for row in store.execute(select(_message.c.id, _message.c.recipient).where(TOLD))}
-    tellings = (
-        select(reported.c.message_id, reported.c.flag_id, _flag.c.person_id, reported.c.severity, reported.c.state)
-        .join(_flag, _flag.c.id == reported.c.flag_id)
-        .where(or_(_flag.c.resolved_on.is_(None), _flag.c.resolved_on >= since))
-    )
+    telling = select(
+        reported.c.message_id, reported.c.flag_id, _flag.c.person_id, reported.c.severity, reported.c.state
+    ).join(_flag, _flag.c.id == reported.c.flag_id)
+    lately = telling.where(or_(_flag.c.resolved_on.is_(None), _flag.c.resolved_on >= since))
     flags: defaultdict[str, dict[int, ToldFlag]] = defaultdict(dict)
     # Put in order here: for a database to do it, it would read the tellings of every flag there ever was.
-    for message_id, flag_id, person_id, severity, state in sorted(store.execute(tellings), key=itemgetter(0)):
+    for message_id, flag_id, person_id, severity, state in sorted(store.execute(lately), key=itemgetter(0)):
         recipient = recipients.get(message_id)
         if recipient is not None:
             # A newer message takes the place of an older one.
             flags[recipient][flag_id] = ToldFlag(person_id, intern(severity), intern(state))
+    lineage = load_lineage(store)
+    if lineage.carried:
+        _add_carried(store, flags, lineage, telling, recipients)
     return flags
+
+
+def _add_carried(
+    store: Connection,
+    flags: Mapping[str, dict[int, ToldFlag]],
+    lineage: Lineage,
+    telling: Select[int, int, str, str, str],
+    recipients: Mapping[int, str],
+) -> None:
+    """Add the flags that carry on one that the address was told of: they are no news to it."""
+    heirs = lineage.find_heirs()
+    person = select(_flag.c.id, _flag.c.person_id)
+    whose = {row[0]: row[1] for row in read_by_ids(store, person, _flag.c.id, lineage.heirs)}
+    earlier = sorted(read_by_ids(store, telling, _flag.c.id, heirs), key=itemgetter(0))
+    found: defaultdict[str, dict[int, ToldFlag]] = defaultdict(dict)
+    for message_id, flag_id, _, severity, state in earlier:
+        recipient = recipients.get(message_id)
+        # That the earlier flag ended in another's favour says nothing of this one.
+        if recipient is not None and state != "resolved":
+            for heir in heirs[flag_id]:
+                found[recipient][heir] = ToldFlag(whose[heir], intern(severity), intern(state))
+    for recipient, told in found.items():
+        for heir, flag in told.items():
+            flags[recipient].setdefault(heir, flag)
 
 
 def _load_perhaps_had(store: Connection, last: dict[str, dt.date]) -> dict[str, dict[dt.date, None]]:
