@@ -57,12 +57,14 @@ def compare_rows(store: Connection, say: Callable[[str], None]) -> RowsCompared:
     begun = _find_beginning(store)
     rows, earlier = {}, 0
     problems: list[str] = []
+    workspace = open_workspace()
     for covered in COVERED.values():
         say(f"Comparing {covered.name.replace('_', ' ')} with the events")
-        compared = _TableCheck(store, covered, begun).run()
+        compared = _TableCheck(workspace, store, covered, begun).run()
         rows[covered.name] = compared.rows
         earlier += compared.earlier
         problems += compared.problems
+    workspace.close()
     problems += _check_last_values(store)
     problems += _check_figures(store)
     return RowsCompared(rows, tuple(problems), earlier, begun)
@@ -83,8 +85,8 @@ class _Compared:
 class _TableCheck:
     """One table: what events say of its rows beside what stands in them. ``begun``: where the full record begins."""
 
-    def __init__(self, store: Connection, covered: Covered, begun: int | None) -> None:
-        self.store, self.covered, self.begun = store, covered, begun
+    def __init__(self, workspace: Workspace, store: Connection, covered: Covered, begun: int | None) -> None:
+        self.workspace, self.store, self.covered, self.begun = workspace, store, covered, begun
         self.table, self.event = table_of(covered.model), table_of(FlagEvent)
         self.problems: list[str] = []
         self.unlisted = 0
@@ -93,17 +95,22 @@ class _TableCheck:
         rows = self.store.execute(select(func.count()).select_from(self.table)).scalar_one()
         size = self.store.execute(select(func.sum(func.length(self.event.c.payload))).where(self._tells())).scalar()
         earlier, parts = 0, 1 + int(size or 0) // BYTES_TOGETHER
-        for part in range(parts):
-            workspace = open_workspace()
-            self._load_said(workspace, part, parts)
-            self._load_standing(workspace, part, parts)
-            self._compare(workspace)
-            if self.begun is not None:
-                earlier += number_of(workspace, f"SELECT count(*) FROM rebuilt WHERE first <= {self._last_earlier()}")
-            workspace.close()
+        if rows or size:
+            for part in range(parts):
+                earlier += self._compare_part(part, parts)
         if self.unlisted:
             self.problems.append(f"and {self.unlisted} more rows of {self.covered.name} do not agree with their events")
         return _Compared(rows, earlier, self.problems)
+
+    def _compare_part(self, part: int, parts: int) -> int:
+        """Compare a part of the rows; return how many of them stood before the full record began."""
+        self._load_said(part, parts)
+        self._load_standing(part, parts)
+        self._compare()
+        earlier = f"SELECT count(*) FROM rebuilt WHERE first <= {self._last_earlier()}"
+        counted = 0 if self.begun is None else number_of(self.workspace, earlier)
+        drop_tables(self.workspace, "said", "rebuilt", "standing")
+        return counted
 
     def _last_earlier(self) -> int:
         """Return the last event that says what stood before the full record began."""
@@ -119,10 +126,10 @@ class _TableCheck:
 
     # What is said
 
-    def _load_said(self, workspace: Workspace, part: int, parts: int) -> None:
+    def _load_said(self, part: int, parts: int) -> None:
         """Make ``said``, each statement about a row, and ``rebuilt``, what the last of them says of each column."""
         columns = ", ".join(f'"{name}" VARCHAR' for name in self.covered.columns)
-        workspace.execute(f"CREATE TABLE said (row_key VARCHAR, said_at BIGINT, is_gone VARCHAR, {columns})")
+        self.workspace.execute(f"CREATE TABLE said (row_key VARCHAR, said_at BIGINT, is_gone VARCHAR, {columns})")
         mine = f"hash(row_key) % {parts} = {part}"
         of_part = [or_(self.event.c.flag_id.is_(None), self.event.c.flag_id % parts == part)] if parts > 1 else []
         if self.covered.model is Flag and parts > 1:
@@ -133,13 +140,13 @@ class _TableCheck:
         names = [self.event.c[name] for name in kinds]
         wanted = select(*names).where(self._tells(), *of_part).order_by(self.event.c.id)
         for chunk in _in_pieces(self.store.execute(wanted, execution_options={"yield_per": 500})):
-            load_rows(workspace, "telling", kinds, chunk)
-            workspace.execute(f"INSERT INTO said SELECT * FROM ({self._statements()}) WHERE {mine}")
+            load_rows(self.workspace, "telling", kinds, chunk)
+            self.workspace.execute(f"INSERT INTO said SELECT * FROM ({self._statements()}) WHERE {mine}")
             if self.covered.model is Flag:
-                workspace.execute(f"INSERT INTO said BY NAME SELECT * FROM ({self._openings()}) WHERE {mine}")
-        drop_tables(workspace, "telling")
+                self.workspace.execute(f"INSERT INTO said BY NAME SELECT * FROM ({self._openings()}) WHERE {mine}")
+        drop_tables(self.workspace, "telling")
         last = ", ".join(f'arg_max("{name}", said_at) AS "{name}"' for name in ("is_gone", *self.covered.columns))
-        workspace.execute(
+        self.workspace.execute(
             f"CREATE TABLE rebuilt AS SELECT row_key, min(said_at) AS first, max(said_at) AS said_at, {last} "
             "FROM said GROUP BY row_key"
         )
@@ -182,20 +189,20 @@ class _TableCheck:
 
     # What stands
 
-    def _load_standing(self, workspace: Workspace, part: int, parts: int) -> None:
+    def _load_standing(self, part: int, parts: int) -> None:
         """Make ``standing``: the rows of the table, each value as ``said`` has it."""
         key = self.table.c[self.covered.key]
         wanted = select(*(self.table.c[name] for name in self.covered.columns))
         if self.covered.model is Flag and parts > 1:
             wanted = wanted.where(key % parts == part)
-        load_query(workspace, "stored", dict.fromkeys(self.covered.columns, "VARCHAR"), self.store, wanted)
+        load_query(self.workspace, "stored", dict.fromkeys(self.covered.columns, "VARCHAR"), self.store, wanted)
         columns = ", ".join(f'{self._encode(name)} AS "{name}"' for name in self.covered.columns)
-        workspace.execute(f"""
+        self.workspace.execute(f"""
             CREATE TABLE standing AS SELECT row_key, {columns} FROM (
                 SELECT "{self.covered.key}" AS row_key, * FROM stored
             ) WHERE {"true" if self.covered.model is Flag else f"hash(row_key) % {parts} = {part}"}
         """)
-        drop_tables(workspace, "stored")
+        drop_tables(self.workspace, "stored")
 
     def _encode(self, name: str) -> str:
         value = f'"{name}"'
@@ -207,13 +214,13 @@ class _TableCheck:
 
     # Both
 
-    def _compare(self, workspace: Workspace) -> None:
+    def _compare(self) -> None:
         """Name the rows that differ; those beyond the most that are listed are counted."""
         columns = self.covered.columns
         stands = ", ".join(f's."{name}" AS "stands {name}"' for name in columns)
         said = ", ".join(f"""{self._as_said(name)} AS "said {name}" """ for name in columns)
         differs = " OR ".join(f'"stands {name}" <> "said {name}"' for name in columns)
-        rows = workspace.execute(f"""
+        rows = self.workspace.execute(f"""
             SELECT *, count(*) OVER () AS differing FROM (
                 SELECT s.row_key AS stored_key, r.row_key AS said_key, r.said_at AS said_in,
                     coalesce(r.is_gone = 'true', false) AS is_gone,
@@ -228,7 +235,7 @@ class _TableCheck:
         names = [column[0] for column in rows.description or []]
         found = [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
         listed = found[: MOST_LISTED - len(self.problems)]
-        self.problems += [self._describe(workspace, row) for row in listed]
+        self.problems += [self._describe(row) for row in listed]
         self.unlisted += (found[0]["differing"] if found else 0) - len(listed)
 
     def _as_said(self, name: str) -> str:
@@ -241,7 +248,7 @@ class _TableCheck:
             value = f"CASE WHEN s.{name} IN ({moving}) AND r.{name} IN ({moving}) THEN s.{name} ELSE {value} END"
         return value
 
-    def _describe(self, workspace: Workspace, row: Mapping[str, Any]) -> str:
+    def _describe(self, row: Mapping[str, Any]) -> str:
         key = row["stored_key"] or row["said_key"]
         side = "stands" if row["stored_key"] is not None else "said"
         rule = row.get(f"{side} rule")
@@ -253,10 +260,12 @@ class _TableCheck:
         if row["is_gone"]:
             return f"{about}: stands in the database, and event {row['said_in']} says that it was deleted"
         differing = [name for name in self.covered.columns if row[f"stands {name}"] != row[f"said {name}"]]
-        return f"{about}: " + "; ".join(self._describe_column(workspace, key, name, row) for name in differing)
+        return f"{about}: " + "; ".join(self._describe_column(key, name, row) for name in differing)
 
-    def _describe_column(self, workspace: Workspace, key: str, name: str, row: Mapping[str, Any]) -> str:
-        source = number_of(workspace, f'SELECT max(said_at) FROM said WHERE row_key = $1 AND "{name}" IS NOT NULL', key)
+    def _describe_column(self, key: str, name: str, row: Mapping[str, Any]) -> str:
+        source = number_of(
+            self.workspace, f'SELECT max(said_at) FROM said WHERE row_key = $1 AND "{name}" IS NOT NULL', key
+        )
         told = f"event {source}" if source else "no event"
         if name in self.covered.digested:
             return f"{name} is not what {told} said, of which only the SHA-256 is on record"
@@ -308,7 +317,7 @@ def _check_figures(store: Connection) -> list[str]:
     telling = event.c.kind.in_(("night accepted", SAID_AGAIN, COMPLETE_FROM)) & event.c.payload.is_not(None)
     for payload in store.execute(select(event.c.payload).where(telling).order_by(event.c.id)).scalars():
         said |= {row["run_id"]: row for row in json.loads(payload).get("rows", {}).get("figures", ())}
-    nights = dict(store.execute(select(run.c.id, run.c.as_at).where(run.c.state == "accepted")).tuples().all())
+    nights = {row.id: row.as_at for row in store.execute(select(run).where(run.c.state == "accepted"))}
     problems = []
     for model in FIGURES:
         name = table_of(model).name
