@@ -28,8 +28,10 @@ TEAMS = (
 class Words:
     title: str
     action: str = "Do the next thing."
-    email_title: str | None = None
     sensitive: bool = False
+    shown_as: str | None = None
+    stands_for: tuple[str, ...] = ()
+    due_on: object | None = "due"
     folds: frozenset[str] = frozenset()
 
 
@@ -39,7 +41,10 @@ RULES = {
     "contact": Words("Contact overdue"),
     "low": Words("A small thing"),
     "not-in-touch": Words("Not in touch", folds=frozenset({"contact"})),
-    "vulnerable": Words("Disabled, no adviser", "Secret action.", "Priority check", True, frozenset({"plan"})),
+    "vulnerable": Words(
+        "Disabled, no adviser", "Secret action.", sensitive=True, shown_as="priority", folds=frozenset({"plan"})
+    ),
+    "priority": Words("Priority check", "Look at the record.", stands_for=("vulnerable",)),
     "combined": Words("Several signs at once", folds=frozenset({"not-in-touch", "plan"})),
 }
 
@@ -399,7 +404,7 @@ def test_rules_that_fold_each_other_lose_no_flag():
     assert (outer.rule, [each.rule for each in inside]) == ("b", ["a"])
 
 
-def test_a_sensitive_flag_is_its_email_title_and_due_date_only():
+def test_a_sensitive_flag_is_the_title_and_the_next_step_of_its_cover_and_its_due_date():
     secret = line(
         1,
         "P001",
@@ -414,7 +419,7 @@ def test_a_sensitive_flag_is_its_email_title_and_due_date_only():
 
     (item,) = digest.sections[0].people[0].items
     assert (item.title, item.due_on) == ("Priority check", BEFORE)
-    assert (item.because, item.action, item.held_why) == (None, None, None)
+    assert (item.because, item.action, item.held_why) == (None, "Look at the record.", None)
 
 
 def test_a_rule_no_longer_in_the_rulebook_discloses_nothing():

@@ -1,5 +1,6 @@
 """Rule files as a council writes them: what is refused, in what words, and what the config may adjust."""
 
+import re
 from datetime import date
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 from monitor.config.settings import RuleSettings
 from monitor.durations import Duration
 from monitor.errors import Problems
+from monitor.rulebook.covers import find_ages
+from monitor.rulebook.kept_rulebook import open_shipped
 from monitor.rulebook.rule_folders import load_rulebook
 from monitor.rulebook.rulebook import Rulebook
 
@@ -301,12 +304,88 @@ def test_a_rule_switched_off_is_gone_and_the_reason_for_that_is_told(tmp_path: P
         book.find("neet")
 
 
-def test_what_is_said_of_a_sensitive_rule_names_only_its_email_title(tmp_path: Path) -> None:
-    sensitive = 'sensitive = true\nemail_title = "Plan to review"\n' + PLAN.replace("Pathway plan", "Prison plan")
-    rules = write(tmp_path / "rules", plan=sensitive, neet=NEET)
+SECRET = 'sensitive = true\nshown_as = "cover"\n' + PLAN.replace("Pathway plan", "Prison plan")
+
+
+def test_what_is_said_of_a_sensitive_rule_in_a_message_about_all_does_not_name_it(tmp_path: Path) -> None:
+    rules = write(tmp_path / "rules", plan=SECRET, cover=PLAN)
 
     book = load(rules, plan=RuleSettings(enabled=False, reason="Pilot", approved_by="A Director"))
 
     assert book.adjustments == (
-        '"Plan to review" stands for a legal duty; it is not checked here: Pilot (approved by A Director).',
+        "A rule that messages do not name stands for a legal duty; it is not checked here: "
+        "Pilot (approved by A Director).",
     )
+
+
+def test_a_rule_knows_which_sensitive_ones_it_stands_for(tmp_path: Path) -> None:
+    book = load(write(tmp_path / "rules", plan=SECRET, cover=PLAN))
+
+    assert (book.find("cover").stands_for, book.find("plan").stands_for) == (("plan",), ())
+
+
+def changed(text: str, **keys: str) -> str:
+    """The rule with other values of some keys, or with more keys."""
+    for key, value in keys.items():
+        line = f"{key} = {value}"
+        text, found = re.subn(rf"^{key} = .*$", lambda _, line=line: line, text, flags=re.MULTILINE)
+        text = text if found else f"{line}\n{text}"
+    return text
+
+
+@pytest.mark.parametrize(
+    ("cover", "fault"),
+    [
+        (changed(PLAN, severity='"medium"'), '"cover" is medium where this rule is high'),
+        (changed(PLAN, applies_to='"age < 18 and pathway_plan_review_date is not null"'), "is not asked at 18, 19"),
+        (changed(PLAN, escalate="false"), "never goes above the leads"),
+        (changed(PLAN, recording="true"), "may be said once of the whole service"),
+        (changed(PLAN, status='"draft"'), "is not asked whenever this rule is"),
+        (changed(PLAN, effective_to="2030-01-01"), "is not asked whenever this rule is"),
+        (changed(SECRET, shown_as='"plain"'), "is sensitive itself"),
+    ],
+    ids=lambda value: value if "\n" not in value else "",
+)
+def test_a_cover_that_can_be_told_from_the_sensitive_rule_is_refused(tmp_path: Path, cover: str, fault: str) -> None:
+    problems = problems_of(write(tmp_path / "rules", plan=SECRET, cover=cover, plain=PLAN))
+
+    problem = next(problem for problem in problems if problem.startswith("rules/plan.toml: shown_as: "))
+    assert fault in problem
+    assert problem.endswith("; name one that fits, like plain")
+
+
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [({"severity": "critical"}, '"cover" is critical'), ({"enabled": False}, 'no rule "cover" is in use')],
+)
+def test_the_settings_do_not_tell_a_sensitive_rule_from_its_cover(
+    tmp_path: Path, settings: dict[str, object], fault: str
+) -> None:
+    rules = write(tmp_path / "rules", plan=SECRET, cover=PLAN)
+
+    problems = problems_of(rules, cover=RuleSettings(**settings, reason="Pilot", approved_by="A Director"))  # type: ignore[arg-type]
+
+    assert any(fault in problem for problem in problems)
+
+
+def test_every_shipped_rule_that_is_sensitive_has_a_cover_asked_at_the_same_ages() -> None:
+    book = open_shipped()
+    sensitive = [rule for rule in book.rules if rule.sensitive]
+
+    assert len(sensitive) >= 10
+    for rule in sensitive:
+        cover = book.find(rule.shown_as or "")
+        assert (cover.severity, cover.sensitive) == (rule.severity, False)
+        assert find_ages(rule) <= find_ages(cover)
+    assert {book.find(rule).shown_as for rule in ("over-21-vulnerable", "closed-vulnerable")} == {"combined-risk"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "ages"),
+    [("parent-plan", "21-24"), ("transition-decision", "17"), ("custody-contact", "16-24"), ("homeless", "16-24"),
+     ("eligible-adviser", "16-17"), ("over-21-offer", "21-24"), ("pa-allocated", "16-20")],
+)  # fmt: skip
+def test_the_ages_at_which_a_rule_is_asked_are_read_from_it(rule: str, ages: str) -> None:
+    first, _, last = ages.partition("-")
+
+    assert find_ages(open_shipped().find(rule)) == set(range(int(first), int(last or first) + 1))

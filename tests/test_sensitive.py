@@ -13,8 +13,12 @@ import pytest
 from support.council import NIGHT, Council, crowd, day, settled
 from support.random_people import shipped_rules
 
+from monitor.caseload.intake import Intake
 from monitor.config.delivery_settings import People, Team
+from monitor.messages.analyst import NightAccount, compose_analyst
+from monitor.messages.attachment import write_attachment
 from monitor.messages.lead import compose_lead
+from monitor.messages.manager import Raised, compose_manager
 from monitor.messages.parts import ComingDue, FlagLine, MessageContext, WrittenMessage
 from monitor.messages.routes import plan_routes
 from monitor.messages.templates import render
@@ -95,8 +99,11 @@ def everyones(rule: str) -> list[FlagLine]:
 
 @cache
 def messages(rule: str) -> list[WrittenMessage]:
+    return messages_of(everyones(rule), rule)
+
+
+def messages_of(lines: Sequence[FlagLine], rule: str) -> list[WrittenMessage]:
     """A rule in every kind of line: first night, new, back, held, cleared, coming due, said once for the service."""
-    lines = everyones(rule)
     back = [one._replace(earlier_spells=1, last_cleared_on=NIGHT - dt.timedelta(9)) for one in lines]
     held = [one._replace(state="held", held_since=NIGHT, held_why="the record cannot be read") for one in lines]
     cleared = [one._replace(state="resolved", resolved_reason="cleared") for one in lines]
@@ -126,6 +133,8 @@ def test_the_examples_put_every_rule_in_breach() -> None:
 def test_no_message_says_what_a_sensitive_rule_is_about(rule: Any) -> None:
     reasons = {one.because for one in everyones(rule.id) if one.rule == rule.id}
     hidden = {rule.title, rule.id, rule.why, rule.action, rule.known_gaps, rule.reference, *reasons}
+    cover = RULEBOOK.by_id[rule.shown_as]
+    hidden -= {cover.reference, cover.why, cover.known_gaps}
 
     for part in (part for one in messages(rule.id) for part in read(one)):
         for words in filter(None, hidden):
@@ -139,8 +148,70 @@ def test_no_message_holds_a_word_that_gives_a_sensitive_fact_away(rule: Any) -> 
         assert found == []
 
 
+def as_its_cover(lines: Sequence[FlagLine], rule: Any) -> list[FlagLine]:
+    """The same flags, of the plain rule that a sensitive one is shown as, with another reason."""
+    return [
+        one._replace(rule=rule.shown_as, because="For a plain reason.") if one.rule == rule.id else one for one in lines
+    ]
+
+
+@pytest.mark.parametrize("rule", SENSITIVE, ids=lambda rule: rule.id)
+def test_no_message_tells_a_sensitive_rule_from_the_plain_one_that_it_is_shown_as(rule: Any) -> None:
+    """Word by word the same, whatever else a person has open, in every kind of message and list."""
+    theirs = everyones(rule.id)
+    for lines in (theirs, [one for one in theirs if one.rule == rule.id]):
+        twins = as_its_cover(lines, rule)
+        secret, plain = messages_of(lines, rule.id), messages_of(twins, rule.shown_as)
+        # A cover is never said once of the whole service.
+        for one, other in zip(secret[:-1], plain[:-1], strict=True):
+            assert (one.subject, one.text, one.html) == (other.subject, other.text, other.html)
+            assert rule.title not in one.text
+        assert raised(lines) == raised(twins)
+        assert attached(lines) == attached(twins)
+        assert data_mail(lines) == data_mail(twins)
+
+
+CALM: dict[str, Any] = {"failed": {}, "rules_changed": (), "not_assessed": {}}
+
+
+def raised(lines: Sequence[FlagLine]) -> tuple[str, ...]:
+    manager = "manager@example.gov.uk"
+    routes = plan_routes([Team(name="North", lead=LEAD, manager=manager)], People(analyst="analyst@example.gov.uk"))
+    flags = [Raised(n, "manager", 5, one, first_night=False) for n, one in enumerate(lines)]
+    digest = compose_manager(manager, flags, night(routes=routes))
+    assert digest is not None
+    # How many flags there are is no news of anybody.
+    return tuple(re.sub(r"\b\d+ (flags?|critical|high|medium|low)\b", "n", part) for part in read(render(digest)))
+
+
+def attached(lines: Sequence[FlagLine]) -> str:
+    workspace = open_workspace()
+    text, _ = write_attachment(workspace, lines, night())
+    workspace.close()
+    return text
+
+
+def data_mail(lines: Sequence[FlagLine]) -> list[str]:
+    """The analyst's part that names people: flags about data."""
+    account = NightAccount(Intake(9, 9, 0, 0, 0, 0, 0, frozenset(), (), fingerprint=""), {})
+    about_data = [one._replace(severity="data") for one in lines]
+    return read(render(compose_analyst("analyst@example.gov.uk", about_data, NOTHING_TOLD, night(**CALM), account)))
+
+
+@pytest.mark.parametrize("rule", SENSITIVE, ids=lambda rule: rule.id)
+def test_a_person_with_a_sensitive_flag_and_its_cover_has_one_line(rule: Any) -> None:
+    secret = next(one for one in FLAGS if one.rule == rule.id)
+    plain = secret._replace(flag_id=10_000, rule=rule.shown_as, because="For a plain reason.")
+    cover = RULEBOOK.by_id[rule.shown_as]
+
+    assert read(message([secret, plain]))[1:] == read(message([plain]))[1:]
+    assert read(message([plain, secret], known([plain]), full_list_from=NIGHT, **CALM))[1].count(cover.title) <= 1
+    assert attached([secret, plain]) == attached([plain])
+
+
 def test_a_sensitive_rule_that_was_not_marked_would_be_found() -> None:
-    unmarked = {**RULEBOOK.by_id, "custody-contact": replace(RULEBOOK.by_id["custody-contact"], sensitive=False)}
+    custody = replace(RULEBOOK.by_id["custody-contact"], sensitive=False, shown_as=None)
+    unmarked = {**RULEBOOK.by_id, "custody-contact": custody}
 
     said = message(everyones("custody-contact"), baseline=True, rules=unmarked)
 

@@ -1,24 +1,26 @@
 """What may be said of a flag is decided in one place, and every reader is shown the same."""
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 import monitor
-from monitor.messages.shown import shown, shown_title
+from monitor.messages.shown import shown, shown_folds, shown_title
 
 HOUSE = Path(monitor.__file__).parent
-KEYS = {"sensitive", "email_title", "shown_title"}
+KEYS = {"sensitive", "shown_as", "stands_for"}
 
 
 @dataclass(frozen=True)
 class Words:
     title: str = "Disabled, no adviser"
-    email_title: str | None = None
     sensitive: bool = False
+    shown_as: str | None = None
+    stands_for: tuple[str, ...] = ()
+    due_on: object | None = "due"
     action: str = "Name an adviser."
     folds: tuple[str, ...] = ()
 
@@ -30,7 +32,9 @@ class Facts:
     due_on: date | None = date(2026, 1, 5)
 
 
-SECRET = Words(email_title="Priority check", sensitive=True)
+SECRET = Words(sensitive=True, shown_as="cover")
+COVER = Words("Priority check", action="Look.", stands_for=("vulnerable",))
+RULES = {"vulnerable": SECRET, "cover": COVER}
 
 
 def keys_read(source: str) -> list[tuple[int, str]]:
@@ -57,22 +61,42 @@ def test_no_other_module_asks_if_a_rule_is_sensitive() -> None:
 
 
 def test_a_module_that_asked_would_be_found() -> None:
-    assert keys_read("x = rule.sensitive\ny = getattr(rule, 'email_title')") == [(1, "sensitive"), (2, "email_title")]
+    assert keys_read("x = rule.sensitive\ny = getattr(rule, 'shown_as')") == [(1, "sensitive"), (2, "shown_as")]
 
 
 def test_a_plain_rule_is_shown_in_full() -> None:
-    words = shown(Words(), Facts())
+    words = shown({"vulnerable": Words()}, Facts())
 
     assert (words.rule, words.title, words.because) == ("vulnerable", "Disabled, no adviser", Facts().because)
     assert (words.action, words.due_on, words.if_full("done")) == ("Name an adviser.", date(2026, 1, 5), "done")
 
 
-@pytest.mark.parametrize(("rule", "title"), [(SECRET, "Priority check"), (None, None)])
-def test_a_sensitive_rule_and_one_that_is_gone_are_a_title_and_a_due_date(
-    rule: Words | None, title: str | None
-) -> None:
-    words = shown(rule, Facts())
+def test_a_sensitive_rule_and_its_cover_are_the_same_to_every_reader() -> None:
+    secret, cover = shown(RULES, Facts()), shown(RULES, Facts(rule="cover", because="A plain reason."))
 
-    assert (words.title, words.due_on) == (title, date(2026, 1, 5))
-    assert (words.rule, words.because, words.action, words.if_full("done")) == (None, None, None, None)
-    assert shown_title(rule) == title
+    assert secret == cover
+    assert (secret.title, secret.action, secret.due_on) == ("Priority check", "Look.", date(2026, 1, 5))
+    assert (secret.rule, secret.because, secret.if_full("done")) == (None, None, None)
+    assert shown_title(RULES, "vulnerable") == shown_title(RULES, "cover") == "Priority check"
+
+
+def test_no_due_day_is_said_where_the_cover_never_has_one() -> None:
+    without = {**RULES, "cover": replace(COVER, due_on=None)}
+
+    assert shown(without, Facts()).due_on is None
+
+
+@pytest.mark.parametrize("rules", [{}, {"vulnerable": SECRET}, {"vulnerable": SECRET, "cover": SECRET}])
+def test_of_a_rule_that_is_gone_or_whose_cover_is_nothing_is_said(rules: dict[str, Words]) -> None:
+    words = shown(rules, Facts())
+
+    assert (words.title, words.rule, words.because, words.action) == (None, None, None, None)
+    assert shown_title(rules, "vulnerable") is None
+
+
+def test_what_one_folds_all_that_are_shown_alike_fold() -> None:
+    folding = {
+        "vulnerable": replace(SECRET, folds=("contact",)), "cover": replace(COVER, folds=("plan", "vulnerable"))
+    }  # fmt: skip
+
+    assert shown_folds(folding, "vulnerable") == shown_folds(folding, "cover") == {"contact", "plan"}

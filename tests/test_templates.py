@@ -34,8 +34,10 @@ ANALYST = "analyst@example.gov.uk"
 class Words:
     title: str
     action: str = "Make contact and record it."
-    email_title: str | None = None
     sensitive: bool = False
+    shown_as: str | None = None
+    stands_for: tuple[str, ...] = ()
+    due_on: object | None = "due"
     folds: frozenset[str] = frozenset()
 
 
@@ -64,7 +66,8 @@ RULES = {
     "plan": Words("Pathway plan overdue for review", "Hold the review and record it."),
     "contact": Words("Contact overdue"),
     "not-in-touch": Words("Not in touch", folds=frozenset({"contact"})),
-    "vulnerable": Words("Disabled, no adviser", "Secret action.", "Priority check", True),
+    "vulnerable": Words("Disabled, no adviser", "Secret action.", sensitive=True, shown_as="priority"),
+    "priority": Words("Priority check", "Look at the record.", stands_for=("vulnerable",)),
     "in-touch-recorded": Words("In-touch status not recorded"),
 }
 
@@ -251,7 +254,8 @@ def test_a_sensitive_rule_shows_its_neutral_title_and_due_date_and_nothing_else(
 
     for words in (squeeze(mail.text), words_of(mail.html), mail.subject):
         assert not re.search("disab|secret|days over", words, re.IGNORECASE)
-    assert "Priority check. Due 5 January 2026. Details are in the case record." in squeeze(mail.text)
+    said = "Priority check. Due 5 January 2026. Details are in the case record. Next: Look at the record."
+    assert said in squeeze(mail.text)
 
 
 def test_no_message_says_how_old_a_young_person_is():

@@ -13,6 +13,7 @@ from monitor.flags.decision_lists import Decided
 from monitor.gate.surges import Surge
 from monitor.messages.lead import NoLead
 from monitor.messages.parts import FlagLine, MessageContext
+from monitor.messages.shown import shown_id
 from monitor.messages.told import Told
 from monitor.rulebook.evaluation import Counts
 
@@ -246,11 +247,11 @@ def _count_data_rules(
     """Return the rules that found something about the data tonight, most new flags first."""
     by_rule: defaultdict[str, list[FlagLine]] = defaultdict(list)
     for line in lines:
-        by_rule[line.rule].append(line)
+        by_rule[shown_id(night.rules, line.rule)].append(line)
     counted = []
     for rule, about in by_rule.items():
         states = Counter(line.state for line in about)
-        new = sorted(line.person_id for line in about if line.state == "open" and line.flag_id not in told.known)
+        new = sorted({line.person_id for line in about if line.state == "open" and line.flag_id not in told.known})
         cleared = sum(line.resolved_reason == "cleared" for line in about)
         named = _name(new, night, recipient)
         counted.append(DataRule(rule, night.title(rule), named, states["open"], states["held"], cleared))

@@ -1,9 +1,11 @@
 """The list attached to a message: what a team's list says, as far as it may leave the building."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 from monitor.csv_text import csv_heading, csv_line
 from monitor.messages.parts import FlagLine, MessageContext
+from monitor.messages.shown import show_once
 from monitor.workspace import Workspace, load_rows
 
 COLUMNS = {
@@ -18,12 +20,12 @@ def write_attachment(
 ) -> tuple[str, tuple[str, ...]]:
     """Write every unresolved flag of ``lines`` as CSV, by person; return it, and who is in it.
 
-    A flag that is not shown in full has a title and a due date alone. People on the restricted list are left out,
-    for every reader.
+    Of a flag that is not shown in full no more stands there than a message says. People on the restricted list are
+    left out, for every reader.
     """
     listed = [line for line in lines if line.state != "resolved" and line.person_id not in night.routes.restricted]
     rows = []
-    for line in listed:
+    for line in show_once(night.rules, listed, attrgetter("flag_id")):
         words = night.shown(line)
         who = (line.person_id, line.team, line.personal_adviser)
         stand = map(words.if_full, (line.severity, line.state, line.opened_on))

@@ -4,11 +4,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from operator import attrgetter
 from typing import Literal
 
 from monitor.flags.priority import rank
 from monitor.messages.parts import FlagLine, MessageContext
 from monitor.messages.routes import Instead, Routes
+from monitor.messages.shown import show_once, shown_id
 from monitor.words import one_line
 
 FIRST_NIGHT_LISTED = 5
@@ -192,7 +194,12 @@ def _seriousness(about: Sequence[Raised]) -> tuple[int, bool, int, str]:
 
 
 def _person(about: Sequence[Raised], night: MessageContext) -> RaisedPerson:
-    ordered = sorted(about, key=lambda flag: (rank(flag.line.severity), flag.line.rule))
+    lines = show_once(night.rules, (flag.line for flag in about), attrgetter("flag_id"))
+    kept = {line.flag_id for line in lines}
+    ordered = sorted(
+        (flag for flag in about if flag.line.flag_id in kept),
+        key=lambda flag: (rank(flag.line.severity), shown_id(night.rules, flag.line.rule)),
+    )
     line = ordered[0].line
     return RaisedPerson(
         person_id=line.person_id,

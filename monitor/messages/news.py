@@ -10,7 +10,7 @@ from typing import Literal
 from monitor.flags.priority import place_person, rank
 from monitor.messages.parts import FlagLine, MessageContext
 from monitor.messages.routes import Routes
-from monitor.messages.shown import RuleWords
+from monitor.messages.shown import RuleWords, show_once, shown_folds, shown_id
 from monitor.messages.told import Told
 
 BACK_WITHIN = timedelta(days=90)
@@ -94,8 +94,15 @@ def gather_people(recipient: str, lines: Iterable[FlagLine], routes: Routes) -> 
     return [about for about in by_person.values() if all(line.resolved_reason != "died" for line in about)]
 
 
+def _tell_first(line: FlagLine, told: Told) -> tuple[bool, bool, int]:
+    """The open before what has ended, and what an address knows of before what it does not."""
+    return line.state not in OPEN, line.flag_id not in told.known, line.flag_id
+
+
 def compare_person(about: Sequence[FlagLine], told: Told, night: MessageContext, *, baseline: bool) -> PersonNews:
     """Return what is news to an address about the young person of these lines."""
+    if len(about) > 1 and not night.alike.isdisjoint([line.rule for line in about]):
+        about = show_once(night.rules, about, lambda line: _tell_first(line, told))
     current = [line for line in about if line.state in OPEN]
     others = [line for line in about if line.state not in OPEN] if len(current) < len(about) else []
     statuses = _compare_flags(about, current, told, night.flips, baseline=baseline)
@@ -210,8 +217,10 @@ def fold_flags(
     """
     if len(current) == 1:
         return [(current[0], ())]
-    ordered = sorted(current, key=lambda line: (rank(line.severity), line.due_on or date.max, line.rule))
-    folds = {line.rule: rules[line.rule].folds if line.rule in rules else () for line in ordered}
+    ordered = sorted(
+        current, key=lambda line: (rank(line.severity), line.due_on or date.max, shown_id(rules, line.rule))
+    )
+    folds = {line.rule: shown_folds(rules, line.rule) for line in ordered}
     if all(folds.keys().isdisjoint(folded) for folded in folds.values()):
         return [(line, ()) for line in ordered]
     inside: dict[int, list[FlagLine]] = {}

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import quote
 
-from monitor.messages.shown import RuleWords, Shown, shown, shown_title
+from monitor.messages.shown import RuleWords, Shown, find_alike, shown, shown_title
 
 if TYPE_CHECKING:
     from monitor.gate.verdict import Verdict
@@ -115,13 +116,18 @@ class MessageContext:
     most_escalated: int = 20
     """Young people of a team whom an escalation names; the rest are counted."""
 
+    @cached_property
+    def alike(self) -> frozenset[str]:
+        """The rules that a message shows as another, and those others."""
+        return find_alike(self.rules)
+
     def title(self, rule: str) -> str | None:
         """Return what a message may call a rule; None for one no longer in the rulebook."""
-        return shown_title(self.rules.get(rule))
+        return shown_title(self.rules, rule)
 
     def shown(self, line: FlagLine) -> Shown:
         """Return what may be said of a flag."""
-        return shown(self.rules.get(line.rule), line)
+        return shown(self.rules, line)
 
     def is_of_service(self, about: FlagLine | ComingDue) -> bool:
         """Return whether a flag's rule is said once of the service, and of nobody by name."""

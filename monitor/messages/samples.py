@@ -40,8 +40,10 @@ class Words:
     """A rule about nothing."""
 
     title: str
-    email_title: str | None = None
     sensitive: bool = False
+    shown_as: str | None = None
+    stands_for: tuple[str, ...] = ()
+    due_on: object | None = None
     action: str = "Do what is next."
     folds: tuple[str, ...] = ()
 
@@ -49,7 +51,8 @@ class Words:
 RULES = {
     "one": Words("Contact overdue"),
     "two": Words("Plan overdue for review", folds=("one",)),
-    "three": Words("A sensitive check", "Something to look at", sensitive=True),
+    "three": Words("A sensitive check", sensitive=True, shown_as="four"),
+    "four": Words("Something to look at", stands_for=("three",)),
 }
 
 

@@ -11,6 +11,7 @@ from operator import itemgetter
 from monitor.flags.priority import rank
 from monitor.messages.news import IN_FULL, Kind, PersonNews, Status
 from monitor.messages.parts import FlagLine, MessageContext
+from monitor.messages.shown import shown_id
 from monitor.words import one_line
 
 LISTED = 20
@@ -198,8 +199,9 @@ class LineWriter:
 
     def _item(self, line: FlagLine, inside: Sequence[FlagLine], statuses: Mapping[int, Status]) -> Item:
         words = self.night.shown(line)
-        action = words.action if line.rule not in self.advised else None
-        self.advised.add(line.rule)
+        rule = shown_id(self.night.rules, line.rule)
+        action = words.action if rule not in self.advised else None
+        self.advised.add(rule)
         held = line.state == "held"
         return Item(
             title=words.title,
@@ -209,7 +211,7 @@ class LineWriter:
             because=words.because and one_line(words.because),
             action=action and one_line(action),
             due_on=words.due_on,
-            days_over=max((self.night.as_at - line.due_on).days, 0) if line.due_on else 0,
+            days_over=max((self.night.as_at - words.due_on).days, 0) if words.due_on else 0,
             opened_on=line.opened_on,
             held_since=line.held_since if held else None,
             held_why=words.if_full(one_line(line.held_why)) if held and line.held_why else None,

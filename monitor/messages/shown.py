@@ -1,6 +1,10 @@
-"""What may be said of a flag to a reader outside the case system: the one place that asks if a rule is sensitive."""
+"""What may be said of a flag to a reader outside the case system: the one place that asks if a rule is sensitive.
 
-from collections.abc import Collection
+A sensitive rule is shown as a plain one, its *cover*: the cover's title and next step, and a due day where the cover
+has one. Of the cover itself no more is said, so that nothing in a message tells the two apart.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol, TypeVar
@@ -14,13 +18,20 @@ class RuleWords(Protocol):
     @property
     def title(self) -> str: ...
     @property
-    def email_title(self) -> str | None: ...
-    @property
     def sensitive(self) -> bool: ...
+    @property
+    def shown_as(self) -> str | None: ...
+    @property
+    def stands_for(self) -> Collection[str]: ...
+    @property
+    def due_on(self) -> object | None: ...
     @property
     def action(self) -> str: ...
     @property
     def folds(self) -> Collection[str]: ...
+
+
+Rules = Mapping[str, RuleWords]
 
 
 class FlagWords(Protocol):
@@ -32,6 +43,18 @@ class FlagWords(Protocol):
     def because(self) -> str: ...
     @property
     def due_on(self) -> date | None: ...
+
+
+class PersonFlag(Protocol):
+    """A flag of somebody."""
+
+    @property
+    def person_id(self) -> str: ...
+    @property
+    def rule(self) -> str: ...
+
+
+Line = TypeVar("Line", bound=PersonFlag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +73,74 @@ class Shown:
         return value if self.in_full else None
 
 
-def shown(rule: RuleWords | None, flag: FlagWords) -> Shown:
-    """Return what may be said of ``flag``.
+def shown(rules: Rules, flag: FlagWords) -> Shown:
+    """Return what may be said of ``flag``: everything of a plain rule that stands for no other.
 
-    A sensitive rule is its e-mail title and its due date and no more: its id, reason and next step may disclose.
-    A rule no longer in the rulebook (None) is a due date, because nobody knows whether it was sensitive.
+    A rule no longer in the rulebook is a due date, because nobody knows whether it was sensitive.
     """
-    title = shown_title(rule)
-    if rule is None or rule.sensitive:
-        return Shown(False, None, title, None, None, flag.due_on)
-    return Shown(True, flag.rule, title, flag.because, rule.action, flag.due_on)
-
-
-def shown_title(rule: RuleWords | None) -> str | None:
-    """Return what a message may call a rule; None for one no longer in the rulebook."""
+    rule = rules.get(flag.rule)
     if rule is None:
-        return None
-    return rule.email_title if rule.sensitive else rule.title
+        return Shown(False, None, None, None, None, flag.due_on)
+    if not rule.sensitive and not rule.stands_for:
+        return Shown(True, flag.rule, rule.title, flag.because, rule.action, flag.due_on)
+    cover = _find_cover(rules, rule)
+    if cover is None:
+        return Shown(False, None, None, None, None, None)
+    return Shown(False, None, cover.title, None, cover.action, None if cover.due_on is None else flag.due_on)
+
+
+def shown_title(rules: Rules, rule_id: str) -> str | None:
+    """Return what a message may call a rule; None for one no longer in the rulebook."""
+    rule = rules.get(rule_id)
+    cover = _find_cover(rules, rule) if rule is not None else None
+    return None if cover is None else cover.title
+
+
+def shown_id(rules: Rules, rule_id: str) -> str:
+    """Return the id of the plain rule that a message shows a rule as; its own, where it is plain or gone."""
+    rule = rules.get(rule_id)
+    return rule.shown_as if rule is not None and rule.shown_as else rule_id
+
+
+def shown_folds(rules: Rules, rule_id: str) -> Collection[str]:
+    """Return the rules that a message shows inside this one: for all that are shown alike, the same."""
+    alike = _find_alike(rules, rule_id)
+    folded = {each for one in alike if one in rules for each in rules[one].folds}
+    return {each for one in folded for each in _find_alike(rules, one)}.difference(alike)
+
+
+def _find_alike(rules: Rules, rule_id: str) -> tuple[str, ...]:
+    """The rules that are shown as this one is, itself among them."""
+    cover_id = shown_id(rules, rule_id)
+    cover = rules.get(cover_id)
+    return (cover_id, *cover.stands_for) if cover is not None and cover.stands_for else (rule_id,)
+
+
+def find_alike(rules: Rules) -> frozenset[str]:
+    """Return the rules that a message shows as another, and those others."""
+    return frozenset(name for name, rule in rules.items() if rule.shown_as or rule.stands_for)
+
+
+def show_once(rules: Rules, lines: Iterable[Line], first: Callable[[Line], object]) -> list[Line]:
+    """Return the lines without those that would say of a person what another says: two alike would tell of a cover.
+
+    ``first``: which of several is kept, as for ``min``.
+    """
+    lines = list(lines)
+    kept: dict[tuple[str, str], Line] = {}
+    for line in lines:
+        rule = rules.get(line.rule)
+        if rule is not None and (rule.shown_as or rule.stands_for):
+            key = line.person_id, shown_id(rules, line.rule)
+            kept[key] = min(kept.get(key, line), line, key=first)  # type: ignore[arg-type]
+    if not kept:
+        return lines
+    return [line for line in lines if kept.get((line.person_id, shown_id(rules, line.rule)), line) is line]
+
+
+def _find_cover(rules: Rules, rule: RuleWords) -> RuleWords | None:
+    """The plain rule that is shown for this one: itself, where it is plain."""
+    if not rule.sensitive:
+        return rule
+    cover = rules.get(rule.shown_as or "")
+    return cover if cover is not None and not cover.sensitive else None

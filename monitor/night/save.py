@@ -158,7 +158,9 @@ def _describe_run(night: Night, judged: Judged, now: dt.datetime) -> dict[str, o
         "source_fingerprint": judged.intake.fingerprint,
         "rules_fingerprint": rulebook.fingerprint,
         "rule_meanings": json.dumps({rule.id: rule.meaning for rule in in_force}),
-        "rule_wordings": json.dumps({rule.id: [shown_title(rule), rule.because.text] for rule in in_force}),
+        "rule_wordings": json.dumps(
+            {rule.id: [shown_title(rulebook.by_id, rule.id), rule.because.text] for rule in in_force}
+        ),
         "supplied": json.dumps(sorted(judged.intake.supplied)),
         "not_believed": json.dumps(sorted(verdict.not_believed)),
         "people": people,

@@ -69,7 +69,7 @@ def _sentences(store: Connection, flags: list[int]) -> Mapping[int, str]:
 def _row(row: tuple[object, ...], why: Mapping[int, str], data: ReportData) -> FlagRow:
     """A sensitive rule is what a message may call it and no more, for a page travels as a message does."""
     flag, person, team, adviser, age, rule_id, severity, state, since = row
-    words = shown(data.rulebook.by_id.get(str(rule_id)), ListedFlag(str(rule_id), why.get(flag, "")))  # type: ignore[call-overload]
+    words = shown(data.rulebook.by_id, ListedFlag(str(rule_id), why.get(flag, "")))  # type: ignore[call-overload]
     return FlagRow(
         str(person), str(team), str(adviser or ""), age, words.rule or CONFIDENTIAL,  # type: ignore[arg-type]
         words.title or GONE, str(severity), state,  # type: ignore[arg-type]

@@ -119,7 +119,7 @@ def _read_waivers(data: ReportData) -> tuple[list[Any], dict[str, str]]:
 
 
 def _row(row: Any, teams: Mapping[str, str], meanings: Mapping[str, str], data: ReportData) -> WaiverRow:
-    words = shown(data.rulebook.by_id.get(row.rule), ListedFlag(row.rule))
+    words = shown(data.rulebook.by_id, ListedFlag(row.rule))
     return WaiverRow(
         row.person_id,
         teams.get(row.person_id),

@@ -51,7 +51,8 @@ class Rule:
     limits: Mapping[str, Limit]
     examples: tuple[Example, ...]
     sensitive: bool
-    email_title: str | None
+    shown_as: str | None
+    """The plain rule that stands for it in every message, where it is sensitive."""
     folds: tuple[str, ...]
     continues: tuple[str, ...]
     any_age: bool
@@ -66,6 +67,8 @@ class Rule:
     effective_to: date | None
     cannot_exist: Mapping[str, str]
     weak_mutants: Mapping[str, str]
+    stands_for: tuple[str, ...] = ()
+    """The sensitive rules that are shown as this one, so that nothing more may be said of it than of them."""
 
     @property
     def conditions(self) -> tuple[Condition, ...]:

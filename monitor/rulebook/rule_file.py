@@ -56,10 +56,10 @@ def _understand(place: str, name: str, text: str) -> Rule:
 
 
 def _check_together(reader: Reader, values: Mapping[str, Any]) -> None:
-    if values.get("sensitive") and not values.get("email_title"):
-        reader.complain("email_title", ["missing; a sensitive rule says here what an e-mail may call it"])
-    if values.get("email_title") and values.get("sensitive") is False:
-        reader.complain("email_title", ['only for a sensitive rule; say "sensitive = true" or leave it out'])
+    if values.get("sensitive") and not values.get("shown_as"):
+        reader.complain("shown_as", ["missing; a sensitive rule names the plain rule that messages show in its place"])
+    if values.get("shown_as") and values.get("sensitive") is False:
+        reader.complain("shown_as", ['only for a sensitive rule; say "sensitive = true" or leave it out'])
     begun, ended = values.get("effective_from"), values.get("effective_to")
     if begun and ended and ended < begun:
         reader.complain("effective_to", ["before effective_from; write the later date"])

@@ -11,6 +11,7 @@ from monitor.durations import Duration, Limit, LimitFault, kind, may_loosen, par
 from monitor.errors import Problems
 from monitor.rulebook.condition import Condition
 from monitor.rulebook.conditions import parse_condition
+from monitor.rulebook.covers import check_covers, link_covers
 from monitor.rulebook.rule import Rule
 from monitor.rulebook.rule_file import read_rule
 from monitor.rulebook.rulebook import Rulebook
@@ -48,11 +49,12 @@ def load_rulebook(folders: Sequence[Path], settings: Mapping[str, RuleSettings])
         loosened.extend(sentences)
         if changed is not None:
             adjusted.append(changed)
+    problems.extend(check_covers(adjusted) if not problems else ())
     if problems:
         raise Problems(problems)
     adjusted.sort(key=lambda rule: (SEVERITIES.index(rule.severity), rule.id))
     in_use = {rule.id for rule in adjusted}
-    return Rulebook(tuple(adjusted), tuple(sorted(rules.keys() - in_use)), tuple(loosened))
+    return Rulebook(link_covers(adjusted), tuple(sorted(rules.keys() - in_use)), tuple(loosened))
 
 
 def _files(folders: Sequence[Path], problems: list[str]) -> Iterable[Path]:
@@ -90,8 +92,7 @@ def _check_references(rules: Iterable[Rule], known: Iterable[str]) -> Iterable[s
 def _own_versions(rules: Mapping[str, Rule], replaced: Mapping[str, Rule]) -> Iterable[str]:
     for name, earlier in sorted(replaced.items()):
         if earlier.basis == "law" and rules[name].meaning != earlier.meaning:
-            title = earlier.email_title or earlier.title
-            yield f'"{title}" stands for a legal duty; this authority uses its own version of it.'
+            yield f"{_call(earlier)} stands for a legal duty; this authority uses its own version of it."
 
 
 def _adjust(rule: Rule, settings: RuleSettings, binder: Binder, problems: list[str]) -> tuple[Rule | None, list[str]]:
@@ -106,13 +107,17 @@ def _adjust(rule: Rule, settings: RuleSettings, binder: Binder, problems: list[s
     if rule.basis == "law" and loosened:
         problems.extend(_check_signed(settings, loosened, place))
         signed = f"{str(settings.reason).rstrip('. ')} (approved by {settings.approved_by})."
-        title = rule.email_title or rule.title
-        sentences = [f'"{title}" stands for a legal duty; {what}: {signed}' for what in loosened]
+        sentences = [f"{_call(rule)} stands for a legal duty; {what}: {signed}" for what in loosened]
     if not settings.enabled:
         return None, sentences
     if changed.limits != rule.limits:
         problems.extend(_check_adjusted(changed, binder, place))
     return changed, sentences
+
+
+def _call(rule: Rule) -> str:
+    """What a message may call a rule that stands for law; beside the name of a limit, no cover would hide it."""
+    return "A rule that messages do not name" if rule.sensitive else f'"{rule.title}"'
 
 
 def _find_loosened(rule: Rule, changed: Rule) -> Iterable[str]:
@@ -172,9 +177,10 @@ def add_file(rulebook: Rulebook, path: Path) -> tuple[Rulebook, Rule]:
     rule = read_rule(path)
     others = [other for other in rulebook.rules if other.id != rule.id]
     known = {other.id for other in (rule, *others)} | set(rulebook.switched_off)
-    if problems := list(_check_references([rule], known)):
+    if problems := [*_check_references([rule], known), *check_covers((rule, *others))]:
         raise Problems(problems)
-    return replace(rulebook, rules=(rule, *others)), rule
+    linked = link_covers((rule, *others))
+    return replace(rulebook, rules=linked), linked[0]
 
 
 def _is_deadline(rule: Rule, limit: str) -> bool:

@@ -144,7 +144,7 @@ KEYS: Mapping[str, tuple[Callable[[Any], Any], Any]] = {
     "limits": (_table, {}),
     "examples": (_tables, []),
     "sensitive": (_flag, False),
-    "email_title": (_line, None),
+    "shown_as": (_line, None),
     "folds": (_list, ()),
     "continues": (_list, ()),
     "any_age": (_flag, False),
