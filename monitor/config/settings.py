@@ -220,8 +220,10 @@ def load_config(path: Path) -> Config:
         raise Problems([f"{path}: cannot be read as UTF-8 text ({_plain(fault)})"]) from None
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as fault:
-        raise Problems([f"{path}: not valid TOML: {fault}"]) from None
+    except RecursionError:
+        raise Problems([f"{path}: lists or tables too deep; see config.example.toml"]) from None
+    except ValueError as fault:  # also a number of more digits than Python reads
+        raise Problems([f"{path}: not valid TOML: {' '.join(str(fault).split())[:200]}"]) from None
     try:
         return Config.model_validate(table, context={"folder": path.absolute().parent})
     except ValidationError as fault:

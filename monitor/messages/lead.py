@@ -30,7 +30,7 @@ class Glance:
 
 @dataclass(frozen=True)
 class ComingLine:
-    """What will open for a young person within days if nothing changes; a sensitive rule by its e-mail title."""
+    """What will open for a young person within days if nothing changes; a sensitive rule as its cover."""
 
     person_id: str
     link: str | None

@@ -27,7 +27,7 @@ from monitor.errors import Problems
 KINDS = (".txt", ".html", ".css", ".js")
 LARGEST_FILE = 500_000
 MOST_FILES = 200
-SECONDS = 7
+SECONDS = 5
 """The longest that one message, or the trial of all of them, may take; a message takes some hundredths of one."""
 SECONDS_TO_START = 60
 IDLE_SECONDS = 60
@@ -116,6 +116,12 @@ class OwnTemplates:
             raise Problems(problems)
         return answer["filled"]
 
+    def close(self) -> None:
+        """End the process; it is started again where something is asked."""
+        if self._process is not None:
+            self._process.end()
+            self._process = None
+
     def _ask(self, request: bytes) -> Any:
         for _ in range(2):
             if self._process is None:
@@ -139,7 +145,7 @@ class _TemplateProcess:
         self._process = subprocess.Popen(  # noqa: S603 - our own module
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._faults, env=_environment()
         )
-        weakref.finalize(self, _end, self._process, self._faults)
+        self.end = weakref.finalize(self, _end, self._process, self._faults)
         self._questions, self._answers = _pipes(self._process)
         self._start = beginning
 

@@ -227,7 +227,7 @@ def read_toml(text: str, place: str) -> dict[str, Any]:
     """Read a rule file's keys; ``Problems`` names the line and column of a fault in its syntax."""
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as fault:
+    except ValueError as fault:  # also a number of more digits than Python reads
         parts = re.fullmatch(r"(.*) \(at (line \d+, column \d+|end of document)\)", str(fault), re.DOTALL)
         what, where = (parts[1], parts[2]) if parts else (str(fault), "somewhere")
         raise Problems([f"{place}: {where}: not TOML ({what[:1].lower() + what[1:]}); put it right there"]) from None
