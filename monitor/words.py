@@ -8,7 +8,15 @@ MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
     "December",
 )  # fmt: skip
+INVISIBLE = "\x00\u00a0\u00ad\u180e\u200b\u200c\u200d\u200e\u200f\u2007\u202f\u2060\u3000\ufeff"
+"""Characters that nobody sees, and spaces that no pattern for white space knows in every language."""
+MARKS = "\"'`\u00ab\u00b4\u00bb\u2018\u2019\u201a\u201b\u201c\u201d\u201e"
+"""Quotation marks."""
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+GAPS = {one: " " if one.isspace() or one in "\x00\u00a0\u2007\u202f\u3000" else "" for one in INVISIBLE}
+"""What stands for each invisible character in a name: a space, or nothing."""
 
 
 def write_date(value: date) -> str:
@@ -50,8 +58,12 @@ def one_line(text: str | None) -> str:
 
 
 def fold_name(name: str) -> str:
-    """Return a name as it is compared: in lower case, with single spaces."""
-    return " ".join(name.split()).lower()
+    """Return a name as it is compared: in lower case, with single spaces, without quotes or a comma around it."""
+    folded = " ".join(name.split()).lower()
+    if not (folded.isascii() and folded[:1].isalnum() and folded[-1:].isalnum()):
+        spaced = " ".join("".join(GAPS.get(letter, letter) for letter in folded).split())
+        folded = spaced.strip(f"{MARKS}=,; ") or folded
+    return folded
 
 
 def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.7) -> str | None:

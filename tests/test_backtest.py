@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from support.council import NIGHT, Council, crowd, day, settled
 
-from monitor.caseload.departures import read_merged
 from monitor.config.delivery_settings import People
+from monitor.config.id_lists import read_merged
 from monitor.config.settings import load_config, shipped
 from monitor.errors import Problems, Refused
 from monitor.flags.life import UNRESOLVED

@@ -11,7 +11,8 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel
 
-from monitor.config.settings import Config, load_config, read_restricted, shipped
+from monitor.config.id_lists import read_ids
+from monitor.config.settings import Config, load_config, shipped
 from monitor.errors import Problems
 from monitor.store.location import locate
 
@@ -146,7 +147,7 @@ def test_restricted_ids_are_read_without_comments(tmp_path: Path) -> None:
     path = tmp_path / "restricted.txt"
     path.write_text("# who\n0012\n\nP7  # a relative\n", encoding="utf-8")
 
-    assert read_restricted(path) == frozenset({"0012", "P7"})
+    assert [listed.text for listed in read_ids(path)] == ["0012", "P7"]
 
 
 @pytest.mark.parametrize("text", ["sources = \n", "a = 1\na = 2\n"])

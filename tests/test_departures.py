@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support.council import NIGHT, Council, crowd, day, settled
 
-from monitor.caseload.departures import read_merged
+from monitor.config.id_lists import read_merged
 from monitor.errors import Problems
 from monitor.night.context import NightOutcome
 

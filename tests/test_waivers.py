@@ -18,7 +18,8 @@ from support.flag_nights import DAY, Nights, Person, overdue
 from support.timed_service import few_rules
 
 from monitor.cli.options import today
-from monitor.config.settings import load_config, read_restricted, shipped
+from monitor.config.id_lists import read_restricted
+from monitor.config.settings import load_config, shipped
 from monitor.durations import parse_duration
 from monitor.errors import Problems
 from monitor.flags import waiver_request
@@ -52,7 +53,7 @@ def ask(council: Council, asked: WaiverRequest, *, on: dt.date) -> str:
     with council.open_database() as database:
         return waiver_request.waive(
             database, rulebook(), asked,
-            waiver_request.WaiverLimits(config.waivers.reasons, read_restricted(config.restricted)),
+            waiver_request.WaiverLimits(config.waivers.reasons, read_restricted(config)),
             Stamp(on, council.clock),
         )  # fmt: skip
 

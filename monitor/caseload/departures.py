@@ -9,78 +9,22 @@
 A birth date alone never makes two records one person.
 """
 
-import csv
 import datetime as dt
-from pathlib import Path
+from collections.abc import Mapping
 
 from sqlalchemy import Connection
 
-from monitor.errors import Problems
 from monitor.store.bulk import update_query
 from monitor.store.tables import Person
 from monitor.workspace import Workspace, load_rows, step
 
-HEADINGS = ["old_id", "new_id"]
 STRENGTHS = "['eligible', 'relevant', 'former relevant']"
 
 
-def read_merged(path: Path | None) -> dict[str, str]:
-    """Return for each old id the id that stands for it in the end; ``Problems`` names every line that is wrong."""
-    if path is None:
-        return {}
-    place = f"merged_ids: {path.name}"
-    merged: dict[str, str] = {}
-    problems = []
-    for number, row in enumerate(_read_lines(path, place), start=2):
-        if not any(row):
-            continue
-        if problem := _find_problem(row, merged):
-            problems.append(f"{place}: line {number}: {problem}")
-        else:
-            merged[row[0]] = row[1]
-    last = {old: new for old in merged if (new := _follow(old, merged))}
-    if len(last) < len(merged):
-        problems.append(f"{place}: some ids lead back to themselves; leave out the wrong line")
-    if problems:
-        raise Problems(problems)
-    return last
-
-
-def _read_lines(path: Path, place: str) -> list[list[str]]:
-    """The lines under the headings."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [[cell.strip() for cell in row] for row in csv.reader(file)]
-    except (OSError, UnicodeDecodeError, csv.Error) as fault:
-        raise Problems([f"{place} cannot be read as UTF-8 csv ({type(fault).__name__})"]) from None
-    if not rows or rows[0] != HEADINGS:
-        raise Problems([f"{place}: the first line must be {','.join(HEADINGS)}"])
-    return rows[1:]
-
-
-def _find_problem(row: list[str], merged: dict[str, str]) -> str | None:
-    if len(row) != 2 or not all(row):
-        return "needs an old id and a new one"
-    if row[0] == row[1]:
-        return "the old id and the new one are the same"
-    if merged.get(row[0], row[1]) != row[1]:
-        return "an earlier line gives the old id another new one; keep the right line"
-    return None
-
-
-def _follow(old: str, merged: dict[str, str]) -> str | None:
-    """The id that stands for the old one in the end; None where the ids lead back to themselves."""
-    seen = set()
-    while old in merged and old not in seen:
-        seen.add(old)
-        old = merged[old]
-    return None if old in seen else old
-
-
 @step(makes=("merged",))
-def load_merged(workspace: Workspace, path: Path | None) -> None:
-    """Make ``merged`` of the analyst's list."""
-    load_rows(workspace, "merged", {"old_id": "VARCHAR", "new_id": "VARCHAR"}, read_merged(path).items())
+def load_merged(workspace: Workspace, merged: Mapping[str, str]) -> None:
+    """Make ``merged`` of the ids that the analyst's list says are one person's, as the records write them."""
+    load_rows(workspace, "merged", {"old_id": "VARCHAR", "new_id": "VARCHAR"}, merged.items())
 
 
 @step(reads=("merged", "roster"), changes=("caseload",), makes=("merged_away",))

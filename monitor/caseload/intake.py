@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from monitor.caseload import joining
+from monitor.caseload.list_matches import NO_LISTS, IdLists, find_names
 from monitor.caseload.rows import (
     NOT_SUPPLIED,
     PLACEHOLDER,
@@ -28,8 +29,9 @@ from monitor.caseload.rows import (
 from monitor.catalogue import cells
 from monitor.catalogue.columns import BY_NAME, COLUMNS
 from monitor.catalogue.headings import match_headings
+from monitor.config.list_findings import ListFinding
 from monitor.config.settings import Config
-from monitor.errors import SourceError
+from monitor.errors import Problems, SourceError
 from monitor.sources import care_history
 from monitor.sources.care_history import COLUMNS_SUPPLIED, CareHistory
 from monitor.sources.extract import Extract, SourceContext, say_nothing
@@ -55,6 +57,11 @@ class Intake:
     supplied: frozenset[str]
     notes: tuple[str, ...]
     fingerprint: str
+    teams: frozenset[str] = frozenset()
+    placeholders: frozenset[str] = frozenset()
+    """Both folded: the teams' names in the extracts, and what stands where an adviser's name should."""
+    lists: tuple[ListFinding, ...] = ()
+    """What was found of the config's lists of names and codes."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +74,10 @@ class SourcesRead:
 
 @dataclass(frozen=True)
 class CaseloadRead(SourcesRead):
-    """The sources read and typed."""
+    """The sources read and typed. ``ids``: how the lists of ids meet them and the roster, once that is there."""
 
     intake: Intake
+    ids: IdLists = NO_LISTS
 
 
 @dataclass(frozen=True)
@@ -105,6 +113,8 @@ def read_caseload(
     say("Checking every cell")
     names = CouncilNames(config.not_an_adviser, config.team_names)
     intake = type_rows(workspace, sources.extracts, as_at=as_at, names=names, care=sources.care)
+    found = find_names(config, teams=intake.teams, placeholders=intake.placeholders)
+    intake = replace(intake, lists=(*intake.lists, *found))
     if sources.care:
         intake = _compare_care(workspace, sources.care, intake)
     return CaseloadRead(sources.extracts, sources.care, intake)
@@ -171,6 +181,7 @@ def type_rows(
         unreadable_rows += unusable
         if reading.extract.role == "caseload":
             rows += usable + unusable
+    _check_preferred(readings)
     joined = joining.join_readings(workspace, readings)
     people, unreadable_cells, placeholders = workspace.execute(
         """
@@ -197,6 +208,9 @@ def type_rows(
         supplied=supplied,
         notes=(),
         fingerprint=hashlib.sha256("\n".join(prints).encode()).hexdigest(),
+        teams=frozenset().union(*(reading.teams for reading in readings)),
+        placeholders=frozenset().union(*(reading.placeholders for reading in readings)),
+        lists=tuple(finding for extract in extracts for finding in extract.lists),
     )
     return replace(intake, notes=(*joined, *_note_sources(readings), *_note_counts(intake)))
 
@@ -217,6 +231,17 @@ def _type_reading(
     drop_tables(workspace, f"{reading.extract.table}_rows", reading.meaning)
     refuse_before_birth(workspace, reading)
     return usable, unusable
+
+
+def _check_preferred(readings: Sequence[Reading]) -> None:
+    """Raise ``Problems`` where a source is preferred for a column that it does not have: another's would stand."""
+    lacking = [(one, name) for one in readings for name in one.extract.prefer if name not in one.supplied]
+    if lacking:
+        raise Problems(
+            f"sources[{reading.extract.source}].prefer: {reading.place} has no column {name}; "
+            "put the column back into the extract, or take it out of prefer"
+            for reading, name in lacking
+        )
 
 
 def _begin_reading(number: int, extract: Extract) -> Reading:

@@ -11,6 +11,7 @@ from monitor.catalogue.columns import COLUMNS
 from monitor.catalogue.headings import PERSON_ID
 from monitor.errors import SourceError
 from monitor.sources.extract import Extract
+from monitor.words import fold_name
 from monitor.workspace import Workspace, drop_tables, fetch, literal
 
 UNREADABLE = "'unreadable'"
@@ -36,6 +37,9 @@ class Reading:
     says_died: set[str] = field(default_factory=set)
     splits_accommodation: bool = False
     repeats: bool = False
+    teams: frozenset[str] = frozenset()
+    placeholders: frozenset[str] = frozenset()
+    """Both folded: the teams that its cells name, and what stands where an adviser's name should."""
 
     @property
     def supplied(self) -> set[str]:
@@ -64,11 +68,15 @@ def read_texts(workspace: Workspace, reading: Reading, beside: cells.ReadBeside)
     cells.read_cells(workspace, reading.meaning, positions, reading.extract.table, beside)
     found = workspace.execute(
         'SELECT "column", coalesce(bool_or(fault IS NOT NULL), false), coalesce(bool_or(died), false), '
-        f"coalesce(bool_or(suitable IS NOT NULL), false) FROM {reading.meaning} GROUP BY ALL"
+        "coalesce(bool_or(suitable IS NOT NULL), false), "
+        "list(value) FILTER (\"column\" = 'allocated_team'), list(text) FILTER (placeholder) "
+        f'FROM {reading.meaning} GROUP BY "column"'
     ).fetchall()
-    reading.faulty = {name for name, faulty, _, _ in found if faulty}
-    reading.says_died = {name for name, _, died, _ in found if died}
-    reading.splits_accommodation = any(split for *_, split in found)
+    reading.faulty = {name for name, faulty, *_ in found if faulty}
+    reading.says_died = {name for name, _, died, *_ in found if died}
+    reading.splits_accommodation = any(split for _, _, _, split, *_ in found)
+    reading.teams = frozenset(fold_name(team) for *_, teams, _ in found for team in teams or () if team)
+    reading.placeholders = frozenset(fold_name(text) for *_, texts in found for text in texts or ())
 
 
 # Rows

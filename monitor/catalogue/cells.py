@@ -11,6 +11,7 @@ from typing import Any
 from monitor.catalogue.codes import read_accommodation, read_code, read_yes_no, says_died, showable
 from monitor.catalogue.columns import BY_NAME, Column
 from monitor.catalogue.phrases import BLANK_TEXTS, UNREADABLE
+from monitor.words import GAPS, INVISIBLE, MARKS
 from monitor.workspace import Workspace, literal
 
 WHITE = r"[\s\x00\x{00a0}\x{2007}\x{202f}\x{feff}]+"
@@ -58,6 +59,13 @@ FAILED = r"regexp_full_match(t, '#[A-Z0-9_/]+[!?]?|Err:\d+')"
 def tidy(text: str) -> str:
     """Return SQL for a text without outer white space, and with single spaces inside."""
     return f"trim(regexp_replace({text}, '{WHITE}', ' ', 'g'))"
+
+
+def folded_name_sql(text: str) -> str:
+    """Return SQL for ``fold_name`` of a tidy text: in lower case, without quotes or a comma around it."""
+    unseen = "".join(rf"\x{{{ord(one):04x}}}" for one in INVISIBLE if GAPS[one] == "")
+    bare = f"trim(regexp_replace(lower({text}), '[{unseen}]', '', 'g'), {literal(f'{MARKS}=,; ')})"
+    return f"coalesce(nullif({bare}, ''), lower({text}))"
 
 
 @dataclass(frozen=True)
@@ -171,8 +179,8 @@ def _select_texts(_: Sequence[str], texts: str) -> str:
             '' AS shown, "column" = 'closure_reason' AND {died} AS died, placeholder
         FROM (
             SELECT *, CASE WHEN NOT blank AND {FAILED} THEN '{A_FAILED_FORMULA}' END AS fault,
-                "column" = 'personal_adviser' AND NOT blank AND list_contains($not_an_adviser::VARCHAR[], lower(t))
-                    AS placeholder
+                "column" = 'personal_adviser' AND NOT blank
+                    AND list_contains($not_an_adviser::VARCHAR[], {folded_name_sql("t")}) AS placeholder
             FROM (SELECT *, {BLANK} AS blank FROM (SELECT *, {tidy("text")} AS t FROM ({texts})))
         )"""
 

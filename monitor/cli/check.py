@@ -1,12 +1,17 @@
 """``monitor check``: whether everything a night needs is there, without saving or sending anything."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import select
+
 from monitor.caseload.intake import read_caseload
-from monitor.config.settings import Config, read_restricted
+from monitor.caseload.list_matches import NO_LISTS, match_ids
+from monitor.config.id_lists import read_restricted
+from monitor.config.list_findings import ListFinding
+from monitor.config.settings import Config
 from monitor.delivery.channel import open_channel
 from monitor.durations import LONGEST_DAYS
 from monitor.errors import MonitorError, StoreError
@@ -17,9 +22,10 @@ from monitor.messages.templates import open_templates
 from monitor.record.continuity import find_break
 from monitor.rulebook.kept_rulebook import open_rulebook
 from monitor.rulebook.rulebook import Rulebook
-from monitor.store.database import is_there
+from monitor.store.database import is_there, reading_store
 from monitor.store.location import locate, name_place
-from monitor.workspace import open_workspace
+from monitor.store.tables import Person, table_of
+from monitor.workspace import Workspace, load_rows, open_workspace
 
 OVERLONG_DAYS = 366
 """A reason that allows a longer waiver is pointed out."""
@@ -54,8 +60,8 @@ def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Chec
     judged: tuple[source_fitness.Fitness, ...] = ()
     rows: tuple[route_table.TableRow, ...] = ()
     try:
-        lines, supplied, people, supplies = _read_sources(config, as_at, environ)
-        sections.append(("Sources", lines))
+        lines, lists, supplied, people, supplies = _read_sources(config, as_at, environ)
+        sections += [("Sources", lines), ("Lists", lists)]
     except MonitorError as fault:
         faults.append(fault)
     try:
@@ -68,7 +74,7 @@ def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Chec
         faults.append(fault)
     try:
         sections.append(("Waivers", _describe_waivers(config)))
-        routes = plan_routes(config.teams, config.people, read_restricted(config.restricted), as_at=as_at)
+        routes = plan_routes(config.teams, config.people, read_restricted(config), as_at=as_at)
         rows = route_table.trace(routes, [team.name for team in config.teams], config.escalation.steps)
         sections.append(("Routes", _describe_routes(routes, rows, people)))
         samples.prove(open_templates(config.templates))
@@ -86,7 +92,7 @@ def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Chec
 
 def _read_sources(
     config: Config, as_at: dt.date, environ: Mapping[str, str]
-) -> tuple[tuple[str, ...], frozenset[str], dict[str, int], tuple[source_fitness.Supply, ...]]:
+) -> tuple[tuple[str, ...], tuple[str, ...], frozenset[str], dict[str, int], tuple[source_fitness.Supply, ...]]:
     workspace = open_workspace()
     sources = read_caseload(workspace, config, as_at, environ)
     extracts, intake = sources.extracts, sources.intake
@@ -95,7 +101,37 @@ def _read_sources(
     lines = (*files, f"{intake.people} people in {intake.rows} rows; {unread}", *intake.notes)
     teams = workspace.execute("SELECT coalesce(allocated_team, ''), count(*) FROM tonight GROUP BY ALL ORDER BY ALL")
     supplies = source_fitness.find_supplies(extracts, intake.supplied)
-    return lines, intake.supplied, dict(teams.fetchall()), supplies
+    people = dict(teams.fetchall())
+    return lines, _describe_lists(workspace, config, environ, intake.lists), intake.supplied, people, supplies
+
+
+def _describe_lists(
+    workspace: Workspace, config: Config, environ: Mapping[str, str], names: Sequence[ListFinding]
+) -> tuple[str, ...]:
+    """Return how each list of the config meets tonight's people and the roster; no id is among the words."""
+    lines, ids = list[str](), NO_LISTS
+    if config.restricted or config.merged_ids:
+        if not _load_roster(workspace, config, environ):
+            lines.append("the roster could not be read: ids are held against tonight's extracts alone")
+        ids = match_ids(workspace, config)
+    findings = (ids.restricted, ids.merged_ids, *names)
+    lines += [line for finding in findings if finding is not None for line in finding.lines]
+    return tuple(lines) or ("none configured",)
+
+
+def _load_roster(workspace: Workspace, config: Config, environ: Mapping[str, str]) -> bool:
+    """Make ``roster`` of the ids of everyone on record; nobody before the first night, or where it cannot be read."""
+    people: list[tuple[str]] = []
+    could = True
+    try:
+        where = locate(config, environ)
+        if is_there(where, wait_seconds=0):
+            with reading_store(where, wait_seconds=0) as database, database.reading() as store:
+                people = [(row[0],) for row in store.execute(select(table_of(Person).c.person_id))]
+    except MonitorError:
+        could = False
+    load_rows(workspace, "roster", {"person_id": "VARCHAR"}, people)
+    return could
 
 
 def _describe_database(config: Config, environ: Mapping[str, str]) -> str:
@@ -133,5 +169,5 @@ def _describe_routes(
         if (why := routes.unrouted(name))
     ]
     others = (f"analyst: {routes.analyst}", f"head of service: {routes.head or 'none named'}")
-    restricted = f"restricted list: {len(routes.restricted)} ids, shown to {routes.head or 'nobody'}"
+    restricted = f"restricted list: shown to {routes.head or 'nobody'}"
     return (*route_table.describe(rows), *lines, *others, *((restricted,) if routes.restricted else ()))

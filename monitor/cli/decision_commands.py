@@ -24,7 +24,7 @@ def waive(
     """Leave one rule's flag for one person alone until a date, for a reason, in somebody's name."""
     settings = load(config)
 
-    from monitor.config.settings import read_restricted
+    from monitor.config.id_lists import read_restricted
     from monitor.flags import waiver_request
     from monitor.record.continuity import known_store
     from monitor.rulebook.kept_rulebook import open_rulebook
@@ -33,7 +33,7 @@ def waive(
     rulebook = open_rulebook(settings)
     with known_store(settings, locate_database(settings)) as database:
         request = waiver_request.WaiverRequest(person.strip(), rule.strip(), until, reason, note, by)
-        limits = waiver_request.WaiverLimits(settings.waivers.reasons, read_restricted(settings.restricted))
+        limits = waiver_request.WaiverLimits(settings.waivers.reasons, read_restricted(settings))
         typer.echo(waiver_request.waive(database, rulebook, request, limits, Stamp(today(), now())))
 
 

@@ -32,7 +32,7 @@ def export(
     """Write the unresolved flags to a file, as the last accepted night left them."""
     settings = load(config)
 
-    from monitor.config.settings import read_restricted
+    from monitor.config.id_lists import read_restricted
     from monitor.lists.answer_sheet import allow_answers
     from monitor.lists.flag_workbook import ListTerms
     from monitor.lists.lists import export_flags, prepare
@@ -50,7 +50,7 @@ def export(
     prepare(workspace, rulebook.rules, settings.teams, as_at=as_at)
     asked = {"team": team, "rule": rule, "state": state}
     wanted = {column: value for column, value in asked.items() if value is not None}
-    terms = ListTerms(as_at, read_restricted(settings.restricted), settings.delivery.marking, answering)
+    terms = ListTerms(as_at, read_restricted(settings), settings.delivery.marking, answering)
     count = export_flags(workspace, output, terms, form=form, wanted=wanted)
     typer.echo(f"{count} {'flag' if count == 1 else 'flags'} as at {as_at} written to {output}")
 
@@ -82,7 +82,7 @@ def explain(
     settings = load(config)
 
     from monitor.cli import terminal
-    from monitor.config.settings import read_restricted
+    from monitor.config.id_lists import read_restricted
     from monitor.record.explain import explain_person, narrow
     from monitor.store.database import reading_store
 
@@ -94,7 +94,7 @@ def explain(
         account = explain_person(database, settings.data_folder / "snapshots", rulebook, person, as_at=day)
     if rule is not None:
         account = narrow(account, rule)
-    terminal.print_person(account, restricted=person in read_restricted(settings.restricted), as_json=as_json)
+    terminal.print_person(account, restricted=person in read_restricted(settings), as_json=as_json)
 
 
 def backtest(
@@ -110,9 +110,8 @@ def backtest(
     """Replay a new or changed rule over the kept nights; nothing is saved or sent."""
     settings = load(config)
 
-    from monitor.caseload.departures import read_merged
     from monitor.cli import plain_text, terminal
-    from monitor.config.settings import read_restricted
+    from monitor.config.id_lists import read_merged, read_restricted
     from monitor.messages.routes import plan_routes
     from monitor.record import backtest as replaying
     from monitor.record.kept_nights import find_nights
@@ -123,7 +122,7 @@ def backtest(
     question = replace(chosen, since=since and since.date(), until=until and until.date())
     with reading_store(locate_database(settings)) as database:
         nights = find_nights(database, settings.data_folder / "snapshots")
-    routes = plan_routes(settings.teams, settings.people, read_restricted(settings.restricted))
+    routes = plan_routes(settings.teams, settings.people, read_restricted(settings))
     with plain_text.progress() as say:
         say("Replaying the kept nights")
         merged = read_merged(settings.merged_ids)

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from monitor.config.delivery_settings import DeliverySettings, People, Team, teams_differ
 from monitor.config.escalation_settings import Digests, EscalationSettings
 from monitor.config.fields import DatabaseUrl, File, Folder, Line, Located, Table, check_case_url
+from monitor.config.id_lists import check_lists
 from monitor.config.retention_settings import Retention
 from monitor.config.service_settings import HeartbeatSettings, ServiceSettings
 from monitor.config.source_settings import Source, sources_fit
@@ -225,16 +226,19 @@ def load_config(path: Path) -> Config:
     except ValueError as fault:  # also a number of more digits than Python reads
         raise Problems([f"{path}: not valid TOML: {' '.join(str(fault).split())[:200]}"]) from None
     try:
-        return Config.model_validate(table, context={"folder": path.absolute().parent})
+        config = Config.model_validate(table, context={"folder": path.absolute().parent})
     except ValidationError as fault:
-        problems = fault.errors()
-        places = [problem["loc"] for problem in problems]
+        faults = fault.errors()
+        places = [problem["loc"] for problem in faults]
         raise Problems(
             _explain(path, table, problem)
-            for problem in problems
+            for problem in faults
             # A table that failed leaves its list short; only the fault itself is worth saying.
             if not (problem["type"] == "too_short" and any(place[:1] == problem["loc"] != place for place in places))
         ) from None
+    if problems := check_lists(config.restricted, config.merged_ids):
+        raise Problems(problems)
+    return config
 
 
 def _plain(fault: Exception) -> str:
@@ -290,14 +294,3 @@ def _keys_beside(loc: tuple[int | str, ...]) -> list[str]:
 
 def _shown(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
-
-
-def read_restricted(path: Path | None) -> frozenset[str]:
-    """Read the ids, one a line, of people shown only to the head of service; ``#`` starts a comment."""
-    if path is None:
-        return frozenset()
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as fault:
-        raise Problems([f"restricted: {path.name} cannot be read ({_plain(fault)})"]) from None
-    return frozenset(text for line in lines if (text := line.split("#", 1)[0].strip()))

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal
@@ -59,7 +59,7 @@ class WaiverLimits:
     """What may be waived here: for which reasons, and whose ids no message may suggest."""
 
     reasons: Reasons
-    restricted: frozenset[str] = frozenset()
+    restricted: Collection[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,7 @@ def unwaive(database: Database, asked: UnwaiveRequest, stamp: Stamp) -> str:
 
 
 def _find_flag(
-    store: Connection, rulebook: "Rulebook", asked: WaiverRequest, restricted: frozenset[str]
+    store: Connection, rulebook: "Rulebook", asked: WaiverRequest, restricted: Collection[str]
 ) -> tuple["Row[Any] | None", list[str]]:
     problems = _check_person(store, asked.person_id, restricted)
     try:
@@ -233,14 +233,14 @@ def _find_flag(
     return row, [] if row is not None else [_no_flag(store, asked.person_id, asked.rule)]
 
 
-def _check_person(store: Connection, person_id: str, restricted: frozenset[str]) -> list[str]:
+def _check_person(store: Connection, person_id: str, restricted: Collection[str]) -> list[str]:
     """Why this is not the id of somebody of whom a flag can be waived."""
     person = table_of(Person)
     if any(mark in person_id for mark in "*?%,"):
         return [f"{person_id[:60]}: not the id of one person; a waiver is for one person and one rule"]
     known = store.execute(select(person).where(person.c.person_id == person_id)).first()
     if known is None:
-        others = {row[0] for row in store.execute(select(person.c.person_id))} - restricted
+        others = [row[0] for row in store.execute(select(person.c.person_id)) if row[0] not in restricted]
         close = get_close_matches(person_id, others, n=3, cutoff=0.7)
         remedy = f"did you mean {' or '.join(close)}?" if close else "check it, leading zeros and all"
         return [f"{person_id[:60]}: nobody of that id has been on an accepted night; {remedy}"]

@@ -18,7 +18,7 @@ from monitor.caseload.last_values import spread_last_values
 from monitor.caseload.roster import load_last_values
 from monitor.catalogue.columns import COLUMNS
 from monitor.gate.source_fitness import EXTRACTED_ON, SUPPLIED_BY, find_supplies
-from monitor.gate.verdict import DECLARED, Comparison, Dated, Movement, TakenColumn, TeamThen
+from monitor.gate.verdict import AS_WRITTEN, DECLARED, Comparison, Dated, Movement, TakenColumn, TeamThen
 from monitor.sources.extract import Extract
 from monitor.store.bulk import insert_rows
 from monitor.store.tables import Profile, table_of
@@ -72,6 +72,8 @@ def compare(
         moved=moved,
         taken=taken,
         sources=_dated(workspace, caseload.extracts, past, intake.supplied, as_at),
+        made=find_made(caseload.extracts, intake.supplied),
+        made_before=_made_before(past, last_night),
         asked_before=frozenset(past.get("asked", {})),
         opened_before=past.get("opened", {}),
         last_extracted_on=before.extracted_on if before else None,
@@ -256,6 +258,34 @@ def _dated(
     return tuple(found)
 
 
+# How columns were made
+
+MADE, MADE_AS = "made", "="
+"""Under this name a night's profile keeps how each column was made that is not merely as written, with the night's date
+as its value; a row without a column says that the night kept it."""
+
+
+def find_made(extracts: Sequence[Extract], supplied: frozenset[str]) -> dict[str, str]:
+    """Return how each column was made in which some source does more than take what is written."""
+    made: dict[str, set[str]] = {}
+    supplies = find_supplies(extracts, supplied)
+    for supply, extract in zip(supplies, extracts, strict=True):
+        for name in supply.columns:
+            made.setdefault(name, set()).add(extract.made.get(name, AS_WRITTEN))
+            if name in extract.prefer and sum(name in each.columns for each in supplies) > 1:
+                made[name].add(f'as "{extract.source}" has it first')
+    return {name: " and ".join(sorted(ways)) for name, ways in made.items() if ways != {AS_WRITTEN}}
+
+
+def _made_before(
+    past: Mapping[str, Mapping[str, Sequence[float]]], last_night: dt.date | None
+) -> dict[str, str] | None:
+    """Return how columns were made on the last night; None where it did not keep that."""
+    kept = past.get(MADE, {})
+    last = [key for key, values in kept.items() if last_night and values[0] == last_night.toordinal()]
+    return dict(key.split(MADE_AS, 1) for key in last if key) if last else None
+
+
 # What is kept of a night
 
 
@@ -286,7 +316,7 @@ Figures = Sequence[tuple[str, str, float]]
 
 
 def list_figures(
-    seen: Comparison, asked: Mapping[str, int], opened: Mapping[str, int], doubtful: frozenset[str]
+    seen: Comparison, asked: Mapping[str, int], opened: Mapping[str, int], doubtful: frozenset[str], as_at: dt.date
 ) -> Figures:
     """Return tonight's figures, without those of ``doubtful`` columns; ``asked`` and ``opened`` are by rule."""
     believed = sorted(seen.supplied - doubtful)
@@ -299,9 +329,19 @@ def list_figures(
         *(("newest", one.source, one.newest.toordinal()) for one in seen.sources if one.newest),
         *((EXTRACTED_ON, one.source, one.extracted_on.toordinal()) for one in seen.sources if one.extracted_on),
         *((SUPPLIED_BY + one.source, column, 1) for one in seen.sources for column in sorted(one.columns)),
+        *_list_made(seen, doubtful, as_at),
         *(("asked", rule, number) for rule, number in asked.items()),
         *(("opened", rule, number) for rule, number in opened.items()),
     ]
+
+
+def _list_made(seen: Comparison, doubtful: frozenset[str], as_at: dt.date) -> Figures:
+    """Return how columns were made; for one that is not believed, as it was when it was."""
+    before = seen.made_before or {}
+    made = {name: how for name, how in seen.made.items() if name not in doubtful}
+    made |= {name: how for name, how in before.items() if name in doubtful}
+    keys = ["", *(f"{name}{MADE_AS}{how}" for name, how in made.items())]
+    return [(MADE, key, as_at.toordinal()) for key in keys]
 
 
 def save(store: Connection, figures: Figures, *, run_id: int, as_at: dt.date, corrects: Sequence[int]) -> None:

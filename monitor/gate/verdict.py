@@ -111,6 +111,9 @@ class Comparison:
     taken: tuple[TakenColumn, ...] = ()
     sources: tuple[Dated, ...] = ()
     asked_before: frozenset[str] = frozenset()
+    made: Mapping[str, str] = field(default_factory=dict)
+    made_before: Mapping[str, str] | None = None
+    """How columns were made that are not merely as written, tonight and on the last night; None where none kept it."""
     opened_before: Mapping[str, Sequence[float]] = field(default_factory=dict)
     """Of each rule, the new flags on earlier nights, the newest first."""
     confirmed: bool = False
@@ -317,6 +320,7 @@ DECLARED = "as declared"
 def _columns(seen: Comparison, gate: Gate) -> Iterator[tuple[str, str]]:
     night = _day(seen.last_night)
     taken = {one.column for one in seen.taken}
+    yield from _made_otherwise(seen)
     for one in seen.taken:
         how = "swapped with" if one.held_by in taken else "holds what was in"
         yield (
@@ -341,6 +345,24 @@ def _columns(seen: Comparison, gate: Gate) -> Iterator[tuple[str, str]]:
             )
         elif name in seen.moved:
             yield from _moved(name, seen.moved[name], night, gate)
+
+
+AS_WRITTEN = "taken as written"
+
+
+def _made_otherwise(seen: Comparison) -> Iterator[tuple[str, str]]:
+    """A column made in another way than before holds other people's facts under the same name."""
+    before = seen.made_before
+    if before is None:
+        return
+    for name in sorted({*seen.made, *before} & seen.supplied & seen.usual_filled.keys()):
+        now, then = seen.made.get(name, AS_WRITTEN), before.get(name, AS_WRITTEN)
+        if now != then:
+            yield (
+                name,
+                f"{name}: {now} tonight, {then} on {_day(seen.last_night)}; put back what the config or the extract "
+                "had, or, if it is meant, run the night with --accept",
+            )
 
 
 def _rose(name: str, seen: Comparison, gate: Gate) -> bool:

@@ -1,6 +1,6 @@
 """Writes flags as workbooks: a summary sheet, and the list as a real Excel table, which its reader may answer."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
@@ -34,7 +34,7 @@ class ListTerms:
     """
 
     as_at: date
-    restricted: frozenset[str] = frozenset()
+    restricted: Collection[str] = frozenset()
     marking: str | None = None
     answering: Answering | None = None
     most_rows: int = MOST_WORKBOOK_ROWS

@@ -8,11 +8,12 @@ no list but their own, which is for the head of service.
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from monitor.config.id_lists import restricted_sql
 from monitor.csv_text import csv_heading, csv_line
 from monitor.files import append_privately, folder_written_whole, open_privately, written_whole
 from monitor.flags.decision_lists import ANSWER_COLUMNS, WAIVER_COLUMNS
@@ -54,7 +55,6 @@ NOT_EVERY_NIGHT = ("difference", "not_on_caseload", "coming_due_list", "quaranti
 """Tables that only a night of several sources has, or one with something to forecast, to wait for or decided."""
 
 OTHER_TEAMS, RESTRICTED = "other-teams", "restricted"
-ASIDE = "person_id IN (SELECT unnest({}))"
 MOST_OTHER_TEAMS = 100
 LONGEST_NAME = 80
 
@@ -233,10 +233,9 @@ def _slug(team: str) -> str:
 # Arranging.
 
 
-def _other_teams(workspace: Workspace, teams: Sequence[str], restricted: frozenset[str]) -> list[str]:
+def _other_teams(workspace: Workspace, teams: Sequence[str], restricted: Collection[str]) -> list[str]:
     rows = workspace.execute(
-        "SELECT DISTINCT team FROM flag_list WHERE trim(team) <> '' AND NOT list_contains($restricted, person_id)",
-        {"restricted": sorted(restricted)},
+        f"SELECT DISTINCT team FROM flag_list WHERE trim(team) <> '' AND NOT {restricted_sql(restricted)}"
     ).fetchall()
     return sorted({team for (team,) in rows} - set(teams))
 
@@ -245,7 +244,7 @@ def _arrange(
     workspace: Workspace,
     types: Mapping[str, str],
     files: Mapping[str, str],
-    restricted: frozenset[str],
+    restricted: Collection[str],
     relation: Literal["TABLE", "VIEW"] = "TABLE",
 ) -> dict[str, str]:
     """Make ``listed``: the flags of ``flag_list`` in the order of every list; returns its columns' types.
@@ -264,7 +263,7 @@ def _arrange(
         SELECT row_number() OVER () AS n, * FROM (
             SELECT
                 coalesce(file, '{OTHER_TEAMS}') AS file,
-                {ASIDE.format(literals(sorted(restricted)))} AS aside,
+                {restricted_sql(restricted)} AS aside,
                 flags.* EXCLUDE (unfolded)
             FROM flags JOIN priority USING (person_id) LEFT JOIN list_file USING (team)
             ORDER BY {WORST_FIRST}, opened_on
@@ -330,10 +329,10 @@ def _write_csvs(
 
 
 def _write_beside(
-    workspace: Workspace, folder: Path, types: Mapping[str, Mapping[str, str]], restricted: frozenset[str]
+    workspace: Workspace, folder: Path, types: Mapping[str, Mapping[str, str]], restricted: Collection[str]
 ) -> None:
     """Write the lists beside those of flags, the rows of restricted people in files of their own."""
-    aside = ASIDE.format(literals(sorted(restricted)))
+    aside = restricted_sql(restricted)
     for name, table, columns, order in BESIDE:
         if table in NOT_EVERY_NIGHT and table not in types:
             continue

@@ -1,13 +1,14 @@
 """Decides what the analyst is told: what the night did, what the data lacks, why a night was refused."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
 from monitor.caseload.intake import Intake
 from monitor.caseload.removed_people import Back
+from monitor.config.list_findings import ListFinding
 from monitor.figures.measures import MeasuresAccount
 from monitor.flags.decision_lists import Decided
 from monitor.gate.surges import Surge
@@ -55,6 +56,8 @@ class NightAccount:
     cannot_fire: Mapping[str, str] = field(default_factory=dict)
     caveats: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     decided: Decided | None = None
+    lists: tuple[ListFinding, ...] = ()
+    """Lists of the config of which something matches nothing, and which the analyst has not been told of."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,15 @@ class AnalystDigest:
     people: tuple[str, ...]
     template: str = "analyst"
     kind: str = "analyst"
-    holds: tuple[str, ...] = ("analyst",)
+
+    @property
+    def holds(self) -> tuple[str, ...]:
+        return ("analyst", *(finding.token for finding in self.account.lists))
+
+    @property
+    def list_lines(self) -> tuple[str, ...]:
+        """What is amiss with lists of the config."""
+        return tuple(line for finding in self.account.lists for line in finding.lines)
 
     @property
     def doubts(self) -> tuple[str, ...]:
@@ -169,7 +180,7 @@ class AnalystDigest:
     def has_something_to_do(self) -> bool:
         account = self.account
         named = self.deaths.total or self.alive_again.total or self.doubts or self.back_total
-        waits = account.untold or account.surges or account.waiting
+        waits = account.untold or account.surges or account.waiting or account.lists
         return bool(named or self.failed or waits or self.waivers_unmatched or self.answers_to_look_at)
 
     @property
@@ -287,7 +298,7 @@ def _list_returned(account: NightAccount, night: MessageContext, recipient: str)
     )
 
 
-def _hidden_from(recipient: str, night: MessageContext) -> frozenset[str]:
+def _hidden_from(recipient: str, night: MessageContext) -> Collection[str]:
     """Return the people whom only the head of service may see, to everybody else."""
     return night.routes.restricted if recipient != night.routes.head else frozenset()
 

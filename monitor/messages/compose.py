@@ -2,15 +2,18 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
 
 from monitor.caseload import departures, removed_people
 from monitor.caseload.intake import Intake
+from monitor.caseload.list_matches import IdLists
 from monitor.config.escalation_settings import latest
-from monitor.config.settings import Config, read_restricted
+from monitor.config.id_lists import read_restricted
+from monitor.config.list_findings import ListFinding
+from monitor.config.settings import Config
 from monitor.figures import measures, out_of_sight
 from monitor.figures.week import gather
 from monitor.flags import coming_due, decision_lists, life
@@ -18,7 +21,7 @@ from monitor.gate.surges import Surge, count_waiting
 from monitor.gate.verdict import Verdict
 from monitor.messages.analyst import NightAccount, compose_analyst
 from monitor.messages.attachment import write_attachment
-from monitor.messages.head import compose_head
+from monitor.messages.head import RestrictedDigest, compose_head
 from monitor.messages.lead import NoLead, compose_lead
 from monitor.messages.manager import Raised, compose_manager
 from monitor.messages.parts import LINE_FIELDS, ComingDue, Digest, FlagLine, MessageContext, Posting
@@ -44,7 +47,7 @@ class NightBasis:
     """What the messages of one judged night rest on, beside its flags (``flag_line``).
 
     ``told``: what each address was told before. ``raised``: what goes above the leads. ``deaths``: people newly
-    recorded as died.
+    recorded as died. ``ids``: what was found of the lists of ids.
     """
 
     rulebook: Rulebook
@@ -53,6 +56,7 @@ class NightBasis:
     verdict: Verdict
     surges: Sequence[Surge]
     deaths: Sequence[str]
+    ids: IdLists
     told: Mapping[str, Told]
     raised: Sequence[Raised]
     lists_folder: str
@@ -74,7 +78,7 @@ def describe_night(
         authority=config.authority,
         marking=config.delivery.marking,
         rules=rulebook.by_id,
-        routes=plan_routes(config.teams, config.people, read_restricted(config.restricted), as_at=as_at),
+        routes=plan_routes(config.teams, config.people, read_restricted(config), as_at=as_at),
         case_url=config.case_url,
         baseline=before is None,
         correction=ledger.tonight is not None,
@@ -119,7 +123,8 @@ def _write_each(desk: "Desk", no_lead: tuple[NoLead, ...], templates: Templates)
     heads = _find_due_heads(desk)
     raised = {night.routes.escalate(flag.step, flag.line.team, flag.line.person_id)[0] for flag in basis.raised}
     leads_told = 0
-    for address in sorted({each for each in (*lines.by_address, *heads, *raised) if each and each != analyst}):
+    restricted = (night.routes.head,) if _find_restricted_fault(desk, heads) else ()
+    for address in sorted({each for each in (*lines.by_address, *heads, *raised, *restricted) if each} - {analyst}):
         draft = _draft(desk, address, lines, heads)
         if draft.parts:
             leads_told += 1
@@ -128,7 +133,7 @@ def _write_each(desk: "Desk", no_lead: tuple[NoLead, ...], templates: Templates)
     draft, told = _draft(desk, analyst, lines, heads), basis.told_to(analyst)
     account = replace(
         _account(desk.workspace, desk.store, night, basis),
-        no_lead=no_lead, untold=len(untold), leads_told=leads_told + bool(draft.parts),
+        no_lead=no_lead, untold=len(untold), leads_told=leads_told + bool(draft.parts), lists=_find_list_faults(desk),
     )  # fmt: skip
     data_lines = _drop_unknown_ends(lines.data, told)
     draft.add(compose_analyst(analyst, data_lines, told, night, account), lines=data_lines)
@@ -221,6 +226,8 @@ def _draft(desk: Desk, address: str, lines: NightLines, heads: Mapping[str, Sequ
     if own is not None:
         _draft_lead(desk, address, own, lines.coming.get(address, ()), draft)
     _draft_escalations(desk, address, draft)
+    if address == desk.night.routes.head and (finding := _find_restricted_fault(desk, heads)):
+        draft.add(RestrictedDigest(address, desk.night, finding))
     if address in heads:
         _draft_summary(desk, address, heads[address], draft)
     return draft
@@ -272,6 +279,23 @@ def _draft_summary(desk: Desk, address: str, teams: Sequence[str], draft: Draft)
     since = told.parts.get("summary") or night.as_at - dt.timedelta(7)
     week = gather(desk.workspace, desk.store, night.as_at, since, teams or None)
     draft.add(compose_head(address, teams, week, night, perhaps_had=told.perhaps_had))
+
+
+def _find_restricted_fault(desk: Desk, heads: Collection[str]) -> ListFinding | None:
+    """Return what the head of service is told of the restricted list: what is new of it, and weekly what is amiss."""
+    finding, head = desk.basis.ids.restricted, desk.night.routes.head
+    if finding is None or not finding.is_fault or head is None:
+        return None
+    return finding if head in heads or finding.token not in desk.basis.told_to(head).parts else None
+
+
+def _find_list_faults(desk: Desk) -> tuple[ListFinding, ...]:
+    """Return what is amiss with lists of the config, so far as the analyst may be told and has not been."""
+    ids, routes = desk.basis.ids, desk.night.routes
+    of_ids = (ids.merged_ids, ids.restricted if routes.head is None else None)
+    told = desk.basis.told_to(routes.analyst).parts
+    found = (*(finding for finding in of_ids if finding is not None), *desk.basis.intake.lists)
+    return tuple(finding for finding in found if finding.is_fault and finding.token not in told)
 
 
 def _drop_unknown_ends(lines: Sequence[FlagLine], told: Told) -> list[FlagLine]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from monitor.config.list_findings import ListFinding
 from monitor.figures.out_of_sight import SINCE
 from monitor.figures.week import Week
 from monitor.messages.parts import MessageContext
@@ -27,6 +28,23 @@ class HeadDigest:
     kind: str = "head"
     holds: tuple[str, ...] = ("summary",)
     since_labels: tuple[str, ...] = SINCE
+
+
+@dataclass(frozen=True)
+class RestrictedDigest:
+    """What is amiss with the restricted list: the head of service alone is shown its ids."""
+
+    recipient: str
+    night: MessageContext
+    finding: ListFinding
+    flag_ids: tuple[int, ...] = ()
+    people: tuple[str, ...] = ()
+    template: str = "restricted"
+    kind: str = "head"
+
+    @property
+    def holds(self) -> tuple[str, ...]:
+        return ("restricted", self.finding.token)
 
 
 def compose_head(

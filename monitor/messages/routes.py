@@ -46,7 +46,7 @@ class Routes:
     fallback: str
     analyst: str
     head: str | None
-    restricted: frozenset[str]
+    restricted: Collection[str]
     above: Mapping[str, Above] = field(default_factory=dict)
     covers: Mapping[str, tuple[Cover, ...]] = field(default_factory=dict)
     headed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -96,7 +96,11 @@ class Routes:
 
 
 def plan_routes(
-    teams: Collection[Team], people: People, restricted: frozenset[str] = frozenset(), *, as_at: date | None = None
+    teams: Collection[Team],
+    people: People,
+    restricted: Collection[str] = frozenset(),
+    *,
+    as_at: date | None = None,
 ) -> Routes:
     """Return the routes of the config on ``as_at``; people whose team has no lead go to the fallback, else the analyst.
 

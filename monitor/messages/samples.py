@@ -11,6 +11,7 @@ from typing import Any, get_args
 from monitor.caseload.intake import Intake
 from monitor.caseload.removed_people import Back
 from monitor.config.delivery_settings import People, Team
+from monitor.config.list_findings import ListFinding
 from monitor.figures.measures import Clearing, MeasuresAccount, MeasureTonight, Proportion
 from monitor.figures.out_of_sight import EVERYONE, OUT_OF_TOUCH, LineCount
 from monitor.figures.week import TeamWeek, Week
@@ -18,7 +19,7 @@ from monitor.flags.decision_lists import Decided
 from monitor.gate.surges import Surge
 from monitor.gate.verdict import Verdict
 from monitor.messages.analyst import NightAccount, RefusedDigest, Why, compose_analyst
-from monitor.messages.head import compose_head
+from monitor.messages.head import RestrictedDigest, compose_head
 from monitor.messages.lead import NoLead, compose_lead
 from monitor.messages.manager import Raised, compose_manager
 from monitor.messages.notices import Matter, Notice
@@ -131,6 +132,9 @@ def _others() -> Iterator[Digest]:
         LineCount("no-contact", 2, (1, 0, 0, 1)),
     )
     teams = (TeamWeek(team, 5, 1, 1, 2, 0, 1, 1), TeamWeek(None, 2, 0, 0, 1, 1))
+    named = ("restricted: 0007 (line 3) matches nobody",)
+    finding = ListFinding("restricted", ("restricted: line 3 matches nobody",), is_fault=True, named=named)
+    yield RestrictedDigest("head@example.gov.uk", night, finding)
     for week in (Week(BEFORE, sight, teams, (BEFORE,), 4), Week(BEFORE, (), ())):
         yield compose_head("head@example.gov.uk", (team,), week, night, perhaps_had=(BEFORE,))
     intake = Intake(3, 4, 1, 2, 0, 0, 0, frozenset(), ("A heading is not known.",), fingerprint="")
@@ -144,6 +148,7 @@ def _others() -> Iterator[Digest]:
         leads_told=2, lists_folder="lists", left={"lost": 1}, lost=("P3",), waiting={"one": 3},
         caveats={"one": ("Dates are of the last return.",)}, surges=(Surge("one", 12, 0.2, 3, 2),),
         measures=MeasuresAccount((figure,), (figure,), (Clearing("one", 2, 9, 1),)), decided=decided,
+        lists=(ListFinding("merged_ids", ("merged_ids: 1 line",), is_fault=True),),
         back=(back, hidden), no_lead=(NoLead("East", "unknown team", 2), NoLead(None, "no team", 1)),
     )  # fmt: skip
     yield compose_analyst("analyst@example.gov.uk", [_line(1, severity="data")], NOTHING_TOLD, night, account)

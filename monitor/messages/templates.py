@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from monitor.messages.own_templates import OwnTemplates
 
 PARTS = ("subject.txt", "txt", "html")
-MESSAGES = ("lead", "manager", "head", "analyst", "refused", "undelivered", "notice")
+MESSAGES = ("lead", "manager", "head", "restricted", "analyst", "refused", "undelivered", "notice")
 PAGE = "page"
 """The frame of every message: marking, the parts one after another, the foot."""
 REPORT: Mapping[str, frozenset[str]] = {

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 from sqlalchemy import URL
 
 from monitor.caseload.intake import Intake
+from monitor.caseload.list_matches import NO_LISTS, IdLists
 from monitor.config.settings import Config
 from monitor.errors import StoreError
 from monitor.gate.surges import Surge
@@ -105,6 +106,7 @@ class Judged:
     seen: Comparison
     verdict: Verdict
     evaluation: Evaluation = NOT_ASKED
+    ids: IdLists = NO_LISTS
     deaths: Sequence[str] = ()
     surges: tuple[Surge, ...] = ()
     snapshot: Path | None = None

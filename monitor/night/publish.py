@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from monitor.config.settings import read_restricted
+from monitor.config.id_lists import read_restricted
 from monitor.delivery.channel import Channel
 from monitor.errors import MonitorError
 from monitor.flags import coming_due, decision_lists
@@ -65,7 +65,7 @@ def _write_lists(night: Night) -> tuple[Path, ...]:
     night.tools.say("Writing exception lists")
     with night.database.reading() as store:
         answering = answer_sheet.allow_answers(config, store)
-    restricted = read_restricted(config.restricted)
+    restricted = read_restricted(config)
     # People are told of already; the lists need memory for long rows.
     drop_tables(night.workspace, "caseload", "roster", "roster_tonight")
     paths = lists.write_night(

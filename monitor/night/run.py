@@ -19,7 +19,7 @@ from dataclasses import replace
 
 from sqlalchemy import URL
 
-from monitor.caseload import departures, joining, roster, snapshot, unlisted
+from monitor.caseload import departures, joining, list_matches, roster, snapshot, unlisted
 from monitor.caseload.full_caseload import join_roster
 from monitor.caseload.intake import CaseloadRead, read_caseload
 from monitor.config.settings import Config
@@ -106,12 +106,13 @@ def _read(night: Night) -> CaseloadRead:
     read = read_caseload(night.workspace, night.config, night.as_at, night.tools.environ, night.tools.say)
     counts = {name: getattr(read.intake, name) for name in ("rows", "people", "unreadable_rows", "unreadable_cells")}
     night.note("sources read", sources=len(night.config.sources), **counts)
-    departures.load_merged(night.workspace, night.config.merged_ids)
     with night.database.reading() as store:
         roster.load(night.workspace, store, corrects=max(night.corrects, default=None))
         life.load(night.workspace, store, corrects=night.corrects)
+    ids = list_matches.match_ids(night.workspace, night.config)
+    departures.load_merged(night.workspace, ids.merged)
     joining.spell_teams(night.workspace, "roster", "team", night.config.team_names)
-    return read
+    return replace(read, ids=ids)
 
 
 def _judge(night: Night, read: CaseloadRead) -> Judged:
@@ -140,7 +141,7 @@ def _judge(night: Night, read: CaseloadRead) -> Judged:
     leave_unjudged(workspace, verdict)
     departures.leave_merged(workspace)
     roster.place_accommodation(workspace, last_night=past.before.as_at if past.before else None)
-    return Judged(read.intake, seen, verdict)
+    return Judged(read.intake, seen, verdict, ids=read.ids)
 
 
 def _ask(night: Night, read: CaseloadRead, judged: Judged) -> Judged:

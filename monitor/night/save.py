@@ -9,7 +9,7 @@ from dataclasses import replace
 from sqlalchemy import Connection, select
 
 from monitor.caseload import departures, removed_people, roster, snapshot
-from monitor.config.settings import read_restricted
+from monitor.config.id_lists import read_restricted
 from monitor.figures import measures
 from monitor.flags import answers, carried, life, waivers
 from monitor.gate import comparison
@@ -134,7 +134,7 @@ def _save_run(night: Night, judged: Judged, store: Connection, now: dt.datetime)
     asked = {rule: counts.asked for rule, counts in judged.evaluation.totals.items()}
     # The first night finds what has stood for years: it says nothing of what one night brings.
     opened = {rule: dict(rows).get(rule, 0) for rule in asked} if night.past.before else {}
-    figures = comparison.list_figures(judged.seen, asked, opened, judged.verdict.not_believed)
+    figures = comparison.list_figures(judged.seen, asked, opened, judged.verdict.not_believed, night.as_at)
     comparison.save(store, figures, run_id=night.run_id or 0, as_at=night.as_at, corrects=night.corrects)
 
 
@@ -200,7 +200,7 @@ def _save_measures(night: Night, store: Connection) -> None:
 def _escalate(night: Night, store: Connection, now: dt.datetime | None = None) -> tuple[Raised, ...]:
     """Decide what goes above the leads tonight, nothing new after a jump of the clock; save it where there is a run."""
     config, told = night.config, load_told_escalations(store)
-    routes = plan_routes(config.teams, config.people, read_restricted(config.restricted), as_at=night.as_at)
+    routes = plan_routes(config.teams, config.people, read_restricted(config), as_at=night.as_at)
     steps = {} if night.is_after_jump else config.escalation.steps
     basis = EscalationBasis(steps, night.rulebook, routes, night.as_at, told, corrects=night.corrects)
     return escalate_flags(night.workspace, store, basis, run_id=night.run_id, recorded_at=now)
@@ -219,6 +219,7 @@ def _write_messages(night: Night, judged: Judged, store: Connection, raised: tup
         verdict=judged.verdict,
         surges=judged.surges,
         deaths=judged.deaths,
+        ids=judged.ids,
         told=load_told(store, since=night.as_at - dt.timedelta(life.RECENT_DAYS)),
         raised=raised,
         lists_folder=str(night.lists),

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from monitor.config.settings import Config, read_restricted
+from monitor.config.id_lists import read_restricted
+from monitor.config.settings import Config
 from monitor.messages.routes import Routes, plan_routes
 from monitor.store.bulk import read_by_ids
 from monitor.store.tables import Flag, MessageFlag, Person, table_of
@@ -17,7 +18,7 @@ class Readers:
     """Who may be told of whom, by the config and the restricted list as they are now."""
 
     def __init__(self, config: Config) -> None:
-        self.routes: Routes = plan_routes(config.teams, config.people, read_restricted(config.restricted))
+        self.routes: Routes = plan_routes(config.teams, config.people, read_restricted(config))
         self._of_all = {self.routes.analyst, self.routes.head}
         self._of_team: dict[str, set[str]] = {}
         for team in config.teams:

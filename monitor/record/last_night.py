@@ -10,7 +10,8 @@ from sqlalchemy import select
 from monitor.caseload import roster
 from monitor.caseload.full_caseload import join_roster
 from monitor.caseload.intake import create_empty
-from monitor.config.settings import Config, read_restricted
+from monitor.config.id_lists import read_restricted
+from monitor.config.settings import Config
 from monitor.errors import Problems, Refused
 from monitor.flags import life, waivers
 from monitor.lists.answer_sheet import allow_answers
@@ -50,7 +51,7 @@ def write_flag_lists(database: Database, config: Config, rulebook: Rulebook, pat
     prepare(workspace, rulebook.rules, config.teams, as_at=as_at)
     flagged = workspace.execute("SELECT DISTINCT team FROM flag_list WHERE trim(team) <> ''").fetchall()
     teams = dict.fromkeys([*(team.name for team in config.teams), *sorted(name for (name,) in flagged)])
-    terms = ListTerms(as_at, read_restricted(config.restricted), config.delivery.marking, answering)
+    terms = ListTerms(as_at, read_restricted(config), config.delivery.marking, answering)
     files: dict[str, str | None] = {"all": None, **{file: team for team, file in file_names(teams).items()}}
     for path in paths:
         if path.stem in files:

@@ -2,7 +2,8 @@
 
 from sqlalchemy import Connection, select
 
-from monitor.caseload.departures import read_merged
+from monitor.catalogue.person_ids import fold_id
+from monitor.config.id_lists import read_ids, read_merged
 from monitor.config.settings import Config
 from monitor.outbox.person_messages import load_person_messages
 from monitor.record import backup_list, remove_files
@@ -65,11 +66,12 @@ def _describe_sent(store: Connection, trace: Trace) -> str:
 def _describe_council_files(config: Config, trace: Trace) -> list[str]:
     """List the council's own files that name the person, and a merged record of the same person, which is to go too."""
     lines = []
-    if config.restricted and trace.is_in(config.restricted.read_text(encoding="utf-8-sig", errors="replace")):
+    key = fold_id(trace.person_id)
+    if config.restricted and key in {listed.key for listed in read_ids(config.restricted)}:
         lines.append(f"{config.restricted.name} (restricted) names this id: take the line out")
     merged = read_merged(config.merged_ids)
-    same = {new for old, new in merged.items() if old == trace.person_id}
-    same |= {old for old, new in merged.items() if new == trace.person_id}
+    same = {new for old, new in merged.items() if fold_id(old) == key}
+    same |= {old for old, new in merged.items() if fold_id(new) == key}
     if same and config.merged_ids:
         lines.append(
             f"{config.merged_ids.name} (merged_ids) says that this is the same person as {', '.join(sorted(same))}, "

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
+from monitor.config.id_lists import restricted_sql
 from monitor.flags.priority import WORST_FIRST, priority_sql
 from monitor.messages.shown import shown
 from monitor.report.contents import FlagList, FlagRow
@@ -31,19 +32,18 @@ class ListedFlag:
 
 def list_flags(data: ReportData) -> FlagList:
     """Return the worst flags of ``report_flag``, the worst person first, as the exception lists order them."""
-    workspace, restricted = data.workspace, {"restricted": sorted(data.restricted)}
+    workspace, hidden = data.workspace, restricted_sql(data.restricted)
     folding = [(rule.id, folded) for rule in data.rulebook.rules for folded in rule.folds]
     folds = {"rules": [rule for rule, _ in folding], "folded": [folded for _, folded in folding]}
-    rows = workspace.execute(ORDERED, restricted | folds).fetchall()
-    (counted,) = workspace.execute(COUNTED, restricted).fetchall()
+    rows = workspace.execute(ORDERED.replace("{hidden}", hidden), folds).fetchall()
+    (counted,) = workspace.execute(COUNTED.replace("{hidden}", hidden)).fetchall()
     why = _sentences(data.store, [row[0] for row in rows])
     shown = tuple(_row(row, why, data) for row in rows)
     return FlagList(shown, total=counted[0], restricted=counted[1])
 
 
-RESTRICTED = "(SELECT unnest($restricted::VARCHAR[]))"
-COUNTED = f"""
-    SELECT count(*) FILTER (person_id NOT IN {RESTRICTED}), count(DISTINCT person_id) FILTER (person_id IN {RESTRICTED})
+COUNTED = """
+    SELECT count(*) FILTER (NOT {hidden}), count(DISTINCT person_id) FILTER ({hidden})
     FROM report_flag
 """
 ORDERED = f"""
@@ -52,7 +52,7 @@ ORDERED = f"""
             SELECT 1 FROM report_flag AS other JOIN folding ON folding.rule = other.rule
             WHERE other.person_id = report_flag.person_id AND folding.folded = report_flag.rule
         ) AS unfolded
-        FROM report_flag WHERE person_id NOT IN {RESTRICTED}
+        FROM report_flag WHERE NOT {{hidden}}
     ), priority AS ({priority_sql("flags", "unfolded")})
     SELECT flag_id, person_id, team, adviser, age, rule, severity, state, in_breach_since
     FROM flags JOIN priority USING (person_id)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection
 
-from monitor.config.settings import read_restricted
+from monitor.config.id_lists import RestrictedIds, read_restricted
 from monitor.report.contents import NO_TEAM
 from monitor.report.report_nights import Nights
 from monitor.words import fold_name
@@ -42,9 +42,9 @@ class ReportData:
         return self.run.as_at if self.run is not None else self.nights.until
 
     @cached_property
-    def restricted(self) -> frozenset[str]:
+    def restricted(self) -> RestrictedIds:
         """People whom a report counts and does not list."""
-        return read_restricted(self.config.restricted)
+        return read_restricted(self.config)
 
     @cached_property
     def known_teams(self) -> Mapping[str, str]:

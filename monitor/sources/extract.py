@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from monitor.catalogue.headings import LIST_9, PERSON_ID, SUPPLEMENT, Form, check_headings
+from monitor.config.list_findings import ListFinding
 from monitor.config.source_settings import Source
 from monitor.workspace import Workspace, load_rows, number_of
 
@@ -39,6 +40,8 @@ class Loaded:
     headings: tuple[str, ...]
     notes: tuple[str, ...] = ()
     sheet: str | None = None
+    lists: tuple[ListFinding, ...] = ()
+    made: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Extract:
     change in a column that is never read, leaves it as it was. ``role``: a caseload decides who is on it, detail
     only adds columns. ``prefer``: the columns in which this source's cell stands, even a blank one. ``notes``: what
     the source had to decide, in plain lines without a person. ``declared_on``: of what date the config says it is.
+    ``lists``: what was found of the config's lists. ``made``: how a column was made that is not merely as written.
     """
 
     source: str
@@ -65,6 +69,8 @@ class Extract:
     prefer: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     declared_on: date | None = None
+    lists: tuple[ListFinding, ...] = ()
+    made: Mapping[str, str] = field(default_factory=dict)
 
 
 def form_of(source: Source) -> Form:

@@ -57,6 +57,8 @@ def read_source(source: Source, workspace: Workspace, context: SourceContext) ->
         prefer=source.prefer,
         notes=loaded.notes,
         declared_on=source.extracted_on,
+        lists=loaded.lists,
+        made=loaded.made,
     )
 
 
