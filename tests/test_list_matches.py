@@ -1,5 +1,6 @@
 """Lists that protect or restrict: an entry reaches its person however it is written; what reaches nobody is said."""
 
+import datetime as dt
 import random
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import duckdb
 import pytest
 from support.command import monitor
 from support.council import NIGHT, Council, crowd, day, homeless, section, settled
+from support.safeguarding_dataset import Dataset
+from support.safeguarding_dataset import day as ssd_day
 from support.timed_service import few_rules
 
 from monitor.catalogue.person_ids import fold_id, folded_id_sql
@@ -323,3 +326,127 @@ def test_a_source_preferred_for_a_column_that_it_lacks_is_a_problem(tmp_path: Pa
 
     assert (check.returncode, run.returncode) == (2, 2)
     assert "sources[caseload].prefer: list-9.csv has no column last_visit_date" in " ".join(check.stdout.split())
+
+
+# How a column was made: on the published tables of the Standard Safeguarding Dataset
+
+
+def ssd_council(folder: Path, **settings: list[str]) -> Council:
+    """Thirty people with an open adviser, a social worker, and an address in Cheshire; three live in Leeds."""
+    data = Dataset()
+    for n in range(30):
+        person, postcode = f"P{n}", "LS1 2AB" if n < 3 else "CW1 2AB"
+        data.person(person).leaver(person, adviser="7", in_touch="YES", contact="2026-01-05", team="12")
+        # P0's adviser has gone: only the social worker's involvement is open.
+        data.involvement(person, "7", role="LC Worker", end="2025-10-01" if n == 0 else None)
+        data.involvement(person, "9", role="Social Worker")
+        start = ssd_day("2025-10-01")
+        data.add("ssd_address", addr_person_id=person, addr_address_start_date=start, addr_address_postcode=postcode)
+    data.add("ssd_department", dept_team_id="12", dept_team_name="North")
+    data.write(f"sqlite:///{folder / 'ssd.db'}")
+    council = Council(folder, few_rules(folder, "pa-allocated", "turning-18-adviser", "eligible-adviser"))
+    configure(council, **settings)
+    return council
+
+
+def configure(council: Council, **settings: list[str]) -> None:
+    config = council.config_path.read_text("utf-8")
+    start, rest = config.split('kind = "')[0], "[people]" + config.split("[people]", 1)[1]
+    lines = "".join(f"{name} = {values}\n" for name, values in settings.items())
+    source = f'kind = "ssd-systemc"\nurl = "sqlite:///ssd.db"\n{lines}'
+    council.config_path.write_text(start + source + rest, encoding="utf-8")
+
+
+def said_of_lists(council: Council, as_at: dt.date) -> list[str]:
+    """What check and the analyst's mail of a night say, each in one line."""
+    (mail,) = council.mail_to(ANALYST, as_at)
+    return [" ".join(text.split()) for text in (monitor(council.folder, "check").stdout, mail.text)]
+
+
+def test_roles_that_match_none_leave_the_adviser_out_and_hold_flags(tmp_path: Path) -> None:
+    council = ssd_council(tmp_path, adviser_roles=['="lc  worker",'])
+    council.night(NIGHT)
+    assert council.flags() == {("P0", "pa-allocated"): "open"}
+
+    configure(council, adviser_roles=["Personal Adviser"])
+    night = council.night(day(1))
+
+    assert "personal_adviser" not in night.intake.supplied
+    assert night.verdict.word == "degraded"
+    assert council.flags() == {("P0", "pa-allocated"): "held"}
+    for said in said_of_lists(council, day(1)):
+        assert 'adviser_roles of caseload: 0 of 1 role occur; no involvement has "Personal Adviser"' in said
+        assert 'roles that occur and are not named: "LC Worker" (30), "Social Worker" (30)' in said
+
+
+def test_roles_that_match_none_are_never_as_if_none_were_named_on_a_first_night(tmp_path: Path) -> None:
+    council = ssd_council(tmp_path, adviser_roles=["Personal Adviser"])
+
+    assert "personal_adviser" not in council.night(NIGHT).intake.supplied
+    assert council.flags() == {}
+
+
+def test_a_role_that_does_not_occur_is_said_beside_those_that_do(tmp_path: Path) -> None:
+    council = ssd_council(tmp_path, adviser_roles=["LC Worker", "Old Role"])
+    council.night(NIGHT)
+
+    assert council.flags() == {("P0", "pa-allocated"): "open"}
+    for said in said_of_lists(council, NIGHT):
+        assert 'adviser_roles of caseload: 1 of 2 roles occur; no involvement has "Old Role"' in said
+        assert 'roles that occur and are not named: "Social Worker" (30)' in said
+
+
+def test_an_adviser_made_in_another_way_is_not_believed_until_accepted(tmp_path: Path) -> None:
+    council = ssd_council(tmp_path, adviser_roles=["LC Worker"])
+    council.night(NIGHT)
+
+    configure(council)
+    for n in (1, 2):
+        night = council.night(day(n))
+        assert night.verdict.word == "degraded"
+        assert "confirmed by any involvement of the worker tonight" in night.verdict.columns["personal_adviser"]
+        assert council.flags() == {("P0", "pa-allocated"): "held"}
+    accepted = council.night(day(3), accept="meant so", by="A Example")
+
+    assert accepted.verdict.accepted
+    assert "personal_adviser" not in council.night(day(4)).verdict.columns
+
+
+def test_postcodes_that_match_nothing_leave_out_of_area_out(tmp_path: Path) -> None:
+    council = ssd_council(tmp_path, area_postcodes=['"cw"'])
+    assert "out_of_area" in council.night(NIGHT).intake.supplied
+
+    configure(council, area_postcodes=["ZE"])
+    night = council.night(day(1))
+
+    assert "out_of_area" not in night.intake.supplied
+    assert "no source supplies it" in night.verdict.columns["out_of_area"]
+    for said in said_of_lists(council, day(1)):
+        assert 'somebody lives in 0 of 1 area; nobody in "ZE", so out_of_area is not supplied' in said
+        assert 'areas in which people live: "CW" (27), "LS" (3)' in said
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ({"area_postcodes": ["Leeds"]}, '"Leeds" is not a postcode area or district'),
+        ({"area_postcodes": ["CW1 2AB"]}, '"CW1 2AB" is not a postcode area or district'),
+        ({"area_postcodes": []}, "area_postcodes: empty, so it matches nothing"),
+        ({"adviser_roles": []}, "adviser_roles: empty, so it matches nothing"),
+    ],
+)
+def test_a_list_that_can_match_nothing_is_a_problem(tmp_path: Path, setting: dict[str, list[str]], words: str) -> None:
+    council = Council(tmp_path)
+    configure(council, **setting)
+
+    done = monitor(tmp_path, "check")
+
+    assert (done.returncode, words in done.stderr) == (2, True)
+
+
+def test_a_list_that_no_kind_of_source_reads_is_a_problem(tmp_path: Path) -> None:
+    council = Council(tmp_path)
+    text = council.config_path.read_text("utf-8")
+    council.config_path.write_text(text.replace('path = "list-9.csv"', 'path = "list-9.csv"\nadviser_roles = ["PA"]'))
+
+    assert "adviser_roles: nothing of this kind reads it" in monitor(tmp_path, "check").stderr

@@ -1,5 +1,7 @@
 """The settings of sources: where rows come from."""
 
+import re
+import unicodedata
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
@@ -20,6 +22,19 @@ def _source_url(value: str, info: ValidationInfo) -> str:
     if parts.scheme.split("+")[0] == "sqlite":
         return f"{parts.scheme}:///{locate(Path(value.partition(':///')[2]), info)}"
     return value
+
+
+def fold_area(area: str) -> str:
+    """Return a postcode area or district as it is compared: in capitals, with nothing between."""
+    return re.sub(r"[^A-Z0-9]", "", unicodedata.normalize("NFKC", area).upper())
+
+
+def _areas(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if not re.fullmatch(r"[A-Z]{1,2}([0-9][A-Z0-9]?)?", fold_area(value)):
+            remedy = 'write what a postcode begins with, like "LS" or "LS1"'
+            raise ValueError(f'"{value[:60]}" is not a postcode area or district; {remedy}')
+    return values
 
 
 class Http(Table):
@@ -79,7 +94,7 @@ class Source(Table):
     timeout_seconds: int = Field(default=300, ge=1, le=86_400)
     connect_timeout_seconds: int = Field(default=15, ge=1, le=600)
     adviser_roles: tuple[Line, ...] = ()
-    area_postcodes: tuple[Line, ...] = ()
+    area_postcodes: Annotated[tuple[Line, ...], AfterValidator(_areas)] = ()
     http: Http | None = None
     return_year: int | None = Field(default=None, ge=2017, le=2100)
 
@@ -94,6 +109,11 @@ class Source(Table):
                 raise ValueError('http: missing; a source of kind "http" needs a [sources.http] table with a url')
         elif self.kind != "sample" and self.path is None:
             raise ValueError(f'path: missing; a source of kind "{self.kind}" is read from a file')
+        named = [name for name in ("adviser_roles", "area_postcodes") if name in self.model_fields_set]
+        if named and not self.kind.startswith("ssd-"):
+            raise ValueError(f"{named[0]}: nothing of this kind reads it; only for kinds ssd-...; remove it")
+        if empty := [name for name in named if not getattr(self, name)]:
+            raise ValueError(f"{empty[0]}: empty, so it matches nothing; name at least one, or take the line out")
         if self.kind == "supplement" and self.role == "caseload":
             raise ValueError("role: a supplement never decides who is on the caseload; leave role out")
         return self

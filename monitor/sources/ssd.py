@@ -5,6 +5,7 @@ in the workspace: the same for PostgreSQL, SQLite and SQL Server.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,13 +14,15 @@ from importlib import resources
 from typing import Literal
 
 from monitor.catalogue.codes import read_code, read_yes_no, says_died
+from monitor.catalogue.person_ids import fold_id
 from monitor.catalogue.phrases import UNREADABLE, fold_phrase
-from monitor.config.source_settings import Source
+from monitor.config.list_findings import ListFinding, count_names, quote_names
+from monitor.config.source_settings import Source, fold_area
 from monitor.errors import SourceError
 from monitor.sources.extract import Loaded, SourceContext, number_rows
 from monitor.sources.sql import SourceDatabase, TableFound, open_database
 from monitor.sources.ssd_tables import MACROS, SsdTable, all_columns, by_name
-from monitor.words import write_people
+from monitor.words import fold_name, write_count, write_people
 from monitor.workspace import Workspace, load_rows, number_of
 
 OLDEST = 24
@@ -80,12 +83,15 @@ def load(workspace: Workspace, table: str, source: Source, context: SourceContex
         with open_database(source, context) as database:
             held = _copy(workspace, source, database)
         _check_dates(workspace, source, held)
-        confirmed_by = _set_variables(workspace, source, held, context.as_at)
+        roles = _count_roles(workspace)
+        confirmed_by = _set_variables(workspace, source, held, roles, context.as_at)
         for step in STEPS:
             query = resources.files("monitor.sources").joinpath("queries", f"{step}.sql").read_text(encoding="utf-8")
             workspace.execute(f"CREATE OR REPLACE TEMP TABLE ssd_{step}_step AS {query}")
         _check_people(workspace, source)
-        headings, left_out = _choose_columns(workspace, source, held, confirmed_by)
+        areas = _count_areas(workspace) if source.area_postcodes else {}
+        made = {**_say_made(confirmed_by), **({"out_of_area": "by postcodes"} if _match_areas(source, areas) else {})}
+        headings, left_out = _choose_columns(workspace, source, held, made, confirmed_by)
         columns = ("contact" if name == PROFILES[source.kind].contact else name for name in headings)
         selected = ", ".join(f"{column} AS c{n}" for n, column in enumerate(columns))
         workspace.execute(
@@ -93,9 +99,11 @@ def load(workspace: Workspace, table: str, source: Source, context: SourceContex
             f"WHERE coalesce(age <= {OLDEST}, true)"
         )
         notes = (*held.notes, *left_out, *_notes(workspace, headings))
+        lists = (*_find_roles(source, roles), *_find_areas(source, areas))
     if not number_rows(workspace, table, headings):
         raise SourceError(f"{source.place}: {LEAVERS}: nobody under 25; load the dataset again")
-    return Loaded(LEAVERS, headings, notes)
+    made = {name: how for name, how in made.items() if name in headings}
+    return Loaded(LEAVERS, headings, notes, lists=lists, made=made)
 
 
 @contextmanager
@@ -196,20 +204,37 @@ def _check_dates(workspace: Workspace, source: Source, held: Held) -> None:
 # What the texts mean
 
 
-Confirmed = Literal["role", "name", "worker", "nothing"]
+Confirmed = Literal["named role", "role", "name", "worker", "nothing", "no named role"]
+"""What an adviser is confirmed by. *no named role*: the config names roles, and none of them occurs."""
+
+MADE_BY: Mapping[Confirmed, str] = {
+    "named role": "confirmed by a role that adviser_roles names",
+    "role": "confirmed by a role that reads as an adviser's",
+    "worker": "confirmed by any involvement of the worker",
+}
+"""How an adviser was made that is not merely as written."""
+
+OF_ADVISERS = ("personal_adviser", "pa_start_date", "pa_changes_12_months")
 
 
-def _set_variables(workspace: Workspace, source: Source, held: Held, as_at: date) -> Confirmed:
+def _say_made(confirmed_by: Confirmed) -> dict[str, str]:
+    return dict.fromkeys(OF_ADVISERS, MADE_BY[confirmed_by]) if confirmed_by in MADE_BY else {}
+
+
+def _set_variables(
+    workspace: Workspace, source: Source, held: Held, counted: Mapping[str, int], as_at: date
+) -> Confirmed:
     """Set what the queries ask for, and make tables of what texts mean; what an adviser is confirmed by."""
     profile = PROFILES[source.kind]
-    roles = [role for role in _texts(workspace, "ssd_involvements", "role") if _is_advisers(role, source.adviser_roles)]
-    confirmed_by = _find_confirmation(profile, held, roles)
+    roles = [role for role in counted if _is_advisers(role, source.adviser_roles)]
+    confirmed_by = _find_confirmation(profile, held, roles, source.adviser_roles)
+    asked = {"named role": "role", "no named role": "nothing"}.get(confirmed_by, confirmed_by)
     for name, kind, value in (
         ("as_at", "DATE", as_at),
-        ("confirmed_by", "VARCHAR", "role" if profile.named else confirmed_by),
+        ("confirmed_by", "VARCHAR", "role" if profile.named else asked),
         ("adviser_roles", "VARCHAR[]", roles),
         ("died", "VARCHAR[]", [text for text in _texts(workspace, LEAVERS, "in_touch") if _says_died(text)]),
-        ("area_postcodes", "VARCHAR[]", [re.sub(r"[^A-Z0-9]", "", area.upper()) for area in source.area_postcodes]),
+        ("area_postcodes", "VARCHAR[]", [fold_area(area) for area in source.area_postcodes]),
         ("plan_needs_contact", "BOOLEAN", profile.plan_needs_contact),
         ("is_named", "BOOLEAN", profile.named),
     ):
@@ -221,7 +246,9 @@ def _set_variables(workspace: Workspace, source: Source, held: Held, as_at: date
     return confirmed_by
 
 
-def _find_confirmation(profile: SystemProfile, held: Held, roles: Sequence[str]) -> Confirmed:
+def _find_confirmation(profile: SystemProfile, held: Held, roles: Sequence[str], named: Sequence[str]) -> Confirmed:
+    if named:
+        return "named role" if roles else "no named role"
     if roles or profile.named:
         return "role" if roles else "name"
     return "worker" if held.rows.get("ssd_involvements") and not held.is_old_release else "nothing"
@@ -256,15 +283,85 @@ ADVISER = re.compile(r"personaladvis|pathwayadvis|^pa$|16plus|leavingcare|afterc
 def _is_advisers(role: str, named: tuple[str, ...]) -> bool:
     """Whether a local role code or description is a personal adviser's: as the config names them, else by its words."""
     if named:
-        return fold_phrase(role) in {fold_phrase(name) for name in named}
+        return fold_role(role) in {fold_role(name) for name in named}
     return bool(ADVISER.search(re.sub(r"[^a-z0-9]", "", role.casefold().replace("+", "plus"))))
+
+
+def fold_role(role: str) -> str:
+    """Return a local role code or description as it is compared: words alone, or a code without outer zeros."""
+    bare = fold_name(role)
+    return fold_id(bare) if re.fullmatch(r"[0-9]+(\.0+)?", bare) else fold_phrase(bare) or bare
+
+
+def _count_roles(workspace: Workspace) -> dict[str, int]:
+    """Return the roles that occur, the most frequent first, each with its involvements."""
+    rows = workspace.execute(
+        "SELECT ssd_text(role) AS text, count(*) AS n FROM ssd_involvements WHERE ssd_text(role) IS NOT NULL "
+        "GROUP BY text ORDER BY n DESC, text"
+    )
+    return dict(rows.fetchall())
+
+
+def _find_roles(source: Source, counted: Mapping[str, int]) -> Iterator[ListFinding]:
+    """Return which of the named roles occur, and which roles occur beside them."""
+    if not source.adviser_roles:
+        return
+    occurring = {fold_role(role) for role in counted}
+    unmatched = [name for name in dict.fromkeys(source.adviser_roles) if fold_role(name) not in occurring]
+    others = [(role, number) for role, number in counted.items() if not _is_advisers(role, source.adviser_roles)]
+    number = len(dict.fromkeys(source.adviser_roles))
+    name = f"adviser_roles of {source.name}"
+    line = f"{name}: {number - len(unmatched)} of {write_count(number, 'role')} occur"
+    if unmatched:
+        line += f"; no involvement has {quote_names(unmatched)}"
+    if len(unmatched) == number:
+        line += ", so personal_adviser is not supplied"
+    other = f"roles that occur and are not named: {count_names(others)}" if others else "no other role occurs"
+    yield ListFinding(name, (line, f"{name}: {other}"), bool(unmatched), repr(sorted(map(fold_role, unmatched))))
+
+
+def _count_areas(workspace: Workspace) -> dict[str, int]:
+    """Return the districts in which people live, the most frequent first."""
+    rows = workspace.execute(
+        "SELECT left(postcode, length(postcode) - 3) AS district, count(*) AS n FROM ssd_address_step "
+        "WHERE postcode IS NOT NULL GROUP BY district ORDER BY n DESC, district"
+    )
+    return dict(rows.fetchall())
+
+
+def _match_areas(source: Source, counted: Mapping[str, int]) -> set[str]:
+    """Return which of the named areas and districts somebody lives in, folded."""
+    living = {*counted, *(AREA.match(district)[0] for district in counted)}  # type: ignore[index]
+    return {area for area in map(fold_area, source.area_postcodes) if area in living}
+
+
+def _find_areas(source: Source, counted: Mapping[str, int]) -> Iterator[ListFinding]:
+    if not source.area_postcodes:
+        return
+    name, matched = f"area_postcodes of {source.name}", _match_areas(source, counted)
+    areas = list(dict.fromkeys(source.area_postcodes))
+    unmatched = [area for area in areas if fold_area(area) not in matched]
+    line = f"{name}: somebody lives in {len(areas) - len(unmatched)} of {write_count(len(areas), 'area')}"
+    if unmatched:
+        line += f"; nobody in {quote_names(unmatched)}"
+    lines = [line]
+    if not matched:
+        by_area = Counter[str]()
+        for district, number in counted.items():
+            by_area[AREA.match(district)[0]] += number  # type: ignore[index]
+        where = count_names(by_area.most_common()) if by_area else "none"
+        lines = [f"{line}, so out_of_area is not supplied", f"{name}: areas in which people live: {where}"]
+    yield ListFinding(name, tuple(lines), not matched, repr((sorted(unmatched), bool(matched))))
+
+
+AREA = re.compile("[A-Z]+")
 
 
 # Which columns are supplied
 
 
 def _choose_columns(
-    workspace: Workspace, source: Source, held: Held, confirmed_by: Confirmed
+    workspace: Workspace, source: Source, held: Held, made: Mapping[str, str], confirmed_by: Confirmed
 ) -> tuple[tuple[str, ...], list[str]]:
     """The catalogue's columns that this release supplies; a line for each that it should and does not."""
     profile = PROFILES[source.kind]
@@ -276,6 +373,16 @@ def _choose_columns(
     }  # fmt: skip
     supplied = [name for name, column in leavers.items() if held.has(LEAVERS, column)]
     notes = []
+    if confirmed_by == "no named role" and "personal_adviser" in supplied:
+        supplied.remove("personal_adviser")
+        notes.append(
+            "personal_adviser is left out: none of the roles that adviser_roles names occurs, so nobody is confirmed "
+            "as an adviser; name the roles that do occur, which monitor check lists"
+        )
+    if source.area_postcodes and "out_of_area" not in made:
+        notes.append(
+            "out_of_area is left out: nobody lives in an area that area_postcodes names; name the council's own areas"
+        )
     if confirmed_by == "nothing" and held.is_old_release and "personal_adviser" in supplied:
         supplied.remove("personal_adviser")
         notes.append(
@@ -284,11 +391,11 @@ def _choose_columns(
         )
     left_out = _find_unfilled(workspace, supplied, profile)
     supplied = [name for name in supplied if name not in left_out]
-    beside = _beside_leavers(source, held, confirmed_by)
+    beside = _beside_leavers(held, made, confirmed_by)
     return ("person_id", "date_of_birth", *supplied, *beside), [*notes, *left_out.values()]
 
 
-def _beside_leavers(source: Source, held: Held, confirmed_by: Confirmed) -> list[str]:
+def _beside_leavers(held: Held, made: Mapping[str, str], confirmed_by: Confirmed) -> list[str]:
     """The catalogue's columns that other tables than the care leavers' supply."""
     supplied = [
         name
@@ -302,10 +409,11 @@ def _beside_leavers(source: Source, held: Held, confirmed_by: Confirmed) -> list
         if held.has(table, column) and held.rows.get(table)
     ]
     if held.rows.get("ssd_involvements"):
-        supplied += {"role": ["pa_start_date", "pa_changes_12_months"], "worker": ["pa_start_date"]}.get(
-            confirmed_by, []
-        )
-    if source.area_postcodes and held.has("ssd_address", "postcode"):
+        if confirmed_by in ("named role", "role"):
+            supplied += ["pa_start_date", "pa_changes_12_months"]
+        elif confirmed_by == "worker":
+            supplied.append("pa_start_date")
+    if "out_of_area" in made:
         supplied.append("out_of_area")
     return supplied
 
