@@ -1,12 +1,17 @@
 """How the config's lists of ids and names meet tonight's data and the roster, and which entries meet nobody."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import Connection, select
 
 from monitor.catalogue.person_ids import fold_id, folded_id_sql
-from monitor.config.id_lists import ListedId, read_ids, read_merged_lines
-from monitor.config.list_findings import ListFinding, find_unmatched
+from monitor.config.id_lists import ListedId, read_ids, read_merged, read_merged_lines
+from monitor.config.list_findings import ListFinding, find_unmatched, quote_names
 from monitor.config.settings import Config
+from monitor.store.tables import Person, table_of
 from monitor.words import join_words, write_count
 from monitor.workspace import Workspace, step
 
@@ -71,6 +76,22 @@ def describe_ids(
         _describe_merged(config.merged_ids.name, lines, known) if config.merged_ids else None,
         same,
     )
+
+
+def read_merged_as_recorded(store: Connection, path: Path | None) -> dict[str, str]:
+    """Return the merged ids of the list as the roster writes them."""
+    merged = read_merged(path)
+    wanted = {fold_id(text) for pair in merged.items() for text in pair}
+    known: defaultdict[str, list[str]] = defaultdict(list)
+    for person_id in read_people(store) if merged else ():
+        if (key := fold_id(person_id)) in wanted:
+            known[key].append(person_id)
+    return write_as_recorded(merged, known)
+
+
+def read_people(store: Connection) -> list[str]:
+    """Return the id of everyone on the roster."""
+    return list(store.execute(select(table_of(Person).c.person_id)).scalars())
 
 
 def write_as_recorded(merged: Mapping[str, str], known: Mapping[str, Sequence[str]]) -> dict[str, str]:
@@ -179,6 +200,9 @@ def find_names(config: Config, *, teams: Collection[str], placeholders: Collecti
         if team.also_known_as:
             name = f'also_known_as of team "{team.name}"'
             yield find_unmatched(name, team.also_known_as, teams, what="names occur tonight")
+    occurring = {config.team_names[name] for name in teams if name in config.team_names}
+    if empty := [team.name for team in config.teams if team.name not in occurring]:
+        yield ListFinding("teams", (f"teams: nobody is tonight in {quote_names(empty)}",))
     if "not_an_adviser" in config.model_fields_set:
         entries = config.not_an_adviser
         yield find_unmatched("not_an_adviser", entries, placeholders, what="entries occur tonight")

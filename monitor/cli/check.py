@@ -5,10 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
-
 from monitor.caseload.intake import read_caseload
-from monitor.caseload.list_matches import NO_LISTS, match_ids
+from monitor.caseload.list_matches import NO_LISTS, match_ids, read_people
 from monitor.config.id_lists import read_restricted
 from monitor.config.list_findings import ListFinding
 from monitor.config.settings import Config
@@ -24,7 +22,6 @@ from monitor.rulebook.kept_rulebook import open_rulebook
 from monitor.rulebook.rulebook import Rulebook
 from monitor.store.database import is_there, reading_store
 from monitor.store.location import locate, name_place
-from monitor.store.tables import Person, table_of
 from monitor.workspace import Workspace, load_rows, open_workspace
 
 OVERLONG_DAYS = 366
@@ -127,7 +124,7 @@ def _load_roster(workspace: Workspace, config: Config, environ: Mapping[str, str
         where = locate(config, environ)
         if is_there(where, wait_seconds=0):
             with reading_store(where, wait_seconds=0) as database, database.reading() as store:
-                people = [(row[0],) for row in store.execute(select(table_of(Person).c.person_id))]
+                people = [(person_id,) for person_id in read_people(store)]
     except MonitorError:
         could = False
     load_rows(workspace, "roster", {"person_id": "VARCHAR"}, people)

@@ -110,8 +110,9 @@ def backtest(
     """Replay a new or changed rule over the kept nights; nothing is saved or sent."""
     settings = load(config)
 
+    from monitor.caseload.list_matches import read_merged_as_recorded
     from monitor.cli import plain_text, terminal
-    from monitor.config.id_lists import read_merged, read_restricted
+    from monitor.config.id_lists import read_restricted
     from monitor.messages.routes import plan_routes
     from monitor.record import backtest as replaying
     from monitor.record.kept_nights import find_nights
@@ -122,10 +123,11 @@ def backtest(
     question = replace(chosen, since=since and since.date(), until=until and until.date())
     with reading_store(locate_database(settings)) as database:
         nights = find_nights(database, settings.data_folder / "snapshots")
+        with database.reading() as store:
+            merged = read_merged_as_recorded(store, settings.merged_ids)
     routes = plan_routes(settings.teams, settings.people, read_restricted(settings))
     with plain_text.progress() as say:
         say("Replaying the kept nights")
-        merged = read_merged(settings.merged_ids)
         found = replaying.replay(question, nights, routes, merged=merged)
     terminal.print_replay(found, as_json=as_json)
 

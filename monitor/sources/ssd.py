@@ -228,7 +228,9 @@ def _set_variables(
     profile = PROFILES[source.kind]
     roles = [role for role in counted if _is_advisers(role, source.adviser_roles)]
     confirmed_by = _find_confirmation(profile, held, roles, source.adviser_roles)
-    asked = {"named role": "role", "no named role": "nothing"}.get(confirmed_by, confirmed_by)
+    # Whose team is responsible is still found by the worker listed: who hears of someone hangs on it.
+    fallback = "nothing" if held.is_old_release else "worker"
+    asked = {"named role": "role", "no named role": fallback}.get(confirmed_by, confirmed_by)
     for name, kind, value in (
         ("as_at", "DATE", as_at),
         ("confirmed_by", "VARCHAR", "role" if profile.named else asked),
