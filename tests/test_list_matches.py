@@ -115,6 +115,17 @@ def test_where_ids_differ_in_zeros_alone_all_are_restricted_and_the_head_is_told
     assert "7000001 (line 1) matches several people" in " ".join(council.mail_to(HEAD)[0].text.split())
 
 
+def test_an_id_in_a_remark_is_restricted_too_and_the_head_is_told(tmp_path: Path) -> None:
+    council = council_of(tmp_path, "P2,7000001\n")
+
+    council.night(NIGHT, [homeless(HIDDEN), homeless("P2"), *crowd(20)])
+
+    assert "7000001" not in everything_written(council)
+    assert "7000001 (line 1): a second id on a line, which matches somebody" in " ".join(
+        council.mail_to(HEAD)[0].text.split()
+    )
+
+
 # Closed over merged ids
 
 

@@ -116,6 +116,7 @@ def _describe_restricted(
     same = SamePeople(merged)
     nobody = [listed for listed in certain if not any(key in known for key in same.of(listed.key))]
     several = [listed for listed in restricted if len(known.get(listed.key, ())) > 1]
+    beside = [listed for listed in restricted if not listed.certain and listed.key in known]
     matched = len(certain) - len(nobody)
     ids = write_count(len(certain), "id")
     lines = [f"restricted: {ids} in {file}, of which {matched:,} {_verb(matched, 'match')} somebody on record"]
@@ -133,8 +134,13 @@ def _describe_restricted(
         how = "people whose ids differ in zeros or case alone; all of them are restricted"
         lines.append(f"restricted: {_lines(several)} {_verb(len(several), 'match')} several {how}")
         named.append(f"restricted: {_ids(several)} {_verb(len(several), 'match')} several {how}")
-    state = repr(([each.key for each in nobody], [each.key for each in several], not certain))
-    return ListFinding("restricted", tuple(lines), bool(nobody or several or not certain), state, tuple(named))
+    if beside:
+        how = "a second id on a line, which matches somebody: they are restricted too"
+        lines.append(f"restricted: {_lines(beside)}: {how}")
+        named.append(f"restricted: {_ids(beside)}: {how}; put it on a line of its own, or take it out")
+    told = (nobody, several, beside)
+    state = repr(([[each.key for each in listed] for listed in told], not certain))
+    return ListFinding("restricted", tuple(lines), any(told) or not certain, state, tuple(named))
 
 
 def _describe_merged(
