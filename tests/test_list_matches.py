@@ -64,6 +64,9 @@ WRITTEN = {
     "a remark beside it": '7000001,"Relative of staff, since May"\n',
     "Windows' own letters": "7000001,née Example\n".encode("cp1252"),
     "the second on its line": "7000002,7000001\n",
+    "a tab before it": "\t7000001\n",
+    "a full stop after it": "7000001.\u2028\n",
+    "Excel's own separator": "sep=;\r\nPerson ID;Why\r\n7000001;staff\r\n",
     "full width": "\uff17\uff10\uff10\uff10\uff10\uff10\uff11\n",
 }
 
@@ -221,7 +224,7 @@ def test_someone_on_the_roster_alone_is_matched_by_night_and_by_check(tmp_path: 
 NOT_IDS = [
     "Sam Example", "Smith", "o'brien", "12/01/2026", "2026-01-12", "12-Jan-2026", "#N/A", "#REF!", "7.00E+06", "7E+06",
     "7 000 001", "7\u00a0000\u00a0001", "7,000,001", "0", "0.0", "1" * 65, "a@b.example.gov.uk", "Err:502", "10:30",
-    "Restricted people", "########", "--", "7000001\u2603",
+    "Restricted people", "########", "N/A", "TOTAL", "Jan-26", "--", "7000001\u2603",
 ]  # fmt: skip
 
 

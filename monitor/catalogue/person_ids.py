@@ -15,12 +15,12 @@ PLAIN = str.maketrans(WIDE + DASHES, NARROW + "-" * len(DASHES))
 """Letters and digits of double width, and dashes of every length, as a keyboard has them."""
 
 _ADDED = re.compile(rf"[\s{INVISIBLE}{MARKS}]+")
-_ENDS = re.compile(r"^=+|[,;]+$")
+_ENDS = re.compile(r"^=+|[,;.]+$")
 _WHOLE = re.compile(r"([0-9]+)\.0+")
 
 
 def tidy_id(text: str) -> str:
-    """Return an id as it is meant: without quotes, spaces, ``=`` before it, a comma or ``.0`` after it."""
+    """Return an id as it is meant: without quotes, spaces, ``=`` before it, a comma, a full stop or ``.0`` after it."""
     if text.isascii() and text.isalnum():
         return text
     bare = _ENDS.sub("", _ADDED.sub("", text.translate(PLAIN)))
@@ -38,7 +38,7 @@ def folded_id_sql(column: str) -> str:
     """Return SQL for ``fold_id`` of a column."""
     plain = f"translate({column}, '{WIDE}{DASHES}', '{NARROW}{'-' * len(DASHES)}')"
     classes = rf"[\s\pZ\x{{1c}}-\x{{1f}}\x{{85}}{_for_duckdb(INVISIBLE)}{_for_duckdb(MARKS)}]+"
-    bare = f"regexp_replace(regexp_replace({plain}, '{classes}', '', 'g'), '^=+|[,;]+$', '', 'g')"
+    bare = f"regexp_replace(regexp_replace({plain}, '{classes}', '', 'g'), '^=+|[,;.]+$', '', 'g')"
     whole = rf"regexp_replace({bare}, '^([0-9]+)\.0+$', '\1')"
     tidy = f"lower(CASE WHEN regexp_full_match({column}, '[A-Za-z0-9]+') THEN {column} ELSE {whole} END)"
     return f"coalesce(nullif(ltrim({tidy}, '0'), ''), left({tidy}, 1))"

@@ -8,11 +8,13 @@ import csv
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import dropwhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor.catalogue.headings import PERSON_ID, match_headings
 from monitor.catalogue.person_ids import PLAIN, fold_id, folded_id_sql, tidy_id
+from monitor.catalogue.phrases import BLANK_PHRASES, BLANK_TEXTS
 from monitor.errors import Problems
 from monitor.words import INVISIBLE, MARKS
 from monitor.workspace import literal
@@ -24,7 +26,9 @@ OLD_ID, NEW_ID = "oldid", "newid"
 LONGEST_ID = 64
 MOST_BYTES = 20_000_000
 ID_HEADING = re.compile(r"(?i)(.*[\W_])?(ids?|no\.?|numbers?|ref|reference)")
-OUTER = f" \t{INVISIBLE}{MARKS}=,;"
+OUTER = re.compile(rf"^[\s{INVISIBLE}{MARKS}=,;]+|[\s{INVISIBLE}{MARKS}=,;]+$")
+"""What may stand around an id and is no part of it."""
+BLANKS = BLANK_TEXTS | BLANK_PHRASES | {"none", "total", "tbc"}
 EXCEL_FAULT = re.compile(
     r"#(N/A|REF!|VALUE!|NAME\?|NULL!|NUM!|DIV/0!|SPILL!|CALC!|FIELD!|BLOCKED!|CONNECT!|UNKNOWN!|BUSY!|GETTING_DATA"
     r"|MULTIVALUE|##+)|Err:\d+"
@@ -36,6 +40,7 @@ FAULTS: tuple[tuple[re.Pattern[str], str], ...] = (
         re.compile(r"(?i)\d{1,2}([/.-])(\d{1,2}|[a-z]{3,9})\1(\d{4}|\d{2})|\d{4}([/.-])\d{1,2}\4\d{1,2}|\d+(:\d\d)+"),
         "a date or a time",
     ),
+    (re.compile(r"(?i)(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[-/]\d{2,4}"), "a date or a time"),
     (re.compile(r"\d{1,3}(,\d{3})+"), "a number with commas in it; write the id as text"),
     (re.compile(r".*\s.*"), "more than one word"),
     (re.compile(rf".{{{LONGEST_ID + 1},}}"), "too long"),
@@ -120,9 +125,8 @@ def read_ids(path: Path, name: str = "restricted") -> tuple[ListedId, ...]:
     for number, cells in _read_rows(path, place):
         if columns is None and (columns := _find_id_columns(cells)):
             continue
-        cells = [cells[n] for n in columns if n < len(cells)] if columns else cells
         columns = columns or ()
-        for n, cell in enumerate(cells or [""]):
+        for n, cell in enumerate(_choose_cells(cells, columns)):
             fault = find_fault(cell)
             if fault is None:
                 found.append(ListedId(number, tidy_id(cell), fold_id(cell), certain=n == 0))
@@ -170,13 +174,19 @@ def read_merged_lines(path: Path | None) -> list[tuple[ListedId, str]]:
 
 def find_fault(cell: str) -> str | None:
     """Return what a cell is that cannot be an id; None for what can be one."""
-    bare = cell.translate(PLAIN).strip(OUTER)
+    bare = _bare(cell.translate(PLAIN))
     shown = "".join(letter for letter in bare if letter not in INVISIBLE or letter.isspace())
+    if shown.lower() in BLANKS:
+        return "nothing, or what stands for nothing"
     return next((what for pattern, what in FAULTS if pattern.fullmatch(shown)), None)
 
 
+def _bare(cell: str) -> str:
+    return OUTER.sub("", cell)
+
+
 def _find_merge_fault(old: str, new: str, heirs: Mapping[str, str]) -> str | None:
-    if not old.strip(OUTER) or not new.strip(OUTER):
+    if not _bare(old) or not _bare(new):
         return "needs an old id and a new one"
     for called, cell in (("old id", old), ("new id", new)):
         if fault := find_fault(cell):
@@ -199,11 +209,18 @@ def _follow(key: str, heirs: Mapping[str, str]) -> str | None:
     return None if key in seen else text
 
 
+def _choose_cells(cells: list[str], columns: tuple[int, ...]) -> list[str]:
+    """Return the cells in which ids may stand, the first the likeliest: of these columns, if there were headings."""
+    if columns:
+        return [cells[n] if n < len(cells) else "" for n in columns]
+    return list(dropwhile(lambda cell: not _bare(cell), cells)) or [""]
+
+
 def _find_id_columns(cells: list[str]) -> tuple[int, ...]:
     """Return where the ids stand, if this first row is one of headings."""
     if any(letter.isdigit() for cell in cells for letter in cell):
         return ()
-    named = [cell.strip(OUTER) for cell in cells]
+    named = [_bare(cell) for cell in cells]
     known = match_headings(named).positions.get(PERSON_ID)
     columns = [n for n, name in enumerate(named) if ID_HEADING.fullmatch(name) and n != known]
     return tuple(columns if known is None else (known, *columns))
@@ -215,11 +232,11 @@ def _find_id_columns(cells: list[str]) -> tuple[int, ...]:
 def _read_rows(path: Path, place: str) -> Iterator[tuple[int, list[str]]]:
     """Give each line that says something, with its number, as cells; what follows a # is a remark."""
     for number, line in enumerate(re.split(r"\r\n|\r|\n", _read_text(path, place)), start=1):
-        start = line.strip(OUTER)
-        if not start:
+        start = _bare(line)
+        if not start or re.fullmatch("sep=.?", line.strip().lower()):
             continue
         if start.startswith("#"):
-            if EXCEL_FAULT.fullmatch(re.split(rf"[{OUTER}]", start)[0]):
+            if EXCEL_FAULT.fullmatch(re.split(r"[\s\",;]", start)[0]):
                 yield number, [start]
             continue
         if re.fullmatch(r"\d{1,3}(,\d{3})+", start):
