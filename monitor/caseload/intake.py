@@ -235,7 +235,13 @@ def _type_reading(
 
 def _check_preferred(readings: Sequence[Reading]) -> None:
     """Raise ``Problems`` where a source is preferred for a column that it does not have: another's would stand."""
-    lacking = [(one, name) for one in readings for name in one.extract.prefer if name not in one.supplied]
+    # The suitability may stand in the accommodation's digit, on any night for anybody.
+    lacking = [
+        (one, name)
+        for one in readings
+        for name in one.extract.prefer
+        if name not in one.supplied and not (name == "accommodation_suitable" and "accommodation" in one.supplied)
+    ]
     if lacking:
         raise Problems(
             f"sources[{reading.extract.source}].prefer: {reading.place} has no column {name}; "

@@ -211,4 +211,8 @@ def find_names(config: Config, *, teams: Collection[str], placeholders: Collecti
         yield ListFinding("teams", (f"teams: nobody is tonight in {quote_names(empty)}",))
     if "not_an_adviser" in config.model_fields_set:
         entries = config.not_an_adviser
+        if not entries:
+            line = "not_an_adviser: empty, so every name counts as an adviser's, a placeholder too"
+            yield ListFinding("not_an_adviser", (line,), is_fault=True)
+            return
         yield find_unmatched("not_an_adviser", entries, placeholders, what="entries occur tonight")

@@ -120,6 +120,12 @@ class DeliverySettings(Table):
     notify: Notify | None = None
 
     @model_validator(mode="after")
+    def _domains_are_named(self) -> "DeliverySettings":
+        if "allowed_domains" in self.model_fields_set and not self.allowed_domains:
+            raise ValueError("allowed_domains: empty, which would allow every address; name one, or take the line out")
+        return self
+
+    @model_validator(mode="after")
     def _channel_is_described(self) -> "DeliverySettings":
         if self.channel == "smtp" and self.smtp is None:
             raise ValueError('smtp: missing; channel "smtp" needs a [delivery.smtp] table with a host')
