@@ -391,7 +391,7 @@ def test_roles_that_match_none_leave_the_adviser_out_and_hold_flags(tmp_path: Pa
     assert night.verdict.word == "degraded"
     assert council.flags() == {("P0", "pa-allocated"): "held"}
     for said in said_of_lists(council, day(1)):
-        assert 'adviser_roles of caseload: 0 of 1 role occur; no involvement has "Personal Adviser"' in said
+        assert 'adviser_roles of caseload: 0 of 1 role occurs; no involvement has "Personal Adviser"' in said
         assert 'roles that occur and are not named: "LC Worker" (30), "Social Worker" (30)' in said
 
 
@@ -430,6 +430,24 @@ def test_an_adviser_made_in_another_way_is_not_believed_until_accepted(tmp_path:
 
     assert accepted.verdict.accepted
     assert "personal_adviser" not in council.night(day(4)).verdict.columns
+
+
+def test_a_source_newly_preferred_makes_its_column_otherwise(tmp_path: Path) -> None:
+    council = council_of(tmp_path)
+    people = [settled(f"P{n}") for n in range(20)]
+    rows = "".join(f"{person['id']},B Example\n" for person in people)
+    (tmp_path / "beside.csv").write_text(f"person_id,personal_adviser\n{rows}", encoding="utf-8")
+    source = '[[sources]]\nname = "beside"\nkind = "supplement"\npath = "beside.csv"\n'
+    text = council.config_path.read_text("utf-8")
+    council.config_path.write_text(text.replace("[people]", source + "[people]"), encoding="utf-8")
+    council.night(NIGHT, people)
+
+    council.config_path.write_text(
+        text.replace("[people]", source + 'prefer = ["personal_adviser"]\n[people]'), encoding="utf-8"
+    )
+    columns = council.night(day(1)).verdict.columns
+
+    assert 'as "beside" has it first' in columns["personal_adviser"]
 
 
 def test_postcodes_that_match_nothing_leave_out_of_area_out(tmp_path: Path) -> None:

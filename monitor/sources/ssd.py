@@ -313,7 +313,7 @@ def _find_roles(source: Source, counted: Mapping[str, int]) -> Iterator[ListFind
     others = [(role, number) for role, number in counted.items() if not _is_advisers(role, source.adviser_roles)]
     number = len(dict.fromkeys(source.adviser_roles))
     name = f"adviser_roles of {source.name}"
-    line = f"{name}: {number - len(unmatched)} of {write_count(number, 'role')} occur"
+    line = f"{name}: {number - len(unmatched)} of {write_count(number, 'role occurs', 'roles occur')}"
     if unmatched:
         line += f"; no involvement has {quote_names(unmatched)}"
     if len(unmatched) == number:
