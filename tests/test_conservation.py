@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from support.council import NIGHT, Council, crowd, day, homeless, settled
 
 OTHERS = crowd(30)
@@ -59,3 +60,125 @@ def test_what_one_attempt_was_told_wrongly_leaves_no_trace_once_put_right(tmp_pa
 
     assert [flag for flag in facts(council) if flag[6] != "corrected"] == ground
     assert council.rows("SELECT * FROM person WHERE person_id = 'P1'") == person
+
+
+def merge(council: Council, *lines: str) -> None:
+    (council.folder / "merged.csv").write_text("\n".join(["old_id,new_id", *lines, ""]), encoding="utf-8")
+
+
+@pytest.fixture
+def merging(tmp_path: Path) -> Council:
+    """P1 is homeless since two nights; tonight P1's record is merged into P9."""
+    council = Council(tmp_path, 'merged_ids = "merged.csv"')
+    merge(council)
+    council.night(NIGHT, [homeless("P1"), settled("P9"), *OTHERS])
+    council.night(day(1), [homeless("P1"), settled("P9"), *OTHERS])
+    return council
+
+
+HEIRS = {
+    "in breach": ([homeless("P9")], "merged", ("open", str(NIGHT), str(NIGHT))),
+    "unreadable": ([homeless("P9") | {"accommodation": "#N/A"}], "merged", ("held", str(NIGHT), str(NIGHT))),
+    "absent": ([], "merged", ("held", str(NIGHT), str(NIGHT))),
+    "ok": ([settled("P9")], "cleared", None),
+    "died": ([homeless("P9", in_touch="c) Died")], "died", None),
+    "reached 25": ([homeless("P9", born="01/06/2000")], "duty ended", None),
+}
+
+
+@pytest.mark.parametrize("heir", HEIRS)
+def test_the_record_that_stands_for_a_merged_one_decides_what_becomes_of_its_flag(merging: Council, heir: str) -> None:
+    tonight, reason, expected = HEIRS[heir]
+    merge(merging, "P1,P0", "P0,P9")
+
+    merging.night(day(2), [*tonight, *OTHERS])
+
+    flags = merging.flags()
+    assert flags[("P1", "homeless")] == reason
+    rows = merging.rows("SELECT opened_on, in_breach_since FROM flag WHERE person_id = 'P9' AND rule = 'homeless'")
+    assert [(flags[("P9", "homeless")], *row) for row in rows] == ([expected] if expected else [])
+
+
+def test_of_two_records_merged_into_one_that_has_the_flag_the_oldest_first_day_stands(tmp_path: Path) -> None:
+    council = Council(tmp_path, 'merged_ids = "merged.csv"')
+    merge(council)
+    council.night(NIGHT, [homeless("P1"), settled("P2"), settled("P9"), *OTHERS])
+    council.night(day(1), [homeless("P1"), homeless("P2"), settled("P9"), *OTHERS])
+    council.night(day(2), [homeless("P1"), homeless("P2"), homeless("P9"), *OTHERS])
+    merge(council, "P1,P9", "P2,P9")
+
+    council.night(day(3), [homeless("P9"), *OTHERS])
+
+    rows = council.rows(
+        "SELECT person_id, opened_on, in_breach_since, resolved_reason FROM flag WHERE rule = 'homeless'"
+    )
+    assert rows == [
+        ("P1", str(NIGHT), str(NIGHT), "merged"), ("P2", str(day(1)), str(day(1)), "merged"),
+        ("P9", str(NIGHT), str(NIGHT), None),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("heir", HEIRS)
+def test_a_merge_taken_back_loses_nothing_and_leaves_the_heir_nothing(merging: Council, heir: str) -> None:
+    ground = facts(merging)
+    merge(merging, "P1,P9")
+    merging.night(day(2), [*HEIRS[heir][0], *OTHERS])
+    merge(merging)
+
+    merging.night(day(3), [homeless("P1"), settled("P9"), *OTHERS])
+
+    assert [flag for flag in facts(merging) if flag[1] == "homeless"] == ground
+    assert merging.flags().get(("P9", "homeless")) in {None, "corrected"}
+
+
+def test_a_merge_taken_back_leaves_the_heir_its_own_first_day(merging: Council) -> None:
+    merging.night(day(2), [homeless("P1"), homeless("P9"), *OTHERS])
+    merge(merging, "P1,P9")
+    merging.night(day(3), [homeless("P9"), *OTHERS])
+    merge(merging)
+
+    merging.night(day(4), [homeless("P9"), *OTHERS])
+
+    rows = merging.rows("SELECT person_id, opened_on, held_since FROM flag WHERE rule = 'homeless'")
+    assert rows == [("P1", str(NIGHT), str(day(4))), ("P9", str(day(2)), None)]
+    assert merging.flags()[("P1", "left-caseload")] == "open"
+
+
+@pytest.mark.parametrize("right", ["with the line", "without the line"])
+def test_a_night_with_a_wrong_line_can_be_put_right(merging: Council, right: str) -> None:
+    first, then = ([], ["P1,P9"]) if right == "with the line" else (["P1,P9"], [])
+    merge(merging, *first)
+    merging.night(day(2), [homeless("P9"), *OTHERS])
+    merge(merging, *then)
+    merging.night(day(2), [homeless("P9"), *OTHERS, settled("X1")], again=True, by="A")
+
+    flags = merging.flags()
+    assert flags[("P1", "homeless")] == ("merged" if then else "held")
+    assert merging.rows("SELECT opened_on FROM flag WHERE person_id = 'P9'") == [(str(NIGHT if then else day(2)),)]
+
+
+def test_a_waiver_follows_to_the_record_that_stands_for_a_merged_one_and_back(merging: Council) -> None:
+    with merging.open_database() as database, database.writing() as store:
+        store.execute(text(
+            "INSERT INTO waiver (id, flag_id, person_id, rule, reason, note, until_on, waived_on, waived_by, "
+            "recorded_at) SELECT 1, id, person_id, rule, 'known', 'x', :until, :on, 'A', :at FROM flag"
+        ), {"until": str(day(20)), "on": str(day(1)), "at": f"{day(1)} 09:00:00.000000"})  # fmt: skip
+    merge(merging, "P1,P9")
+
+    merging.night(day(2), [homeless("P9"), *OTHERS])
+
+    (row,) = merging.listed(day(2), "all.csv")
+    assert (row["person_id"], row["state"], row["waived_until"]) == ("P9", "waived", str(day(20)))
+    merge(merging)
+    merging.night(day(3), [homeless("P1"), homeless("P9"), *OTHERS])
+    states = {row["person_id"]: row["state"] for row in merging.listed(day(3), "all.csv")}
+    assert states == {"P1": "waived", "P9": "open"}
+
+
+def test_what_a_reader_was_told_of_a_merged_record_is_no_news_of_the_other(merging: Council) -> None:
+    merge(merging, "P1,P9")
+
+    merging.night(day(2), [homeless("P9"), *OTHERS])
+    merging.night(day(3), [homeless("P9"), *OTHERS])
+
+    assert [merging.mail_to("north@example.gov.uk", day(n)) for n in (2, 3)] == [[], []]

@@ -5,18 +5,20 @@ what each reader was told, of every flag that it carries.
 """
 
 import datetime as dt
+import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
 from monitor.flags.before import read_row
 from monitor.store.bulk import WIDE_READ, insert_rows, next_id, read_by_ids
 from monitor.store.events import Event, Stamp
 from monitor.store.row_statements import record_stamped, say_row
-from monitor.store.tables import Flag, FlagBefore, FlagCarried, Waiver, table_of
-from monitor.workspace import Workspace
+from monitor.store.tables import Flag, FlagBefore, FlagCarried, FlagEvent, Person, PersonBefore, Waiver, table_of
+from monitor.workspace import Workspace, drop_tables, load_rows
 
 COPIED = ("reason", "note", "until_on", "waived_on", "waived_by", "recorded_at", "answer_id")
 """What a waiver that follows its flag to the heir takes with it."""
@@ -114,12 +116,148 @@ def load_lineage(store: Connection) -> Lineage:
     return Lineage(dict(carried), heirs)
 
 
-def save(store: Connection, links: Sequence[Link], stamp: Stamp, *, corrects: Sequence[int] = ()) -> None:
+@dataclass(frozen=True)
+class Undone:
+    """What a line taken out of the list of merged ids undoes.
+
+    ``reopened``: the flags of records that are people again; ``links``: which flags carried them on; ``heirs``: of
+    these, the unresolved ones, as they stand without; ``unsupported``: those that nothing else but the merge opened.
+    """
+
+    reopened: frozenset[int] = frozenset()
+    links: Sequence[tuple[int, int]] = ()
+    heirs: Sequence[Mapping[str, Any]] = ()
+    unsupported: frozenset[int] = frozenset()
+
+
+NOTHING_UNDONE = Undone()
+MERGE_UNDONE = "merge undone"
+"""Why a waiver ended that had followed a merged record's flag to the wrong heir."""
+OWN = ("opened_on", "in_breach_since", "due_on", "kept_severity", "kept_until")
+"""What an heir has of its own again when a merge is undone."""
+
+
+def find_undone(workspace: Workspace, store: Connection, corrects: Sequence[int]) -> Undone:
+    """Find what tonight's list of merged ids undoes, from ``merged`` and ``tonight``, before any flag is loaded."""
+    people = _find_merged_people(store, corrects)
+    if not people:
+        return NOTHING_UNDONE
+    merged = dict(workspace.execute("SELECT old_id, new_id FROM merged").fetchall())
+    there = {row[0] for row in workspace.execute(
+        "SELECT person_id FROM tonight WHERE list_contains($1::VARCHAR[], person_id)", [sorted(people)]
+    ).fetchall()}  # fmt: skip
+    flags = _find_merged_flags(store, people, corrects)
+    reopened = frozenset(
+        flag_id
+        for flag_id, (person_id, heir) in flags.items()
+        if person_id in there or merged.get(person_id) is None or merged[person_id] != merged.get(heir, heir)
+    )
+    return _undo(store, reopened, corrects) if reopened else NOTHING_UNDONE
+
+
+def _find_merged_people(store: Connection, corrects: Sequence[int]) -> set[str]:
+    person, before = table_of(Person), table_of(PersonBefore)
+    gone = select(person.c.person_id).where(person.c.absent_since.is_not(None), person.c.left_reason == "merged")
+    people = set(store.execute(gone).scalars())
+    if corrects:
+        was = before.c.row.contains('"left_reason":"merged"', autoescape=True)
+        people |= set(store.execute(select(before.c.person_id).where(was)).scalars())
+    return people
+
+
+def _find_merged_flags(
+    store: Connection, people: Collection[str], corrects: Sequence[int]
+) -> dict[int, tuple[str, str]]:
+    """Find the flags of these people that ended with the merge of their record: whose, and merged into whom."""
+    flag, event = table_of(Flag), table_of(FlagEvent)
+    owned = select(flag.c.id, flag.c.person_id)
+    owners = {row[0]: row[1] for row in read_by_ids(store, owned, flag.c.person_id, people)}
+    ended = select(event.c.flag_id, event.c.id, event.c.payload).where(
+        event.c.kind.in_(("resolved", "restored")), event.c.run_id.not_in(list(corrects))
+    )
+    last = {}
+    for flag_id, _, payload in sorted(read_by_ids(store, ended, event.c.flag_id, owners), key=lambda row: row[1]):
+        last[flag_id] = json.loads(payload or "{}").get("merged_into")
+    return {flag_id: (owners[flag_id], heir) for flag_id, heir in last.items() if heir}
+
+
+def _undo(store: Connection, reopened: frozenset[int], corrects: Sequence[int]) -> Undone:
+    """Work out what the heirs of these flags have of their own, and of the flags that they still carry."""
+    table, flag = table_of(FlagCarried), table_of(Flag)
+    columns = [table.c[name] for name in ("flag_id", "heir_flag_id", "carried_on", "heir_row")]
+    standing = or_(table.c.undone_run_id.is_(None), table.c.undone_run_id.in_(list(corrects)))
+    links = select(*columns).where(standing, table.c.run_id.not_in(list(corrects))).order_by(table.c.carried_on)
+    cut = list(read_by_ids(store, links, table.c.flag_id, reopened))
+    heirs: set[int] = set()
+    waiting = {row.heir_flag_id for row in cut}
+    while waiting:
+        heirs |= waiting
+        waiting = {row.heir_flag_id for row in read_by_ids(store, links, table.c.flag_id, waiting)} - heirs
+    into = list(read_by_ids(store, links, table.c.heir_flag_id, heirs))
+    facts = [flag.c.id, *(flag.c[name] for name in OWN)]
+    earlier = {row.flag_id for row in into} - reopened
+    kept = {row.id: dict(row._mapping) for row in read_by_ids(store, select(*facts), flag.c.id, earlier)}
+    found: dict[int, dict[str, Any] | None] = {}
+
+    def stand(flag_id: int) -> dict[str, Any] | None:
+        """How a flag stands without the merge; None where nothing else opened it."""
+        if flag_id not in heirs:
+            return kept.get(flag_id)
+        if flag_id not in found:
+            theirs = [row for row in into if row.heir_flag_id == flag_id]
+            own = next((read_row(row.heir_row) for row in theirs if row.heir_row), None)
+            others = [stand(row.flag_id) for row in theirs if row.flag_id not in reopened]
+            known = [each for each in (own, *others) if each]
+            first = min(known, key=lambda each: each["opened_on"], default=None)
+            found[flag_id] = first and {name: first[name] for name in OWN}
+        return found[flag_id]
+
+    rows = []
+    for heir in sorted(heirs):
+        since = min(row.carried_on for row in into if row.heir_flag_id == heir)
+        alone = {
+            "opened_on": since,
+            "in_breach_since": since,
+            "due_on": None,
+            "kept_severity": None,
+            "kept_until": None,
+        }
+        rows.append({"flag_id": heir, **(stand(heir) or alone)})
+    return Undone(
+        reopened,
+        [(row.flag_id, row.heir_flag_id) for row in cut],
+        rows,
+        frozenset(heir for heir in heirs if stand(heir) is None),
+    )
+
+
+def lay_undone(workspace: Workspace, undone: Undone) -> None:
+    """Give the heirs in ``unresolved`` what they have of their own again."""
+    columns = {
+        "flag_id": "BIGINT", "opened_on": "DATE", "in_breach_since": "DATE", "due_on": "DATE",
+        "kept_severity": "VARCHAR", "kept_until": "DATE",
+    }  # fmt: skip
+    load_rows(workspace, "own_again", columns, (tuple(row[name] for name in columns) for row in undone.heirs))
+    changes = ", ".join(f"{name} = own_again.{name}" for name in OWN)
+    workspace.execute(f"UPDATE unresolved SET {changes} FROM own_again WHERE own_again.flag_id = unresolved.flag_id")
+    drop_tables(workspace, "own_again")
+
+
+def save(
+    store: Connection,
+    links: Sequence[Link],
+    stamp: Stamp,
+    *,
+    corrects: Sequence[int] = (),
+    undone: Undone = NOTHING_UNDONE,
+) -> None:
     """Write tonight's links, and let waivers in force follow their flags, after the flags are saved."""
     link = table_of(FlagCarried)
     if corrects:
         store.execute(link.delete().where(link.c.run_id.in_(corrects)))
         store.execute(link.update().where(link.c.undone_run_id.in_(corrects)).values(undone_run_id=None))
+    if undone.links:
+        _undo_links(store, undone, stamp)
     if not links:
         return
     before = table_of(FlagBefore)
@@ -133,6 +271,28 @@ def save(store: Connection, links: Sequence[Link], stamp: Stamp, *, corrects: Se
         for each in links
     ])  # fmt: skip
     _carry_waivers(store, links, stamp)
+
+
+def _undo_links(store: Connection, undone: Undone, stamp: Stamp) -> None:
+    """End what a merge that is taken back brought its heirs: the links, and the waivers that followed."""
+    link, waiver = table_of(FlagCarried), table_of(Waiver)
+    happened = []
+    for flag_id, heir in undone.links:
+        store.execute(
+            link.update()
+            .where(link.c.flag_id == flag_id, link.c.heir_flag_id == heir)
+            .values(undone_run_id=stamp.run_id)
+        )
+        signed = select(waiver.c.recorded_at, waiver.c.waived_by).where(waiver.c.flag_id == flag_id)
+        theirs = {tuple(row) for row in store.execute(signed)}
+        in_force = select(waiver).where(waiver.c.flag_id == heir, waiver.c.ended_on.is_(None))
+        for row in store.execute(in_force).all():
+            if (row.recorded_at, row.waived_by) in theirs:
+                ending = {"ended_on": stamp.as_at, "ended_why": MERGE_UNDONE, "ended_run_id": stamp.run_id}
+                store.execute(waiver.update().where(waiver.c.id == row.id).values(ending))
+                detail = {"waiver_id": row.id, "until_on": row.until_on, **say_row(Waiver, id=row.id, **ending)}
+                happened.append(Event("waiver closed", heir, row.person_id, row.rule, MERGE_UNDONE, detail=detail))
+    record_stamped(store, happened, stamp)
 
 
 def _carry_waivers(store: Connection, links: Sequence[Link], stamp: Stamp) -> None:

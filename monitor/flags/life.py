@@ -123,25 +123,43 @@ def gather_facts(
 
 
 @step(makes=("unresolved",))
-def load(workspace: Workspace, store: Connection, *, corrects: Sequence[int] = ()) -> None:
+def load(
+    workspace: Workspace,
+    store: Connection,
+    *,
+    corrects: Sequence[int] = (),
+    undone: carried.Undone = carried.NOTHING_UNDONE,
+) -> None:
     """Make ``unresolved``: every unresolved flag, as it stood before the runs being put right.
 
-    For these, also ``flag_now``: the same flags, and those that the runs opened, as they are stored.
+    For these, also ``flag_now``: the same flags, and those that the runs opened, as they are stored. Where a merge is
+    taken back, also what it had ended.
     """
+    flag = table_of(Flag)
     if not corrects:
-        _load_flags(workspace, store, "unresolved", table_of(Flag).c.resolved_on.is_(None))
-        return
+        reopened = flag.c.id.in_(sorted(undone.reopened))
+        wanted = flag.c.resolved_on.is_(None)
+        _load_flags(workspace, store, "unresolved", or_(wanted, reopened) if undone.reopened else wanted)
+    else:
+        _load_ground(workspace, store, corrects, undone)
+    if undone.heirs:
+        carried.lay_undone(workspace, undone)
+
+
+def _load_ground(workspace: Workspace, store: Connection, corrects: Sequence[int], undone: carried.Undone) -> None:
     flag, kept = table_of(Flag), table_of(FlagBefore)
     concerned = or_(
         flag.c.resolved_on.is_(None), kept.c.row.is_not(None),
         flag.c.resolved_run_id.in_(corrects), flag.c.opened_run_id.in_(corrects),
+        flag.c.id.in_(sorted(undone.reopened)),
     )  # fmt: skip
     columns = {**UNRESOLVED, "is_new": "BOOLEAN", "before": "VARCHAR"}
     is_new = flag.c.opened_run_id.in_(corrects)
     query = select(*_columns(), cast(is_new, String), kept.c.row).where(concerned)
     joined = flag.outerjoin(kept, (kept.c.flag_id == flag.c.id) & kept.c.run_id.in_(corrects))
     load_query(workspace, "flag_now", columns, store, query.select_from(joined))
-    workspace.execute(GROUND, {"corrects": list(corrects)})
+    workspace.execute(GROUND_WAS)
+    workspace.execute(GROUND, {"corrects": list(corrects), "reopened": sorted(undone.reopened)})
 
 
 def _columns() -> list[ColumnElement[Any]]:
@@ -163,15 +181,8 @@ def load_held_days(store: Connection) -> set[dt.date]:
 
 _KEPT = ", ".join(f"'$.{'id' if name == 'flag_id' else name}'" for name in UNRESOLVED)
 _READ = ", ".join(f"CAST(kept[{n}] AS {kind}) AS {name}" for n, (name, kind) in enumerate(UNRESOLVED.items(), start=1))
-GROUND = f"""
-CREATE OR REPLACE TABLE unresolved AS
-SELECT * EXCLUDE (is_new, before) REPLACE (
-    NULL::DATE AS resolved_on, NULL::VARCHAR AS resolved_reason, NULL::BIGINT AS resolved_run_id
-)
-FROM flag_now
-WHERE before IS NULL AND NOT is_new
-    AND (resolved_on IS NULL OR list_contains($corrects::BIGINT[], resolved_run_id))
-UNION ALL BY NAME
+GROUND_WAS = f"""
+CREATE OR REPLACE TABLE flag_was AS
 SELECT ground.* REPLACE (
     CASE WHEN now.released_by IS NULL THEN ground.released_on ELSE now.released_on END AS released_on,
     now.released_by AS released_by
@@ -182,6 +193,22 @@ FROM (
     )
 ) AS ground JOIN flag_now AS now USING (flag_id)
 """
+GROUND = """
+CREATE OR REPLACE TABLE unresolved AS
+SELECT * EXCLUDE (is_new, before, reopened) REPLACE (
+    CASE WHEN reopened THEN resolved_on END AS resolved_on,
+    CASE WHEN reopened THEN resolved_reason END AS resolved_reason,
+    CASE WHEN reopened THEN resolved_run_id END AS resolved_run_id
+)
+FROM (
+    SELECT *, list_contains($reopened::BIGINT[], flag_id)
+        AND NOT coalesce(list_contains($corrects::BIGINT[], resolved_run_id), false) AS reopened
+    FROM flag_now WHERE before IS NULL AND NOT is_new
+)
+WHERE resolved_on IS NULL OR reopened OR list_contains($corrects::BIGINT[], resolved_run_id)
+UNION ALL BY NAME
+FROM flag_was WHERE resolved_on IS NULL OR list_contains($reopened::BIGINT[], flag_id)
+"""
 """The flags before the runs put right: as kept, or, where these left one alone, as stored."""
 
 
@@ -190,12 +217,12 @@ class Edges:
     """What deciding needs to know of the nights before.
 
     ``changed``: rule and, for a flag that is held, since when, where the rule's meaning is no longer that of the last
-    night that found the flag in breach; ``unsupported``: flags that rest on a merge which has been taken back.
+    night that found the flag in breach; ``undone``: what a line taken out of the list of merged ids undoes.
     ``after_jump``: the clock may be ahead, so what ends because of the date alone is held until the next night.
     """
 
     changed: Collection[str] = ()
-    unsupported: Collection[int] = ()
+    undone: carried.Undone = carried.NOTHING_UNDONE
     after_jump: bool = False
 
 
@@ -218,8 +245,10 @@ def decide(workspace: Workspace, rules: Sequence[RuleFacts], as_at: dt.date, edg
     ]
     load_rows(workspace, "rule_facts", columns, facts)
     workspace.execute("CREATE TABLE surging (rule VARCHAR)")
+    undone = edges.undone
     workspace.execute(DECISION, {
-        "changed": list(edges.changed), "unsupported": list(edges.unsupported), "after_jump": edges.after_jump,
+        "changed": list(edges.changed), "unsupported": list(undone.unsupported),
+        "altered": [row["flag_id"] for row in undone.heirs], "after_jump": edges.after_jump,
     })  # fmt: skip
     workspace.execute(PASSED, {"as_at": as_at, "kept_until": as_at + dt.timedelta(KEPT_SEVERITY_DAYS)})
     workspace.execute(OPENING, {"as_at": as_at})
@@ -295,7 +324,8 @@ SELECT
          ELSE u.in_breach_since END AS new_in_breach_since,
     b.because AS new_because,
     f.reworded,
-    f.rule_severity
+    f.rule_severity,
+    list_contains($altered::BIGINT[], u.flag_id) AS altered
 FROM unresolved AS u
 JOIN subject AS s USING (flag_id)
 LEFT JOIN caseload AS c ON c.person_id = s.person_id
@@ -394,7 +424,7 @@ def apply(workspace: Workspace, store: Connection, *, run_id: int, as_at: dt.dat
     load_history(workspace, store)
     apply_decisions(workspace, run_id=run_id, as_at=as_at, first=_next_id(store))
     links = carried.find_links(workspace)
-    drop_tables(workspace, "history", "decision", "passed", "opening", "unresolved", "flag_now")
+    drop_tables(workspace, "history", "decision", "passed", "opening", "unresolved", "flag_now", "flag_was")
     return links
 
 
@@ -410,6 +440,7 @@ def apply_decisions(workspace: Workspace, *, run_id: int, as_at: dt.date, first:
     given = {"as_at": as_at, "run_id": run_id, "first": first}
     workspace.execute(_settled_sql(corrected=corrected), given)
     if corrected:
+        workspace.execute(LEFT_AS_IT_WAS)
         workspace.execute(NOT_OPENED_AFTER_ALL, {"as_at": as_at, "run_id": run_id})
         workspace.execute(OTHERWISE_CHANGED)
 
@@ -430,7 +461,7 @@ WITH laid AS (
             CASE WHEN l.keeps THEN l.kept_severity ELSE decision.kept_severity END AS kept_severity,
             CASE WHEN l.keeps THEN l.kept_until ELSE decision.kept_until END AS kept_until
         ),
-        l.flag_id IS NOT NULL AS laid, decision.severity AS severity_before
+        altered OR l.flag_id IS NOT NULL AS laid, decision.severity AS severity_before
     FROM decision LEFT JOIN (
         SELECT own.flag_id, handed.*, coalesce(
             {rank_sql("handed.kept_severity")}
@@ -510,6 +541,13 @@ FROM ({OPENED}) AS o LEFT JOIN (FROM flag_now WHERE is_new) AS now USING (person
 """
 """What an earlier attempt at this date opened keeps its id, and what an analyst has said of it since."""
 
+LEFT_AS_IT_WAS = """
+INSERT INTO settled BY NAME
+SELECT flag_was.*, 'resolved' AS change
+FROM flag_was JOIN flag_now AS now USING (flag_id) ANTI JOIN settled USING (flag_id)
+WHERE flag_was.resolved_on IS NOT NULL AND now.resolved_on IS NULL
+"""
+"""What was resolved before a night put right, and only its earlier attempt opened again."""
 NOT_OPENED_AFTER_ALL = """
 INSERT INTO settled BY NAME
 SELECT
@@ -532,7 +570,14 @@ WHERE now.flag_id = settled.flag_id AND settled.resolved_on IS NULL AND coalesce
 
 
 @step(reads=("settled",))
-def save(workspace: Workspace, store: Connection, stamp: events.Stamp, *, corrects: Sequence[int] = ()) -> None:
+def save(
+    workspace: Workspace,
+    store: Connection,
+    stamp: events.Stamp,
+    *,
+    corrects: Sequence[int] = (),
+    reopened: Collection[int] = (),
+) -> None:
     """Write tonight's changes, how each flag stood before, and an event for each, inside the caller's transaction."""
     run_id = stamp.run_id or 0
     before.begin(store, run_id, corrects)
@@ -545,8 +590,9 @@ def save(workspace: Workspace, store: Connection, stamp: events.Stamp, *, correc
             update_chunks(store, Flag, columns, [rows])
             continue
         # Indexes hold the day a flag was resolved, and are left alone where it stays as it is.
-        update_chunks(store, Flag, columns, [[row for row in rows if row[0] is not None]])
-        standing = [row[len(RESOLVED) :] for row in rows if row[0] is None]
+        resolving = [row for row in rows if row[0] is not None or row[-1] in reopened]
+        update_chunks(store, Flag, columns, [resolving])
+        standing = [row[len(RESOLVED) :] for row in rows if row[0] is None and row[-1] not in reopened]
         update_chunks(store, Flag, columns[len(RESOLVED) :], [standing])
     new = {"id": "flag_id"} | {name: name for name in UNRESOLVED if name not in ("flag_id", *NOT_YET)}
     opened = f"SELECT {', '.join(new.values())} FROM settled WHERE change = 'opened'"

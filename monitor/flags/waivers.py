@@ -19,6 +19,7 @@ from typing import Literal
 
 from sqlalchemy import Connection, or_, select
 
+from monitor.flags.carried import MERGE_UNDONE
 from monitor.store.bulk import update_rows
 from monitor.store.events import Event, Stamp
 from monitor.store.row_statements import record_stamped, say_row
@@ -99,7 +100,7 @@ def decide(
     workspace.execute(TONIGHT, {"as_at": as_at, "corrects": list(corrects), "after_jump": after_jump})
 
 
-TONIGHT = """
+TONIGHT = f"""
 CREATE OR REPLACE TABLE waiver_tonight AS
 WITH known AS (
     SELECT
@@ -128,7 +129,8 @@ SELECT
     CASE
         WHEN target = 'in force' THEN NULL
         WHEN target = 'ran out' THEN CAST($as_at AS DATE)
-        WHEN latest AND stands AND ended_why IN ('ran out', 'unwaived') THEN coalesce(reopened_on, $as_at)
+        WHEN latest AND stands AND ended_why IN ('ran out', 'unwaived', '{MERGE_UNDONE}')
+            THEN coalesce(reopened_on, $as_at)
         ELSE reopened_on
     END AS reopened_on
 FROM aimed

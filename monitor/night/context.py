@@ -13,6 +13,7 @@ from monitor.caseload.intake import Intake
 from monitor.caseload.list_matches import NO_LISTS, IdLists
 from monitor.config.settings import Config
 from monitor.errors import StoreError
+from monitor.flags.carried import NOTHING_UNDONE, Undone
 from monitor.gate.surges import Surge
 from monitor.gate.verdict import Comparison, Verdict
 from monitor.messages.templates import Templates
@@ -110,6 +111,7 @@ class Judged:
     deaths: Sequence[str] = ()
     surges: tuple[Surge, ...] = ()
     snapshot: Path | None = None
+    undone: Undone = NOTHING_UNDONE
 
 
 @dataclass(frozen=True)

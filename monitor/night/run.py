@@ -24,7 +24,7 @@ from monitor.caseload.full_caseload import join_roster
 from monitor.caseload.intake import CaseloadRead, read_caseload
 from monitor.config.settings import Config
 from monitor.delivery.channel import open_channel
-from monitor.flags import coming_due, life
+from monitor.flags import carried, coming_due, life
 from monitor.flags.quarantine import hold_surges
 from monitor.gate import comparison, source_fitness, surges
 from monitor.gate.verdict import NotBelieved, accept, find_doubted, judge, leave_unjudged
@@ -78,8 +78,8 @@ def run_night(config: Config, request: Request, tools: Tools, *, wait_seconds: f
 
 def _run(night: Night) -> NightOutcome:
     """Read, judge, ask and decide; then save, or find that this date was accepted from the very same input."""
-    read = _read(night)
-    judged = _judge(night, read)
+    read, undone = _read(night)
+    judged = _judge(night, read, undone)
     rules = night.rulebook.fingerprint
     same = nights.unchanged(
         night.request, night.past, source_fingerprint=read.intake.fingerprint, rules_fingerprint=rules
@@ -96,26 +96,30 @@ def _run(night: Night) -> NightOutcome:
 
 def _rehearse(night: Night) -> NightOutcome:
     """Do everything but save and send: the database is only read, or not there yet."""
-    read = _read(night)
-    judged = _decide(night, _ask(night, read, _judge(night, read)))
+    read, undone = _read(night)
+    judged = _decide(night, _ask(night, read, _judge(night, read, undone)))
     return replace(save.rehearse(night, judged), believed=judged.verdict.word != "refused" or judged.verdict.accepted)
 
 
-def _read(night: Night) -> CaseloadRead:
-    """Read every source into one typed row per person, and what the store holds of those before."""
+def _read(night: Night) -> tuple[CaseloadRead, carried.Undone]:
+    """Read every source into one typed row per person, and what the store holds of those before.
+
+    Return also what tonight's list of merged ids undoes.
+    """
     read = read_caseload(night.workspace, night.config, night.as_at, night.tools.environ, night.tools.say)
     counts = {name: getattr(read.intake, name) for name in ("rows", "people", "unreadable_rows", "unreadable_cells")}
     night.note("sources read", sources=len(night.config.sources), **counts)
     with night.database.reading() as store:
         roster.load(night.workspace, store, corrects=max(night.corrects, default=None))
-        life.load(night.workspace, store, corrects=night.corrects)
-    ids = list_matches.match_ids(night.workspace, night.config)
-    departures.load_merged(night.workspace, ids.merged)
+        ids = list_matches.match_ids(night.workspace, night.config)
+        departures.load_merged(night.workspace, ids.merged)
+        undone = carried.find_undone(night.workspace, store, night.corrects)
+        life.load(night.workspace, store, corrects=night.corrects, undone=undone)
     joining.spell_teams(night.workspace, "roster", "team", night.config.team_names)
-    return replace(read, ids=ids)
+    return replace(read, ids=ids), undone
 
 
-def _judge(night: Night, read: CaseloadRead) -> Judged:
+def _judge(night: Night, read: CaseloadRead, undone: carried.Undone) -> Judged:
     """Compare the caseload with the last accepted one, and make ``caseload`` of what can be believed.
 
     Raises ``NotBelieved`` where the gate refuses and nobody has said that the night is to be believed all the same.
@@ -141,7 +145,7 @@ def _judge(night: Night, read: CaseloadRead) -> Judged:
     leave_unjudged(workspace, verdict)
     departures.leave_merged(workspace)
     roster.place_accommodation(workspace, last_night=past.before.as_at if past.before else None)
-    return Judged(read.intake, seen, verdict, ids=read.ids)
+    return Judged(read.intake, seen, verdict, ids=read.ids, undone=undone)
 
 
 def _ask(night: Night, read: CaseloadRead, judged: Judged) -> Judged:
@@ -191,7 +195,7 @@ def _find_edges(night: Night, judged: Judged) -> life.Edges:
     meanings = {rule.id: rule.meaning for rule in night.rulebook.in_force(judged.verdict.asked_on)}
     with night.database.reading() as store:
         changed = nights.find_changed(store, night.past, meanings, life.load_held_days(store))
-    return life.Edges(changed, after_jump=night.is_after_jump)
+    return life.Edges(changed, judged.undone, after_jump=night.is_after_jump)
 
 
 def _find_surges(night: Night, judged: Judged) -> tuple[surges.Surge, ...]:

@@ -36,7 +36,7 @@ def accept(night: Night, judged: Judged) -> NightOutcome:
     night.tools.say("Saving")
     now = night.tools.clock()
     with night.database.writing() as store:
-        _save_flags(night, store, now)
+        _save_flags(night, judged, store, now)
         _save_decisions(night, judged, store, now)
         _save_people(night, store, now)
         _save_run(night, judged, store, now)
@@ -85,12 +85,12 @@ def save_messages(night: Night, store: Connection, postings: Iterable[Posting], 
     return post(store, postings, Postmark(night.run_id or 0, night.as_at, created_at=now, due_at=due_at))
 
 
-def _save_flags(night: Night, store: Connection, now: dt.datetime) -> None:
+def _save_flags(night: Night, judged: Judged, store: Connection, now: dt.datetime) -> None:
     workspace, as_at, run_id = night.workspace, night.as_at, night.run_id or 0
     stamp = events.Stamp(as_at, now, run_id)
     links = life.apply(workspace, store, run_id=run_id, as_at=as_at)
-    life.save(workspace, store, stamp, corrects=night.corrects)
-    carried.save(store, links, stamp, corrects=night.corrects)
+    life.save(workspace, store, stamp, corrects=night.corrects, reopened=judged.undone.reopened)
+    carried.save(store, links, stamp, corrects=night.corrects, undone=judged.undone)
     _decide_waivers(night, store)
     waivers.close(workspace, store, stamp)
     answers.notice(store, stamp)
