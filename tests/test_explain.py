@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 from support.command import monitor
@@ -110,17 +111,21 @@ def test_nothing_is_asked_about_someone_who_died_and_what_is_held_is_still_shown
 
     assert answer(on_the_night, "homeless").why == "nothing is asked about someone recorded as died"
     assert answer(since, "homeless").outcome == "breach"
-    assert [event["kind"] for event in since.events][-2:] == ["resolved", "death recorded"]
+    assert [event["kind"] for event in since.events][-3:] == ["resolved", "death recorded", "roster changed"]
+    assert since.events[-1]["rows"]["person"] == [
+        {"person_id": "P5", "died_on": str(day(2)), "values_fingerprint": ANY}
+    ]  # fmt: skip
 
 
 def test_events_flags_and_messages_are_theirs_alone(council: Council) -> None:
     account = explain(council, "P1")
 
-    assert [(event["kind"], event["rule"]) for event in account.events][:2] == [
-        ("opened", "homeless"),
-        ("held", "homeless"),
-    ]
-    assert {event["person_id"] for event in account.events} == {"P1"}
+    of_flags = [event for event in account.events if "rule" in event]
+    assert [(event["kind"], event["rule"]) for event in of_flags][:2] == [("opened", "homeless"), ("held", "homeless")]
+    assert {event["person_id"] for event in of_flags} == {"P1"}
+    of_roster = [event["rows"]["person"] for event in account.events if event["kind"] == "roster changed"]
+    assert of_roster
+    assert {row["person_id"] for rows in of_roster for row in rows} == {"P1"}
     assert [(flag["rule"], flag["resolved_on"]) for flag in account.flags] == [("homeless", None)]
     assert {(message["recipient"], message["kind"]) for message in account.messages} == {
         ("north@example.gov.uk", "lead"),

@@ -53,7 +53,8 @@ class Lived:
     def live(self, as_at: dt.date, tonight: list[dict[str, str]], **other: Any) -> None:
         self.nights.append(self.council.night(as_at, tonight, **other))
         self.flags.append(self.council.flags())
-        self.written.append((len(self.council.mail()), *self.council.rows("SELECT count(*) FROM flag_event")))
+        events = "SELECT count(*) FROM flag_event WHERE kind NOT IN ('night begun', 'night unchanged')"
+        self.written.append((len(self.council.mail()), *self.council.rows(events)))
 
 
 FIRST, REPEATED, SECOND, THIRD, WRONG, RIGHT = range(6)

@@ -263,8 +263,21 @@ def _load_events(store: Connection, person_id: str, flags: Sequence[int]) -> tup
     event = table_of(FlagEvent)
     named = and_(event.c.flag_id.is_(None), event.c.payload.contains(in_payload(person_id), autoescape=True))
     rows = store.execute(select(event.c.payload).where(or_(event.c.flag_id.in_(flags), named)).order_by(event.c.id))
-    payloads = [json.loads(row.payload) for row in rows if row.payload is not None]
-    return tuple(payload for payload in payloads if payload.get("person_id") == person_id)
+    payloads = (json.loads(row.payload) for row in rows if row.payload is not None)
+    about = (_leave_out_others(payload, person_id) for payload in payloads)
+    return tuple(payload for payload in about if payload is not None)
+
+
+def _leave_out_others(payload: dict[str, Any], person_id: str) -> dict[str, Any] | None:
+    """Return what an event says of the person, without the rows of others beside theirs; None if it is of others."""
+    if payload.get("person_id") == person_id:
+        return payload
+    rows = {
+        table: [row for row in said if row.get("person_id") == person_id]
+        for table, said in payload.get("rows", {}).items()
+    }
+    theirs = {table: said for table, said in rows.items() if said}
+    return {**payload, "rows": theirs} if theirs else None
 
 
 def _find_kept_nights(nights: Sequence[KeptNight], person_id: str) -> tuple[dt.date, ...]:
