@@ -21,6 +21,8 @@ from support.servers.notify import API_KEY, TEMPLATE, Knobs, notify_server
 from support.timed_service import Timed, days_between, few_rules, live_through, moments
 
 from monitor.config.settings import Config
+from monitor.night.context import Tools
+from monitor.night.withdraw import WithdrawalRequest, withdraw_night
 from monitor.service import due
 from monitor.service import status as standings
 from monitor.service.concerns import judge
@@ -513,6 +515,33 @@ def test_a_run_by_hand_is_refused_and_the_analyst_told_when_a_night_of_a_day_to_
     assert "the clock was ahead" in done.stderr
     assert "monitor run --withdraw 2027-06-02" in done.stderr
     assert [to for to, _ in council.mail()[mails:]] == [ANALYST]
+
+
+def test_a_night_taken_back_on_its_day_is_left_to_whoever_took_it_back(one_night: Path, tmp_path: Path) -> None:
+    council = copied(one_night, tmp_path)
+    thursday = WEDNESDAY + dt.timedelta(1)
+    request = WithdrawalRequest(WEDNESDAY, "A Example", "a wrong file", WEDNESDAY)
+    withdraw_night(council.service.config, request, Tools(lambda: at("09:00"), {}, lambda step: None))
+
+    assert "night" not in council.wake(at("09:01"))
+    status = standings.gather(council.service.config, locate(council.service.config, {}), at("09:01"), wait_seconds=0)
+    concerns = [each.what for each in judge(status, council.service.config)]
+    assert "the night of 2 June 2027 was taken back, and nobody has run it again" in concerns
+    council.write(thursday)
+    assert council.wake(at("02:30", thursday))[0] == "night"
+
+
+def test_a_night_of_a_day_to_come_that_was_taken_back_is_run_when_it_has_come(one_night: Path, tmp_path: Path) -> None:
+    council = copied(one_night, tmp_path)
+    tuesday = WEDNESDAY - dt.timedelta(1)
+    request = WithdrawalRequest(WEDNESDAY, "A Example", "the clock was ahead", tuesday)
+    withdraw_night(council.service.config, request, Tools(lambda: at("09:00", tuesday), {}, lambda step: None))
+    council.write(tuesday)
+
+    assert council.wake(at("09:01", tuesday))[0] == "night"
+    council.write(WEDNESDAY)
+    assert council.wake(at("02:30"))[0] == "night"
+    assert council.accepted() == [tuesday, WEDNESDAY]
 
 
 def test_after_three_working_days_everyone_who_leads_or_heads_is_told_once(one_night: Path, tmp_path: Path) -> None:

@@ -1,11 +1,25 @@
 """The commands about nights: run one, send what is due, check what it needs, confirm what waits."""
 
+import datetime as dt
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from monitor.cli.options import CONFIG, WAIT, AsAt, AsJson, ConfigPath, Wait, load, locate_database, now, today
+from monitor.cli.options import (
+    CONFIG,
+    WAIT,
+    AsAt,
+    AsJson,
+    ConfigPath,
+    Wait,
+    date_option,
+    load,
+    locate_database,
+    now,
+    today,
+)
 from monitor.errors import Problems
 
 
@@ -17,11 +31,27 @@ def run(
     accept: Annotated[
         str | None, typer.Option(metavar="REASON", help="Believe a night the gate would refuse; needs --by.")
     ] = None,
+    withdraw: Annotated[
+        dt.datetime | None,
+        date_option("--withdraw", "Take back the last accepted night, which is of this date; needs --by and --reason."),
+    ] = None,
     by: Annotated[str | None, typer.Option(metavar="NAME", help="Who decided it.")] = None,
+    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why a night is taken back.")] = None,
     steps: Annotated[bool, typer.Option("--steps", help="Print the night's steps: what each reads and makes.")] = False,
     wait: Wait = WAIT,
 ) -> None:
-    """Run one night: read, check, flag, write the lists and the e-mails."""
+    """Run one night: read, check, flag, write the lists and the e-mails; or take the last one back."""
+    others = {
+        "--as-at": as_at,
+        "--dry-run": dry_run,
+        "--again": again,
+        "--accept": accept is not None,
+        "--steps": steps,
+    }
+    if withdraw is not None:
+        _withdraw(config, withdraw.date(), (by, reason), [name for name, used in others.items() if used], wait)
+    if reason is not None:
+        raise Problems(["--reason: goes with --withdraw; for a night that is to be believed: --accept REASON"])
     decided = {"--again": again, "--accept": accept is not None}
     problems = [f"{one}: needs --by, the name of who decided it" for one, used in decided.items() if used and not by]
     if accept is not None and not accept.strip():
@@ -43,6 +73,28 @@ def run(
         terminal.print_steps(night.steps)
     terminal.print_night(night, settings)
     raise typer.Exit(night.exit_code)
+
+
+def _withdraw(
+    config: Path, day: dt.date, signed: tuple[str | None, str | None], others: list[str], wait: float
+) -> None:
+    """Take a night back, and end the command."""
+    by, reason = ((text or "").strip() for text in signed)
+    problems = [f"--withdraw: does not go with {name}" for name in others]
+    problems += [] if by else ["--withdraw: needs --by, the name of who decided it"]
+    problems += [] if reason else ["--withdraw: needs --reason, why the night is taken back"]
+    if problems:
+        raise Problems(problems)
+    settings = load(config)
+
+    from monitor.night import withdraw
+    from monitor.night.context import Tools
+
+    request = withdraw.WithdrawalRequest(day, by, reason, today())
+    account = withdraw.withdraw_night(settings, request, Tools(now, os.environ, typer.echo), wait_seconds=wait)
+    for line in withdraw.describe(account):
+        typer.echo(line)
+    raise typer.Exit(account.exit_code)
 
 
 def deliver(

@@ -24,6 +24,7 @@ from monitor.messages.attachment import write_attachment
 from monitor.messages.head import RestrictedDigest, compose_head
 from monitor.messages.lead import NoLead, compose_lead
 from monitor.messages.manager import Raised, compose_manager
+from monitor.messages.notices import Notice
 from monitor.messages.parts import LINE_FIELDS, ComingDue, Digest, FlagLine, MessageContext, Posting
 from monitor.messages.routes import Routes, plan_routes
 from monitor.messages.templates import Templates, render_together
@@ -124,7 +125,9 @@ def _write_each(desk: "Desk", no_lead: tuple[NoLead, ...], templates: Templates)
     raised = {night.routes.escalate(flag.step, flag.line.team, flag.line.person_id)[0] for flag in basis.raised}
     leads_told = 0
     restricted = (night.routes.head,) if _find_restricted_fault(desk, heads) else ()
-    for address in sorted({each for each in (*lines.by_address, *heads, *raised, *restricted) if each} - {analyst}):
+    wrong = {address for address, told in basis.told.items() if told.taken_back}
+    addresses = (*lines.by_address, *heads, *raised, *restricted, *wrong)
+    for address in sorted({each for each in addresses if each} - {analyst}):
         draft = _draft(desk, address, lines, heads)
         if draft.parts:
             leads_told += 1
@@ -136,6 +139,7 @@ def _write_each(desk: "Desk", no_lead: tuple[NoLead, ...], templates: Templates)
         no_lead=no_lead, untold=len(untold), leads_told=leads_told + bool(draft.parts), lists=_find_list_faults(desk),
     )  # fmt: skip
     data_lines = _drop_unknown_ends(lines.data, told)
+    night = replace(night, taken_back=told.taken_back)
     draft.add(compose_analyst(analyst, data_lines, told, night, account), lines=data_lines)
     yield draft.finish(told, templates)
 
@@ -222,6 +226,8 @@ class Desk:
 def _draft(desk: Desk, address: str, lines: NightLines, heads: Mapping[str, Sequence[str]]) -> Draft:
     """Draft all an address is told but the analyst's part; its lines are taken out of ``lines``."""
     draft = Draft()
+    if taken_back := desk.basis.told_to(address).taken_back:
+        desk = replace(desk, night=replace(desk.night, taken_back=taken_back))
     own = lines.by_address.pop(address, None)
     if own is not None:
         _draft_lead(desk, address, own, lines.coming.get(address, ()), draft)
@@ -230,6 +236,8 @@ def _draft(desk: Desk, address: str, lines: NightLines, heads: Mapping[str, Sequ
         draft.add(RestrictedDigest(address, desk.night, finding))
     if address in heads:
         _draft_summary(desk, address, heads[address], draft)
+    if taken_back and not draft.parts and address != desk.night.routes.analyst:
+        draft.add(Notice(address, desk.night, "taken back"))
     return draft
 
 

@@ -97,7 +97,7 @@ class LeadDigest:
 
     @property
     def has_news(self) -> bool:
-        return any(self.counts.values()) or bool(self.answers)
+        return any(self.counts.values()) or bool(self.answers or self.night.taken_back)
 
     @property
     def teams(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from monitor.messages.parts import MessageContext
 
-Matter = Literal["database", "defect", "unfinished", "settings", "outage", "ahead"]
+Matter = Literal["database", "defect", "unfinished", "settings", "outage", "ahead", "taken back"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class Notice:
 
     @property
     def kind(self) -> str:
-        return "outage" if self.matter == "outage" else "alarm"
+        # What corrects a digest is one, so that a later digest need not say it again.
+        return {"outage": "outage", "taken back": "manager"}.get(self.matter, "alarm")
 
 
 def compose_outage(recipients: Sequence[str], night: MessageContext, since: dt.date) -> list[Notice]:

@@ -12,6 +12,7 @@ from monitor.messages.shown import RuleWords, Shown, find_alike, shown, shown_ti
 if TYPE_CHECKING:
     from monitor.gate.verdict import Verdict
     from monitor.messages.routes import Routes
+    from monitor.messages.told import TakenBack
     from monitor.rulebook.evaluation import Counts
 
 
@@ -100,6 +101,8 @@ class MessageContext:
     after_jump: bool = False
     """It is the first night after a jump, on which what no later night can undo waits."""
     chain_head: str | None = None
+    taken_back: "tuple[TakenBack, ...]" = ()
+    """Nights that this reader was told of, and that no longer stand."""
     lists_folder: str | None = None
     verdict: "Verdict | None" = None
     """What the gate believed of the night; None where it never came to that."""

@@ -26,7 +26,7 @@ from monitor.messages.notices import Matter, Notice
 from monitor.messages.parts import ComingDue, Digest, FlagLine, MessageContext
 from monitor.messages.routes import plan_routes
 from monitor.messages.templates import Templates
-from monitor.messages.told import NOTHING_TOLD, Told, ToldFlag
+from monitor.messages.told import NOTHING_TOLD, TakenBack, Told, ToldFlag
 from monitor.messages.undelivered import FATES, Trouble, compose_undelivered
 from monitor.rulebook.evaluation import Counts
 
@@ -66,6 +66,7 @@ def _night(**given: Any) -> MessageContext:
         "case_url": "https://cms.example.gov.uk/person/{person_id}", "adjustments": ("A rule has other limits here.",),
         "rules_changed": ("one",), "rules_withdrawn": ("An old rule",), "not_assessed": {"two": ("plan_date",)},
         "failed": {"three": "it stopped"}, "previous_accepted_on": BEFORE, "chain_head": "0" * 64,
+        "taken_back": (TakenBack(BEFORE, AS_AT, "A Example", 3),),
         "lists_folder": "lists", "service_wide": {}, "doubted": {"two": ("plan_date",)},
     }  # fmt: skip
     return MessageContext(**(usual | given))

@@ -17,6 +17,15 @@ class ToldFlag(NamedTuple):
     state: str = "open"
 
 
+class TakenBack(NamedTuple):
+    """A night that was taken back after the address was told of it: when, by whom, and of how many people it told."""
+
+    as_at: date
+    on: date
+    by: str
+    people: int = 0
+
+
 @dataclass(frozen=True)
 class Told:
     """What one address knows from the messages that were accepted there and have not failed since."""
@@ -30,6 +39,8 @@ class Told:
     """What it was told will come due: person_id, rule and the day."""
     parts: Mapping[str, date] = field(default_factory=dict)
     """When it last had each part of a message: lead, full, manager, summary, analyst."""
+    taken_back: tuple[TakenBack, ...] = ()
+    """Nights of which it was told, and that have been taken back since its last digest."""
 
     @cached_property
     def known(self) -> Mapping[int, ToldFlag]:

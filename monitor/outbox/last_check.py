@@ -8,9 +8,10 @@ from sqlalchemy import Connection, select
 
 from monitor.config.id_lists import read_restricted
 from monitor.config.settings import Config
+from monitor.messages.parts import DIGESTS
 from monitor.messages.routes import Routes, plan_routes
 from monitor.store.bulk import read_by_ids
-from monitor.store.tables import Flag, MessageFlag, Person, table_of
+from monitor.store.tables import Flag, MessageFlag, Person, Run, table_of
 from monitor.words import fold_name
 
 
@@ -44,6 +45,8 @@ def find_objection(store: Connection, message: Any, readers: Readers) -> str | N
             return "someone it names is on the restricted list since it was written"
         if not readers.may_be_told(message.recipient, person.team, person.person_id):
             return "someone it names is with another team since it was written, or the team with another lead"
+    if _is_taken_back(store, message.run_id) and message.kind in DIGESTS:
+        return "the night it tells of was taken back since it was written"
     if _tells_what_has_passed(store, message):
         return "what it calls open has been resolved since it was written"
     return None
@@ -53,6 +56,11 @@ def _people(store: Connection, ids: Sequence[str]) -> Iterator[Any]:
     person = table_of(Person)
     query = select(person.c.person_id, person.c.team, person.c.died_on)
     return read_by_ids(store, query, person.c.person_id, ids)
+
+
+def _is_taken_back(store: Connection, run_id: int) -> bool:
+    run = table_of(Run)
+    return store.execute(select(run.c.state).where(run.c.id == run_id)).scalar() == "withdrawn"
 
 
 def _tells_what_has_passed(store: Connection, message: Any) -> bool:

@@ -7,6 +7,7 @@ Only what differs from the last telling is recorded, so that a quiet night write
 """
 
 import datetime as dt
+import json
 from collections import defaultdict
 from collections.abc import Mapping
 from operator import itemgetter
@@ -16,7 +17,7 @@ from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from monitor.flags.carried import Lineage, load_lineage
 from monitor.messages.parts import DIGESTS
-from monitor.messages.told import Told, ToldFlag
+from monitor.messages.told import TakenBack, Told, ToldFlag
 from monitor.store.bulk import read_by_ids
 from monitor.store.tables import (
     Escalation,
@@ -26,15 +27,20 @@ from monitor.store.tables import (
     MessageComing,
     MessageEscalation,
     MessageFlag,
+    Run,
     table_of,
 )
+from monitor.workdays import london_date
 
-_message, _flag = table_of(Message), table_of(Flag)
-TOLD = and_(_message.c.accepted_at.is_not(None), _message.c.state.in_(("sending", "delivered")))
-"""Accepted by the transport, and not failed since."""
-DOUBTFUL = or_(
+_message, _flag, _run = table_of(Message), table_of(Flag), table_of(Run)
+_taken_back = _message.c.run_id.in_(select(_run.c.id).where(_run.c.state == "withdrawn"))
+_went = and_(_message.c.accepted_at.is_not(None), _message.c.state.in_(("sending", "delivered")))
+_may_have_gone = or_(
     _message.c.state == "technical-failure", and_(_message.c.state == "sending", _message.c.accepted_at.is_(None))
 )
+TOLD = and_(_went, ~_taken_back)
+"""Accepted by the transport, not failed since, and of a night that still stands."""
+DOUBTFUL = and_(_may_have_gone, ~_taken_back)
 """It may have gone and may not."""
 
 
@@ -44,6 +50,10 @@ def load_told(store: Connection, *, since: dt.date) -> dict[str, Told]:
     last, parts = _load_last(store)
     perhaps = _load_perhaps_had(store, last)
     coming = _load_coming(store, since)
+    taken_back = _load_taken_back(store)
+    for recipient, told_wrong in _load_told_wrong(store).items() if taken_back else ():
+        for flag_id in told_wrong & flags.get(recipient, {}).keys():
+            del flags[recipient][flag_id]
     return {
         recipient: Told(
             flags=flags.get(recipient, {}),
@@ -51,9 +61,55 @@ def load_told(store: Connection, *, since: dt.date) -> dict[str, Told]:
             perhaps_had=tuple(perhaps.get(recipient, ())),
             coming=frozenset(coming.get(recipient, ())),
             parts=parts.get(recipient, {}),
+            taken_back=tuple(taken_back.get(recipient, ())),
         )
-        for recipient in {*flags, *last, *perhaps}
+        for recipient in {*flags, *last, *perhaps, *taken_back}
     }
+
+
+def _load_taken_back(store: Connection) -> dict[str, list[TakenBack]]:
+    """Return by recipient the nights that were taken back after a digest of theirs went, until a later one says so."""
+    sent = (
+        select(_message.c.id, _message.c.recipient, _message.c.people, _run)
+        .join(_run, _run.c.id == _message.c.run_id)
+        .where(_run.c.state == "withdrawn", or_(_went, _may_have_gone), _message.c.kind.in_(DIGESTS))
+        .order_by(_message.c.id)
+    )
+    rows = store.execute(sent).all()
+    if not rows:
+        return {}
+    newest = select(_message.c.recipient, func.max(_message.c.id)).where(TOLD, _message.c.kind.in_(DIGESTS))
+    heard = {row[0]: row[1] for row in store.execute(newest.group_by(_message.c.recipient))}
+    people: defaultdict[tuple[str, TakenBack], set[str]] = defaultdict(set)
+    for row in rows:
+        if row.recipient not in heard or heard[row.recipient] < row[0]:
+            night = TakenBack(row.as_at, london_date(row.withdrawn_at), row.withdrawn_by)
+            people[row.recipient, night].update(json.loads(row.people))
+    found: defaultdict[str, list[TakenBack]] = defaultdict(list)
+    for (recipient, night), named in people.items():
+        found[recipient].append(night._replace(people=len(named)))
+    return found
+
+
+def _load_told_wrong(store: Connection) -> dict[str, set[int]]:
+    """Return by recipient the flags of which a night that was taken back told last that they are resolved."""
+    reported = table_of(MessageFlag)
+    tellings = (
+        select(_message.c.id, _message.c.recipient, reported.c.flag_id, reported.c.state, _taken_back)
+        .join(reported, reported.c.message_id == _message.c.id)
+        .join(_flag, _flag.c.id == reported.c.flag_id)
+        .where(or_(_went, _may_have_gone), _flag.c.resolved_on.is_(None))
+        .where(reported.c.flag_id.in_(select(reported.c.flag_id).join(_message, _message.c.id == reported.c.message_id)
+                                      .where(_taken_back)))
+        .order_by(_message.c.id)
+    )  # fmt: skip
+    last = {(recipient, flag_id): is_back and state == "resolved"
+            for _, recipient, flag_id, state, is_back in store.execute(tellings)}  # fmt: skip
+    found: defaultdict[str, set[int]] = defaultdict(set)
+    for (recipient, flag_id), is_wrong in last.items():
+        if is_wrong:
+            found[recipient].add(flag_id)
+    return found
 
 
 def load_told_escalations(store: Connection) -> frozenset[int]:

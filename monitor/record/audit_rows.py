@@ -27,11 +27,13 @@ COMPLETE_FROM = "record complete from here"
 
 NOT_LOOKED_AT: Mapping[str, str] = {
     "attempt": "how often a message was tried; that it was taken is on record",
+    "flag_before": "how the flags stood before the last night, for --again and --withdraw",
+    "flag_carried": "which flag carries which on; the flags themselves are on record",
     "holder": "who is at work on the database",
     "message_coming": "what messages said would come due",
     "message_escalation": "which message told of which escalation",
     "message_flag": "which message told of which flag",
-    "person_before": "how the roster stood before the last night, for --again",
+    "person_before": "how the roster stood before the last night, for --again and --withdraw",
     "seal": "the secret with which lists are known again",
 }
 """The tables that nothing on record speaks of, each with what it holds."""

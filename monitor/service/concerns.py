@@ -57,6 +57,9 @@ def _judge_nights(standing: ServiceStatus) -> list[Concern]:
     if not standing.database.is_current:
         return []
     found = _judge_attempt(standing.nights[0], standing) if standing.nights else []
+    if standing.taken_back and standing.last_accepted != london_date(standing.at):
+        what = f"the night of {write_date(london_date(standing.at))} was taken back, and nobody has run it again"
+        found.append(Concern("night", what, "put the sources right, then: monitor run; the service leaves it to you"))
     if standing.last_accepted is None:
         found.append(Concern("night", "no night has been accepted yet", "run one: monitor run"))
     elif standing.last_accepted > (today := london_date(standing.at)):

@@ -32,6 +32,8 @@ class Facts:
     written. ``failed_at``: when tries at it ended without being accepted; ``cut_off_at``: when it was found that a try
     had been killed. ``waiting_from``: when the next message may be sent or, in doubt, asked about;
     ``unsettled_since``: the oldest due time of those that are due until the end of the date and still on their way.
+    ``taken_back``: somebody took the date's night back on that date, so that it is theirs to run again: from the same
+    sources it would only be the same night.
     """
 
     last_accepted: dt.date | None = None
@@ -43,6 +45,7 @@ class Facts:
     receipts: bool = False
     unsettled_since: dt.datetime | None = None
     outage_told_on: dt.date | None = None
+    taken_back: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def _is_night_due(
     today, service = there.date(), config.service
     if there.time() < service.run_at or (accepted is not None and accepted > today):
         return False
-    if accepted == today and facts.lists:
+    if facts.lists if accepted == today else facts.taken_back:
         return False
     unknown = (at for at in done.failed_at if london_date(at) == today)
     failed = sorted((*facts.failed_at, *unknown, *facts.cut_off_at[MOST_CUT_OFF:]))

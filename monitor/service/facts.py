@@ -40,6 +40,7 @@ def read(config: Config, database: Database, today: dt.date) -> Facts:
             "waiting_from": select(func.min(ready_at)).where(_is_unsettled()),
             "receipts": select(select(message.c.id).where(awaits_receipt).exists()),
             "unsettled_since": select(func.min(message.c.due_at)).where(_is_unsettled(), message.c.due_at < midnight),
+            "taken_back": select(select(run.c.id).where(_was_taken_back(today)).exists()),
             "outage_told_on": select(func.max(message.c.as_at)).where(
                 message.c.kind == "outage", message.c.as_at <= today
             ),
@@ -51,6 +52,13 @@ def read(config: Config, database: Database, today: dt.date) -> Facts:
             cut_off_at=tuple(run.finished_at for run in tries if run.reason == nights.CUT_OFF),
             **known,
         )
+
+
+def _was_taken_back(today: dt.date) -> ColumnElement[bool]:
+    """Taken back on the date that it is of."""
+    run = table_of(Run)
+    midnight = dt.datetime.combine(today, dt.time(), LONDON)
+    return and_(run.c.state == "withdrawn", run.c.as_at == today, run.c.withdrawn_at >= midnight)
 
 
 def _is_unsettled() -> ColumnElement[bool]:

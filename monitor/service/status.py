@@ -75,7 +75,8 @@ class DatabaseState:
 class ServiceStatus:
     """Everything ``monitor status`` knows. ``nights``: the latest attempts, the newest first.
 
-    ``nights_ahead``: accepted nights of days to come. ``missed``: dates since the last accepted night, of which
+    ``nights_ahead``: accepted nights of days to come. ``taken_back``: today's night was, today.
+    ``missed``: dates since the last accepted night, of which
     ``missed_working_days`` are working days. ``source_age``: working days since the sources of that night were taken.
     ``piles``: messages that have not arrived, by how they stand. ``snapshot_missing``: the name of that night's, where
     the file is gone. ``left_overs``: files of killed runs.
@@ -88,6 +89,7 @@ class ServiceStatus:
     nights: tuple[NightAttempt, ...] = ()
     last_accepted: dt.date | None = None
     nights_ahead: int = 0
+    taken_back: bool = False
     missed: int = 0
     missed_working_days: int = 0
     verdict: str | None = None
@@ -117,7 +119,7 @@ def gather(config: Config, where: URL, now: dt.datetime, *, wait_seconds: float)
             database = open_store(where, wait_seconds=wait_seconds)
             try:
                 basis = facts.read(config, database, today)
-                known |= _read(config, database, now, basis.last_accepted)
+                known |= _read(config, database, now, basis.last_accepted) | {"taken_back": basis.taken_back}
                 if state.size_bytes is None:
                     state = replace(state, size_bytes=_ask_size(database))
             finally:

@@ -80,6 +80,7 @@ def as_dict(standing: ServiceStatus, concerns: Sequence[Concern]) -> dict[str, A
         "nights": [{**vars(night), "began_at": _stamp(night.began_at)} for night in standing.nights],
         "last_accepted": standing.last_accepted,
         "nights_ahead": standing.nights_ahead,
+        "taken_back": standing.taken_back,
         "working_days_missed": standing.missed_working_days,
         "next_night": _stamp(standing.next_night),
         "failed_rules": list(standing.failed_rules),

@@ -18,7 +18,7 @@ from monitor.store import database_faults, lock
 from monitor.store.location import name_place, refuse_share
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration; a test compares it with ``migrations/versions``."""
 
 WAIT_SECONDS = 5.0

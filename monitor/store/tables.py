@@ -34,7 +34,7 @@ def _one_where(name: str, *columns: str, where: str) -> Index:
 
 
 class Run(SQLModel, table=True):
-    """One night. ``state``: running, accepted, superseded (by a correction), refused, failed.
+    """One night. ``state``: running, accepted, superseded (by a correction), withdrawn, refused, failed.
 
     ``verdict``: what the gate said (trusted, degraded, stale, refused); ``doubts``: why, as a JSON list;
     ``extracted_on``: the date of the sources; ``asked_on``: the date the rules were asked as at, earlier than
@@ -67,6 +67,9 @@ class Run(SQLModel, table=True):
     extracted_on: dt.date | None = None
     asked_on: dt.date | None = None
     failed_rules: str | None = Field(default=None, sa_type=Text)
+    withdrawn_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    withdrawn_by: str | None = None
+    withdrawn_why: str | None = Field(default=None, sa_type=Text)
 
 
 class Profile(SQLModel, table=True):
