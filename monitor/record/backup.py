@@ -23,7 +23,7 @@ from monitor.store import database_health, events
 from monitor.store.bulk import insert_rows
 from monitor.store.database import HEAD, WAIT_SECONDS, find_version, looking_at, open_store, reading_store
 from monitor.store.location import name_place
-from monitor.store.tables import FlagEvent, Holder, Run, table_of
+from monitor.store.tables import Holder, Run, table_of
 from monitor.words import write_count, write_date
 
 CHUNK = 5_000
@@ -122,14 +122,13 @@ def prove(copy: Path, path: Path, until: dt.date | None) -> BackupAccount:
     if health.state != "ours":
         raise StoreError(f"{path}: {health.why or f'is {health.state}'}; no backup of the monitor's")
     problems: tuple[str, ...] = ()
-    event, run = table_of(FlagEvent), table_of(Run)
+    run = table_of(Run)
     with looking_at(where) as store:
-        newest = store.execute(select(event.c.id, event.c.hash).order_by(event.c.id.desc()).limit(1)).first()
+        number, head = events.newest(store)
         accepted = store.execute(select(func.max(run.c.as_at)).where(run.c.state == "accepted")).scalar()
         if find_version(where) == HEAD and (fault := events.find_fault(events.walk(store))):
             row, why = fault
             problems = (f"event {row.id} {why}; see what else was changed: monitor audit",)
-    number, head = (newest.id, newest.hash) if newest else (0, events.GENESIS)
     return BackupAccount(str(path), copy.stat().st_size, accepted, number, head, until, problems)
 
 

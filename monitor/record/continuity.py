@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 from sqlalchemy.engine import URL, make_url
 
+from monitor.caseload import snapshot
 from monitor.config.settings import Config
 from monitor.errors import StoreError
 from monitor.outbox import attempts, sent_file
@@ -25,12 +26,13 @@ from monitor.record import heads
 from monitor.record.heads import HeadLine
 from monitor.record.purge_files import LOST, SNAPSHOT_NAME, SNAPSHOTS
 from monitor.record.repeat_removals import Repetition, repeat
-from monitor.store import database_health, events
+from monitor.store import database_health
 from monitor.store.bulk import insert_rows, is_among, next_id
 from monitor.store.database import WAIT_SECONDS, Database, looking_at, working_store
 from monitor.store.database_health import Pages
-from monitor.store.events import Event
+from monitor.store.events import Event, Stamp
 from monitor.store.location import name_place
+from monitor.store.row_statements import record_stamped, say_rows
 from monitor.store.tables import Attempt, FlagEvent, Message, Run, table_of
 from monitor.words import write_count, write_date
 
@@ -43,11 +45,11 @@ GO_ON = "monitor run --accept REASON --by NAME"
 class Gap:
     """What stands beside the database and is not in it.
 
-    ``runs``: night by run, of kept caseloads; ``heads``: of the chain; ``decisions``: how many events, None where no
-    head says so; ``sent``: messages; ``more_nights``: of runs of which no caseload is kept.
+    ``runs``: the kept caseload of each run, by name; ``heads``: of the chain; ``decisions``: how many events, None if
+    no head says so; ``sent``: messages; ``more_nights``: of runs of which no caseload is kept.
     """
 
-    runs: dict[int, dt.date]
+    runs: dict[int, str]
     heads: tuple[HeadLine, ...]
     decisions: int | None
     sent: tuple[SentLine, ...]
@@ -58,9 +60,10 @@ class Gap:
 
     @property
     def nights(self) -> tuple[dt.date, ...]:
-        """The nights that any of them tells of."""
-        told = [line.as_at for line in self.heads] + [line.as_at for line in self.sent]
-        return tuple(sorted({*self.runs.values(), *self.more_nights, *told}))
+        """The nights that any of them tells of; a head may be of a day on which somebody decided something."""
+        kept = [_night_of(name) for name in self.runs.values()]
+        nights = {*kept, *self.more_nights, *(line.as_at for line in self.sent)}
+        return tuple(sorted(nights or {line.as_at for line in self.heads}))
 
     def describe(self) -> str:
         """Write what is missing: which nights, how many decisions, how many messages."""
@@ -129,8 +132,8 @@ class Evidence:
         self._heads = heads.read(folder).lines
         self._last_sent = sent_file.read_last(folder)
         self._runs = {
-            int(match["run"]): dt.date.fromisoformat(match["as_at"])
-            for path in (folder / SNAPSHOTS).glob("*.parquet")
+            int(match["run"]): path.name
+            for path in sorted((folder / SNAPSHOTS).glob("*.parquet"))
             if (match := SNAPSHOT_NAME.fullmatch(path.name)) and _is_date(match["as_at"])
         }
 
@@ -139,10 +142,10 @@ class Evidence:
         lost, decisions = self._find_lost_heads(store)
         return Gap(self._find_lost_runs(store), lost, decisions, self._find_lost_sent(store))
 
-    def _find_lost_runs(self, store: Connection | None) -> dict[int, dt.date]:
+    def _find_lost_runs(self, store: Connection | None) -> dict[int, str]:
         """Runs are numbered in turn, and each is saved before its caseload is kept."""
         newest = store.execute(select(func.max(table_of(Run).c.id))).scalar() or 0 if store is not None else 0
-        return {run: as_at for run, as_at in sorted(self._runs.items()) if run > newest}
+        return {run: name for run, name in sorted(self._runs.items()) if run > newest}
 
     def _find_lost_heads(self, store: Connection | None) -> tuple[tuple[HeadLine, ...], int | None]:
         """Find the heads after the last that is in the chain, and how many events they tell of."""
@@ -164,6 +167,10 @@ class Evidence:
         lines = sent_file.read(self._folder)
         known = find_known(store, lines) if store is not None else frozenset()
         return tuple(line for line in lines if line.attempt not in known)
+
+
+def _night_of(name: str) -> dt.date:
+    return dt.date.fromisoformat(name[:10])
 
 
 def _is_date(text: str) -> bool:
@@ -246,41 +253,44 @@ def go_on(database: Database, folder: Path, gap: Gap, acceptance: Acceptance) ->
 def save_gap(store: Connection, folder: Path, kind: str, gap: Gap, acceptance: Acceptance) -> None:
     """Record the gap in the caller's transaction: its runs, what readers may have had, and who was removed since."""
     repeat(store, folder, Repetition(acceptance.by, acceptance.today, acceptance.now))
-    marked = mark_sent(store, gap.sent, acceptance)
+    marked, stubs = mark_sent(store, gap.sent, acceptance)
     why, now = f"not in the database any more; {acceptance.by} went on without it", acceptance.now
-    rows = [(run, as_at, LOST, now, now, why) for run, as_at in gap.runs.items()]
-    insert_rows(store, Run, ("id", "as_at", "state", "started_at", "finished_at", "reason"), rows)
-    detail = {
+    row = {"state": LOST, "started_at": now, "finished_at": now, "reason": why}
+    runs: list[dict[str, Any]] = [
+        {"id": run, "as_at": _night_of(name), **row, "snapshot": name}
+        | {"snapshot_sha256": snapshot.fingerprint(folder / SNAPSHOTS / name)}
+        for run, name in gap.runs.items()
+    ]
+    for lost in runs:
+        store.execute(table_of(Run).insert().values(lost))
+    detail: dict[str, Any] = {
         "nights": [day.isoformat() for day in gap.nights],
         "runs": list(gap.runs),
         "decisions": gap.decisions,
         "sent": len(gap.sent),
-        "readers_told": marked,
+        "readers_told": marked + len(stubs),
         "heads": [gap.heads[0].hash, gap.heads[-1].hash] if gap.heads else None,
     }
+    detail |= say_rows({Run: runs, Message: stubs})
     event = Event(kind, why=acceptance.why, by=acceptance.by, detail=detail)
-    events.record(store, [event], as_at=acceptance.today, recorded_at=now)
+    record_stamped(store, [event], Stamp(acceptance.today, now))
 
 
 def note_head(database: Database, folder: Path, now: dt.datetime) -> None:
     """Keep the head of the chain as it is now, and say that all that was sent is known."""
-    event = table_of(FlagEvent)
-    with database.reading() as store:
-        newest = store.execute(select(event).order_by(event.c.id.desc()).limit(1)).first()
-    if newest is not None:
-        heads.append(folder, HeadLine(newest.recorded_at, newest.as_at, newest.id, newest.hash))
+    heads.keep(database, folder)
     sent_file.note_known(folder, now)
 
 
-def mark_sent(store: Connection, sent: Iterable[SentLine], acceptance: Acceptance) -> int:
-    """Mark each message as one that its reader may have had; return of how many a reader is known.
+def mark_sent(store: Connection, sent: Iterable[SentLine], acceptance: Acceptance) -> tuple[int, list[dict[str, Any]]]:
+    """Mark each message as one that its reader may have had; return how many were here, and the rows of the others.
 
     One still waiting here is never sent again. One that is not here gets a row of its own, without words, for each
     reader whom its mark fits: the next digest says "you may have had this on DATE".
     """
     message, lines = table_of(Message), tuple(sent)
     if not lines:
-        return 0
+        return 0, []
     days = [line.as_at for line in lines]
     near = select(message).where(message.c.as_at.between(min(days), max(days)))
     here = {sent_file.hash_key(row.key): row for row in store.execute(near)}
@@ -302,7 +312,7 @@ def mark_sent(store: Connection, sent: Iterable[SentLine], acceptance: Acceptanc
             stubs.append(_stub(number, line, reader, f"sent on {when}, and not in the database since"))
             number += 1
     insert_rows(store, Message, STUB_COLUMNS, stubs)
-    return marked + len(stubs)
+    return marked, [dict(zip(STUB_COLUMNS, stub, strict=True)) for stub in stubs]
 
 
 STUB_COLUMNS = (

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 
 from monitor.config.settings import Config
 from monitor.record import backup_list
-from monitor.record.purge_files import EXCEPTIONS, LOST, OUTBOX, SAMPLE, SNAPSHOT_NAME, SNAPSHOTS, remove_paths
+from monitor.record.purge_files import EXCEPTIONS, OUTBOX, SAMPLE, SNAPSHOT_NAME, SNAPSHOTS, remove_paths
 from monitor.store.database import Database
 from monitor.store.tables import Run, table_of
 
@@ -90,6 +90,5 @@ def _find_unnamed(store: Connection, folder: Path) -> Iterable[Path]:
     if not kept:
         return ()
     run = table_of(Run)
-    rows = store.execute(select(run.c.id, run.c.snapshot).where(run.c.state != LOST)).all()
-    named = {row.id: row.snapshot for row in rows}
+    named = {row.id: row.snapshot for row in store.execute(select(run.c.id, run.c.snapshot))}
     return [path for path, match in kept if named.get(int(match["run"]), path.name) != path.name]

@@ -29,10 +29,13 @@ from monitor.record import backup, backup_list, continuity
 from monitor.record.backup_list import ASIDE, ENDINGS, NO_HEAD, Backup
 from monitor.record.continuity import Acceptance, Evidence, Gap
 from monitor.record.purge_files import SNAPSHOTS
-from monitor.store import database_health
+from monitor.store import database_health, events
+from monitor.store.bulk import is_among
 from monitor.store.database import locked_file, looking_at, open_store, working_store
+from monitor.store.events import Stamp
 from monitor.store.location import name_place
-from monitor.store.tables import Attempt, FlagEvent, Message, Run, table_of
+from monitor.store.row_statements import SAID_AGAIN, record_stored
+from monitor.store.tables import Attempt, Message, Run, table_of
 from monitor.words import write_date
 
 
@@ -179,7 +182,7 @@ def _add_current(gap: Gap, newer: Connection, older: Connection) -> Gap:
     accepted = select(run.c.as_at).where(run.c.state == "accepted")
     had = set(older.execute(accepted).scalars())
     nights = tuple(day for day in newer.execute(accepted).scalars() if day not in had)
-    decisions = max(_newest_event(newer)[0] - _newest_event(older)[0], gap.decisions or 0)
+    decisions = max(events.newest(newer)[0] - events.newest(older)[0], gap.decisions or 0)
     sent = _list_sent(newer)
     known = continuity.find_known(older, sent)
     lines = {line.key_hash: line for line in (*sent, *gap.sent) if line.attempt not in known}
@@ -197,13 +200,6 @@ def _list_sent(store: Connection) -> tuple[SentLine, ...]:
     return tuple(sent_file.describe(row.key, row.recipient, sent) for row, sent in taken_at)
 
 
-def _newest_event(store: Connection) -> tuple[int, str]:
-    """Return the id and the hash of the newest event."""
-    event = table_of(FlagEvent)
-    row = store.execute(select(event.c.id, event.c.hash).order_by(event.c.id.desc()).limit(1)).first()
-    return (row.id, row.hash) if row else (0, NO_HEAD)
-
-
 # Changing the copy
 
 
@@ -214,14 +210,15 @@ def _change(config: Config, copy: Path, gap: Gap, request: RestoreRequest) -> No
     with closing(open_store(backup.sqlite_url(copy))) as database:
         with database.writing() as store:
             continuity.save_gap(store, config.data_folder, "database restored", gap, acceptance)
-            _follow_rewritten(store, config.data_folder / SNAPSHOTS)
+            stamp = Stamp(request.today, request.now)
+            _follow_rewritten(store, config.data_folder / SNAPSHOTS, stamp)
         database.compact()
     backup.tidy(copy)
 
 
-def _follow_rewritten(store: Connection, folder: Path) -> None:
+def _follow_rewritten(store: Connection, folder: Path, stamp: Stamp) -> None:
     """Let each run know its kept caseload by the name under which a removal since wrote it anew."""
-    run = table_of(Run)
+    run, changed = table_of(Run), []
     kept = select(run.c.id, run.c.snapshot).where(run.c.snapshot.is_not(None))
     for number, name in store.execute(kept).all():
         if (folder / name).is_file():
@@ -231,6 +228,8 @@ def _follow_rewritten(store: Connection, folder: Path) -> None:
         if newer:
             values = {"snapshot": newer[-1].name, "snapshot_sha256": snapshot.fingerprint(newer[-1])}
             store.execute(run.update().where(run.c.id == number).values(values))
+            changed.append(number)
+    record_stored(store, SAID_AGAIN, Run, is_among(store, run.c.id, changed), stamp)
 
 
 # Setting the other aside
@@ -266,7 +265,7 @@ def _dump_aside(config: Config, where: URL, now: dt.datetime) -> Path:
 def _list_aside(config: Config, where: URL, aside: Path, now: dt.datetime) -> None:
     number, head = 0, NO_HEAD
     with suppress(MonitorError), looking_at(where) as store:
-        number, head = _newest_event(store)
+        number, head = events.newest(store)
     backup_list.append(config.data_folder, Backup(now, number, head, aside))
 
 
