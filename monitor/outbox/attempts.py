@@ -3,11 +3,13 @@
 import datetime as dt
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, func, select
 
-from monitor.errors import DeliveryError
+from monitor.errors import DeliveryError, MonitorError
+from monitor.outbox import sent_file
 from monitor.store import events
 from monitor.store.bulk import insert_rows, next_id
 from monitor.store.row_statements import say_row
@@ -25,11 +27,23 @@ _message, _attempt = table_of(Message), table_of(Attempt)
 
 @dataclass
 class Progress:
-    """What has become of the messages of one delivery so far. ``stopped``: why the channel cannot be used any more."""
+    """What has become of the messages of one delivery so far. ``stopped``: why the channel cannot be used any more;
+    ``folder``: where what was sent is kept outside the database.
+    """
+
+    folder: Path
 
     counts: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     stopped: str | None = None
+
+    def note_sent(self, message: Any, attempt: int, now: dt.datetime) -> None:
+        """Keep outside the database that a message was taken; its record in the database follows in any case."""
+        sent = (now, message.as_at, message.kind, attempt)
+        try:
+            sent_file.append(self.folder, sent_file.describe(message.key, message.recipient, sent))
+        except MonitorError as fault:
+            self.problems.append(str(fault))
 
 
 def next_wait(failures: int, *, longest: dt.timedelta = dt.timedelta(hours=4)) -> dt.timedelta:

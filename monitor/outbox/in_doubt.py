@@ -105,6 +105,8 @@ def _record_answer(
     """Record what the service knows of a message; send one it does not know again, but not for ever."""
     since = _doubtful_since(store, message, now)
     if found is not None:
+        last = attempts.last_attempt(store, message.id)
+        progress.note_sent(message, last.id if last else 0, now)
         attempts.accept(store, message, replace(found, state="sending"), now)
         receipts.record_state(store, message, found.state, now)
         progress.counts["delivered"] += 1

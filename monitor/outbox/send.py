@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Select, or_, select
 from monitor.config.settings import Config
 from monitor.delivery.channel import Channel
 from monitor.delivery.envelope import Envelope
-from monitor.errors import DeliveryError, DoubtfulRefusal, MonitorError
-from monitor.outbox import attempts, failure_notice, in_doubt, sent_file
+from monitor.errors import DeliveryError, DoubtfulRefusal
+from monitor.outbox import attempts, failure_notice, in_doubt
 from monitor.outbox.attempts import Progress
 from monitor.outbox.last_check import Readers, find_objection
 from monitor.outbox.queue import PENDING
@@ -88,10 +88,9 @@ class DeliveryRound(Progress):
     """One delivery under way: what became of its messages so far, and whether the channel can still be used."""
 
     def __init__(self, database: Database, channel: Channel, config: Config, clock: Clock) -> None:
-        super().__init__()
+        super().__init__(config.data_folder)
         self._database, self._channel, self._clock = database, channel, clock
         self._settings = config.delivery
-        self._data_folder = config.data_folder
         self._readers = Readers(config)
         self._doubtful_in_a_row = 0
         self._rejected: list[tuple[Any, str]] = []
@@ -125,19 +124,11 @@ class DeliveryRound(Progress):
             with self._database.writing() as store:
                 self._record_fault(store, message, attempt, fault)
             return
-        self._note_sent(message, attempt)
+        self.note_sent(message, attempt, self._clock())
         with self._database.writing() as store:
             attempts.accept(store, message, receipt, self._clock())
         self.counts["delivered"] += 1
         self._doubtful_in_a_row = 0
-
-    def _note_sent(self, message: Any, attempt: int) -> None:
-        """Keep outside the database that the message was taken; its record in the database follows in any case."""
-        sent = (self._clock(), message.as_at, message.kind, attempt)
-        try:
-            sent_file.append(self._data_folder, sent_file.describe(message.key, message.recipient, sent))
-        except MonitorError as fault:
-            self.problems.append(str(fault))
 
     def _is_kept_back(self, store: Connection, message: Any) -> bool:
         """Give up or withhold a message that must not go; return whether it was."""
