@@ -198,6 +198,20 @@ def test_backups_run_out_and_only_those_that_the_monitor_made(tmp_path: Path) ->
     assert (tmp_path / "own.db").exists()
 
 
+def test_a_backup_is_enough_on_a_new_machine(council: Council, tmp_path_factory: pytest.TempPathFactory) -> None:
+    back_up(council)
+    folder = tmp_path_factory.mktemp("new")
+    new = Council(folder, few_rules(folder))  # on SQLite, whatever it was made of
+    shutil.copy(council.folder / "kept.db", new.folder)
+
+    done = put_back(new)
+    night = new.night(day(1), PEOPLE)
+
+    assert done.returncode == 0, done.stderr
+    assert "not in it: no night, 0 messages" in done.stdout
+    assert (night.outcome, night.changes.get("opened", 0)) == ("accepted", 0)
+
+
 KILLED_AT = """
 import os, signal, sys
 from pathlib import Path

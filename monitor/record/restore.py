@@ -22,7 +22,7 @@ from sqlalchemy import URL, Connection, make_url, select
 from monitor.caseload import snapshot
 from monitor.config.settings import Config
 from monitor.errors import MonitorError, Problems, StoreError
-from monitor.files import flush_to_disk, written_whole
+from monitor.files import flush_to_disk, make_private_folder, written_whole
 from monitor.outbox import sent_file
 from monitor.outbox.sent_file import SentLine
 from monitor.record import backup, backup_list, continuity
@@ -143,6 +143,7 @@ def _prepared(config: Config, place: Path, request: RestoreRequest) -> Iterator[
 @contextmanager
 def _unfinished(place: Path) -> Iterator[Path]:
     """Give an empty private file beside ``place``, under a name that a sweep knows; what is left of it goes."""
+    make_private_folder(place.parent)
     with suppress(_KeepPlace), written_whole(place) as copy:
         try:
             yield copy
