@@ -106,6 +106,19 @@ def test_everything_stands_as_it_did_before_the_night_and_the_date_can_be_run_ag
     }  # fmt: skip
 
 
+def test_the_record_and_the_clock_of_escalation_go_on_as_if_the_night_had_not_been(on_sqlite: Council):
+    on_sqlite.night(day(2), SECOND)  # P2 is held
+    take_back(on_sqlite, day(2))
+    done = monitor(on_sqlite.folder, "audit", "--config", str(on_sqlite.config_path))
+    assert done.returncode == 0, done.stdout
+
+    on_sqlite.night(day(3), [*FIRST[:2], settled("P3"), *FIRST[3:]])
+
+    escalated = "SELECT f.person_id, e.working_days FROM escalation e JOIN flag f ON f.id = e.flag_id ORDER BY 1"
+    assert on_sqlite.rows(escalated) == [("P1", 3), ("P2", 3)]
+    assert monitor(on_sqlite.folder, "audit", "--config", str(on_sqlite.config_path)).returncode == 0
+
+
 def test_a_night_put_right_is_taken_back_whole(council: Council):
     before = remembered(council)
     council.night(day(2), SECOND)

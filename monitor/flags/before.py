@@ -6,6 +6,7 @@ Only what that night changed is kept, of the last accepted one alone. A flag tha
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Text, cast, func, literal, select
@@ -59,18 +60,17 @@ def restore(store: Connection, run_id: int, stamp: Stamp, *, opened: str = "corr
     same_date = select(run.c.id).where(run.c.as_at == select(run.c.as_at).where(run.c.id == run_id).scalar_subquery())
     happened = []
     rows = store.execute(
-        select(before.c.row, flag.c.resolved_on, flag.c.released_on, flag.c.released_by)
+        select(before.c.row, flag.c.resolved_on, flag.c.held_since, flag.c.released_on, flag.c.released_by)
         .join(flag, flag.c.id == before.c.flag_id)
         .where(before.c.run_id == run_id)
         .order_by(before.c.flag_id)
     ).all()
-    for row, resolved_on, released_on, released_by in rows:
+    for row, resolved_on, held_since, released_on, released_by in rows:
         was = read_row(row)
         if released_by is not None:
             was |= {"released_on": released_on, "released_by": released_by}
         store.execute(flag.update().where(flag.c.id == was["id"]).values(was))
-        kind = "restored" if resolved_on is not None and was["resolved_on"] is None else "changed"
-        happened.append(_describe(kind, was))
+        happened += [_describe(kind, was) for kind in _name_changes(was, resolved_on, held_since)]
     new = flag.c.opened_run_id.in_(same_date) & flag.c.resolved_on.is_(None)
     gone = store.execute(select(flag).where(new).order_by(flag.c.id)).mappings().all()
     end = {"resolved_on": stamp.as_at, "resolved_reason": opened, "resolved_run_id": run_id}
@@ -79,6 +79,16 @@ def restore(store: Connection, run_id: int, stamp: Stamp, *, opened: str = "corr
     store.execute(before.delete())
     events.record(store, happened, as_at=stamp.as_at, recorded_at=stamp.recorded_at, run_id=stamp.run_id)
     return len(happened)
+
+
+def _name_changes(was: dict[str, Any], resolved_on: date | None, held_since: date | None) -> list[str]:
+    """Name what putting a flag back is: its clock, which stands still while it is held, is worked out from that."""
+    kinds = ["restored"] if resolved_on is not None and was["resolved_on"] is None else []
+    if was["held_since"] is not None and (kinds or held_since is None):
+        kinds.append("held")
+    elif was["held_since"] is None and held_since is not None and not kinds:
+        kinds.append("released")
+    return kinds or ["changed"]
 
 
 def read_row(row: str) -> dict[str, Any]:
