@@ -60,6 +60,8 @@ from monitor.store.tables import (
 from monitor.words import write_count, write_date
 
 WITHDRAWN = "night withdrawn"
+PUT_BACK = "rows put back"
+"""The events that say how rows stand again."""
 SAVED = ("accepted", "superseded", "withdrawn")
 """The states of runs that have changed what is stored."""
 NO_FLAG = "flag corrected"
@@ -169,7 +171,7 @@ def _take_back(store: Connection, runs: Sequence[Any], request: WithdrawalReques
     store.execute(run.update().where(run.c.id.in_(run_ids)).values(withdrawn))
     detail = {"withdrawn": request.as_at, "runs": run_ids, "flags": flags, "people": people, "messages": withheld}
     record_stamped(store, [Event(WITHDRAWN, why=request.reason, by=request.by, detail=detail)], stamp)
-    record_stored(store, WITHDRAWN, Run, run.c.id.in_(run_ids), stamp)
+    record_stored(store, PUT_BACK, Run, run.c.id.in_(run_ids), stamp)
     return Withdrawal(request.as_at, find_newest(store), flags, people, withheld, to_correct)
 
 
@@ -178,7 +180,7 @@ def _forget_answers_noticed(store: Connection, stamp: Stamp) -> None:
     answer = table_of(Answer)
     noticed = list(store.execute(select(answer.c.id).where(answer.c.noticed_on == stamp.as_at)).scalars())
     store.execute(answer.update().where(answer.c.id.in_(noticed)).values(noticed_on=None))
-    record_stored(store, WITHDRAWN, Answer, answer.c.id.in_(noticed), stamp)
+    record_stored(store, PUT_BACK, Answer, answer.c.id.in_(noticed), stamp)
 
 
 def _insist_on_last(store: Connection, run_ids: Sequence[int], as_at: dt.date) -> None:
@@ -241,7 +243,7 @@ def _restore_waivers(store: Connection, run_ids: Sequence[int], stamp: Stamp) ->
     happened = [_describe_waiver("waiver closed", row, NO_FLAG, ending) for row in gone]
     happened += [_describe_waiver("waiver restored", row, None, nothing) for row in back]
     record_stamped(store, happened, stamp)
-    record_stored(store, WITHDRAWN, Waiver, waiver.c.id.in_(reopened), stamp)
+    record_stored(store, PUT_BACK, Waiver, waiver.c.id.in_(reopened), stamp)
 
 
 def _describe_waiver(kind: str, waiver: Any, why: str | None, stands: Mapping[str, Any]) -> Event:
@@ -276,7 +278,7 @@ def _restore_people(store: Connection, stamp: Stamp) -> int:
     ).all()
     new = [person_id for person_id, row, _ in stored if row is None]
     delete_rows(store, Person, new)
-    happened = [Event(WITHDRAWN, person_id=person_id, detail=say_gone(Person, [person_id])) for person_id in new]
+    happened = [Event(PUT_BACK, person_id=person_id, detail=say_gone(Person, [person_id])) for person_id in new]
     for person_id, row, died_on in stored:
         if row is None:
             continue
@@ -292,7 +294,7 @@ def _restore_people(store: Connection, stamp: Stamp) -> int:
     store.execute(kept.delete())
     record_stamped(store, happened, stamp)
     changed = sorted({*quiet, *(person_id for person_id, row, _ in stored if row is not None)})
-    record_stored(store, WITHDRAWN, Person, is_among(store, person.c.person_id, changed), stamp)
+    record_stored(store, PUT_BACK, Person, is_among(store, person.c.person_id, changed), stamp)
     return len(stored) + len(quiet)
 
 
