@@ -1,11 +1,14 @@
 """No flag is lost at the edges: corrections, merged records, absence, a rule handed over or changed."""
 
+import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 from support.council import NIGHT, Council, crowd, day, homeless, settled
+
+from monitor.record import last_night
 
 OTHERS = crowd(30)
 NO_ADVISER = ("P1", "over-21-adviser")
@@ -182,3 +185,21 @@ def test_what_a_reader_was_told_of_a_merged_record_is_no_news_of_the_other(mergi
     merging.night(day(3), [homeless("P9"), *OTHERS])
 
     assert [merging.mail_to("north@example.gov.uk", day(n)) for n in (2, 3)] == [[], []]
+
+
+def test_who_is_confirmed_alive_between_two_attempts_stays_alive(tmp_path: Path) -> None:
+    council = Council(tmp_path)
+    council.night(NIGHT, [homeless("P1"), homeless("P2"), *OTHERS])
+    died = [homeless("P1", in_touch="c) Died"), homeless("P2", in_touch="c) Died")]
+    council.night(day(1), [*died, *OTHERS])
+    ground = council.rows("SELECT * FROM person WHERE person_id = 'P2'")
+    council.night(day(2), [homeless("P1"), homeless("P2"), *OTHERS])
+    with council.open_database() as database:
+        last_night.confirm(database, "P1", by="A", today=day(2), now=dt.datetime(2026, 1, 14, 9, tzinfo=dt.UTC))
+
+    council.night(day(2), [homeless("P1"), *OTHERS], again=True, by="A")
+
+    assert council.flags()[("P1", "homeless")] == "open"
+    gone = council.rows("SELECT * FROM person WHERE person_id = 'P2'")
+    absent = [column for column, (now, was) in enumerate(zip(gone[0], ground[0], strict=True)) if now != was]
+    assert len(absent) == 2  # since when absent, and why

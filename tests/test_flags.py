@@ -264,3 +264,50 @@ def test_a_night_taken_back_leaves_every_flag_as_it_was(tmp_path: Path) -> None:
     now = read_flags(nights)
     assert now[: len(ground)] == ground
     assert {flag[13] for flag in now[len(ground) :]} == {"corrected"}
+
+
+@pytest.mark.parametrize("silent", ["cell", "rule"])
+def test_a_flag_is_held_while_what_continues_it_cannot_answer_and_then_handed_on(tmp_path: Path, silent: str) -> None:
+    nights = Nights(tmp_path)
+    nights.night(DAY, {"P1": overdue()})
+    turned_21 = {"contact-overdue": "not applicable"} | (
+        {"over-21-contact": "cannot assess"} if silent == "cell" else {}
+    )
+    failed = (*RULES[:1], RuleFacts("over-21-contact", "high", ("contact-overdue",), "the rule failed while running"))
+
+    (held,) = nights.night(day(1), {"P1": Person(turned_21, age=21)}, rules=RULES if silent == "cell" else failed)
+    answered = {"contact-overdue": "not applicable", "over-21-contact": "breach"}
+    old, heir = nights.night(day(2), {"P1": Person(answered, age=21)})
+
+    why = "latest contact date unreadable" if silent == "cell" else "the rule failed while running"
+    assert (held["state"], held["held_why"]) == ("held", why)
+    assert (old["resolved_reason"], heir["opened_on"], heir["in_breach_since"]) == (
+        "handed on", DAY, DAY - dt.timedelta(9)
+    )  # fmt: skip
+
+
+def test_a_rule_whose_column_no_source_supplies_is_no_heir(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    nights.night(DAY, {"P1": overdue()})
+    unsupplied = RuleFacts("over-21-contact", "high", ("contact-overdue",), "no source supplies it", assessed=False)
+
+    (line,) = nights.night(
+        day(1), {"P1": Person({"contact-overdue": "not applicable"}, age=21)}, rules=(*RULES[:1], unsupplied)
+    )
+
+    assert line["resolved_reason"] == "no longer asked"
+
+
+def test_a_waiver_follows_a_flag_that_is_handed_on(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    nights.night(DAY, {"P1": overdue()})
+    with nights.database.writing() as store:
+        store.execute(text(
+            "INSERT INTO waiver (id, flag_id, person_id, rule, reason, note, until_on, waived_on, waived_by, "
+            "recorded_at) VALUES (1, 1, 'P1', 'contact-overdue', 'known', 'x', :until, :on, 'A', :at)"
+        ), {"until": str(day(20)), "on": str(DAY), "at": f"{DAY} 09:00:00.000000"})  # fmt: skip
+
+    answered = {"contact-overdue": "not applicable", "over-21-contact": "breach"}
+    _, heir = nights.night(day(1), {"P1": Person(answered, age=21)})
+
+    assert (heir["state"], heir["waived_until"]) == ("waived", day(20))

@@ -53,11 +53,16 @@ def load(workspace: Workspace, store: Connection, *, corrects: int | None = None
         select(undo.c.person_id, undo.c.row).where(undo.c.run_id == corrects),
     )  # fmt: skip
     workspace.execute(UNDONE)
+    # No night takes a death back: where it stands no longer, somebody has confirmed since that they are alive.
     workspace.execute("""
         CREATE OR REPLACE TABLE roster_people AS
         SELECT * FROM roster_stored ANTI JOIN roster_undone USING (person_id)
         UNION ALL BY NAME
-        SELECT * EXCLUDE (last_values, is_new) FROM roster_undone WHERE NOT is_new
+        SELECT undone.* EXCLUDE (last_values, is_new) REPLACE (
+            CASE WHEN stored.died_on IS NOT NULL THEN undone.died_on END AS died_on,
+            CASE WHEN stored.died_on IS NOT NULL THEN undone.alive_again_on END AS alive_again_on
+        )
+        FROM roster_undone AS undone LEFT JOIN roster_stored AS stored USING (person_id) WHERE NOT is_new
     """)
     load_last_values(workspace, store, "roster_values", """
         SELECT person_id FROM roster_people ANTI JOIN tonight USING (person_id)
@@ -186,7 +191,7 @@ def _rank(category: str) -> str:
     changes=("roster_tonight",),
     drops=READ_TO_SAVE,
 )
-def save(workspace: Workspace, store: Connection, stamp: Stamp) -> None:
+def save(workspace: Workspace, store: Connection, stamp: Stamp, *, corrected: bool = False) -> None:
     """Write the rows that differ from what is stored, and how each stood before, inside the transaction.
 
     Events say what changed, of many people each.
@@ -205,10 +210,23 @@ def save(workspace: Workspace, store: Connection, stamp: Stamp) -> None:
             WHERE n.absent_since {concerned} s.absent_since AND ({_differs("s")})
         """
         update_query(workspace, store, Person, changing, changed)
+    if corrected:
+        _put_back_the_gone(workspace, store, stamp)
     _record_changes(workspace, store, stamp)
     # What is saved would only stand beside the messages and lists, which take the most memory of the night.
     drop_tables(workspace, "roster_changing", "changing_values", *READ_TO_SAVE)
     workspace.execute("ALTER TABLE roster_tonight DROP COLUMN last_values")
+
+
+def _put_back_the_gone(workspace: Workspace, store: Connection, stamp: Stamp) -> None:
+    """Put back, on record, who had died or reached 25 and whom only the run now put right found on the caseload again."""
+    columns = [*TYPES, "last_values"]
+    gone = "FROM roster AS r SEMI JOIN roster_undone USING (person_id) ANTI JOIN roster_tonight USING (person_id)"
+    update_query(workspace, store, Person, columns[1:], f"SELECT {', '.join(columns[1:])}, person_id {gone}")
+    row = write_members({name: name for name in TYPES}, nulls=True)
+    said = RowsTogether("roster changed", "person", f"SELECT '{{' || {row} || '}}' AS row {gone}")
+    payloads = [payload for (payload,) in workspace.execute(said.write_payloads(stamp)).fetchall()]
+    record_payloads(store, said.kind, payloads, stamp)
 
 
 def _record_changes(workspace: Workspace, store: Connection, stamp: Stamp) -> None:
@@ -254,6 +272,8 @@ def _save_before(workspace: Workspace, store: Connection, run_id: int | None) ->
         SELECT n.person_id, r.person_id IS NULL AS is_new
         FROM roster_tonight AS n LEFT JOIN roster AS r USING (person_id)
         WHERE is_new OR {_differs("r")}
+        UNION ALL
+        SELECT person_id, false FROM gone_quietly
     """)
     load_last_values(
         workspace, store, "changing_values",

@@ -103,7 +103,7 @@ def _decide_waivers(night: Night, store: Connection) -> None:
 
 def _save_people(night: Night, store: Connection, now: dt.datetime) -> None:
     workspace, stamp = night.workspace, events.Stamp(night.as_at, now, night.run_id or 0)
-    roster.save(workspace, store, stamp)
+    roster.save(workspace, store, stamp, corrected=bool(night.corrects))
     departures.save(workspace, store, night.as_at)
     if night.past.tonight:
         removed_people.forget_returned(store, stamp)
