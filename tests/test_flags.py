@@ -264,6 +264,8 @@ def test_a_night_taken_back_leaves_every_flag_as_it_was(tmp_path: Path) -> None:
     now = read_flags(nights)
     assert now[: len(ground)] == ground
     assert {flag[13] for flag in now[len(ground) :]} == {"corrected"}
+    with nights.database.reading() as store:
+        assert store.execute(text("SELECT count(*) FROM flag_carried")).scalar() == 0
 
 
 @pytest.mark.parametrize("silent", ["cell", "rule"])

@@ -219,7 +219,7 @@ def save(workspace: Workspace, store: Connection, stamp: Stamp, *, corrected: bo
 
 
 def _put_back_the_gone(workspace: Workspace, store: Connection, stamp: Stamp) -> None:
-    """Put back, on record, who had died or reached 25 and whom only the run now put right found on the caseload again."""
+    """Put back, on record, who had died or reached 25 and whom only the run put right had found back."""
     columns = [*TYPES, "last_values"]
     gone = "FROM roster AS r SEMI JOIN roster_undone USING (person_id) ANTI JOIN roster_tonight USING (person_id)"
     update_query(workspace, store, Person, columns[1:], f"SELECT {', '.join(columns[1:])}, person_id {gone}")
