@@ -261,7 +261,7 @@ def test_a_waiver_ended_by_name_reopens_its_flag_on_the_next_night(tmp_path: Pat
     )
 
     assert shown(nights.night(after(2), {"P1": overdue()})) == [("open", "waiver ended", None, after(2))]
-    assert [kind for kind, _ in nights.events()] == ["opened", "waived", "unwaived"]
+    assert [kind for kind, _ in nights.events()] == ["opened", "waived", "unwaived", "waiver reopened"]
 
 
 def test_a_waiver_closes_with_its_flag_and_is_not_carried_to_the_next_spell(tmp_path: Path) -> None:

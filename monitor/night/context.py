@@ -173,8 +173,5 @@ def open_database(
             request = replace(request, accept=None)
         if swept := left_overs.sweep(database, config):
             tools.note("left-overs of a killed run removed", files=swept)
-        heads.keep(database, config.data_folder)
-        try:
+        with heads.kept_on_both_sides(database, config.data_folder):
             yield database, request
-        finally:
-            heads.keep(database, config.data_folder)

@@ -23,19 +23,21 @@ from sqlalchemy import Connection, select
 from monitor.caseload import removed_people
 from monitor.config.settings import Config
 from monitor.errors import MonitorError
-from monitor.flags import before, carried
+from monitor.flags import before
 from monitor.messages.parts import DIGESTS
 from monitor.messages.templates import open_templates
 from monitor.night.context import Tools
 from monitor.outbox import attempts
 from monitor.outbox.queue import PENDING
+from monitor.record import heads
+from monitor.record.continuity import known_store
 from monitor.record.purge_files import SNAPSHOTS
 from monitor.report.write import FOLDER as REPORT
 from monitor.report.write import write_latest_report
 from monitor.rulebook.kept_rulebook import open_rulebook
 from monitor.rulebook.rulebook import Rulebook
 from monitor.store.bulk import delete_rows, is_among, update_rows
-from monitor.store.database import WAIT_SECONDS, Database, working_store
+from monitor.store.database import WAIT_SECONDS, Database
 from monitor.store.events import Event, Stamp
 from monitor.store.location import locate
 from monitor.store.nights import RequestRefused, find_newest
@@ -108,7 +110,11 @@ def withdraw_night(
     A file that cannot be removed or written undoes nothing: it is among the problems of the account.
     """
     rulebook = open_rulebook(config)
-    with working_store(locate(config, tools.environ), wait_seconds=wait_seconds, existing=True) as database:
+    where = locate(config, tools.environ)
+    with (
+        known_store(config, where, wait_seconds=wait_seconds) as database,
+        heads.kept_on_both_sides(database, config.data_folder),
+    ):
         with database.writing() as store:
             runs = _load_runs(store, request.as_at)
             if _is_withdrawn(runs, find_newest(store), request.as_at):
@@ -156,7 +162,6 @@ def _take_back(store: Connection, runs: Sequence[Any], request: WithdrawalReques
     _insist_on_last(store, run_ids, request.as_at)
     stamp = Stamp(request.as_at, now, run_ids[-1])
     flags = before.restore(store, run_ids[-1], stamp)
-    carried.save(store, (), stamp, corrects=run_ids)
     _restore_waivers(store, run_ids, stamp)
     _delete_escalations(store, run_ids, stamp)
     people = _restore_people(store, stamp)

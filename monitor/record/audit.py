@@ -20,11 +20,18 @@ from monitor.record.audit_rows import NOT_LOOKED_AT, compare_rows
 from monitor.record.purge import EMPTIED, PAST_ITS_TIME, PERSON_REMOVED
 from monitor.store import events
 from monitor.store.database import Database
+from monitor.words import write_count
 
 SHORTEST_HEAD = 8
 """So many of a head's first characters are enough to look for it."""
 
 REMOVALS = (PAST_ITS_TIME, PERSON_REMOVED)
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "person": ("person", "people"),
+    "removed_person": ("mark of a removed person", "marks of removed people"),
+    **{table: (table,) for table in events.ALL_TABLES if table not in ("person", "removed_person")},
+}
+"""What the rows of each table are called: one, and many where that is not one and an s."""
 MINUTE = "%Y-%m-%d %H:%M UTC"
 
 
@@ -183,7 +190,7 @@ def _describe_faults(chain: _ChainWalk) -> list[str]:
 def describe(account: Audit) -> list[str]:
     """Return the audit in lines for a person."""
     whole = "every row holds" if account.broken is None else "does not hold"
-    compared = ", ".join(f"{number} {table.replace('_', ' ')}" for table, number in account.rows.items())
+    compared = ", ".join(write_count(number, *WORDS[table]) for table, number in account.rows.items())
     lines = [
         f"{account.events} events, {account.emptied} of them emptied by purges: {whole}",
         f"rows compared with the record, column by column: {compared}",

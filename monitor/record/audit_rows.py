@@ -19,7 +19,7 @@ from monitor.workspace import Workspace, drop_tables, load_rows, number_of, open
 
 MOST_LISTED = 20
 """So many rows of one table that do not agree are named."""
-BYTES_TOGETHER = 32_000_000
+BYTES_TOGETHER = 16_000_000
 """So much of what events say is compared at once."""
 BYTES_A_READ = 4_000_000
 COMPLETE_FROM = "record complete from here"

@@ -9,6 +9,8 @@ anew, and a database that is older than what was done with it, show.
 import datetime as dt
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,8 +89,7 @@ def read(data_folder: Path) -> KeptHeads:
 def keep(database: Database, data_folder: Path) -> None:
     """Add the head of the chain as it is now, unless the last line is that head already.
 
-    Called when the database is opened to work and after each decision is saved, so that the next run adds what a
-    process that was killed in between did not.
+    What a process that was killed after its commit did not add, the next one does.
     """
     event = table_of(FlagEvent)
     with database.reading() as store:
@@ -100,6 +101,19 @@ def keep(database: Database, data_folder: Path) -> None:
     line = HeadLine(newest.recorded_at, newest.as_at, newest.id, newest.hash)
     if read(data_folder).lines[-1:] != (line,):
         append(data_folder, line)
+
+
+@contextmanager
+def kept_on_both_sides(database: Database, data_folder: Path) -> Iterator[None]:
+    """Keep the head before the block, where a killed process did not, and after it, however the block ends."""
+    keep(database, data_folder)
+    try:
+        yield
+    except BaseException:
+        with suppress(MonitorError):
+            keep(database, data_folder)
+        raise
+    keep(database, data_folder)
 
 
 def _parse(written: str) -> HeadLine | None:

@@ -89,7 +89,9 @@ class Postroom:
         return dict(self.rows(f"SELECT recipient, state FROM message WHERE kind = '{kind}' ORDER BY id"))  # type: ignore[arg-type]
 
     def events(self) -> Sequence[str]:
-        return [row[0] for row in self.rows("SELECT kind FROM flag_event ORDER BY id")]
+        """What happened but that messages were written and taken."""
+        usual = "('messages written', 'message accepted')"
+        return [row[0] for row in self.rows(f"SELECT kind FROM flag_event WHERE kind NOT IN {usual} ORDER BY id")]
 
     def attempts(self) -> Sequence[str | None]:
         return [row[0] for row in self.rows("SELECT outcome FROM attempt ORDER BY id")]
