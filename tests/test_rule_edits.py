@@ -78,7 +78,7 @@ def adjust(council: Council, table: str) -> None:
 
 
 def events(council: Council) -> list[tuple[object, ...]]:
-    return council.rows("SELECT kind, as_at FROM flag_event ORDER BY id")
+    return council.rows("SELECT kind, as_at FROM flag_event WHERE flag_id IS NOT NULL ORDER BY id")
 
 
 def words(mail: Mail) -> str:

@@ -29,7 +29,6 @@ from monitor.messages.templates import open_templates
 from monitor.night.context import Tools
 from monitor.outbox import attempts
 from monitor.outbox.queue import PENDING
-from monitor.record import heads
 from monitor.record.continuity import known_store
 from monitor.record.purge_files import SNAPSHOTS
 from monitor.report.write import FOLDER as REPORT
@@ -111,10 +110,7 @@ def withdraw_night(
     """
     rulebook = open_rulebook(config)
     where = locate(config, tools.environ)
-    with (
-        known_store(config, where, wait_seconds=wait_seconds) as database,
-        heads.kept_on_both_sides(database, config.data_folder),
-    ):
+    with known_store(config, where, wait_seconds=wait_seconds) as database:
         with database.writing() as store:
             runs = _load_runs(store, request.as_at)
             if _is_withdrawn(runs, find_newest(store), request.as_at):

@@ -218,7 +218,10 @@ def known_store(
     ``existing``: refuse one that is not there yet rather than make it.
     """
     insist(config, where, wait_seconds=wait_seconds, pages="none")
-    with working_store(where, wait_seconds=wait_seconds, existing=existing) as database:
+    with (
+        working_store(where, wait_seconds=wait_seconds, existing=existing) as database,
+        heads.kept_on_both_sides(database, config.data_folder),
+    ):
         yield database
 
 

@@ -226,7 +226,11 @@ def read_store(config: Path) -> tuple[list[Any], str]:
     database = open_store(locate(load_config(config), {}))
     with database.reading() as store:
         messages = store.execute(text("SELECT key, kind, state, accepted_at FROM message ORDER BY id")).all()
-        events = store.execute(text("SELECT payload FROM flag_event WHERE flag_id IS NULL")).scalars().all()
+        events = (
+            store.execute(text("SELECT payload FROM flag_event WHERE flag_id IS NULL AND kind <> 'message accepted'"))
+            .scalars()
+            .all()
+        )
     database.close()
     return list(messages), "\n".join(events)
 
