@@ -13,7 +13,7 @@ from support.safeguarding_dataset import day as ssd_day
 from support.timed_service import few_rules
 
 from monitor.catalogue.person_ids import fold_id, folded_id_sql
-from monitor.config.id_lists import find_fault, read_merged
+from monitor.config.id_lists import find_fault, read_ids, read_merged
 from monitor.errors import Problems
 from monitor.words import INVISIBLE, MARKS
 
@@ -500,3 +500,14 @@ def test_an_empty_list_of_domains_or_placeholders_is_not_as_if_there_were_none(t
 
     assert "not_an_adviser: empty, so every name counts as an adviser's" in placeholders.stdout
     assert (domains.returncode, "allowed_domains: empty" in domains.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "content", ["a" * 200_000, "a" + " " * 200_000 + "b", "1" + '"' * 200_000 + "b", "#" * 200_000, "1\n" * 100_001]
+)
+def test_a_hostile_list_is_a_problem_in_words(tmp_path: Path, content: str) -> None:
+    (tmp_path / "protected.csv").write_text(content, encoding="utf-8")
+
+    with pytest.raises(Problems) as caught:
+        read_ids(tmp_path / "protected.csv")
+    assert len(str(caught.value)) < 5_000

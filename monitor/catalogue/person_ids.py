@@ -15,7 +15,6 @@ PLAIN = str.maketrans(WIDE + DASHES, NARROW + "-" * len(DASHES))
 """Letters and digits of double width, and dashes of every length, as a keyboard has them."""
 
 _ADDED = re.compile(rf"[\s{INVISIBLE}{MARKS}]+")
-_ENDS = re.compile(r"^=+|[,;.]+$")
 _WHOLE = re.compile(r"([0-9]+)\.0+")
 
 
@@ -23,7 +22,7 @@ def tidy_id(text: str) -> str:
     """Return an id as it is meant: without quotes, spaces, ``=`` before it, a comma, a full stop or ``.0`` after it."""
     if text.isascii() and text.isalnum():
         return text
-    bare = _ENDS.sub("", _ADDED.sub("", text.translate(PLAIN)))
+    bare = _ADDED.sub("", text.translate(PLAIN)).lstrip("=").rstrip(",;.")
     whole = _WHOLE.fullmatch(bare)
     return whole[1] if whole else bare
 

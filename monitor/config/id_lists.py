@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 
 OLD_ID, NEW_ID = "oldid", "newid"
 LONGEST_ID = 64
-MOST_BYTES = 20_000_000
+LONGEST_LINE = 5_000
+MOST_BYTES = 5_000_000
+MOST_LINES = 100_000
+MOST_PROBLEMS = 20
 ID_HEADING = re.compile(r"(?i)(.*[\W_])?(ids?|no\.?|numbers?|ref|reference)")
-OUTER = re.compile(rf"^[\s{INVISIBLE}{MARKS}=,;]+|[\s{INVISIBLE}{MARKS}=,;]+$")
+OUTER = "".join(filter(str.isspace, map(chr, range(0x3001)))) + INVISIBLE + MARKS + "=,;"
 """What may stand around an id and is no part of it."""
 BLANKS = BLANK_TEXTS | BLANK_PHRASES | {"none", "total", "tbc"}
 EXCEL_FAULT = re.compile(
@@ -34,6 +37,7 @@ EXCEL_FAULT = re.compile(
     r"|MULTIVALUE|##+)|Err:\d+"
 )
 FAULTS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(rf"(?s).{{{LONGEST_ID + 1},}}"), "too long"),
     (EXCEL_FAULT, "a formula that failed"),
     (re.compile(r"\d\.\d+[Ee]\+?\d+|\d[Ee]\+\d+"), "a number that a spreadsheet has rounded; write the id as text"),
     (
@@ -43,7 +47,6 @@ FAULTS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?i)(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[-/]\d{2,4}"), "a date or a time"),
     (re.compile(r"\d{1,3}(,\d{3})+"), "a number with commas in it; write the id as text"),
     (re.compile(r".*\s.*"), "more than one word"),
-    (re.compile(rf".{{{LONGEST_ID + 1},}}"), "too long"),
     (re.compile(r"\D*[^\W\dA-Z_]\D*"), "a word or a name"),
     (re.compile(r"0+(\.0*)?|[^\w]*"), "nothing but zeros or marks"),
     (re.compile(r".*[^\w./:+()&\\-].*"), "with a character that no id has"),
@@ -132,8 +135,7 @@ def read_ids(path: Path, name: str = "restricted") -> tuple[ListedId, ...]:
                 found.append(ListedId(number, tidy_id(cell), fold_id(cell), certain=n == 0))
             elif n == 0:
                 problems.append(f"{place}: line {number}: {fault}, not an id; write one id a line")
-    if problems:
-        raise Problems(problems)
+    _raise_any(problems)
     return tuple(found)
 
 
@@ -167,13 +169,16 @@ def read_merged_lines(path: Path | None) -> list[tuple[ListedId, str]]:
     last = {key: _follow(key, heirs) for key in heirs}
     if None in last.values():
         problems.append(f"{place}: some ids lead back to themselves; leave out the wrong line")
-    if problems:
-        raise Problems(problems)
+    _raise_any(problems)
     return [(listed, last.get(listed.key) or new) for listed, new in lines]
 
 
 def find_fault(cell: str) -> str | None:
     """Return what a cell is that cannot be an id; None for what can be one."""
+    if cell.isascii() and cell.isdigit() and len(cell) <= LONGEST_ID and cell.strip("0"):
+        return None
+    if len(cell) > LONGEST_LINE:
+        return "too long"
     bare = _bare(cell.translate(PLAIN))
     shown = "".join(letter for letter in bare if letter not in INVISIBLE or letter.isspace())
     if shown.lower() in BLANKS:
@@ -182,7 +187,7 @@ def find_fault(cell: str) -> str | None:
 
 
 def _bare(cell: str) -> str:
-    return OUTER.sub("", cell)
+    return cell.strip(OUTER)
 
 
 def _find_merge_fault(old: str, new: str, heirs: Mapping[str, str]) -> str | None:
@@ -226,12 +231,23 @@ def _find_id_columns(cells: list[str]) -> tuple[int, ...]:
     return tuple(columns if known is None else (known, *columns))
 
 
+def _raise_any(problems: list[str]) -> None:
+    if len(problems) > MOST_PROBLEMS:
+        more = f"{problems[0].split(': line')[0]}: and {len(problems) - MOST_PROBLEMS:,} more lines like these"
+        problems = [*problems[:MOST_PROBLEMS], more]
+    if problems:
+        raise Problems(problems)
+
+
 # The file's lines
 
 
 def _read_rows(path: Path, place: str) -> Iterator[tuple[int, list[str]]]:
     """Give each line that says something, with its number, as cells; what follows a # is a remark."""
-    for number, line in enumerate(re.split(r"\r\n|\r|\n", _read_text(path, place)), start=1):
+    lines = re.split(r"\r\n|\r|\n", _read_text(path, place))
+    if len(lines) > MOST_LINES:
+        raise Problems([f"{place}: over {MOST_LINES:,} lines, which no list of ids has; name the right file"])
+    for number, line in enumerate(lines, start=1):
         start = _bare(line)
         if not start or re.fullmatch("sep=.?", line.strip().lower()):
             continue
@@ -241,6 +257,9 @@ def _read_rows(path: Path, place: str) -> Iterator[tuple[int, list[str]]]:
             continue
         if re.fullmatch(r"\d{1,3}(,\d{3})+", start):
             yield number, [start]
+            continue
+        if len(line) > LONGEST_LINE or (line.isascii() and line.isalnum()):
+            yield number, [line]
             continue
         said = line.split("#", 1)[0]
         parted = re.search(r"[\t;|,]", re.sub(r'"[^"]*"', "", said))
