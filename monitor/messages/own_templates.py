@@ -4,6 +4,7 @@ What they can do there is bounded: a sandbox, no more time and memory than a mes
 environment. Only words come back. The shipped templates need none of this.
 """
 
+import copyreg
 import hashlib
 import io
 import json
@@ -17,18 +18,20 @@ import threading
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from copyreg import dispatch_table
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any
 
 from monitor.errors import Problems
+from monitor.messages.shown import pass_rule
+from monitor.rulebook.rule import Rule
 
 KINDS = (".txt", ".html", ".css", ".js")
 LARGEST_FILE = 500_000
 MOST_FILES = 200
-SECONDS = 5
-"""The longest that one message, or the trial of all of them, may take; a message takes some hundredths of one."""
+SECONDS = 4
+"""Of the processor: the most for one message, or the trial of all; a message takes some hundredths of one."""
 SECONDS_TO_START = 60
 IDLE_SECONDS = 60
 """How long the process waits to be asked again."""
@@ -152,7 +155,7 @@ class _TemplateProcess:
     def ask(self, request: bytes) -> Any:
         """Return the answer; None where the process has ended."""
         start, self._start = self._start, b""
-        timer = threading.Timer(SECONDS + (SECONDS_TO_START if start else SECONDS), self._process.kill)
+        timer = threading.Timer(SECONDS * 7 + (SECONDS_TO_START if start else 0), self._process.kill)
         timer.start()
         try:
             self._questions.write(start + request)
@@ -204,11 +207,32 @@ def _environment() -> dict[str, str]:
 
 def _write_pickle(value: Any) -> bytes:
     written = io.BytesIO()
-    _Pickler(written, protocol=5).dump(value)
+    pickler = pickle.Pickler(written, protocol=5)
+    pickler.dispatch_table = PASSED
+    pickler.dump(value)
     return written.getvalue()
 
 
-class _Pickler(pickle.Pickler):
-    """Also writes the read-only views in which rules and figures are kept."""
+@dataclass(frozen=True)
+class PassedRule:
+    """What of a rule the process is given: enough to call it what messages call it, and of a sensitive one no words."""
 
-    dispatch_table = dispatch_table.copy() | {MappingProxyType: lambda view: (dict, (dict(view),))}
+    title: str
+    sensitive: bool
+    shown_as: str | None
+    stands_for: tuple[str, ...]
+    due_on: bool | None
+    action: str
+    folds: tuple[str, ...]
+
+
+def _pass_on(rule: Rule) -> tuple[type[PassedRule], tuple[Any, ...]]:
+    return PassedRule, pass_rule(rule)
+
+
+PASSED: dict[type, Any] = {
+    **copyreg.dispatch_table,
+    MappingProxyType: lambda view: (dict, (dict(view),)),
+    Rule: _pass_on,
+}
+"""How what is passed on is written: also the read-only views in which rules and figures are kept."""

@@ -138,6 +138,13 @@ def show_once(rules: Rules, lines: Iterable[Line], first: Callable[[Line], objec
     return [line for line in lines if kept.get((line.person_id, shown_id(rules, line.rule)), line) is line]
 
 
+def pass_rule(rule: RuleWords) -> tuple[object, ...]:
+    """Return what this module needs of a rule, in the order of ``RuleWords``, for who may know no more of it."""
+    title, action = ("", "") if rule.sensitive else (rule.title, rule.action)
+    has_due_day = True if rule.due_on is not None else None
+    return title, rule.sensitive, rule.shown_as, tuple(rule.stands_for), has_due_day, action, tuple(rule.folds)
+
+
 def _find_cover(rules: Rules, rule: RuleWords) -> RuleWords | None:
     """The plain rule that is shown for this one: itself, where it is plain."""
     if not rule.sensitive:

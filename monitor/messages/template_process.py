@@ -8,11 +8,14 @@ import faulthandler
 import json
 import os
 import pickle
+import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date
 from types import NoneType
 from typing import Any
@@ -158,6 +161,37 @@ def limit_memory() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+@dataclass(frozen=True)
+class Watch:
+    """Ends this process, wherever it hangs, when one answer takes too long, and says where it was.
+
+    ``seconds``: of the processor, where the system counts them; a machine that is busy is no fault of a template. By
+    the clock it may then take six times as long, else twice.
+    """
+
+    seconds: float
+
+    def start(self) -> None:
+        self.stop()
+        counted = False
+        with suppress(ImportError, OSError, ValueError):
+            import resource
+
+            most = int(time.process_time() + self.seconds) + 1
+            resource.setrlimit(resource.RLIMIT_CPU, (most, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+            faulthandler.register(signal.SIGXCPU, chain=True)
+            counted = True
+        faulthandler.dump_traceback_later(self.seconds * (6 if counted else 2), exit=True)
+
+    def stop(self) -> None:
+        faulthandler.cancel_dump_traceback_later()
+        with suppress(ImportError, OSError, ValueError):
+            import resource
+
+            most = resource.getrlimit(resource.RLIMIT_CPU)[1]
+            resource.setrlimit(resource.RLIMIT_CPU, (most, most))
+
+
 def serve() -> None:
     """Answer until nothing more is asked."""
     seconds, idle_seconds = map(float, sys.argv[1:])
@@ -167,10 +201,11 @@ def serve() -> None:
     sources, stock = pickle.load(requests)  # noqa: S301 - only who started this writes to it
     limit_memory()
     source = TemplateSource(stock, OwnLoader(sources), TemplateSandbox)
-    faulthandler.dump_traceback_later(seconds, exit=True)
+    watch = Watch(seconds)
+    watch.start()
     filler = Filler(source, sources)
     while True:
-        faulthandler.cancel_dump_traceback_later()
+        watch.stop()
         idle = threading.Timer(idle_seconds, os._exit, (0,))
         idle.daemon = True
         idle.start()
@@ -178,7 +213,7 @@ def serve() -> None:
         idle.cancel()
         if not asked:
             return
-        faulthandler.dump_traceback_later(seconds, exit=True)
+        watch.start()
         what, given = pickle.load(requests)  # noqa: S301
         os.ftruncate(2, 0)  # of what went before nothing is told
         os.lseek(2, 0, os.SEEK_SET)

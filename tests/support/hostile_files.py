@@ -1,8 +1,8 @@
 """Hostile council files made from a seed, and what each is put through: a problem in words, or nothing wrong."""
 
 import io
+import os
 import random
-import time
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -39,8 +39,9 @@ class Failure:
 def campaign(kind: str, seeds: range, folder: Path) -> list[Failure]:
     """Put one file of each seed through what reads such files; return those that were not answered as they should."""
     failures = []
+    shipped_rules(), real_conditions(), real_workbook(), a_few()  # made once, by nobody's fault
     for seed in seeds:
-        begun = time.monotonic()
+        begun = seconds()
         try:
             KINDS[kind](random.Random(f"{kind} {seed}"), folder)
         except MonitorError as fault:
@@ -48,9 +49,15 @@ def campaign(kind: str, seeds: range, folder: Path) -> list[Failure]:
                 failures.append(Failure(kind, seed, f"no words: {fault!r}"))
         except Exception as fault:
             failures.append(Failure(kind, seed, f"{type(fault).__name__}: {str(fault)[:200]}"))
-        if time.monotonic() - begun > LONGEST_SECONDS:
-            failures.append(Failure(kind, seed, f"{time.monotonic() - begun:.0f} seconds"))
+        if seconds() - begun > LONGEST_SECONDS:
+            failures.append(Failure(kind, seed, f"{seconds() - begun:.0f} seconds"))
     return failures
+
+
+def seconds() -> float:
+    """Processor time of this process and of those it has waited for: however busy the machine is, the same."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
 
 
 # Texts and values
