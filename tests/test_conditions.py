@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlglot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -300,3 +301,31 @@ def test_what_is_blank_reads_as_not_recorded_and_what_is_unreadable_as_that() ->
     found = said(text, gaps=("personal_adviser",))
 
     assert found == "Seen not recorded; adviser unreadable; lives not recorded."
+
+
+@pytest.mark.parametrize(
+    "fault", [RecursionError, KeyError("x"), IndexError, MemoryError, AssertionError, UnicodeError]
+)
+@pytest.mark.parametrize("where", ["tokenize", "parse_one"])
+def test_whatever_the_parser_itself_does_is_a_problem_in_words(
+    fault: Exception, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_given: object, **_named: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(sqlglot, where, fail)
+
+    with pytest.raises(Problems, match="more plainly"):
+        parse_condition("age < 18", {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 500, "{" * 500, "not " * 990 + "true", "- " * 990 + "1 = 1", "case when " * 39, "age = " + "9" * 3_900,
+     "'" + "a" * 3_000, "age = 1\0", "age = \N{VULGAR FRACTION ONE HALF}", "$$ x", "x'zz' = activity", "::" * 400,
+     " or ".join(["age = 1"] * 240), "interval " * 300, "birthday(" * 39, "abs(" * 39 + "age" + ")" * 39],
+    ids=lambda text: text[:12].encode("unicode_escape").decode(),
+)  # fmt: skip
+def test_a_hostile_condition_is_a_problem_in_words(text: str) -> None:
+    with pytest.raises(Problems):
+        parse_condition(text, {})

@@ -28,11 +28,17 @@ def parse_condition(
 
     ``may_go_back``: months and years may be taken away, as in a birth date that would clear a rule.
     """
-    parsed = parse_text(text)
-    faults = list(dict.fromkeys(Checker(limits, due_on, may_go_back).check(parsed)))
-    if faults:
-        raise Problems(faults)
-    return make_condition(text, parsed)
+    try:
+        parsed = parse_text(text)
+        faults = list(dict.fromkeys(Checker(limits, due_on, may_go_back).check(parsed)))
+        if faults:
+            raise Problems(faults)
+        return make_condition(text, parsed)
+    except Problems:
+        raise
+    except Exception as fault:  # a parser has faults of its own, and none of them is the council's to read
+        what = f"cannot be read as an expression ({type(fault).__name__})"
+        raise Problems([f"{what}; write one true-or-false expression in SQL, more plainly"]) from None
 
 
 def make_condition(text: str, parsed: Parsed) -> Condition:
