@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from monitor.night.withdraw import WithdrawalRequest
 from support import lifecycle as model
 from support.council import Council, settled
 from support.lifecycle import (
@@ -36,6 +35,7 @@ from monitor.flags import waiver_request
 from monitor.flags.waiver_request import UnwaiveRequest, WaiverLimits, WaiverRequest
 from monitor.night import withdraw
 from monitor.night.context import Tools
+from monitor.night.withdraw import WithdrawalRequest
 from monitor.record import last_night
 from monitor.rulebook.kept_rulebook import open_rulebook
 from monitor.store.events import Stamp
