@@ -153,19 +153,24 @@ def test_a_night_with_a_wrong_line_can_be_put_right(merging: Council, right: str
     merge(merging, *first)
     merging.night(day(2), [homeless("P9"), *OTHERS])
     merge(merging, *then)
-    merging.night(day(2), [homeless("P9"), *OTHERS, settled("X1")], again=True, by="A")
+    merging.night(day(2), [homeless("P9"), *OTHERS], again=True, by="A")
 
     flags = merging.flags()
     assert flags[("P1", "homeless")] == ("merged" if then else "held")
     assert merging.rows("SELECT opened_on FROM flag WHERE person_id = 'P9'") == [(str(NIGHT if then else day(2)),)]
 
 
-def test_a_waiver_follows_to_the_record_that_stands_for_a_merged_one_and_back(merging: Council) -> None:
-    with merging.open_database() as database, database.writing() as store:
+def waive(council: Council) -> None:
+    """Waive the one flag there is."""
+    with council.open_database() as database, database.writing() as store:
         store.execute(text(
             "INSERT INTO waiver (id, flag_id, person_id, rule, reason, note, until_on, waived_on, waived_by, "
             "recorded_at) SELECT 1, id, person_id, rule, 'known', 'x', :until, :on, 'A', :at FROM flag"
         ), {"until": str(day(20)), "on": str(day(1)), "at": f"{day(1)} 09:00:00.000000"})  # fmt: skip
+
+
+def test_a_waiver_follows_to_the_record_that_stands_for_a_merged_one_and_back(merging: Council) -> None:
+    waive(merging)
     merge(merging, "P1,P9")
 
     merging.night(day(2), [homeless("P9"), *OTHERS])
@@ -176,6 +181,33 @@ def test_a_waiver_follows_to_the_record_that_stands_for_a_merged_one_and_back(me
     merging.night(day(3), [homeless("P1"), homeless("P9"), *OTHERS])
     states = {row["person_id"]: row["state"] for row in merging.listed(day(3), "all.csv")}
     assert states == {"P1": "waived", "P9": "open"}
+
+
+def test_a_waiver_does_not_stay_on_a_record_that_a_wrong_line_named(merging: Council) -> None:
+    waive(merging)
+    merge(merging, "P1,P9")
+    merging.night(day(2), [homeless("P9"), *OTHERS])
+    merge(merging)
+
+    merging.night(day(2), [homeless("P9"), *OTHERS], again=True, by="A")
+
+    states = {(row["person_id"], row["rule"]): row["state"] for row in merging.listed(day(2), "all.csv")}
+    assert (states[("P1", "homeless")], states[("P9", "homeless")]) == ("waived", "open")
+
+
+def test_who_was_entitled_under_a_merged_id_is_entitled_under_the_other(tmp_path: Path) -> None:
+    council = Council(tmp_path, 'merged_ids = "merged.csv"')
+    merge(council)
+    late = {"contact": "01/09/2025"}
+    council.night(NIGHT, [settled("P1", **late), settled("P9", eligibility="", **late), *OTHERS])
+    contact = [rule for person_id, rule in council.flags() if person_id == "P1"]
+    assert contact == ["contact-overdue"]
+    assert ("P9", "contact-overdue") not in council.flags()
+    merge(council, "P1,P9")
+
+    council.night(day(1), [settled("P9", eligibility="", **late), *OTHERS])
+
+    assert council.flags()[("P9", "contact-overdue")] == "open"
 
 
 def test_what_a_reader_was_told_of_a_merged_record_is_no_news_of_the_other(merging: Council) -> None:

@@ -14,17 +14,29 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection
 
+from monitor.caseload.roster import rank_category
 from monitor.store.bulk import update_query
 from monitor.store.tables import Person
 from monitor.workspace import Workspace, load_rows, step
 
-STRENGTHS = "['eligible', 'relevant', 'former relevant']"
 
-
-@step(makes=("merged",))
+@step(reads=("roster", "tonight"), makes=("merged",))
 def load_merged(workspace: Workspace, merged: Mapping[str, str]) -> None:
-    """Make ``merged`` of the ids that the analyst's list says are one person's, as the records write them."""
+    """Make ``merged`` of the ids that the analyst's list says are one person's, as the records write them.
+
+    Where there are any, also ``entitled_before``: what those whose record is gone were once accepted as, by the record
+    that stands for them. Nobody stops being entitled by being recorded under another id.
+    """
     load_rows(workspace, "merged", {"old_id": "VARCHAR", "new_id": "VARCHAR"}, merged.items())
+    if merged:
+        workspace.execute(f"""
+            CREATE TABLE entitled_before AS
+            SELECT m.new_id AS person_id,
+                arg_max(r.strongest_category, {rank_category("r.strongest_category")}) AS strongest_category
+            FROM merged AS m JOIN roster AS r ON r.person_id = m.old_id
+                ANTI JOIN tonight ON tonight.person_id = m.old_id
+            GROUP BY ALL
+        """)
 
 
 @step(reads=("merged", "roster"), changes=("caseload",), makes=("merged_away",))
@@ -77,8 +89,7 @@ def decide(workspace: Workspace, as_at: dt.date, *, after_jump: bool = False) ->
         UPDATE roster_tonight AS n SET strongest_category = old.strongest_category
         FROM merged_away AS m JOIN roster AS old USING (person_id)
         WHERE n.person_id = m.new_id
-            AND coalesce(list_position({STRENGTHS}, old.strongest_category), 0)
-                > coalesce(list_position({STRENGTHS}, n.strongest_category), 0)
+            AND {rank_category("old.strongest_category")} > {rank_category("n.strongest_category")}
     """)
     # Who had died or reached 25 is asked nothing and stands in no caseload: only that they went is noted.
     workspace.execute("""

@@ -6,6 +6,7 @@ from datetime import date
 from monitor.caseload import joining, unlisted
 from monitor.caseload.intake import Intake
 from monitor.caseload.last_values import spread_last_values
+from monitor.caseload.roster import rank_category
 from monitor.caseload.rows import NOT_SUPPLIED
 from monitor.catalogue.columns import COLUMNS
 from monitor.catalogue.derived import derived_sql
@@ -83,6 +84,11 @@ def _fill(workspace: Workspace, kept: Iterable[str], as_at: date, *, absent: boo
         if absent
         else ""
     )
+    strongest, merged = "roster.strongest_category", ""
+    if "entitled_before" in workspace.tables:
+        stronger = f"{rank_category('old.strongest_category')} > {rank_category(strongest)}"
+        strongest = f"CASE WHEN {stronger} THEN old.strongest_category ELSE {strongest} END"
+        merged = "LEFT JOIN entitled_before AS old USING (person_id)"
     workspace.execute(
         f"""
         INSERT INTO caseload ({listed})
@@ -91,7 +97,7 @@ def _fill(workspace: Workspace, kept: Iterable[str], as_at: date, *, absent: boo
                 SELECT
                     shown.*,
                     shown.said_died OR roster.died_on IS NOT NULL AS died,
-                    roster.strongest_category,
+                    {strongest} AS strongest_category,
                     $as_at::DATE AS as_at,
                     coalesce(roster.accommodation_since, CASE WHEN shown.accommodation IS NOT NULL THEN $as_at END)
                         AS accommodation_since,
@@ -102,6 +108,7 @@ def _fill(workspace: Workspace, kept: Iterable[str], as_at: date, *, absent: boo
                     {absent_rows}
                 ) AS shown
                 LEFT JOIN roster USING (person_id)
+                {merged}
             )
         )
         """,

@@ -142,13 +142,14 @@ def decide(workspace: Workspace, as_at: dt.date, supplied: frozenset[str], *, af
     ahead, so nobody's duty ends tonight.
     """
     ended_on = "r.ended_on" if after_jump else "coalesce(r.ended_on, $as_at)"
+    strengths = ", ".join(map(rank_category, ("r.strongest_category", "c.eligibility", "c.category")))
     workspace.execute(f"""
         CREATE OR REPLACE TABLE roster_tonight AS
         WITH present AS (SELECT person_id, {last_values_sql("t", supplied)} AS last_values FROM tonight AS t)
         SELECT
             c.person_id,
             coalesce(c.date_of_birth, r.date_of_birth) AS date_of_birth,
-            CASE greatest({_rank("r.strongest_category")}, {_rank("c.eligibility")}, {_rank("c.category")})
+            CASE greatest({strengths})
                 WHEN 3 THEN 'former relevant' WHEN 2 THEN 'relevant' WHEN 1 THEN 'eligible'
             END AS strongest_category,
             c.allocated_team AS team,
@@ -182,7 +183,8 @@ def find_new_deaths(workspace: Workspace) -> list[str]:
     return [row[0] for row in rows]
 
 
-def _rank(category: str) -> str:
+def rank_category(category: str) -> str:
+    """Return SQL for how strong an entitlement is, the strongest highest; 0 for none."""
     return f"CASE {category} WHEN 'former relevant' THEN 3 WHEN 'relevant' THEN 2 WHEN 'eligible' THEN 1 ELSE 0 END"
 
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, Row, or_, select
 
 from monitor.flags.before import read_row
 from monitor.store.bulk import WIDE_READ, insert_rows, next_id, read_by_ids
@@ -131,6 +131,7 @@ class Undone:
 
 
 NOTHING_UNDONE = Undone()
+CARRIED = "waiver carried"
 MERGE_UNDONE = "merge undone"
 """Why a waiver ended that had followed a merged record's flag to the wrong heir."""
 OWN = ("opened_on", "in_breach_since", "due_on", "kept_severity", "kept_until")
@@ -256,6 +257,7 @@ def save(
     if corrects:
         store.execute(link.delete().where(link.c.run_id.in_(corrects)))
         store.execute(link.update().where(link.c.undone_run_id.in_(corrects)).values(undone_run_id=None))
+        _end_carried_waivers(store, corrects, stamp, heirs={each.heir_flag_id for each in links})
     if undone.links:
         _undo_links(store, undone, stamp)
     if not links:
@@ -273,10 +275,40 @@ def save(
     _carry_waivers(store, links, stamp)
 
 
+def find_carried_waivers(store: Connection, run_ids: Sequence[int]) -> list[int]:
+    """Find the waivers that followed a flag to its heir on these runs."""
+    event = table_of(FlagEvent)
+    said = select(event.c.payload).where(event.c.run_id.in_(run_ids), event.c.kind == CARRIED)
+    return [json.loads(payload)["waiver_id"] for payload in store.execute(said).scalars() if payload]
+
+
+def _end_carried_waivers(store: Connection, run_ids: Sequence[int], stamp: Stamp, *, heirs: Collection[int]) -> None:
+    """End the waivers that followed a flag to an heir on the runs put right, and that it does not carry on now."""
+    waiver = table_of(Waiver)
+    standing = select(waiver).where(waiver.c.ended_on.is_(None))
+    gone = [
+        row for row in read_by_ids(store, standing, waiver.c.id, find_carried_waivers(store, run_ids))
+        if row.flag_id not in heirs
+    ]  # fmt: skip
+    _end_waivers(store, gone, stamp)
+
+
+def _end_waivers(store: Connection, waivers: Sequence[Row[Any]], stamp: Stamp) -> None:
+    """End waivers that had followed a flag to the wrong heir."""
+    waiver = table_of(Waiver)
+    ending = {"ended_on": stamp.as_at, "ended_why": MERGE_UNDONE, "ended_run_id": stamp.run_id}
+    happened = []
+    for row in waivers:
+        store.execute(waiver.update().where(waiver.c.id == row.id).values(ending))
+        detail = {"waiver_id": row.id, "until_on": row.until_on, **say_row(Waiver, id=row.id, **ending)}
+        happened.append(Event("waiver closed", row.flag_id, row.person_id, row.rule, MERGE_UNDONE, detail=detail))
+    record_stamped(store, happened, stamp)
+
+
 def _undo_links(store: Connection, undone: Undone, stamp: Stamp) -> None:
     """End what a merge that is taken back brought its heirs: the links, and the waivers that followed."""
     link, waiver = table_of(FlagCarried), table_of(Waiver)
-    happened = []
+    gone = []
     for flag_id, heir in undone.links:
         store.execute(
             link.update()
@@ -286,13 +318,8 @@ def _undo_links(store: Connection, undone: Undone, stamp: Stamp) -> None:
         signed = select(waiver.c.recorded_at, waiver.c.waived_by).where(waiver.c.flag_id == flag_id)
         theirs = {tuple(row) for row in store.execute(signed)}
         in_force = select(waiver).where(waiver.c.flag_id == heir, waiver.c.ended_on.is_(None))
-        for row in store.execute(in_force).all():
-            if (row.recorded_at, row.waived_by) in theirs:
-                ending = {"ended_on": stamp.as_at, "ended_why": MERGE_UNDONE, "ended_run_id": stamp.run_id}
-                store.execute(waiver.update().where(waiver.c.id == row.id).values(ending))
-                detail = {"waiver_id": row.id, "until_on": row.until_on, **say_row(Waiver, id=row.id, **ending)}
-                happened.append(Event("waiver closed", heir, row.person_id, row.rule, MERGE_UNDONE, detail=detail))
-    record_stamped(store, happened, stamp)
+        gone += [row for row in store.execute(in_force) if (row.recorded_at, row.waived_by) in theirs]
+    _end_waivers(store, gone, stamp)
 
 
 def _carry_waivers(store: Connection, links: Sequence[Link], stamp: Stamp) -> None:
@@ -319,9 +346,7 @@ def _carry_waivers(store: Connection, links: Sequence[Link], stamp: Stamp) -> No
         rows.append(values)
         detail = {"waiver_id": number, "carries_waiver_id": row.id, "until_on": row.until_on}
         detail |= say_row(Waiver, **values)
-        happened.append(
-            Event("waiver carried", heir, values["person_id"], values["rule"], by=row.waived_by, detail=detail)
-        )
+        happened.append(Event(CARRIED, heir, values["person_id"], values["rule"], by=row.waived_by, detail=detail))
     for start in range(0, len(rows), WIDE_READ):
         store.execute(waiver.insert(), rows[start : start + WIDE_READ])
     record_stamped(store, happened, stamp)

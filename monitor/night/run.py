@@ -14,6 +14,7 @@ What happens when a step fails:
     7. publish and deliver        the next run of the same date writes and sends what was left
 """
 
+import hashlib
 import json
 from dataclasses import replace
 
@@ -116,7 +117,15 @@ def _read(night: Night) -> tuple[CaseloadRead, carried.Undone]:
         undone = carried.find_undone(night.workspace, store, night.corrects)
         life.load(night.workspace, store, corrects=night.corrects, undone=undone)
     joining.spell_teams(night.workspace, "roster", "team", night.config.team_names)
-    return replace(read, ids=ids), undone
+    return _know_by_merged_ids(replace(read, ids=ids)), undone
+
+
+def _know_by_merged_ids(read: CaseloadRead) -> CaseloadRead:
+    """Let another list of merged ids make another input of the same extracts."""
+    if not read.ids.merged:
+        return read
+    told = json.dumps([read.intake.fingerprint, sorted(read.ids.merged.items())])
+    return replace(read, intake=replace(read.intake, fingerprint=hashlib.sha256(told.encode()).hexdigest()))
 
 
 def _judge(night: Night, read: CaseloadRead, undone: carried.Undone) -> Judged:

@@ -24,6 +24,7 @@ from monitor.caseload import removed_people
 from monitor.config.settings import Config
 from monitor.errors import MonitorError
 from monitor.flags import before
+from monitor.flags.carried import find_carried_waivers
 from monitor.messages.parts import DIGESTS
 from monitor.messages.templates import open_templates
 from monitor.night.context import Tools
@@ -221,11 +222,10 @@ def _is_unknown_before(store: Connection, run_ids: Sequence[int]) -> bool:
 
 def _restore_waivers(store: Connection, run_ids: Sequence[int], stamp: Stamp) -> None:
     """Put in force again what the night ended, unless another took its place; end those of flags that it opened."""
-    waiver, event = table_of(Waiver), table_of(FlagEvent)
+    waiver = table_of(Waiver)
     reopened = list(store.execute(select(waiver.c.id).where(waiver.c.reopened_on == stamp.as_at)).scalars())
     store.execute(waiver.update().where(waiver.c.id.in_(reopened)).values(reopened_on=None))
-    said = select(event.c.payload).where(event.c.run_id.in_(run_ids), event.c.kind == "waiver carried")
-    followed = [json.loads(payload)["waiver_id"] for payload in store.execute(said).scalars() if payload]
+    followed = find_carried_waivers(store, run_ids)
     opened = select(table_of(Flag).c.id).where(table_of(Flag).c.opened_run_id.in_(run_ids))
     pointless = waiver.c.ended_on.is_(None) & (waiver.c.id.in_(followed) | waiver.c.flag_id.in_(opened))
     ending = {"ended_on": stamp.as_at, "ended_why": NO_FLAG, "ended_run_id": stamp.run_id}
