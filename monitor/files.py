@@ -4,7 +4,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -109,6 +109,35 @@ def append_privately(path: Path, text: str) -> None:
     """Add UTF-8 ``text``, newlines as they are, to a file that only its owner can read."""
     with open_privately(path, "ab") as file:
         file.write(text.encode())
+
+
+def add_lines(path: Path, lines: Iterable[str]) -> None:
+    """Add lines to a file that is only ever added to, safe from a power cut on return; it is its owner's alone.
+
+    A line that was cut short, because the process was killed, is ended first. Raises ``MonitorError``.
+    """
+    make_private_folder(path.parent)
+    try:
+        is_new = not path.exists()
+        with open_privately(path, "ab") as file:
+            start = "" if is_new or _ends_a_line(path) else "\n"
+            file.write((start + "".join(f"{line}\n" for line in lines)).encode(errors="surrogateescape"))
+            file.flush()
+            os.fsync(file.fileno())
+        if is_new:
+            flush_to_disk(path.parent)
+    except OSError as fault:
+        raise MonitorError(
+            f"{path}: cannot be written ({fault.strerror}); make it yours to write to, and leave what it holds"
+        ) from None
+
+
+def _ends_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        if not file.seek(0, os.SEEK_END):
+            return True
+        file.seek(-1, os.SEEK_END)
+        return file.read() == b"\n"
 
 
 def flush_to_disk(path: Path) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.errors import MonitorError
-from monitor.files import make_private_folder, open_privately
+from monitor.files import add_lines
 
 FILE_NAME = "sent.txt"
 KNOWN = "known"
@@ -67,27 +67,7 @@ def note_known(data_folder: Path, now: dt.datetime) -> None:
 
 
 def _append(data_folder: Path, parts: Iterable[object]) -> None:
-    path = data_folder / FILE_NAME
-    try:
-        make_private_folder(data_folder)
-        with open_privately(path, "ab") as file:
-            # A line that was cut short is ended first; it is then no line at all.
-            start = b"" if _ends_a_line(path) else b"\n"
-            file.write(start + "\t".join(map(str, parts)).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as fault:
-        raise MonitorError(
-            f"{path}: cannot be written ({fault.strerror}); make it yours to write to, and leave what it holds"
-        ) from None
-
-
-def _ends_a_line(path: Path) -> bool:
-    with path.open("rb") as file:
-        if not file.seek(0, os.SEEK_END):
-            return True
-        file.seek(-1, os.SEEK_END)
-        return file.read() == b"\n"
+    add_lines(data_folder / FILE_NAME, ["\t".join(map(str, parts))])
 
 
 def read_last(data_folder: Path) -> SentLine | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlalchemy import URL, select
 
 from monitor.errors import MonitorError
-from monitor.files import append_privately, make_private_file
+from monitor.files import add_lines, make_private_file
 from monitor.store.database import looking_at
 from monitor.store.tables import FlagEvent, table_of
 
@@ -49,13 +49,8 @@ class Backup:
 
 def append(data_folder: Path, backup: Backup) -> None:
     """Add one line."""
-    path = data_folder / FILE_NAME
     at = backup.made_at.astimezone(dt.UTC).isoformat()
-    make_private_file(path)
-    try:
-        append_privately(path, f"{at}\t{backup.event_id}\t{backup.hash}\t{backup.path}\n")
-    except OSError as fault:
-        raise MonitorError(f"{path}: cannot be written ({fault.strerror}); make it yours to write to") from None
+    add_lines(data_folder / FILE_NAME, [f"{at}\t{backup.event_id}\t{backup.hash}\t{backup.path}"])
 
 
 def read(data_folder: Path) -> tuple[Backup, ...]:

@@ -7,7 +7,6 @@ anew, and a database that is older than what was done with it, show.
 """
 
 import datetime as dt
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +16,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from monitor.errors import MonitorError
-from monitor.files import flush_to_disk, make_private_folder, open_privately
+from monitor.files import add_lines
 from monitor.store.database import Database
 from monitor.store.tables import FlagEvent, table_of
 
@@ -49,23 +48,8 @@ class KeptHeads:
 
 def append(data_folder: Path, line: HeadLine) -> None:
     """Add one line at the end, safe from a power cut on return; the file is its owner's alone."""
-    path = data_folder / FILE_NAME
     recorded_at = line.recorded_at.astimezone(dt.UTC).isoformat()
-    text = f"{recorded_at}\t{line.as_at}\t{line.event_id}\t{line.hash}\n"
-    make_private_folder(data_folder)
-    try:
-        is_new = not path.exists()
-        with open_privately(path, "ab") as file:
-            file.write(("" if _ends_a_line(path) else "\n").encode() + text.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        if is_new:
-            flush_to_disk(data_folder)
-    except OSError as fault:
-        raise MonitorError(
-            f"{path}: cannot be written ({fault.strerror}); make it yours to write to and leave what it holds: the "
-            "next run adds what is missing"
-        ) from None
+    add_lines(data_folder / FILE_NAME, [f"{recorded_at}\t{line.as_at}\t{line.event_id}\t{line.hash}"])
 
 
 def read(data_folder: Path) -> KeptHeads:
@@ -124,12 +108,3 @@ def _parse(written: str) -> HeadLine | None:
     except ValueError:
         return None
     return HeadLine(recorded_at, as_at, int(parts["event_id"]), parts["hash"])
-
-
-def _ends_a_line(path: Path) -> bool:
-    """Return whether the next line can begin at once: the last was not cut short."""
-    with path.open("rb") as file:
-        if file.seek(0, os.SEEK_END) == 0:
-            return True
-        file.seek(-1, os.SEEK_END)
-        return file.read() == b"\n"

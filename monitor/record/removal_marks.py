@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import Connection, select
 
 from monitor.errors import MonitorError
-from monitor.files import append_privately, make_private_folder
+from monitor.files import add_lines
 from monitor.store.tables import RemovedPerson, table_of
 
 FILE_NAME = "removed.txt"
@@ -54,11 +54,5 @@ def keep(store: Connection, data_folder: Path) -> None:
     removed = table_of(RemovedPerson)
     kept = {line.salt for line in read(data_folder)}
     rows = store.execute(select(removed).order_by(removed.c.removal_id)).all()
-    if new := [f"{row.removed_on}\t{row.mark}\t{row.salt}\n" for row in rows if row.salt not in kept]:
-        make_private_folder(data_folder)
-        path = data_folder / FILE_NAME
-        try:
-            # An empty line is none, and ends one that was cut short.
-            append_privately(path, "\n" + "".join(new) if kept else "".join(new))
-        except OSError as fault:
-            raise MonitorError(f"{path}: cannot be written ({fault.strerror}); make it yours to write to") from None
+    if new := [f"{row.removed_on}\t{row.mark}\t{row.salt}" for row in rows if row.salt not in kept]:
+        add_lines(data_folder / FILE_NAME, new)
