@@ -109,7 +109,9 @@ def test_a_purge_sweeps_what_the_monitor_made_and_nothing_else(council: Council)
 
     assert "6 files that a run that was killed left behind" in rehearsed.stdout
     assert standing == ours
-    assert "6 files that a run that was killed left behind" in purged.stdout
+    # By the clock of this machine the last night is long ago, so nothing past its time goes.
+    assert purged.returncode == 3
+    assert "removed all the same: 6 files that killed runs left behind" in purged.stderr
     assert [path for path in (*ours, *theirs) if path.exists()] == theirs
     assert (council.folder / "kept.db").exists()
 

@@ -165,6 +165,7 @@ def test_a_whole_nights_list_says_of_a_sensitive_rule_its_title_and_due_date_and
             "team",
             "personal_adviser",
             "title",
+            "action",
             "due_on",
         }
     assert "custody" not in north.files["list"].decode().lower()

@@ -35,7 +35,7 @@ def purge(
     with known_store(settings, locate_database(settings)) as database:
         if person is None:
             if not dry_run:
-                insist_on_recent_night(database, today())
+                insist_on_recent_night(database, settings, today())
             purged = purge_store(database, settings, today(), now(), dry_run=dry_run)
             lines, content, code = describe(purged, dry_run=dry_run), purged.as_dict(), purged.exit_code
         else:

@@ -172,8 +172,8 @@ def _take_back(store: Connection, runs: Sequence[Any], request: WithdrawalReques
     withdrawn |= {"snapshot": None, "snapshot_sha256": None}
     store.execute(run.update().where(run.c.id.in_(run_ids)).values(withdrawn))
     detail = {"withdrawn": request.as_at, "runs": run_ids, "flags": flags, "people": people, "messages": withheld}
-    record_stamped(store, [Event(WITHDRAWN, why=request.reason, by=request.by, detail=detail)], stamp)
     record_stored(store, PUT_BACK, Run, run.c.id.in_(run_ids), stamp)
+    record_stamped(store, [Event(WITHDRAWN, why=request.reason, by=request.by, detail=detail)], stamp)
     return Withdrawal(request.as_at, find_newest(store), flags, people, withheld, to_correct)
 
 

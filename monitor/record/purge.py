@@ -45,7 +45,7 @@ from monitor.store.tables import (
     Waiver,
     table_of,
 )
-from monitor.words import write_date
+from monitor.words import write_count, write_date
 from monitor.workdays import london_date
 
 KIND = "past its time"
@@ -140,14 +140,18 @@ def list_backups(config: Config, spent: Collection[tuple[dt.date | None, Path]] 
     )
 
 
-def insist_on_recent_night(database: Database, today: dt.date) -> None:
-    """Refuse to remove anything by a clock that may be ahead: that no night was accepted for a week says so."""
+def insist_on_recent_night(database: Database, config: Config, today: dt.date) -> None:
+    """Refuse to remove anything by a clock that may be ahead: that no night was accepted for a week says so.
+
+    What killed runs left behind goes all the same: no date has anything to do with it.
+    """
     with database.reading() as store:
         newest = find_newest(store)
     if newest is not None and is_jump(newest, today):
         raise Refused(
             f"the last accepted night is of {write_date(newest)}, {(today - newest).days} days before today: the clock "
-            "may be ahead, and what is removed is gone; run a night first: monitor run"
+            "may be ahead, and what is removed is gone; run a night first: monitor run (removed all the same: "
+            f"{write_count(left_overs.sweep(database, config), 'file')} that killed runs left behind)"
         )
 
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -21,9 +22,13 @@ NOTE = ".written.json"
 
 
 def hash_basis(contents: Contents, templates: Templates) -> str | None:
-    """Hash all that the files of a report are made of; None where the program cannot read itself."""
+    """Hash all that the files of a report are made of; None where the program cannot read itself.
+
+    But for the head of the chain, which moves with every attempt at a night, whatever became of it.
+    """
+    figures = replace(contents, header=replace(contents.header, chain_head=None))
     try:
-        parts = (repr(contents), templates.own_hash, _hash_program())
+        parts = (repr(figures), templates.own_hash, _hash_program())
     except (OSError, ImportError):
         return None
     return _hash(part.encode() for part in parts)
