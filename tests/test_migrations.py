@@ -3,9 +3,11 @@
 import datetime as dt
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +123,28 @@ def test_what_a_database_of_any_version_holds_is_still_there_when_it_is_up_to_da
             assert [row for row in connection.execute(held).mappings() if dict(row) in rows] == rows, name
         assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []
     store.close()
+
+
+def test_a_new_file_has_the_tables_that_the_migrations_make(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    open_store(f"sqlite:///{tmp_path / 'data' / 'monitor.db'}").close()
+    make(f"sqlite:///{tmp_path / 'migrated.db'}", "head", lambda connection: None)
+
+    assert describe_tables(tmp_path / "data" / "monitor.db") == describe_tables(tmp_path / "migrated.db")
+
+
+def describe_tables(path: Path) -> dict[str, object]:
+    """The columns of each table, in no order, how many rows it has, and the words of each index."""
+    with closing(sqlite3.connect(path)) as database:
+        things = database.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+        tables = [name for kind, name, _ in things if kind == "table"]
+        columns = {name: {row[1:] for row in database.execute(f"PRAGMA table_info({name})")} for name in tables}
+        versions = database.execute("SELECT version_num FROM alembic_version").fetchall()
+    return {
+        **columns,
+        **{name: " ".join((sql or "").split()) for kind, name, sql in things if kind == "index"},
+        "": versions,
+    }
 
 
 @pytest.mark.usefixtures("next_version")

@@ -1,5 +1,6 @@
 """Opens the database, migrates it to what the code expects, and lets one writer at a time write."""
 
+import secrets
 from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from sqlmodel import create_engine
 from monitor.errors import Problems, Refused, StoreError
 from monitor.store import database_faults, lock
 from monitor.store.location import name_place, refuse_share
+from monitor.store.tables import Seal, table_of
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 HEAD = "0004"
@@ -333,7 +335,19 @@ def _bring_up_to_date(engine: Engine, wait_seconds: float) -> None:
             return
         if version is None and (tables := list_tables(store)):
             raise StoreError(f"{name_place(engine.url)}: {describe_foreign(tables)}; correct database in the config")
-        migrate(store)
+        if version is None and store.dialect.name == "sqlite":
+            make_tables(store)
+        else:
+            migrate(store)
+
+
+def make_tables(store: Connection) -> None:
+    """Make all tables at once, as the migrations leave them in a new SQLite file, which costs a third of their time."""
+    seal = table_of(Seal)
+    seal.metadata.create_all(store)
+    store.execute(seal.insert().values(name="lists", secret=secrets.token_hex(32)))
+    store.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+    store.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
 
 
 def list_tables(store: Connection) -> frozenset[str]:
