@@ -12,10 +12,8 @@ night found things is kept, so a second night can be taken back only after anoth
 
 import datetime as dt
 import json
-import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -31,7 +29,7 @@ from monitor.night.context import Tools
 from monitor.outbox import attempts
 from monitor.outbox.queue import PENDING
 from monitor.record.continuity import known_store
-from monitor.record.purge_files import SNAPSHOTS
+from monitor.record.purge_files import SNAPSHOTS, remove_paths
 from monitor.report.write import FOLDER as REPORT
 from monitor.report.write import write_latest_report
 from monitor.rulebook.kept_rulebook import open_rulebook
@@ -328,35 +326,22 @@ def _withhold_messages(
 # Files
 
 
-def _remove_files(config: Config, as_at: dt.date) -> list[str]:
+def _remove_files(config: Config, as_at: dt.date) -> Sequence[str]:
     """Remove the kept caseload and the lists of the date, the leads' copies too; return what would not go."""
     day = as_at.isoformat()
     paths = [*(config.data_folder / SNAPSHOTS).glob(f"{day}-run-*.parquet"), config.data_folder / "exceptions" / day]
     if config.lists.lists_folder:
         paths.append(config.lists.lists_folder / day)
-    return _remove(paths)
+    return remove_paths(paths)
 
 
-def _remove(paths: Collection[Path]) -> list[str]:
-    problems = []
-    for path in paths:
-        try:
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
-        except OSError as fault:
-            problems.append(f"{path}: cannot be removed ({fault.strerror})")
-    return problems
-
-
-def _write_report(config: Config, rulebook: Rulebook, database: Database, today: dt.date) -> list[str]:
+def _write_report(config: Config, rulebook: Rulebook, database: Database, today: dt.date) -> Sequence[str]:
     """Write the latest report as at the night before; remove it where there is none."""
     folder = config.data_folder / REPORT
     with database.reading() as store:
         last = find_newest(store)
     if last is None:
-        return _remove([folder])
+        return remove_paths([folder])
     if not folder.is_dir():
         return []
     try:

@@ -77,6 +77,6 @@ def remove_paths(paths: Iterable[Path]) -> tuple[str, ...]:
         except OSError as fault:
             problems.append(
                 f"{path}: cannot be removed ({fault.strerror or type(fault).__name__}); let the account that runs the "
-                "monitor write there, and purge again"
+                "monitor write there, and give the same command again"
             )
     return tuple(problems)
