@@ -118,7 +118,7 @@ def test_what_is_missing_is_named(one_night: Council, tmp_path: Path, harm: Call
     if harm is lose:
         council.night(day(1), SECOND)
     harm(council)
-    all_heads, sent = heads.read(tmp_path / "data").lines, sent_file.read(tmp_path / "data")
+    all_heads, sent = heads.read(tmp_path / "data").lines, sent_file.read(tmp_path / "data", 0)
 
     with pytest.raises(StoreError) as fault:
         council.night(day(2), SECOND)
@@ -152,6 +152,17 @@ def test_somebody_may_go_on_without_it_on_record_and_is_asked_once(
     assert monitor(tmp_path, "audit").returncode == 0
 
 
+def test_what_was_known_to_a_database_that_is_lost_in_turn_is_missing_again(one_night: Council, tmp_path: Path) -> None:
+    council = one_night.copy_to(tmp_path)
+    lose(council)
+    council.night(day(2), SECOND, accept="no backup was made", by="A Head")
+    sent = len((tmp_path / "data" / "sent.txt").read_text(encoding="utf-8").splitlines()) - 1
+    lose(council)
+
+    with pytest.raises(StoreError, match=f"{sent} messages that were sent already"):
+        council.night(day(3))
+
+
 def test_a_message_sent_after_the_backup_is_not_sent_again(tmp_path: Path) -> None:
     """Written at night, kept in the backup, sent in the morning, and then the backup was put back by hand."""
     council = Council(tmp_path, few_rules(tmp_path))
@@ -179,7 +190,7 @@ def test_the_file_of_what_was_sent_names_nobody_and_is_its_owners_alone(one_nigh
     file = one_night.folder / "data" / "sent.txt"
     content = file.read_text(encoding="utf-8")
 
-    assert len(sent_file.read(file.parent)) == len(one_night.mail())
+    assert len(sent_file.read(file.parent, 0)) == len(one_night.mail())
     assert "@" not in content
     assert "P1" not in content
     assert file.stat().st_mode & 0o077 == 0
@@ -193,8 +204,8 @@ def test_a_line_that_was_cut_short_hides_no_other(tmp_path: Path) -> None:
         file.write(b"2026-01-12T08:00")
     sent_file.append(tmp_path, lines[1])
 
-    assert sent_file.read(tmp_path) == tuple(lines)
-    assert sent_file.read_last(tmp_path) == lines[1]
+    assert sent_file.read(tmp_path, 0) == tuple(lines)
+    assert sent_file.parse(sent_file.read_ending(tmp_path), 0)[-1] == lines[1]
     assert lines[1].went_to("North@Example.gov.uk ")
 
 

@@ -4,7 +4,8 @@
 
 A line is added as soon as a transport has taken a message, and holds no address and no person: a reader is known again
 by the mark, a hash of the line's salt and the address. So a database that is lost or put back learns what people have
-had since. A line of two parts, a moment and the word ``known``, says that what stands above it is known again.
+had since. A line of three parts, a moment, the word ``known`` and the newest event of the database, says that it knows
+again what stands above.
 """
 
 import datetime as dt
@@ -60,32 +61,34 @@ def append(data_folder: Path, line: SentLine) -> None:
     _append(data_folder, (at, line.as_at, line.kind, line.attempt, line.key_hash, line.salt, line.reader))
 
 
-def note_known(data_folder: Path, now: dt.datetime) -> None:
-    """Say that the database knows, from here on, of everything above."""
+def note_known(data_folder: Path, now: dt.datetime, event: int) -> None:
+    """Say that the database knows, from this event of its chain on, of everything above."""
     if (data_folder / FILE_NAME).exists():
-        _append(data_folder, (now.astimezone(dt.UTC).isoformat(), KNOWN))
+        _append(data_folder, (now.astimezone(dt.UTC).isoformat(), KNOWN, event))
 
 
 def _append(data_folder: Path, parts: Iterable[object]) -> None:
     add_lines(data_folder / FILE_NAME, ["\t".join(map(str, parts))])
 
 
-def read_last(data_folder: Path) -> SentLine | None:
-    """Read the last message that was sent, however many there were; None where the database knows of all."""
+def read_ending(data_folder: Path) -> str:
+    """Read the last lines, however many there are; none where there is no file."""
     path = data_folder / FILE_NAME
     try:
         with path.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - LAST_BYTES))
-            ending = file.read().decode("utf-8", errors="replace")
+            return file.read().decode("utf-8", errors="replace")
     except FileNotFoundError:
-        return None
+        return ""
     except OSError as fault:
         raise _unread(path, fault) from None
-    return next(iter(_parse_all(ending)[-1:]), None)
 
 
-def read(data_folder: Path) -> tuple[SentLine, ...]:
-    """Read what was sent since the database last knew of everything, oldest first; none where there is no file."""
+def read(data_folder: Path, newest_event: int) -> tuple[SentLine, ...]:
+    """Read what was sent since the database last knew of everything, oldest first; none where there is no file.
+
+    ``newest_event``: of its chain, 0 without a database. One that is older than the word *known* does not know.
+    """
     path = data_folder / FILE_NAME
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
@@ -93,23 +96,24 @@ def read(data_folder: Path) -> tuple[SentLine, ...]:
         return ()
     except OSError as fault:
         raise _unread(path, fault) from None
-    return tuple(_parse_all(text))
+    return parse(text, newest_event)
 
 
 def _unread(path: Path, fault: OSError) -> MonitorError:
     return MonitorError(f"{path}: cannot be read ({fault.strerror}); make it yours to read")
 
 
-def _parse_all(text: str) -> list[SentLine]:
-    """Return the lines after the last that says the database knows what stands above it."""
+def parse(text: str, newest_event: int) -> tuple[SentLine, ...]:
+    """Return the lines after the last that says the database knows what stands above it, and did by that event."""
     lines: list[SentLine] = []
     for written in text.split("\n"):
         parts = written.split("\t")
-        if len(parts) == 2 and parts[1] == KNOWN:
-            lines.clear()
+        if len(parts) == 3 and parts[1] == KNOWN:
+            if parts[2].isdigit() and int(parts[2]) <= newest_event:
+                lines.clear()
         elif (line := _parse(parts)) is not None:
             lines.append(line)
-    return lines
+    return tuple(lines)
 
 
 def _parse(parts: list[str]) -> SentLine | None:

@@ -26,7 +26,7 @@ from monitor.record import heads
 from monitor.record.heads import HeadLine
 from monitor.record.purge_files import LOST, SNAPSHOT_NAME, SNAPSHOTS
 from monitor.record.repeat_removals import Repetition, repeat
-from monitor.store import database_health
+from monitor.store import database_health, events
 from monitor.store.bulk import insert_rows, is_among, next_id
 from monitor.store.database import WAIT_SECONDS, Database, looking_at, working_store
 from monitor.store.database_health import Pages
@@ -130,7 +130,7 @@ class Evidence:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._heads = heads.read(folder).lines
-        self._last_sent = sent_file.read_last(folder)
+        self._sent_lately = sent_file.read_ending(folder)
         self._runs = {
             int(match["run"]): path.name
             for path in sorted((folder / SNAPSHOTS).glob("*.parquet"))
@@ -160,11 +160,11 @@ class Evidence:
         return lost, max(0, lost[-1].event_id - before) if lost else None
 
     def _find_lost_sent(self, store: Connection | None) -> tuple[SentLine, ...]:
-        if self._last_sent is None:
+        newest_event = events.newest(store)[0] if store is not None else 0
+        lately = sent_file.parse(self._sent_lately, newest_event)
+        if not lately or (store is not None and find_known(store, lately[-1:])):
             return ()
-        if store is not None and self._last_sent.attempt in find_known(store, [self._last_sent]):
-            return ()
-        lines = sent_file.read(self._folder)
+        lines = sent_file.read(self._folder, newest_event)
         known = find_known(store, lines) if store is not None else frozenset()
         return tuple(line for line in lines if line.attempt not in known)
 
@@ -282,7 +282,8 @@ def save_gap(store: Connection, folder: Path, kind: str, gap: Gap, acceptance: A
 def note_head(database: Database, folder: Path, now: dt.datetime) -> None:
     """Keep the head of the chain as it is now, and say that all that was sent is known."""
     heads.keep(database, folder)
-    sent_file.note_known(folder, now)
+    with database.reading() as store:
+        sent_file.note_known(folder, now, events.newest(store)[0])
 
 
 def mark_sent(store: Connection, sent: Iterable[SentLine], acceptance: Acceptance) -> tuple[int, list[dict[str, Any]]]:
