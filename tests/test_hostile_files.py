@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from support.hostile_files import campaign
 
-NUMBERS = {"condition": 300, "rule file": 40, "config": 60, "answers": 60, "template": 4}
+NUMBERS = {"condition": 300, "rule file": 40, "config": 60, "answers": 60, "template": 2}
 
 
 @pytest.mark.parametrize("kind", NUMBERS)

@@ -13,7 +13,8 @@ from typing import Any
 from openpyxl import Workbook
 from support.random_people import shipped_rules
 
-from monitor.config.settings import load_config, read_restricted, shipped
+from monitor.config.id_lists import read_restricted
+from monitor.config.settings import load_config, shipped
 from monitor.errors import MonitorError
 from monitor.lists import answer_sheet
 from monitor.messages import samples
@@ -255,7 +256,7 @@ def try_config(rng: random.Random, folder: Path) -> None:
     (folder / "restricted.txt").write_bytes(spoil_text(rng, "P1\nP2 # a relative\n").encode("utf-8", "replace"))
     path.write_bytes(spoil_toml(rng, CONFIG))
     config = load_config(path)
-    read_restricted(config.restricted)
+    read_restricted(config)
     load_rulebook(config.rule_folders(), config.rule)
 
 

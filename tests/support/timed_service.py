@@ -6,6 +6,7 @@ import os
 import resource
 import shutil
 import time
+import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email import policy
@@ -167,8 +168,14 @@ def live_through(council: Timed, days: Sequence[dt.date], *, down: Collection[dt
 
 
 def few_rules(folder: Path, *names: str) -> str:
-    """Settings for nights that are about the service and not about the rulebook, of which they ask only so much."""
+    """Settings for nights that are about the service and not about the rulebook, of which they ask only so much.
+
+    A sensitive rule brings the plain one that it is shown as.
+    """
     (folder / "rules").mkdir(exist_ok=True)
     for name in names or ("homeless", "birth-date-recorded"):
-        shutil.copy(shipped("rules") / f"{name}.toml", folder / "rules")
+        rule = shipped("rules") / f"{name}.toml"
+        cover = tomllib.loads(rule.read_text(encoding="utf-8")).get("shown_as", name)
+        for file in {rule, rule.with_stem(cover)}:
+            shutil.copy(file, folder / "rules")
     return 'rules = ["rules"]\nshipped_rules = false\n'
