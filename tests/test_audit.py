@@ -526,8 +526,8 @@ def test_a_long_chain_is_walked_in_little_memory(tmp_path: Path) -> None:
 
 
 def test_a_large_table_is_compared_in_parts_alike(council: Council, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.record.audit_rows.BYTES_TOGETHER", 1_500)
-    monkeypatch.setattr("monitor.record.audit_rows.BYTES_A_READ", 700)
+    monkeypatch.setattr("monitor.record.audit_rows.BYTES_TOGETHER", 15_000)
+    monkeypatch.setattr("monitor.record.audit_rows.BYTES_A_READ", 7_000)
     assert audit(council).problems == ()
     assert audit(council).rows["person"] == council.rows("SELECT count(*) FROM person")[0][0]
 
