@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from monitor.caseload.full_caseload import join_roster
 from monitor.caseload.intake import CouncilNames, Intake, create_empty, type_rows
 from monitor.caseload.last_values import last_values_sql
+from monitor.catalogue import broken_cells
 from monitor.catalogue.columns import BY_NAME, COLUMNS
 from monitor.config.settings import NOT_AN_ADVISER
 from monitor.config.source_settings import Source
@@ -217,7 +218,8 @@ def test_placeholders_for_no_date_are_blank(text: str | None) -> None:
         ("2025", "not a date"),
         ("45", "not a date"),
         ("soon", "not a date"),
-        ("#N/A", "a formula that failed"),
+        ("#N/A", broken_cells.A_FAILED_FORMULA),
+        *broken_cells.REASONS.items(),
         ("06/01/2026", "later than the date of the run"),
         ("28/02/2006", "before the date of birth"),
     ],
@@ -230,6 +232,17 @@ def test_a_date_that_cannot_be_is_unreadable_and_listed_without_its_value(text: 
     assert night.unreadable() == [(2, "latest_contact_date", reason, "")]
     assert night.intake is not None
     assert night.intake.unreadable_cells == 1
+
+
+def test_a_cell_whose_content_is_not_there_says_why_in_every_kind_of_column() -> None:
+    columns = ("eligibility", "uasc", "allocated_team", "plan_heads_complete", "accommodation")
+    for text, why in broken_cells.REASONS.items():
+        night = typed(person(**dict.fromkeys(columns, text)), person("P002"), person(text))
+
+        row = night.tonight()["P001"]
+        assert [(row[name], row[f"{name}_gap"]) for name in columns] == [(None, "unreadable")] * len(columns)
+        reasons = {(number, name): reason for number, name, reason, _ in night.unreadable()}
+        assert reasons == {(2, name): why for name in columns} | {(4, ""): f"no id: {why}"}
 
 
 def test_dates_on_the_run_and_on_the_birth_date_are_values() -> None:
@@ -399,7 +412,7 @@ def test_filler_beneath_the_list_is_nothing() -> None:
     [
         ("", "no id, so it cannot be told whose row this is"),
         ("-", "no id, so it cannot be told whose row this is"),
-        ("#N/A", "no id, so it cannot be told whose row this is"),
+        ("#N/A", f"no id: {broken_cells.A_FAILED_FORMULA}"),
         ("1.23457E+11", "the id was turned into a rounded number by a spreadsheet; export ids as text"),
         ("Child Unique ID", "the headings again"),
     ],

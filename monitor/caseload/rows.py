@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from monitor.catalogue import cells
+from monitor.catalogue.broken_cells import BROKEN, BROKEN_BECAUSE
 from monitor.catalogue.columns import COLUMNS
 from monitor.catalogue.headings import PERSON_ID
 from monitor.errors import SourceError
@@ -109,7 +110,7 @@ def _rows(reading: Reading) -> str:
             CASE
                 WHEN fault IS NOT NULL OR t IS NULL THEN NULL
                 WHEN {PLAIN_ID} THEN t
-                WHEN {cells.BLANK} OR {cells.FAILED} OR {ROUNDED} OR t IN ('0', '0.0') THEN NULL
+                WHEN {cells.BLANK} OR {BROKEN} OR {ROUNDED} OR t IN ('0', '0.0') THEN NULL
                 WHEN lower(t) = $id_heading OR contains(t, chr(0)) THEN NULL
                 WHEN contains(t, ' ') AND coalesce({others}) IS NULL THEN NULL
                 WHEN regexp_full_match(t, '\\d+\\.0') THEN left(t, length(t) - 2)
@@ -145,6 +146,7 @@ def list_unusable_rows(workspace: Workspace, reading: Reading) -> int:
         SELECT $source, $file, $sheet, "row", '',
             CASE
                 WHEN fault IS NOT NULL THEN fault
+                WHEN {BROKEN} THEN 'no id: ' || {BROKEN_BECAUSE}
                 WHEN {ROUNDED} THEN $rounded
                 WHEN lower(t) = $id_heading THEN $again
                 WHEN contains(t, ' ') THEN $remark

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from monitor.catalogue.broken_cells import BROKEN, BROKEN_BECAUSE, explain_broken
 from monitor.catalogue.codes import read_accommodation, read_code, read_yes_no, says_died, showable
 from monitor.catalogue.columns import BY_NAME, Column
 from monitor.catalogue.phrases import BLANK_TEXTS, UNREADABLE
@@ -35,7 +36,6 @@ LATER = "later than the date of the run"
 BEFORE_BIRTH = "before the date of birth"
 NOT_A_CODE = "not one of the codes of this column, or could be two of them"
 NOT_YES_OR_NO = "neither yes nor no"
-A_FAILED_FORMULA = "a formula that failed"
 
 
 MEANING = {
@@ -52,8 +52,6 @@ def _listed(texts: Sequence[str]) -> str:
 
 BLANK = f"(lower(t) IN ({_listed(sorted(BLANK_TEXTS))}) OR starts_with(lower(t), 'ssd_ph'))"
 """Whether the tidy text ``t`` means an empty cell; the same as ``phrases.is_blank``."""
-
-FAILED = r"regexp_full_match(t, '#[A-Z0-9_/]+[!?]?|Err:\d+')"
 
 
 def tidy(text: str) -> str:
@@ -131,7 +129,7 @@ def _select_dates(names: Sequence[str], texts: str) -> str:
         FROM (
             SELECT *, CASE
                 WHEN blank THEN NULL
-                WHEN {FAILED} THEN '{A_FAILED_FORMULA}'
+                WHEN {BROKEN} THEN {BROKEN_BECAUSE}
                 WHEN found IS NULL THEN '{NOT_A_DATE}'
                 WHEN found < DATE '1900-01-01' THEN '{TOO_SHORT_YEAR}'
                 {later}
@@ -158,7 +156,7 @@ def _select_numbers(names: Sequence[str], texts: str) -> str:
         FROM (
             SELECT *, CASE
                 WHEN blank THEN NULL
-                WHEN {FAILED} THEN '{A_FAILED_FORMULA}'
+                WHEN {BROKEN} THEN {BROKEN_BECAUSE}
                 WHEN found IS NULL THEN 'not a whole number'
                 {bounds}
             END AS fault
@@ -178,7 +176,7 @@ def _select_texts(_: Sequence[str], texts: str) -> str:
         SELECT "column", text, CASE WHEN NOT blank AND NOT placeholder AND fault IS NULL THEN t END AS value, fault,
             '' AS shown, "column" = 'closure_reason' AND {died} AS died, placeholder
         FROM (
-            SELECT *, CASE WHEN NOT blank AND {FAILED} THEN '{A_FAILED_FORMULA}' END AS fault,
+            SELECT *, CASE WHEN NOT blank AND {BROKEN} THEN {BROKEN_BECAUSE} END AS fault,
                 "column" = 'personal_adviser' AND NOT blank
                     AND list_contains($not_an_adviser::VARCHAR[], {folded_name_sql("t")}) AS placeholder
             FROM (SELECT *, {BLANK} AS blank FROM (SELECT *, {tidy("text")} AS t FROM ({texts})))
@@ -226,7 +224,7 @@ def _choose(column: Column, text: str) -> tuple[Any, ...]:
     else:
         read = read_code(column.name, text)
     if read is UNREADABLE:
-        fault = NOT_YES_OR_NO if column.kind == "yes_no" else NOT_A_CODE
+        fault = explain_broken(text) or (NOT_YES_OR_NO if column.kind == "yes_no" else NOT_A_CODE)
         died = column.kind == "code" and column.name != "over21_offer_outcome" and says_died(text)
         return column.name, text, None, None, None, None, fault, showable(text), None, died, False
     value, yes = (None, read) if column.kind == "yes_no" else (read, None)

@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from monitor.catalogue.broken_cells import explain_broken
 from monitor.catalogue.columns import BY_NAME, ELIGIBILITY
 from monitor.catalogue.phrases import (
     BLANK_PHRASES,
-    EXCEL_FAULT,
     MARK,
     UNREADABLE,
     Code,
@@ -33,7 +33,7 @@ def read_code(column: str, text: str) -> Code:
     bare = squeeze(text)
     if is_blank(bare):
         return None
-    if EXCEL_FAULT.fullmatch(bare):
+    if explain_broken(bare):
         return UNREADABLE
     readers: dict[str, Callable[[str], Code]] = {
         "eligibility": _read_eligibility,
@@ -393,7 +393,7 @@ def read_yes_no(column: str, text: str) -> YesNo:
     """True, False, None for blank or "unknown", or ``UNREADABLE``."""
     if is_blank(text):
         return None
-    if EXCEL_FAULT.fullmatch(text.strip()):
+    if explain_broken(text):
         return UNREADABLE
     bare = re.sub(r"^(\d)\.0$", r"\1", squeeze(text))
     mark = MARK.match(bare)

@@ -34,8 +34,6 @@ BLANK_PHRASES = frozenset(
 )  # fmt: skip
 """Phrases that say a code was not recorded."""
 
-EXCEL_FAULT = re.compile(r"#[A-Z0-9_/]+[!?]?|Err:\d+")
-
 
 def is_blank(text: str) -> bool:
     """Return whether a cell of any kind is empty: nothing, a dash, or a placeholder of the extract."""
