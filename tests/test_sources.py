@@ -14,11 +14,15 @@ import pytest
 import xlsxwriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import binary_workbooks
+from support.binary_workbooks import Block, Failed, Formula, write_ole
+from xlsxwriter.utility import xl_rowcol_to_cell
 
+from monitor.catalogue.broken_cells import CUT_SHORT, MERGED, NOT_CALCULATED
 from monitor.config.source_settings import Source
 from monitor.errors import SourceError
 from monitor.sources.extract import Extract, SourceContext
-from monitor.sources.read import OLE, read_source
+from monitor.sources.read import read_source
 from monitor.workspace import fetch, open_workspace
 
 AS_AT = dt.date(2026, 1, 5)
@@ -56,6 +60,39 @@ def write_workbook(path: Path, sheets: dict[str, Sequence[Sequence[Any]]], **opt
                 elif cell is not None:
                     sheet.write(number, position, cell)
     book.close()
+    return path
+
+
+def write_odd_xlsx(
+    path: Path, rows: Sequence[Sequence[Any]], *, merged: Sequence[Block] = (), calculated: bool = True
+) -> Path:
+    """Write formulas with the results that are given; ``calculated``: the workbook says that Excel calculated it."""
+    book = xlsxwriter.Workbook(str(path))
+    day = book.add_format({"num_format": "dd/mm/yyyy"})
+    sheet = book.add_worksheet("List 9")
+    for number, row in enumerate(rows):
+        for position, cell in enumerate(row):
+            if isinstance(cell, dt.date):
+                sheet.write_datetime(number, position, cell, day)
+            elif isinstance(cell, Failed):
+                sheet.write_formula(number, position, "=NA()", None, "#N/A")
+            elif isinstance(cell, Formula):
+                sheet.write_formula(number, position, "=A1", None, "" if cell.result is None else cell.result)
+            elif cell is not None:
+                sheet.write(number, position, cell)
+    book.close()
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    if merged:
+        places = ((xl_rowcol_to_cell(top, left), xl_rowcol_to_cell(low, right)) for top, left, low, right in merged)
+        blocks = "".join(f'<mergeCell ref="{first}:{last}"/>' for first, last in places)
+        name = "xl/worksheets/sheet1.xml"
+        parts[name] = parts[name].replace(b"</sheetData>", f"</sheetData><mergeCells>{blocks}</mergeCells>".encode())
+    if calculated:
+        parts["xl/workbook.xml"] = parts["xl/workbook.xml"].replace(b' fullCalcOnLoad="1"', b"")
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
     return path
 
 
@@ -216,14 +253,37 @@ def test_a_csv_cut_off_in_its_last_row_marks_that_row(tmp_path: Path) -> None:
     assert [row["fault"] for row in rows] == [None, "the file stops in the middle of this row"]
 
 
-def test_excel_may_leave_out_the_last_blank_cells_of_a_csv_row(tmp_path: Path) -> None:
+def test_a_csv_row_cut_short_is_not_blank_to_its_end(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
-    path.write_text(csv_text([LIST_9, row_of("P1")[:-2], row_of("P2")]), "utf-8", newline="")
+    path.write_text(csv_text([LIST_9, row_of("P1")[:-2], row_of("P2"), ("Printed on Monday",)]), "utf-8", newline="")
 
     _, rows = read(path)
 
-    assert rows[0]["c16"] is None
-    assert [row["fault"] for row in rows] == [None, None]
+    assert [row["fault"] for row in rows] == [None, None, None]
+    assert [row["c14"] for row in rows] == ["U: Independent living", "U: Independent living", None]
+    assert [row["c16"] for row in rows] == [CUT_SHORT, "F2: Other education", None]
+
+
+def test_columns_that_excel_leaves_out_of_a_block_of_rows_are_blank(tmp_path: Path) -> None:
+    people = [row_of(f"P{n}") for n in range(1, 48)]
+    people[15:31] = [row[:-2] for row in people[15:31]]  # rows 17 to 32 of the file
+    people[40] = people[40][:-2]
+    path = tmp_path / "list.csv"
+    path.write_text(csv_text([LIST_9, *people]), "utf-8", newline="")
+
+    _, rows = read(path)
+
+    assert [row["row"] for row in rows if row["c16"] is None] == list(range(17, 33))
+    assert [row["row"] for row in rows if row["c16"] == CUT_SHORT] == [42]
+
+
+def test_a_column_that_no_row_of_a_csv_reaches_is_blank(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text(csv_text([LIST_9, row_of("P1")[:-1], row_of("P2")[:-3]]), "utf-8", newline="")
+
+    _, rows = read(path)
+
+    assert [(row["c14"], row["c16"]) for row in rows] == [("U: Independent living", None), (CUT_SHORT, None)]
 
 
 def test_a_csv_name_with_characters_of_a_pattern_is_one_file(tmp_path: Path) -> None:
@@ -364,6 +424,109 @@ def test_a_formula_that_failed_is_not_taken_for_a_blank(tmp_path: Path) -> None:
     assert [row["c9"] for row in rows] == ["Adviser 1", "#N/A"]
 
 
+ODD = [LIST_9, *([*row_of(f"P{number}")] for number in range(1, 6))]
+"""People with odd cells: 9 is the personal adviser, 13 the latest contact, 7 the team."""
+ODD[1][13], ODD[2][13], ODD[2][9] = Formula(), Formula(0), Failed()
+ODD[1][9] = Formula("Someone")
+ODD[2][7] = ODD[3][7] = ODD[4][8] = ODD[4][9] = None
+MERGED_BLOCKS = [(1, 7, 3, 7), (4, 7, 4, 9)]
+WRITERS = {".xls": binary_workbooks.write_xls, ".xlsb": binary_workbooks.write_xlsb, ".xlsx": write_odd_xlsx}
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_an_empty_cell_of_a_workbook_is_not_always_blank(tmp_path: Path, kind: str) -> None:
+    path = WRITERS[kind](tmp_path / f"list{kind}", ODD, merged=MERGED_BLOCKS, calculated=False)
+
+    _, rows = read(path)
+
+    assert [row["c7"] for row in rows] == ["North"] * 5  # one column wide: the block's value
+    assert [row["c9"] for row in rows] == ["Someone", "#N/A", "Adviser 1", MERGED, "Adviser 1"]
+    assert [row["c13"] == NOT_CALCULATED for row in rows] == [True, True, False, False, False]
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_result_of_nought_counts_where_a_spreadsheet_program_calculated_it(tmp_path: Path, kind: str) -> None:
+    path = WRITERS[kind](tmp_path / f"list{kind}", ODD, calculated=True)
+
+    _, rows = read(path)
+
+    assert rows[1]["c13"] == "0"
+
+
+def test_an_array_that_was_never_calculated_is_in_all_its_cells(tmp_path: Path) -> None:
+    path = tmp_path / "list.xlsx"
+    book = xlsxwriter.Workbook(str(path))
+    sheet = book.add_worksheet("List 9")
+    for number, row in enumerate([LIST_9, row_of("P1"), row_of("P2")]):
+        sheet.write_row(number, 0, map(str, row))
+    sheet.write_array_formula("J2:J3", "{=Staff!A1:A2}")
+    book.close()
+
+    _, rows = read(path)
+
+    assert [row["c9"] for row in rows] == [NOT_CALCULATED] * 2
+
+
+def test_a_title_in_a_merged_block_is_a_title(tmp_path: Path) -> None:
+    path = write_workbook(tmp_path / "list.xlsx", {"List 9": [LIST_9, row_of("P1"), ("North team",), row_of("P2")]})
+    book = openpyxl.load_workbook(path)
+    book["List 9"].merge_cells("A3:Q3")
+    book.save(path)
+
+    _, rows = read(path)
+
+    assert [(row["c0"], row["c9"]) for row in rows] == [("P1", "Adviser 1"), ("North team", None), ("P2", "Adviser 1")]
+
+
+def test_text_hidden_beneath_a_merged_block_is_not_read(tmp_path: Path) -> None:
+    rows = [LIST_9, row_of("P1"), row_of("P2"), (*row_of("P3")[:7], "South", *ROW[8:])]
+    path = binary_workbooks.write_xls(tmp_path / "list.xls", rows, merged=[(1, 7, 3, 7)])
+
+    _, read_rows = read(path)
+
+    assert [row["c7"] for row in read_rows] == ["North", "North", MERGED]
+
+
+def test_a_heading_that_was_never_calculated_is_refused(tmp_path: Path) -> None:
+    headings: list[Any] = [*LIST_9]
+    headings[9] = Formula()
+    path = write_odd_xlsx(tmp_path / "list.xlsx", [headings, row_of("P1")])
+
+    assert "row 1: the heading in column 10 is a formula that was never calculated" in refusal(path)
+
+
+def test_an_ods_says_which_cells_are_not_there(tmp_path: Path) -> None:
+    path = write_ods(tmp_path / "list.ods", [LIST_9, *(row_of(f"P{number}") for number in range(1, 5))])
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    rows = parts["content.xml"].decode().split("<table:table-row>")
+
+    def put(row: int, column: int, cell: str, *covered: int) -> None:
+        cells = re.findall(r"<table:table-cell.*?(?:/>|</table:table-cell>)", rows[row])
+        cells[column] = cell
+        for other in covered:
+            cells[other] = "<table:covered-table-cell/>"
+        rows[row] = "".join(cells) + rows[row][rows[row].index("</table:table-row>") :]
+
+    text = '<table:table-cell office:value-type="string" {}><text:p>{}</text:p></table:table-cell>'
+    put(2, 7, text.format('table:number-rows-spanned="2"', "Harbour"))
+    put(2, 13, '<table:table-cell table:formula="of:=TODAY()"/>')
+    put(3, 9, text.format('table:formula="of:=A1" calcext:value-type="error"', "#NV"), 7)
+    put(4, 9, text.format('table:number-columns-spanned="3"', "Adviser 9"), 10, 11)
+    put(5, 13, '<table:table-cell table:formula="of:=[.Z1]" office:value-type="string" office:string-value=""/>')
+    parts["content.xml"] = "<table:table-row>".join(rows).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+
+    _, read_rows = read(path)
+
+    assert [row["c7"] for row in read_rows] == ["Harbour", "Harbour", "North", "North"]
+    assert [row["c9"] for row in read_rows] == ["Adviser 1", "#NV", "Adviser 9", "Adviser 1"]
+    assert [row["c11"] for row in read_rows] == ["2025-09-01", "2025-09-01", MERGED, "2025-09-01"]
+    assert [row["c13"] for row in read_rows] == [NOT_CALCULATED, "2025-12-01", "2025-12-01", None]
+
+
 def test_dates_counted_from_1904_are_not_four_years_early(tmp_path: Path) -> None:
     serial = (dt.date(2025, 12, 1) - dt.date(1904, 1, 1)).days
     rows = [LIST_9, (*row_of("P1")[:13], serial, *ROW[14:])]
@@ -472,15 +635,14 @@ def test_another_kind_of_zip_is_refused(tmp_path: Path) -> None:
     assert "another kind of zip file" in refusal(tmp_path / "list.xlsx")
 
 
-@pytest.mark.parametrize("stream", ["EncryptedPackage", "Workbook"])
-def test_a_password_and_an_old_workbook_are_told_apart(tmp_path: Path, stream: str) -> None:
-    content = OLE + bytes(1016) + stream.encode("utf-16-le") + bytes(512)
-    (tmp_path / "list.xlsx").write_bytes(content)
+def test_a_password_and_another_office_file_are_told_apart(tmp_path: Path) -> None:
+    locked = write_ole(tmp_path / "list.xlsx", {"EncryptionInfo": b"", "EncryptedPackage": b""})
+    old_and_locked = binary_workbooks.write_xls(tmp_path / "list.xls", [LIST_9, row_of("P1")], encrypted=True)
+    letter = write_ole(tmp_path / "letter.xls", {"WordDocument": b""})
 
-    message = refusal(tmp_path / "list.xlsx")
-
-    assert ("password" in message) == (stream == "EncryptedPackage")
-    assert ("save it as .xlsx" in message) == (stream == "Workbook")
+    assert "protected by a password" in refusal(locked)
+    assert "protected by a password" in refusal(old_and_locked)
+    assert "open it in Excel and save it as .xlsx" in refusal(letter)
 
 
 def test_an_encrypted_ods_is_refused(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support import binary_workbooks
+from support.binary_workbooks import Block
 from test_sources import LIST_9, read, refusal, row_of, write_ods, write_workbook
 
 from monitor.errors import Problems
@@ -192,3 +194,18 @@ def test_a_nought_byte_far_down_a_file_ends_nothing(tmp_path: Path) -> None:
     _, found = read(tmp_path / "list.csv")
 
     assert len(found) == 20_002
+
+
+@pytest.mark.parametrize("kind", [".xls", ".xlsb"])
+def test_a_binary_workbook_is_refused_before_memory_is_taken_for_all_between(tmp_path: Path, kind: str) -> None:
+    write = {".xls": binary_workbooks.write_xls, ".xlsb": binary_workbooks.write_xlsb}[kind]
+    rows: list[list[binary_workbooks.Cell]] = [[*LIST_9], *([] for _ in range(20_000)), [None] * 250 + ["x"]]
+
+    assert "reach over 20,002 rows and 251 columns" in refusal(write(tmp_path / f"list{kind}", rows))
+
+
+@pytest.mark.parametrize("claim", [(0, 0, 2**31, 17), (0, 0, 3, 60_000)])
+def test_an_old_workbook_that_claims_more_than_any_has_is_refused(tmp_path: Path, claim: Block) -> None:
+    path = binary_workbooks.write_xls(tmp_path / "list.xls", [LIST_9, row_of("P1")], claims=claim)
+
+    assert "no .xls workbook, or damaged" in refusal(path)

@@ -25,7 +25,7 @@ OWN_SETTINGS = (
         "annex-a-list-9\n"
         "people = 900                                # how many people the sample invents\n"
         "seed = 1                                    # the same seed invents the same people\n",
-        'kind = "annex-a-list-9"                     # an Annex A List 9 as .xlsx, .ods or .csv\n'
+        'kind = "annex-a-list-9"                     # an Annex A List 9: .xlsx, .xls, .ods or .csv\n'
         'path = "sample/list-9.xlsx"                 # invented people; put your own export in its place\n',
     ),
     (

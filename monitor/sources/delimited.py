@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from monitor.catalogue.broken_cells import CUT_SHORT
 from monitor.catalogue.headings import LIST_9, ROWS_SEARCHED, Form, check_headings, find_heading_row, match_headings
 from monitor.errors import SourceError
 from monitor.sources.extract import load_cells, show_rows
@@ -21,6 +22,12 @@ DELIMITERS = (",", ";", "\t", "|")
 
 PIECE = 1 << 20
 """Bytes read at a time."""
+
+ROWS_IN_A_BLOCK = 16
+"""How many rows Excel writes together, all of the same columns."""
+
+FEWEST_IN_A_BLOCK = 4
+"""Of a shorter block at a file's end, that all its rows are equally long may be chance."""
 
 LONGEST_LINE = 10_000_000
 """Characters; a line is read whole, and one that does not end would take all the memory there is."""
@@ -47,7 +54,12 @@ def load(workspace: Workspace, table: str, path: Path, form: Form = LIST_9) -> t
     if not _load_regular(workspace, table, path, layout, positions):
         layout = _find_layout(path, _find_encoding(path), form)
         positions = check_headings(layout.headings, path.name, form).positions
-        load_cells(workspace, table, positions.values(), _rows(path, layout, sorted(positions.values())))
+        wanted = sorted(positions.values())
+        rows = _Rows(path, layout, wanted)
+        load_cells(workspace, table, wanted, rows.read())
+        if empty := [position for position in wanted if position >= rows.longest]:
+            columns = ", ".join(f"c{position} = NULL" for position in empty)
+            workspace.execute(f'UPDATE "{table}_rows" SET {columns}')
     return layout.headings
 
 
@@ -164,27 +176,62 @@ def _count_lines(path: Path) -> int | None:
     return feeds - max(blank - 1, 0) + (blank == 0)
 
 
-def _rows(path: Path, layout: Layout, positions: list[int]) -> Iterator[tuple[str | int | None, ...]]:
-    width = len(layout.headings)
-    nothing = (None,) * len(positions)
-    with path.open(encoding=layout.encoding, newline="") as file:
-        ended = _EndsWithLineBreak(_read_lines(file, path))
-        reader = csv.reader(ended, delimiter=layout.delimiter, strict=True)
-        number = 0
-        try:
-            for number, record in enumerate(reader, start=1):
-                if number <= layout.records or not any(cell.strip() for cell in record):
-                    continue
-                if fault := _find_fault(record, width, complete=ended.so_far):
-                    yield (number, fault, *nothing)
-                else:
-                    # Excel leaves out the delimiters of blank cells at the end of a row.
-                    yield (number, None, *(record[n] if n < len(record) else None for n in positions))
-        except csv.Error:
-            raise SourceError(
-                f"{path.name}: row {number + 1}: quotation marks that do not match, or a cell too long to be one; "
-                "save the list from Excel as .xlsx or CSV UTF-8"
-            ) from None
+Record = tuple[int, list[str], bool]
+"""Its number, its cells, and whether it ends in a line break."""
+
+
+class _Rows:
+    """The records of a file beneath its headings.
+
+    Cells that are missing at a record's end are blank where the writer left them out, and else the record is cut
+    short. Excel leaves out columns that are empty in all of a block of sixteen rows. A column that no row of the file
+    reaches is empty too: ``longest`` is the most cells that a row has, once all are read.
+    """
+
+    def __init__(self, path: Path, layout: Layout, positions: list[int]) -> None:
+        self.longest = 0
+        self._path = path
+        self._layout = layout
+        self._positions = positions
+        self._reached = positions[-1] + 1
+
+    def read(self) -> Iterator[tuple[str | int | None, ...]]:
+        """Return each row's number, its fault, and its cells at the positions."""
+        for block in self._blocks():
+            left_out = len(block) >= FEWEST_IN_A_BLOCK and len({len(record) for _, record, _ in block}) == 1
+            for number, record, complete in block:
+                if number > self._layout.records and any(cell.strip() for cell in record):
+                    yield self._row(number, record, complete=complete, left_out=left_out)
+
+    def _row(self, number: int, record: list[str], *, complete: bool, left_out: bool) -> tuple[str | int | None, ...]:
+        if fault := _find_fault(record, len(self._layout.headings), complete=complete):
+            return (number, fault, *(None,) * len(self._positions))
+        length = len(record)
+        self.longest = max(self.longest, length)
+        if length >= self._reached:
+            return (number, None, *(record[position] for position in self._positions))
+        # A line of one cell is a title or a note.
+        missing = None if left_out or sum(map(bool, map(str.strip, record))) == 1 else CUT_SHORT
+        return (number, None, *(record[position] if position < length else missing for position in self._positions))
+
+    def _blocks(self) -> Iterator[list[Record]]:
+        with self._path.open(encoding=self._layout.encoding, newline="") as file:
+            ended = _EndsWithLineBreak(_read_lines(file, self._path))
+            reader = csv.reader(ended, delimiter=self._layout.delimiter, strict=True)
+            block: list[Record] = []
+            number = 0
+            try:
+                for number, record in enumerate(reader, start=1):
+                    block.append((number, record, ended.so_far))
+                    if not number % ROWS_IN_A_BLOCK:
+                        yield block
+                        block = []
+            except csv.Error:
+                raise SourceError(
+                    f"{self._path.name}: row {number + 1}: quotation marks that do not match, or a cell too long to "
+                    "be one; save the list from Excel as .xlsx or CSV UTF-8"
+                ) from None
+            yield block
 
 
 def _find_fault(record: list[str], width: int, *, complete: bool) -> str | None:

@@ -15,16 +15,12 @@ from monitor.files import make_private_folder
 from monitor.sample.list_9 import write_sample
 from monitor.sample.supplement import write_sample_supplement
 from monitor.sources import delimited, oc3, spreadsheet
+from monitor.sources.binary_workbook import OLE
 from monitor.sources.extract import Extract, Loaded, SourceContext
 from monitor.workdays import LONDON
 from monitor.workspace import Workspace
 
 WORKBOOKS = (".xlsx", ".xlsm", ".xltx", ".xls", ".xlsb", ".ods")
-
-OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-"""How a file begins that is an old .xls workbook, or any Office file with a password."""
-
-MOST_OLE_BYTES = 256_000_000
 
 ZIP = b"PK\x03\x04"
 
@@ -128,22 +124,14 @@ def _is_workbook(path: Path) -> bool:
     """By its first bytes, whatever its name; raises for a file that is named like a workbook and is none."""
     try:
         with path.open("rb") as file:
-            start = file.read(8)
-            if start == OLE:
-                _refuse_ole(path, start + file.read(MOST_OLE_BYTES))
+            start = file.read(len(OLE))
     except OSError as fault:
         raise _unopened(path, fault) from None
-    if start.startswith(ZIP):
+    if start == OLE or start.startswith(ZIP):
         return True
     if path.suffix.casefold() in WORKBOOKS:
         raise SourceError(f"{path.name}: not a workbook, though named like one; open it in Excel and save it as .xlsx")
     return False
-
-
-def _refuse_ole(path: Path, content: bytes) -> None:
-    if "EncryptedPackage".encode("utf-16-le") in content:
-        raise SourceError(f"{path.name}: protected by a password; save a copy without one where only the monitor reads")
-    raise SourceError(f"{path.name}: an old .xls workbook; open it in Excel and save it as .xlsx")
 
 
 def _fingerprint(workspace: Workspace, table: str, headings: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Workbooks: the sheet of an .xlsx or .ods file that holds the list, its cells as text.
+"""Workbooks: the sheet of an .xlsx, .xls, .xlsb or .ods file that holds the list, its cells as text.
 
 A zipped sheet can be a thousand times larger than its file, so what is inside is measured before it is read.
 """
@@ -12,6 +12,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from monitor.catalogue.broken_cells import explain_broken
 from monitor.catalogue.columns import BY_NAME
 from monitor.catalogue.headings import (
     LIST_9,
@@ -24,6 +25,7 @@ from monitor.catalogue.headings import (
 )
 from monitor.errors import SourceError
 from monitor.sources.extract import load_cells
+from monitor.sources.sheet_contents import Block, MergedBlocks
 from monitor.sources.workbook_limits import WorkbookContents, measure
 from monitor.workspace import Workspace
 
@@ -43,11 +45,13 @@ def load(
         place = f'{path.name}: sheet "{sheet.name}"'
         start = _first_rows(sheet)
         found = find_heading_row(start)
+        broken = contents.sheet(sheet.name).broken
         if found is None:
             raise SourceError(
                 f"{place}: no row of {form.called} headings within the first {ROWS_SEARCHED} rows; the first row "
                 f"with text says {list_headings(next((row for row in start if any(row)), ())) or 'nothing'}"
             )
+        _check_whole(broken.get(found, {}), f"{place}: row {found + 1}")
         headings = tuple(start[found])
         positions = check_headings(headings, place, form).positions
         names = {position: name for name, position in positions.items()}
@@ -61,8 +65,8 @@ def read_sheet(path: Path, name: str) -> list[list[Any]]:
     with _opened(path) as workbook:
         sheet = _choose_sheet(_OpenWorkbook(path, workbook, contents), name, LIST_9)
         rows: list[list[Any]] = sheet.to_python(skip_empty_area=False)
-    for row, failed in contents.failed_cells(sheet.name).items():
-        for column, text in failed.items():
+    for row, broken in contents.sheet(sheet.name).broken.items():
+        for column, text in broken.items():
             if row < len(rows) and column < len(rows[row]):
                 rows[row][column] = text
     return rows
@@ -106,6 +110,12 @@ class _OpenWorkbook:
     def open_sheet(self, name: str) -> "CalamineSheet":
         self.contents.check(name)
         return self.workbook.get_sheet_by_name(name)
+
+
+def _check_whole(broken: Mapping[int, str], place: str) -> None:
+    """Raise ``SourceError`` for a heading whose text is not there: its column would be taken for nobody's."""
+    for column, text in broken.items():
+        raise SourceError(f"{place}: the heading in column {column + 1} is {explain_broken(text)}")
 
 
 def _choose_sheet(book: _OpenWorkbook, wanted: str | None, form: Form) -> "CalamineSheet":
@@ -169,7 +179,10 @@ def _rows(
     positions = sorted(names)
     left = sheet.start[1] if sheet.start else 0
     place_of = {left + position: place for place, position in enumerate(positions)}
-    failed = contents.failed_cells(sheet.name)
+    found = contents.sheet(sheet.name)
+    blocks = found.merged or [Block(*first, *last) for first, last in sheet.merged_cell_ranges or ()]
+    merged = MergedBlocks(blocks, place_of, heading_row)
+    broken = found.broken
     dates = [place for place, position in enumerate(positions) if _is_date(names[position])]
     shifted = dates if contents.counts_from_1904 else []
     pick = itemgetter(*positions)
@@ -177,9 +190,10 @@ def _rows(
         if number <= heading_row:
             continue
         cells = _texts(list(pick(row)), shifted)
-        for column, text in failed.get(number, {}).items():
+        for column, text in broken.get(number, {}).items():
             if column in place_of:
                 cells[place_of[column]] = text
+        merged.fill(number, cells)
         if any(cells):
             yield (number + 1, None, *cells)
 
