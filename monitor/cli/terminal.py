@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
@@ -237,7 +238,7 @@ def print_rules(rulebook: "Rulebook", *, as_json: bool) -> None:
 
 def _rule_row(rule: "Rule") -> dict[str, Any]:
     names = ("id", "title", "severity", "basis", "reference", "report", "status", "sensitive", "folds", "continues")
-    return {name: getattr(rule, name) for name in names}
+    return {**{name: getattr(rule, name) for name in names}, "law": [asdict(provision) for provision in rule.law]}
 
 
 def print_rule(rule: "Rule", *, as_json: bool) -> None:
@@ -246,7 +247,11 @@ def print_rule(rule: "Rule", *, as_json: bool) -> None:
         return
     console = _console()
     console.print(f"[bold]{rule.id}[/bold]  ({rule.file})")
-    console.print(Text(rule.as_written))
+    console.print(Text(f"Stands on: {rule.basis}. {rule.reference}."))
+    for provision in rule.law:
+        console.print(Text(f"  {provision.title} ({provision.key}): {provision.says}"))
+        console.print(Text(f"    Grade {provision.grade}: {provision.how_sure}. {provision.read}"))
+    console.print(Text(f"\n{rule.as_written}"))
 
 
 def print_examples(results: Sequence["Result"], *, as_json: bool) -> int:

@@ -19,6 +19,7 @@ from monitor import catalogue, durations
 from monitor.config.settings import SHIPPED, RuleSettings, shipped
 from monitor.errors import MonitorError, Problems
 from monitor.files import make_private_folder, written_whole
+from monitor.rulebook.ledger import LEDGER
 from monitor.rulebook.rule_json import read_value, write_value
 from monitor.rulebook.rulebook import Rulebook
 
@@ -72,22 +73,24 @@ def find_key(folders: Sequence[Path], settings: Mapping[str, RuleSettings]) -> s
             for path in sorted(folder.iterdir())
             if path.suffix == ".toml"
         ]
+        checked_with = _checked_with()
     except OSError:
         return None
     adjusted = {name: rule.model_dump(mode="json") for name, rule in settings.items()}
-    facts = [_checked_with(), [folder.name for folder in folders], files, adjusted]
+    facts = [checked_with, [folder.name for folder in folders], files, adjusted]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 @cache
 def _checked_with() -> list[str]:
-    """The code, the catalogue and the versions that rules are checked with."""
+    """The code, the catalogue, the ledger of law and the versions that rules are checked with."""
     code = hashlib.sha256()
     for folder in (Path(__file__).parent, Path(str(catalogue.__file__)).parent):
         for path in sorted(folder.iterdir()):
             if path.is_file():
                 code.update(path.read_bytes())
     code.update(Path(durations.__file__).read_bytes())
+    code.update((shipped("rules") / LEDGER).read_bytes())
     return [*(version(name) for name in PACKAGES), code.hexdigest()]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from monitor.catalogue.derived import WORKED_OUT_FROM
 from monitor.durations import Limit, words
 from monitor.rulebook.condition import Condition
+from monitor.rulebook.ledger import LAW, UNCONFIRMED, Provision
 from monitor.rulebook.wording import Wording
 
 
@@ -36,7 +37,10 @@ class Rule:
     title: str
     severity: str
     basis: str
+    """As lists and reports say it: "law" only where every provision it cites was read, else "law, to be confirmed"."""
+    law: tuple[Provision, ...]
     reference: str
+    """What it stands on, in words, computed from ``law``, its own words and ``report``."""
     report: tuple[int, ...]
     why: str
     action: str
@@ -74,6 +78,11 @@ class Rule:
     def conditions(self) -> tuple[Condition, ...]:
         """Return the conditions its answer rests on."""
         return (self.applies_to, self.breach_if, *([self.due_on] if self.due_on else []))
+
+    @property
+    def is_law(self) -> bool:
+        """Return whether it stands for a duty in law, confirmed or not, so that loosening it needs a reason."""
+        return self.basis in (LAW, UNCONFIRMED)
 
     @cached_property
     def columns(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from monitor.errors import Problems
 from monitor.rulebook.because import parse_wording
 from monitor.rulebook.condition import Condition
 from monitor.rulebook.conditions import parse_condition
+from monitor.rulebook.ledger import LAW, find_provisions, name_basis, name_reference, open_ledger
 from monitor.rulebook.rule import Example, Rule, sources_of
 from monitor.rulebook.rule_keys import EXAMPLE_KEYS, KEYS, Reader, kind_of, no_column, read_text, read_toml
 from monitor.rulebook.type_check import Binder, open_binder
@@ -45,6 +46,7 @@ def _understand(place: str, name: str, text: str) -> Rule:
     reader = Reader(place)
     values = reader.read_keys(read_toml(text, place), KEYS)
     _check_together(reader, values)
+    _read_law(reader, values)
     values["limits"] = _read_limits(reader, values.get("limits", {}))
     values["examples"] = _read_examples(reader, values.get("examples", []))
     if "limits" in values:
@@ -65,6 +67,18 @@ def _check_together(reader: Reader, values: Mapping[str, Any]) -> None:
         reader.complain("effective_to", ["before effective_from; write the later date"])
     if values.get("cleared_by") and values.get("not_cleared_by"):
         reader.complain("not_cleared_by", ["stands beside cleared_by; leave one of them out"])
+
+
+def _read_law(reader: Reader, values: dict[str, Any]) -> None:
+    """Put the provisions in the place of their keys, and say the basis and the reference by them."""
+    keys, reference = values.get("law", ()), values.get("reference")
+    values["law"] = provisions = reader.attempt("law", find_provisions, keys, open_ledger()) or ()
+    stands_on = keys or reference or (values.get("report") and values.get("basis") != LAW)
+    if not stands_on and {"law", "reference", "report", "basis"} <= values.keys():
+        reader.complain("reference", ["missing; say here what the rule stands on, or cite the ledger under law"])
+    if "basis" in values:
+        values["basis"] = name_basis(values["basis"], provisions)
+    values["reference"] = name_reference(provisions, reference, values.get("report", ()))
 
 
 def _read_limits(reader: Reader, given: Mapping[str, Any]) -> dict[str, Limit]:

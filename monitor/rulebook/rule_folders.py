@@ -12,6 +12,7 @@ from monitor.errors import Problems
 from monitor.rulebook.condition import Condition
 from monitor.rulebook.conditions import parse_condition
 from monitor.rulebook.covers import check_covers, link_covers
+from monitor.rulebook.ledger import LAW
 from monitor.rulebook.rule import Rule
 from monitor.rulebook.rule_file import read_rule
 from monitor.rulebook.rulebook import Rulebook
@@ -91,8 +92,8 @@ def _check_references(rules: Iterable[Rule], known: Iterable[str]) -> Iterable[s
 
 def _own_versions(rules: Mapping[str, Rule], replaced: Mapping[str, Rule]) -> Iterable[str]:
     for name, earlier in sorted(replaced.items()):
-        if earlier.basis == "law" and rules[name].meaning != earlier.meaning:
-            yield f"{_call(earlier)} stands for a legal duty; this authority uses its own version of it."
+        if earlier.is_law and rules[name].meaning != earlier.meaning:
+            yield f"{_stands(earlier)}; this authority uses its own version of it."
 
 
 def _adjust(rule: Rule, settings: RuleSettings, binder: Binder, problems: list[str]) -> tuple[Rule | None, list[str]]:
@@ -104,10 +105,10 @@ def _adjust(rule: Rule, settings: RuleSettings, binder: Binder, problems: list[s
     )
     loosened = list(_find_loosened(rule, changed)) if settings.enabled else ["it is not checked here"]
     sentences = []
-    if rule.basis == "law" and loosened:
-        problems.extend(_check_signed(settings, loosened, place))
+    if rule.is_law and loosened:
+        problems.extend(_check_signed(settings, rule, loosened, place))
         signed = f"{str(settings.reason).rstrip('. ')} (approved by {settings.approved_by})."
-        sentences = [f"{_call(rule)} stands for a legal duty; {what}: {signed}" for what in loosened]
+        sentences = [f"{_stands(rule)}; {what}: {signed}" for what in loosened]
     if not settings.enabled:
         return None, sentences
     if changed.limits != rule.limits:
@@ -115,9 +116,10 @@ def _adjust(rule: Rule, settings: RuleSettings, binder: Binder, problems: list[s
     return changed, sentences
 
 
-def _call(rule: Rule) -> str:
+def _stands(rule: Rule) -> str:
     """What a message may call a rule that stands for law; beside the name of a limit, no cover would hide it."""
-    return "A rule that messages do not name" if rule.sensitive else f'"{rule.title}"'
+    called = "A rule that messages do not name" if rule.sensitive else f'"{rule.title}"'
+    return f"{called} stands for a legal duty" + ("" if rule.basis == LAW else " that is to be confirmed")
 
 
 def _find_loosened(rule: Rule, changed: Rule) -> Iterable[str]:
@@ -130,11 +132,12 @@ def _find_loosened(rule: Rule, changed: Rule) -> Iterable[str]:
             yield f"{name.replace('_', ' ')} is {words(new)} here, not {words(old)}"
 
 
-def _check_signed(settings: RuleSettings, loosened: Sequence[str], place: str) -> Iterable[str]:
+def _check_signed(settings: RuleSettings, rule: Rule, loosened: Sequence[str], place: str) -> Iterable[str]:
     """Whether somebody answers for loosening a rule that stands for law."""
     for key, given in (("reason", settings.reason), ("approved_by", settings.approved_by)):
         if given is None:
-            law = f"this rule stands for law and {' and '.join(loosened)}"
+            stands = "law" if rule.basis == LAW else "law that is to be confirmed"
+            law = f"this rule stands for {stands} and {' and '.join(loosened)}"
             yield f"{place}.{key}: missing; {law}, which needs a reason and the name of whoever approved it"
 
 

@@ -8,10 +8,12 @@ from typing import Any
 
 from monitor.durations import Duration
 from monitor.rulebook.condition import Condition, Tree
+from monitor.rulebook.ledger import Provision
 from monitor.rulebook.rule import Example, Rule
 from monitor.rulebook.wording import Placeholder, Wording
 
-CLASSES: Mapping[str, Any] = {one.__name__: one for one in (Rule, Example, Condition, Wording, Placeholder, Duration)}
+KINDS = (Rule, Example, Condition, Wording, Placeholder, Duration, Provision)
+CLASSES: Mapping[str, Any] = {one.__name__: one for one in KINDS}
 NAMES: Mapping[str, tuple[str, ...]] = {
     name: tuple(field.name for field in fields(kind)) for name, kind in CLASSES.items()
 }
