@@ -66,7 +66,7 @@ def test_a_change_that_does_not_clear_is_found() -> None:
         ("unsuitable-accommodation", "accommodation suitable: yes"),
         ("eligibility-out-of-step", "eligibility: the category worked out from age and status"),
         ("status-dropped", "eligibility: for example former relevant"),
-        ("adviser-changes", "The count only falls as earlier changes pass out of the twelve months."),
+        ("adviser-changes", "It clears by itself, as earlier changes pass out of the count."),
     ],
 )
 def test_what_clears_a_rule_is_said_in_words(rule: str, words: str) -> None:
