@@ -3,8 +3,8 @@
 import datetime as dt
 import email
 import os
+import re
 import resource
-import shutil
 import time
 import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -170,12 +170,23 @@ def live_through(council: Timed, days: Sequence[dt.date], *, down: Collection[dt
 def few_rules(folder: Path, *names: str) -> str:
     """Settings for nights that are about the service and not about the rulebook, of which they ask only so much.
 
-    A sensitive rule brings the plain one that it is shown as.
+    A sensitive rule brings the plain one that it is shown as; none names a rule that is not there.
     """
     (folder / "rules").mkdir(exist_ok=True)
+    texts: dict[str, str] = {}
     for name in names or ("homeless", "birth-date-recorded"):
-        rule = shipped("rules") / f"{name}.toml"
-        cover = tomllib.loads(rule.read_text(encoding="utf-8")).get("shown_as", name)
-        for file in {rule, rule.with_stem(cover)}:
-            shutil.copy(file, folder / "rules")
+        for each in (name, tomllib.loads(_shipped_rule(name)).get("shown_as", name)):
+            texts[each] = _shipped_rule(each)
+    there = texts.keys() | {path.stem for path in (folder / "rules").glob("*.toml")}
+
+    def those_there(key: re.Match[str]) -> str:
+        return f"{key[1]} = {sorted(there & set(re.findall(r'[a-z0-9-]+', key[2])))}"
+
+    for name, said in texts.items():
+        known = re.sub(r"^(folds|continues) = \[(.*?)\]", those_there, said, flags=re.MULTILINE | re.DOTALL)
+        (folder / "rules" / f"{name}.toml").write_text(known, encoding="utf-8")
     return 'rules = ["rules"]\nshipped_rules = false\n'
+
+
+def _shipped_rule(name: str) -> str:
+    return (shipped("rules") / f"{name}.toml").read_text(encoding="utf-8")
