@@ -13,6 +13,7 @@ from support.timed_service import few_rules
 from monitor.catalogue import columns
 from monitor.flags import coming_due
 from monitor.rulebook import evaluation, examples
+from monitor.rulebook.change_days import find_change_days
 from monitor.rulebook.questions import BREACH
 from monitor.rulebook.rule import Example
 from monitor.rulebook.rule_folders import load_rulebook
@@ -25,13 +26,13 @@ NORTH = "north@example.gov.uk"
 Due = dict[tuple[str, str], dt.date]
 
 
-def breaches(people: list[Example], days: range) -> list[set[tuple[str, str]]]:
+def breaches(people: list[Example], days: range, rulebook: Rulebook = RULEBOOK) -> list[set[tuple[str, str]]]:
     """Who is in breach of what on each day, each person's record made for that very day."""
     workspace = open_workspace()
     examples.build_caseload(workspace, [replace(one, as_at=AS_AT + dt.timedelta(n)) for n in days for one in people])
-    evaluation.answer(workspace, RULEBOOK.rules)
+    evaluation.answer(workspace, rulebook.rules)
     found: list[set[tuple[str, str]]] = [set() for _ in days]
-    for rule in RULEBOOK.rules:
+    for rule in rulebook.rules:
         rows = workspace.execute(f'SELECT person_id FROM outcome WHERE "{rule.id}" = {BREACH}').fetchall()
         for (person_id,) in rows:
             day, place = divmod(int(person_id[1:]) - 1, len(people))
@@ -102,7 +103,7 @@ because = "Activity: {{ activity | meaning }}."
 def test_every_flag_opens_on_the_day_that_was_forecast_and_none_is_missed() -> None:
     people = invent(400, seed=5)
     nights = breaches(people, range(29))
-    then = set.union(*(nights[days] for days in coming_due.DAYS)) - nights[0]
+    then = set.union(*nights[1:]) - nights[0]
     opens = {each: next(n for n, night in enumerate(nights) if each in night) for each in then}
 
     due, _ = look_ahead(people)
@@ -111,6 +112,57 @@ def test_every_flag_opens_on_the_day_that_was_forecast_and_none_is_missed() -> N
     assert len({rule for _, rule in due}) > 20
     born_on_leap_days = {f"E{n}" for n, one in enumerate(people, 1) if one.given["date_of_birth"].day == 29}
     assert born_on_leap_days & {person for person, _ in due}
+
+
+SHORT = {
+    "window": ("latest_contact_date + 50 < as_at and latest_contact_date + wait >= as_at", 'wait = "53 days"'),
+    "until": ("pathway_plan_review_date + wait < as_at and as_at + 2 < release_date", 'wait = "6 months"'),
+    "months": ("as_at + wait >= release_date and as_at + 5 < last_visit_date + 80", 'wait = "2 months"'),
+    "turned": (
+        "case when age < 21 then last_visit_date else latest_contact_date end + wait between as_at - 2 and as_at",
+        'wait = "57 days"',
+    ),
+}
+ANY_DAY = {
+    "month": ("month(as_at) = 2 and day(as_at) < 4", ""),
+    "working": ("as_at + wait >= release_date", 'wait = "10 working days"'),
+}
+
+
+@pytest.mark.parametrize("others", [{}, ANY_DAY], ids=["days that are told", "any day"])
+def test_a_breach_of_a_day_or_two_is_forecast_whatever_a_council_compares_with_the_date(
+    tmp_path: Path, others: dict[str, tuple[str, str]]
+) -> None:
+    for name, (breach_if, limits) in (SHORT | others).items():
+        (tmp_path / f"{name}.toml").write_text(
+            f"""
+title = "A rule"
+severity = "low"
+basis = "report"
+reference = "Report"
+why = "Why."
+action = "Do it."
+applies_to = "true"
+breach_if = "{breach_if}"
+because = "Activity: {{{{ activity | meaning }}}}."
+[limits]
+{limits}
+""",
+            encoding="utf-8",
+        )
+    rulebook = load_rulebook((tmp_path,), {})
+    people = invent(60, seed=7)
+    nights = breaches(people, range(29), rulebook)
+    then = set.union(*nights[1:]) - nights[0]
+
+    due, _ = look_ahead(people, rulebook=rulebook)
+
+    assert (find_change_days(rulebook.rules) is None) == bool(others)
+    assert due == {
+        each: AS_AT + dt.timedelta(next(n for n, night in enumerate(nights) if each in night)) for each in then
+    }
+    assert {rule for _, rule in due} == {*SHORT, *others}
+    assert any(each not in nights[7] | nights[14] | nights[28] for each in then)
 
 
 def young(**given: object) -> Example:

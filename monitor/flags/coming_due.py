@@ -1,62 +1,76 @@
 """Coming due: who will be in breach of what in the next four weeks if nothing changes, and from which day.
 
-The same rules are asked of the same caseload with the clock moved. Who is in breach then, and not tonight, is asked
-about each day up to it, so that the day given is the day the flag would really open. A cell that is unreadable
-tonight stays so here, although a date in the future becomes readable when it has come.
+The same rules are asked of the same caseload with the clock moved, on each day on which an answer can change because
+of the date alone, so that nothing is missed that opens on any day, and the day given is the day the flag would really
+open. A cell that is unreadable tonight stays so here, although a date in the future becomes readable when it has come.
+
+In the same pass, whoever had a birthday lately on which the law changes what is asked is asked as on the day before.
 """
 
 from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 
 from monitor.catalogue import derived
+from monitor.flags.life import RECENT_DAYS
 from monitor.rulebook import evaluation
+from monitor.rulebook.change_days import find_change_days
 from monitor.rulebook.questions import BREACH
 from monitor.rulebook.rule import Rule
 from monitor.rulebook.rulebook import Rulebook
-from monitor.workspace import Workspace, drop_tables, number_of, step
+from monitor.workspace import Workspace, drop_tables, literal, number_of, step
 
-DAYS = (7, 14, 28)
-"""How far ahead the rules are asked."""
-SOON = DAYS[0]
+AHEAD = 28
+"""How many days ahead the rules are asked."""
+SOON = 7
 """Within how many days a lead hears of it."""
-
+TURNS = (16, 18, 21)
+"""The birthdays on which the law changes what is asked."""
 SMALL = 100_000
-"""Up to so many people, all of ``DAYS`` are asked about in one pass."""
+"""Up to so many people are asked about in one pass with tonight."""
 BATCH = 20_000
-"""People asked about day by day at once, so that the table stays small however many there are."""
+"""People asked about at once where they are more, so that the table stays small however many there are."""
 
+BEFORE = "SELECT * FROM outcome_ahead WHERE days < 0"
 MOVED = ("as_at", "age", "category", "declined", "once_entitled")
 
 
 def show_days(
     workspace: Workspace, rulebook: Rulebook, as_at: date, supplied: frozenset[str], doubted: Container[str]
 ) -> evaluation.Ahead | None:
-    """Return everyone tonight and on each of ``DAYS``, to be asked with tonight; None where they are very many.
+    """Return everyone tonight and on each day to be looked at, to be asked in one pass; None where they are very many.
 
-    A pass costs as much to plan as to run over some thousands of people; a table four times a million takes memory.
+    A pass costs as much to plan as to run over some thousands of people; a table of a million on many days takes
+    memory.
     """
     if number_of(workspace, "SELECT count(*) FROM caseload") > SMALL:
         return None
-    later = f"{_moved(evaluation.PLACED, 'days')} JOIN {_list(DAYS)} ON true)"
-    relation = f"(SELECT *, 0 AS days FROM {evaluation.PLACED} UNION ALL BY NAME {later})"
-    return evaluation.Ahead(relation, tuple(_find_asked(rulebook, as_at, supplied, doubted)))
+    asked = tuple(_find_asked(rulebook, as_at, supplied, doubted))
+    other = _write_other_days(evaluation.PLACED, asked)
+    relation = f"(SELECT *, 0 AS days FROM {evaluation.PLACED} UNION ALL BY NAME {other})"
+    return evaluation.Ahead(relation, asked)
 
 
-@step(reads=("caseload", "breach", "decision", "opening"), makes=("coming_due",))
+@step(reads=("caseload", "breach", "decision", "opening"), makes=("coming_due", "outcome_before"))
 def look_ahead(
     workspace: Workspace, rulebook: Rulebook, as_at: date, supplied: frozenset[str], failed: Container[str] = ()
 ) -> None:
-    """Make ``coming_due``: one row per person and rule not in breach tonight and in breach 7, 14 or 28 days on.
+    """Make ``coming_due``: one row per person and rule not in breach tonight and in breach within four weeks.
 
     ``opens_on`` is the first such day; ``on_birthday``: to name it would give a birthday away. ``inside``: a rule that
     folds this one, or that this one continues, has a flag tonight or comes due no later, so that a message need not
     say it again.
+
+    Also ``outcome_before``: the answers that the day before would have given of whoever has turned one of ``TURNS``.
     """
-    answered = _find_people(workspace, list(_find_asked(rulebook, as_at, supplied, failed)))
-    _find_days(workspace, answered)
+    answered: Sequence[Rule] = list(_find_asked(rulebook, as_at, supplied, failed))
+    if "outcome_ahead" in workspace.tables:
+        workspace.execute(f"CREATE OR REPLACE TABLE outcome_before AS {BEFORE}")
+        soon = _select_openings(answered)
+    else:
+        answered, soon = _look_in_parts(workspace, answered), "SELECT * FROM opening_day"
     inside = list(_list_inside(rulebook.rules))
     workspace.execute(
-        FINISHED,
+        FINISHED.format(soon=soon),
         {
             "as_at": as_at,
             "rules": [rule.id for rule in answered],
@@ -65,7 +79,7 @@ def look_ahead(
             "inside": [rule for _, rule in inside],
         },
     )
-    drop_tables(workspace, "ahead", "outcome_ahead", "outcome_days", "opening_day")
+    drop_tables(workspace, "outcome_ahead", "opening_day")
 
 
 def _find_asked(
@@ -78,7 +92,7 @@ def _find_asked(
 
 
 def _will_be_asked(rule: Rule, as_at: date) -> bool:
-    return any(rule.is_in_force(as_at + timedelta(days)) for days in range(1, DAYS[-1] + 1))
+    return any(rule.is_in_force(as_at + timedelta(days)) for days in range(1, AHEAD + 1))
 
 
 def _list_inside(rules: Iterable[Rule]) -> Iterator[tuple[str, str]]:
@@ -88,88 +102,66 @@ def _list_inside(rules: Iterable[Rule]) -> Iterator[tuple[str, str]]:
         yield from ((continued, rule.id) for continued in rule.continues)
 
 
-def _find_people(workspace: Workspace, rules: Sequence[Rule]) -> Sequence[Rule]:
-    """Make ``ahead``: who is in breach of what on one of ``DAYS``; the rules that could be asked."""
-    if "outcome_ahead" in workspace.tables:
-        workspace.execute(f"CREATE OR REPLACE TEMP TABLE ahead AS {_new_breaches('outcome_ahead', rules, 'days > 0')}")
-        return rules
-    workspace.execute("CREATE OR REPLACE TEMP TABLE ahead (person_id VARCHAR, rule VARCHAR, as_at DATE)")
-    for day in DAYS:
-        later = f"({_moved('caseload')} JOIN {_list([day])} ON true))"
-        keys = ("person_id", "as_at")
-        rules, _ = evaluation.answer(workspace, rules, people=later, into="outcome_ahead", keys=keys)
-        workspace.execute(f"INSERT INTO ahead {_new_breaches('outcome_ahead', rules)}")
+def _look_in_parts(workspace: Workspace, rules: Sequence[Rule]) -> Sequence[Rule]:
+    """Make ``opening_day`` and ``outcome_before`` of so many people at a time; return the rules that could be asked."""
+    people = number_of(workspace, "SELECT count(*) FROM caseload")
+    makes = "CREATE OR REPLACE TABLE opening_day AS", "CREATE OR REPLACE TABLE outcome_before AS"
+    for start in range(0, max(people, 1), BATCH):
+        some = f"(SELECT * FROM {evaluation.PLACED} WHERE place >= {start} AND place < {start + BATCH})"
+        other, keys = f"({_write_other_days(some, rules)})", ("person_id", "as_at", "days")
+        rules, _ = evaluation.answer(workspace, rules, people=other, into="outcome_ahead", keys=keys)
+        workspace.execute(f"{makes[0]} {_select_openings(rules)}")
+        workspace.execute(f"{makes[1]} {BEFORE}")
+        makes = "INSERT INTO opening_day", "INSERT INTO outcome_before BY NAME"
     return rules
 
 
-def _new_breaches(table: str, rules: Sequence[Rule], where: str = "true") -> str:
-    """SQL for the breaches of later days that are no breach and no flag tonight."""
-    return f"""
-        SELECT person_id, rule, as_at FROM ({_breaches(table, rules, where)})
-        ANTI JOIN breach USING (person_id, rule)
-        ANTI JOIN (SELECT * FROM decision WHERE target IN ('hold', 'continue')) AS u USING (person_id, rule)
+def _write_other_days(people: str, rules: Sequence[Rule]) -> str:
+    """SQL for people on each other day to be looked at, if nothing changes but what rests on the date.
+
+    ``days``: how many on from tonight; below 0 the day before a birthday on which the law changes what is asked.
     """
-
-
-def _moved(people: str, *beside: str) -> str:
-    """The caseload on other dates, ``days`` on, if nothing changes but what rests on the date; columns ``beside``."""
+    change_days = find_change_days(rules)
+    ahead = f"range(1, {AHEAD + 1})"
+    if change_days is not None:
+        ahead = f"[{', '.join(f'TRY({day}) - as_at' for day in change_days)}]"
+    before = f"""CASE WHEN age IN {TURNS} AND birthday(date_of_birth, age) > as_at - {RECENT_DAYS}
+        THEN [birthday(date_of_birth, age) - 1 - as_at] END"""
+    days = f"list_distinct(list_filter({ahead}, lambda n: n BETWEEN 1 AND {AHEAD}))"
     return f"""
         SELECT * EXCLUDE (strongest_category), {derived.derived_sql()} FROM (
-            SELECT c.* EXCLUDE ({", ".join(MOVED)}), c.as_at + days AS as_at,
-                {", ".join([f"{derived.strongest_known()} AS strongest_category", *beside])}
-            FROM {people} AS c
+            SELECT c.* EXCLUDE ({", ".join(MOVED)}), c.as_at + CAST(c.days AS INTEGER) AS as_at,
+                {derived.strongest_known()} AS strongest_category
+            FROM (SELECT *, unnest(list_concat({days}, {before})) AS days FROM {people}) AS c
+        )
     """
 
 
-def _list(days: Sequence[int]) -> str:
-    return f"(SELECT unnest({list(days)}) AS days) AS day"
+def _select_openings(rules: Sequence[Rule]) -> str:
+    """SQL for the first day on which each rule is in breach where it is neither breach nor flag tonight."""
+    if not rules:
+        return "SELECT '' AS person_id, '' AS rule, DATE '2000-01-01' AS opens_on WHERE false"
+    told = ", ".join(f"CASE WHEN {_is_breach(rule)} THEN {literal(rule.id)} END" for rule in rules)
+    return f"""
+        SELECT person_id, rule, min(as_at) AS opens_on
+        FROM (SELECT person_id, as_at, unnest([{told}]) AS rule FROM outcome_ahead WHERE days > 0)
+        ANTI JOIN breach USING (person_id, rule)
+        ANTI JOIN (SELECT * FROM decision WHERE target IN ('hold', 'continue')) AS u USING (person_id, rule)
+        WHERE rule IS NOT NULL GROUP BY ALL
+    """
 
 
-def _breaches(table: str, rules: Sequence[Rule], where: str = "true") -> str:
-    selects = [
-        f"SELECT person_id, '{rule.id}' AS rule, as_at FROM {table} WHERE \"{rule.id}\" = {BREACH} AND {where}"
-        + (f" AND as_at >= DATE '{rule.effective_from}'" if rule.effective_from else "")
-        + (f" AND as_at <= DATE '{rule.effective_to}'" if rule.effective_to else "")
-        for rule in rules
-    ]
-    return " UNION ALL ".join(selects) or "SELECT '' AS person_id, '' AS rule, DATE '2000-01-01' AS as_at WHERE false"
-
-
-CONCERNED = """
-    SELECT person_id, max(as_at) AS until, CAST(row_number() OVER (ORDER BY person_id) - 1 AS INTEGER) AS place
-    FROM ahead GROUP BY person_id
-"""
-
-
-def _find_days(workspace: Workspace, rules: Sequence[Rule]) -> None:
-    """Make ``opening_day``: the first day each of ``ahead`` is in breach, each day a row of one caseload."""
-    people, breached = workspace.execute(
-        "SELECT count(DISTINCT person_id), coalesce(list(DISTINCT rule), []) FROM ahead"
-    ).fetchall()[0]
-    if not people:
-        workspace.execute("CREATE OR REPLACE TEMP TABLE opening_day (person_id VARCHAR, rule VARCHAR, opens_on DATE)")
-        return
-    rules = [rule for rule in rules if rule.id in breached]
-    for start in range(0, people, BATCH):
-        days = f"""(
-            {_moved("caseload")}
-                JOIN ({CONCERNED}) AS concerned ON concerned.person_id = c.person_id
-                    AND concerned.place >= {start} AND concerned.place < {start + BATCH}
-                JOIN {_list(range(1, DAYS[-1] + 1))} ON c.as_at + days <= concerned.until
-            )
-        )"""
-        evaluation.answer(workspace, rules, people=days, into="outcome_days", keys=("person_id", "as_at"))
-        workspace.execute(f"""
-            {"INSERT INTO opening_day" if start else "CREATE OR REPLACE TEMP TABLE opening_day AS"}
-            SELECT person_id, rule, min(as_at) AS opens_on FROM ({_breaches("outcome_days", rules)})
-            SEMI JOIN ahead USING (person_id, rule) GROUP BY ALL
-        """)
+def _is_breach(rule: Rule) -> str:
+    tests = [f'"{rule.id}" = {BREACH}']
+    tests += [f"as_at >= DATE '{rule.effective_from}'"] if rule.effective_from else []
+    tests += [f"as_at <= DATE '{rule.effective_to}'"] if rule.effective_to else []
+    return " AND ".join(tests)
 
 
 FINISHED = """
 CREATE OR REPLACE TABLE coming_due AS
-WITH soon AS (
-    SELECT o.*, r.severity FROM opening_day AS o
+WITH soon AS MATERIALIZED (
+    SELECT o.*, r.severity FROM ({soon}) AS o
     JOIN (SELECT unnest($rules::VARCHAR[]) AS rule, unnest($severities::VARCHAR[]) AS severity) AS r USING (rule)
 ),
 said_by AS (

@@ -160,7 +160,7 @@ class Writer:
         """A duration added to a date or taken from it; None where neither side is one."""
         left, right = tree.parts
         for moved, start in ((right, left), (left, right)):
-            duration = self._read_duration(moved)
+            duration = self.read_duration(moved)
             if duration is None:
                 continue
             if duration.unit == "working day":
@@ -170,7 +170,7 @@ class Writer:
             return f"CAST({self.write(start)} {BETWEEN_TWO[tree.kind]} {interval} AS DATE)"
         return None
 
-    def _read_duration(self, tree: Tree) -> Duration | None:
+    def read_duration(self, tree: Tree) -> Duration | None:
         if tree.kind == "duration":
             return parse_duration(tree.word)
         limit = self.limits.get(tree.word) if tree.kind == "column" else None
