@@ -51,6 +51,18 @@ def join_roster(
     drop_tables(workspace, "absent")
 
 
+def write_people_tonight(as_at: date) -> str:
+    """Write a relation of those in ``tonight`` with the caseload's columns, as if nothing were known of them before."""
+    return f"""(
+        SELECT *, {derived_sql()} FROM (
+            SELECT tonight.*, died AS said_died, true AS present, DATE '{as_at}' AS as_at,
+                NULL::VARCHAR AS strongest_category, DATE '{as_at}' AS accommodation_since,
+                DATE '{as_at}' AS first_seen_on
+            FROM tonight
+        )
+    )"""
+
+
 def _choose_columns(
     workspace: Workspace, supplied: frozenset[str], *, absent: bool
 ) -> tuple[dict[str, str], dict[str, str]]:

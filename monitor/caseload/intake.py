@@ -6,7 +6,7 @@ a million people cost nothing for what no source supplies.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -34,7 +34,7 @@ from monitor.config.settings import Config
 from monitor.errors import Problems, SourceError
 from monitor.sources import care_history
 from monitor.sources.care_history import COLUMNS_SUPPLIED, CareHistory
-from monitor.sources.extract import Extract, SourceContext, say_nothing
+from monitor.sources.extract import Extract, SourceContext
 from monitor.sources.read import read_source
 from monitor.words import fold_name, write_count, write_people
 from monitor.workspace import Workspace, drop_tables, number_of, step, suit
@@ -62,6 +62,21 @@ class Intake:
     """Both folded: the teams' names in the extracts, and what stands where an adviser's name should."""
     lists: tuple[ListFinding, ...] = ()
     """What was found of the config's lists of names and codes."""
+    empty: tuple["EmptyColumn", ...] = ()
+
+
+@dataclass(frozen=True)
+class EmptyColumn:
+    """A column of one source with a heading and nothing under it in any of its ``rows``.
+
+    ``left_out``: it counts as not supplied, since somebody has said so.
+    """
+
+    source: str
+    column: str
+    heading: str
+    rows: int
+    left_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,23 +111,17 @@ class CouncilNames:
 
 
 @step(makes=("typed", "tonight", "unreadable"))
-def read_caseload(
-    workspace: Workspace,
-    config: Config,
-    as_at: date,
-    environ: Mapping[str, str],
-    say: Callable[[str], None] = say_nothing,
-) -> CaseloadRead:
+def read_caseload(workspace: Workspace, config: Config, context: SourceContext) -> CaseloadRead:
     """Read and type every source of the config; make ``tonight``, ``unreadable`` and what ``type_rows`` makes beside.
 
     With a care history also ``care_history``. Call it before ``lock_down``. Raises ``SourceError`` naming place and
     remedy.
     """
-    sources = read_sources(workspace, config, as_at, environ, say)
+    sources = read_sources(workspace, config, context)
     suit(workspace, [extract.table for extract in sources.extracts])
-    say("Checking every cell")
+    context.say("Checking every cell")
     names = CouncilNames(config.not_an_adviser, config.team_names)
-    intake = type_rows(workspace, sources.extracts, as_at=as_at, names=names, care=sources.care)
+    intake = type_rows(workspace, sources.extracts, as_at=context.as_at, names=names, care=sources.care)
     found = find_names(config, teams=intake.teams, placeholders=intake.placeholders)
     intake = replace(intake, lists=(*intake.lists, *found))
     if sources.care:
@@ -120,19 +129,19 @@ def read_caseload(
     return CaseloadRead(sources.extracts, sources.care, intake)
 
 
-def read_sources(
-    workspace: Workspace,
-    config: Config,
-    as_at: date,
-    environ: Mapping[str, str],
-    say: Callable[[str], None] = say_nothing,
-) -> SourcesRead:
+@step(drops=("typed", "tonight", "unreadable"))
+def forget_caseload(workspace: Workspace) -> None:
+    """Take back what was read, so that it can be read otherwise."""
+    workspace.execute("DROP VIEW tonight")
+    drop_tables(workspace, "typed", "unreadable")
+
+
+def read_sources(workspace: Workspace, config: Config, context: SourceContext) -> SourcesRead:
     """Read every source of the config into the workspace as text, in the config's order."""
-    context = SourceContext(as_at, config.data_folder, environ, say)
     extracts: list[Extract] = []
     care = None
     for source in config.sources:
-        say(f"Reading {source.name}")
+        context.say(f"Reading {source.name}")
         if source.kind == "care-history":
             care = care_history.read(workspace, source, context)
         else:
@@ -196,7 +205,11 @@ def type_rows(
         _add_care(workspace)
         supplied |= frozenset(COLUMNS_SUPPLIED)
     _show_tonight(workspace, readings, supplied)
-    prints = (f"{one.fingerprint} {one.role} {' '.join(sorted(one.prefer))}" for one in extracts)
+    prints = (
+        f"{one.fingerprint} {one.role} "
+        f"{' '.join([*sorted(one.prefer), *(f'{name}=never' for name in sorted(one.blank_means_none))])}"
+        for one in extracts
+    )
     intake = Intake(
         people=people,
         rows=rows,
@@ -211,6 +224,7 @@ def type_rows(
         teams=frozenset().union(*(reading.teams for reading in readings)),
         placeholders=frozenset().union(*(reading.placeholders for reading in readings)),
         lists=tuple(finding for extract in extracts for finding in extract.lists),
+        empty=tuple(_list_empty(readings)),
     )
     return replace(intake, notes=(*joined, *_note_sources(readings), *_note_counts(intake)))
 
@@ -240,7 +254,8 @@ def _check_preferred(readings: Sequence[Reading]) -> None:
         (one, name)
         for one in readings
         for name in one.extract.prefer
-        if name not in one.supplied and not (name == "accommodation_suitable" and "accommodation" in one.supplied)
+        if name not in one.supplied | one.left_out
+        and not (name == "accommodation_suitable" and "accommodation" in one.supplied)
     ]
     if lacking:
         raise Problems(
@@ -248,6 +263,14 @@ def _check_preferred(readings: Sequence[Reading]) -> None:
             "put the column back into the extract, or take it out of prefer"
             for reading, name in lacking
         )
+
+
+def _list_empty(readings: Sequence[Reading]) -> Iterator[EmptyColumn]:
+    for reading in readings:
+        positions = match_headings(reading.extract.headings).positions
+        for name in sorted(reading.empty):
+            heading = reading.extract.headings[positions[name]]
+            yield EmptyColumn(reading.extract.source, name, heading, reading.rows, name in reading.left_out)
 
 
 def _begin_reading(number: int, extract: Extract) -> Reading:
@@ -284,6 +307,12 @@ def _show_tonight(workspace: Workspace, readings: Sequence[Reading], supplied: f
 def _note_sources(readings: Sequence[Reading]) -> Iterator[str]:
     for reading in readings:
         yield from (f"{reading.extract.source}: {note}" for note in reading.extract.notes)
+        if reading.left_out:
+            names = ", ".join(sorted(reading.left_out))
+            yield f"{reading.extract.source}: nothing under the heading, so counted as not supplied: {names}"
+        for name in reading.extract.blank_means_none:
+            if name not in reading.supplied:
+                yield f"{reading.extract.source}: blank_means_none: it has no column {name}, so this says nothing of it"
         if reading.extra:
             named = ", ".join(f'"{heading[:60]}"' for heading in reading.extra[:NOTED_HEADINGS])
             more = f" and {len(reading.extra) - NOTED_HEADINGS} more" if len(reading.extra) > NOTED_HEADINGS else ""

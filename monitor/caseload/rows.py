@@ -34,6 +34,12 @@ class Reading:
     extract: Extract
     positions: dict[str, int]
     extra: tuple[str, ...]
+    rows: int = 0
+    """How many can be used."""
+    empty: frozenset[str] = frozenset()
+    """The columns that have a heading and nothing under it."""
+    left_out: frozenset[str] = frozenset()
+    """Those of them that count as not supplied."""
     faulty: set[str] = field(default_factory=set)
     says_died: set[str] = field(default_factory=set)
     splits_accommodation: bool = False
@@ -171,14 +177,33 @@ def _place_of(reading: Reading) -> dict[str, str | None]:
 def type_usable_rows(workspace: Workspace, reading: Reading) -> tuple[int, int]:
     """Make the reading's ``typed`` table, a row for each usable row of the extract; how many, and how many others."""
     workspace.execute(f"CREATE OR REPLACE TABLE {reading.typed} AS {_typed(reading)}", _id_heading(reading))
-    rows, usable, people = workspace.execute(
+    names = sorted(reading.positions.keys() - {PERSON_ID})
+    filled = "".join(
+        f', count("{name}")' + (f' + count("{name}_gap")' if name in reading.faulty else "") for name in names
+    )
+    rows, usable, people, *counts = workspace.execute(
         f"""
-        SELECT (SELECT count(*) FROM "{reading.extract.table}"), count(*), count(DISTINCT person_id)
+        SELECT (SELECT count(*) FROM "{reading.extract.table}"), count(*), count(DISTINCT person_id){filled}
         FROM {reading.typed}
         """
     ).fetchall()[0]
+    # A word for nobody under an adviser's heading is something: it says that there is none.
+    empty = {name for name, count in zip(names, counts, strict=True) if not count}
+    reading.empty = frozenset(empty - reading.says_died - ({"personal_adviser"} if reading.placeholders else set()))
+    reading.rows = usable
     reading.repeats = people < usable
+    _leave_out(workspace, reading)
     return usable, rows - usable
+
+
+def _leave_out(workspace: Workspace, reading: Reading) -> None:
+    """Take out the columns that count as not supplied while nothing stands under their headings."""
+    reading.left_out = (reading.empty & reading.extract.left_out) - set(reading.extract.blank_means_none)
+    for name in sorted(reading.left_out):
+        workspace.execute(f'ALTER TABLE {reading.typed} DROP COLUMN "{name}"')
+        workspace.execute(f'ALTER TABLE {reading.typed} DROP COLUMN IF EXISTS "{name}_gap"')
+        del reading.positions[name]
+    reading.faulty -= reading.left_out
 
 
 def explain_unusable(reading: Reading, unusable: int) -> SourceError:

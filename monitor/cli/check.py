@@ -20,6 +20,7 @@ from monitor.messages.templates import open_templates
 from monitor.record.continuity import find_break
 from monitor.rulebook.kept_rulebook import open_rulebook
 from monitor.rulebook.rulebook import Rulebook
+from monitor.sources.extract import SourceContext
 from monitor.store.database import is_there, reading_store
 from monitor.store.location import locate, name_place
 from monitor.workspace import Workspace, load_rows, open_workspace
@@ -91,7 +92,7 @@ def _read_sources(
     config: Config, as_at: dt.date, environ: Mapping[str, str]
 ) -> tuple[tuple[str, ...], tuple[str, ...], frozenset[str], dict[str, int], tuple[source_fitness.Supply, ...]]:
     workspace = open_workspace()
-    sources = read_caseload(workspace, config, as_at, environ)
+    sources = read_caseload(workspace, config, SourceContext(as_at, config.data_folder, environ))
     extracts, intake = sources.extracts, sources.intake
     files = (f"{one.source}: {one.file}" + (f', sheet "{one.sheet}"' if one.sheet else "") for one in extracts)
     unread = f"{intake.unreadable_rows} rows and {intake.unreadable_cells} cells cannot be read"

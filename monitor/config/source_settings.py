@@ -82,6 +82,7 @@ class Source(Table):
     ]  # fmt: skip
     role: Literal["caseload", "detail"] | None = None
     prefer: Annotated[tuple[str, ...], AfterValidator(catalogue_columns)] = ()
+    blank_means_none: Annotated[tuple[str, ...], AfterValidator(catalogue_columns)] = ()
     path: Located | None = None
     sheet: str | None = None
     people: int = Field(default=900, ge=1, le=5_000_000)
@@ -123,8 +124,9 @@ class Source(Table):
             raise ValueError("path: give the folder of the exported tables, or the url of their database, and not both")
         if self.url is not None:
             self._check_database()
-        if self.role is not None or self.prefer:
-            raise ValueError("role: a care history is neither a caseload nor detail; leave role and prefer out")
+        if self.role is not None or self.prefer or self.blank_means_none:
+            keys = "role, prefer and blank_means_none"
+            raise ValueError(f"role: a care history is neither a caseload nor detail; leave {keys} out")
 
     def _check_database(self) -> None:
         if self.url is None:

@@ -5,10 +5,10 @@ and is compared for a sample large enough to tell a bulk change from an ordinary
 """
 
 import datetime as dt
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from statistics import median
-from typing import Any
 
 from sqlalchemy import Connection, select
 
@@ -17,12 +17,14 @@ from monitor.caseload.intake import CaseloadRead
 from monitor.caseload.last_values import spread_last_values
 from monitor.caseload.roster import load_last_values
 from monitor.catalogue.columns import COLUMNS
+from monitor.gate import baseline
 from monitor.gate.source_fitness import EXTRACTED_ON, SUPPLIED_BY, find_supplies
 from monitor.gate.verdict import AS_WRITTEN, DECLARED, Comparison, Dated, Movement, TakenColumn, TeamThen
 from monitor.sources.extract import Extract
 from monitor.store.bulk import insert_rows
-from monitor.store.tables import Profile, table_of
-from monitor.workspace import Workspace, drop_tables, fetch, step
+from monitor.store.nights import is_jump
+from monitor.store.tables import Profile, Run, table_of
+from monitor.workspace import Workspace, drop_tables, fetch, literal, step
 
 SAMPLE = 2_000
 """How many people's own last values are compared: a share is then known to about two in a hundred."""
@@ -33,23 +35,53 @@ NIGHTS = 10
 FEWEST_DATED = 100
 """With this many people seen every eight weeks, three working days without anything new are one in a thousand."""
 
+FEW_DATED = 10
+"""With fewer people than this, the second newest date may well be months old."""
+
 PAST_DATES = tuple(column.name for column in COLUMNS if column.records_past and column.name != "date_of_birth")
 
 
-@step(reads=("tonight", "roster", "merged"), makes=("expected", "joined"))
+@dataclass(frozen=True)
+class PastNights:
+    """What a night is compared with: the last accepted run before it, the one of its own date that it puts right.
+
+    ``known``: what the last of them knew; ``whole``: none of tonight has a history; ``blank``: the columns found to
+    have nothing under their heading, where that may not be taken for *never*; ``after_sample``: the last accepted
+    night, where its people were invented and tonight's are not.
+    """
+
+    before: Run | None
+    corrected: Run | None
+    known: baseline.Known
+    whole: bool
+    blank: tuple[baseline.BlankColumn, ...] = ()
+    after_sample: dt.date | None = None
+
+    def find_new_sources(self, extracts: Iterable[Extract]) -> frozenset[str]:
+        """Return the sources that have no history."""
+        known = frozenset() if self.whole else {source for source, _ in self.known.supplied}
+        return frozenset(extract.source for extract in extracts) - known
+
+
+@step(reads=("tonight", "roster", "merged", "unreadable"), makes=("expected", "joined"))
 def compare(
-    workspace: Workspace, store: Connection, caseload: CaseloadRead, *, before: Any | None, as_at: dt.date
+    workspace: Workspace, store: Connection, caseload: CaseloadRead, nights: PastNights, terms: baseline.BaselineTerms
 ) -> Comparison:
     """Compare tonight with the roster and the last accepted nights; make ``expected``, the people of the last night.
 
-    Reads ``tonight``, ``roster`` and ``merged``. ``before`` is the last accepted run.
+    A first night that is put right is compared with the people it had.
     """
-    past, intake = read_profile(store, as_at), caseload.intake
-    last_night = before.as_at if before else None
-    _expect(workspace)
-    (counts,) = fetch(workspace, COUNTS)
-    filled, unreadable = _fill(workspace, intake.people)
-    moved, taken = _movements(workspace, store, intake.supplied) if last_night else ({}, ())
+    past, intake, before = read_profile(store, terms.as_at), caseload.intake, nights.before
+    last = before or nights.corrected
+    last_night = last.as_at if last else None
+    roster = "roster" if before or not last else "roster_stored"
+    _expect(workspace, roster)
+    (counts,) = fetch(workspace, COUNTS.format(roster=roster))
+    cells = _count_cells(workspace, intake.supplied)
+    moved, taken = _movements(workspace, store, intake.supplied) if before else ({}, ())
+    new = nights.find_new_sources(caseload.extracts)
+    inside = _look_inside(workspace, caseload.extracts, intake.supplied, with_ids=bool(new))
+    sources = _date_sources(caseload.extracts, inside, past, intake.supplied, terms.as_at)
     return Comparison(
         last_night=last_night,
         expected=counts["expected"],
@@ -64,20 +96,21 @@ def compare(
         disagreeing=intake.conflicts / max(intake.people, 1),
         usual_disagreeing=_usual(past, "disagreeing", max).get(""),
         teams=_teams(workspace),
-        filled=filled,
-        usual_filled=_usual(past, "filled", min),
-        unreadable=unreadable,
-        usual_unreadable=_usual(past, "unreadable", max),
+        filled=_share(cells, lambda one: one.filled, intake.people),
+        usual_filled=_usual(past, baseline.FILLED, min),
+        unreadable=_share(cells, lambda one: one.unreadable, intake.people),
+        usual_unreadable=_usual(past, baseline.UNREADABLE, max),
         supplied=intake.supplied,
         moved=moved,
         taken=taken,
-        sources=_dated(workspace, caseload.extracts, past, intake.supplied, as_at),
+        sources=sources,
         made=find_made(caseload.extracts, intake.supplied),
         made_before=_made_before(past, last_night),
         asked_before=frozenset(past.get("asked", {})),
         opened_before=past.get("opened", {}),
         last_extracted_on=before.extracted_on if before else None,
         last_asked_on=before.asked_on if before else None,
+        unproven=_find_unproven(workspace, caseload, nights, terms, (cells, inside, sources)),
     )
 
 
@@ -87,7 +120,7 @@ COUNTS = """
         count(*) FILTER (born_tonight <> date_of_birth) AS births_changed,
         (SELECT count(*) FROM joined) AS joined,
         (
-            SELECT count(*) FROM tonight LEFT JOIN roster USING (person_id)
+            SELECT count(*) FROM tonight LEFT JOIN {roster} AS roster USING (person_id)
             WHERE tonight.died AND roster.died_on IS NULL
         ) AS new_deaths,
         (
@@ -98,23 +131,23 @@ COUNTS = """
 """
 
 
-def _expect(workspace: Workspace) -> None:
+def _expect(workspace: Workspace, roster: str) -> None:
     """Make ``expected`` (the people of the last night, and where they are tonight) and ``joined`` (the newcomers)."""
-    workspace.execute("""
+    workspace.execute(f"""
         CREATE OR REPLACE TABLE expected AS
         SELECT
             roster.person_id, roster.team, roster.date_of_birth,
             tonight.person_id IS NOT NULL OR merged.new_id IS NOT NULL AS present,
             tonight.allocated_team AS team_tonight, tonight.date_of_birth AS born_tonight
-        FROM roster
+        FROM {roster} AS roster
         LEFT JOIN tonight USING (person_id)
         LEFT JOIN (SELECT * FROM merged SEMI JOIN tonight ON tonight.person_id = merged.new_id) AS merged
             ON merged.old_id = roster.person_id
         WHERE roster.absent_since IS NULL AND roster.died_on IS NULL AND roster.ended_on IS NULL
     """)
-    workspace.execute("""
+    workspace.execute(f"""
         CREATE OR REPLACE TABLE joined AS
-        SELECT person_id FROM tonight ANTI JOIN roster USING (person_id)
+        SELECT person_id FROM tonight ANTI JOIN {roster} AS roster USING (person_id)
         WHERE person_id NOT IN (SELECT new_id FROM merged)
     """)
 
@@ -139,13 +172,27 @@ def _years_moved(workspace: Workspace, changed: int) -> int | None:
     return rows[0][0] if rows and 2 * rows[0][1] > changed else None
 
 
-def _fill(workspace: Workspace, people: int) -> tuple[dict[str, float], dict[str, float]]:
-    """The share of people with a value, and with a cell that cannot be read, by column."""
-    counted = ", ".join(f"count({column.name}), count_if({column.name}_gap = 'unreadable')" for column in COLUMNS)
-    (figures,) = workspace.execute(f"SELECT {counted} FROM tonight").fetchall()
-    shares = [(figure or 0) / max(people, 1) for figure in figures]
-    names = [column.name for column in COLUMNS]
-    return dict(zip(names, shares[::2], strict=True)), dict(zip(names, shares[1::2], strict=True))
+def _count_cells(workspace: Workspace, supplied: frozenset[str]) -> list[baseline.ColumnCells]:
+    """Count the cells of each supplied column by the source of the rows."""
+    names = sorted(supplied)
+    counted = "".join(f", count({name}), count({name}_gap), count_if({name}_gap = 'unreadable')" for name in names)
+    rows = workspace.execute(f"SELECT source, count(*){counted} FROM tonight GROUP BY source").fetchall()
+    # Of a gap that is the same for everybody, DuckDB counts nothing at all.
+    return [
+        baseline.ColumnCells(source, name, people - gaps + (unreadable or 0), unreadable or 0, filled)
+        for source, people, *figures in rows
+        for name, filled, gaps, unreadable in zip(names, figures[::3], figures[1::3], figures[2::3], strict=True)
+    ]
+
+
+def _share(
+    cells: Iterable[baseline.ColumnCells], count: Callable[[baseline.ColumnCells], int], people: int
+) -> dict[str, float]:
+    """Return by column the share of people with such a cell."""
+    counts = Counter({column.name: 0 for column in COLUMNS})
+    for one in cells:
+        counts[one.column] += count(one)
+    return {name: number / max(people, 1) for name, number in counts.items()}
 
 
 def _movements(
@@ -221,41 +268,116 @@ def put_back(workspace: Workspace, store: Connection, columns: Sequence[str]) ->
     workspace.execute("CREATE OR REPLACE VIEW tonight AS SELECT * FROM typed")
 
 
-# How old the sources are
+# How old the sources are, and what their ids look like
 
 
-def _dated(
-    workspace: Workspace,
+@dataclass(frozen=True)
+class RowsInside:
+    """What is inside one source's rows: how many people have a date of the past, the two newest dates, the ids' shapes.
+
+    The second newest date is gone by, so that one slip of the pen does not make an old extract new.
+    """
+
+    dated: int = 0
+    newest: Sequence[dt.date] = ()
+    ids: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def second(self) -> dt.date | None:
+        return self.newest[-1] if self.newest else None
+
+    @property
+    def likely(self) -> dt.date | None:
+        """Return the newest date that a single slip does not explain: of very few people, the newest there is."""
+        return self.second if self.dated >= FEW_DATED else max(self.newest, default=None)
+
+
+def _look_inside(
+    workspace: Workspace, extracts: Sequence[Extract], supplied: frozenset[str], *, with_ids: bool
+) -> dict[str, RowsInside]:
+    """Look at the dates and ids of each source's rows; the dates of its own columns, where it has any."""
+    newest = []
+    for supply in find_supplies(extracts, supplied):
+        own = [name for name in PAST_DATES if name in supply.columns] or PAST_DATES
+        newest.append(f"WHEN {literal(supply.source)} THEN greatest({', '.join(own)})")
+    shape = baseline.SHAPE if with_ids else "NULL::VARCHAR"
+    rows = workspace.execute(f"""
+        SELECT source, count(newest), max(newest, 2), histogram(shape)
+        FROM (SELECT source, CASE source {" ".join(newest)} END AS newest, {shape} AS shape FROM tonight)
+        GROUP BY source
+    """).fetchall()
+    return {source: RowsInside(dated, tuple(dates or ()), ids or {}) for source, dated, dates, ids in rows}
+
+
+def _date_sources(
     extracts: Sequence[Extract],
+    inside: Mapping[str, RowsInside],
     past: Mapping[str, Mapping[str, Sequence[float]]],
     supplied: frozenset[str],
     as_at: dt.date,
 ) -> tuple[Dated, ...]:
     """Each source's date: as declared, else the newest date inside, else the file's own.
 
-    The second newest, so that one slip of the pen does not make an old extract new; and only where there are enough
-    people for somebody to have been seen in three days.
+    Inside, only where there are enough people for somebody to have been seen in three days.
     """
-    greatest = f"greatest({', '.join(PAST_DATES)})"
-    rows = workspace.execute(f"""
-        SELECT source, count(newest), list_extract(max(newest, 2), -1)
-        FROM (SELECT source, {greatest} AS newest FROM tonight)
-        WHERE newest IS NOT NULL GROUP BY source
-    """).fetchall()
-    inside = {source: (people, newest) for source, people, newest in rows}
     brought = {each.source: each.columns for each in find_supplies(extracts, supplied)}
     found = []
     for extract in extracts:
-        people, newest = inside.get(extract.source, (0, None))
+        within = inside.get(extract.source, RowsInside())
         ordinals = past.get("newest", {}).get(extract.source)
         then = dt.date.fromordinal(int(ordinals[0])) if ordinals else None
         on, how = extract.declared_on, DECLARED
-        if on is None and people >= FEWEST_DATED:
-            on, how = newest, "by the newest date inside"
+        if on is None and within.dated >= FEWEST_DATED:
+            on, how = within.second, "by the newest date inside"
         elif on is None and extract.role == "caseload":
             on, how = extract.modified_on, "by the file's own date"
-        found.append(Dated(extract.source, min(on, as_at) if on else None, how, newest, then, brought[extract.source]))
+        columns = brought[extract.source]
+        found.append(Dated(extract.source, min(on, as_at) if on else None, how, within.second, then, columns))
     return tuple(found)
+
+
+def _find_unproven(
+    workspace: Workspace,
+    caseload: CaseloadRead,
+    nights: PastNights,
+    terms: baseline.BaselineTerms,
+    found: tuple[Sequence[baseline.ColumnCells], Mapping[str, RowsInside], Sequence[Dated]],
+) -> baseline.Unproven:
+    """Gather what of tonight has no history, to be judged by itself."""
+    cells, inside, sources = found
+    known = nights.known
+    pairs = baseline.find_new_pairs(caseload, known, whole=nights.whole)
+    fresh = nights.find_new_sources(caseload.extracts)
+    columns = {column for _, column in pairs} - known.unreadable
+    judged = [one for one in cells if one.column in columns]
+    jumped = nights.before is not None and is_jump(nights.before.as_at, terms.as_at)
+    ids = {source: inside[source].ids for source in fresh & inside.keys() - known.mixed}
+    return baseline.Unproven(
+        whole=nights.whole,
+        pairs=pairs,
+        blank=nights.blank,
+        cells=baseline.find_doubted_cells(workspace, judged, terms),
+        # After a jump, dates are held against a week.
+        newest={} if jumped else _find_newest(sources, inside, fresh),
+        ids=ids,
+        in_breach_before=known.in_breach,
+        after_sample=nights.after_sample,
+        remembered=tuple(baseline.list_remembered(caseload, known, ids, terms)),
+    )
+
+
+def _find_newest(
+    sources: Iterable[Dated], inside: Mapping[str, RowsInside], fresh: Iterable[str]
+) -> dict[str, dt.date]:
+    """Return the newest date of each source to be judged: inside it or declared, else the file's own."""
+    newest = {}
+    for one in sources:
+        dates = [inside[one.source].likely] if one.source in inside else []
+        if one.how == DECLARED or not any(dates):
+            dates.append(one.extracted_on)
+        if one.source in fresh and any(dates):
+            newest[one.source] = max(date for date in dates if date)
+    return newest
 
 
 # How columns were made
@@ -324,8 +446,8 @@ def list_figures(
         ("people", "", seen.people),
         ("joined", "", seen.joined),
         ("disagreeing", "", seen.disagreeing),
-        *(("filled", name, seen.filled[name]) for name in believed),
-        *(("unreadable", name, seen.unreadable[name]) for name in believed),
+        *((baseline.FILLED, name, seen.filled[name]) for name in believed),
+        *((baseline.UNREADABLE, name, seen.unreadable[name]) for name in believed),
         *(("newest", one.source, one.newest.toordinal()) for one in seen.sources if one.newest),
         *((EXTRACTED_ON, one.source, one.extracted_on.toordinal()) for one in seen.sources if one.extracted_on),
         *((SUPPLIED_BY + one.source, column, 1) for one in seen.sources for column in sorted(one.columns)),

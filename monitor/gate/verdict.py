@@ -5,7 +5,7 @@
     stale       the rules are asked as at an earlier date, so that nothing ages while nothing new is known
     refused     nothing changes, and the analyst is told why
 
-The first night has no history to be compared with, and says so. ``history`` gathers what is compared.
+``comparison`` gathers what is compared. What has no history to be compared with is judged by itself, in ``baseline``.
 """
 
 import datetime as dt
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from monitor.config.settings import Gate
 from monitor.errors import Refused
+from monitor.gate.baseline import NEVER_WITHOUT, NOTHING_UNPROVEN, Unproven, doubt
 from monitor.store.nights import is_jump
 from monitor.words import write_date
 from monitor.workdays import working_days_between
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from monitor.rulebook.rule import Rule
 
 Word = Literal["trusted", "degraded", "stale", "refused"]
-
-NEVER_WITHOUT = {"date_of_birth": "every age rests on it", "allocated_team": "who hears about whom rests on it"}
-"""Columns without which a night is refused rather than asked in part."""
 
 MOVED_TOGETHER = 0.5
 """The share of people whose values must have gone from one column to another before it is said that they did."""
@@ -120,6 +118,7 @@ class Comparison:
     """The date itself was accepted before, so that nobody asks again whether it has come."""
     last_extracted_on: dt.date | None = None
     last_asked_on: dt.date | None = None
+    unproven: Unproven = NOTHING_UNPROVEN
 
 
 @dataclass(frozen=True)
@@ -175,13 +174,15 @@ def judge(seen: Comparison, gate: Gate, as_at: dt.date) -> Verdict:
     dates = [one.extracted_on for one in seen.sources if one.extracted_on]
     extracted_on = min(dates, default=None)
     asked_on, stale = _how_old(seen, gate, as_at, extracted_on)
+    unproven = tuple(doubt(seen.unproven, gate, as_at))
     if seen.last_night is None:
-        return Verdict(asked_on, extracted_on, stale=stale)
+        return Verdict(asked_on, extracted_on, unproven, stale=stale)
     taken = tuple(one for one in seen.taken if _is_bulk_of(one.people, one.compared, MOVED_TOGETHER, gate))
     seen = replace(seen, taken=taken)
     columns = dict(_columns(seen, gate))
     refusals = [*_jumped(seen, as_at), *_people(seen, gate), *_identities(seen, gate), *_older(seen)]
     refusals += [f"{why}; {NEVER_WITHOUT[name]}" for name, why in columns.items() if name in NEVER_WITHOUT]
+    refusals += unproven
     return Verdict(
         asked_on,
         extracted_on,
@@ -191,6 +192,12 @@ def judge(seen: Comparison, gate: Gate, as_at: dt.date) -> Verdict:
         stale=stale,
         notes=tuple(_moved_teams(seen, gate)),
     )
+
+
+def refuse_also(verdict: Verdict, refusals: Iterable[str], *, accepted: bool) -> Verdict:
+    """Return the same verdict with what the answers say against the night."""
+    found = (*verdict.refusals, *refusals)
+    return replace(verdict, refusals=found, accepted=verdict.accepted or (accepted and bool(found)))
 
 
 def accept(verdict: Verdict, as_at: dt.date) -> Verdict:

@@ -12,7 +12,7 @@ from monitor.caseload import departures, removed_people, roster, snapshot
 from monitor.config.id_lists import read_restricted
 from monitor.figures import measures
 from monitor.flags import answers, carried, life, waivers
-from monitor.gate import comparison
+from monitor.gate import baseline, comparison
 from monitor.messages import compose
 from monitor.messages.manager import Raised
 from monitor.messages.manager_flags import EscalationBasis, escalate_flags
@@ -134,7 +134,10 @@ def _save_run(night: Night, judged: Judged, store: Connection, now: dt.datetime)
     asked = {rule: counts.asked for rule, counts in judged.evaluation.totals.items()}
     # The first night finds what has stood for years: it says nothing of what one night brings.
     opened = {rule: dict(rows).get(rule, 0) for rule in asked} if night.past.before else {}
-    figures = comparison.list_figures(judged.seen, asked, opened, judged.verdict.not_believed, night.as_at)
+    figures = [
+        *comparison.list_figures(judged.seen, asked, opened, judged.verdict.not_believed, night.as_at),
+        *baseline.list_figures(judged.seen.unproven, judged.evaluation.totals),
+    ]
     comparison.save(store, figures, run_id=night.run_id or 0, as_at=night.as_at, corrects=night.corrects)
 
 

@@ -31,6 +31,7 @@ from monitor.record.removal_reach import list_beyond_reach
 from monitor.record.remove_files import FileChange, change_files, find_naming_files
 from monitor.record.remove_rows import RowsRemoved, remove_rows
 from monitor.record.trace import Trace
+from monitor.sources.extract import SourceContext
 from monitor.store.bulk import next_id
 from monitor.store.database import Database
 from monitor.store.events import Event, Stamp
@@ -186,7 +187,8 @@ def _refuse_while_in_a_source(
     A care history keeps everyone who was ever in care: it only counts for those of whom it could tell the monitor.
     """
     workspace, person_id, as_at = open_workspace(), request.person_id, request.today
-    having = find_person(workspace, read_sources(workspace, config, as_at, environ, say), person_id, as_at)
+    context = SourceContext(as_at, config.data_folder, environ, say)
+    having = find_person(workspace, read_sources(workspace, config, context), person_id, as_at)
     workspace.close()
     if having:
         named = " and ".join(f'"{name}"' for name in having)

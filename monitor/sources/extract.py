@@ -23,6 +23,8 @@ def say_nothing(step: str) -> None:
 class SourceContext:
     """What every source is read with: the night's date, where samples are kept, where secrets are found, and whom
     progress is told.
+
+    ``left_out``: by source, the columns that count as not supplied while nothing stands under their headings.
     """
 
     as_at: date
@@ -30,6 +32,7 @@ class SourceContext:
     environ: Mapping[str, str] = field(default_factory=dict)
     say: Callable[[str], None] = say_nothing
     sleep: Callable[[float], None] = time.sleep
+    left_out: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class Extract:
     only adds columns. ``prefer``: the columns in which this source's cell stands, even a blank one. ``notes``: what
     the source had to decide, in plain lines without a person. ``declared_on``: of what date the config says it is.
     ``lists``: what was found of the config's lists. ``made``: how a column was made that is not merely as written.
+    ``blank_means_none``: the columns whose blank says *never*, even with nothing else under the heading; ``left_out``:
+    those that count as not supplied for as long as nothing stands under theirs.
     """
 
     source: str
@@ -71,6 +76,8 @@ class Extract:
     declared_on: date | None = None
     lists: tuple[ListFinding, ...] = ()
     made: Mapping[str, str] = field(default_factory=dict)
+    blank_means_none: tuple[str, ...] = ()
+    left_out: frozenset[str] = frozenset()
 
 
 def form_of(source: Source) -> Form:

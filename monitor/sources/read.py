@@ -51,6 +51,8 @@ def read_source(source: Source, workspace: Workspace, context: SourceContext) ->
         modified_on=modified_on,
         role=source.role_played,
         prefer=source.prefer,
+        blank_means_none=source.blank_means_none,
+        left_out=frozenset(column for name, column in context.left_out if name == source.name),
         notes=loaded.notes,
         declared_on=source.extracted_on,
         lists=loaded.lists,
