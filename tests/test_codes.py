@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.catalogue.codes import Accommodation, read_accommodation, read_code, read_yes_no, says_died, showable
+from monitor.catalogue.accommodation import Accommodation, read_accommodation
+from monitor.catalogue.codes import read_code, read_yes_no, says_died, showable
 from monitor.catalogue.columns import ACCOMMODATION, ACTIVITY, COLUMNS, ELIGIBILITY, IN_TOUCH
 from monitor.catalogue.phrases import UNREADABLE, is_blank
 
@@ -103,7 +104,8 @@ SEEN = {
         "Young person not in education, employment or training: other circumstances": "G5",
         "Young person not in education, employment or training due to pregnancy or parenting": "G6",
         "0": "0",
-        "NEET": UNREADABLE,
+        "NEET": "G5",
+        "G4: NEET": "G4",
         "full time": UNREADABLE,
         "F1: part time in higher education": UNREADABLE,
         "Was full time in higher education but left": UNREADABLE,

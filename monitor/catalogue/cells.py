@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from monitor.catalogue.accommodation import read_accommodation
 from monitor.catalogue.broken_cells import BROKEN, BROKEN_BECAUSE, explain_broken
-from monitor.catalogue.codes import read_accommodation, read_code, read_yes_no, says_died, showable
+from monitor.catalogue.codes import read_code, read_yes_no, says_died, showable
 from monitor.catalogue.columns import BY_NAME, Column
 from monitor.catalogue.phrases import BLANK_TEXTS, UNREADABLE
 from monitor.words import GAPS, INVISIBLE, MARKS

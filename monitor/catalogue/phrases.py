@@ -7,8 +7,9 @@ A letter counts as a code only if it is the whole cell, stands in brackets, or i
 import enum
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 
 class CellFault(enum.Enum):
@@ -33,6 +34,20 @@ BLANK_PHRASES = frozenset(
     }
 )  # fmt: skip
 """Phrases that say a code was not recorded."""
+
+NOT_RECORDED = re.compile(
+    r"no (contact|details?|information|data|record|entry|answer|response|status|care leaver details?)"
+    r"( is| are| has been| have been)?( yet)? (recorded|on record|on file|held|entered|obtained)( .*)?"
+    r"|no (details|record|entry|care leaver details)|nobt|(nobt )?information (is )?not (yet )?(obtained|known)"
+    r"|not (yet )?(recorded|known|obtained|confirmed)|(details|status) not (yet )?(recorded|known|obtained)"
+    r"|to be (confirmed|recorded)|tbc|not in touch or not recorded"
+)
+"""Longer ones: "no contact recorded" says nothing of being in touch."""
+
+
+def says_nothing(phrase: str) -> bool:
+    """Return whether a folded phrase says that nothing was recorded."""
+    return phrase in BLANK_PHRASES or NOT_RECORDED.fullmatch(phrase) is not None
 
 
 def is_blank(text: str) -> bool:
@@ -79,9 +94,48 @@ def split_token(text: str, pattern: str) -> tuple[Token | None, str]:
     return None, without_mark(text)
 
 
+LIST_MARK = re.compile(r"\(?([a-z])\)\s*")
+"""A small letter before a bracket: the place in a list, whatever codes the column has."""
+
 MARK = re.compile(r"\(?([A-Za-z]|\d{1,2})\s*(?:[):.=]|\s-|-(?=\s)|\u2013)\s*(?=\w)")
 
 
 def without_mark(text: str) -> str:
     """Return a cell without its place in a list: "a) Yes" is Yes."""
     return MARK.sub("", text, count=1) if MARK.match(text) else text
+
+
+def label_words(*words: str) -> frozenset[str]:
+    """Return the words of which the name of a column is made, as it may stand before what a cell says."""
+    return frozenset({*words, "care", "leaver", "leavers", "leaving", "status", "category", "type", "of", "oc3", "the"})
+
+
+PARTS = re.compile(r"\s*[/;|]\s*")
+LABEL_ENDS = re.compile(r"\s*[/:;|=]\s*|\s+[-\u2013\u2014]\s+")
+
+Read = TypeVar("Read")
+
+
+def read_in_parts(
+    text: str, label: frozenset[str], read: Callable[[str], Read], said: Callable[[Read], object], fault: Read
+) -> Read:
+    """Return what a cell says as a whole, else what each of its parts says where all say the same.
+
+    "Foyers / Foyers" is Foyers, "Care Leaver-'Accommodation' / Foyers" too, and "Foyers / Homeless" is unreadable
+    (``fault``) whatever its first letter. ``said``: the code in what was read.
+    """
+    bare = squeeze(text)
+    parts = [read(part) for part in PARTS.split(bare) if part and not set(fold_phrase(part).split()) <= label]
+    codes = {said(part) for part in parts}
+    if len(codes - {None, UNREADABLE}) > 1:
+        return fault
+    whole = read(bare)
+    if said(whole) is not UNREADABLE:
+        return whole
+    if parts and UNREADABLE not in codes and all(part == parts[0] for part in parts):
+        return parts[0]
+    for end in LABEL_ENDS.finditer(bare):
+        before = set(fold_phrase(bare[: end.start()]).split())
+        if before and before <= label and end.end() < len(bare):
+            return read_in_parts(bare[end.end() :], frozenset(), read, said, fault)
+    return whole
