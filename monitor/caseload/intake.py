@@ -12,6 +12,7 @@ from datetime import date
 
 from monitor.caseload import joining
 from monitor.caseload.list_matches import NO_LISTS, IdLists, find_names
+from monitor.caseload.own_words import find_unused
 from monitor.caseload.rows import (
     NOT_SUPPLIED,
     PLACEHOLDER,
@@ -28,15 +29,16 @@ from monitor.caseload.rows import (
 )
 from monitor.catalogue import cells
 from monitor.catalogue.columns import BY_NAME, COLUMNS
-from monitor.catalogue.headings import match_headings
+from monitor.catalogue.headings import find_near_misses
 from monitor.config.list_findings import ListFinding
+from monitor.config.paste_lines import write_line
 from monitor.config.settings import Config
 from monitor.errors import Problems, SourceError
 from monitor.sources import care_history
 from monitor.sources.care_history import COLUMNS_SUPPLIED, CareHistory
 from monitor.sources.extract import Extract, SourceContext
 from monitor.sources.read import read_source
-from monitor.words import fold_name, write_count, write_people
+from monitor.words import fold_name, one_line, write_count, write_people
 from monitor.workspace import Workspace, drop_tables, number_of, step, suit
 
 NOTED_HEADINGS = 20
@@ -223,7 +225,7 @@ def type_rows(
         fingerprint=hashlib.sha256("\n".join(prints).encode()).hexdigest(),
         teams=frozenset().union(*(reading.teams for reading in readings)),
         placeholders=frozenset().union(*(reading.placeholders for reading in readings)),
-        lists=tuple(finding for extract in extracts for finding in extract.lists),
+        lists=(*(finding for extract in extracts for finding in extract.lists), *find_unused(readings)),
         empty=tuple(_list_empty(readings)),
     )
     return replace(intake, notes=(*joined, *_note_sources(readings), *_note_counts(intake)))
@@ -267,15 +269,13 @@ def _check_preferred(readings: Sequence[Reading]) -> None:
 
 def _list_empty(readings: Sequence[Reading]) -> Iterator[EmptyColumn]:
     for reading in readings:
-        positions = match_headings(reading.extract.headings).positions
         for name in sorted(reading.empty):
-            heading = reading.extract.headings[positions[name]]
+            heading = reading.extract.headings[reading.extract.matched.positions[name]]
             yield EmptyColumn(reading.extract.source, name, heading, reading.rows, name in reading.left_out)
 
 
 def _begin_reading(number: int, extract: Extract) -> Reading:
-    matched = match_headings(extract.headings)
-    return Reading(number, extract, dict(matched.positions), matched.extra)
+    return Reading(number, extract, dict(extract.matched.positions), extract.matched.extra)
 
 
 def _add_care(workspace: Workspace) -> None:
@@ -305,6 +305,7 @@ def _show_tonight(workspace: Workspace, readings: Sequence[Reading], supplied: f
 
 
 def _note_sources(readings: Sequence[Reading]) -> Iterator[str]:
+    lacking = {column.name for column in COLUMNS}.difference(*(reading.supplied for reading in readings))
     for reading in readings:
         yield from (f"{reading.extract.source}: {note}" for note in reading.extract.notes)
         if reading.left_out:
@@ -313,9 +314,16 @@ def _note_sources(readings: Sequence[Reading]) -> Iterator[str]:
         for name in reading.extract.blank_means_none:
             if name not in reading.supplied:
                 yield f"{reading.extract.source}: blank_means_none: it has no column {name}, so this says nothing of it"
-        if reading.extra:
-            named = ", ".join(f'"{heading[:60]}"' for heading in reading.extra[:NOTED_HEADINGS])
-            more = f" and {len(reading.extra) - NOTED_HEADINGS} more" if len(reading.extra) > NOTED_HEADINGS else ""
+        near = find_near_misses(reading.extra, lacking)
+        yield from (
+            f'{reading.place}: "{one_line(heading)}" is not read and looks like {name}; if it is, add to '
+            f'[sources.headings] of source "{reading.extract.source}": {write_line(heading, name)}'
+            for heading, name in near.items()
+        )
+        extra = [heading for heading in reading.extra if heading not in near]
+        if extra:
+            named = ", ".join(f'"{heading[:60]}"' for heading in extra[:NOTED_HEADINGS])
+            more = f" and {len(extra) - NOTED_HEADINGS} more" if len(extra) > NOTED_HEADINGS else ""
             yield f"{reading.place}: headings that no rule needs were ignored: {named}{more}"
 
 

@@ -4,7 +4,7 @@ Everything that is not used is listed in ``unreadable`` with its place and reaso
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from monitor.catalogue import cells
 from monitor.catalogue.broken_cells import BROKEN, BROKEN_BECAUSE
@@ -44,6 +44,8 @@ class Reading:
     says_died: set[str] = field(default_factory=set)
     splits_accommodation: bool = False
     repeats: bool = False
+    words_used: frozenset[tuple[str, str]] = frozenset()
+    """Those of the council's own words, folded by column, that stand in a cell."""
     teams: frozenset[str] = frozenset()
     placeholders: frozenset[str] = frozenset()
     """Both folded: the teams that its cells name, and what stands where an adviser's name should."""
@@ -72,7 +74,8 @@ class Reading:
 def read_texts(workspace: Workspace, reading: Reading, beside: cells.ReadBeside) -> None:
     """Make the reading's ``meaning`` table, and note of each column what its texts hold."""
     positions = {name: position for name, position in reading.positions.items() if name != PERSON_ID}
-    cells.read_cells(workspace, reading.meaning, positions, reading.extract.table, beside)
+    beside = replace(beside, words=reading.extract.words)
+    reading.words_used = cells.read_cells(workspace, reading.meaning, positions, reading.extract.table, beside)
     found = workspace.execute(
         'SELECT "column", coalesce(bool_or(fault IS NOT NULL), false), coalesce(bool_or(died), false), '
         "coalesce(bool_or(suitable IS NOT NULL), false), "

@@ -176,8 +176,8 @@ def _read_whole(text: str) -> Accommodation:
     listed = LIST_MARK.match(bare)
     token, rest = (None, bare[listed.end() :]) if listed else split_token(bare, _LETTER)
     if listed and split_token(rest, _LETTER)[0]:
-        letter, read = listed[1].upper(), _read_whole(rest)
-        return read if letter not in _PLACES or read.code == letter else Accommodation(UNREADABLE)
+        marked, after = listed[1].upper(), _read_whole(rest)
+        return after if marked not in _PLACES or after.code == marked else Accommodation(UNREADABLE)
     phrase, said = _take_suitability(fold_phrase(rest))
     described = find_place(phrase)
     if token is None:

@@ -4,16 +4,16 @@ Reading each distinct text once keeps a million rows cheap: dates, codes and tea
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 from monitor.catalogue.accommodation import read_accommodation
 from monitor.catalogue.broken_cells import BROKEN, BROKEN_BECAUSE, explain_broken
 from monitor.catalogue.codes import read_code, read_yes_no, says_died, showable
-from monitor.catalogue.columns import BY_NAME, Column
+from monitor.catalogue.columns import BLANK_CODE, BY_NAME, Column
 from monitor.catalogue.phrases import BLANK_TEXTS, UNREADABLE
-from monitor.words import GAPS, INVISIBLE, MARKS
+from monitor.words import GAPS, INVISIBLE, MARKS, fold_name
 from monitor.workspace import Workspace, literal
 
 WHITE = r"[\s\x00\x{00a0}\x{2007}\x{202f}\x{feff}]+"
@@ -38,6 +38,9 @@ BEFORE_BIRTH = "before the date of birth"
 NOT_A_CODE = "not one of the codes of this column, or could be two of them"
 NOT_YES_OR_NO = "neither yes nor no"
 
+
+OWN_CODES: Mapping[str, bool | None] = {"yes": True, "no": False, BLANK_CODE: None}
+"""What a council maps a text to that is none of a column's codes."""
 
 MEANING = {
     "column": "VARCHAR", "text": "VARCHAR", "value": "VARCHAR", "day": "DATE", "number": "INTEGER", "yes": "BOOLEAN",
@@ -69,23 +72,31 @@ def folded_name_sql(text: str) -> str:
 
 @dataclass(frozen=True)
 class ReadBeside:
-    """What texts are read beside: the night's date, and the folded names that are no personal adviser's."""
+    """What texts are read beside: the night's date, the folded names that are no personal adviser's, and by column the
+    code that a folded text means because the council says so.
+    """
 
     as_at: date
     placeholders: Sequence[str] = ()
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-def read_cells(workspace: Workspace, table: str, positions: Mapping[str, int], source: str, beside: ReadBeside) -> None:
+def read_cells(
+    workspace: Workspace, table: str, positions: Mapping[str, int], source: str, beside: ReadBeside
+) -> frozenset[tuple[str, str]]:
     """Make ``table``: what each distinct text of each column means, of the table ``source`` with columns c0, c1 ...
 
     ``positions``: the catalogue's columns by name, and where they are. A value is in the column of ``VALUES`` that its
     kind has. ``fault`` says why a text cannot be read, ``shown`` repeats it where it can only be a code, ``suitable``
     is what an accommodation text says of suitability, ``died`` that the text says the person has died, and
-    ``placeholder`` that an adviser's name is not one.
+    ``placeholder`` that an adviser's name is not one. Returns which of the council's words were there, by column.
     """
     chosen = [name for name in positions if BY_NAME[name].kind in ("code", "yes_no")]
     texts = workspace.execute(_texts(chosen, positions, source)).fetchall() if chosen else []
-    choices = list(zip(*(_choose(BY_NAME[name], text) for name, text in texts), strict=True)) or [()] * len(MEANING)
+    own = {name: {fold_name(word): code for word, code in beside.words.get(name, {}).items()} for name in chosen}
+    choices = list(zip(*(_choose(BY_NAME[name], text, own[name]) for name, text in texts), strict=True)) or [()] * len(
+        MEANING
+    )
     parameters: dict[str, Any] = {name: list(values) for name, values in zip(MEANING, choices, strict=True)}
     unnested = (f'unnest(${name}::{kind}[]) AS "{name}"' for name, kind in MEANING.items())
     selects = [f"SELECT {', '.join(unnested)}"]
@@ -98,6 +109,7 @@ def read_cells(workspace: Workspace, table: str, positions: Mapping[str, int], s
     if any(BY_NAME[name].kind == "text" for name in positions):
         parameters["not_an_adviser"] = list(beside.placeholders)
     workspace.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {' UNION ALL BY NAME '.join(selects)}", parameters)
+    return frozenset((name, fold_name(text)) for name, text in texts if own[name] and fold_name(text) in own[name])
 
 
 def join_meanings(table: str, positions: Mapping[str, int]) -> str:
@@ -213,11 +225,13 @@ def _date() -> str:
         END"""
 
 
-def _choose(column: Column, text: str) -> tuple[Any, ...]:
-    """One text of a column of codes, or of yes and no, as a row of ``MEANING``."""
+def _choose(column: Column, text: str, own: Mapping[str, str]) -> tuple[Any, ...]:
+    """One text of a column of codes, or of yes and no, as a row of ``MEANING``; ``own``: the council's words."""
     suitable: bool | None = None
     read: object
-    if column.kind == "yes_no":
+    if own and (code := own.get(fold_name(text))):
+        read = OWN_CODES.get(code, code)
+    elif column.kind == "yes_no":
         read = read_yes_no(column.name, text)
     elif column.name == "accommodation":
         accommodation = read_accommodation(text)

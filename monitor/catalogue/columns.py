@@ -64,6 +64,8 @@ ACTIVITY = {
     "G5": "Not in education, employment or training: other reasons",
     "G6": "Not in education, employment or training: pregnancy or parenting",
 }
+BLANK_CODE = "blank"
+"""What a council maps a text to that says nothing."""
 OFFER_OUTCOME = {"accepted": "Accepted support", "declined": "Declined for now", "no reply": "No reply"}
 
 
@@ -73,6 +75,7 @@ class Column:
 
     ``records_past``: a date later than the run's date, or before the birth date, is unreadable.
     ``headings``: spellings in List 9 workbooks and extracts, matched loosely (case, spaces, punctuation).
+    ``other_headings``: spellings that could mean something else, read only where no other heading means this one.
     ``ssd``: the field of the Standard Safeguarding Dataset it comes from, where there is one.
     """
 
@@ -82,6 +85,7 @@ class Column:
     codes: Mapping[str, str] = field(default_factory=dict)
     records_past: bool = False
     headings: tuple[str, ...] = ()
+    other_headings: tuple[str, ...] = ()
     ssd: str | None = None
     lowest: int | None = None
     highest: int | None = None
@@ -94,11 +98,16 @@ class Column:
 COLUMNS: tuple[Column, ...] = (
     Column(
         "date_of_birth", "date", "Date of birth.", records_past=True,
-        headings=("Date of Birth", "DOB", "D.O.B.", "Birth Date"), ssd="pers_dob",
+        headings=("Date of Birth", "DOB", "D.O.B.", "Birth Date"), other_headings=("Date of Birth (DOB)", "YP DOB"),
+        ssd="pers_dob",
     ),
     Column(
         "eligibility", "code", "Category as recorded under the Children Act 1989.", ELIGIBILITY,
         headings=("Eligibility Category", "Category of Eligibility", "Eligibility Status"),
+        other_headings=(
+            "Care Leaver Eligibility", "Care Leaver Status", "Care Leaver Category", "Leaving Care Status",
+            "Leaving Care Category", "Leaving Care Eligibility", "Eligibility Type", "LC Status", "CL Status",
+        ),
         ssd="clea_care_leaver_eligibility",
     ),
     Column(
@@ -116,22 +125,30 @@ COLUMNS: tuple[Column, ...] = (
     ),
     Column(
         "allocated_team", "text", "The team responsible, as the caseload spells it.",
-        headings=("Allocated Team", "Team", "Team Name"), ssd="clea_care_leaver_allocated_team",
+        headings=("Allocated Team", "Team", "Team Name"),
+        other_headings=("Current Team", "Responsible Team", "Leaving Care Team", "Worker Team", "Case Team"),
+        ssd="clea_care_leaver_allocated_team",
     ),
     Column(
         "allocated_worker", "text", "The allocated worker.",
-        headings=("Allocated Worker", "Worker", "Allocated Social Worker"), ssd="clea_care_leaver_worker_id",
+        headings=("Allocated Worker", "Worker", "Allocated Social Worker"),
+        other_headings=("Social Worker", "Case Worker", "Allocated Case Worker", "Worker Name", "Social Worker Name"),
+        ssd="clea_care_leaver_worker_id",
     ),
     Column(
         "personal_adviser", "text", "The personal adviser.",
         headings=(
             "Allocated Personal Adviser", "Personal Adviser", "Personal Adviser Name", "Allocated PA", "PA",
         ),
+        other_headings=("PA Name", "Named PA", "Leaving Care PA", "Leaving Care Adviser", "Named Personal Adviser"),
         ssd="clea_care_leaver_personal_advisor",
     ),
     Column(
         "in_touch", "code", "Whether the authority is in touch.", IN_TOUCH,
         headings=("LA in Touch", "LA in touch with care leaver", "In Touch", "In Touch Status"),
+        other_headings=(
+            "In Touch With", "In Touch With Care Leaver", "Is LA in Touch", "Still in Touch", "Keeping in Touch",
+        ),
         ssd="clea_care_leaver_in_touch",
     ),
     Column(
@@ -140,11 +157,18 @@ COLUMNS: tuple[Column, ...] = (
             "Latest Date of Contact", "Latest Contact", "Date of Latest Contact", "Last Contact",
             "Last Contact Date", "Date of Last Contact",
         ),
+        other_headings=(
+            "Contact Date", "Date of Contact", "Last PA Contact", "Last PA Contact Date", "Date of Last PA Contact",
+            "Most Recent Contact", "Most Recent Contact Date", "Last In Touch Date", "Last Contact With Young Person",
+        ),
         ssd="clea_care_leaver_latest_contact",
     ),
     Column(
         "accommodation", "code", "Where the young person lives.", ACCOMMODATION,
         headings=("Type of Accommodation", "Accommodation Type"),
+        other_headings=(
+            "Accommodation Code", "Accommodation Status", "Current Accommodation", "Current Accommodation Type",
+        ),
         ssd="clea_care_leaver_accommodation",
     ),
     Column(
@@ -152,11 +176,16 @@ COLUMNS: tuple[Column, ...] = (
         headings=(
             "Suitability of Accommodation", "Accommodation Suitability", "Suitable Accommodation", "Suitability",
         ),
+        other_headings=("Is Accommodation Suitable", "Is the Accommodation Suitable", "Suitable", "Accommodation OK"),
         ssd="clea_care_leaver_accom_suitable",
     ),
     Column(
         "activity", "code", "Education, employment or training.", ACTIVITY,
-        headings=("Activity Status", "Main Activity"), ssd="clea_care_leaver_activity",
+        headings=("Activity Status", "Main Activity"),
+        other_headings=(
+            "Activity Code", "Main Activity Status", "EET Status", "EET", "EET Activity", "Activity Type", "ETE Status",
+            "Education Employment Training", "Education, Employment or Training", "Current Activity",
+        ), ssd="clea_care_leaver_activity",
     ),
     Column(
         "pathway_plan_review_date", "date", "Pathway plan started or last reviewed, whichever is later.",
@@ -164,6 +193,12 @@ COLUMNS: tuple[Column, ...] = (
         headings=(
             "Latest Pathway Plan Review Date", "Latest Pathway Plan", "Latest Pathway Plan Date",
             "Latest Pathway Plan Review", "Pathway Plan Date",
+        ),
+        other_headings=(
+            "Review Date", "Plan Review Date", "PP Review Date", "Pathway Plan Reviewed", "Last Pathway Plan",
+            "Last Pathway Plan Date", "Last Pathway Plan Review", "Last Pathway Plan Review Date",
+            "Date of Latest Pathway Plan", "Date of Last Pathway Plan", "Date of Pathway Plan", "Latest Review Date",
+            "Pathway Plan", "Pathway Plan Last Reviewed", "Date Pathway Plan Reviewed", "Last Review Date",
         ),
         ssd="clea_pathway_plan_review_date",
     ),
@@ -236,6 +271,17 @@ PERSON_ID_HEADINGS = (
     "Child Unique ID", "Unique Child ID", "Child ID", "Person ID", "Person Unique ID", "Unique ID", "Young Person ID",
     "Care Leaver ID", "Client ID",
 )  # fmt: skip
+SYSTEM_ID_HEADINGS = (
+    "Mosaic ID", "Mosaic Number", "Mosaic No", "Mosaic Person ID", "LCS ID", "LCS Number", "LCS No", "LCS Person ID",
+    "Eclipse ID", "Eclipse Number", "Eclipse No", "Liquidlogic ID", "Liquid Logic ID", "Liquidlogic Number", "LL ID",
+    "ICS ID", "ICS Number", "ICS No", "Azeus ID", "CareDirector ID", "CareFirst ID", "CareFirst Number",
+    "Framework ID",
+    "Frameworki ID", "FWi ID", "SWIFT ID", "System ID", "Case Management ID", "Person Number", "Client Number",
+    "Child Number", "Local ID", "Local Identifier", "LA Child ID", "LACHILDID", "Child Identifier", "Person Identifier",
+    "YP ID", "YP Unique ID", "Young Person Unique ID", "Young Persons ID", "Service User ID", "Client Reference",
+    "Person Reference", "Case ID", "Case Number", "CareLeaver Unique ID", "Unique Reference", "Unique Person ID",
+)  # fmt: skip
+"""Names of an id in the systems that councils keep their cases in; the id only where no plainer heading is there."""
 IGNORED_HEADINGS = ("Gender", "Sex", "Ethnicity", "Age", "Age of Child (Years)", "Age at Extract", "Age Years")
 """List 9 headings that no rule needs: known, never read, never reported as extra."""
 

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,7 +10,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
+from monitor.catalogue.columns import BLANK_CODE, BY_NAME
+from monitor.catalogue.headings import NOT_READ, PERSON_ID
 from monitor.config.fields import File, Line, Located, Table, WebAddress, catalogue_columns, locate, refuse_password
+from monitor.words import did_you_mean
 
 DATABASES = ("postgresql", "sqlite", "mssql")
 """What a source's url may begin with; mssql is SQL Server."""
@@ -35,6 +39,40 @@ def _areas(values: tuple[str, ...]) -> tuple[str, ...]:
             remedy = 'write what a postcode begins with, like "LS" or "LS1"'
             raise ValueError(f'"{value[:60]}" is not a postcode area or district; {remedy}')
     return values
+
+
+def _own_headings(values: Mapping[str, str]) -> Mapping[str, str]:
+    columns = (PERSON_ID, *BY_NAME, NOT_READ)
+    for heading, name in values.items():
+        if name not in columns:
+            hint = did_you_mean(name, columns) or f'; monitor columns lists them, and "{NOT_READ}" is none'
+            raise ValueError(f'"{heading[:60]}": no column "{name[:60]}"{hint}')
+    return values
+
+
+def codes_of(column: str) -> tuple[str, ...]:
+    """Return what a text of a column may be mapped to: its codes, or yes and no, and blank."""
+    known = BY_NAME[column]
+    return (*(("yes", "no") if known.kind == "yes_no" else known.codes), BLANK_CODE)
+
+
+def _own_words(values: Mapping[str, Mapping[str, str]]) -> Mapping[str, Mapping[str, str]]:
+    """Check each column and code; the codes are put as the catalogue has them."""
+    coded = [name for name, column in BY_NAME.items() if column.kind in ("code", "yes_no")]
+    checked: dict[str, dict[str, str]] = {}
+    for column, words in values.items():
+        if column not in coded:
+            is_text = column in ("personal_adviser", "allocated_team")
+            remedy = "; see not_an_adviser, and also_known_as of a team" if is_text else did_you_mean(column, coded)
+            raise ValueError(f'no column of codes "{column[:60]}"{remedy or "; they are " + ", ".join(coded)}')
+        codes = {code.casefold(): code for code in codes_of(column)}
+        for text, code in words.items():
+            if code.casefold() not in codes:
+                raise ValueError(
+                    f'{column}: "{text[:60]}": no code "{code[:60]}"; the codes are {", ".join(codes.values())}'
+                )
+        checked[column] = {text: codes[code.casefold()] for text, code in words.items()}
+    return checked
 
 
 class Http(Table):
@@ -98,6 +136,8 @@ class Source(Table):
     area_postcodes: Annotated[tuple[Line, ...], AfterValidator(_areas)] = ()
     http: Http | None = None
     return_year: int | None = Field(default=None, ge=2017, le=2100)
+    headings: Annotated[Mapping[Line, str], AfterValidator(_own_headings)] = Field(default_factory=dict)
+    words: Annotated[Mapping[str, Mapping[Line, str]], AfterValidator(_own_words)] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _has_what_its_kind_needs(self) -> "Source":
@@ -115,9 +155,16 @@ class Source(Table):
             raise ValueError(f"{named[0]}: nothing of this kind reads it; only for kinds ssd-...; remove it")
         if empty := [name for name in named if not getattr(self, name)]:
             raise ValueError(f"{empty[0]}: empty, so it matches nothing; name at least one, or take the line out")
+        self._check_own_words()
         if self.kind == "supplement" and self.role == "caseload":
             raise ValueError("role: a supplement never decides who is on the caseload; leave role out")
         return self
+
+    def _check_own_words(self) -> None:
+        if self.headings and (self.kind.startswith("ssd-") or self.kind in ("sample", "care-history")):
+            raise ValueError("headings: nothing of this kind has headings of a council's own; remove it")
+        if self.words and self.kind in ("sample", "care-history"):
+            raise ValueError("words: nothing of this kind has words of a council's own; remove it")
 
     def _check_care_history(self) -> None:
         if (self.path is None) == (self.url is None):

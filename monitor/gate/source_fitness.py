@@ -12,7 +12,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal
 
 from monitor.catalogue.derived import WORKED_OUT_FROM
-from monitor.catalogue.headings import PERSON_ID, match_headings
+from monitor.catalogue.headings import PERSON_ID
 from monitor.rulebook.condition import Condition, Tree
 from monitor.sources.extract import Extract
 
@@ -59,7 +59,7 @@ def find_supplies(extracts: Iterable[Extract], supplied: frozenset[str]) -> tupl
     """Return what each extract brings; a column split from another (the accommodation's digit) comes with that one."""
     found = []
     for extract in extracts:
-        columns = frozenset(match_headings(extract.headings).positions) - {PERSON_ID}
+        columns = frozenset(extract.matched.positions) - {PERSON_ID}
         if "accommodation" in columns and "accommodation_suitable" in supplied:
             columns |= {"accommodation_suitable"}
         found.append(Supply(extract.source, extract.kind, columns & supplied))

@@ -72,11 +72,11 @@ def _find_layout(path: Path, encoding: str, form: Form) -> Layout:
             reader = csv.reader(_read_lines(file, path), delimiter=delimiter)
             try:
                 for record in itertools.islice(reader, ROWS_SEARCHED):
-                    records.append(form.rename(record))
+                    records.append(record)
                     lines.append(reader.line_num)
             except csv.Error:
                 pass  # another delimiter, or the reading itself, says what is wrong
-        found = find_heading_row(records)
+        found = find_heading_row(records, form.names)
         if found is not None:
             layouts.append(Layout(encoding, delimiter, tuple(records[found]), found + 1, lines[found]))
     if not layouts:
@@ -84,7 +84,7 @@ def _find_layout(path: Path, encoding: str, form: Form) -> Layout:
             f"{path.name}: no row of {form.called} headings within the first {ROWS_SEARCHED} rows; "
             "export the list with its headings, as .xlsx or .csv"
         )
-    return max(layouts, key=lambda layout: match_headings(layout.headings).recognised)
+    return max(layouts, key=lambda layout: match_headings(layout.headings, form.names).recognised)
 
 
 def _read_lines(file: TextIO, path: Path) -> Iterator[str]:

@@ -4,10 +4,19 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from monitor.catalogue.headings import LIST_9, PERSON_ID, SUPPLEMENT, Form, check_headings
+from monitor.catalogue.headings import (
+    LIST_9,
+    PERSON_ID,
+    SUPPLEMENT,
+    Form,
+    Matched,
+    check_headings,
+    match_headings,
+)
 from monitor.config.list_findings import ListFinding
 from monitor.config.source_settings import Source
 from monitor.workspace import Workspace, load_rows, number_of
@@ -60,6 +69,8 @@ class Extract:
     ``lists``: what was found of the config's lists. ``made``: how a column was made that is not merely as written.
     ``blank_means_none``: the columns whose blank says *never*, even with nothing else under the heading; ``left_out``:
     those that count as not supplied for as long as nothing stands under theirs.
+    ``names``: headings, folded, that the form or the council says mean a column; ``own_headings`` and ``words``: the
+    council's own as its config has them, words folded by column.
     """
 
     source: str
@@ -78,11 +89,19 @@ class Extract:
     made: Mapping[str, str] = field(default_factory=dict)
     blank_means_none: tuple[str, ...] = ()
     left_out: frozenset[str] = frozenset()
+    names: Mapping[str, str] = field(default_factory=dict)
+    own_headings: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @cached_property
+    def matched(self) -> Matched:
+        """Return which column each heading means."""
+        return match_headings(self.headings, self.names)
 
 
 def form_of(source: Source) -> Form:
     """Return what kind of list the rows of a database or a service are."""
-    return SUPPLEMENT if source.role_played == "detail" else LIST_9
+    return (SUPPLEMENT if source.role_played == "detail" else LIST_9).knowing(source.headings)
 
 
 def load_cells(workspace: Workspace, table: str, positions: Iterable[int], rows: Iterable[tuple[Any, ...]]) -> None:

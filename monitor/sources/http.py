@@ -35,13 +35,14 @@ def load(workspace: Workspace, table: str, source: Source, context: SourceContex
     """
     settings = source.http
     assert settings is not None  # noqa: S101 - the config insists on it
-    rows = _Rows(workspace, f"{table}_read", source, context.say)
+    form = form_of(source)
+    rows = _Rows(workspace, f"{table}_read", source, context.say, form.names)
     with open_client(source, settings, context.environ) as client:
         service = WebService(client, source, settings, context)
         pages, named = _read_pages(service, rows)
     if not rows.stored:
         raise SourceError(f"{service.place}: no items; check the address, and what the account may see")
-    headings, form = rows.headings(), form_of(source)
+    headings = rows.headings()
     check_headings(headings, service.place, form)
     workspace.execute(f'ALTER TABLE "{rows.table}" DROP COLUMN item')
     number_rows(workspace, table, headings, form)
@@ -93,6 +94,7 @@ class _Rows:
     table: str
     source: Source
     say: Callable[[str], None]
+    names: Mapping[str, str]
     stored: int = 0
     keys: dict[str, int] = field(default_factory=dict)
     wanted: dict[str, int] = field(default_factory=dict)
@@ -126,7 +128,7 @@ class _Rows:
                     "list of one kind of item"
                 )
             self.keys[key] = len(self.keys)
-            if match_headings([key]).positions:
+            if match_headings([key], self.names).positions:
                 self.wanted[key] = self.keys[key]
                 self.held[key] = 0
                 self.workspace.execute(f'ALTER TABLE "{self.table}" ADD COLUMN c{self.keys[key]} VARCHAR')

@@ -6,11 +6,12 @@ F5 and P5; 0 is not applicable.
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from monitor.catalogue import cells, derived
 from monitor.catalogue.headings import OC3, match_headings
+from monitor.config.source_settings import Source
 from monitor.errors import SourceError
 from monitor.sources import delimited
 from monitor.sources.extract import show_rows
@@ -38,18 +39,21 @@ CHECKS: tuple[tuple[str, str], ...] = (
 
 
 def load(
-    workspace: Workspace, table: str, path: Path, *, as_at: dt.date, return_year: int | None
+    workspace: Workspace, table: str, path: Path, source: Source, *, as_at: dt.date
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Make view ``table`` of the file's rows and a column of birthdays in touch; the headings, and notes on the rows.
 
-    ``return_year`` is the year in which the return ends; left out, the last one that had ended by ``as_at``.
+    The source's ``return_year`` is the year in which the return ends; left out, the last one that had ended by
+    ``as_at``.
     """
+    return_year, form = source.return_year, OC3.knowing(source.headings)
     if return_year is not None and dt.date(return_year - 1, 4, 1) > as_at:
         raise SourceError(f"{path.name}: return_year: {return_year} had not begun by the night's date; correct it")
-    headings = delimited.load(workspace, table, path, OC3)
+    headings = delimited.load(workspace, table, path, form)
     year = return_year or (as_at.year if as_at >= dt.date(as_at.year, 3, 31) else as_at.year - 1)
     end = min(dt.date(year, 3, 31), as_at)
-    _read(workspace, table, headings, as_at, end)
+    beside = cells.ReadBeside(as_at, words=source.words)
+    _read(workspace, table, match_headings(headings, form.names).positions, beside, end)
     # The last birthday up to the return's end of everyone recorded in touch, as the column after the file's own.
     workspace.execute(
         f"""
@@ -69,12 +73,13 @@ def load(
     return (*headings, IN_TOUCH_DATE), tuple(notes)
 
 
-def _read(workspace: Workspace, table: str, headings: tuple[str, ...], as_at: dt.date, end: dt.date) -> None:
+def _read(
+    workspace: Workspace, table: str, positions: Mapping[str, int], beside: cells.ReadBeside, end: dt.date
+) -> None:
     """Make ``oc3``: what each row's cells mean, by its row number, and the age ``turned`` by ``end``."""
     derived.create_macros(workspace)
-    positions = match_headings(headings).positions
     used = {name: positions[name] for name in ("date_of_birth", "in_touch", "activity", "accommodation")}
-    cells.read_cells(workspace, "oc3_meaning", used, table, cells.ReadBeside(as_at))
+    cells.read_cells(workspace, "oc3_meaning", used, table, beside)
     values = ", ".join(f"{cells.value_of(name)} AS {name}" for name in used)
     joins = cells.join_meanings("oc3_meaning", used)
     workspace.execute(

@@ -5,10 +5,11 @@ are loaded.
 """
 
 import hashlib
+from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
 
-from monitor.catalogue.headings import LIST_9, SUPPLEMENT, match_headings
+from monitor.catalogue.headings import LIST_9, OC3, SUPPLEMENT, Form, match_headings
 from monitor.config.source_settings import Source
 from monitor.errors import MonitorError, SourceError
 from monitor.files import make_private_folder
@@ -16,7 +17,7 @@ from monitor.sample.list_9 import write_sample
 from monitor.sample.supplement import write_sample_supplement
 from monitor.sources import delimited, oc3, spreadsheet
 from monitor.sources.binary_workbook import OLE
-from monitor.sources.extract import Extract, Loaded, SourceContext
+from monitor.sources.extract import Extract, Loaded, SourceContext, form_of
 from monitor.workdays import LONDON
 from monitor.workspace import Workspace
 
@@ -40,6 +41,7 @@ def read_source(source: Source, workspace: Workspace, context: SourceContext) ->
             loaded = _load_file(source, workspace, table, path, context.as_at)
         except OSError as fault:
             raise _unopened(path, fault) from None
+    names = _form(source).names
     return Extract(
         source=source.name,
         kind=source.kind,
@@ -47,7 +49,7 @@ def read_source(source: Source, workspace: Workspace, context: SourceContext) ->
         sheet=loaded.sheet,
         table=table,
         headings=loaded.headings,
-        fingerprint=_fingerprint(workspace, table, loaded.headings),
+        fingerprint=_fingerprint(workspace, table, loaded.headings, names),
         modified_on=modified_on,
         role=source.role_played,
         prefer=source.prefer,
@@ -57,13 +59,27 @@ def read_source(source: Source, workspace: Workspace, context: SourceContext) ->
         declared_on=source.extracted_on,
         lists=loaded.lists,
         made=loaded.made,
+        names=names,
+        own_headings=source.headings,
+        words=source.words,
+    )
+
+
+def _form(source: Source) -> Form:
+    """What kind of list a source is; a List 9 that only adds detail is a List 9 still where it is a file."""
+    if source.kind == "ssda903-oc3":
+        return OC3.knowing(source.headings)
+    if source.is_database or source.kind == "http":
+        return form_of(source)
+    return (SUPPLEMENT if source.kind == "supplement" or source.is_sample_supplement else LIST_9).knowing(
+        source.headings
     )
 
 
 def _load_file(source: Source, workspace: Workspace, table: str, path: Path, as_at: date) -> Loaded:
-    form = SUPPLEMENT if source.kind == "supplement" or source.is_sample_supplement else LIST_9
+    form = _form(source)
     if source.kind == "ssda903-oc3":
-        headings, notes = oc3.load(workspace, table, path, as_at=as_at, return_year=source.return_year)
+        headings, notes = oc3.load(workspace, table, path, source, as_at=as_at)
         return Loaded(path.name, headings, notes)
     if _is_workbook(path):
         sheet, headings = spreadsheet.load(workspace, table, path, wanted=source.sheet, form=form)
@@ -136,8 +152,8 @@ def _is_workbook(path: Path) -> bool:
     return False
 
 
-def _fingerprint(workspace: Workspace, table: str, headings: tuple[str, ...]) -> str:
-    positions = sorted(match_headings(headings).positions.values())
+def _fingerprint(workspace: Workspace, table: str, headings: tuple[str, ...], names: Mapping[str, str]) -> str:
+    positions = sorted(match_headings(headings, names).positions.values())
     # The row number is in each row's hash, so that two equal rows do not cancel out and order counts.
     cells = ", ".join(f"chr(31), c{position}" for position in positions)
     row = workspace.execute(

@@ -44,7 +44,7 @@ def load(
         sheet = _choose_sheet(_OpenWorkbook(path, workbook, contents), wanted, form)
         place = f'{path.name}: sheet "{sheet.name}"'
         start = _first_rows(sheet)
-        found = find_heading_row(start)
+        found = find_heading_row(start, form.names)
         broken = contents.sheet(sheet.name).broken
         if found is None:
             raise SourceError(
@@ -157,8 +157,8 @@ def _find_likeliest(book: _OpenWorkbook, names: Sequence[str], form: Form) -> li
 
 def _likeness(sheet: "CalamineSheet", form: Form) -> int:
     start = _first_rows(sheet)
-    found = find_heading_row(start)
-    return match_headings(start[found]).likeness(form) if found is not None else 0
+    found = find_heading_row(start, form.names)
+    return match_headings(start[found], form.names).likeness(form) if found is not None else 0
 
 
 def _first_rows(sheet: "CalamineSheet") -> list[list[str]]:
