@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor.caseload.adviser_names import AdviserLoad
 from monitor.caseload.full_caseload import join_roster
 from monitor.caseload.intake import CouncilNames, Intake, create_empty, type_rows
 from monitor.caseload.last_values import last_values_sql
+from monitor.caseload.rows import PLACEHOLDER
 from monitor.catalogue import broken_cells
 from monitor.catalogue.columns import BY_NAME, COLUMNS
-from monitor.config.settings import NOT_AN_ADVISER
 from monitor.config.source_settings import Source
 from monitor.errors import SourceError
 from monitor.sources.extract import Extract, SourceContext
@@ -89,7 +90,7 @@ class Night:
             self.workspace,
             self.extracts,
             as_at=AS_AT,
-            names=CouncilNames(NOT_AN_ADVISER, {"north": "North", "south team": "South Team"}),
+            names=CouncilNames(teams={"north": "North", "south team": "South Team"}),
         )
         return self
 
@@ -337,12 +338,47 @@ def test_a_team_or_placeholder_is_not_an_adviser(text: str) -> None:
     assert night.tonight()["P001"]["personal_adviser_gap"] is None
 
 
-def test_placeholder_advisers_are_counted_and_listed_but_are_not_unreadable() -> None:
-    night = typed(person("P001", personal_adviser="duty"), person("P002"))
+def test_words_for_nobody_are_listed_with_their_counts_but_are_not_unreadable() -> None:
+    night = typed(person("P001", personal_adviser="duty"), person("P002"), person("P003", personal_adviser="TBC"),
+                  person("P004", personal_adviser="TBC"))  # fmt: skip
 
     assert night.intake is not None
-    assert (night.intake.placeholder_advisers, night.intake.unreadable_cells) == (1, 0)
-    assert night.unreadable() == [(2, "personal_adviser", "not the name of a personal adviser; read as blank", "")]
+    assert (night.intake.placeholder_advisers, night.intake.unreadable_cells) == (3, 0)
+    assert night.intake.nobody == (("TBC", 2), ("duty", 1))
+    assert 'read as blank: "TBC" (2), "duty" (1)' in " ".join(night.intake.notes)
+    assert night.unreadable()[0] == (2, "personal_adviser", PLACEHOLDER, "duty")
+
+
+def test_a_team_of_tonight_is_no_adviser_whether_or_not_the_config_names_it() -> None:
+    night = typed(
+        *(person(f"P00{n}", allocated_team="Hub", personal_adviser="Ann Example") for n in range(3)),
+        person("P004", allocated_team="Other", personal_adviser="hub"),
+        person("P005", allocated_team="Ben Example", personal_adviser="Ben  Example"),
+        person("P006", allocated_team="Other", personal_adviser="Ben Example"),
+    )
+
+    advisers = [row["personal_adviser"] for row in night.tonight().values()]
+    assert advisers == ["Ann Example"] * 3 + [None, None, "Ben Example"]
+    assert [line[-1] for line in night.unreadable()] == ["hub", "Ben Example"]
+
+
+def test_a_team_of_another_source_is_no_adviser_either() -> None:
+    listed = [person(f"P00{n}", allocated_team="Hub") for n in range(3)]
+    night = Night().extract(listed, without=["personal_adviser"])
+    night.extract([{"person_id": "P000", "personal_adviser": "HUB", "in_touch": "a) Yes"}]).typed()
+
+    assert night.tonight()["P000"]["personal_adviser"] is None
+
+
+def test_an_adviser_of_many_people_or_teams_is_told() -> None:
+    night = typed(
+        *(person(f"P{n:03}", personal_adviser="A Crowd") for n in range(26)),
+        *(person(f"Q{n}", personal_adviser="B Everywhere", allocated_team=f"Team {n}") for n in range(3)),
+        *(person(f"R{n}", personal_adviser="C Usual", allocated_team=f"Team {n}") for n in range(2)),
+    )
+
+    assert night.intake is not None
+    assert night.intake.crowded == (AdviserLoad("A Crowd", 26, 1), AdviserLoad("B Everywhere", 3, 3))
 
 
 def test_a_lookup_that_failed_is_not_a_person_without_an_adviser() -> None:

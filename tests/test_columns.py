@@ -14,7 +14,6 @@ from monitor.caseload.intake import CouncilNames, Intake, type_rows
 from monitor.catalogue import dictionary
 from monitor.catalogue.columns import BY_NAME, COLUMNS, LIST_9_COLUMNS
 from monitor.cli.command import app
-from monitor.config.settings import NOT_AN_ADVISER
 from monitor.config.source_settings import Source
 from monitor.errors import Problems
 from monitor.sample.list_9 import write_sample
@@ -31,7 +30,7 @@ def read(*asked: Source) -> tuple[Intake, dict[str, dict[str, Any]], list[tuple[
     """What a night would make of the sources: the intake, tonight's people, and what could not be read."""
     workspace = open_workspace()
     extracts = [read_source(one, workspace, SourceContext(AS_AT, Path("nowhere"))) for one in asked]
-    intake = type_rows(workspace, extracts, as_at=AS_AT, names=CouncilNames(NOT_AN_ADVISER))
+    intake = type_rows(workspace, extracts, as_at=AS_AT, names=CouncilNames())
     people = {row["person_id"]: row for row in fetch(workspace, "SELECT * FROM tonight")}
     return intake, people, workspace.execute('SELECT source, "column", reason FROM unreadable').fetchall()
 

@@ -13,7 +13,7 @@ from support.council import NIGHT, Council, crowd, day, section, settled
 from monitor.caseload import joining
 from monitor.caseload.full_caseload import join_roster
 from monitor.caseload.intake import CouncilNames, Intake, type_rows
-from monitor.config.settings import NOT_AN_ADVISER, Config, load_config
+from monitor.config.settings import Config, load_config
 from monitor.config.source_settings import Source
 from monitor.errors import Problems, SourceError
 from monitor.sources.extract import SourceContext
@@ -57,7 +57,7 @@ class Sources:
 
     def read(self) -> "Sources":
         extracts = [read_source(one, self.workspace, SourceContext(AS_AT, self.folder)) for one in self.sources]
-        self.intake = type_rows(self.workspace, extracts, as_at=AS_AT, names=CouncilNames(NOT_AN_ADVISER, TEAMS))
+        self.intake = type_rows(self.workspace, extracts, as_at=AS_AT, names=CouncilNames(teams=TEAMS))
         return self
 
     @property

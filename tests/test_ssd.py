@@ -13,7 +13,6 @@ from sqlalchemy import Boolean, Integer, String
 from support.safeguarding_dataset import Dataset, day
 
 from monitor.caseload.intake import CouncilNames, type_rows
-from monitor.config.settings import NOT_AN_ADVISER
 from monitor.config.source_settings import Source
 from monitor.errors import SourceError
 from monitor.sources.extract import Extract, SourceContext
@@ -52,7 +51,7 @@ def extract_from(
 
 def read_from(url: str, data: Dataset, kind: str = "systemc", schema: str | None = None, **other: Any) -> Reading:
     workspace, extract = extract_from(url, data, kind, schema, **other)
-    intake = type_rows(workspace, [extract], as_at=AS_AT, names=CouncilNames(NOT_AN_ADVISER))
+    intake = type_rows(workspace, [extract], as_at=AS_AT, names=CouncilNames())
     rows = fetch(workspace, "SELECT * FROM tonight")
     assert len(rows) == len({row["person_id"] for row in rows}) == intake.rows
     return Reading(extract, {row["person_id"]: row for row in rows}, "\n".join(intake.notes))

@@ -6,11 +6,20 @@ a million people cost nothing for what no source supplies.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
 from monitor.caseload import joining
+from monitor.caseload.adviser_names import (
+    AdviserLoad,
+    CouncilNames,
+    describe_crowded,
+    find_crowded,
+    know_teams,
+    leave_out_known,
+)
 from monitor.caseload.list_matches import NO_LISTS, IdLists, find_names
 from monitor.caseload.own_words import find_unused
 from monitor.caseload.rows import (
@@ -30,7 +39,8 @@ from monitor.caseload.rows import (
 from monitor.catalogue import cells
 from monitor.catalogue.columns import BY_NAME, COLUMNS
 from monitor.catalogue.headings import find_near_misses
-from monitor.config.list_findings import ListFinding
+from monitor.catalogue.no_adviser import fold_adviser
+from monitor.config.list_findings import ListFinding, count_names
 from monitor.config.paste_lines import write_line
 from monitor.config.settings import Config
 from monitor.errors import Problems, SourceError
@@ -38,7 +48,7 @@ from monitor.sources import care_history
 from monitor.sources.care_history import COLUMNS_SUPPLIED, CareHistory
 from monitor.sources.extract import Extract, SourceContext
 from monitor.sources.read import read_source
-from monitor.words import fold_name, one_line, write_count, write_people
+from monitor.words import one_line, write_count, write_people
 from monitor.workspace import Workspace, drop_tables, number_of, step, suit
 
 NOTED_HEADINGS = 20
@@ -62,6 +72,12 @@ class Intake:
     teams: frozenset[str] = frozenset()
     placeholders: frozenset[str] = frozenset()
     """Both folded: the teams' names in the extracts, and what stands where an adviser's name should."""
+    somebody: frozenset[str] = frozenset()
+    """Folded names of ``is_an_adviser`` that occur."""
+    nobody: tuple[tuple[str, int], ...] = ()
+    """What stands where an adviser's name should, and in how many cells, the most first."""
+    crowded: tuple[AdviserLoad, ...] = ()
+    """Advisers with more people than the cap, or in three teams or more: perhaps no one person's name."""
     lists: tuple[ListFinding, ...] = ()
     """What was found of the config's lists of names and codes."""
     empty: tuple["EmptyColumn", ...] = ()
@@ -97,21 +113,6 @@ class CaseloadRead(SourcesRead):
     ids: IdLists = NO_LISTS
 
 
-@dataclass(frozen=True)
-class CouncilNames:
-    """Names of the council's own. ``not_an_adviser``: placeholders in an adviser's cell; ``teams``: by each folded
-    spelling, the name of a team.
-    """
-
-    not_an_adviser: Sequence[str] = ()
-    teams: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def placeholders(self) -> list[str]:
-        """Return the folded names that are no personal adviser's: a team's is none either."""
-        return sorted({fold_name(name) for name in (*self.not_an_adviser, *self.teams)})
-
-
 @step(makes=("typed", "tonight", "unreadable"))
 def read_caseload(workspace: Workspace, config: Config, context: SourceContext) -> CaseloadRead:
     """Read and type every source of the config; make ``tonight``, ``unreadable`` and what ``type_rows`` makes beside.
@@ -122,10 +123,11 @@ def read_caseload(workspace: Workspace, config: Config, context: SourceContext) 
     sources = read_sources(workspace, config, context)
     suit(workspace, [extract.table for extract in sources.extracts])
     context.say("Checking every cell")
-    names = CouncilNames(config.not_an_adviser, config.team_names)
+    names = CouncilNames(config.not_an_adviser, config.team_names, config.is_an_adviser, config.measures.adviser_cap)
     intake = type_rows(workspace, sources.extracts, as_at=context.as_at, names=names, care=sources.care)
-    found = find_names(config, teams=intake.teams, placeholders=intake.placeholders)
-    intake = replace(intake, lists=(*intake.lists, *found))
+    found = find_names(config, teams=intake.teams, nobody=intake.placeholders, somebody=intake.somebody)
+    crowded = describe_crowded(intake.crowded, names.adviser_cap)
+    intake = replace(intake, lists=(*intake.lists, *found, *crowded))
     if sources.care:
         intake = _compare_care(workspace, sources.care, intake)
     return CaseloadRead(sources.extracts, sources.care, intake)
@@ -183,7 +185,7 @@ def type_rows(
         '"column" VARCHAR, reason VARCHAR, value VARCHAR)'
     )
     readings = [_begin_reading(number, extract) for number, extract in enumerate(extracts)]
-    beside = cells.ReadBeside(as_at, names.placeholders)
+    beside = cells.ReadBeside(as_at, know_teams(workspace, readings, names))
     rows = unreadable_rows = duplicates = conflicts = 0
     for reading in readings:
         usable, unusable = _type_reading(workspace, reading, beside, names)
@@ -194,15 +196,16 @@ def type_rows(
             rows += usable + unusable
     _check_preferred(readings)
     joined = joining.join_readings(workspace, readings)
-    people, unreadable_cells, placeholders = workspace.execute(
-        """
+    supplied = frozenset().union(*(reading.supplied for reading in readings))
+    people, unreadable_cells, placeholders, crowded = workspace.execute(
+        f"""
         SELECT (SELECT count(*) FROM typed), count(*) FILTER ("column" <> '' AND reason <> $placeholder),
-            count(*) FILTER (reason = $placeholder)
+            list(value) FILTER (reason = $placeholder), {find_crowded(supplied)}
         FROM unreadable
         """,
-        {"placeholder": PLACEHOLDER},
+        {"placeholder": PLACEHOLDER, "cap": names.adviser_cap},
     ).fetchall()[0]
-    supplied = frozenset().union(*(reading.supplied for reading in readings))
+    nobody = Counter[str](placeholders or ())
     if care:
         _add_care(workspace)
         supplied |= frozenset(COLUMNS_SUPPLIED)
@@ -219,12 +222,15 @@ def type_rows(
         unreadable_cells=unreadable_cells,
         conflicts=conflicts,
         duplicates=duplicates,
-        placeholder_advisers=placeholders,
+        placeholder_advisers=nobody.total(),
         supplied=supplied,
         notes=(),
         fingerprint=hashlib.sha256("\n".join(prints).encode()).hexdigest(),
         teams=frozenset().union(*(reading.teams for reading in readings)),
-        placeholders=frozenset().union(*(reading.placeholders for reading in readings)),
+        placeholders=frozenset().union(*(map(fold_adviser, reading.advisers.nobody) for reading in readings)),
+        somebody=frozenset().union(*(reading.advisers.somebody for reading in readings)),
+        nobody=tuple(sorted(nobody.items(), key=lambda entry: (-entry[1], entry[0]))),
+        crowded=leave_out_known(crowded, names),
         lists=(*(finding for extract in extracts for finding in extract.lists), *find_unused(readings)),
         empty=tuple(_list_empty(readings)),
     )
@@ -338,7 +344,7 @@ def _note_counts(intake: Intake) -> Iterator[str]:
         ),
         (
             intake.placeholder_advisers, "personal adviser is", "personal advisers are",
-            "a team or a placeholder, and read as blank",
+            f"a team or a word for nobody, and read as blank: {count_names(intake.nobody)}",
         ),
     ):  # fmt: skip
         if count:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from sqlalchemy import Connection, select
 
+from monitor.catalogue.no_adviser import fold_adviser
 from monitor.catalogue.person_ids import fold_id, folded_id_sql
 from monitor.config.id_lists import ListedId, read_ids, read_merged, read_merged_lines
 from monitor.config.list_findings import ListFinding, find_unmatched, quote_names
 from monitor.config.settings import Config
 from monitor.store.tables import Person, table_of
-from monitor.words import join_words, write_count
+from monitor.words import fold_name, join_words, write_count
 from monitor.workspace import Workspace, step
 
 LINES_NAMED = 20
@@ -200,8 +201,14 @@ def _ids(listed: Sequence[ListedId]) -> str:
 # Lists of names
 
 
-def find_names(config: Config, *, teams: Collection[str], placeholders: Collection[str]) -> Iterator[ListFinding]:
-    """Return what is found of the teams' names and of the placeholders, by what the extracts hold, folded."""
+def find_names(
+    config: Config, *, teams: Collection[str], nobody: Collection[str], somebody: Collection[str]
+) -> Iterator[ListFinding]:
+    """Return what is found of the teams' names and of what the config says of advisers' names.
+
+    By what the extracts hold, folded: ``teams``, what stands for ``nobody``, and names that are ``somebody`` all the
+    same.
+    """
     for team in config.teams:
         if team.also_known_as:
             name = f'also_known_as of team "{team.name}"'
@@ -209,10 +216,10 @@ def find_names(config: Config, *, teams: Collection[str], placeholders: Collecti
     occurring = {config.team_names[name] for name in teams if name in config.team_names}
     if empty := [team.name for team in config.teams if team.name not in occurring]:
         yield ListFinding("teams", (f"teams: nobody is tonight in {quote_names(empty)}",))
-    if "not_an_adviser" in config.model_fields_set:
-        entries = config.not_an_adviser
-        if not entries:
-            line = "not_an_adviser: empty, so every name counts as an adviser's, a placeholder too"
-            yield ListFinding("not_an_adviser", (line,), is_fault=True)
-            return
-        yield find_unmatched("not_an_adviser", entries, placeholders, what="entries occur tonight")
+    for name, entries, found in (
+        ("not_an_adviser", config.not_an_adviser, nobody),
+        ("is_an_adviser", config.is_an_adviser, somebody),
+    ):
+        if entries:
+            occur = {fold_name(entry) for entry in entries if fold_adviser(entry) in found}
+            yield find_unmatched(name, entries, occur, what="entries occur tonight")

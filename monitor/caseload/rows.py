@@ -10,6 +10,7 @@ from monitor.catalogue import cells
 from monitor.catalogue.broken_cells import BROKEN, BROKEN_BECAUSE
 from monitor.catalogue.columns import COLUMNS
 from monitor.catalogue.headings import PERSON_ID
+from monitor.catalogue.no_adviser import NO_TEXTS, AdviserTexts
 from monitor.errors import SourceError
 from monitor.sources.extract import Extract
 from monitor.words import fold_name
@@ -47,8 +48,8 @@ class Reading:
     words_used: frozenset[tuple[str, str]] = frozenset()
     """Those of the council's own words, folded by column, that stand in a cell."""
     teams: frozenset[str] = frozenset()
-    placeholders: frozenset[str] = frozenset()
-    """Both folded: the teams that its cells name, and what stands where an adviser's name should."""
+    """Folded, the teams that its cells name."""
+    advisers: AdviserTexts = NO_TEXTS
 
     @property
     def supplied(self) -> set[str]:
@@ -74,19 +75,21 @@ class Reading:
 def read_texts(workspace: Workspace, reading: Reading, beside: cells.ReadBeside) -> None:
     """Make the reading's ``meaning`` table, and note of each column what its texts hold."""
     positions = {name: position for name, position in reading.positions.items() if name != PERSON_ID}
+    if reading.extract.kind.startswith("ssd-"):
+        beside = replace(beside, advisers=replace(beside.advisers, numbered=True))
     beside = replace(beside, words=reading.extract.words)
-    reading.words_used = cells.read_cells(workspace, reading.meaning, positions, reading.extract.table, beside)
+    found_texts = cells.read_cells(workspace, reading.meaning, positions, reading.extract.table, beside)
+    reading.advisers, reading.words_used = found_texts.advisers, found_texts.own_words
     found = workspace.execute(
         'SELECT "column", coalesce(bool_or(fault IS NOT NULL), false), coalesce(bool_or(died), false), '
         "coalesce(bool_or(suitable IS NOT NULL), false), "
-        "list(value) FILTER (\"column\" = 'allocated_team'), list(text) FILTER (placeholder) "
+        "list(value) FILTER (\"column\" = 'allocated_team') "
         f'FROM {reading.meaning} GROUP BY "column"'
     ).fetchall()
     reading.faulty = {name for name, faulty, *_ in found if faulty}
     reading.says_died = {name for name, _, died, *_ in found if died}
-    reading.splits_accommodation = any(split for _, _, _, split, *_ in found)
-    reading.teams = frozenset(fold_name(team) for *_, teams, _ in found for team in teams or () if team)
-    reading.placeholders = frozenset(fold_name(text) for *_, texts in found for text in texts or ())
+    reading.splits_accommodation = any(split for _, _, _, split, _ in found)
+    reading.teams = frozenset(fold_name(team) for *_, teams in found for team in teams or () if team)
 
 
 # Rows
@@ -192,7 +195,7 @@ def type_usable_rows(workspace: Workspace, reading: Reading) -> tuple[int, int]:
     ).fetchall()[0]
     # A word for nobody under an adviser's heading is something: it says that there is none.
     empty = {name for name, count in zip(names, counts, strict=True) if not count}
-    reading.empty = frozenset(empty - reading.says_died - ({"personal_adviser"} if reading.placeholders else set()))
+    reading.empty = frozenset(empty - reading.says_died - ({"personal_adviser"} if reading.advisers.nobody else set()))
     reading.rows = usable
     reading.repeats = people < usable
     _leave_out(workspace, reading)
@@ -227,7 +230,10 @@ def _typed(reading: Reading) -> str:
         if name == "accommodation_suitable" and reading.splits_accommodation:
             columns += _suitability(reading)
         elif name in supplied:
-            columns.append(f'{cells.value_of(name)} AS "{name}"')
+            value = cells.value_of(name)
+            if name == "personal_adviser" and reading.advisers.own_team:
+                value = f"CASE WHEN NOT {_own_team(reading)} THEN {value} END"
+            columns.append(f'{value} AS "{name}"')
             if name in reading.faulty:
                 columns.append(f'CASE WHEN "{name}".fault IS NOT NULL THEN {UNREADABLE} END AS "{name}_gap"')
     died = " OR ".join(f'coalesce("{name}".died, false)' for name in sorted(reading.says_died)) or "false"
@@ -237,6 +243,13 @@ def _typed(reading: Reading) -> str:
         FROM ({_rows(reading)}) AS r
         {cells.join_meanings(reading.meaning, supplied)}
         WHERE person_id IS NOT NULL"""
+
+
+def _own_team(reading: Reading) -> str:
+    """SQL for whether the adviser's cell of row ``r`` names the person's own team."""
+    pairs = ", ".join(f"({literal(text)}, {literal(team)})" for text, team in reading.advisers.own_team)
+    adviser, team = (reading.positions.get(name) for name in ("personal_adviser", "allocated_team"))
+    return f"coalesce((r.c{adviser}, r.c{team}) IN ({pairs}), false)" if pairs else "false"
 
 
 def _suitability(reading: Reading) -> list[str]:
@@ -265,7 +278,9 @@ def list_cells(workspace: Workspace, reading: Reading) -> None:
         if name in reading.faulty:
             selects.append(_select_cells(reading, name, "m.fault IS NOT NULL", "m.fault, m.shown"))
         if name == "personal_adviser":
-            selects.append(_select_cells(reading, name, "m.placeholder", f"'{PLACEHOLDER}', ''"))
+            nobody = f"(m.placeholder OR {_own_team(reading)})"
+            shown = f"coalesce(nullif(m.shown, ''), left(m.value, {cells.LONGEST_SHOWN}))"
+            selects.append(_select_cells(reading, name, nobody, f"'{PLACEHOLDER}', {shown}"))
     name = "accommodation_suitable"
     if reading.splits_accommodation and name in reading.positions:
         cell = f"r.c{reading.positions['accommodation']}"

@@ -3,6 +3,7 @@
 Reading each distinct text once keeps a million rows cheap: dates, codes and team names repeat.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -12,12 +13,19 @@ from monitor.catalogue.accommodation import read_accommodation
 from monitor.catalogue.broken_cells import BROKEN, BROKEN_BECAUSE, explain_broken
 from monitor.catalogue.codes import read_code, read_yes_no, says_died, showable
 from monitor.catalogue.columns import BLANK_CODE, BY_NAME, Column
-from monitor.catalogue.phrases import BLANK_TEXTS, UNREADABLE
-from monitor.words import GAPS, INVISIBLE, MARKS, fold_name
+from monitor.catalogue.no_adviser import NO_NAMES, NO_TEXTS, AdviserNames, AdviserTexts, tell_apart
+from monitor.catalogue.phrases import BLANK_TEXTS, UNREADABLE, is_blank
+from monitor.words import fold_name
 from monitor.workspace import Workspace, literal
 
 WHITE = r"[\s\x00\x{00a0}\x{2007}\x{202f}\x{feff}]+"
 """White space with the non-breaking kinds that workbooks hold, and the NUL that PostgreSQL cannot keep; for DuckDB."""
+
+WHITE_SPACE = re.compile(r"[ \t\n\f\r\v\x00\u00a0\u2007\u202f\ufeff]+")
+"""The same in Python."""
+
+ADVISER, TEAM = "personal_adviser", "allocated_team"
+LONGEST_SHOWN = 60
 
 LAST_SENTINEL = date(1901, 12, 31)
 """Extracts write 1 January 1900 and its neighbours for "no date"."""
@@ -63,53 +71,64 @@ def tidy(text: str) -> str:
     return f"trim(regexp_replace({text}, '{WHITE}', ' ', 'g'))"
 
 
-def folded_name_sql(text: str) -> str:
-    """Return SQL for ``fold_name`` of a tidy text: in lower case, without quotes or a comma around it."""
-    unseen = "".join(rf"\x{{{ord(one):04x}}}" for one in INVISIBLE if GAPS[one] == "")
-    bare = f"trim(regexp_replace(lower({text}), '[{unseen}]', '', 'g'), {literal(f'{MARKS}=,; ')})"
-    return f"coalesce(nullif({bare}, ''), lower({text}))"
-
-
 @dataclass(frozen=True)
 class ReadBeside:
-    """What texts are read beside: the night's date, the folded names that are no personal adviser's, and by column the
+    """What texts are read beside: the night's date, what the council says of its advisers' names, and by column the
     code that a folded text means because the council says so.
     """
 
     as_at: date
-    placeholders: Sequence[str] = ()
+    advisers: AdviserNames = NO_NAMES
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TextsFound:
+    """What was found among the texts: which stand where an adviser's name should, and which of the council's own words,
+    folded by column, stand in a cell.
+    """
+
+    advisers: AdviserTexts = NO_TEXTS
+    own_words: frozenset[tuple[str, str]] = frozenset()
 
 
 def read_cells(
     workspace: Workspace, table: str, positions: Mapping[str, int], source: str, beside: ReadBeside
-) -> frozenset[tuple[str, str]]:
+) -> TextsFound:
     """Make ``table``: what each distinct text of each column means, of the table ``source`` with columns c0, c1 ...
 
     ``positions``: the catalogue's columns by name, and where they are. A value is in the column of ``VALUES`` that its
     kind has. ``fault`` says why a text cannot be read, ``shown`` repeats it where it can only be a code, ``suitable``
     is what an accommodation text says of suitability, ``died`` that the text says the person has died, and
-    ``placeholder`` that an adviser's name is not one. Returns which of the council's words were there, by column.
+    ``placeholder`` that an adviser's name is not one.
     """
     chosen = [name for name in positions if BY_NAME[name].kind in ("code", "yes_no")]
-    texts = workspace.execute(_texts(chosen, positions, source)).fetchall() if chosen else []
-    own = {name: {fold_name(word): code for word, code in beside.words.get(name, {}).items()} for name in chosen}
-    choices = list(zip(*(_choose(BY_NAME[name], text, own[name]) for name, text in texts), strict=True)) or [()] * len(
-        MEANING
+    asked = [*chosen, *(name for name in (ADVISER, TEAM) if ADVISER in positions and name in positions)]
+    texts = workspace.execute(_count_texts(asked, positions, source)).fetchall() if asked else []
+    advisers = tell_apart(
+        (text for name, text, _ in texts if name == ADVISER),
+        ((text, rows) for name, text, rows in texts if name == TEAM),
+        beside.advisers,
     )
+    own = {name: {fold_name(word): code for word, code in beside.words.get(name, {}).items()} for name in chosen}
+    choices: list[Sequence[Any]] = [
+        _read_adviser(text, advisers) if name == ADVISER else _choose(BY_NAME[name], text, own[name])
+        for name, text, _ in texts
+        if name != TEAM
+    ]
+    choices = list(zip(*choices, strict=True)) or [()] * len(MEANING)
     parameters: dict[str, Any] = {name: list(values) for name, values in zip(MEANING, choices, strict=True)}
     unnested = (f'unnest(${name}::{kind}[]) AS "{name}"' for name, kind in MEANING.items())
     selects = [f"SELECT {', '.join(unnested)}"]
     for kind, select in (("date", _select_dates), ("number", _select_numbers), ("text", _select_texts)):
-        named = [name for name in positions if BY_NAME[name].kind == kind]
+        named = [name for name in positions if BY_NAME[name].kind == kind and name != ADVISER]
         if named:
             selects.append(select(named, _texts(named, positions, source)))
     if any(BY_NAME[name].records_past for name in positions):
         parameters["as_at"] = beside.as_at
-    if any(BY_NAME[name].kind == "text" for name in positions):
-        parameters["not_an_adviser"] = list(beside.placeholders)
     workspace.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {' UNION ALL BY NAME '.join(selects)}", parameters)
-    return frozenset((name, fold_name(text)) for name, text in texts if own[name] and fold_name(text) in own[name])
+    used = ((name, fold_name(text)) for name, text, _ in texts if own.get(name))
+    return TextsFound(advisers, frozenset((name, word) for name, word in used if word in own[name]))
 
 
 def join_meanings(table: str, positions: Mapping[str, int]) -> str:
@@ -129,6 +148,14 @@ def _texts(names: Sequence[str], positions: Mapping[str, int], source: str) -> s
     return " UNION ALL ".join(
         f"SELECT DISTINCT '{name}' AS \"column\", c{positions[name]} AS text "
         f'FROM "{source}" WHERE c{positions[name]} IS NOT NULL'
+        for name in names
+    )
+
+
+def _count_texts(names: Sequence[str], positions: Mapping[str, int], source: str) -> str:
+    return " UNION ALL ".join(
+        f"SELECT '{name}' AS \"column\", c{positions[name]} AS text, count(*) AS rows "
+        f'FROM "{source}" WHERE c{positions[name]} IS NOT NULL GROUP BY 2'
         for name in names
     )
 
@@ -186,12 +213,10 @@ def _select_texts(_: Sequence[str], texts: str) -> str:
     died = r"""regexp_full_match(lower(t), '((the )?(young person|child|care leaver) )?(has )?(died|deceased)\.?'
         '|death( of (the )?(young person|child|care leaver))?\.?')"""
     return f"""
-        SELECT "column", text, CASE WHEN NOT blank AND NOT placeholder AND fault IS NULL THEN t END AS value, fault,
-            '' AS shown, "column" = 'closure_reason' AND {died} AS died, placeholder
+        SELECT "column", text, CASE WHEN NOT blank AND fault IS NULL THEN t END AS value, fault,
+            '' AS shown, "column" = 'closure_reason' AND {died} AS died, false AS placeholder
         FROM (
-            SELECT *, CASE WHEN NOT blank AND {BROKEN} THEN {BROKEN_BECAUSE} END AS fault,
-                "column" = 'personal_adviser' AND NOT blank
-                    AND list_contains($not_an_adviser::VARCHAR[], {folded_name_sql("t")}) AS placeholder
+            SELECT *, CASE WHEN NOT blank AND {BROKEN} THEN {BROKEN_BECAUSE} END AS fault
             FROM (SELECT *, {BLANK} AS blank FROM (SELECT *, {tidy("text")} AS t FROM ({texts})))
         )"""
 
@@ -223,6 +248,18 @@ def _date() -> str:
                 THEN (TRY_CAST(t AS TIMESTAMPTZ) AT TIME ZONE 'Europe/London')::DATE
             ELSE try_strptime({plain}, [{formats}])::DATE
         END"""
+
+
+def _read_adviser(text: str, advisers: AdviserTexts) -> tuple[Any, ...]:
+    """One text of an adviser's cell as a row of ``MEANING``; ``shown`` is what stands there for nobody."""
+    tidied = WHITE_SPACE.sub(" ", text).strip()
+    if is_blank(tidied):
+        return ADVISER, text, None, None, None, None, None, "", None, False, False
+    if broken := explain_broken(tidied):
+        return ADVISER, text, None, None, None, None, broken, "", None, False, False
+    if text in advisers.nobody:
+        return ADVISER, text, None, None, None, None, None, tidied[:LONGEST_SHOWN], None, False, True
+    return ADVISER, text, tidied, None, None, None, None, "", None, False, False
 
 
 def _choose(column: Column, text: str, own: Mapping[str, str]) -> tuple[Any, ...]:

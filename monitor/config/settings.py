@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from monitor.catalogue.no_adviser import fold_adviser
 from monitor.config.delivery_settings import DeliverySettings, People, Team, teams_differ
 from monitor.config.escalation_settings import Digests, EscalationSettings
 from monitor.config.fields import DatabaseUrl, File, Folder, Line, Located, Table, check_case_url
@@ -22,10 +23,6 @@ from monitor.words import did_you_mean, fold_name
 
 SHIPPED = Path(__file__).parent.parent / "shipped"
 """Where the wheel keeps the rules and templates that stand at the top level of a checkout."""
-
-NOT_AN_ADVISER = (
-    "duty", "duty worker", "unallocated", "awaiting allocation", "tbc", "vacant", "none", "n/a", "unknown",
-)  # fmt: skip
 
 
 def shipped(name: str) -> Path:
@@ -109,7 +106,8 @@ class Config(Table):
     case_url: Annotated[str, AfterValidator(check_case_url)] | None = None
     restricted: File | None = None
     merged_ids: File | None = None
-    not_an_adviser: tuple[str, ...] = NOT_AN_ADVISER
+    not_an_adviser: tuple[str, ...] = ()
+    is_an_adviser: tuple[str, ...] = ()
     sources: Annotated[tuple[Source, ...], Field(min_length=1), AfterValidator(sources_fit)]
     people: People = People()
     teams: Annotated[tuple[Team, ...], AfterValidator(teams_differ)] = ()
@@ -134,6 +132,13 @@ class Config(Table):
             raise ValueError(
                 "shipped_rules: is false, and rules names no folder; name one, or use the shipped rulebook"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _adviser_names_differ(self) -> "Config":
+        beside = {fold_adviser(name) for name in self.not_an_adviser}
+        if both := [name for name in self.is_an_adviser if fold_adviser(name) in beside]:
+            raise ValueError(f'is_an_adviser: "{both[0]}" stands in not_an_adviser too; keep it in one of the two')
         return self
 
     @model_validator(mode="after")
