@@ -42,6 +42,7 @@ class Reading:
     rows: list[dict[str, Any]] = field(default_factory=list)
     headings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    only_page: str | None = None
     waits: list[float] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
 
@@ -58,7 +59,7 @@ def read(url: str, reading: Reading | None = None, **settings: Any) -> Reading:
     source = Source(name="case-api", kind="http", http=Http(url=url, **settings))
     context = SourceContext(NIGHT, environ=ENVIRON, say=reading.said.append, sleep=reading.waits.append)
     loaded = http.load(workspace, "extract", source, context)
-    reading.headings, reading.notes = loaded.headings, loaded.notes
+    reading.headings, reading.notes, reading.only_page = loaded.headings, loaded.notes, loaded.only_page
     reading.rows = fetch(workspace, 'SELECT * FROM extract ORDER BY "row"')
     return reading
 
@@ -181,8 +182,42 @@ def test_the_same_people_in_another_order_and_other_pages_are_the_same_input() -
 def test_a_next_that_no_page_has_is_said() -> None:
     with serving(paged([person(1)], [person(2)], name="following")) as server:
         reading = read(f"{server.url}/people", **PAGED)
+    with serving(paged([person(1)])) as server:
+        last = read(f"{server.url}/people", **PAGED)
 
-    assert reading.notes == ('1 page read, and no key "links.next" in it; check next if there should be more',)
+    assert reading.only_page == (
+        'one page read, and no key "links.next" in it: the rest of the list may be missing; correct next'
+    )
+    assert last.only_page is None  # its "next" is null
+
+
+def test_keys_with_a_dot_of_their_own_are_found_before_paths() -> None:
+    def answer(asked: Asked) -> Said:
+        place = int(asked.query.get("page", "1"))
+        following = {"@odata.nextLink": f"/people?page={place + 1}"} if place < 3 else {}
+        return as_json({"data": {"x": 1}, "data.people": [person(place)], "@odata.context": "about", **following})
+
+    with serving(answer) as server:
+        reading = read(f"{server.url}/people", items="data.people", next="@odata.nextLink")
+
+    assert reading.ids() == ["P001", "P002", "P003"]
+    assert reading.only_page is None
+
+
+def test_a_dotted_key_within_an_object_is_found_too() -> None:
+    def answer(asked: Asked) -> Said:
+        more = {} if asked.query else {"@odata.nextLink": "/people?page=2"}
+        return as_json({"d": {"people.list": [person(2 if asked.query else 1)], **more}, "d.y": 1})
+
+    with serving(answer) as server:
+        reading = read(f"{server.url}/people", items="d.people.list", next="d.@odata.nextLink")
+
+    assert reading.ids() == ["P001", "P002"]
+
+
+def test_two_lists_that_items_could_mean_refuse_the_source() -> None:
+    with serving(lambda asked: as_json({"d": {"people": [person(1)]}, "d.people": [person(2)]})) as server:
+        assert '"d" and "d.people" could both be meant' in refusal(server.url, items="d.people")
 
 
 def test_secrets_are_sent_to_the_service_and_come_from_the_environment() -> None:
@@ -584,9 +619,9 @@ def test_a_document_in_pieces_of_any_size_gives_what_it_holds(
     beside.pop("people", None)
     text = json.dumps({**beside, "people": items, "after": 1}, indent=indent)
     expected = json.loads(text, parse_int=str)
-    document = Document((text[n : n + size] for n in range(0, len(text), size)), keep=["after", *beside])
+    document = Document((text[n : n + size] for n in range(0, len(text), size)), keep=".".join(["after", *beside]))
 
-    got = list(document.items(["people"]))
+    got = list(document.items("people"))
 
     assert got == expected["people"]
     assert document.beside == {key: value for key, value in expected.items() if key != "people"}
@@ -598,7 +633,7 @@ def test_a_document_cut_short_anywhere_is_never_taken_for_a_whole_one(items: lis
     cut = data.draw(st.integers(0, len(text) - 1))
 
     with pytest.raises(NotReadable):
-        list(Document(iter([text[:cut]])).items(()))
+        list(Document(iter([text[:cut]])).items(""))
 
 
 # The config, and a whole night

@@ -54,6 +54,7 @@ class Loaded:
     sheet: str | None = None
     lists: tuple[ListFinding, ...] = ()
     made: Mapping[str, str] = field(default_factory=dict)
+    only_page: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class Extract:
     those that count as not supplied for as long as nothing stands under theirs.
     ``names``: headings, folded, that the form or the council says mean a column; ``own_headings`` and ``words``: the
     council's own as its config has them, words folded by column.
+    ``only_page``: why a web service that should have further pages may have given only the first.
     """
 
     source: str
@@ -92,6 +94,7 @@ class Extract:
     names: Mapping[str, str] = field(default_factory=dict)
     own_headings: Mapping[str, str] = field(default_factory=dict)
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    only_page: str | None = None
 
     @cached_property
     def matched(self) -> Matched:

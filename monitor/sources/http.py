@@ -15,7 +15,7 @@ from monitor.catalogue.headings import check_headings, match_headings
 from monitor.config.source_settings import Source
 from monitor.errors import SourceError
 from monitor.sources.extract import Loaded, SourceContext, form_of, number_rows
-from monitor.sources.http_json import LONGEST_VALUE, Document, NotReadable
+from monitor.sources.http_json import LONGEST_VALUE, Document, NotReadable, find_value
 from monitor.sources.web_service import WebService, open_client
 from monitor.workspace import Workspace, append_columns, make_table
 
@@ -39,21 +39,26 @@ def load(workspace: Workspace, table: str, source: Source, context: SourceContex
     rows = _Rows(workspace, f"{table}_read", source, context.say, form.names)
     with open_client(source, settings, context.environ) as client:
         service = WebService(client, source, settings, context)
-        pages, named = _read_pages(service, rows)
+        said_next = _read_pages(service, rows)
     if not rows.stored:
         raise SourceError(f"{service.place}: no items; check the address, and what the account may see")
     headings = rows.headings()
     check_headings(headings, service.place, form)
     workspace.execute(f'ALTER TABLE "{rows.table}" DROP COLUMN item')
     number_rows(workspace, table, headings, form)
-    return Loaded(service.host, headings, tuple(_notes(service, rows, pages, named)))
+    return Loaded(service.host, headings, tuple(_note_items(rows)), only_page=_describe_only_page(service, said_next))
 
 
-def _notes(service: WebService, rows: "_Rows", pages: int, named: bool) -> Iterator[str]:
+def _describe_only_page(service: WebService, said_next: bool) -> str | None:
+    """Return what is odd about a list of one page whose config says where the next one is named."""
     key = service.settings.next
-    if key and not named:
-        where = "no Link header" if key == "header" else f'no key "{key}"'
-        yield f"{pages} page read, and {where} in it; check next if there should be more"
+    if not key or said_next:
+        return None
+    where = "no Link header" if key == "header" else f'no key "{key}"'
+    return f"one page read, and {where} in it: the rest of the list may be missing; correct next"
+
+
+def _note_items(rows: "_Rows") -> Iterator[str]:
     if rows.nested:
         listed = ", ".join(f'"{name[:40]}"' for name in sorted(rows.nested)[:20])
         yield f"keys that hold lists or objects were not read: {listed}"
@@ -62,10 +67,10 @@ def _notes(service: WebService, rows: "_Rows", pages: int, named: bool) -> Itera
             yield f'{rows.stored - held:,} of {rows.stored:,} items have no "{name[:40]}"; read as blank'
 
 
-def _read_pages(service: WebService, rows: "_Rows") -> tuple[int, bool]:
-    """Every page into ``rows``; how many, and whether any of them named a next one."""
+def _read_pages(service: WebService, rows: "_Rows") -> bool:
+    """Every page into ``rows``; whether any said where the next is, or that there is none."""
     seen: set[httpx.URL] = set()
-    named = False
+    any_said = False
     url: httpx.URL | None = httpx.URL(service.settings.url)
     while url is not None:
         if url in seen:
@@ -77,10 +82,9 @@ def _read_pages(service: WebService, rows: "_Rows") -> tuple[int, bool]:
             raise SourceError(
                 f"{service.place}: more than {service.settings.most_pages:,} pages; raise most_pages if that is right"
             )
-        following = _read_page(service, url, len(seen), rows)
-        named |= following is not None
-        url = following
-    return len(seen), named
+        said, url = _read_page(service, url, len(seen), rows)
+        any_said |= said
+    return any_said
 
 
 # What is read, on its way to the workspace
@@ -161,42 +165,44 @@ class _Rows:
 # Pages
 
 
-def _read_page(service: WebService, url: httpx.URL, page: int, rows: _Rows) -> httpx.URL | None:
-    """One page into ``rows``, and nothing of an attempt at it that broke off; the next page's address."""
+Following = tuple[bool, httpx.URL | None]
+"""Whether a page says where the next one is, or that there is none; and the next one's address."""
+
+
+def _read_page(service: WebService, url: httpx.URL, page: int, rows: _Rows) -> Following:
+    """One page into ``rows``, and nothing of an attempt at it that broke off; the page that follows."""
     stored, held = rows.stored, dict(rows.held)
 
-    def take(response: httpx.Response) -> httpx.URL | None:
+    def take(response: httpx.Response) -> Following:
         rows.go_back(stored, held)
         return _take(service, response, rows)
 
     return service.try_page(url, page, take)
 
 
-def _take(service: WebService, response: httpx.Response, rows: _Rows) -> httpx.URL | None:
+def _take(service: WebService, response: httpx.Response, rows: _Rows) -> Following:
     text = service.text(response)
     beside: dict[str, Any] = {}
     if service.settings.format == "csv":
         items = _csv_items(text)
     else:
-        document = Document(text, keep=(service.settings.next or "").split("."))
-        path = service.settings.items.split(".") if service.settings.items else []
-        items, beside = _objects(document.items(path)), document.beside
+        document = Document(text, keep=service.settings.next or "")
+        items, beside = _objects(document.items(service.settings.items or "")), document.beside
     while batch := list(islice(items, ROWS)):
         rows.store(batch)
     return _next(service, response, beside)
 
 
-def _next(service: WebService, response: httpx.Response, beside: dict[str, Any]) -> httpx.URL | None:
-    found: Any = None
+def _next(service: WebService, response: httpx.Response, beside: dict[str, Any]) -> Following:
+    said, found = False, None
     if service.settings.next == "header":
         links = response.links.values()
+        said = bool(links)
         found = next((link.get("url") for link in links if "next" in link.get("rel", "").split()), None)
-    elif path := service.settings.next:
-        found = beside
-        for key in path.split("."):
-            found = found.get(key) if isinstance(found, dict) else None
+    elif service.settings.next:
+        said, found = find_value(beside, service.settings.next)
     if found is None or found == "":
-        return None
+        return said, None
     try:
         url = response.url.join(found)
     except (TypeError, httpx.InvalidURL):
@@ -205,7 +211,7 @@ def _next(service: WebService, response: httpx.Response, beside: dict[str, Any])
         raise NotReadable(
             "its next page is at another host, to which nothing is sent; set url to where the pages really are"
         )
-    return url.copy_with(fragment=None)
+    return True, url.copy_with(fragment=None)
 
 
 # Bodies

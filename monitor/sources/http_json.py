@@ -5,7 +5,7 @@ Numbers stay as they are written, so that an id keeps its form.
 
 import json
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from typing import Any
 
 LONGEST_VALUE = 4_000_000
@@ -22,21 +22,42 @@ def _refuse_constant(constant: str) -> None:
     raise NotReadable(f"not valid JSON ({constant} is no JSON value); ask who runs the service")
 
 
+def split_keys(path: str) -> Iterator[tuple[str, str]]:
+    """Return each way to read a path's first key, with what is left of the path: the whole of it first.
+
+    A key may have a dot of its own, as ``@odata.nextLink`` has.
+    """
+    parts = path.split(".")
+    for end in range(len(parts), 0, -1):
+        yield ".".join(parts[:end]), ".".join(parts[end:])
+
+
+def find_value(found: Any, path: str) -> tuple[bool, Any]:
+    """Return whether there is a value at a path of keys, and the value."""
+    for key, rest in split_keys(path) if isinstance(found, dict) else ():
+        if key in found:
+            there, value = find_value(found[key], rest) if rest else (True, found[key])
+            if there:
+                return True, value
+    return False, None
+
+
 DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse_constant)
 
 
 class Document:
-    """A document arriving in pieces; ``beside`` is what stood beside the list under ``keep``, once that is read."""
+    """A document arriving in pieces; ``beside`` is what stood beside the list towards ``keep``, once that is read."""
 
-    def __init__(self, pieces: Iterator[str], keep: Collection[str] = ()) -> None:
+    def __init__(self, pieces: Iterator[str], keep: str = "") -> None:
         self.beside: dict[str, Any] = {}
-        self._keep = keep
+        parts = keep.split(".")
+        self._keep = {".".join(parts[first:end]) for end in range(len(parts) + 1) for first in range(end)}
         self._pieces = pieces
         self._text = ""
         self._at = 0
 
-    def items(self, path: Sequence[str]) -> Iterator[Any]:
-        """Return the items of the list under the keys ``path``; the document is the list where there are none."""
+    def items(self, path: str) -> Iterator[Any]:
+        """Return the items of the list under the path of keys; the document is the list where there is none."""
         first = self._peek()
         if path and first == "[":
             raise NotReadable("a list from its first character; leave items out")
@@ -44,30 +65,35 @@ class Document:
             keys = ", ".join(f'"{key[:40]}"' for key in list(self._value())[:10]) or "none"
             raise NotReadable(f"an object and not a list; set items to the key that holds the list (its keys: {keys})")
         if path:
-            yield from self._within(path, path, self.beside)
+            if not (yield from self._within(path, path, self.beside)):
+                raise NotReadable(f'no key "{path}"; correct items')
         else:
-            yield from self._list(())
+            yield from self._list("")
         if self._peek():
             raise self._invalid()
 
-    def _within(self, path: Sequence[str], whole: Sequence[str], beside: dict[str, Any]) -> Iterator[Any]:
+    def _within(self, path: str, whole: str, beside: dict[str, Any]) -> Generator[Any, None, bool]:
+        """The items of the list at a path within the object that comes next; whether it is there."""
         self._take("{", whole)
-        found = False
+        rests = dict(split_keys(path))
+        found = ""
         while self._peek() != "}":
             key = self._value()
             if not isinstance(key, str):
                 raise self._invalid()
             self._take(":")
-            if key != path[0]:
+            rest = rests.get(key)
+            if rest is None or len(key) < len(found) or (rest and self._peek() != "{"):
                 value = self._value()
                 if key in self._keep:
                     beside[key] = value
-            elif len(path) > 1:
-                found = True
-                yield from self._within(path[1:], whole, beside.setdefault(key, {}))
-            else:
-                found = True
+            elif found:
+                raise NotReadable(f'"{found}" and "{key}" could both be meant by items; ask who runs the service')
+            elif not rest:
+                found = key
                 yield from self._list(whole)
+            elif (yield from self._within(rest, whole, beside.setdefault(key, {}))):
+                found = key
             if self._peek() == ",":
                 self._take(",")
                 if self._peek() == "}":
@@ -75,10 +101,9 @@ class Document:
             elif self._peek() != "}":
                 raise self._invalid()
         self._take("}")
-        if not found:
-            raise NotReadable(f'no key "{".".join(whole)}"; correct items')
+        return bool(found)
 
-    def _list(self, whole: Sequence[str]) -> Iterator[Any]:
+    def _list(self, whole: str) -> Iterator[Any]:
         self._take("[", whole)
         if self._peek() == "]":
             self._take("]")
@@ -115,10 +140,10 @@ class Document:
             if not self._more():
                 return ""
 
-    def _take(self, mark: str, whole: Sequence[str] = ()) -> None:
+    def _take(self, mark: str, whole: str = "") -> None:
         if self._peek() != mark:
             if whole and self._peek():
-                raise NotReadable(f'no list under "{".".join(whole)}"; correct items')
+                raise NotReadable(f'no list under "{whole}"; correct items')
             raise self._invalid()
         self._at += 1
 

@@ -62,6 +62,7 @@ def read_source(source: Source, workspace: Workspace, context: SourceContext) ->
         names=names,
         own_headings=source.headings,
         words=source.words,
+        only_page=loaded.only_page,
     )
 
 
