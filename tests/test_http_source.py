@@ -22,6 +22,7 @@ from monitor.caseload.intake import CouncilNames, type_rows
 from monitor.config.settings import load_config
 from monitor.config.source_settings import Http, Source
 from monitor.errors import Problems, SourceError
+from monitor.gate.verdict import NotBelieved
 from monitor.sources import http
 from monitor.sources.extract import Extract, SourceContext
 from monitor.sources.http_json import Document, NotReadable
@@ -707,6 +708,16 @@ def test_a_night_whose_service_fails_changes_nothing_and_tells_the_analyst_alone
     (mail,) = council.mail(NIGHT + dt.timedelta(1))
     assert mail.to == "analyst@example.gov.uk"
     assert "127.0.0.1 answered 500" in mail.text
+
+
+def test_a_night_of_one_page_that_should_have_more_is_refused_until_somebody_accepts_it(tmp_path: Path) -> None:
+    people = [{"person_id": "C001", "local_offer_date": "2026-01-01"}]
+    with serving(lambda asked: as_json({"value": people})) as server:
+        council = council_with_api(tmp_path, f'{server.url}"\nitems = "value"\nnext = "@odata.nextLink')
+        with pytest.raises(NotBelieved, match=r'case-api: one page read, and no key "@odata.nextLink" in it.*--accept'):
+            council.night(NIGHT, crowd(10))
+        council.night(NIGHT, accept="one page is all there is", by="A. Analyst")
+        assert council.night(NIGHT + dt.timedelta(1)).verdict.word == "trusted"
 
 
 def test_what_a_service_supplies_joins_the_night_as_any_source_does() -> None:

@@ -53,8 +53,8 @@ class Known:
 
     ``supplied``: the columns of each source. ``blank``: columns with nothing under their heading that were taken for
     blank, ``left_out`` for not supplied. ``unreadable``: columns with too many cells that could not be read;
-    ``in_breach``: rules in breach for nearly everybody; ``mixed``: sources with ids of mixed shapes. ``sample``: its
-    people were invented.
+    ``in_breach``: rules in breach for nearly everybody; ``mixed``: sources with ids of mixed shapes; ``one_page``:
+    web services that gave one page and did not say where another is. ``sample``: its people were invented.
     """
 
     supplied: frozenset[Pair] = frozenset()
@@ -63,6 +63,7 @@ class Known:
     unreadable: frozenset[str] = frozenset()
     in_breach: frozenset[str] = frozenset()
     mixed: frozenset[str] = frozenset()
+    one_page: frozenset[str] = frozenset()
     sample: bool = False
 
 
@@ -79,6 +80,7 @@ class BaselineTerms:
 
 
 BLANK, LEFT_OUT, IN_BREACH, MIXED, SAMPLE = "blank column", "left out", "mostly in breach", "mixed ids", "sample"
+ONE_PAGE = "one page"
 """Names under which a night's profile keeps what ``Known`` says."""
 
 FILLED, UNREADABLE = "filled", "unreadable"
@@ -92,7 +94,7 @@ def read_known(store: Connection, night: dt.date | None) -> Known:
     """Return what the accepted night of that date knew."""
     table = table_of(Profile)
     named = or_(
-        table.c.name.in_((BLANK, LEFT_OUT, IN_BREACH, MIXED, SAMPLE)),
+        table.c.name.in_((BLANK, LEFT_OUT, IN_BREACH, MIXED, ONE_PAGE, SAMPLE)),
         table.c.name.startswith(SUPPLIED_BY),
         # A night before any of this was kept took such a column for blank.
         and_(table.c.name == FILLED, table.c.value == 0),
@@ -114,6 +116,7 @@ def read_known(store: Connection, night: dt.date | None) -> Known:
         unreadable=frozenset(found.get(UNREADABLE, ())),
         in_breach=frozenset(found.get(IN_BREACH, ())),
         mixed=frozenset(found.get(MIXED, ())),
+        one_page=frozenset(found.get(ONE_PAGE, ())),
         sample=SAMPLE in found,
     )
 
@@ -158,6 +161,8 @@ class Unproven:
     cells: tuple[ColumnCells, ...] = ()
     newest: Mapping[str, dt.date] = field(default_factory=dict)
     ids: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    only_page: Mapping[str, str] = field(default_factory=dict)
+    """Of each web service that may have given only its first page, why; not of those that did so on the last night."""
     in_breach_before: frozenset[str] = frozenset()
     """The rules that were in breach for nearly everybody on the last accepted night too."""
     remembered: tuple[tuple[str, str], ...] = ()
@@ -271,6 +276,9 @@ def list_remembered(
     for source in sorted(sources):
         if source in known.mixed or find_mixed_ids(ids.get(source, {}), terms.fewest):
             yield MIXED, source
+    for extract in read.extracts:
+        if extract.only_page:
+            yield ONE_PAGE, extract.source
     if is_sample(read):
         yield SAMPLE, ""
 
@@ -296,6 +304,8 @@ def doubt(unproven: Unproven, gate: Gate, as_at: dt.date) -> Iterator[str]:
             f"the last accepted night ({write_date(unproven.after_sample)}) was of the sample's invented people; give "
             f"your own a data_folder and a database of their own, {OR_ACCEPT}"
         )
+    for source, why in unproven.only_page.items():
+        yield f"{source}: {why}, {OR_ACCEPT}"
     for one in unproven.blank:
         yield describe_blank(one)
     for cells in unproven.cells:

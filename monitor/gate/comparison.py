@@ -360,6 +360,11 @@ def _find_unproven(
         # After a jump, dates are held against a week.
         newest={} if jumped else _find_newest(sources, inside, fresh),
         ids=ids,
+        only_page={
+            extract.source: extract.only_page
+            for extract in caseload.extracts
+            if extract.only_page and extract.source not in known.one_page
+        },
         in_breach_before=known.in_breach,
         after_sample=nights.after_sample,
         remembered=tuple(baseline.list_remembered(caseload, known, ids, terms)),
