@@ -272,10 +272,10 @@ def test_a_number_out_of_its_range_is_unreadable(text: str, value: int | None, g
     assert cell("agreed_contact_interval_days", text) == (value, gap)
 
 
-def test_an_unknown_code_is_unreadable_and_its_text_is_listed_only_if_short_and_plain() -> None:
+def test_an_unknown_code_is_unreadable_and_a_text_that_may_hold_a_name_is_listed_by_its_shape() -> None:
     night = typed(
         person("P001", accommodation="Residing with friends"),
-        person("P002", activity="Works with her aunt at the shop in town"),
+        person("P002", activity="Works with Tina Smith at the shop in town"),
         person("P003", disability="12/03/2004"),
     )
 
@@ -286,8 +286,13 @@ def test_an_unknown_code_is_unreadable_and_its_text_is_listed_only_if_short_and_
             "not one of the codes of this column, or could be two of them",
             "Residing with friends",
         ),
-        (3, "activity", "not one of the codes of this column, or could be two of them", ""),
-        (4, "disability", "neither yes nor no", ""),
+        (
+            3,
+            "activity",
+            "not one of the codes of this column, or could be two of them",
+            "Aaaaa aaaa Aaaa Aaaaa aa aaa aaaa aa aaa...",
+        ),
+        (4, "disability", "neither yes nor no", "99/99/9999"),
     ]
 
 

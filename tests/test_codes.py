@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.catalogue.accommodation import Accommodation, read_accommodation
-from monitor.catalogue.codes import read_code, read_yes_no, says_died, showable
+from monitor.catalogue.codes import read_code, read_yes_no, says_died
 from monitor.catalogue.columns import ACCOMMODATION, ACTIVITY, COLUMNS, ELIGIBILITY, IN_TOUCH
 from monitor.catalogue.phrases import UNREADABLE, is_blank
+from monitor.catalogue.shapes import show, showable
 
 SEEN = {
     "eligibility": {
@@ -197,14 +198,30 @@ def test_a_status_that_says_died_is_noticed(text: str, died: bool) -> None:
         "12 High Street",
         "a" * 25,
         "x@example.com",
+        "Living with aunt Mary",
+        "Tina Smith",
+        "KHAN",
+        "flat of J. Doe",
+        "other (jim)",
+        "J Young",
+        "Mr Long",
+        "Jo Li",
     ],
 )
-def test_what_could_be_personal_is_never_shown(text: str) -> None:
+def test_what_could_be_personal_is_shown_by_its_shape_alone(text: str) -> None:
     assert showable(text) == ""
+    assert not set(show(text)) & set("bcdefghijklmnopqrstuvwxyzBCDEFGHIJKLMNOPQRSTUVWXYZ12345678@")
 
 
-def test_a_code_that_is_unknown_is_shown() -> None:
-    assert showable(" MAYBE ") == "MAYBE"
+@pytest.mark.parametrize(
+    "text", ["MAYBE", "Sofa surfing", "HMO - unsuitable", "U5", "H5 - Semi-independent", "d) Exclude", "FR"]
+)
+def test_a_code_or_a_phrase_that_is_unknown_is_shown(text: str) -> None:
+    assert show(f" {text} ") == text
+
+
+def test_a_shape_keeps_what_helps_to_find_a_text() -> None:
+    assert show("With Zoë O'Brien, 07700 900123") == "Aaaa Aaa A'Aaaaa, 99999 999999"
 
 
 LETTERED = [

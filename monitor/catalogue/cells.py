@@ -11,10 +11,11 @@ from typing import Any
 
 from monitor.catalogue.accommodation import read_accommodation
 from monitor.catalogue.broken_cells import BROKEN, BROKEN_BECAUSE, explain_broken
-from monitor.catalogue.codes import read_code, read_yes_no, says_died, showable
+from monitor.catalogue.codes import read_code, read_yes_no, says_died
 from monitor.catalogue.columns import BLANK_CODE, BY_NAME, Column
 from monitor.catalogue.no_adviser import NO_NAMES, NO_TEXTS, AdviserNames, AdviserTexts, tell_apart
 from monitor.catalogue.phrases import BLANK_TEXTS, UNREADABLE, is_blank
+from monitor.catalogue.shapes import show
 from monitor.words import fold_name
 from monitor.workspace import Workspace, literal
 
@@ -98,9 +99,9 @@ def read_cells(
     """Make ``table``: what each distinct text of each column means, of the table ``source`` with columns c0, c1 ...
 
     ``positions``: the catalogue's columns by name, and where they are. A value is in the column of ``VALUES`` that its
-    kind has. ``fault`` says why a text cannot be read, ``shown`` repeats it where it can only be a code, ``suitable``
-    is what an accommodation text says of suitability, ``died`` that the text says the person has died, and
-    ``placeholder`` that an adviser's name is not one.
+    kind has. ``fault`` says why a text cannot be read, ``shown`` repeats it, or its shape where it may hold a
+    name, ``suitable`` is what an accommodation text says of suitability, ``died`` that the text says the person died,
+    and ``placeholder`` that an adviser's name is not one. Returns which of the council's words were there, by column.
     """
     chosen = [name for name in positions if BY_NAME[name].kind in ("code", "yes_no")]
     asked = [*chosen, *(name for name in (ADVISER, TEAM) if ADVISER in positions and name in positions)]
@@ -278,7 +279,7 @@ def _choose(column: Column, text: str, own: Mapping[str, str]) -> tuple[Any, ...
     if read is UNREADABLE:
         fault = explain_broken(text) or (NOT_YES_OR_NO if column.kind == "yes_no" else NOT_A_CODE)
         died = column.kind == "code" and column.name != "over21_offer_outcome" and says_died(text)
-        return column.name, text, None, None, None, None, fault, showable(text), None, died, False
+        return column.name, text, None, None, None, None, fault, show(text), None, died, False
     value, yes = (None, read) if column.kind == "yes_no" else (read, None)
     died = column.name == "in_touch" and read == "DIED"
     return column.name, text, value, None, None, yes, None, "", suitable, died, False

@@ -75,20 +75,6 @@ _OTHER_PEOPLE = frozenset(
 )  # fmt: skip
 
 
-def showable(text: str) -> str:
-    """Return ``text`` if it can only be a code or a short phrase, else "": never an id, a date, an address or prose."""
-    bare = squeeze(text)
-    if len(bare) > 24 or not re.fullmatch(r"[A-Za-z0-9 .,:;()\[\]/#'&+_!?-]+", bare):
-        return ""
-    looks_personal = (
-        r"\d{5,}"
-        r"|\d{1,4}[-/. ][A-Za-z0-9]{1,9}[-/. ]\d{2,4}"
-        r"|\b[A-Za-z]{1,2}\d[A-Za-z\d]? ?\d[A-Za-z]{2}\b"
-        r"|\b(street|st|road|rd|avenue|ave|lane|close|drive|court|house|flat|way)\b"
-    )
-    return "" if re.search(looks_personal, bare, re.IGNORECASE) else bare
-
-
 # Eligibility
 
 _ELIGIBILITY = {
