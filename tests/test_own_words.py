@@ -131,3 +131,18 @@ def test_a_heading_that_could_mean_two_things_is_read_only_where_nothing_else_me
     assert find_near_misses(matched.extra, {"allocated_worker"}) == {
         "Social Worker": "allocated_worker", "Case Worker": "allocated_worker",
     }  # fmt: skip
+
+
+def test_a_text_that_is_not_read_is_told_with_the_line_to_paste(tmp_path: Path) -> None:
+    _, said = _read(
+        _config(tmp_path, rows=_rows(accommodation="Suported lodgins", activity="Works with Tina Smith", uasc="Maybe"))
+    )
+
+    assert (
+        'list.csv: row 2: accommodation: "Suported lodgins" is not read (1 cell); add to [sources.words.accommodation] '
+        'of source "caseload": "Suported lodgins" = "E"' in said
+    )
+    assert any('uasc: "Maybe" is not read (1 cell); add to [sources.words.uasc]' in line for line in said)
+    assert any(line.endswith('"Maybe" = "CODE" with a code of yes, no, blank') for line in said)
+    assert any('activity: "Aaaaa aaaa Aaaa Aaaaa" is not read (1 cell); shown by its shape' in line for line in said)
+    assert "Tina" not in str(said)

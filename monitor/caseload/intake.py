@@ -21,7 +21,7 @@ from monitor.caseload.adviser_names import (
     leave_out_known,
 )
 from monitor.caseload.list_matches import NO_LISTS, IdLists, find_names
-from monitor.caseload.own_words import find_unused
+from monitor.caseload.own_words import UNREAD_TEXTS, UnreadText, find_unread, find_unused
 from monitor.caseload.rows import (
     NOT_SUPPLIED,
     PLACEHOLDER,
@@ -197,15 +197,16 @@ def type_rows(
     _check_preferred(readings)
     joined = joining.join_readings(workspace, readings)
     supplied = frozenset().union(*(reading.supplied for reading in readings))
-    people, unreadable_cells, placeholders, crowded = workspace.execute(
+    people, unreadable_cells, placeholders, unread, crowded = workspace.execute(
         f"""
         SELECT (SELECT count(*) FROM typed), count(*) FILTER ("column" <> '' AND reason <> $placeholder),
-            list(value) FILTER (reason = $placeholder), {find_crowded(supplied)}
+            list(value) FILTER (reason = $placeholder), ({UNREAD_TEXTS}), {find_crowded(supplied)}
         FROM unreadable
         """,
         {"placeholder": PLACEHOLDER, "cap": names.adviser_cap},
     ).fetchall()[0]
     nobody = Counter[str](placeholders or ())
+    texts = [UnreadText(*text.values()) if isinstance(text, dict) else UnreadText(*text) for text in unread or ()]
     if care:
         _add_care(workspace)
         supplied |= frozenset(COLUMNS_SUPPLIED)
@@ -231,7 +232,11 @@ def type_rows(
         somebody=frozenset().union(*(reading.advisers.somebody for reading in readings)),
         nobody=tuple(sorted(nobody.items(), key=lambda entry: (-entry[1], entry[0]))),
         crowded=leave_out_known(crowded, names),
-        lists=(*(finding for extract in extracts for finding in extract.lists), *find_unused(readings)),
+        lists=(
+            *(finding for extract in extracts for finding in extract.lists),
+            *find_unused(readings),
+            *find_unread(texts),
+        ),
         empty=tuple(_list_empty(readings)),
     )
     return replace(intake, notes=(*joined, *_note_sources(readings), *_note_counts(intake)))

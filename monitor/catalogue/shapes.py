@@ -10,6 +10,7 @@ from functools import cache
 
 from monitor.catalogue.columns import COLUMNS, IGNORED_HEADINGS, PERSON_ID_HEADINGS, SYSTEM_ID_HEADINGS
 from monitor.catalogue.phrases import BLANK_PHRASES, squeeze
+from monitor.words import nearest
 
 LONGEST_SHOWN = 400
 LONGEST_SHAPE = 40
@@ -71,7 +72,10 @@ def _is_known(word: str) -> bool:
     """A word of the catalogue or of the service, a number, a letter, or a short code of letters with a digit."""
     if word.isdigit() or len(word) == 1:
         return True
-    return word in _words() or (len(word) <= 3 and any(character.isdigit() for character in word))
+    if word in _words() or (len(word) <= 3 and any(character.isdigit() for character in word)):
+        return True
+    # A slip of the pen in a long word: a name is hardly so near to one.
+    return len(word) >= 7 and nearest(word, _words(), cutoff=0.88) is not None
 
 
 @cache

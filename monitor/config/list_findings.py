@@ -15,7 +15,7 @@ class ListFinding:
     """One list: what is said of it, in lines fit for the terminal, and whether something in it matches nothing.
 
     ``state``: what of it is told again only when it changes. ``named``: the same lines for the one reader who may be
-    shown the list's ids.
+    shown the list's ids. ``is_spelling``: not a list of the config, but a text of a cell that should stand in one.
     """
 
     name: str
@@ -23,6 +23,7 @@ class ListFinding:
     is_fault: bool = False
     state: str = ""
     named: tuple[str, ...] = ()
+    is_spelling: bool = False
 
     @property
     def token(self) -> str:

@@ -33,7 +33,7 @@ FLAG_COLUMNS = (
     "waived_until",
 )  # fmt: skip
 CANNOT_ASSESS_COLUMNS = ("person_id", "team", "missing", "why", "rules")
-UNREADABLE_COLUMNS = ("source", "file", "sheet", "row", "column", "reason", "value")
+UNREADABLE_COLUMNS = ("source", "file", "sheet", "row", "column", "reason", "value", "cells", "rows")
 COMING_DUE_COLUMNS = (
     "person_id", "team", "personal_adviser", "rule", "title", "severity", "opens_on", "days_until", "action",
 )  # fmt: skip
@@ -51,6 +51,19 @@ BESIDE = (
     ("answers", "answer_list", ANSWER_COLUMNS, "place, answered_on, team, person_id, rule"),
 )
 """The lists beside those of flags: file, workspace table, columns, order."""
+MOST_ROWS_NAMED = 1_000
+GROUPED = {
+    "unreadable": f"""(
+        SELECT source, file, sheet, min("row") AS "row", "column", reason, value, count(*) AS cells,
+            array_to_string(list("row" ORDER BY "row")[:{MOST_ROWS_NAMED}], ', ')
+                || CASE WHEN count(*) > {MOST_ROWS_NAMED}
+                    THEN ' and ' || (count(*) - {MOST_ROWS_NAMED}) || ' more' ELSE '' END AS "rows"
+        FROM unreadable
+        GROUP BY source, file, sheet, "column", reason, value, CASE WHEN "column" = '' THEN "row" END
+    )"""
+}
+"""Lists that have a line for each text or reason, with the number of its cells, the first row and every row."""
+MADE = {"cells": "BIGINT", "rows": "VARCHAR"}
 NOT_EVERY_NIGHT = ("difference", "not_on_caseload", "coming_due_list", "quarantined_list", "waiver_list", "answer_list")
 """Tables that only a night of several sources has, or one with something to forecast, to wait for or decided."""
 
@@ -336,10 +349,10 @@ def _write_beside(
     for name, table, columns, order in BESIDE:
         if table in NOT_EVERY_NIGHT and table not in types:
             continue
-        kinds = {column: _kind(types[table][column]) for column in columns}
+        kinds = {column: _kind({**types[table], **MADE}[column]) for column in columns}
         of_people = "person_id" in columns
         file = f"CASE WHEN {aside} THEN '{RESTRICTED}-{name}' ELSE '{name}' END" if of_people else f"'{name}'"
-        rows = f"SELECT {file}, {csv_line(kinds)} FROM {table} ORDER BY {order}"
+        rows = f"SELECT {file}, {csv_line(kinds)} FROM {GROUPED.get(table, table)} ORDER BY {order}"
         _write_csvs(folder, kinds, in_chunks(workspace, rows), [name])
 
 

@@ -34,6 +34,9 @@ from monitor.rulebook.rulebook import Rulebook
 from monitor.store.nights import Ledger, find_withdrawn
 from monitor.workspace import Workspace, literal, step
 
+MOST_SPELLINGS = 8
+"""New spellings told in one mail."""
+
 
 @dataclass(frozen=True)
 class Post:
@@ -303,7 +306,10 @@ def _find_list_faults(desk: Desk) -> tuple[ListFinding, ...]:
     of_ids = (ids.merged_ids, ids.restricted if routes.head is None else None)
     told = desk.basis.told_to(routes.analyst).parts
     found = (*(finding for finding in of_ids if finding is not None), *desk.basis.intake.lists)
-    return tuple(finding for finding in found if finding.is_fault and finding.token not in told)
+    untold = [finding for finding in found if finding.is_fault and finding.token not in told]
+    # A first night may have a hundred spellings: the others follow on the next nights, and onboard shows them all.
+    spellings = [finding for finding in untold if finding.is_spelling][MOST_SPELLINGS:]
+    return tuple(finding for finding in untold if finding not in spellings)
 
 
 def _drop_unknown_ends(lines: Sequence[FlagLine], told: Told) -> list[FlagLine]:
