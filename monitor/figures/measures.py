@@ -16,7 +16,7 @@ from monitor.rulebook.questions import BREACH, CANNOT_ASSESS, OK
 from monitor.store.bulk import insert_query
 from monitor.store.database import Database
 from monitor.store.tables import Flag, Indicator, Run, table_of
-from monitor.workspace import Workspace, drop_tables, step
+from monitor.workspace import Workspace, step
 
 if TYPE_CHECKING:
     from monitor.rulebook.rule import Rule
@@ -169,7 +169,7 @@ def _counted(asked: Collection[str], supplied: Collection[str]) -> dict[str, tup
     return found
 
 
-@step(reads=("caseload", "flag_line", "outcome"), makes=("indicator",), drops=("outcome",))
+@step(reads=("caseload", "flag_line", "outcome"), makes=("indicator",))
 def count(workspace: Workspace, supplied: Collection[str], *, adviser_cap: int) -> None:
     """Make ``indicator`` (name, team, numerator, denominator, not_assessed) of everyone present and alive, under 25."""
     asked = {row[0] for row in workspace.execute("DESCRIBE outcome").fetchall()}
@@ -199,7 +199,6 @@ def count(workspace: Workspace, supplied: Collection[str], *, adviser_cap: int) 
         """,
         {"cap": adviser_cap},
     )
-    drop_tables(workspace, "outcome")
 
 
 PRESENT = "c.present AND NOT c.died AND coalesce(c.age < 25, true)"

@@ -21,18 +21,19 @@ from monitor.gate.surges import Surge, count_waiting
 from monitor.gate.verdict import Verdict
 from monitor.messages.analyst import NightAccount, compose_analyst
 from monitor.messages.attachment import write_attachment
+from monitor.messages.handed_on import ENDED_SO, find_handovers
 from monitor.messages.head import RestrictedDigest, compose_head
 from monitor.messages.lead import NoLead, compose_lead
 from monitor.messages.manager import Raised, compose_manager
 from monitor.messages.notices import Notice
-from monitor.messages.parts import LINE_FIELDS, ComingDue, Digest, FlagLine, MessageContext, Posting
+from monitor.messages.parts import LINE_FIELDS, ComingDue, Digest, FlagLine, Handover, MessageContext, Posting
 from monitor.messages.routes import Routes, plan_routes
 from monitor.messages.templates import Templates, render_together
 from monitor.messages.told import NOTHING_TOLD, Told
 from monitor.rulebook.evaluation import Evaluation
 from monitor.rulebook.rulebook import Rulebook
 from monitor.store.nights import Ledger, find_withdrawn
-from monitor.workspace import Workspace, literal, step
+from monitor.workspace import Workspace, drop_tables, literal, step
 
 MOST_SPELLINGS = 8
 """New spellings told in one mail."""
@@ -101,11 +102,13 @@ def describe_night(
     )
 
 
-READS = ("caseload", "roster_tonight", "leaver", "flag_line", "waiver_tonight", "measure", "indicator", "coming_due",
-         "cannot_assess_list", "unreadable")  # fmt: skip
+READS = (
+    "caseload", "outcome", "outcome_before", "roster_tonight", "leaver", "flag_line", "waiver_tonight", "measure",
+    "indicator", "coming_due", "cannot_assess_list", "unreadable",
+)  # fmt: skip
 
 
-@step(reads=READS)
+@step(reads=READS, drops=("outcome", "outcome_before"))
 def write_all(
     workspace: Workspace, store: Connection, night: MessageContext, templates: Templates, basis: NightBasis
 ) -> Post:
@@ -123,6 +126,9 @@ def _write_each(desk: "Desk", no_lead: tuple[NoLead, ...], templates: Templates)
     night, basis = desk.night, desk.basis
     analyst = night.routes.analyst
     lines = _load_lines(desk.workspace, night)
+    night = replace(night, handovers=_find_handovers(desk, lines))
+    desk = replace(desk, night=night)
+    drop_tables(desk.workspace, "outcome", "outcome_before")
     untold = {line.person_id for line in lines.by_address.pop(None, ())}
     heads = _find_due_heads(desk)
     raised = {night.routes.escalate(flag.step, flag.line.team, flag.line.person_id)[0] for flag in basis.raised}
@@ -315,6 +321,17 @@ def _find_list_faults(desk: Desk) -> tuple[ListFinding, ...]:
 def _drop_unknown_ends(lines: Sequence[FlagLine], told: Told) -> list[FlagLine]:
     """Return the lines without the resolved flags that this address never knew of, or knows to be resolved."""
     return [line for line in lines if line.state != "resolved" or not told.knows_resolved(line.flag_id)]
+
+
+def _find_handovers(desk: Desk, lines: "NightLines") -> dict[tuple[str, str], Handover]:
+    """Find the flags that ended with a birthday or an adviser, among those of which an address has not heard so."""
+    ended = [
+        line
+        for address, own in lines.by_address.items()
+        for line in own
+        if line.resolved_reason in ENDED_SO and address and not desk.basis.told_to(address).knows_resolved(line.flag_id)
+    ]
+    return find_handovers(desk.workspace, desk.basis.rulebook, ended)
 
 
 def _load_coming(workspace: Workspace, routes: Routes) -> dict[str | None, list[ComingDue]]:

@@ -7,6 +7,7 @@ from datetime import date
 from functools import cached_property
 
 from monitor.flags.waivers import Ending, remind
+from monitor.messages.handed_on import HandedOn, describe_handed_on
 from monitor.messages.news import NEWS, OPEN, Kind, PersonNews, Status, compare_person, gather_people
 from monitor.messages.parts import ComingDue, FlagLine, MessageContext
 from monitor.messages.routes import Cover, Routes, Unrouted
@@ -141,6 +142,7 @@ class LeadDigest:
     def counts(self) -> Mapping[str, int]:
         kinds: dict[str, int] = {kind: len(self.by_kind.get(kind, ())) for kind in NEWS}
         ended = sum(self.ended.values())
+        kinds["handed_on"] = len(self.handed_on)
         return kinds | {"ended": ended, "coming": len(self.coming_told), "ending": len(self.ending)}
 
     @cached_property
@@ -161,6 +163,14 @@ class LeadDigest:
     def ended(self) -> Mapping[str, int]:
         """Flags that ended otherwise than well, by how."""
         return dict(Counter(reason for person in self.everyone for reason in person.ended))
+
+    @cached_property
+    def handed_on(self) -> tuple[HandedOn, ...]:
+        """Everyone of whom something else is asked since a birthday, or since no adviser is named."""
+        concerned = sorted((person for person in self.everyone if person.handed_on), key=lambda each: each.rank)
+        return tuple(
+            describe_handed_on(person.handed_on, (*person.current, *person.waived), self.night) for person in concerned
+        )
 
     @cached_property
     def waived(self) -> int:
@@ -211,6 +221,7 @@ class LeadDigest:
         named = [
             *(line.person_id for section in self.sections for line in section.people),
             *_ids(section.pooled for section in self.sections),
+            *(person.person_id for person in self.handed_on),
             *(line.person_id for line in self.coming),
             *(line.person_id for line in self.ending),
             *_ids(glance.people for glance in self.critical),

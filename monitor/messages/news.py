@@ -49,6 +49,8 @@ class PersonNews:
     statuses: Mapping[int, Status]
     cleared: Sequence[FlagLine]
     ended: Sequence[str]
+    handed_on: Sequence[FlagLine]
+    """The flags that ended with a birthday or an adviser."""
     waived: Sequence[FlagLine]
     quiet: frozenset[int]
     """Flags that the address is to be told nothing of while they keep opening and clearing."""
@@ -109,6 +111,7 @@ def compare_person(about: Sequence[FlagLine], told: Told, night: MessageContext,
     gone = _find_ended(others, told) if others else []
     quiet = _find_quiet(gone, statuses, night.flips) if gone or "unsettled" in statuses.values() else NOTHING
     cleared = _find_cleared(gone, current, quiet) if gone else []
+    handed_on = [line for line in gone if (line.person_id, line.rule) in night.handovers] if gone else []
     severity = min([line.severity for line in current], key=rank, default=None)
     person_id = about[0].person_id
     kind = _choose_kind(severity, statuses, told.severity.get(person_id), cleared=bool(cleared))
@@ -122,7 +125,8 @@ def compare_person(about: Sequence[FlagLine], told: Told, night: MessageContext,
         rules=night.rules,
         statuses=statuses,
         cleared=cleared,
-        ended=[line.resolved_reason for line in gone if line.resolved_reason in ENDED],
+        ended=[line.resolved_reason for line in gone if line.resolved_reason in ENDED and line not in handed_on],
+        handed_on=handed_on,
         waived=[line for line in others if line.state == "waived"],
         quiet=quiet,
     )

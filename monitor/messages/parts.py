@@ -76,6 +76,14 @@ class ComingDue:
     on_birthday: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What becomes of a rule that ends with a birthday or an adviser: its heirs, and what is asked from now on."""
+
+    heirs: frozenset[str]
+    asked: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class MessageContext:
     """What every message of one night needs: the date, the marking, the rules, who may be told.
@@ -109,6 +117,9 @@ class MessageContext:
     doubted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Rules asked of nobody, with the columns they rest on that are not believed."""
     service_wide: "Mapping[str, Mapping[str, Counts]]" = field(default_factory=dict)
+
+    handovers: Mapping[tuple[str, str], Handover] = field(default_factory=dict)
+    """By person and rule, the flags that ended with a birthday or with the adviser whom the rule presumes."""
 
     flips: int = 3
     """A flag that opened so often within the nights that the settings say keeps changing."""

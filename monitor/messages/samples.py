@@ -23,7 +23,7 @@ from monitor.messages.head import RestrictedDigest, compose_head
 from monitor.messages.lead import NoLead, compose_lead
 from monitor.messages.manager import Raised, compose_manager
 from monitor.messages.notices import Matter, Notice
-from monitor.messages.parts import ComingDue, Digest, FlagLine, MessageContext
+from monitor.messages.parts import ComingDue, Digest, FlagLine, Handover, MessageContext
 from monitor.messages.routes import plan_routes
 from monitor.messages.templates import Templates
 from monitor.messages.told import NOTHING_TOLD, TakenBack, Told, ToldFlag
@@ -67,6 +67,9 @@ def _night(**given: Any) -> MessageContext:
         "rules_changed": ("one",), "rules_withdrawn": ("An old rule",), "not_assessed": {"two": ("plan_date",)},
         "failed": {"three": "it stopped"}, "previous_accepted_on": BEFORE, "chain_head": "0" * 64,
         "taken_back": (TakenBack(BEFORE, AS_AT, "A Example", 3),),
+        "handovers": {
+            ("P8", "two"): Handover(frozenset({"one"}), ("two",)), ("P8", "three"): Handover(frozenset()),
+        },
         "lists_folder": "lists", "service_wide": {}, "doubted": {"two": ("plan_date",)},
     }  # fmt: skip
     return MessageContext(**(usual | given))
@@ -92,6 +95,9 @@ def _leads() -> Iterator[Digest]:
         _line(6, state="held", held_since=AS_AT, held_why="the date cannot be read", **old),
         _line(7, state="resolved", resolved_reason="cleared", **old),
         _line(8, state="resolved", resolved_reason="no longer asked", **old),
+        _line(8, "two", state="resolved", resolved_reason="handed on", **old)._replace(flag_id=15),
+        _line(8, "one", **old)._replace(flag_id=16),
+        _line(8, "three", state="resolved", resolved_reason="no longer asked", **old)._replace(flag_id=17),
         _line(10, state="waived", waived_until=AS_AT + timedelta(1), waived_on=LONG_AGO, **old),
         _line(11, waiver_ended_on=AS_AT, answer="done", answered_on=BEFORE, answer_noticed_on=AS_AT, **old),
         _line(12, "one", "medium", flips=5),

@@ -73,6 +73,11 @@ class Shown:
         return value if self.in_full else None
 
 
+def is_plain(rule: RuleWords) -> bool:
+    """Return whether everything may be said of a rule: it is not sensitive, and stands for no other."""
+    return not rule.sensitive and not rule.stands_for
+
+
 def shown(rules: Rules, flag: FlagWords) -> Shown:
     """Return what may be said of ``flag``: everything of a plain rule that stands for no other.
 
@@ -81,7 +86,7 @@ def shown(rules: Rules, flag: FlagWords) -> Shown:
     rule = rules.get(flag.rule)
     if rule is None:
         return Shown(False, None, None, None, None, flag.due_on)
-    if not rule.sensitive and not rule.stands_for:
+    if is_plain(rule):
         return Shown(True, flag.rule, rule.title, flag.because, rule.action, flag.due_on)
     cover = _find_cover(rules, rule)
     if cover is None:
