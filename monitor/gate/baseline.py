@@ -35,8 +35,10 @@ FEWEST_ASKED = 20
 
 OLDEST_DATE = Duration(1, "month")
 
-LOWEST_SHARE_OF_OTHER_IDS = 0.05
-"""Fewer ids of another shape than this share are slips, and no second system."""
+LOWEST_SHARE_OF_OTHER_IDS, LOWEST_SHARE_OF_OTHER_SIGNS = 0.25, 0.1
+"""Fewer ids of another shape than this share are slips, and no second system; the second, where only one of the two
+shapes has letters.
+"""
 
 NEVER_WITHOUT = {"date_of_birth": "every age rests on it", "allocated_team": "who hears about whom rests on it"}
 """Columns without which a night is refused rather than asked in part."""
@@ -387,10 +389,12 @@ def find_mixed_ids(shapes: Mapping[str, int], fewest: int) -> tuple[tuple[str, i
         kinds.setdefault(kind, Counter())[shape] += number
     found = [group for kind in kinds.values() for group in _split_by_length(kind)]
     found.sort(key=lambda group: (-group.total(), min(group)))
-    total = sum(shapes.values())
-    if len(found) < 2 or found[1].total() < max(fewest, LOWEST_SHARE_OF_OTHER_IDS * total):
+    if len(found) < 2:
         return ()
-    return tuple((group.most_common(1)[0][0], group.total()) for group in found[:2])
+    told = [(group.most_common(1)[0][0], group.total()) for group in found[:2]]
+    alike = ("A" in told[0][0]) == ("A" in told[1][0])
+    share = LOWEST_SHARE_OF_OTHER_IDS if alike else LOWEST_SHARE_OF_OTHER_SIGNS
+    return tuple(told) if told[1][1] >= max(fewest, share * sum(shapes.values())) else ()
 
 
 def _split_by_length(shapes: Counter[str]) -> Iterator[Counter[str]]:
