@@ -14,7 +14,7 @@ from monitor.caseload.adviser_names import AdviserLoad
 from monitor.caseload.full_caseload import join_roster
 from monitor.caseload.intake import CouncilNames, Intake, create_empty, type_rows
 from monitor.caseload.last_values import last_values_sql
-from monitor.caseload.rows import PLACEHOLDER
+from monitor.caseload.rows import A_REMARK, ID_ALONE, NOT_AN_ID, PLACEHOLDER, UNLIKE_IDS
 from monitor.catalogue import broken_cells
 from monitor.catalogue.columns import BY_NAME, COLUMNS
 from monitor.config.source_settings import Source
@@ -473,7 +473,74 @@ def test_a_remark_beneath_the_list_is_not_a_person() -> None:
     night = typed(person(), remark)
 
     assert list(night.tonight()) == ["P001"]
-    assert night.unreadable() == [(3, "", "text under the id's heading and nothing else", "")]
+    assert night.unreadable() == [(3, "", A_REMARK, "")]
+
+
+def alone(text: str, **cells: str) -> dict[str, str | None]:
+    """A row with something under the id's heading and hardly anything else."""
+    return {**dict.fromkeys(HEADINGS), "person_id": text, **cells}
+
+
+NOBODY = [
+    (alone("Total", allocated_team="60"), UNLIKE_IDS),
+    (alone("Grand Total: 60", uasc="5", disability="1", accommodation="0"), UNLIKE_IDS),
+    (alone("60", allocated_team="North Total"), UNLIKE_IDS),
+    (alone("Average", date_of_birth="27/05/2005"), UNLIKE_IDS),
+    (alone("Report run on 12/01/2026", date_of_birth="by", allocated_team="A Smith"), UNLIKE_IDS),
+    (alone("Page 1 of 3", allocated_team="North"), UNLIKE_IDS),
+    (alone("End_of_report"), UNLIKE_IDS),
+    (alone("7000099"), ID_ALONE),
+    (alone("7000098", uasc="0", accommodation="0", latest_contact_date="00/01/1900"), ID_ALONE),
+    (alone("Filters: Team = North"), A_REMARK),
+]
+SOMEBODY = {
+    "T-12": alone("T-12", allocated_worker="W Example"),
+    "712345": alone("712345", allocated_worker="W Example"),
+    "NEW9": alone("NEW9", date_of_birth="01/03/2006"),
+    "7000097": alone("7000097", allocated_team="North"),
+    "99": alone("99", in_touch="a) Yes"),
+}
+
+
+def test_a_row_that_is_nobodys_is_listed_and_one_that_may_be_somebodys_is_kept() -> None:
+    night = typed(*(person(str(7000001 + n)) for n in range(90)), *SOMEBODY.values(), *(row for row, _ in NOBODY))
+
+    assert set(night.tonight()) == {*(str(7000001 + n) for n in range(90)), *SOMEBODY}
+    assert [line[1:] for line in night.unreadable()] == [("", reason, "") for _, reason in NOBODY]
+    assert night.intake is not None
+    assert (night.intake.nobodies, night.intake.unreadable_rows, night.intake.doubts) == (10, 10, ())
+    assert "10 rows are no person's (totals, notes, an id alone) and are listed in unreadable.csv" in night.intake.notes
+
+
+def test_a_young_person_without_an_id_that_can_be_told_is_loudly_said() -> None:
+    rows = [person("TBC"), person("Ann Example"), person("7000001 / 7000002"), person("ExampleA7000003")]
+
+    night = typed(*(person(str(7000001 + n)) for n in range(30)), *rows)
+
+    assert len(night.tonight()) == 30
+    assert [line[2] for line in night.unreadable()] == [NOT_AN_ID] * 4
+    assert night.intake is not None
+    assert "4 rows have a young person's values" in night.intake.doubts[0]
+
+
+def test_ids_of_two_systems_and_ids_of_letters_alone_are_ids() -> None:
+    people = [*(person(str(n)) for n in range(1, 30)), *(person(f"MIS {1234 + n}") for n in range(3)), person("1-ab")]
+    of_letters = [person("ABCDE"), person("HIDDEN"), person("GONE")]
+
+    assert len(typed(*people).tonight()) == 33
+    assert len(typed(*of_letters).tonight()) == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["7000001 (A Smith)", '="7000001"', "7000001.0", "\u200b7000001\u200e", "7000\u200b001", "\u00a07000001",
+     "'7000001", "A Smith (7000001)", "7000001 - Zo\u00eb Smith-Jones", "Smith, A 7000001", "ID: 7000001", "(7000001)"],
+)  # fmt: skip
+def test_an_id_is_an_id_without_what_stands_around_it(text: str) -> None:
+    night = typed(person(text), person("7000002"))
+
+    assert list(night.tonight()) == ["7000001", "7000002"]
+    assert night.unreadable() == []
 
 
 def test_an_extract_without_any_id_is_refused() -> None:
@@ -752,7 +819,8 @@ def test_written_dates_come_back_as_the_same_day(days: list[tuple[dt.date, str]]
 @settings(max_examples=3, deadline=None)
 def test_any_text_in_any_column_is_one_of_the_four_things_a_cell_can_be(texts: list[str]) -> None:
     people = [
-        {"person_id": f"P{n}", "date_of_birth": text, **dict.fromkeys([*BY_NAME], text)} for n, text in enumerate(texts)
+        {"person_id": f"P{n}", **dict.fromkeys([*BY_NAME], text), "allocated_worker": "W1"}
+        for n, text in enumerate(texts)
     ]
 
     rows = typed(*people).tonight()

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from monitor.caseload import joining
+from monitor.caseload import joining, nobody_rows
 from monitor.caseload.adviser_names import (
     AdviserLoad,
     CouncilNames,
@@ -23,6 +23,8 @@ from monitor.caseload.adviser_names import (
 from monitor.caseload.list_matches import NO_LISTS, IdLists, find_names
 from monitor.caseload.own_words import UNREAD_TEXTS, UnreadText, find_unread, find_unused
 from monitor.caseload.rows import (
+    NOT_A_PERSON,
+    NOT_AN_ID,
     NOT_SUPPLIED,
     PLACEHOLDER,
     Reading,
@@ -32,13 +34,14 @@ from monitor.caseload.rows import (
     list_cells,
     list_unusable_rows,
     name_source,
+    note_empty,
     read_texts,
     refuse_before_birth,
     type_usable_rows,
 )
 from monitor.catalogue import cells
 from monitor.catalogue.columns import BY_NAME, COLUMNS
-from monitor.catalogue.headings import find_near_misses
+from monitor.catalogue.headings import PERSON_ID, find_near_misses
 from monitor.catalogue.no_adviser import fold_adviser
 from monitor.config.list_findings import ListFinding, count_names
 from monitor.config.paste_lines import write_line
@@ -72,6 +75,10 @@ class Intake:
     teams: frozenset[str] = frozenset()
     placeholders: frozenset[str] = frozenset()
     """Both folded: the teams' names in the extracts, and what stands where an adviser's name should."""
+    nobodies: int = 0
+    """Rows that are no person's: totals, notes, an id and nothing else."""
+    doubts: tuple[str, ...] = ()
+    """What makes it doubtful who some of the people are, each with what would be right."""
     somebody: frozenset[str] = frozenset()
     """Folded names of ``is_an_adviser`` that occur."""
     nobody: tuple[tuple[str, int], ...] = ()
@@ -188,7 +195,8 @@ def type_rows(
     beside = cells.ReadBeside(as_at, know_teams(workspace, readings, names))
     rows = unreadable_rows = duplicates = conflicts = 0
     for reading in readings:
-        usable, unusable = _type_reading(workspace, reading, beside, names)
+        elsewhere = _read_elsewhere(readings, reading.number)
+        usable, unusable = _type_reading(workspace, reading, beside, names, elsewhere)
         equal, differing = collapse(workspace, reading)
         duplicates, conflicts = duplicates + equal, conflicts + differing
         unreadable_rows += unusable
@@ -197,13 +205,14 @@ def type_rows(
     _check_preferred(readings)
     joined = joining.join_readings(workspace, readings)
     supplied = frozenset().union(*(reading.supplied for reading in readings))
-    people, unreadable_cells, placeholders, unread, crowded = workspace.execute(
+    people, unreadable_cells, placeholders, unread, crowded, nobodies, without_id = workspace.execute(
         f"""
         SELECT (SELECT count(*) FROM typed), count(*) FILTER ("column" <> '' AND reason <> $placeholder),
-            list(value) FILTER (reason = $placeholder), ({UNREAD_TEXTS}), {find_crowded(supplied)}
+            list(value) FILTER (reason = $placeholder), ({UNREAD_TEXTS}), {find_crowded(supplied)},
+            count(*) FILTER (starts_with(reason, $nobody)), count(*) FILTER (reason = $no_id)
         FROM unreadable
         """,
-        {"placeholder": PLACEHOLDER, "cap": names.adviser_cap},
+        {"placeholder": PLACEHOLDER, "cap": names.adviser_cap, "nobody": NOT_A_PERSON, "no_id": NOT_AN_ID},
     ).fetchall()[0]
     nobody = Counter[str](placeholders or ())
     texts = [UnreadText(*text.values()) if isinstance(text, dict) else UnreadText(*text) for text in unread or ()]
@@ -229,6 +238,8 @@ def type_rows(
         fingerprint=hashlib.sha256("\n".join(prints).encode()).hexdigest(),
         teams=frozenset().union(*(reading.teams for reading in readings)),
         placeholders=frozenset().union(*(map(fold_adviser, reading.advisers.nobody) for reading in readings)),
+        nobodies=nobodies,
+        doubts=tuple(_find_doubts(without_id)),
         somebody=frozenset().union(*(reading.advisers.somebody for reading in readings)),
         nobody=tuple(sorted(nobody.items(), key=lambda entry: (-entry[1], entry[0]))),
         crowded=leave_out_known(crowded, names),
@@ -242,22 +253,39 @@ def type_rows(
     return replace(intake, notes=(*joined, *_note_sources(readings), *_note_counts(intake)))
 
 
+def _read_elsewhere(readings: Sequence[Reading], number: int) -> str | None:
+    """Return a query for the ids in the other sources: typed already, or as they are written."""
+    earlier = [f"SELECT person_id FROM {reading.typed}" for reading in readings[:number]]
+    later = [
+        f'SELECT trim(c{reading.positions[PERSON_ID]}) FROM "{reading.extract.table}"'
+        for reading in readings[number + 1 :]
+    ]
+    return " UNION ALL ".join((*earlier, *later)) or None
+
+
 def _type_reading(
-    workspace: Workspace, reading: Reading, beside: cells.ReadBeside, names: CouncilNames
+    workspace: Workspace,
+    reading: Reading,
+    beside: cells.ReadBeside,
+    names: CouncilNames,
+    elsewhere: str | None,
 ) -> tuple[int, int]:
     """Make the reading's typed table in place of the extract's; how many rows can be used, and how many cannot."""
     read_texts(workspace, reading, beside)
-    usable, others = type_usable_rows(workspace, reading)
-    unusable = list_unusable_rows(workspace, reading) if others else 0
-    if not usable:
-        raise explain_unusable(reading, unusable)
+    usable = type_usable_rows(workspace, reading)
+    shapes, rows = nobody_rows.read_shapes(workspace, reading)
+    unusable = list_unusable_rows(workspace, reading) if rows > usable or not usable else 0
+    nobodies = nobody_rows.set_aside(workspace, reading, shapes, elsewhere) if usable else 0
+    if usable == nobodies:
+        raise explain_unusable(reading, unusable + nobodies)
+    note_empty(workspace, reading)
     if "allocated_team" in reading.positions:
         joining.spell_teams(workspace, reading.typed, "allocated_team", names.teams)
     list_cells(workspace, reading)
     workspace.execute(f'DROP VIEW "{reading.extract.table}"')
     drop_tables(workspace, f"{reading.extract.table}_rows", reading.meaning)
     refuse_before_birth(workspace, reading)
-    return usable, unusable
+    return usable - nobodies, unusable + nobodies
 
 
 def _check_preferred(readings: Sequence[Reading]) -> None:
@@ -338,9 +366,25 @@ def _note_sources(readings: Sequence[Reading]) -> Iterator[str]:
             yield f"{reading.place}: headings that no rule needs were ignored: {named}{more}"
 
 
+def _find_doubts(without_id: int) -> Iterator[str]:
+    if without_id:
+        rows = write_count(without_id, "row has", "rows have")
+        yield (
+            f"{rows} a young person's values and no id that can be told, so nobody watches over them; unreadable.csv "
+            "names each row: give it the id as the case system has it"
+        )
+
+
 def _note_counts(intake: Intake) -> Iterator[str]:
     for count, one, many, rest in (
-        (intake.unreadable_rows, "row could not be used and is", "rows could not be used and are", IN_UNREADABLE),
+        (
+            intake.nobodies, "row is", "rows are",
+            f"no person's (totals, notes, an id alone) and {'are' if intake.nobodies > 1 else 'is'} {IN_UNREADABLE}",
+        ),
+        (
+            intake.unreadable_rows - intake.nobodies, "row could not be used and is", "rows could not be used and are",
+            IN_UNREADABLE,
+        ),
         (intake.unreadable_cells, "cell could not be read and is", "cells could not be read and are", IN_UNREADABLE),
         (intake.duplicates, "repeated row", "repeated rows", "said the same again"),
         (

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 
 from monitor.catalogue import cells
 from monitor.catalogue.broken_cells import BROKEN, BROKEN_BECAUSE
-from monitor.catalogue.columns import COLUMNS
+from monitor.catalogue.columns import BY_NAME, COLUMNS
 from monitor.catalogue.headings import PERSON_ID
 from monitor.catalogue.no_adviser import NO_TEXTS, AdviserTexts
+from monitor.catalogue.person_ids import bare_id_sql, chosen_id_sql
 from monitor.errors import SourceError
 from monitor.sources.extract import Extract
 from monitor.words import fold_name
@@ -24,7 +25,15 @@ CONTRADICTION = "contradicts the suitability given with the type of accommodatio
 NO_ID = "no id, so it cannot be told whose row this is"
 ROUNDED_ID = "the id was turned into a rounded number by a spreadsheet; export ids as text"
 HEADINGS_AGAIN = "the headings again"
-A_REMARK = "text under the id's heading and nothing else"
+NOT_A_PERSON = "not a person's row"
+"""How each reason begins why a row is nobody's."""
+A_REMARK = f"{NOT_A_PERSON}: text under the id's heading and nothing else"
+ID_ALONE = f"{NOT_A_PERSON}: an id and nothing else"
+UNLIKE_IDS = f"{NOT_A_PERSON}: unlike the ids of this column, with nothing beside it that is a person's"
+NOT_AN_ID = (
+    "a young person's values beside what is no id, or more than one, so it cannot be told whose row this is; "
+    "give the id as the case system has it"
+)
 
 
 @dataclass
@@ -47,6 +56,8 @@ class Reading:
     repeats: bool = False
     words_used: frozenset[tuple[str, str]] = frozenset()
     """Those of the council's own words, folded by column, that stand in a cell."""
+    nobodies: tuple[int, ...] = ()
+    """The numbers of rows that have an id and are no person's."""
     teams: frozenset[str] = frozenset()
     """Folded, the teams that its cells name."""
     advisers: AdviserTexts = NO_TEXTS
@@ -98,10 +109,7 @@ WHITE = "' ' || chr(9) || chr(10) || chr(13) || chr(160) || chr(8239) || chr(652
 FILLER = ("-", "0", "0.0", "00:00:00", "00/01/1900", "01/01/1900", "1900-01-01")
 """What formulas that were filled down past the last person leave in a cell."""
 
-PLAIN_ID = (
-    "length(t) > 1 AND right(t, 1) BETWEEN '0' AND '9' AND NOT contains(t, '.') AND NOT contains(t, ' ') "
-    "AND NOT contains(t, '+') AND NOT contains(t, ':') AND NOT contains(t, chr(0))"
-)
+PLAIN_ID = "length(t) > 1 AND regexp_full_match(t, '[A-Za-z]{0,3}[0-9]+')"
 """How nearly every id is written; the further tests are for the rest."""
 
 CLEAN = "left({0}, 1) BETWEEN '0' AND 'z' AND right({0}, 1) BETWEEN '0' AND 'z'"
@@ -125,12 +133,14 @@ def _rows(reading: Reading) -> str:
                 WHEN {cells.BLANK} OR {BROKEN} OR {ROUNDED} OR t IN ('0', '0.0') THEN NULL
                 WHEN lower(t) = $id_heading OR contains(t, chr(0)) THEN NULL
                 WHEN contains(t, ' ') AND coalesce({others}) IS NULL THEN NULL
-                WHEN regexp_full_match(t, '\\d+\\.0') THEN left(t, length(t) - 2)
-                ELSE t
+                ELSE {chosen_id_sql("bare")}
             END AS person_id
         FROM (
-            SELECT *, CASE WHEN {CLEAN.format(cell)} THEN {cell} ELSE trim({cell}, {WHITE}) END AS t
-            FROM "{reading.extract.table}"
+            SELECT *, CASE WHEN NOT ({PLAIN_ID}) THEN {bare_id_sql("t")} END AS bare
+            FROM (
+                SELECT *, CASE WHEN {CLEAN.format(cell)} THEN {cell} ELSE trim({cell}, {WHITE}) END AS t
+                FROM "{reading.extract.table}"
+            )
         )"""
 
 
@@ -150,6 +160,11 @@ def list_unusable_rows(workspace: Workspace, reading: Reading) -> int:
     filler = " AND ".join(
         f"(c{n} IS NULL OR trim(c{n}, {WHITE}) IN ('', {listed}))" for n in sorted(reading.positions.values())
     )
+    kinds = {name: BY_NAME[name].kind for name in reading.positions if name != PERSON_ID}
+    telling = {name: reading.positions[name] for name, kind in kinds.items() if kind in ("date", "code")}
+    personal = " OR ".join(f"coalesce({cells.value_of(name)}::VARCHAR, '0') <> '0'" for name in telling) or "false"
+    others = ", ".join(f"c{reading.positions[name]}" for name in kinds)
+    joined = cells.join_meanings(reading.meaning, telling)
     # Kept apart first: asked of every row together, the dearer test for filler would come first.
     (count,) = workspace.execute(
         f"""
@@ -157,49 +172,60 @@ def list_unusable_rows(workspace: Workspace, reading: Reading) -> int:
         WITH unusable AS MATERIALIZED (SELECT * FROM ({_rows(reading)}) WHERE person_id IS NULL)
         SELECT $source, $file, $sheet, "row", '',
             CASE
-                WHEN fault IS NOT NULL THEN fault
+                WHEN r.fault IS NOT NULL THEN r.fault
                 WHEN {BROKEN} THEN 'no id: ' || {BROKEN_BECAUSE}
                 WHEN {ROUNDED} THEN $rounded
                 WHEN lower(t) = $id_heading THEN $again
-                WHEN contains(t, ' ') THEN $remark
-                ELSE $no_id
+                WHEN t IS NULL OR {cells.BLANK} OR t IN ('0', '0.0') OR contains(t, chr(0))
+                    THEN $no_id
+                WHEN coalesce({others}) IS NULL THEN $remark
+                WHEN {personal} THEN $not_an_id
+                ELSE $unlike
             END, ''
-        FROM unusable
-        WHERE fault IS NOT NULL OR NOT ({filler})
+        FROM unusable AS r {joined}
+        WHERE r.fault IS NOT NULL OR NOT ({filler})
         ORDER BY "row"
         """,
-        _place_of(reading)
+        place_of(reading)
         | _id_heading(reading)
-        | {"rounded": ROUNDED_ID, "again": HEADINGS_AGAIN, "remark": A_REMARK, "no_id": NO_ID},
+        | {
+            "rounded": ROUNDED_ID,
+            "again": HEADINGS_AGAIN,
+            "remark": A_REMARK,
+            "no_id": NO_ID,
+            "not_an_id": NOT_AN_ID,
+            "unlike": UNLIKE_IDS,
+        },
     ).fetchall()[0]
     return int(count)
 
 
-def _place_of(reading: Reading) -> dict[str, str | None]:
+def place_of(reading: Reading) -> dict[str, str | None]:
     extract = reading.extract
     return {"source": extract.source, "file": extract.file, "sheet": extract.sheet}
 
 
-def type_usable_rows(workspace: Workspace, reading: Reading) -> tuple[int, int]:
-    """Make the reading's ``typed`` table, a row for each usable row of the extract; how many, and how many others."""
-    workspace.execute(f"CREATE OR REPLACE TABLE {reading.typed} AS {_typed(reading)}", _id_heading(reading))
+def type_usable_rows(workspace: Workspace, reading: Reading) -> int:
+    """Make the reading's ``typed`` table, a row for each usable row of the extract; how many."""
+    made = f"CREATE OR REPLACE TABLE {reading.typed} AS {_typed(reading)}"
+    return int(workspace.execute(made, _id_heading(reading)).fetchall()[0][0])
+
+
+def note_empty(workspace: Workspace, reading: Reading) -> None:
+    """Note which columns of the typed table have nothing under their heading, and whether a person has several rows."""
     names = sorted(reading.positions.keys() - {PERSON_ID})
     filled = "".join(
         f', count("{name}")' + (f' + count("{name}_gap")' if name in reading.faulty else "") for name in names
     )
-    rows, usable, people, *counts = workspace.execute(
-        f"""
-        SELECT (SELECT count(*) FROM "{reading.extract.table}"), count(*), count(DISTINCT person_id){filled}
-        FROM {reading.typed}
-        """
+    rows, people, *counts = workspace.execute(
+        f"SELECT count(*), count(DISTINCT person_id){filled} FROM {reading.typed}"
     ).fetchall()[0]
     # A word for nobody under an adviser's heading is something: it says that there is none.
     empty = {name for name, count in zip(names, counts, strict=True) if not count}
     reading.empty = frozenset(empty - reading.says_died - ({"personal_adviser"} if reading.advisers.nobody else set()))
-    reading.rows = usable
-    reading.repeats = people < usable
+    reading.rows = rows
+    reading.repeats = people < rows
     _leave_out(workspace, reading)
-    return usable, rows - usable
 
 
 def _leave_out(workspace: Workspace, reading: Reading) -> None:
@@ -293,17 +319,18 @@ def list_cells(workspace: Workspace, reading: Reading) -> None:
             INSERT INTO unreadable
             SELECT $source, $file, $sheet, * EXCLUDE (place) FROM ({placed}) ORDER BY place, "row"
             """,
-            _place_of(reading) | _id_heading(reading),
+            place_of(reading) | _id_heading(reading),
         )
 
 
 def _select_cells(reading: Reading, name: str, where: str, reason: str) -> str:
     """SQL for the column's cells whose meaning ``m`` is as ``where`` says, with the reason and what is shown (SQL)."""
+    nobodies = f'AND r."row" NOT IN ({", ".join(map(str, reading.nobodies))})' if reading.nobodies else ""
     return f"""
         SELECT r."row", '{name}', {reason}
         FROM ({_rows(reading)}) AS r
         JOIN {reading.meaning} AS m ON m."column" = '{name}' AND m.text = r.c{reading.positions[name]}
-        WHERE r.person_id IS NOT NULL AND {where}
+        WHERE r.person_id IS NOT NULL AND {where} {nobodies}
     """
 
 
@@ -330,7 +357,7 @@ def refuse_before_birth(workspace: Workspace, reading: Reading, births: str | No
                 "INSERT INTO unreadable "
                 f"SELECT $source, $file, $sheet, \"row\", '{name}', '{cells.BEFORE_BIRTH}', '' "
                 'FROM too_early ORDER BY "row"',
-                _place_of(reading),
+                place_of(reading),
             )
             workspace.execute(f"ALTER TABLE {reading.typed} ADD COLUMN IF NOT EXISTS {name}_gap VARCHAR")
             workspace.execute(
@@ -389,7 +416,7 @@ def collapse(workspace: Workspace, reading: Reading) -> tuple[int, int]:
             'another row for the same person: row ' || used_row || ' of ' || $file || ' was used, ' || because, ''
         FROM dropped WHERE NOT alike ORDER BY "row"
         """,
-        _place_of(reading),
+        place_of(reading),
     )
     workspace.execute(f'DELETE FROM {table} USING dropped AS d WHERE {table}."row" = d."row"')
     counted = "SELECT count(*) FILTER (alike), count(*) FILTER (NOT alike) FROM dropped"
