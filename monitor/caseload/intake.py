@@ -22,13 +22,13 @@ from monitor.caseload.adviser_names import (
 )
 from monitor.caseload.list_matches import NO_LISTS, IdLists, find_names
 from monitor.caseload.own_words import UNREAD_TEXTS, UnreadText, find_unread, find_unused
+from monitor.caseload.repeated_rows import collapse
 from monitor.caseload.rows import (
     NOT_A_PERSON,
     NOT_AN_ID,
     NOT_SUPPLIED,
     PLACEHOLDER,
     Reading,
-    collapse,
     explain_unusable,
     has_person,
     list_cells,
@@ -193,17 +193,18 @@ def type_rows(
     )
     readings = [_begin_reading(number, extract) for number, extract in enumerate(extracts)]
     beside = cells.ReadBeside(as_at, know_teams(workspace, readings, names))
-    rows = unreadable_rows = duplicates = conflicts = 0
+    rows = unreadable_rows = duplicates = conflicts = two_births = 0
     for reading in readings:
         elsewhere = _read_elsewhere(readings, reading.number)
         usable, unusable = _type_reading(workspace, reading, beside, names, elsewhere)
-        equal, differing = collapse(workspace, reading)
-        duplicates, conflicts = duplicates + equal, conflicts + differing
+        repeats = collapse(workspace, reading)
+        duplicates, conflicts = duplicates + repeats.equal, conflicts + repeats.differing
+        two_births += repeats.two_births
         unreadable_rows += unusable
         if reading.extract.role == "caseload":
             rows += usable + unusable
     _check_preferred(readings)
-    joined = joining.join_readings(workspace, readings)
+    joined, between = joining.join_readings(workspace, readings)
     supplied = frozenset().union(*(reading.supplied for reading in readings))
     people, unreadable_cells, placeholders, unread, crowded, nobodies, without_id = workspace.execute(
         f"""
@@ -239,7 +240,7 @@ def type_rows(
         teams=frozenset().union(*(reading.teams for reading in readings)),
         placeholders=frozenset().union(*(map(fold_adviser, reading.advisers.nobody) for reading in readings)),
         nobodies=nobodies,
-        doubts=tuple(_find_doubts(without_id)),
+        doubts=tuple(_find_doubts(without_id, two_births, between)),
         somebody=frozenset().union(*(reading.advisers.somebody for reading in readings)),
         nobody=tuple(sorted(nobody.items(), key=lambda entry: (-entry[1], entry[0]))),
         crowded=leave_out_known(crowded, names),
@@ -366,7 +367,14 @@ def _note_sources(readings: Sequence[Reading]) -> Iterator[str]:
             yield f"{reading.place}: headings that no rule needs were ignored: {named}{more}"
 
 
-def _find_doubts(without_id: int) -> Iterator[str]:
+def _find_doubts(without_id: int, within: int, between: int) -> Iterator[str]:
+    if within or between:
+        ids = write_count(within + between, "id has", "ids have")
+        yield (
+            f"{ids} two birth dates ({within:,} in one file, {between:,} between sources): perhaps two young people, "
+            "so nothing in which the rows differ is believed; unreadable.csv names both places: give each an id of "
+            "their own, or put the date right"
+        )
     if without_id:
         rows = write_count(without_id, "row has", "rows have")
         yield (

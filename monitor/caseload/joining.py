@@ -8,6 +8,7 @@ unreadable) is used. A blank gives way to a later source, unless its source is p
 from collections.abc import Mapping, Sequence
 
 from monitor.caseload.rows import NOT_SUPPLIED, UNREADABLE, Reading, name_source, refuse_before_birth
+from monitor.caseload.two_births import doubt_sources
 from monitor.catalogue.columns import BY_NAME, COLUMNS
 from monitor.words import fold_name, write_count, write_people
 from monitor.workspace import Workspace, drop_tables, literal, load_rows, number_of
@@ -24,8 +25,10 @@ WORDS = r"list_sort(regexp_extract_all(strip_accents(lower({})), '[\p{{L}}\p{{N}
 """A name as it is compared: "Example, Ann" is "Ann Example"."""
 
 
-def join_readings(workspace: Workspace, readings: Sequence[Reading]) -> tuple[str, ...]:
-    """Make ``typed``, one row for each person of the caseload sources, from the readings' tables; what to say of it.
+def join_readings(workspace: Workspace, readings: Sequence[Reading]) -> tuple[tuple[str, ...], int]:
+    """Make ``typed``, one row for each person of the caseload sources, from the readings' tables.
+
+    Returns what to say of it, and how many people have two birth dates.
 
     From several sources also ``difference`` and, where one is a detail source, ``not_on_caseload`` and ``elsewhere``
     (who has died, of the people who are in a detail source and not on tonight's caseload).
@@ -33,7 +36,7 @@ def join_readings(workspace: Workspace, readings: Sequence[Reading]) -> tuple[st
     drop_tables(workspace, "typed", "difference", "not_on_caseload", "elsewhere")
     if len(readings) == 1:
         workspace.execute(f"ALTER TABLE {readings[0].typed} RENAME TO typed")
-        return ()
+        return (), 0
     lists = [reading for reading in readings if reading.extract.role == "caseload"]
     details = [reading for reading in readings if reading.extract.role == "detail"]
     workspace.execute(
@@ -43,6 +46,7 @@ def join_readings(workspace: Workspace, readings: Sequence[Reading]) -> tuple[st
     )
     _refuse_before_joined_birth(workspace, readings)
     workspace.execute(f"CREATE TABLE typed AS {_joined(workspace, 'people', readings)}")
+    two_births = doubt_sources(workspace, readings)
     _drop_empty_gaps(workspace)
     notes = _compare(workspace, readings, lists)
     if details:
@@ -50,7 +54,7 @@ def join_readings(workspace: Workspace, readings: Sequence[Reading]) -> tuple[st
     for reading in readings:
         workspace.execute(f"DROP TABLE {reading.typed}")
     workspace.execute("DROP TABLE people")
-    return tuple(notes)
+    return tuple(notes), two_births
 
 
 def spell_teams(workspace: Workspace, table: str, column: str, team_names: Mapping[str, str]) -> None:

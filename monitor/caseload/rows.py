@@ -15,7 +15,7 @@ from monitor.catalogue.person_ids import bare_id_sql, chosen_id_sql
 from monitor.errors import SourceError
 from monitor.sources.extract import Extract
 from monitor.words import fold_name
-from monitor.workspace import Workspace, drop_tables, fetch, literal
+from monitor.workspace import Workspace, fetch, literal
 
 UNREADABLE = "'unreadable'"
 NOT_SUPPLIED = "'not supplied'"
@@ -371,55 +371,3 @@ def name_source(readings: Sequence[Reading]) -> str:
     """Return SQL for the name of a row's source, by its number in column ``extract``."""
     names = " ".join(f"WHEN {reading.number} THEN {literal(reading.extract.source)}" for reading in readings)
     return f"CASE extract {names} END" if readings else "NULL::VARCHAR"
-
-
-# Several rows for one person
-
-
-def collapse(workspace: Workspace, reading: Reading) -> tuple[int, int]:
-    """Keep one row per person of the reading; how many equal rows were dropped, and how many that differ.
-
-    A row that says died wins, else the newest contact, else the last row.
-    """
-    table = reading.typed
-    if not reading.repeats:
-        return 0, 0
-    present = workspace.columns_of(table)
-    compared = sorted(present - {"extract", "row", "person_id"})
-    newest = "latest_contact_date DESC NULLS LAST," if "latest_contact_date" in present else ""
-    workspace.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE repeated AS
-        SELECT *, row_number() OVER (PARTITION BY person_id ORDER BY died DESC, {newest} "row" DESC) AS place
-        FROM {table} SEMI JOIN (SELECT person_id FROM {table} GROUP BY ALL HAVING count(*) > 1) USING (person_id)
-        """
-    )
-    alike = " AND ".join(f'u."{name}" IS NOT DISTINCT FROM d."{name}"' for name in compared)
-    contact = "u.latest_contact_date IS DISTINCT FROM d.latest_contact_date" if newest else "false"
-    workspace.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE dropped AS
-        SELECT d.person_id, d."row", {alike} AS alike, u."row" AS used_row,
-            CASE
-                WHEN u.died AND NOT d.died THEN 'which says the person died'
-                WHEN {contact} THEN 'which has the newer contact'
-                ELSE 'which comes later'
-            END AS because
-        FROM repeated AS d JOIN repeated AS u ON u.person_id = d.person_id AND u.place = 1
-        WHERE d.place > 1
-        """
-    )
-    workspace.execute(
-        """
-        INSERT INTO unreadable
-        SELECT $source, $file, $sheet, "row", '',
-            'another row for the same person: row ' || used_row || ' of ' || $file || ' was used, ' || because, ''
-        FROM dropped WHERE NOT alike ORDER BY "row"
-        """,
-        place_of(reading),
-    )
-    workspace.execute(f'DELETE FROM {table} USING dropped AS d WHERE {table}."row" = d."row"')
-    counted = "SELECT count(*) FILTER (alike), count(*) FILTER (NOT alike) FROM dropped"
-    equal, differing = workspace.execute(counted).fetchall()[0]
-    drop_tables(workspace, "repeated", "dropped")
-    return equal, differing

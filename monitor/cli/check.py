@@ -96,7 +96,7 @@ def _read_sources(
     extracts, intake = sources.extracts, sources.intake
     files = (f"{one.source}: {one.file}" + (f', sheet "{one.sheet}"' if one.sheet else "") for one in extracts)
     unread = f"{intake.unreadable_rows} rows and {intake.unreadable_cells} cells cannot be read"
-    lines = (*files, f"{intake.people} people in {intake.rows} rows; {unread}", *intake.notes)
+    lines = (*files, f"{intake.people} people in {intake.rows} rows; {unread}", *intake.doubts, *intake.notes)
     teams = workspace.execute("SELECT coalesce(allocated_team, ''), count(*) FROM tonight GROUP BY ALL ORDER BY ALL")
     supplies = source_fitness.find_supplies(extracts, intake.supplied)
     people = dict(teams.fetchall())

@@ -1,7 +1,8 @@
 """The trust gate: whether tonight's caseload can be believed, judged before any rule is asked.
 
     trusted     every rule is asked as at the night
-    degraded    rules that rest on the columns named have no answers; nobody of the teams named is judged to have left
+    degraded    rules that rest on the columns named have no answers; nobody of the teams named is judged to have left;
+                somebody cannot be told from somebody else, or has no id
     stale       the rules are asked as at an earlier date, so that nothing ages while nothing new is known
     refused     nothing changes, and the analyst is told why
 
@@ -136,19 +137,21 @@ class Verdict:
     stale: str | None = None
     notes: tuple[str, ...] = ()
     accepted: bool = False
+    people: tuple[str, ...] = ()
+    """Why it is doubtful who some of the people are."""
 
     @property
     def word(self) -> Word:
         if self.refusals:
             return "refused"
-        if self.columns or self.teams:
+        if self.columns or self.teams or self.people:
             return "degraded"
         return "stale" if self.stale else "trusted"
 
     @property
     def doubts(self) -> tuple[str, ...]:
         stale = (self.stale,) if self.stale else ()
-        return (*self.refusals, *self.columns.values(), *self.teams.values(), *stale)
+        return (*self.refusals, *self.columns.values(), *self.teams.values(), *self.people, *stale)
 
     @property
     def not_believed(self) -> frozenset[str]:
@@ -198,6 +201,11 @@ def refuse_also(verdict: Verdict, refusals: Iterable[str], *, accepted: bool) ->
     """Return the same verdict with what the answers say against the night."""
     found = (*verdict.refusals, *refusals)
     return replace(verdict, refusals=found, accepted=verdict.accepted or (accepted and bool(found)))
+
+
+def doubt_people(verdict: Verdict, doubts: tuple[str, ...]) -> Verdict:
+    """Return the same verdict with why it is doubtful who some of the people are."""
+    return replace(verdict, people=doubts)
 
 
 def accept(verdict: Verdict, as_at: dt.date) -> Verdict:

@@ -12,7 +12,16 @@ from monitor.caseload.full_caseload import join_roster
 from monitor.caseload.intake import CaseloadRead, forget_caseload, read_caseload
 from monitor.flags import carried, coming_due, life
 from monitor.gate import baseline, comparison, source_fitness
-from monitor.gate.verdict import NotBelieved, Verdict, accept, find_doubted, judge, leave_unjudged, refuse_also
+from monitor.gate.verdict import (
+    NotBelieved,
+    Verdict,
+    accept,
+    doubt_people,
+    find_doubted,
+    judge,
+    leave_unjudged,
+    refuse_also,
+)
 from monitor.night.context import Judged, Night
 from monitor.rulebook import evaluation
 from monitor.sources.extract import SourceContext
@@ -114,7 +123,7 @@ def judge_caseload(night: Night, found: NightRead) -> Judged:
     with night.database.reading() as store:
         seen = comparison.compare(workspace, store, read, found.past, _terms(night))
         seen = replace(seen, confirmed=past.tonight is not None)
-        verdict = judge(seen, night.config.gate, night.as_at)
+        verdict = doubt_people(judge(seen, night.config.gate, night.as_at), read.intake.doubts)
         night.note("gate passed judgment", verdict=verdict.word, doubts=len(verdict.doubts))
         if _is_accepted(night, read):
             verdict = accept(verdict, night.as_at)
