@@ -113,3 +113,15 @@ def may_hold_name(person_id: str) -> bool:
     if not re.fullmatch(f"{AN_ID}|{SPACED_ID}", person_id):
         return any(map(str.isalpha, person_id))
     return bool(re.search(HOLDS_NAME, person_id)) or (not digits and person_id.upper() != person_id)
+
+
+WITHHELD = "(id withheld)"
+"""Shown for an id that says nothing but perhaps a name."""
+
+
+def show_id(person_id: str) -> str:
+    """Return an id as a message may hold it: without what could be a name."""
+    if not may_hold_name(person_id):
+        return person_id
+    words = [word.strip("./_-") for word in re.findall(WITH_DIGIT, person_id)]
+    return words[0] if len(words) == 1 and not may_hold_name(words[0]) else WITHHELD

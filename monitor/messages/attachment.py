@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from operator import attrgetter
 
+from monitor.catalogue.person_ids import show_id
 from monitor.csv_text import csv_heading, csv_line
 from monitor.messages.parts import FlagLine, MessageContext
 from monitor.messages.shown import show_once
@@ -27,7 +28,7 @@ def write_attachment(
     rows = []
     for line in show_once(night.rules, listed, attrgetter("flag_id")):
         words = night.shown(line)
-        who = (line.person_id, line.team, line.personal_adviser)
+        who = (show_id(line.person_id), line.team, line.personal_adviser)
         stand = map(words.if_full, (line.severity, line.state, line.opened_on))
         why = (words.because, words.action, words.if_full(line.waived_until))
         rows.append((*who, words.title, words.due_on, *stand, *why))

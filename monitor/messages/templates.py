@@ -28,6 +28,7 @@ from monitor.config.settings import shipped
 from monitor.errors import Problems
 from monitor.messages.compiled_templates import CompiledTemplates, compile_templates
 from monitor.messages.parts import Digest, WrittenMessage
+from monitor.messages.safe_ids import hide_names
 from monitor.messages.sections import Item
 from monitor.words import join_words, one_line, write_count, write_date, write_long_date, write_number
 
@@ -313,6 +314,8 @@ def render_together(parts: Sequence[Digest], templates: Templates | None = None)
     words = (templates or open_templates()).fill(parts)
     marking = one_line(first.night.marking)
     # One line of printable characters: nothing in a subject can begin another header.
+    people = tuple(dict.fromkeys(person for part in parts for person in part.people))
+    words = {name: hide_names(text, people) for name, text in words.items()}
     subject = one_line(words["subject.txt"])
     return WrittenMessage(
         recipient=first.recipient,
@@ -321,7 +324,7 @@ def render_together(parts: Sequence[Digest], templates: Templates | None = None)
         text=words["txt"].strip("\n") + "\n",
         html=words["html"],
         flag_ids=tuple(dict.fromkeys(flag_id for part in parts for flag_id in part.flag_ids)),
-        people=tuple(dict.fromkeys(person for part in parts for person in part.people)),
+        people=people,
         holds=tuple(dict.fromkeys(word for part in parts for word in part.holds)),
     )
 
