@@ -5,11 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.binary_workbooks import write_xls
 from support.council import NIGHT, Council, settled
+from test_sources import write_workbook
 
 from monitor.caseload.intake import CouncilNames, Intake, type_rows
+from monitor.config.settings import shipped
 from monitor.config.source_settings import Source
 from monitor.errors import SourceError
+from monitor.gate import source_fitness
+from monitor.rulebook.rule_folders import load_rulebook
 from monitor.sources.extract import SourceContext
 from monitor.sources.read import read_source
 from monitor.workspace import fetch, open_workspace
@@ -98,11 +103,45 @@ def test_without_its_year_it_is_taken_for_the_last_return_that_has_ended(
     assert f"taken for the return that ended on 31 March {year}" in "\n".join(intake.notes)
 
 
-def test_eligibility_is_not_in_it_and_the_night_says_what_that_means(tmp_path: Path) -> None:
-    people, intake = read(source(tmp_path, "001,05/03/2005,YES,F2,U1"))
+def test_who_is_in_it_is_a_care_leaver_by_age_and_the_night_says_so(tmp_path: Path) -> None:
+    people, intake = read(source(tmp_path, "001,05/01/2008,YES,F2,U1", "002,06/01/2008,YES,F2,U1", "003,,YES,F2,U1"))
 
-    assert people["001"]["eligibility_gap"] == "not supplied"
-    assert "holds no eligibility: rules that ask for it cannot assess anyone" in "\n".join(intake.notes)
+    eligible = {person_id: row["eligibility"] for person_id, row in people.items()}
+    assert eligible == {"001": "former relevant", "002": "relevant", "003": "former relevant"}
+    assert "holds no eligibility: everyone in it counts as former relevant" in "\n".join(intake.notes)
+    rules = load_rulebook([shipped("rules")], {}).rules
+    supplies = (source_fitness.Supply("return", "ssda903-oc3", intake.supplied),)
+    caveats = {one.rule: one.why for one in source_fitness.judge(rules, supplies)}
+    assert any("Not in the return: whoever is in it counts as" in why for why in caveats["neet"])
+
+
+def test_a_cell_of_any_other_source_goes_before_what_the_return_implies(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text(
+        "person_id,date_of_birth,eligibility\n001,05/03/2005,Qualifying\n002,05/03/2005,\n", encoding="utf-8"
+    )
+    lines = [f"00{number},05/03/2005,YES,F2,U1" for number in (1, 2, 3)]
+    sources = [
+        source(tmp_path, *lines), Source(name="list", kind="annex-a-list-9", path=tmp_path / "list.csv"),
+    ]  # fmt: skip
+    workspace = open_workspace()
+    extracts = [read_source(one, workspace, SourceContext(AS_AT, Path("unused"))) for one in sources]
+    type_rows(workspace, extracts, as_at=AS_AT, names=CouncilNames())
+
+    rows = workspace.execute("SELECT person_id, eligibility FROM tonight ORDER BY ALL").fetchall()
+    assert rows == [("001", "qualifying"), ("002", None), ("003", "former relevant")]
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "xls"])
+def test_a_workbook_is_read_like_the_csv(tmp_path: Path, kind: str) -> None:
+    rows = [HEADINGS.split(","), ["001", dt.date(2005, 3, 5), "YES", "F2", "U1"]]
+    path = tmp_path / f"return.{kind}"
+    write_workbook(path, {"OC3": rows}) if kind == "xlsx" else write_xls(path, rows, sheet="Return")
+
+    people, _ = read(Source(name="return", kind="ssda903-oc3", path=path, return_year=2025))
+
+    row = people["001"]
+    assert (row["accommodation"], row["accommodation_suitable"]) == ("U", True)
+    assert row["last_recorded_in_touch_date"] == dt.date(2025, 3, 5)
 
 
 @pytest.mark.parametrize(

@@ -74,9 +74,9 @@ def spell_teams(workspace: Workspace, table: str, column: str, team_names: Mappi
 
 
 def _suppliers(readings: Sequence[Reading], name: str) -> list[Reading]:
-    """The sources that have the column, the one preferred for it first."""
+    """The sources that have the column, the one preferred for it first, one that only implies it last."""
     having = [reading for reading in readings if name in reading.supplied]
-    return sorted(having, key=lambda reading: name not in reading.extract.prefer)
+    return sorted(having, key=lambda reading: (name in reading.extract.implied, name not in reading.extract.prefer))
 
 
 def _covers(workspace: Workspace, reading: Reading, name: str) -> str:
@@ -100,8 +100,12 @@ def _stands(workspace: Workspace, reading: Reading, name: str) -> str:
 def _cell(workspace: Workspace, suppliers: Sequence[Reading], name: str) -> tuple[str, str]:
     """SQL for the value that stands, and for its gap."""
     values, gaps = [], []
-    for reading in suppliers:
+    for place, reading in enumerate(suppliers):
         stands = _stands(workspace, reading, name)
+        if place and name in reading.extract.implied:
+            # Where another source has the person, even its blank says more.
+            others = " OR ".join(_covers(workspace, other, name) for other in suppliers[:place])
+            stands = f"({stands} AND NOT ({others}))"
         values.append(f"WHEN {stands} THEN {reading.typed}.{name}")
         gaps.append(f"WHEN {stands} THEN {_gap(workspace, reading, name)}")
     covered = " OR ".join(_covers(workspace, reading, name) for reading in suppliers)

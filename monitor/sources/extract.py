@@ -55,6 +55,7 @@ class Loaded:
     lists: tuple[ListFinding, ...] = ()
     made: Mapping[str, str] = field(default_factory=dict)
     only_page: str | None = None
+    implied: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class Extract:
     ``names``: headings, folded, that the form or the council says mean a column; ``own_headings`` and ``words``: the
     council's own as its config has them, words folded by column.
     ``only_page``: why a web service that should have further pages may have given only the first.
+    ``implied``: columns that no cell says, but being in the source does; any other source's cell goes before.
     """
 
     source: str
@@ -95,6 +97,7 @@ class Extract:
     own_headings: Mapping[str, str] = field(default_factory=dict)
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     only_page: str | None = None
+    implied: frozenset[str] = frozenset()
 
     @cached_property
     def matched(self) -> Matched:

@@ -1,24 +1,24 @@
 """The care leavers' part of the SSDA903 return (OC3): one row per person, recorded at the birthday.
 
-It says where somebody was at a birthday, so its record of being in touch is no contact; it holds no eligibility,
-team, adviser, contact or plan. The codes of every year are those of the catalogue: F3 and P3 until 2021, then F4, P4,
-F5 and P5; 0 is not applicable.
+It says where somebody was at a birthday, so its record of being in touch is no contact; it holds no team, adviser,
+contact or plan, and eligibility only in that it lists nobody but care leavers. The codes of every year are those of
+the catalogue: F3 and P3 until 2021, then F4, P4, F5 and P5; 0 is not applicable.
 """
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from dataclasses import replace
 
 from monitor.catalogue import cells, derived
 from monitor.catalogue.headings import OC3, match_headings
 from monitor.config.source_settings import Source
 from monitor.errors import SourceError
-from monitor.sources import delimited
-from monitor.sources.extract import show_rows
+from monitor.sources.extract import Loaded, show_rows
 from monitor.words import write_people
 from monitor.workspace import Workspace, drop_tables
 
 IN_TOUCH_DATE = "last_recorded_in_touch_date"
+ELIGIBILITY = "eligibility"
 
 CHECKS: tuple[tuple[str, str], ...] = (
     ("in_touch IN ('DIED', 'RHOM') AND (activity <> '0' OR accommodation <> '0')",
@@ -38,39 +38,43 @@ CHECKS: tuple[tuple[str, str], ...] = (
 """What the return's own checks would say of a row that was read, and how a note says it of people."""
 
 
-def load(
-    workspace: Workspace, table: str, path: Path, source: Source, *, as_at: dt.date
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Make view ``table`` of the file's rows and a column of birthdays in touch; the headings, and notes on the rows.
+def complete(workspace: Workspace, table: str, loaded: Loaded, source: Source, *, as_at: dt.date) -> Loaded:
+    """Make the view ``table`` of a return's rows again with a column of birthdays in touch and one of eligibility.
 
     The source's ``return_year`` is the year in which the return ends; left out, the last one that had ended by
-    ``as_at``.
+    ``as_at``. Who is in the return is a care leaver: former relevant, or relevant before 18. A return that only adds
+    detail says nothing of eligibility, which is then the caseload's to say.
     """
-    return_year, form = source.return_year, OC3.knowing(source.headings)
+    return_year, headings = source.return_year, loaded.headings
     if return_year is not None and dt.date(return_year - 1, 4, 1) > as_at:
-        raise SourceError(f"{path.name}: return_year: {return_year} had not begun by the night's date; correct it")
-    headings = delimited.load(workspace, table, path, form)
+        raise SourceError(f"{loaded.place}: return_year: {return_year} had not begun by the night's date; correct it")
     year = return_year or (as_at.year if as_at >= dt.date(as_at.year, 3, 31) else as_at.year - 1)
     end = min(dt.date(year, 3, 31), as_at)
-    beside = cells.ReadBeside(as_at, words=source.words)
-    _read(workspace, table, match_headings(headings, form.names).positions, beside, end)
-    # The last birthday up to the return's end of everyone recorded in touch, as the column after the file's own.
+    positions = match_headings(headings, OC3.knowing(source.headings).names).positions
+    _read(workspace, table, positions, cells.ReadBeside(as_at, words=source.words), end)
+    implied = (ELIGIBILITY,) if source.role_played == "caseload" and ELIGIBILITY not in positions else ()
+    eligibility = f"""
+        , CASE WHEN birthday(date_of_birth, 18) > DATE '{as_at}' THEN 'Relevant' ELSE 'Former relevant' END
+            AS c{len(headings) + 1}"""
+    # The last birthday up to the return's end of everyone recorded in touch, after the file's own columns.
     workspace.execute(
         f"""
         CREATE OR REPLACE TABLE "{table}_rows" AS
         SELECT r.*, CASE WHEN in_touch = 'YES' AND turned > 0 THEN birthday(date_of_birth, turned)::VARCHAR END
-            AS c{len(headings)}
+            AS c{len(headings)}{eligibility if implied else ""}
         FROM "{table}" AS r LEFT JOIN oc3 USING ("row") ORDER BY "row"
         """
     )
     show_rows(workspace, table)
-    notes = list(_notes(workspace, year))
+    notes = list(_notes(workspace, year, implied=bool(implied)))
     if return_year is None:
         notes.insert(
-            0, f"{path.name}: taken for the return that ended on 31 March {year}; set return_year if it is another"
+            0, f"{loaded.place}: taken for the return that ended on 31 March {year}; set return_year if it is another"
         )
     workspace.execute("DROP TABLE oc3")
-    return (*headings, IN_TOUCH_DATE), tuple(notes)
+    return replace(
+        loaded, headings=(*headings, IN_TOUCH_DATE, *implied), notes=tuple(notes), implied=frozenset(implied)
+    )
 
 
 def _read(
@@ -94,11 +98,12 @@ def _read(
     drop_tables(workspace, "oc3_meaning")
 
 
-def _notes(workspace: Workspace, year: int) -> Iterator[str]:
-    yield (
-        "an OC3 return holds no eligibility: rules that ask for it cannot assess anyone whom no other source, "
-        "and no earlier night, knows to be entitled"
-    )
+def _notes(workspace: Workspace, year: int, *, implied: bool) -> Iterator[str]:
+    if implied:
+        yield (
+            "an OC3 return holds no eligibility: everyone in it counts as former relevant, or relevant before 18, "
+            "where no other source has them; rules that rest on it say so"
+        )
     counted = ", ".join(f"count(*) FILTER ({test})" for test, _ in CHECKS)
     counts = workspace.execute(f"SELECT {counted} FROM (SELECT *, {year} AS year FROM oc3)").fetchall()[0]
     for number, (_, words) in zip(counts, CHECKS, strict=True):

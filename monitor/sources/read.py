@@ -63,6 +63,7 @@ def read_source(source: Source, workspace: Workspace, context: SourceContext) ->
         own_headings=source.headings,
         words=source.words,
         only_page=loaded.only_page,
+        implied=loaded.implied,
     )
 
 
@@ -79,13 +80,12 @@ def _form(source: Source) -> Form:
 
 def _load_file(source: Source, workspace: Workspace, table: str, path: Path, as_at: date) -> Loaded:
     form = _form(source)
-    if source.kind == "ssda903-oc3":
-        headings, notes = oc3.load(workspace, table, path, source, as_at=as_at)
-        return Loaded(path.name, headings, notes)
     if _is_workbook(path):
         sheet, headings = spreadsheet.load(workspace, table, path, wanted=source.sheet, form=form)
-        return Loaded(path.name, headings, sheet=sheet)
-    return Loaded(path.name, delimited.load(workspace, table, path, form))
+        loaded = Loaded(path.name, headings, sheet=sheet)
+    else:
+        loaded = Loaded(path.name, delimited.load(workspace, table, path, form))
+    return oc3.complete(workspace, table, loaded, source, as_at=as_at) if source.kind == "ssda903-oc3" else loaded
 
 
 def _load_remote(source: Source, workspace: Workspace, table: str, context: SourceContext) -> Loaded:
