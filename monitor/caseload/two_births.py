@@ -17,7 +17,7 @@ REMEDY = "nothing in which they differ is believed; give each young person an id
 
 
 @dataclass(frozen=True)
-class Part:
+class SourceRows:
     """A workspace table in which some of the people stand, and the columns that it has of them."""
 
     table: str
@@ -104,7 +104,7 @@ def _list_sources(workspace: Workspace, born: Sequence[Reading]) -> None:
 
 def _find_differing(workspace: Workspace, readings: Sequence[Reading]) -> None:
     """Make ``doubted``: for each person and column, whether two sources that have it say different things."""
-    parts = [Part(reading.typed, workspace.columns_of(reading.typed)) for reading in readings]
+    parts = [SourceRows(reading.typed, workspace.columns_of(reading.typed)) for reading in readings]
     differ = []
     for name in (column.name for column in COLUMNS if column.name in workspace.columns_of("typed")):
         tests = [
