@@ -1,5 +1,6 @@
 """The command as a person runs it: what it prints, its exit codes, and never a traceback."""
 
+import datetime as dt
 import json
 import shutil
 import subprocess
@@ -11,11 +12,12 @@ import pytest
 from support.command import Done, monitor
 from support.council import HEADINGS, crowd, settled
 
-CONFIG = """
+CONFIG = f"""
 [[sources]]
 name = "caseload"
 kind = "annex-a-list-9"
 path = "list-9.csv"
+extracted_on = {dt.datetime.now(dt.UTC).date()}
 [people]
 analyst = "analyst@example.gov.uk"
 [[teams]]

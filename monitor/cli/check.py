@@ -1,28 +1,34 @@
 """``monitor check``: whether everything a night needs is there, without saving or sending anything."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from monitor.caseload.intake import read_caseload
-from monitor.caseload.list_matches import NO_LISTS, match_ids, read_people
+from monitor.caseload.intake import CaseloadRead, Intake, read_caseload
+from monitor.caseload.list_matches import NO_LISTS, IdLists, match_ids, read_people
 from monitor.config.id_lists import read_restricted
 from monitor.config.list_findings import ListFinding
 from monitor.config.settings import Config
 from monitor.delivery.channel import open_channel
 from monitor.durations import LONGEST_DAYS
-from monitor.errors import MonitorError, StoreError
-from monitor.gate import source_fitness
+from monitor.errors import MonitorError, Refused, StoreError
+from monitor.gate import comparison, source_fitness
+from monitor.gate.verdict import Dated
 from monitor.messages import route_table, samples
 from monitor.messages.routes import Routes, plan_routes
 from monitor.messages.templates import open_templates
+from monitor.night import judgment
+from monitor.night.context import Night, Tools
+from monitor.night.run import NOWHERE
 from monitor.record.continuity import find_break
 from monitor.rulebook.kept_rulebook import open_rulebook
 from monitor.rulebook.rulebook import Rulebook
-from monitor.sources.extract import SourceContext
-from monitor.store.database import is_there, reading_store
+from monitor.sources.extract import SourceContext, say_nothing
+from monitor.store.database import is_there, reading_store, working_store
 from monitor.store.location import locate, name_place
+from monitor.store.nights import Request, find_newest, read_ledger
+from monitor.words import write_count, write_date
 from monitor.workspace import Workspace, load_rows, open_workspace
 
 OVERLONG_DAYS = 366
@@ -48,33 +54,46 @@ class CheckReport:
         }
 
 
+@dataclass(frozen=True)
+class SourcesSeen:
+    """What the sources hold, in lines, and what goes by it. ``refused``: why the first night would be."""
+
+    lines: tuple[str, ...] = ()
+    supplied: frozenset[str] = frozenset()
+    people: Mapping[str, int] = field(default_factory=dict)
+    supplies: tuple[source_fitness.Supply, ...] = ()
+    lists: tuple[str, ...] = ()
+    refused: tuple[MonitorError, ...] = ()
+
+
+NOTHING_SEEN = SourcesSeen()
+
+
 def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> CheckReport:
     """Load the rules, read every source, work out every route and open the channel; the worst exit code wins."""
     sections: list[tuple[str, tuple[str, ...]]] = []
     faults: list[MonitorError] = []
-    supplied: frozenset[str] = frozenset()
-    people: dict[str, int] = {}
-    supplies: tuple[source_fitness.Supply, ...] = ()
+    seen = NOTHING_SEEN
     judged: tuple[source_fitness.Fitness, ...] = ()
     rows: tuple[route_table.TableRow, ...] = ()
+    rulebook, rules_fault = _open_rules(config)
     try:
-        lines, lists, supplied, people, supplies = _read_sources(config, as_at, environ)
-        sections += [("Sources", lines), ("Lists", lists)]
+        seen = _see_sources(config, as_at, environ, rulebook)
+        sections += [("Sources", seen.lines), ("Lists", seen.lists)]
+        faults += seen.refused
     except MonitorError as fault:
         faults.append(fault)
-    try:
-        rulebook = open_rulebook(config)
-        sections.append(("Rules", _describe_rules(rulebook, supplied)))
-        if supplies:
-            judged = source_fitness.judge_each(rulebook.rules, supplies)
-            sections.append(("Fitness", source_fitness.describe(judged, supplies)))
-    except MonitorError as fault:
-        faults.append(fault)
+    faults += rules_fault
+    if rulebook:
+        sections.append(("Rules", _describe_rules(rulebook, seen.supplied)))
+        if seen.supplies:
+            judged = source_fitness.judge_each(rulebook.rules, seen.supplies)
+            sections.append(("Fitness", source_fitness.describe(judged, seen.supplies)))
     try:
         sections.append(("Waivers", _describe_waivers(config)))
         routes = plan_routes(config.teams, config.people, read_restricted(config), as_at=as_at)
         rows = route_table.trace(routes, [team.name for team in config.teams], config.escalation.steps)
-        sections.append(("Routes", _describe_routes(routes, rows, people)))
+        sections.append(("Routes", _describe_routes(routes, rows, seen.people)))
         samples.prove(open_templates(config.templates))
         open_channel(config.delivery, data_folder=config.data_folder, environ=environ)
         sections.append(("Delivery", (f"{config.delivery.channel}, marked {config.delivery.marking}",)))
@@ -88,33 +107,101 @@ def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Chec
     return CheckReport(tuple(sections), problems, max((fault.exit_code for fault in faults), default=0), judged, rows)
 
 
-def _read_sources(
-    config: Config, as_at: dt.date, environ: Mapping[str, str]
-) -> tuple[tuple[str, ...], tuple[str, ...], frozenset[str], dict[str, int], tuple[source_fitness.Supply, ...]]:
+def _open_rules(config: Config) -> tuple[Rulebook | None, list[MonitorError]]:
+    try:
+        return open_rulebook(config), []
+    except MonitorError as fault:
+        return None, [fault]
+
+
+def _see_sources(config: Config, as_at: dt.date, environ: Mapping[str, str], rulebook: Rulebook | None) -> SourcesSeen:
+    """Read every source; before the first night also judge it, as that night would."""
+    if rulebook and _is_before_first_night(config, environ):
+        request, tools = (
+            Request(as_at, as_at, dry_run=True),
+            Tools(lambda: dt.datetime.now(dt.UTC), environ, say_nothing),
+        )
+        with working_store(NOWHERE) as database:
+            past = read_ledger(database, as_at)
+            night = Night(config, request, tools, rulebook, open_templates(None), database, past)
+            found = judgment.read_night(night)
+            seen = _describe_sources(night.workspace, found.caseload, as_at)
+            verdict = judgment.ask_rules(night, found.caseload, judgment.judge_caseload(night, found)).verdict
+            lists = _describe_findings(found.caseload.ids, found.caseload.intake.lists)
+            night.workspace.close()
+        last = "the first night would be refused" if verdict.refusals else "the first night would be believed"
+        stale = (verdict.stale,) if verdict.stale else ()
+        refused = [Refused(why) for why in verdict.refusals]
+        return replace(seen, lines=(*seen.lines, *stale, last), lists=lists, refused=tuple(refused))
     workspace = open_workspace()
-    sources = read_caseload(workspace, config, SourceContext(as_at, config.data_folder, environ))
-    extracts, intake = sources.extracts, sources.intake
+    caseload = read_caseload(workspace, config, SourceContext(as_at, config.data_folder, environ))
+    seen = _describe_sources(workspace, caseload, as_at)
+    return replace(seen, lists=_describe_lists(workspace, config, environ, caseload.intake.lists))
+
+
+def _is_before_first_night(config: Config, environ: Mapping[str, str]) -> bool:
+    """Return whether no night is on record; False where nobody can tell."""
+    try:
+        where = locate(config, environ)
+        if not is_there(where, wait_seconds=0):
+            return True
+        with reading_store(where, wait_seconds=0) as database, database.reading() as store:
+            return find_newest(store) is None
+    except MonitorError:
+        return False
+
+
+def _describe_sources(workspace: Workspace, caseload: CaseloadRead, as_at: dt.date) -> SourcesSeen:
+    extracts, intake = caseload.extracts, caseload.intake
     files = (f"{one.source}: {one.file}" + (f', sheet "{one.sheet}"' if one.sheet else "") for one in extracts)
     unread = f"{intake.unreadable_rows} rows and {intake.unreadable_cells} cells cannot be read"
-    lines = (*files, f"{intake.people} people in {intake.rows} rows; {unread}", *intake.doubts, *intake.notes)
+    dates = comparison.date_extracts(workspace, extracts, intake.supplied, as_at)
+    lines = (
+        *files,
+        f"{intake.people} people in {intake.rows} rows; {unread}",
+        *(line for one in dates if (line := _describe_age(one, as_at))),
+        *_describe_blank(intake),
+        *intake.doubts,
+        *intake.notes,
+    )
     teams = workspace.execute("SELECT coalesce(allocated_team, ''), count(*) FROM tonight GROUP BY ALL ORDER BY ALL")
     supplies = source_fitness.find_supplies(extracts, intake.supplied)
-    people = dict(teams.fetchall())
-    return lines, _describe_lists(workspace, config, environ, intake.lists), intake.supplied, people, supplies
+    return SourcesSeen(lines, intake.supplied, dict(teams.fetchall()), supplies)
+
+
+def _describe_age(one: Dated, as_at: dt.date) -> str | None:
+    """Say of what date a source is, and how old the newest date inside it is."""
+    said = [f"of {write_date(one.extracted_on)} ({one.how})"] if one.extracted_on else []
+    if one.newest:
+        days = write_count((as_at - one.newest).days, "day", "days")
+        said.append(f"the newest date inside is {write_date(one.newest)}, {days} before {write_date(as_at)}")
+    return f"{one.source}: {'; '.join(said)}" if said else None
+
+
+def _describe_blank(intake: Intake) -> Iterator[str]:
+    """Say under which headings of each source nothing stands."""
+    for source in dict.fromkeys(one.source for one in intake.empty):
+        named = ", ".join(f'"{one.heading[:60]}"' for one in intake.empty if one.source == source and not one.left_out)
+        if named:
+            yield f"{source}: nothing under the heading: {named}"
 
 
 def _describe_lists(
     workspace: Workspace, config: Config, environ: Mapping[str, str], names: Sequence[ListFinding]
 ) -> tuple[str, ...]:
     """Return how each list of the config meets tonight's people and the roster; no id is among the words."""
-    lines, ids = list[str](), NO_LISTS
+    could, ids = True, NO_LISTS
     if config.restricted or config.merged_ids:
-        if not _load_roster(workspace, config, environ):
-            lines.append("the roster could not be read: ids are held against tonight's extracts alone")
+        could = _load_roster(workspace, config, environ)
         ids = match_ids(workspace, config)
+    unread = () if could else ("the roster could not be read: ids are held against tonight's extracts alone",)
+    return (*unread, *_describe_findings(ids, names))
+
+
+def _describe_findings(ids: IdLists, names: Sequence[ListFinding]) -> tuple[str, ...]:
     findings = (ids.restricted, ids.merged_ids, *names)
-    lines += [line for finding in findings if finding is not None for line in finding.lines]
-    return tuple(lines) or ("none configured",)
+    lines = tuple(line for finding in findings if finding is not None for line in finding.lines)
+    return lines or ("none configured",)
 
 
 def _load_roster(workspace: Workspace, config: Config, environ: Mapping[str, str]) -> bool:

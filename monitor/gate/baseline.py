@@ -359,7 +359,7 @@ def doubt_answers(
             counts, most = totals[name], f"{HIGHEST_SHARE_IN_BREACH:.0%}"
             yield (
                 f"{name}: in breach for {counts.breach:,} of {counts.asked:,} asked (at most {most} is believed where "
-                f"no earlier night said so); check {', '.join(rests_on) or 'who is on the caseload'}, {OR_ACCEPT}"
+                f"no earlier night said so); check {', '.join(rules[name].needs or rests_on) or 'who is on the caseload'}, {OR_ACCEPT}"
             )
 
 

@@ -309,6 +309,14 @@ def _look_inside(
     return {source: RowsInside(dated, tuple(dates or ()), ids or {}) for source, dated, dates, ids in rows}
 
 
+def date_extracts(
+    workspace: Workspace, extracts: Sequence[Extract], supplied: frozenset[str], as_at: dt.date
+) -> tuple[Dated, ...]:
+    """Return how old each source is, beside no earlier night."""
+    inside = _look_inside(workspace, extracts, supplied, with_ids=False)
+    return _date_sources(extracts, inside, {}, supplied, as_at)
+
+
 def _date_sources(
     extracts: Sequence[Extract],
     inside: Mapping[str, RowsInside],
