@@ -357,9 +357,10 @@ def doubt_answers(
         new = name not in unproven.in_breach_before and (unproven.whole or not fresh.isdisjoint(rests_on))
         if new and said.isdisjoint(rests_on):
             counts, most = totals[name], f"{HIGHEST_SHARE_IN_BREACH:.0%}"
+            columns = ", ".join(rules[name].needs or rests_on) or "who is on the caseload"
             yield (
                 f"{name}: in breach for {counts.breach:,} of {counts.asked:,} asked (at most {most} is believed where "
-                f"no earlier night said so); check {', '.join(rules[name].needs or rests_on) or 'who is on the caseload'}, {OR_ACCEPT}"
+                f"no earlier night said so); check {columns}, {OR_ACCEPT}"
             )
 
 
