@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.command import Done, monitor
-from support.council import HEADINGS, crowd, settled
+from support.council import HEADINGS, NIGHT, Council, crowd, homeless, settled
 
 CONFIG = f"""
 [[sources]]
@@ -111,6 +111,22 @@ def test_export_writes_what_the_last_night_left(ran: Ran, tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
     (flag,) = json.loads(path.read_text(encoding="utf-8"))
     assert (flag["person_id"], flag["rule"], flag["state"]) == ("0012", "homeless", "open")
+
+
+def test_export_knows_a_team_by_its_other_names_and_refuses_one_that_nobody_has(tmp_path: Path) -> None:
+    council = Council(tmp_path)
+    council.night(NIGHT, [homeless("P1", team="LC North"), *crowd(10)])
+
+    done = [
+        monitor(tmp_path, "export", "--format", "json", "--output", f"{n}.json", "--team", team)
+        for n, team in enumerate(("lc  north", "North", "Nort", "Elsewhere", ""))
+    ]
+
+    assert [one.returncode for one in done] == [0, 0, 2, 2, 2]
+    assert [len(json.loads((tmp_path / f"{n}.json").read_text(encoding="utf-8"))) for n in (0, 1)] == [1, 1]
+    assert '--team "Nort": no such team; did you mean "North"?' in done[2].stderr
+    assert 'no such team; the config and the caseload name "North", "South"' in " ".join(done[3].stderr.split())
+    assert not (tmp_path / "2.json").exists()
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def export(
     output: Annotated[Path, typer.Option(help="The file to write.")],
     config: ConfigPath = CONFIG,
     form: Annotated[Literal["csv", "xlsx", "json"], typer.Option("--format", help="What to write.")] = "csv",
-    team: Annotated[str | None, typer.Option(help="One team only, as the caseload spells it.")] = None,
+    team: Annotated[str | None, typer.Option(help="One team only, in any of its spellings.")] = None,
     rule: Annotated[str | None, typer.Option(help="One rule only, by its id.")] = None,
     state: Annotated[Literal["open", "held", "waived"] | None, typer.Option(help="One state only.")] = None,
 ) -> None:
@@ -35,7 +35,7 @@ def export(
     from monitor.config.id_lists import read_restricted
     from monitor.lists.answer_sheet import allow_answers
     from monitor.lists.flag_workbook import ListTerms
-    from monitor.lists.lists import export_flags, prepare
+    from monitor.lists.lists import export_flags, prepare, resolve_team
     from monitor.record import last_night
     from monitor.rulebook.kept_rulebook import open_rulebook
     from monitor.store.database import reading_store
@@ -48,6 +48,8 @@ def export(
         with database.reading() as store:
             answering = allow_answers(settings, store)
     prepare(workspace, rulebook.rules, settings.teams, as_at=as_at)
+    if team is not None:
+        team = resolve_team(workspace, settings.teams, team)
     asked = {"team": team, "rule": rule, "state": state}
     wanted = {column: value for column, value in asked.items() if value is not None}
     terms = ListTerms(as_at, read_restricted(settings), settings.delivery.marking, answering)

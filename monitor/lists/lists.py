@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Literal
 
 from monitor.config.id_lists import restricted_sql
 from monitor.csv_text import csv_heading, csv_line
+from monitor.errors import Problems
 from monitor.files import append_privately, folder_written_whole, open_privately, written_whole
 from monitor.flags.decision_lists import ANSWER_COLUMNS, WAIVER_COLUMNS
 from monitor.flags.priority import WORST_FIRST, priority_sql
 from monitor.lists.flag_workbook import EVERY, FlagPart, ListTerms, write_flag_workbooks
 from monitor.rulebook.clearing import in_words
-from monitor.words import fold_name
+from monitor.words import fold_name, nearest
 from monitor.workspace import Workspace, drop_tables, in_chunks, literal, literals, load_rows, number_of, step
 
 if TYPE_CHECKING:
@@ -91,6 +92,23 @@ def prepare(workspace: Workspace, rules: Iterable["Rule"], teams: Iterable["Team
     workspace.execute(FLAG_LIST.format(name="flag_list", wanted="<> 'quarantined'", as_at=as_at, **folds))
     if number_of(workspace, "SELECT count(*) FROM flag_line WHERE state = 'quarantined'"):
         workspace.execute(FLAG_LIST.format(name="quarantined_list", wanted="= 'quarantined'", as_at=as_at, **folds))
+
+
+@step(reads=("team_name",))
+def resolve_team(workspace: Workspace, teams: Iterable["Team"], asked: str) -> str:
+    """Return what the lists call the team that is asked for in any of its spellings, after ``prepare``.
+
+    Raises ``Problems`` with the nearest where neither the config nor the caseload has it.
+    """
+    rows = workspace.execute("SELECT DISTINCT name FROM team_name ORDER BY name").fetchall()
+    known: dict[str, str] = {fold_name(name): name for (name,) in rows}
+    known |= {fold_name(spelling): team.name for team in teams for spelling in (team.name, *team.also_known_as)}
+    if fold_name(asked) not in known:
+        named = ", ".join(f'"{name}"' for name in dict.fromkeys(known.values())) or "none"
+        close = nearest(fold_name(asked), known)
+        remedy = f'did you mean "{known[close]}"?' if close else f"the config and the caseload name {named}"
+        raise Problems([f'--team "{asked}": no such team; {remedy}'])
+    return known[fold_name(asked)]
 
 
 def _what_to_do(rule: "Rule") -> str:
