@@ -10,6 +10,7 @@ from monitor.caseload.intake import read_caseload
 from monitor.catalogue.headings import SYSTEM_ID_HEADINGS, check_headings, find_near_misses, match_headings
 from monitor.config.settings import load_config
 from monitor.errors import Problems, SourceError
+from monitor.sources.extract import SourceContext
 from monitor.workspace import Workspace, open_workspace
 
 AS_AT = dt.date(2026, 1, 12)
@@ -35,7 +36,7 @@ def _rows(headings: dict[str, str] | None = None, **cells: str) -> str:
 def _read(path: Path) -> tuple[dict[str, object], list[str]]:
     """The one person of the config's caseload, and what is said of the lists and headings."""
     workspace = open_workspace()
-    read = read_caseload(workspace, load_config(path), AS_AT, {})
+    read = read_caseload(workspace, load_config(path), SourceContext(AS_AT))
     return _person(workspace), [*read.intake.notes, *(line for one in read.intake.lists for line in one.lines)]
 
 

@@ -41,7 +41,7 @@ from monitor.caseload.rows import (
 )
 from monitor.catalogue import cells
 from monitor.catalogue.columns import BY_NAME, COLUMNS
-from monitor.catalogue.headings import PERSON_ID, find_near_misses
+from monitor.catalogue.headings import PERSON_ID, UnmatchedHeadings, find_near_misses
 from monitor.catalogue.no_adviser import fold_adviser
 from monitor.config.list_findings import ListFinding, count_names
 from monitor.config.paste_lines import write_line
@@ -156,7 +156,11 @@ def read_sources(workspace: Workspace, config: Config, context: SourceContext) -
         if source.kind == "care-history":
             care = care_history.read(workspace, source, context)
         else:
-            extracts.append(read_source(source, workspace, context))
+            try:
+                extracts.append(read_source(source, workspace, context))
+            except UnmatchedHeadings as fault:
+                fault.source = source.name
+                raise
     return SourcesRead(tuple(extracts), care)
 
 
@@ -166,7 +170,7 @@ def find_person(workspace: Workspace, sources: SourcesRead, person_id: str, as_a
     A care history keeps everyone who was ever in care: it only counts for those of whom it could tell the monitor.
     """
     having = [
-        extract.source for extract in sources.extracts if has_person(workspace, _begin_reading(0, extract), person_id)
+        extract.source for extract in sources.extracts if has_person(workspace, begin_reading(0, extract), person_id)
     ]
     if sources.care:
         query = "SELECT count(*) FROM care_history WHERE person_id = ? AND NOT died AND birthday(date_of_birth, 25) > ?"
@@ -191,7 +195,7 @@ def type_rows(
         'CREATE OR REPLACE TABLE unreadable (source VARCHAR, file VARCHAR, sheet VARCHAR, "row" BIGINT, '
         '"column" VARCHAR, reason VARCHAR, value VARCHAR)'
     )
-    readings = [_begin_reading(number, extract) for number, extract in enumerate(extracts)]
+    readings = [begin_reading(number, extract) for number, extract in enumerate(extracts)]
     beside = cells.ReadBeside(as_at, know_teams(workspace, readings, names))
     rows = unreadable_rows = duplicates = conflicts = two_births = 0
     for reading in readings:
@@ -222,7 +226,7 @@ def type_rows(
         supplied |= frozenset(COLUMNS_SUPPLIED)
     _show_tonight(workspace, readings, supplied)
     prints = (
-        f"{one.fingerprint} {one.role} "
+        f"{one.fingerprint} {one.role} {one.own_meaning}"
         f"{' '.join([*sorted(one.prefer), *(f'{name}=never' for name in sorted(one.blank_means_none))])}"
         for one in extracts
     )
@@ -314,7 +318,8 @@ def _list_empty(readings: Sequence[Reading]) -> Iterator[EmptyColumn]:
             yield EmptyColumn(reading.extract.source, name, heading, reading.rows, name in reading.left_out)
 
 
-def _begin_reading(number: int, extract: Extract) -> Reading:
+def begin_reading(number: int, extract: Extract) -> Reading:
+    """Return an extract on its way, with where its columns are."""
     return Reading(number, extract, dict(extract.matched.positions), extract.matched.extra)
 
 

@@ -79,10 +79,10 @@ def find_unread(texts: Iterable[UnreadText]) -> Iterator[ListFinding]:
         )
 
 
-def suggest_code(column: str, text: str) -> str | None:
+def suggest_code(column: str, text: str, likeness: float = 0.8) -> str | None:
     """Return the code whose description looks most like a text; never that of somebody homeless or in custody."""
     described = {
         fold_phrase(meaning): code for code, meaning in BY_NAME[column].codes.items() if code not in ("S", "X")
     }
-    close = nearest(fold_phrase(text), described, cutoff=0.8)
+    close = nearest(fold_phrase(text), described, cutoff=likeness)
     return described[close] if close else None

@@ -5,6 +5,7 @@ Everything that is not used is listed in ``unreadable`` with its place and reaso
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from monitor.catalogue import cells
 from monitor.catalogue.broken_cells import BROKEN, BROKEN_BECAUSE
@@ -332,6 +333,36 @@ def _select_cells(reading: Reading, name: str, where: str, reason: str) -> str:
         JOIN {reading.meaning} AS m ON m."column" = '{name}' AND m.text = r.c{reading.positions[name]}
         WHERE r.person_id IS NOT NULL AND {where} {nobodies}
     """
+
+
+def count_texts(workspace: Workspace, reading: Reading) -> list[tuple[Any, ...]]:
+    """Return every distinct text of each column of codes: column, text, cells, first row, value, yes or no, fault.
+
+    After ``read_texts``, and before the reading's tables are dropped.
+    """
+    coded = [name for name in reading.positions if name != PERSON_ID and BY_NAME[name].kind in ("code", "yes_no")]
+    selects = (
+        f"""
+        SELECT '{name}', m.text, count(*) AS cells, min(r."row"), any_value(m.value), any_value(m.yes),
+            any_value(m.fault)
+        FROM ({_rows(reading)}) AS r
+        JOIN {reading.meaning} AS m ON m."column" = '{name}' AND m.text = r.c{reading.positions[name]}
+        WHERE r.person_id IS NOT NULL GROUP BY m.text
+        """
+        for name in coded
+    )
+    query = " UNION ALL ".join(selects)
+    return workspace.execute(f"{query} ORDER BY 1, 3 DESC, 2", _id_heading(reading)).fetchall() if coded else []
+
+
+def count_filled(workspace: Workspace, reading: Reading) -> tuple[int, dict[str, int]]:
+    """Return how many rows of people the extract has, and in how many of them each column says something."""
+    named = {name: position for name, position in reading.positions.items() if name != PERSON_ID}
+    counts = ", ".join(f"count(nullif(trim(c{position}, {WHITE}), ''))" for position in named.values())
+    found = workspace.execute(
+        f"SELECT count(*), {counts} FROM ({_rows(reading)}) WHERE person_id IS NOT NULL", _id_heading(reading)
+    ).fetchall()[0]
+    return found[0], dict(zip(named, found[1:], strict=True))
 
 
 def refuse_before_birth(workspace: Workspace, reading: Reading, births: str | None = None) -> None:

@@ -101,7 +101,7 @@ def read_cells(
     ``positions``: the catalogue's columns by name, and where they are. A value is in the column of ``VALUES`` that its
     kind has. ``fault`` says why a text cannot be read, ``shown`` repeats it, or its shape where it may hold a
     name, ``suitable`` is what an accommodation text says of suitability, ``died`` that the text says the person died,
-    and ``placeholder`` that an adviser's name is not one. Returns which of the council's words were there, by column.
+    and ``placeholder`` that an adviser's name is not one.
     """
     chosen = [name for name in positions if BY_NAME[name].kind in ("code", "yes_no")]
     asked = [*chosen, *(name for name in (ADVISER, TEAM) if ADVISER in positions and name in positions)]

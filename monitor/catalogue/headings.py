@@ -143,7 +143,14 @@ def _find_near_miss(heading: str, columns: Collection[str]) -> str | None:
     return best[1] if best[0] >= LEAST_LIKENESS else None
 
 
-LEAST_LIKENESS = 0.6
+def is_slip(heading: str, column: str) -> bool:
+    """Return whether a heading is a known one of a column but for a slip of the pen."""
+    key = max(_keys(heading), key=len, default="")
+    known = [spelt for spelt, (name, _) in _spellings().items() if name == column and len(spelt) > 5]
+    return len(key) > 5 and nearest(key, known, cutoff=SURE_LIKENESS) is not None
+
+
+LEAST_LIKENESS, SURE_LIKENESS = 0.6, 0.9
 
 
 def find_heading_row(rows: Sequence[Sequence[str]], names: Mapping[str, str] = NO_NAMES) -> int | None:
@@ -151,6 +158,19 @@ def find_heading_row(rows: Sequence[Sequence[str]], names: Mapping[str, str] = N
     scores = [match_headings(row, names).recognised for row in rows[:ROWS_SEARCHED]]
     best = max(scores, default=0)
     return scores.index(best) if best >= 2 else None
+
+
+class UnmatchedHeadings(SourceError):
+    """A column that must be there has no heading; ``headings`` are those there, ``missing`` the columns.
+
+    ``source``: the name of the config's source, once that is known.
+    """
+
+    def __init__(self, message: str, headings: Sequence[str], missing: Sequence[str]) -> None:
+        self.source = ""
+        self.headings = tuple(headings)
+        self.missing = tuple(missing)
+        super().__init__(message)
 
 
 def check_headings(headings: Sequence[str], place: str, form: Form = LIST_9) -> Matched:
@@ -166,15 +186,19 @@ def check_headings(headings: Sequence[str], place: str, form: Form = LIST_9) -> 
     unsure = [name for name in missing if name in matched.doubtful]
     if unsure:
         could = " and ".join(f'"{_shown(heading)}"' for heading in matched.doubtful[unsure[0]])
-        raise SourceError(
+        raise UnmatchedHeadings(
             f"{place}: {could} could each be {unsure[0]}; name the right one in [sources.headings] of the config, or "
-            "remove the other"
+            "remove the other",
+            headings,
+            missing,
         )
     if missing:
-        raise SourceError(
+        raise UnmatchedHeadings(
             f"{place}: no heading for {' or '.join(missing)} "
             f"(usually {' and '.join(_usual(name, form) for name in missing)}); the headings found are "
-            f"{list_headings(headings)}"
+            f"{list_headings(headings)}",
+            headings,
+            missing,
         )
     if matched.positions.keys() <= {PERSON_ID}:
         raise SourceError(

@@ -51,6 +51,7 @@ COMMANDS = (
     upkeep_commands.restore,
     upkeep_commands.purge,
     setup_commands.init,
+    setup_commands.onboard,
     setup_commands.sample,
     setup_commands.columns,
 )

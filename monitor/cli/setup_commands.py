@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.options import AsAt, AsJson, today
+from monitor.cli.options import CONFIG, AsAt, AsJson, ConfigPath, today
 
 
 def sample(
@@ -62,3 +62,20 @@ def columns(
     else:
         headings = ("Column", "Holds", "Meaning", "Known as")
         terminal.print_rows(headings, dictionary.column_rows())
+
+
+def onboard(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="The list to look at, where there is no config yet.")
+    ] = None,
+    config: ConfigPath = CONFIG,
+    page: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the same as an HTML page.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Write what is certain, and ask nothing.")] = False,
+    as_at: AsAt = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how your files are read, ask what is not certain, and write it into the config."""
+    from monitor.cli import onboard_dialogue
+
+    day = as_at.date() if as_at else today()
+    raise typer.Exit(onboard_dialogue.onboard(onboard_dialogue.Wanted(file, config, page, yes, as_json, day)))

@@ -41,6 +41,7 @@ PAGE = "page"
 """The frame of every message: marking, the parts one after another, the foot."""
 REPORT: Mapping[str, frozenset[str]] = {
     "report.html": frozenset({"report", "page", "number", "in_words", "size", "share", "draw"}),
+    "onboard.html": frozenset({"seen", "page"}),
     "report-parts.html": frozenset({"number", "in_words", "size", "draw"}),
     "report.css": frozenset(),
     "report.js": frozenset(),

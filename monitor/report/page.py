@@ -169,7 +169,7 @@ def _prepare(contents: Contents, templates: Templates) -> Page:
         next_steps=_next_steps(contents.flags.rows),
         style=Markup(style),  # noqa: S704 - the shipped style and script, or a council's own: not data
         script=Markup(script),  # noqa: S704
-        allowed=f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
+        allowed=f"default-src 'none'; style-src {hash_allowed(style)}; script-src {hash_allowed(script)}; "
         "base-uri 'none'; form-action 'none'",
     )
 
@@ -263,8 +263,12 @@ def _style(contents: Contents, templates: Templates) -> str:
     """The style, with what is printed at the top of each sheet: margins of a sheet take words from nowhere else."""
     header = contents.header
     heading = ", ".join(filter(None, (header.authority, header.team)))
-    words = f':root {{ --marking: "{_quoted(header.marking)}"; --heading: "{_quoted(heading)}"; }}\n'
-    return templates.read(STYLE) + words
+    return templates.read(STYLE) + quoted_style(header.marking, heading)
+
+
+def quoted_style(marking: str, heading: str) -> str:
+    """Return the words that a style prints at the top of each sheet."""
+    return f':root {{ --marking: "{_quoted(marking)}"; --heading: "{_quoted(heading)}"; }}\n'
 
 
 def _quoted(text: str) -> str:
@@ -272,5 +276,6 @@ def _quoted(text: str) -> str:
     return re.sub(r"[^0-9A-Za-z ,.-]", lambda found: f"\\{ord(found[0]):x} ", text)
 
 
-def _hash(text: str) -> str:
+def hash_allowed(text: str) -> str:
+    """Return how a page says that it may use this style or script, and no other."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

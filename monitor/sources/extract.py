@@ -99,6 +99,12 @@ class Extract:
     only_page: str | None = None
     implied: frozenset[str] = frozenset()
 
+    @property
+    def own_meaning(self) -> str:
+        """Return what the council says its headings and texts mean, to be told from other nights by; "" for nothing."""
+        said = sorted(self.own_headings.items()), sorted((name, sorted(to.items())) for name, to in self.words.items())
+        return f"{said} " if any(said) else ""
+
     @cached_property
     def matched(self) -> Matched:
         """Return which column each heading means."""
