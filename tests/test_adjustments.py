@@ -81,6 +81,9 @@ def test_a_loosened_duty_is_printed_on_every_digest(tmp_path: Path) -> None:
         (mail,) = council.mail_to(recipient)
         for part in (mail.text, mail.html):
             assert sentence in " ".join(part.split())
+            assert "stands for a legal duty that is to be confirmed; review within" in " ".join(part.split())
+    bases = {row["rule"]: row["basis"] for row in council.listed(NIGHT, "all.csv")}
+    assert bases["pa-allocated"] == "law, to be confirmed"
 
 
 def test_tightening_a_legal_duty_needs_nobodys_leave_and_is_not_printed(tmp_path: Path) -> None:

@@ -119,6 +119,7 @@ def test_a_kind_that_nobody_could_be_asked_about_has_no_number_and_says_why(tmp_
     assert "no source supplies personal adviser" in (no_adviser.why_not or "")
     rule = next(each for each in told.rules if each.rule == "pa-allocated")
     assert rule.standing == "no source supplies personal adviser"
+    assert rule.basis == "law, to be confirmed"
     assert rule.total.asked is None
 
 
