@@ -11,6 +11,7 @@ from monitor.config.settings import RuleSettings, shipped
 from monitor.errors import Problems
 from monitor.rulebook import kept_rulebook, questions
 from monitor.rulebook.kept_rulebook import find_key, read_rulebook
+from monitor.rulebook.ledger import LEDGER
 from monitor.rulebook.rule_folders import load_rulebook
 from monitor.rulebook.rulebook import Rulebook
 
@@ -129,6 +130,22 @@ def test_another_file_setting_or_version_is_checked_anew(
     monkeypatch.setattr(kept_rulebook, "version", lambda name: "another")
     kept_rulebook._checked_with.cache_clear()
     assert not was_read((own_rules,), data_folder, monkeypatch)
+    kept_rulebook._checked_with.cache_clear()
+
+
+def test_another_ledger_of_law_is_another_rulebook(
+    own_rules: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also for a council that leaves the shipped rules out, and the ledger's folder with them."""
+    key = find_key((own_rules,), {})
+    (tmp_path / "rules").mkdir()
+    ledger = (RULES / LEDGER).read_text(encoding="utf-8")
+    (tmp_path / "rules" / LEDGER).write_text(ledger.replace('grade = "B"', 'grade = "A"'), encoding="utf-8")
+    monkeypatch.setattr(kept_rulebook, "shipped", lambda name: tmp_path / name)
+    kept_rulebook._checked_with.cache_clear()
+
+    assert find_key((own_rules,), {}) not in (key, None)
+
     kept_rulebook._checked_with.cache_clear()
 
 
