@@ -29,6 +29,7 @@ def join_roster(
     ``unlisted_from``: the source of ``care_history``, whose people on neither are added; they have no first night.
     Reads ``tonight`` and ``roster``. Columns that are the same for everyone are generated, so they cost nothing;
     the rest can be updated. ``accommodation_since`` is the roster's; where there is none, tonight.
+    ``elsewhere_until`` is still to be worked out.
     """
     supplied = intake.supplied if intake else frozenset()
     absent = _read_absent(workspace, even_nobody=unlisted_from is not None)
@@ -84,7 +85,7 @@ def _choose_columns(
     kept |= {
         "source": "VARCHAR", "said_died": "BOOLEAN", "died": "BOOLEAN", "present": "BOOLEAN",
         "age": "INTEGER", "category": "VARCHAR", "declined": "BOOLEAN", "once_entitled": "BOOLEAN",
-        "accommodation_since": "DATE", "first_seen_on": "DATE",
+        "accommodation_since": "DATE", "elsewhere_until": "DATE", "first_seen_on": "DATE",
     }  # fmt: skip
     return kept, generated
 
@@ -113,6 +114,7 @@ def _fill(workspace: Workspace, kept: Iterable[str], as_at: date, *, absent: boo
                     $as_at::DATE AS as_at,
                     coalesce(roster.accommodation_since, CASE WHEN shown.accommodation IS NOT NULL THEN $as_at END)
                         AS accommodation_since,
+                    CAST(NULL AS DATE) AS elsewhere_until,
                     CASE WHEN shown.present OR roster.person_id IS NOT NULL
                         THEN coalesce(roster.first_seen_on, $as_at) END AS first_seen_on
                 FROM (

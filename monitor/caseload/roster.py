@@ -4,6 +4,7 @@ Loading puts it beside tonight's rows; ``decide`` works out tonight's roster; ``
 """
 
 import datetime as dt
+from collections.abc import Sequence
 
 from sqlalchemy import Connection, select
 
@@ -99,11 +100,12 @@ def load_last_values(workspace: Workspace, store: Connection, table: str, people
 
 
 @step(reads=("roster",), changes=("caseload",), makes=("stay",))
-def place_accommodation(workspace: Workspace, *, last_night: dt.date | None) -> None:
-    """Set ``caseload.accommodation_since``: since when each person's accommodation is what it is tonight.
+def place_accommodation(workspace: Workspace, *, nights: Sequence[dt.date]) -> None:
+    """Set ``caseload.accommodation_since`` and ``elsewhere_until`` from the accepted ``nights`` before tonight.
 
-    One odd night does not restart it: who is back where they were two nights ago never left. A cell that
-    is blank or cannot be read tonight says nothing of a move.
+    Since when each person's accommodation is what it is tonight, and the last night on which it was another, if the
+    monitor ever saw another. One odd night does not restart it, and is no night elsewhere: who is back where they
+    were two nights ago never left. A cell that is blank or cannot be read tonight says nothing of a move.
     """
     workspace.execute(
         """
@@ -122,16 +124,26 @@ def place_accommodation(workspace: Workspace, *, last_night: dt.date | None) -> 
                 WHEN 'back' THEN r.previous_since
                 ELSE CASE WHEN c.accommodation IS NOT NULL THEN c.as_at END
             END AS since,
-            CASE move WHEN 'moved' THEN r.accommodation WHEN 'same' THEN r.previous_accommodation END AS previous,
+            CASE move
+                WHEN 'same' THEN r.previous_accommodation
+                WHEN 'moved' THEN r.accommodation
+                WHEN 'back' THEN r.accommodation
+            END AS previous,
             CASE move WHEN 'moved' THEN r.accommodation_since WHEN 'same' THEN r.previous_since END
-                AS previous_since
+                AS previous_since,
+            CASE WHEN previous IS NOT NULL
+                THEN list_max(list_filter($nights::DATE[], lambda night: night < since AND night >= r.first_seen_on))
+            END AS elsewhere_until
         FROM caseload AS c LEFT JOIN roster AS r USING (person_id)
     """,
-        {"last_night": last_night},
+        {"last_night": nights[-1] if nights else None, "nights": list(nights)},
     )
-    workspace.execute("UPDATE caseload SET accommodation_since = stay.since FROM stay "
-                "WHERE stay.person_id = caseload.person_id "
-                "AND caseload.accommodation_since IS DISTINCT FROM stay.since")  # fmt: skip
+    workspace.execute("""
+        UPDATE caseload SET accommodation_since = stay.since, elsewhere_until = stay.elsewhere_until FROM stay
+        WHERE stay.person_id = caseload.person_id AND (
+            caseload.accommodation_since IS DISTINCT FROM stay.since OR stay.elsewhere_until IS NOT NULL
+        )
+    """)
 
 
 @step(reads=("caseload", "roster", "stay", "tonight"), makes=("roster_tonight",))

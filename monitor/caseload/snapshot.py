@@ -55,6 +55,8 @@ def read(workspace: Workspace, path: Path) -> None:
     kept = {name for name, *_ in workspace.execute(f"DESCRIBE SELECT * FROM {file}").fetchall()}
     wanted = {name: f"NULL::{column.duckdb_type}" for name, column in BY_NAME.items()}
     wanted |= {f"{name}_gap": NOT_SUPPLIED for name in BY_NAME}
+    if "accommodation_since" in kept:
+        wanted["elsewhere_until"] = "NULL::DATE"  # which the monitor has not always worked out
     added = "".join(f", {value} AS {name}" for name, value in wanted.items() if name not in kept)
     workspace.execute(f"CREATE OR REPLACE TABLE caseload AS SELECT *{added} FROM {file}")
 

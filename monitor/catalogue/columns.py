@@ -293,6 +293,7 @@ DERIVED: Mapping[str, tuple[str, str]] = MappingProxyType(
         "present": ("BOOLEAN", "On tonight's caseload."),
         "once_entitled": ("BOOLEAN", "Accepted on an earlier night as eligible, relevant, former relevant."),
         "accommodation_since": ("DATE", "The first night seen in this kind of accommodation."),
+        "elsewhere_until": ("DATE", "The last night seen in another kind before; one odd night does not count."),
         "as_at": ("DATE", "The date the run is about."),
     }
 )

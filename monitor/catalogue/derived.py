@@ -24,6 +24,7 @@ WORKED_OUT_FROM: Mapping[str, tuple[str, ...]] = {
     "category": ("eligibility", "in_touch"),
     "declined": ("in_touch",),
     "accommodation_since": ("accommodation",),
+    "elsewhere_until": ("accommodation",),
 }
 """The recorded columns each derived one rests on."""
 

@@ -130,6 +130,7 @@ def judge_caseload(night: Night, found: NightRead) -> Judged:
         elif not seen.unproven.whole:
             _insist(night, verdict)
         comparison.put_back(workspace, store, sorted(verdict.not_believed))
+        earlier = nights.list_accepted(store, before=night.as_at)
     join_roster(
         workspace,
         replace(read.intake, supplied=read.intake.supplied | verdict.not_believed),
@@ -139,7 +140,7 @@ def judge_caseload(night: Night, found: NightRead) -> Judged:
     )
     leave_unjudged(workspace, verdict)
     departures.leave_merged(workspace)
-    roster.place_accommodation(workspace, last_night=past.before.as_at if past.before else None)
+    roster.place_accommodation(workspace, nights=earlier)
     return Judged(read.intake, seen, verdict, ids=read.ids, undone=found.undone)
 
 

@@ -18,6 +18,7 @@ GIVEN_TYPES: Mapping[str, str] = {
     "died": "BOOLEAN",
     "strongest_category": "VARCHAR",
     "accommodation_since": "DATE",
+    "elsewhere_until": "DATE",
     "first_seen_on": "DATE",
     **{column.name: column.duckdb_type for column in columns.COLUMNS},
     **{f"{column.name}_gap": "VARCHAR" for column in columns.COLUMNS},

@@ -26,6 +26,7 @@ ROSTER_FACTS: Mapping[str, str] = {
     "once_entitled": "yes_no",
     "once_accepted_as": "category",
     "accommodation_since": "date",
+    "elsewhere_until": "date",
     "first_seen_on": "date",
     "unlisted": "yes_no",
 }

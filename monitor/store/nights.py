@@ -89,6 +89,14 @@ def find_newest(store: Connection) -> dt.date | None:
     return store.execute(select(func.max(run.c.as_at)).where(run.c.state == "accepted")).scalar()
 
 
+def list_accepted(store: Connection, *, before: dt.date) -> Sequence[dt.date]:
+    """List the dates of the accepted nights before a date, in order."""
+    run = table_of(Run)
+    accepted = select(run.c.as_at).where(run.c.state == "accepted", run.c.as_at < before).order_by(run.c.as_at)
+    dates: Sequence[dt.date] = store.execute(accepted).scalars().all()
+    return dates
+
+
 def find_jump(store: Connection) -> dt.date | None:
     """Return the date of the last accepted night where it was the first after a jump."""
     run = table_of(Run)

@@ -81,7 +81,8 @@ Path(sys.argv[2]).write_text(f'''SET enable_progress_bar = false; {made};
         SELECT *, {derived.derived_sql()} FROM (
             SELECT "Child Unique ID" AS person_id, {typed}, NULL::VARCHAR AS strongest_category,
                    DATE '2026-01-12' AS as_at, true AS present, false AS died,
-                   DATE '2026-01-12' AS accommodation_since, DATE '2026-01-12' AS first_seen_on
+                   DATE '2026-01-12' AS accommodation_since, NULL::DATE AS elsewhere_until,
+                   DATE '2026-01-12' AS first_seen_on
             FROM read_csv('{path}')))
 ''')
 """

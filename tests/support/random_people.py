@@ -36,6 +36,8 @@ def _record(rng: Random, as_at: dt.date) -> dict[str, Any]:
     if given.get("in_touch") == "DIED":
         given["in_touch"] = "NO"
     given["accommodation_since"] = as_at - dt.timedelta(rng.randrange(1, 60))
+    if rng.random() < 0.3:
+        given["elsewhere_until"] = given["accommodation_since"] - dt.timedelta(rng.randrange(1, 8))
     if rng.random() < 0.1:
         given["once_accepted_as"] = rng.choice(["eligible", "relevant", "former relevant"])
     return given
