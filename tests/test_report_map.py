@@ -17,6 +17,15 @@ def test_every_paragraph_from_28_to_54_has_a_rule_or_a_reason() -> None:
     assert [one.number for one in paragraphs if not one.is_covered] == []
 
 
+def test_each_paragraph_says_a_few_words_of_its_own_so_that_its_rules_can_be_checked() -> None:
+    paragraphs = draw(load_rulebook([shipped("rules")], {}), [])
+    gists = [one.about for one in paragraphs]
+
+    assert len(set(gists)) == len(gists)
+    assert [gist for gist in gists if not 4 <= len(gist.split()) <= 35] == []
+    assert {one.as_dict()["report"] for one in paragraphs} == {"Ofsted on Cheshire East, March 2024"}
+
+
 def test_no_paragraph_is_said_to_have_no_rule_when_it_has_one() -> None:
     paragraphs = draw(load_rulebook([shipped("rules")], {}), [shipped("rules")])
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from monitor.cli.plain_text import print_json
+from monitor.rulebook import ledger
 from monitor.words import write_count, write_date, write_people
 
 if TYPE_CHECKING:
@@ -228,12 +229,12 @@ def print_rules(rulebook: "Rulebook", *, as_json: bool) -> None:
         print_json([_rule_row(rule) for rule in rulebook.rules])
         return
     console = _console()
-    table = _make_table("Rule", "Severity", "Basis", "Report", "Title")
+    table = _make_table("Rule", "Severity", "Basis", "Paragraphs", "Title")
     for rule in rulebook.rules:
         paragraphs = " ".join(map(str, rule.report))
         table.add_row(rule.id, Text(rule.severity, COLOURS[rule.severity]), rule.basis, paragraphs, rule.title)
     console.print(table)
-    console.print(write_count(len(rulebook.rules), "rule"))
+    console.print(f"{write_count(len(rulebook.rules), 'rule')}; paragraphs of {ledger.REPORT}")
 
 
 def _rule_row(rule: "Rule") -> dict[str, Any]:
@@ -286,8 +287,9 @@ def print_map(paragraphs: Sequence["Paragraph"], *, as_json: bool) -> None:
         print_json([paragraph.as_dict() for paragraph in paragraphs])
         return
     console = _console()
+    console.print(f"{ledger.REPORT}: each paragraph, in a few words of our own, and the rules that ask about it")
     for paragraph in paragraphs:
-        console.print(f"[bold]Paragraph {paragraph.number}[/bold]")
+        console.print(Text.assemble((f"Paragraph {paragraph.number}", "bold"), f": {paragraph.about}"))
         for rule in paragraph.rules:
             console.print(Text(f"  {rule.rule}: {rule.title}" + (f" ({rule.standing})" if rule.standing else "")))
         if not paragraph.rules:
@@ -352,9 +354,9 @@ def _print_answer(console: Console, answer: "RuleAnswer") -> None:
         console.print(Text("  " + ", ".join(f"{value.name} = {value.shown}" for value in answer.values)))
     due = f"Due on {write_date(answer.due_on)}" if answer.due_on else None
     changed = "The rule has changed since that night" if answer.changed_since else None
-    _print_lines(
-        console, filter(None, (answer.because, due, answer.clears and f"Cleared by: {answer.clears}", changed))
-    )
+    clears = answer.clears and f"Cleared by: {answer.clears}"
+    stands_on = answer.because and f"Stands on: {answer.stands_on}"
+    _print_lines(console, filter(None, (answer.because, due, clears, stands_on, changed)))
 
 
 def _print_history(console: Console, account: "Explanation") -> None:

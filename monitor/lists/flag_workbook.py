@@ -14,6 +14,7 @@ from monitor.lists.answer_sheet import ANSWER_KINDS, Answering, FlagToAnswer
 from monitor.lists.summary_sheet import RuleTally, summarize, tally_rules
 from monitor.lists.workbook import LOOK, MOST_LINES, WIDEST, fit_column, set_up_page, write
 from monitor.lists.workbook_file import LINE_HEIGHT, Sheet, draw_row, place
+from monitor.rulebook.ledger import REPORT
 from monitor.words import write_count, write_date
 from monitor.workspace import Workspace, in_chunks
 
@@ -142,6 +143,7 @@ def _introduce(part: FlagPart, states: Mapping[str, int], people: int, shown: in
         "Open: the record fails the rule on this date. Held: this date's data can neither confirm nor clear it. "
         "Waived: not chased until a date that a manager set."
     )
+    yield f"Paragraphs, in the list: of {REPORT}."
     if shown < flags:
         yield f"The next sheet holds the first {shown:,} of {flags:,} flags; {part.complete}"
 

@@ -49,7 +49,10 @@ class Value:
 
 @dataclass(frozen=True)
 class RuleAnswer:
-    """One rule's outcome. ``why``: why it was not asked or cannot be assessed; ``clears``: what would end a breach."""
+    """One rule's outcome. ``why``: why it was not asked or cannot be assessed; ``clears``: what would end a breach.
+
+    ``stands_on``: its basis, with the law and the paragraphs of the inspection report.
+    """
 
     rule: str
     title: str
@@ -60,6 +63,7 @@ class RuleAnswer:
     because: str | None
     due_on: dt.date | None
     clears: str | None
+    stands_on: str
     changed_since: bool
 
 
@@ -181,6 +185,7 @@ def _load_answers(
             because=sentences.get(rule.id),
             due_on=due.get(rule.id) if outcome in ("ok", "breach") else None,
             clears=clearing.in_words(rule) if rule.id in sentences else None,
+            stands_on=f"{rule.basis}. {rule.reference}",
             changed_since=night.meanings.get(rule.id, rule.meaning) != rule.meaning,
         )
 

@@ -408,12 +408,16 @@ class ParagraphRule:
 
 @dataclass(frozen=True)
 class ReportParagraph:
-    """A paragraph of the inspection report: its rules, or why it has none, and the parts that no rule asks."""
+    """A paragraph of the inspection report: its rules, or why it has none, and the parts that no rule asks.
+
+    ``about``: what it says, in a few words of our own.
+    """
 
     number: int
     rules: tuple[ParagraphRule, ...] = ()
     why_none: str | None = None
     not_asked: tuple[tuple[str, str], ...] = ()
+    about: str = ""
 
 
 # The list.

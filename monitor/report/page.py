@@ -27,6 +27,7 @@ from monitor.report.contents import (
     Trend,
     say,
 )
+from monitor.rulebook.ledger import REPORT
 
 TEMPLATE, STYLE, SCRIPT = "report.html", "report.css", "report.js"
 MOST_TEAM_PICTURES = 24
@@ -96,6 +97,7 @@ class Page:
     advisers: tuple[AdviserRow, ...]
     more_advisers: int
     next_steps: Mapping[str, str]
+    inspection: str
     style: Markup
     script: Markup
     allowed: str
@@ -167,6 +169,7 @@ def _prepare(contents: Contents, templates: Templates) -> Page:
         advisers=tuple(advisers[:MOST_ADVISERS]),
         more_advisers=max(0, len(advisers) - MOST_ADVISERS),
         next_steps=_next_steps(contents.flags.rows),
+        inspection=REPORT,
         style=Markup(style),  # noqa: S704 - the shipped style and script, or a council's own: not data
         script=Markup(script),  # noqa: S704
         allowed=f"default-src 'none'; style-src {hash_allowed(style)}; script-src {hash_allowed(script)}; "

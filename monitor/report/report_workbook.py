@@ -15,6 +15,7 @@ from monitor.lists import workbook
 from monitor.lists.workbook import LOOK, MOST_LINES, NARROWEST, distinct, set_up_page
 from monitor.lists.workbook_file import LINE_HEIGHT, Cell, Sheet, SheetColumn, draw_row, place
 from monitor.report.contents import HIDDEN, About, Contents, Header, Hidden, RuleCounts
+from monitor.rulebook.ledger import REPORT
 from monitor.words import write_count, write_date
 
 WIDEST, HEADING_WIDTH = 48, 14
@@ -243,7 +244,7 @@ def _rules(contents: Contents) -> Part:
         for one in contents.rules
     )  # fmt: skip
     headings = ("Title", "Rule", "Severity", "Basis", "Paragraphs", *COUNTS, "No figures because", "To know of it")
-    return Part("Rules", (), headings, rows)
+    return Part("Rules", (f"Paragraphs: of {REPORT}.",), headings, rows)
 
 
 def _rules_by_team(contents: Contents) -> Part:
@@ -311,12 +312,15 @@ def _paragraphs(contents: Contents) -> Part:
     rows: list[tuple[Any, ...]] = []
     for one in contents.paragraphs:
         rows += [
-            (one.number, each.title, each.asked, each.breach, each.cannot_assess, each.standing) for each in one.rules
+            (one.number, one.about, each.title, each.asked, each.breach, each.cannot_assess, each.standing)
+            for each in one.rules
         ]
-        rows += [(one.number, None, None, None, None, one.why_none)] if one.why_none else []
-        rows += [(one.number, f"Not asked: {what}", None, None, None, why) for what, why in one.not_asked]
-    headings = ("Paragraph", "What is asked", "Asked", "In breach", "Cannot assess", "No figures because")
-    return Part("Report paragraphs", (), headings, tuple(rows))
+        rows += [(one.number, one.about, None, None, None, None, one.why_none)] if one.why_none else []
+        rows += [(one.number, one.about, f"Not asked: {what}", None, None, None, why) for what, why in one.not_asked]
+    headings = ("Paragraph", "What it says", "What is asked", "Asked", "In breach", "Cannot assess",
+                "No figures because")  # fmt: skip
+    lines = (f"The paragraphs of {REPORT}, each in a few words of our own.",)
+    return Part("Report paragraphs", lines, headings, tuple(rows))
 
 
 def _advisers(contents: Contents) -> Part:

@@ -131,6 +131,7 @@ def map_paragraphs(mapped: Iterable["Mapped"], figures: Sequence[RuleFigures]) -
             tuple(_beside(asked.rule, asked.title, asked.standing, by_id.get(asked.rule)) for asked in one.rules),
             one.why_none,
             one.parts,
+            one.about,
         )
         for one in mapped
     )

@@ -1,22 +1,23 @@
-"""The inspection report beside the rulebook: which rules ask about each paragraph, and why none asks about some."""
+"""The inspection report beside the rulebook: what each paragraph says, which rules ask about it, or why none does."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from monitor.config.settings import shipped
 from monitor.errors import Problems
+from monitor.rulebook.ledger import REPORT
 from monitor.rulebook.rule_keys import read_text, read_toml
 from monitor.rulebook.rulebook import Rulebook
 
 FIRST, LAST = 28, 54
 """The paragraphs about care leavers and about leadership."""
 
-NOT_RULES = "_not-rules.toml"
-KEYS: Mapping[str, frozenset[str]] = {
-    "paragraph": frozenset({"number", "why"}),
-    "part": frozenset({"number", "what", "why"}),
-}
+NOT_RULES, IN_FEW_WORDS = "_not-rules.toml", "_report.toml"
+Keys = Mapping[str, frozenset[str]]
+KEYS: Keys = {"paragraph": frozenset({"number", "why"}), "part": frozenset({"number", "what", "why"})}
+GIST_KEYS: Keys = {"paragraph": frozenset({"number", "about"})}
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,13 @@ class AskedRule:
 
 @dataclass(frozen=True)
 class Paragraph:
-    """One paragraph: its rules; why it has none; and the parts of it that no rule asks, each with its reason."""
+    """One paragraph: its rules; why it has none; and the parts of it that no rule asks, each with its reason.
+
+    ``about``: what it says, in a few words of our own, so that the rules beside it can be checked.
+    """
 
     number: int
+    about: str
     rules: tuple[AskedRule, ...]
     why_none: str | None
     parts: tuple[tuple[str, str], ...]
@@ -43,7 +48,9 @@ class Paragraph:
 
     def as_dict(self) -> dict[str, Any]:
         return {
+            "report": REPORT,
             "paragraph": self.number,
+            "about": self.about,
             "rules": [{"id": one.rule, "title": one.title, "standing": one.standing} for one in self.rules],
             "why_none": self.why_none,
             "not_asked": [{"what": what, "why": why} for what, why in self.parts],
@@ -57,15 +64,24 @@ def draw(rulebook: Rulebook, folders: Sequence[Path], switched_off: Collection[s
     problems: list[str] = []
     for folder in folders:
         path = folder / NOT_RULES
-        for kind, entry in _entries(path, problems) if path.is_file() else ():
+        for kind, entry in _entries(path, KEYS, problems) if path.is_file() else ():
             if kind == "paragraph":
                 reasons[entry["number"]] = entry["why"]
             else:
                 parts.setdefault(entry["number"], []).append((entry["what"], entry["why"]))
+    gists = {
+        entry["number"]: entry["about"] for _, entry in _entries(shipped("rules") / IN_FEW_WORDS, GIST_KEYS, problems)
+    }
     if problems:
         raise Problems(problems)
     return tuple(
-        Paragraph(number, _asked(rulebook, number, switched_off), reasons.get(number), tuple(parts.get(number, ())))
+        Paragraph(
+            number,
+            " ".join(gists[number].split()),
+            _asked(rulebook, number, switched_off),
+            reasons.get(number),
+            tuple(parts.get(number, ())),
+        )
         for number in range(FIRST, LAST + 1)
     )
 
@@ -76,25 +92,24 @@ def _asked(rulebook: Rulebook, number: int, switched_off: Collection[str]) -> tu
     return tuple(AskedRule(rule.id, rule.title, None if here[rule.id] == "live" else here[rule.id]) for rule in asking)
 
 
-def _entries(path: Path, problems: list[str]) -> Iterable[tuple[str, dict[str, Any]]]:
+def _entries(path: Path, keys: Keys, problems: list[str]) -> Iterable[tuple[str, dict[str, Any]]]:
     place = f"{path.parent.name}/{path.name}"
     tables = read_toml(read_text(path, place), place)
     for kind, entries in tables.items():
-        if kind not in KEYS or not isinstance(entries, list):
-            problems.append(f"{place}: {kind[:60]}: no such table; write [[paragraph]] or [[part]]")
+        if kind not in keys or not isinstance(entries, list):
+            problems.append(f"{place}: {kind[:60]}: no such table; write [[{']] or [['.join(keys)}]]")
             continue
         for n, entry in enumerate(entries, start=1):
-            if fault := _fault(kind, entry):
+            if fault := _fault(keys[kind], entry):
                 problems.append(f"{place}: {kind} {n}: {fault}")
             else:
                 yield kind, entry
 
 
-def _fault(kind: str, entry: Any) -> str | None:
-    keys = ", ".join(sorted(KEYS[kind]))
-    if not isinstance(entry, dict) or entry.keys() != KEYS[kind]:
-        return f"its keys must be {keys}"
+def _fault(keys: frozenset[str], entry: Any) -> str | None:
+    if not isinstance(entry, dict) or entry.keys() != keys:
+        return f"its keys must be {', '.join(sorted(keys))}"
     if type(entry["number"]) is not int or not FIRST <= entry["number"] <= LAST:
         return f"number: not a paragraph from {FIRST} to {LAST}"
-    empty = [key for key in keys.split(", ") if key != "number" and not str(entry[key]).strip()]
+    empty = [key for key in sorted(keys) if key != "number" and not str(entry[key]).strip()]
     return f"{empty[0]}: empty; say it in a sentence" if empty else None
