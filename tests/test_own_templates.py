@@ -197,7 +197,7 @@ def test_a_night_is_told_in_a_councils_own_words_and_names_no_sensitive_rule(tmp
     council.night(NIGHT, [in_custody, *crowd(9)])
 
     mail = next(mail for mail in council.mail() if "Our own words" in mail.text)
-    assert "No pathway plan recorded" in mail.text
+    assert "Pathway plan missing or incomplete" in mail.text
     assert "custody" not in mail.text
 
 

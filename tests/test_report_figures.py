@@ -222,7 +222,7 @@ def test_restricted_people_are_counted_and_not_listed_and_sensitive_rules_are_th
     assert sight(told, "nobody-named").people == 1
     assert told.flags.restricted == 1
     (row,) = [row for row in told.flags.rows if row.person_id == "P9" and row.severity == "high"]
-    assert (row.title, row.rule, row.because) == ("No pathway plan recorded", "confidential", "")
+    assert (row.title, row.rule, row.because) == ("Pathway plan missing or incomplete", "confidential", "")
     assert "P1" not in {row.person_id for row in told.flags.rows}
 
 
