@@ -36,6 +36,20 @@ def write(folder: Path, cites: str) -> Path:
     return folder
 
 
+def test_every_shipped_rule_of_law_cites_a_provision_and_is_law_only_where_all_were_read() -> None:
+    of_law = [rule for rule in RULES if rule.is_law]
+
+    assert [rule.id for rule in of_law if not rule.law] == []
+    assert {rule.id: rule.basis for rule in of_law} == {
+        rule.id: "law" if {one.grade for one in rule.law} == {"A"} else "law, to be confirmed" for rule in of_law
+    }
+    assert {rule.basis for rule in of_law} == {"law", "law, to be confirmed"}
+
+
+def test_no_rule_stands_on_law_that_has_not_begun() -> None:
+    assert [rule.id for rule in RULES if any("not begun" in provision.read for provision in rule.law)] == []
+
+
 def test_every_provision_says_what_it_is_how_sure_and_where_it_was_read() -> None:
     for provision in open_ledger().values():
         assert re.search(r"(Act|Regulations) \d{4}|code of guidance|[Gg]uidance", provision.title), provision.key
