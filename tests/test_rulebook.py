@@ -211,6 +211,24 @@ def test_an_override_replaces_the_shipped_rule_and_says_so_where_law_is_changed(
     )
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('severity = "high"', 'severity = "low"'),
+        ('basis = "law"', 'basis = "practice"'),
+        ("[limits]", 'status = "draft"\n[limits]'),
+        ("[limits]", "effective_to = 2026-01-31\n[limits]"),
+    ],
+)
+def test_an_override_that_asks_the_same_more_mildly_is_said_too(tmp_path: Path, old: str, new: str) -> None:
+    shipped = write(tmp_path / "rules", plan=PLAN)
+    same = load(shipped, write(tmp_path / "same", plan="overrides = true\n" + PLAN))
+    own = load(shipped, write(tmp_path / "own", plan="overrides = true\n" + PLAN.replace(old, new)))
+
+    assert same.adjustments == ()
+    assert "this authority uses its own version of it" in own.adjustments[0]
+
+
 # The config's adjustments
 
 

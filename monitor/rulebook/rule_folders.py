@@ -92,8 +92,13 @@ def _check_references(rules: Iterable[Rule], known: Iterable[str]) -> Iterable[s
 
 def _own_versions(rules: Mapping[str, Rule], replaced: Mapping[str, Rule]) -> Iterable[str]:
     for name, earlier in sorted(replaced.items()):
-        if earlier.is_law and rules[name].meaning != earlier.meaning:
+        if earlier.is_law and _facts(rules[name]) != _facts(earlier):
             yield f"{_stands(earlier)}; this authority uses its own version of it."
+
+
+def _facts(rule: Rule) -> tuple[object, ...]:
+    """What a council's own version of a rule of law cannot change without every message saying so."""
+    return (rule.meaning, rule.severity, rule.is_law, rule.status, rule.effective_from, rule.effective_to)
 
 
 def _adjust(rule: Rule, settings: RuleSettings, binder: Binder, problems: list[str]) -> tuple[Rule | None, list[str]]:
