@@ -228,6 +228,17 @@ def test_everyone_who_cannot_be_assessed_has_a_reason(tmp_path: Path) -> None:
     ]
 
 
+def test_a_cell_with_a_gap_that_is_not_needed_is_named_beside_one_that_is_blank(tmp_path: Path) -> None:
+    named = rule("personal_adviser <> '' and not blank(personal_adviser)", "activity is null", needs='["activity"]')
+
+    asked = ask(tmp_path, {"named": named}, person(not_supplied=("personal_adviser",)), person())
+
+    assert asked.outcomes["named"] == ("cannot assess", "not applicable")
+    assert [row["column"] for row in fetch(asked.workspace, 'SELECT "column" FROM cannot_assess ORDER BY 1')] == [
+        "activity", "personal_adviser",
+    ]  # fmt: skip
+
+
 ATOMS = (
     "activity = 'G5'",
     "activity is null",

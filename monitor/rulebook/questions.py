@@ -76,7 +76,7 @@ def reasons_sql(rule: "Rule") -> str:
     """Return why a rule cannot be assessed: a list of the columns at fault, each with its reason, NULLs among them.
 
     The first of these that holds: an unknown age, needed cells with a gap, what made the category unknown, needed
-    cells that are blank, then whatever else the rule looks at.
+    cells that are blank and other cells with a gap, then whatever else the rule looks at.
     """
     rest = "[{'column': 'answer', 'why': 'blank'}]"
     branches = " ".join(
@@ -101,8 +101,7 @@ def _list_doubts(rule: "Rule") -> tuple[list[tuple[str, str]], ...]:
         [] if rule.any_age else [("date_of_birth", "age IS NULL")],
         _gaps(rule.needs),
         [("eligibility", "category IS NULL")] if "category" in names else [],
-        _blanks(rule.needs),
-        _gaps(others),
+        [*_blanks(rule.needs), *_gaps(others)],
         _blanks(others),
         _blanks(derived),
     )
