@@ -11,6 +11,7 @@ from datetime import date
 from monitor.flags.priority import rank
 from monitor.messages.parts import FlagLine, Handover, MessageContext
 from monitor.messages.shown import is_plain
+from monitor.rulebook.covers import find_ages
 from monitor.rulebook.questions import BREACH, CANNOT_ASSESS, OK
 from monitor.rulebook.rule import Rule
 from monitor.rulebook.rulebook import Rulebook
@@ -62,14 +63,20 @@ def find_handovers(
     found = {}
     for line in ended:
         rule = rulebook.by_id.get(line.rule)
-        now, then = tonight.get(line.person_id, frozenset()), before.get(line.person_id, frozenset())
+        now, then = tonight.get(line.person_id, frozenset()), before.get(line.person_id)
         if rule is None or rule.id in now:
             continue
-        presumes_adviser = "personal_adviser" in rule.applies_to.columns and line.personal_adviser is None
-        if rule.id in then or presumes_adviser:
-            newly = now - then if rule.id in then else frozenset()
-            found[line.person_id, rule.id] = _describe(rule, rulebook.rules, now, newly)
+        if then is not None and (rule.id in then or _ends_at(rule, line.age)):
+            found[line.person_id, rule.id] = _describe(rule, rulebook.rules, now, now - then)
+        elif line.personal_adviser is None and "personal_adviser" in rule.applies_to.columns:
+            found[line.person_id, rule.id] = _describe(rule, rulebook.rules, now)
     return found
+
+
+def _ends_at(rule: Rule, age: int | None) -> bool:
+    """Whether nobody is asked at an age who was the year before, whatever else is recorded of them tonight."""
+    ages = find_ages(rule)
+    return age is not None and age - 1 in ages and age not in ages
 
 
 def _load_asked(workspace: Workspace, table: str, people: Sequence[str]) -> dict[str, frozenset[str]]:
@@ -83,7 +90,7 @@ def _load_asked(workspace: Workspace, table: str, people: Sequence[str]) -> dict
     }
 
 
-def _describe(rule: Rule, rules: Iterable[Rule], now: Collection[str], newly: Collection[str]) -> Handover:
+def _describe(rule: Rule, rules: Iterable[Rule], now: Collection[str], newly: Collection[str] = ()) -> Handover:
     """Return what may take the rule's place, and what may be said to be asked from now on.
 
     Where a sensitive rule is asked in place of a plain one, the plain one is said, as of anybody else. Where no rule
