@@ -1,17 +1,19 @@
 """Figures of the service: numerator, denominator and who cannot be counted; and rules said once for the service."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from support.council import NIGHT, Council, crowd, day, section, settled
 from support.random_people import shipped_rules
+from support.timed_service import few_rules
 
 from monitor.figures import measures
 from monitor.figures.measures import Proportion
+from monitor.figures.moves import count_moves
 from monitor.rulebook import evaluation, examples
-from monitor.rulebook.rule import Example
+from monitor.rulebook.rule import Example, Rule
 from monitor.workspace import Workspace, open_workspace
 
 PLANS = [shipped_rules().by_id[rule] for rule in ("pathway-plan-missing", "pathway-plan-current")]
@@ -36,14 +38,23 @@ def young(*, unreadable: tuple[str, ...] = (), flagged: bool = False, **given: o
     return Example("someone", NIGHT, "ok", kept, unreadable=unreadable), flagged
 
 
-def take(workspace: Workspace, *people: tuple[Example, bool], cap: int = 25) -> dict[str, dict[str, Proportion]]:
+def take(
+    workspace: Workspace,
+    *people: tuple[Example, bool],
+    cap: int = 25,
+    rules: Sequence[Rule] = PLANS,
+    opened_on: str = "2026-01-01",
+    movers: Sequence[str] = (),
+) -> dict[str, dict[str, Proportion]]:
     examples.build_caseload(workspace, [one for one, _ in people])
-    evaluation.ask(workspace, PLANS)
-    workspace.execute("CREATE TABLE flag_line (person_id VARCHAR, state VARCHAR, severity VARCHAR)")
+    evaluation.ask(workspace, rules)
+    workspace.execute(
+        "CREATE TABLE flag_line (person_id VARCHAR, state VARCHAR, severity VARCHAR, rule VARCHAR, opened_on DATE)"
+    )
     for place, (_, flagged) in enumerate(people, start=1):
         if flagged:
-            workspace.execute("INSERT INTO flag_line VALUES (?, 'open', 'high')", [f"E{place}"])
-    measures.count(workspace, SUPPLIED, adviser_cap=cap)
+            workspace.execute("INSERT INTO flag_line VALUES (?, 'open', 'high', 'neet', ?)", [f"E{place}", opened_on])
+    measures.count(workspace, SUPPLIED, adviser_cap=cap, movers=movers)
     found: dict[str, dict[str, Proportion]] = {}
     for name, team, *figures in workspace.execute("SELECT * FROM indicator").fetchall():
         found.setdefault(name, {})[team] = Proportion(*figures)
@@ -258,3 +269,47 @@ def test_what_was_one_line_for_the_service_is_not_new_when_it_becomes_a_line_eac
     council.night(day(1), [settled("P0", worker=""), *(settled(f"P{n}") for n in range(1, 6)), *crowd(9)])
 
     assert all("P0" not in section(mail, "New") for mail in council.mail_to(NORTH, day(1)))
+
+
+def test_what_lasts_for_six_months_is_told_only_where_the_monitor_has_watched_so_long(workspace: Workspace) -> None:
+    seen = {"first_seen_on": dt.date(2025, 1, 6)}
+    people = [
+        young(**seen, activity="G5", flagged=True), young(**seen, activity="G5"), young(**seen), young(),
+        young(unreadable=("activity",), **seen),
+    ]  # fmt: skip
+
+    found = take(workspace, *people, rules=[shipped_rules().by_id["neet"]], opened_on="2025-07-01", movers=["E4"])
+
+    assert found["neet-long"] == {"North": Proportion(1, 4, 1)}
+    assert found["moved-often"] == {"North": Proportion(1, 5, 0)}
+
+
+def test_living_with_former_foster_carers_is_counted_of_who_turns_21_within_six_months(workspace: Workspace) -> None:
+    soon, later = dt.date(2005, 7, 12), dt.date(2005, 7, 13)
+    people = [
+        young(date_of_birth=soon, accommodation="Z"), young(date_of_birth=soon, accommodation="U"),
+        young(date_of_birth=soon), young(date_of_birth=later, accommodation="Z"),
+    ]  # fmt: skip
+
+    assert take(workspace, *people)["foster-carers-at-21"] == {"North": Proportion(1, 2, 1)}
+
+
+def test_moves_are_counted_as_they_were_recorded_and_an_odd_night_is_none() -> None:
+    since, first = dt.date(2025, 7, 12), dt.date(2025, 8, 1)
+    later = [first + dt.timedelta(weeks) for weeks in (7, 14, 21)]
+
+    assert count_moves([first, *later], since) == 4
+    assert count_moves([first, *later], first) == 3
+    assert count_moves([first, *later, first], first) == 0
+    assert count_moves([*later[:2], later[2], later[1]], since) == 2
+
+
+def test_three_moves_seen_in_six_months_are_a_measure_and_two_are_not(tmp_path: Path) -> None:
+    council = Council(tmp_path, few_rules(tmp_path, "homeless"))
+    for n, (home, other) in enumerate((("U", "U"), ("T", "T"), ("B", "B"), ("K", "B"))):
+        homes = [settled("C900", accommodation=home), settled("C901", accommodation=other)]
+        council.night(day(7 * n), [*homes, *crowd(20)], accept="three weeks on the same extract", by="A Example")
+
+    kept = council.rows("SELECT as_at, numerator, denominator FROM indicator WHERE name = 'moved-often'")
+
+    assert [row[1:] for row in kept] == [(0, 0), (0, 0), (0, 0), (1, 1)]

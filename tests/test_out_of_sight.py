@@ -11,10 +11,11 @@ from openpyxl import load_workbook
 from sqlalchemy import select
 from support.board_reader import read_page
 from support.council import Council, crowd, day, settled
+from support.random_people import shipped_rules
 from support.timed_service import few_rules
 
 from monitor.config.settings import load_config
-from monitor.figures.out_of_sight import BY_NAME, EVERYONE, LINES, SINCE
+from monitor.figures.out_of_sight import BY_NAME, EVERYONE, LINES, NOBODY_NAMED, OUT_OF_TOUCH, SINCE
 from monitor.report.contents import Contents, PersonRow, Sight
 from monitor.report.gather import gather_report
 from monitor.report.report_nights import ReportRequest
@@ -261,7 +262,7 @@ def test_on_the_day_of_installation_nothing_without_a_date_is_under_a_month(
         ("LEAVER", day(2), None),
         ("NEWCOMER", None, day(1)),
         ("AWAY", None, day(2)),
-        ("CUSTODY", None, day(1)),
+        ("CUSTODY", None, day(0)),
         ("CHILD", None, day(0)),
         ("TURNS21", None, day(0)),
         ("LOST-AND-21", day(1), None),
@@ -303,3 +304,10 @@ def test_who_is_in_both_tiers_counts_once_and_is_said(three_nights: tuple[Conten
     assert (touch.people, touch.also_nobody_named) == (3, 1)
     assert first.sight.everyone.people == 6
     assert person(first, "BOTH").ways == ("No contact", "Nobody named")
+
+
+def test_over_21_nobody_is_in_sight_who_is_not_in_touch_or_has_nobody_though_support_was_accepted() -> None:
+    shipped = shipped_rules().by_id.keys()
+
+    assert {"over-21-not-in-touch", "over-21-contact-agreed"} < set(BY_NAME[OUT_OF_TOUCH].rules) <= shipped
+    assert {"over-21-accepted"} < set(BY_NAME[NOBODY_NAMED].rules) <= shipped

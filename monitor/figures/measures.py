@@ -25,6 +25,7 @@ SERVICE_WIDE = 3
 """A recording rule in breach for over one in so many of those asked says something of the service."""
 
 UNTOUCHED_DAYS = 30
+LONG_MONTHS = 6
 LOOKED_BACK_DAYS = 28
 """How far back a share is compared with its own history."""
 FELL_BY = 0.05
@@ -95,6 +96,7 @@ PEOPLE = """
         FROM caseload
     )
 """
+WATCHED = f"c.first_seen_on + INTERVAL {LONG_MONTHS} MONTH <= c.as_at"
 ENTITLED, OVER_21 = "c.entitled", "c.over_21"
 GROUPS = (
     ("disabled", "disability", "true"),
@@ -106,6 +108,9 @@ LABELS: Mapping[str, str] = {
     "adviser-over-cap": "Advisers with more young people than the cap",
     "adviser-before-18": "Aged 16-17, eligible or relevant, with an adviser",
     "neet-health-or-caring": "Out of work and study for health or caring",
+    "neet-long": "Out of work and study (G5) for over six months",
+    "moved-often": "Three or more moves of home seen in six months",
+    "foster-carers-at-21": "Turning 21 in 6 months: with former foster carers",
     "over-21-reached": "Aged 21 or over: in touch",
     "over-21-refused": "Aged 21 or over: declined",
     "over-21-not-reached": "Aged 21 or over: not in touch",
@@ -141,6 +146,17 @@ def _counted(asked: Collection[str], supplied: Collection[str]) -> dict[str, tup
             "CASE WHEN c.personal_adviser_gap IS NULL THEN c.personal_adviser IS NOT NULL END",
         ),
         "neet-health-or-caring": (ENTITLED, _known("activity", "c.activity IN ('G4', 'G6')")),
+        "foster-carers-at-21": (
+            "c.category IN ('relevant', 'former relevant') AND c.age = 20 "
+            f"AND birthday(c.date_of_birth, 21) <= c.as_at + INTERVAL {LONG_MONTHS} MONTH",
+            _known("accommodation", "c.accommodation = 'Z'"),
+        ),
+        # What the monitor has not watched for so long, it cannot tell.
+        "moved-often": (
+            ENTITLED,
+            f"CASE WHEN list_contains($movers, c.person_id) THEN true "
+            f"WHEN {WATCHED} AND c.accommodation_gap IS NULL THEN false END",
+        ),
         "over-21-reached": (OVER_21, _known("in_touch", "c.in_touch = 'YES'")),
         "over-21-refused": (OVER_21, _known("in_touch", "c.in_touch IN ('REFU', 'NREQ')")),
         "over-21-not-reached": (OVER_21, _known("in_touch", "c.in_touch = 'NO'")),
@@ -150,6 +166,12 @@ def _counted(asked: Collection[str], supplied: Collection[str]) -> dict[str, tup
             f"greatest(c.latest_contact_date, c.over21_offer_date) + {UNTOUCHED_DAYS} < c.as_at, true) END",
         ),
     }
+    if "neet" in asked:
+        found["neet-long"] = (
+            ENTITLED,
+            f"CASE WHEN f.neet_since IS NULL THEN {_known('activity', 'false')} "
+            f"WHEN f.neet_since + INTERVAL {LONG_MONTHS} MONTH < c.as_at THEN true WHEN {WATCHED} THEN false END",
+        )
     plans = ("pathway-plan-missing", "pathway-plan-current")
     for group, column, member in GROUPS:
         unknown = f"(c.{column}_gap IS NOT NULL OR c.{column} IS NULL)"
@@ -170,8 +192,11 @@ def _counted(asked: Collection[str], supplied: Collection[str]) -> dict[str, tup
 
 
 @step(reads=("caseload", "flag_line", "outcome"), makes=("indicator",))
-def count(workspace: Workspace, supplied: Collection[str], *, adviser_cap: int) -> None:
-    """Make ``indicator`` (name, team, numerator, denominator, not_assessed) of everyone present and alive, under 25."""
+def count(workspace: Workspace, supplied: Collection[str], *, adviser_cap: int, movers: Sequence[str] = ()) -> None:
+    """Make ``indicator`` (name, team, numerator, denominator, not_assessed) of everyone present and alive, under 25.
+
+    ``movers``: who has moved home often (``moves.find_movers``).
+    """
     asked = {row[0] for row in workspace.execute("DESCRIBE outcome").fetchall()}
     figures = _counted(asked, supplied)
     told = ", ".join(
@@ -189,7 +214,8 @@ def count(workspace: Workspace, supplied: Collection[str], *, adviser_cap: int) 
                 SELECT coalesce(c.allocated_team, '') AS team, {told}
                 FROM {PEOPLE} AS c JOIN outcome AS o USING (person_id)
                 LEFT JOIN (
-                    SELECT DISTINCT person_id FROM flag_line WHERE state <> 'resolved' AND severity <> 'data'
+                    SELECT person_id, min(opened_on) FILTER (rule = 'neet') AS neet_since FROM flag_line
+                    WHERE state <> 'resolved' AND severity <> 'data' GROUP BY person_id
                 ) AS f USING (person_id)
                 WHERE {PRESENT}
             ) ON COLUMNS(* EXCLUDE (team)) INTO NAME name VALUE told
@@ -197,7 +223,7 @@ def count(workspace: Workspace, supplied: Collection[str], *, adviser_cap: int) 
         GROUP BY ALL
         UNION ALL ({ADVISERS})
         """,
-        {"cap": adviser_cap},
+        {"cap": adviser_cap, "movers": list(movers)},
     )
 
 

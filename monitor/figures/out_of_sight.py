@@ -58,11 +58,15 @@ class Line:
     rules: tuple[str, ...]
 
 
-NO_CONTACT = ("not-in-touch", "contact-overdue", "over-21-contact", "custody-contact")
+NO_CONTACT = (
+    "not-in-touch", "contact-overdue", "over-21-not-in-touch", "over-21-contact-agreed", "over-21-contact",
+    "custody-contact",
+)  # fmt: skip
 NO_ADDRESS = ("known-address",)
 GONE = ("left-caseload", "status-dropped", "closed-before-21", "entitled-not-on-caseload")
 NO_ADVISER = (
-    "pa-allocated", "over-21-adviser", "education-adviser-over-21", "over-21-vulnerable", "turning-18-adviser",
+    "pa-allocated", "over-21-adviser", "education-adviser-over-21", "over-21-vulnerable", "over-21-accepted",
+    "turning-18-adviser",
 )  # fmt: skip
 
 LINES = (

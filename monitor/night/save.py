@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select
 from monitor.caseload import departures, removed_people, roster, snapshot
 from monitor.config.id_lists import read_restricted
 from monitor.figures import measures
+from monitor.figures.moves import find_movers
 from monitor.flags import answers, carried, life, waivers
 from monitor.gate import baseline, comparison
 from monitor.messages import compose
@@ -213,7 +214,8 @@ def _write_messages(night: Night, judged: Judged, store: Connection, raised: tup
     """Write one message for each address that has something to be told, from the lists' tables and the measures."""
     config = night.config
     prepare_lists(night)
-    measures.count(night.workspace, judged.intake.supplied, adviser_cap=config.measures.adviser_cap)
+    movers = find_movers(night.workspace, store, night.as_at)
+    measures.count(night.workspace, judged.intake.supplied, adviser_cap=config.measures.adviser_cap, movers=movers)
     context = compose.describe_night(config, night.rulebook, night.past, night.as_at, chain_head=events.head(store))
     basis = compose.NightBasis(
         rulebook=night.rulebook,
