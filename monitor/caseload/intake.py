@@ -170,13 +170,33 @@ def find_person(workspace: Workspace, sources: SourcesRead, person_id: str, as_a
     A care history keeps everyone who was ever in care: it only counts for those of whom it could tell the monitor.
     """
     having = [
-        extract.source for extract in sources.extracts if has_person(workspace, begin_reading(0, extract), person_id)
+        extract.source
+        for extract in sources.extracts
+        if has_person(workspace, begin_reading(0, extract), person_id)
+        and not _is_nobody(workspace, extract, person_id, as_at)
     ]
     if sources.care:
         query = "SELECT count(*) FROM care_history WHERE person_id = ? AND NOT died AND birthday(date_of_birth, 25) > ?"
         if number_of(workspace, query, person_id, as_at):
             having.append(sources.care.source)
     return tuple(having)
+
+
+def _is_nobody(workspace: Workspace, extract: Extract, person_id: str, as_at: date) -> bool:
+    """Return whether the extract's rows with that id are no person's, so that no night takes them for one."""
+    workspace.execute(MAKE_UNREADABLE)
+    reading = begin_reading(0, extract)
+    read_texts(workspace, reading, cells.ReadBeside(as_at))
+    type_usable_rows(workspace, reading)
+    shapes, _ = nobody_rows.read_shapes(workspace, reading)
+    nobody_rows.set_aside(workspace, reading, shapes, None)
+    return not number_of(workspace, f"SELECT count(*) FROM {reading.typed} WHERE person_id = ?", person_id)
+
+
+MAKE_UNREADABLE = (
+    'CREATE OR REPLACE TABLE unreadable (source VARCHAR, file VARCHAR, sheet VARCHAR, "row" BIGINT, '
+    '"column" VARCHAR, reason VARCHAR, value VARCHAR)'
+)
 
 
 def type_rows(
@@ -191,10 +211,7 @@ def type_rows(
 
     Whom ``care`` does not know is blank in its columns. Raises ``SourceError`` where a source has no row with an id.
     """
-    workspace.execute(
-        'CREATE OR REPLACE TABLE unreadable (source VARCHAR, file VARCHAR, sheet VARCHAR, "row" BIGINT, '
-        '"column" VARCHAR, reason VARCHAR, value VARCHAR)'
-    )
+    workspace.execute(MAKE_UNREADABLE)
     readings = [begin_reading(number, extract) for number, extract in enumerate(extracts)]
     beside = cells.ReadBeside(as_at, know_teams(workspace, readings, names))
     rows = unreadable_rows = duplicates = conflicts = two_births = 0

@@ -1,12 +1,14 @@
 """``monitor check``: whether everything a night needs is there, without saving or sending anything."""
 
 import datetime as dt
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from monitor.caseload.intake import CaseloadRead, Intake, read_caseload
 from monitor.caseload.list_matches import NO_LISTS, IdLists, match_ids, read_people
+from monitor.caseload.roster_nobodies import find_nobodies
 from monitor.config.id_lists import read_restricted
 from monitor.config.list_findings import ListFinding
 from monitor.config.settings import Config
@@ -31,6 +33,7 @@ from monitor.store.nights import Request, find_newest, read_ledger
 from monitor.words import write_count, write_date
 from monitor.workspace import Workspace, load_rows, open_workspace
 
+NOBODIES_NAMED = 20
 OVERLONG_DAYS = 366
 """A reason that allows a longer waiver is pointed out."""
 
@@ -100,7 +103,7 @@ def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Chec
     except MonitorError as fault:
         faults.append(fault)
     try:
-        sections.append(("Database", (_describe_database(config, environ),)))
+        sections.append(("Database", (_describe_database(config, environ), *_describe_nobodies(config, environ))))
     except MonitorError as fault:
         faults.append(fault)
     problems = tuple(line for fault in faults for line in str(fault).splitlines())
@@ -226,6 +229,22 @@ def _describe_database(config: Config, environ: Mapping[str, str]) -> str:
         raise StoreError(str(found))
     whole = "whole, and knows all that stands beside it" if is_there(where) else "none yet; the first night makes it"
     return f"{name_place(where)}: {whole}"
+
+
+def _describe_nobodies(config: Config, environ: Mapping[str, str]) -> list[str]:
+    """Name who is on the roster and is perhaps nobody, each with the command that takes them off it."""
+    where = locate(config, environ)
+    if not is_there(where):
+        return []
+    with reading_store(where) as database, database.reading() as store:
+        found = find_nobodies(store)
+    named = [
+        "perhaps nobody, taken for a young person on an earlier night: "
+        f'monitor purge --person {shlex.quote(person_id)} --by "YOUR NAME" --reason "not a person\'s row"'
+        for person_id in found[:NOBODIES_NAMED]
+    ]
+    more = len(found) - NOBODIES_NAMED
+    return [*named, *([f"and {more:,} more like these"] if more > 0 else [])]
 
 
 def _describe_rules(rulebook: Rulebook, supplied: frozenset[str]) -> tuple[str, ...]:
