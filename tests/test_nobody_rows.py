@@ -10,7 +10,7 @@ from monitor.caseload.nobody_rows import IdShape, find_strange
 
 
 def shape(kind: str, length: int, rows: int, personal: int) -> IdShape:
-    return IdShape(kind, length, False, rows, rows, personal, 0, 0)
+    return IdShape(kind, length, False, rows, personal, 0, 0)
 
 
 def test_a_shape_is_strange_where_no_row_of_it_holds_what_is_a_persons() -> None:
