@@ -193,7 +193,8 @@ def _rows(
         for column, text in broken.get(number, {}).items():
             if column in place_of:
                 cells[place_of[column]] = text
-        merged.fill(number, cells)
+        if blocks:
+            merged.fill(number, cells)
         if any(cells):
             yield (number + 1, None, *cells)
 

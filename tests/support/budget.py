@@ -30,6 +30,8 @@ AIMS: Mapping[str, Aim] = {
     "80,000 people, first night": Aim(0.16, 500, "x for each 1,000 people more"),
     "80,000 people, second night": Aim(0.16, 500, "x for each 1,000 people more"),
     "80,000 people, same night again": Aim(0.16, 500, "x for each 1,000 people more"),
+    "80,000 people, csv read": Aim(2.8),
+    "80,000 people, xlsx read": Aim(8.0),
     "1,000,000 people, read, type and ask": Aim(2.5, 600, "x the fused scan"),
     "1,500 people, report of two years": Aim(5.0),
     "80,000 people, report of two years": Aim(16.0),
