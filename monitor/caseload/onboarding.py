@@ -12,7 +12,7 @@ from monitor.caseload.intake import begin_reading, read_sources, type_rows
 from monitor.caseload.own_words import suggest_code
 from monitor.caseload.rows import Reading, count_filled, count_texts, read_texts
 from monitor.catalogue import cells
-from monitor.catalogue.columns import BY_NAME, COLUMNS
+from monitor.catalogue.columns import BY_NAME, COLUMNS, LIST_9_COLUMNS
 from monitor.catalogue.headings import UnmatchedHeadings, find_near_misses, is_slip, match_headings
 from monitor.catalogue.shapes import show, showable
 from monitor.config.settings import Config
@@ -95,7 +95,8 @@ class TeamSeen:
 class Onboarding:
     """Everything that is shown. ``nobody_rows``: rows that are nobody, by reason; ``nobody_words``: words for nobody
     among advisers, with their cells; ``crowded``: advisers who may be no one person; ``fault``: why the rest could not
-    be looked at; ``missing``: columns that must be there and have no heading.
+    be looked at; ``missing``: columns that must be there and have no heading; ``lacking``: those of a List 9 that no
+    source has.
     """
 
     sources: tuple[SourceLook, ...]
@@ -106,6 +107,7 @@ class Onboarding:
     teams: tuple[TeamSeen, ...] = ()
     fault: str | None = None
     missing: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return what is shown; no text that may hold a name."""
@@ -113,7 +115,7 @@ class Onboarding:
 
 
 @dataclass(frozen=True)
-class Change:
+class Proposal:
     """A line to add to the config. ``table``: headings, or words.COLUMN; ``certain``: needs nobody to be asked."""
 
     source: str
@@ -158,6 +160,7 @@ def look(workspace: Workspace, config: Config, context: SourceContext) -> Onboar
         nobody_rows=tuple(workspace.execute(counted).fetchall()),
         nobody_words=tuple((one_line(word)[:60], number) for word, number in intake.nobody),
         crowded=len(intake.crowded),
+        lacking=tuple(name for name in LIST_9_COLUMNS if name not in intake.supplied),
         teams=tuple(
             TeamSeen(one_line(team)[:80], people, team in known)
             for team, people in workspace.execute(in_teams).fetchall()
@@ -232,9 +235,9 @@ def _look_at_dates(reading: Reading) -> Iterator[DatesRead]:
 # What to add
 
 
-def propose(seen: Onboarding) -> tuple[Change, ...]:
+def propose(seen: Onboarding) -> tuple[Proposal, ...]:
     """Return the lines that would have more read: near misses of headings, and texts that look like a description."""
-    changes: list[Change] = []
+    changes: list[Proposal] = []
     for source in seen.sources:
         taken = {heading.column for heading in source.headings if heading.how in ("known", "by your config")}
         offered = [heading for heading in source.headings if heading.how in ("looks like", "could be either")]
@@ -242,12 +245,12 @@ def propose(seen: Onboarding) -> tuple[Change, ...]:
             rivals = sum(other.column == heading.column for other in offered)
             sure = heading.column not in taken and rivals == 1 and is_slip(heading.heading, heading.column or "")
             changes.append(
-                Change(source.source, "headings", heading.heading, heading.column or "", sure, "looks like it")
+                Proposal(source.source, "headings", heading.heading, heading.column or "", sure, "looks like it")
             )
         for text in source.unread:
             if text.text and text.suggestion:
                 sure = suggest_code(text.column, text.text, SURE) is not None
                 changes.append(
-                    Change(source.source, f"words.{text.column}", text.text, text.suggestion, sure, "looks like it")
+                    Proposal(source.source, f"words.{text.column}", text.text, text.suggestion, sure, "looks like it")
                 )
     return tuple(changes)

@@ -168,6 +168,7 @@ COLUMNS: tuple[Column, ...] = (
         headings=("Type of Accommodation", "Accommodation Type"),
         other_headings=(
             "Accommodation Code", "Accommodation Status", "Current Accommodation", "Current Accommodation Type",
+            "Living Arrangements", "Living Arrangement",
         ),
         ssd="clea_care_leaver_accommodation",
     ),
@@ -279,7 +280,9 @@ SYSTEM_ID_HEADINGS = (
     "Frameworki ID", "FWi ID", "SWIFT ID", "System ID", "Case Management ID", "Person Number", "Client Number",
     "Child Number", "Local ID", "Local Identifier", "LA Child ID", "LACHILDID", "Child Identifier", "Person Identifier",
     "YP ID", "YP Unique ID", "Young Person Unique ID", "Young Persons ID", "Service User ID", "Client Reference",
-    "Person Reference", "Case ID", "Case Number", "CareLeaver Unique ID", "Unique Reference", "Unique Person ID",
+    "Person Reference", "Our Ref", "Ref No", "Reference", "Reference Number",
+    "ID", "ID No", "ID Number", "Case ID", "Case Number", "CareLeaver Unique ID",
+    "Unique Reference", "Unique Person ID",
 )  # fmt: skip
 """Names of an id in the systems that councils keep their cases in; the id only where no plainer heading is there."""
 IGNORED_HEADINGS = ("Gender", "Sex", "Ethnicity", "Age", "Age of Child (Years)", "Age at Extract", "Age Years")

@@ -3,14 +3,14 @@
 import datetime as dt
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from monitor.caseload.onboarding import Change, Onboarding, SourceLook, TextRead, look, propose
+from monitor.caseload.onboarding import Onboarding, Proposal, SourceLook, TextRead, look, propose
 from monitor.catalogue.columns import BY_NAME
 from monitor.catalogue.headings import NOT_READ, PERSON_ID
 from monitor.cli.onboard_terminal import print_onboarding
@@ -48,7 +48,7 @@ class Dialogue:
     wanted: Wanted
     config: Config
     is_new: bool
-    changes: list[Change] = field(default_factory=list)
+    changes: list[Proposal] = field(default_factory=list)
     teams: list[NewTeam] = field(default_factory=list)
     asked: set[tuple[str, str, str]] = field(default_factory=set)
 
@@ -56,10 +56,23 @@ class Dialogue:
         context = SourceContext(self.wanted.as_at, self.config.data_folder, os.environ)
         return look(open_workspace(), self.config, context)
 
-    def accept(self, changes: Iterable[Change]) -> None:
+    def accept(self, changes: Iterable[Proposal]) -> None:
         for change in changes:
             self.changes.append(change)
             self.config = _with(self.config, change)
+
+    def take_back(self, changes: Sequence[Proposal]) -> None:
+        """Undo headings that were taken for the wrong column."""
+        self.changes = [change for change in self.changes if change not in changes]
+        keys = {(change.source, change.key) for change in changes}
+        sources = (
+            source.model_copy(
+                update={"headings": {key: to for key, to in source.headings.items() if (source.name, key) not in keys}}
+            )
+            for source in self.config.sources
+        )
+        self.config = self.config.model_copy(update={"sources": tuple(sources)})
+        self.asked -= {key for key in self.asked if key[1] == "lacking" and key[2] in {one.value for one in changes}}
 
     @property
     def additions(self) -> list[Addition]:
@@ -116,7 +129,7 @@ def _begin_source(file: Path) -> dict[str, str]:
     return {"name": "caseload", "kind": kind, "path": str(file)}
 
 
-def _with(config: Config, change: Change) -> Config:
+def _with(config: Config, change: Proposal) -> Config:
     """Return the config as it would be with a change: what it is read with from now on."""
 
     def changed(source: Any) -> Any:
@@ -134,7 +147,7 @@ def _with(config: Config, change: Change) -> Config:
     return config.model_copy(update={"sources": tuple(map(changed, config.sources))})
 
 
-def _addition(change: Change) -> Addition:
+def _addition(change: Proposal) -> Addition:
     within = tuple(change.table.split(".")) if change.table else ()
     listed = change.key == "blank_means_none" and not change.table
     return Addition(change.source, within, change.key, tuple(change.value.split(", ")) if listed else change.value)
@@ -162,23 +175,49 @@ def _ask_all(dialogue: Dialogue, seen: Onboarding) -> Onboarding:
             break
         dialogue.accept(changes)
         seen = dialogue.look()
+        if wrong := [change for change in changes if _reads_little(seen, change) and not _is_kept(change)]:
+            dialogue.take_back(wrong)
+            seen = dialogue.look()
         print_onboarding(seen, brief=True)
     if not seen.fault:
         dialogue.teams = list(_ask_teams(seen)) if dialogue.is_new else []
     return seen
 
 
-def _ask(dialogue: Dialogue, seen: Onboarding) -> Iterator[Change]:
+def _reads_little(seen: Onboarding, change: Proposal) -> bool:
+    """Whether a heading was taken for a column of codes as which most of its cells are not read."""
+    texts = [
+        text
+        for source in seen.sources
+        for text in source.texts
+        if source.source == change.source and text.column == change.value and change.table == "headings"
+    ]
+    return sum(text.cells for text in texts if text.read_as is None) > sum(text.cells for text in texts) / 2
+
+
+def _is_kept(change: Proposal) -> bool:
+    words = f'Most cells under "{change.key}" cannot be read as {change.value}. Is it that column all the same?'
+    return bool(typer.confirm(words, default=False))
+
+
+def _ask(dialogue: Dialogue, seen: Onboarding) -> Iterator[Proposal]:
     """Yield an answer for each question that was not asked before; one with no value leaves things as they are."""
     if seen.missing:
         yield from _ask_missing(dialogue, seen)
         return
+    found: set[str] = set()
     for change in propose(seen):
         if change.table == "headings" and _is_new(dialogue, change.source, "headings", change.key):
-            yield _ask_heading(change)
+            answer = _ask_heading(change)
+            found.add(answer.value)
+            yield answer
+    if seen.sources:
+        yield from _ask_lacking(dialogue, seen, found)
     for source in seen.sources:
         for text in source.unread:
             if text.text and _is_new(dialogue, source.source, text.column, text.text):
+                if _is_new(dialogue, source.source, "codes", text.column):
+                    _print_codes(text.column)
                 yield _ask_text(source, text)
         yield from _ask_empty(dialogue, source)
         yield from _ask_dates(dialogue, source)
@@ -192,41 +231,63 @@ def _is_new(dialogue: Dialogue, *question: str) -> bool:
     return fresh
 
 
-def _ask_missing(dialogue: Dialogue, seen: Onboarding) -> Iterator[Change]:
+def _ask_missing(dialogue: Dialogue, seen: Onboarding) -> Iterator[Proposal]:
     source = seen.sources[-1].source
+    headings = [heading.heading for heading in seen.sources[-1].headings]
     for column in seen.missing:
-        if not _is_new(dialogue, source, "missing", column):
-            continue
-        what = "the id of the young person" if column == PERSON_ID else BY_NAME[column].meaning.rstrip(".").lower()
-        headings = [heading.heading for heading in seen.sources[-1].headings]
-        for number, heading in enumerate(headings, start=1):
-            typer.echo(f"  {number}. {heading}")
-        chosen = typer.prompt(f"Which heading has {what}? Its number, or 0 for none", type=int, default=0)
-        if 1 <= chosen <= len(headings):
-            yield Change(source, "headings", headings[chosen - 1], column)
+        if _is_new(dialogue, source, "missing", column):
+            yield from _ask_which(source, headings, column)
 
 
-def _ask_heading(change: Change) -> Change:
+def _ask_lacking(dialogue: Dialogue, seen: Onboarding, found: Set[str]) -> Iterator[Proposal]:
+    """Ask for the columns of a List 9 that no source has, where the first one has headings that are not read.
+
+    Not for those ``found`` by an answer just given.
+    """
+    source = seen.sources[0]
+    free = [heading.heading for heading in source.headings if heading.how == "not needed"]
+    for column in seen.lacking:
+        if free and column not in found and _is_new(dialogue, source.source, "lacking", column):
+            for answer in _ask_which(source.source, free, column):
+                free.remove(answer.key)
+                yield answer
+
+
+def _ask_which(source: str, headings: Sequence[str], column: str) -> Iterator[Proposal]:
+    what = "the id of the young person" if column == PERSON_ID else f"{column} ({BY_NAME[column].meaning.rstrip('.')})"
+    for number, heading in enumerate(headings, start=1):
+        typer.echo(f"  {number}. {heading}")
+    chosen = typer.prompt(f"Which heading has {what}? Its number, or 0 for none", type=int, default=0)
+    if 1 <= chosen <= len(headings):
+        yield Proposal(source, "headings", headings[chosen - 1], column)
+
+
+def _ask_heading(change: Proposal) -> Proposal:
     agreed = typer.confirm(f'Is "{change.key}" the column {change.value}?', default=change.certain)
     return change if agreed else replace(change, value=NOT_READ)
 
 
-def _ask_text(source: SourceLook, text: TextRead) -> Change:
+def _print_codes(column: str) -> None:
+    known = BY_NAME[column].codes
+    typer.echo(f"The codes of {column}:")
+    for code in codes_of(column):
+        typer.echo(f"  {code}" + (f"  {known[code]}" if code in known else ""))
+
+
+def _ask_text(source: SourceLook, text: TextRead) -> Proposal:
     """Ask which code a text means; an empty answer leaves it unread."""
     codes = codes_of(text.column)
-    known = BY_NAME[text.column].codes
     typer.echo(f'{text.column}: "{text.shown}" in {write_count(text.cells, "cell")} is not read')
-    for code in codes:
-        typer.echo(f"  {code}" + (f"  {known[code]}" if code in known else ""))
     by_fold = {code.casefold(): code for code in codes}
+    by_fold |= {"y": "yes", "n": "no"} if "yes" in codes else {}
     while True:
         said = str(typer.prompt("Which code is it? Enter leaves it unread", default=text.suggestion or "")).strip()
         if not said or said.casefold() in by_fold:
-            return Change(source.source, f"words.{text.column}", text.text or "", by_fold.get(said.casefold(), ""))
+            return Proposal(source.source, f"words.{text.column}", text.text or "", by_fold.get(said.casefold(), ""))
         typer.echo(f'no code "{said}"{did_you_mean(said, codes) or "; the codes are " + ", ".join(codes)}')
 
 
-def _ask_empty(dialogue: Dialogue, source: SourceLook) -> Iterator[Change]:
+def _ask_empty(dialogue: Dialogue, source: SourceLook) -> Iterator[Proposal]:
     """Ask whether nothing under a heading means never; only that answer makes it so."""
     never = [
         name
@@ -241,10 +302,10 @@ def _ask_empty(dialogue: Dialogue, source: SourceLook) -> Iterator[Change]:
     if never:
         own = next(one for one in dialogue.config.sources if one.name == source.source)
         there = getattr(own, "blank_means_none", ())
-        yield Change(source.source, "", "blank_means_none", ", ".join((*there, *never)))
+        yield Proposal(source.source, "", "blank_means_none", ", ".join((*there, *never)))
 
 
-def _ask_dates(dialogue: Dialogue, source: SourceLook) -> Iterator[Change]:
+def _ask_dates(dialogue: Dialogue, source: SourceLook) -> Iterator[Proposal]:
     doubtful = [column for column in source.dates if not column.certain]
     if doubtful and _is_new(dialogue, source.source, "dates", "order"):
         for column in doubtful:
@@ -252,7 +313,7 @@ def _ask_dates(dialogue: Dialogue, source: SourceLook) -> Iterator[Change]:
         words = "How are the dates of this file written: day-first, month-first, or Enter to leave it"
         said = typer.prompt(words, default="")
         if said in ("day-first", "month-first"):
-            yield Change(source.source, "", "date_order", said)
+            yield Proposal(source.source, "", "date_order", said)
 
 
 def _ask_teams(seen: Onboarding) -> Iterator[NewTeam]:
@@ -267,7 +328,7 @@ def _ask_teams(seen: Onboarding) -> Iterator[NewTeam]:
 # Writing
 
 
-def _print_lines(dialogue: Dialogue, changes: Sequence[Change]) -> None:
+def _print_lines(dialogue: Dialogue, changes: Sequence[Proposal]) -> None:
     """Print what would be written, and what could be added by hand."""
     for change in changes:
         addition = _addition(change)
