@@ -78,6 +78,10 @@ class SourceLook:
     empty: tuple[str, ...]
 
     @property
+    def unread_cells(self) -> int:
+        return sum(text.cells for text in self.unread)
+
+    @property
     def unread(self) -> tuple[TextRead, ...]:
         return tuple(text for text in self.texts if text.read_as is None)
 
@@ -170,13 +174,14 @@ def look(workspace: Workspace, config: Config, context: SourceContext) -> Onboar
 
 def _look_at(workspace: Workspace, reading: Reading, lacking: set[str]) -> SourceLook:
     rows, filled = count_filled(workspace, reading)
+    texts = [_look_at_text(reading.extract, *row) for row in count_texts(workspace, reading)]
     return SourceLook(
         source=reading.extract.source,
         kind=reading.extract.kind,
         place=reading.place,
         rows=rows,
         headings=tuple(_look_at_each(reading.extract, filled, lacking)),
-        texts=tuple(_look_at_text(reading.extract, *row) for row in count_texts(workspace, reading)),
+        texts=tuple(sorted(texts, key=lambda text: (text.read_as is not None, text.column, -text.cells))),
         dates=tuple(_look_at_dates(reading)),
         empty=tuple(sorted(name for name, number in filled.items() if rows and not number)),
     )
@@ -219,7 +224,7 @@ def _look_at_text(extract: Extract, column: str, text: str, *found: Any) -> Text
     number, first_row, value, yes, fault = found
     own = {fold_name(word) for word in extract.words.get(column, {})}
     read_as = None if fault else value if value is not None else {True: "yes", False: "no", None: "blank"}[yes]
-    known = BY_NAME[column].codes.get(str(read_as), "") if read_as else ""
+    known = BY_NAME[column].codes.get(str(read_as), "") if read_as and column != "eligibility" else ""
     plain = showable(text)
     return TextRead(
         column, show(text), number, first_row, read_as, known, fold_name(text) in own, plain or None,
