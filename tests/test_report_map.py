@@ -26,6 +26,14 @@ def test_each_paragraph_says_a_few_words_of_its_own_so_that_its_rules_can_be_che
     assert {one.as_dict()["report"] for one in paragraphs} == {"Ofsted on Cheshire East, March 2024"}
 
 
+def test_every_paragraph_that_a_rule_names_is_on_the_map() -> None:
+    beyond = [
+        rule.id for rule in load_rulebook([shipped("rules")], {}).rules if not set(rule.report) <= {*range(28, 55)}
+    ]
+
+    assert beyond == []
+
+
 def test_no_paragraph_is_said_to_have_no_rule_when_it_has_one() -> None:
     paragraphs = draw(load_rulebook([shipped("rules")], {}), [shipped("rules")])
 

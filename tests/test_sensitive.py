@@ -209,6 +209,32 @@ def test_a_person_with_a_sensitive_flag_and_its_cover_has_one_line(rule: Any) ->
     assert attached([secret, plain]) == attached([plain])
 
 
+def test_no_cover_denies_what_another_line_of_the_same_person_says() -> None:
+    """An overdue plan is a plan: beside it, no sensitive rule is shown as there being none."""
+    born = dt.date(2005, 6, 15)
+    plan: dict[str, Any] = {"pathway_plan_review_date": dt.date(2025, 1, 5), "accommodation": "X", "activity": "F1"}
+    about = {"uasc": True, "plan_identity_covered": False, "plan_trauma_support_covered": False, "disability": True}
+    told = {**plan, **about, "eligibility": "former relevant", "personal_adviser": "A. Adviser"}
+    people = [
+        examples.Example("20", NIGHT, "breach", {**told, "date_of_birth": born}),
+        examples.Example("22", NIGHT, "breach", {**told, "date_of_birth": born.replace(year=2003), "is_parent": True}),
+    ]
+    workspace = open_workspace()
+    examples.build_caseload(workspace, people)
+    evaluation.ask(workspace, RULEBOOK.rules)
+    found = workspace.execute("SELECT person_id, rule FROM breach").fetchall()
+    workspace.close()
+
+    for person in ("E1", "E2"):
+        rules = {rule for one, rule in found if one == person}
+        shown_as = {RULEBOOK.by_id[rule].shown_as for rule in rules} - {None}
+        assert "pathway-plan-current" in rules
+        assert len(shown_as) == {"E1": 1, "E2": 2}[person]
+        for cover in shown_as:
+            assert re.search(r"\b(or|be|due)\b", RULEBOOK.by_id[cover].title), cover
+            assert not re.match("No ", RULEBOOK.by_id[cover].title)
+
+
 def test_a_sensitive_rule_that_was_not_marked_would_be_found() -> None:
     custody = replace(RULEBOOK.by_id["custody-contact"], sensitive=False, shown_as=None)
     unmarked = {**RULEBOOK.by_id, "custody-contact": custody}
