@@ -138,7 +138,7 @@ def test_a_limit_adjusted_in_the_config_is_a_meaning_edit_too(council: Council) 
     assert council.flags() == {("P1", "contact-soon"): "rule changed"}
     (mail,) = council.mail_to(LEAD, day(1))
     assert CHANGED in words(mail)
-    assert "1 flag is no longer asked for (rule changed), which is not the same as cleared" in words(mail)
+    assert "1 flag is no longer asked for (rule changed), which does not mean put right" in words(mail)
     assert "cleared" not in mail.subject
     assert "1 no longer asked for (rule changed)" in words(council.mail_to(ANALYST, day(1))[0])
 
@@ -181,7 +181,7 @@ def test_a_rule_no_longer_asked_closes_its_flags_as_withdrawn_and_says_so(counci
     for night in (1, 3, 5):
         (lead,) = council.mail_to(LEAD, day(night))
         assert WITHDRAWN in words(lead)
-        assert "1 flag was withdrawn, because the rule is no longer asked" in words(lead)
+        assert "1 flag ended because the check is no longer made" in words(lead)
         assert "cleared" not in lead.subject
         assert WITHDRAWN in words(council.mail_to(ANALYST, day(night))[0])
     assert WITHDRAWN not in words(council.mail_to(ANALYST, day(2))[0])

@@ -188,7 +188,7 @@ def test_a_baseline_with_nothing_open_says_so():
     mail = lead_mail(known=NOTHING_TOLD, the_night=night(baseline=True))
 
     assert mail.subject == "OFFICIAL-SENSITIVE Leaving care: baseline, nothing open - 12 January 2026"
-    assert "Nothing is open." in mail.text
+    assert "Nothing is open on the record." in mail.text
 
 
 def test_a_first_digest_after_the_baseline_night_says_why_everything_is_new():
@@ -236,7 +236,7 @@ def test_no_longer_asked_is_not_called_cleared():
     mail = lead_mail(line(900, "P900", state="resolved", resolved_reason="no longer asked"))
 
     assert mail.subject == "OFFICIAL-SENSITIVE Leaving care: 1 ended - 12 January 2026"
-    assert "1 flag is no longer asked" in squeeze(mail.text)
+    assert "1 flag ended because the check no longer applies." in squeeze(mail.text)
     assert "Cleared (" not in mail.text
 
 
