@@ -7,8 +7,8 @@ a million people cost nothing for what no source supplies.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from monitor.caseload import joining, nobody_rows
@@ -41,6 +41,7 @@ from monitor.caseload.rows import (
 )
 from monitor.catalogue import cells
 from monitor.catalogue.columns import BY_NAME, COLUMNS
+from monitor.catalogue.date_orders import DateOrder
 from monitor.catalogue.headings import PERSON_ID, UnmatchedHeadings, find_near_misses
 from monitor.catalogue.no_adviser import fold_adviser
 from monitor.config.list_findings import ListFinding, count_names
@@ -87,6 +88,8 @@ class Intake:
     """Advisers with more people than the cap, or in three teams or more: perhaps no one person's name."""
     lists: tuple[ListFinding, ...] = ()
     """What was found of the config's lists of names and codes."""
+    orders: Mapping[str, Mapping[str, DateOrder]] = field(default_factory=dict)
+    """By source, how each column of dates is read whose order had to be judged."""
     empty: tuple["EmptyColumn", ...] = ()
 
 
@@ -137,7 +140,22 @@ def read_caseload(workspace: Workspace, config: Config, context: SourceContext) 
     intake = replace(intake, lists=(*intake.lists, *found, *crowded))
     if sources.care:
         intake = _compare_care(workspace, sources.care, intake)
-    return CaseloadRead(sources.extracts, sources.care, intake)
+    return CaseloadRead(tuple(_add_made(extract, intake) for extract in sources.extracts), sources.care, intake)
+
+
+def _list_settings(extract: Extract) -> list[str]:
+    """What the config says of how the source is read, as far as the same texts come out otherwise by it."""
+    never = (f"{name}=never" for name in sorted(extract.blank_means_none))
+    return [*sorted(extract.prefer), *never, *([extract.date_order] if extract.date_order else [])]
+
+
+def _add_made(extract: Extract, intake: Intake) -> Extract:
+    """Return the extract with how each column's dates were read among how its columns were made."""
+    made = dict(extract.made)
+    for name, order in intake.orders.get(extract.source, {}).items():
+        if order.made:
+            made[name] = f"{made[name]}, {order.made}" if name in made else order.made
+    return replace(extract, made=made)
 
 
 @step(drops=("typed", "tonight", "unreadable"))
@@ -242,11 +260,7 @@ def type_rows(
         _add_care(workspace)
         supplied |= frozenset(COLUMNS_SUPPLIED)
     _show_tonight(workspace, readings, supplied)
-    prints = (
-        f"{one.fingerprint} {one.role} {one.own_meaning}"
-        f"{' '.join([*sorted(one.prefer), *(f'{name}=never' for name in sorted(one.blank_means_none))])}"
-        for one in extracts
-    )
+    prints = (f"{one.fingerprint} {one.role} {one.own_meaning}{' '.join(_list_settings(one))}" for one in extracts)
     intake = Intake(
         people=people,
         rows=rows,
@@ -271,6 +285,7 @@ def type_rows(
             *find_unread(texts),
         ),
         empty=tuple(_list_empty(readings)),
+        orders={reading.extract.source: reading.orders for reading in readings},
     )
     return replace(intake, notes=(*joined, *_note_sources(readings), *_note_counts(intake)))
 
@@ -370,6 +385,8 @@ def _note_sources(readings: Sequence[Reading]) -> Iterator[str]:
     lacking = {column.name for column in COLUMNS}.difference(*(reading.supplied for reading in readings))
     for reading in readings:
         yield from (f"{reading.extract.source}: {note}" for note in reading.extract.notes)
+        told = ((name, order) for name, order in reading.orders.items() if order.made)
+        yield from (f"{reading.extract.source}: {name}: {order.words}" for name, order in told)
         if reading.left_out:
             names = ", ".join(sorted(reading.left_out))
             yield f"{reading.extract.source}: nothing under the heading, so counted as not supplied: {names}"

@@ -3,13 +3,14 @@
 Everything that is not used is listed in ``unreadable`` with its place and reason.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from monitor.catalogue import cells
 from monitor.catalogue.broken_cells import BROKEN, BROKEN_BECAUSE
 from monitor.catalogue.columns import BY_NAME, COLUMNS
+from monitor.catalogue.date_orders import DateOrder
 from monitor.catalogue.headings import PERSON_ID
 from monitor.catalogue.no_adviser import NO_TEXTS, AdviserTexts
 from monitor.catalogue.person_ids import bare_id_sql, chosen_id_sql
@@ -62,6 +63,8 @@ class Reading:
     teams: frozenset[str] = frozenset()
     """Folded, the teams that its cells name."""
     advisers: AdviserTexts = NO_TEXTS
+    orders: Mapping[str, DateOrder] = field(default_factory=dict)
+    """How each column of dates is read whose order had to be judged."""
 
     @property
     def supplied(self) -> set[str]:
@@ -85,23 +88,26 @@ class Reading:
 
 
 def read_texts(workspace: Workspace, reading: Reading, beside: cells.ReadBeside) -> None:
-    """Make the reading's ``meaning`` table, and note of each column what its texts hold."""
+    """Make the reading's ``meaning`` table, and note of each column what its texts hold.
+
+    Raises ``SourceError`` where a column of dates does not fit the order that the config says.
+    """
     positions = {name: position for name, position in reading.positions.items() if name != PERSON_ID}
-    if reading.extract.kind.startswith("ssd-"):
+    extract = reading.extract
+    listed_on = extract.declared_on or extract.modified_on or beside.as_at
+    beside = replace(beside, words=extract.words, known_on=min(listed_on, beside.as_at), date_order=extract.date_order)
+    if extract.kind.startswith("ssd-"):
         beside = replace(beside, advisers=replace(beside.advisers, numbered=True))
-    beside = replace(beside, words=reading.extract.words)
-    found_texts = cells.read_cells(workspace, reading.meaning, positions, reading.extract.table, beside)
-    reading.advisers, reading.words_used = found_texts.advisers, found_texts.own_words
-    found = workspace.execute(
-        'SELECT "column", coalesce(bool_or(fault IS NOT NULL), false), coalesce(bool_or(died), false), '
-        "coalesce(bool_or(suitable IS NOT NULL), false), "
-        "list(value) FILTER (\"column\" = 'allocated_team') "
-        f'FROM {reading.meaning} GROUP BY "column"'
-    ).fetchall()
-    reading.faulty = {name for name, faulty, *_ in found if faulty}
-    reading.says_died = {name for name, _, died, *_ in found if died}
-    reading.splits_accommodation = any(split for _, _, _, split, _ in found)
-    reading.teams = frozenset(fold_name(team) for *_, teams in found for team in teams or () if team)
+    found = cells.read_cells(workspace, reading.meaning, positions, extract.table, beside)
+    reading.advisers, reading.words_used = found.advisers, found.own_words
+    reading.faulty = {name for name, column in found.columns.items() if column.faulty}
+    reading.says_died = {name for name, column in found.columns.items() if column.died}
+    reading.splits_accommodation = any(column.suits for column in found.columns.values())
+    reading.teams = frozenset(fold_name(team) for column in found.columns.values() for team in column.teams if team)
+    reading.orders = {name: column.order for name, column in found.columns.items() if column.order}
+    for name, order in reading.orders.items():
+        if order.contradicts:
+            raise SourceError(f"{reading.place}: {name}: {order.evidence}; correct date_order, or take it out")
 
 
 # Rows

@@ -13,6 +13,8 @@ from monitor.catalogue.accommodation import read_accommodation
 from monitor.catalogue.broken_cells import BROKEN, BROKEN_BECAUSE, explain_broken
 from monitor.catalogue.codes import read_code, read_yes_no, says_died
 from monitor.catalogue.columns import BLANK_CODE, BY_NAME, Column
+from monitor.catalogue.date_orders import DateOrder, Order, judge_orders
+from monitor.catalogue.date_texts import DatesBeside, list_texts, read_candidates, read_in_order, write_sign
 from monitor.catalogue.no_adviser import NO_NAMES, NO_TEXTS, AdviserNames, AdviserTexts, tell_apart
 from monitor.catalogue.phrases import BLANK_TEXTS, UNREADABLE, is_blank
 from monitor.catalogue.shapes import show
@@ -35,12 +37,8 @@ LATEST = date(2100, 12, 31)
 
 NOT_A_DEATH = ("no", "n", "none", "false", "alive", "not applicable", "no date of death")
 
-DATE_FORMATS = (
-    "%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y", "%d %m %Y", "%Y-%m-%d", "%Y/%m/%d",
-    "%d %B %Y", "%d %b %Y", "%d-%b-%Y", "%d-%B-%Y", "%d/%b/%Y", "%B %d %Y", "%b %d %Y",
-)  # fmt: skip
-
 TOO_SHORT_YEAR = "the year is not written in four digits, or is before 1900"
+NO_SUCH_YEAR = "a year in two digits that this column cannot have"
 NOT_A_DATE = "not a date"
 LATER = "later than the date of the run"
 BEFORE_BIRTH = "before the date of birth"
@@ -59,11 +57,7 @@ VALUES: Mapping[str, str] = {"code": "value", "text": "value", "date": "day", "n
 """In which column of ``MEANING`` the value of each kind is."""
 
 
-def _listed(texts: Sequence[str]) -> str:
-    return ", ".join(map(literal, texts))
-
-
-BLANK = f"(lower(t) IN ({_listed(sorted(BLANK_TEXTS))}) OR starts_with(lower(t), 'ssd_ph'))"
+BLANK = f"(lower(t) IN ({list_texts(sorted(BLANK_TEXTS))}) OR starts_with(lower(t), 'ssd_ph'))"
 """Whether the tidy text ``t`` means an empty cell; the same as ``phrases.is_blank``."""
 
 
@@ -75,20 +69,37 @@ def tidy(text: str) -> str:
 @dataclass(frozen=True)
 class ReadBeside:
     """What texts are read beside: the night's date, what the council says of its advisers' names, and by column the
-    code that a folded text means because the council says so.
+    code that a folded text means because the council says so. ``known_on``: the list's own date, if it is before the
+    night's; ``date_order``: the order of dates that the config says.
     """
 
     as_at: date
     advisers: AdviserNames = NO_NAMES
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    known_on: date | None = None
+    date_order: Order | None = None
+
+
+@dataclass(frozen=True)
+class ColumnTexts:
+    """What the texts of one column hold, all told: one that cannot be read, one that says the person died, one that
+    says something of suitability; the names of ``teams``; and the ``order`` of its dates if it had to be judged.
+    """
+
+    faulty: bool
+    died: bool
+    suits: bool
+    teams: Sequence[str] = ()
+    order: DateOrder | None = None
 
 
 @dataclass(frozen=True)
 class TextsFound:
-    """What was found among the texts: which stand where an adviser's name should, and which of the council's own words,
-    folded by column, stand in a cell.
+    """What was found among the texts: of each column, which stand where an adviser's name should, and which of the
+    council's own words, folded by column, stand in a cell.
     """
 
+    columns: Mapping[str, ColumnTexts]
     advisers: AdviserTexts = NO_TEXTS
     own_words: frozenset[tuple[str, str]] = frozenset()
 
@@ -101,7 +112,8 @@ def read_cells(
     ``positions``: the catalogue's columns by name, and where they are. A value is in the column of ``VALUES`` that its
     kind has. ``fault`` says why a text cannot be read, ``shown`` repeats it, or its shape where it may hold a
     name, ``suitable`` is what an accommodation text says of suitability, ``died`` that the text says the person died,
-    and ``placeholder`` that an adviser's name is not one.
+    and ``placeholder`` that an adviser's name is not one. Dates are read in the order in which their whole column is
+    written: day first, and once more where a column is judged to be written otherwise.
     """
     chosen = [name for name in positions if BY_NAME[name].kind in ("code", "yes_no")]
     asked = [*chosen, *(name for name in (ADVISER, TEAM) if ADVISER in positions and name in positions)]
@@ -119,17 +131,47 @@ def read_cells(
     ]
     choices = list(zip(*choices, strict=True)) or [()] * len(MEANING)
     parameters: dict[str, Any] = {name: list(values) for name, values in zip(MEANING, choices, strict=True)}
-    unnested = (f'unnest(${name}::{kind}[]) AS "{name}"' for name, kind in MEANING.items())
-    selects = [f"SELECT {', '.join(unnested)}"]
-    for kind, select in (("date", _select_dates), ("number", _select_numbers), ("text", _select_texts)):
-        named = [name for name in positions if BY_NAME[name].kind == kind and name != ADVISER]
-        if named:
-            selects.append(select(named, _texts(named, positions, source)))
-    if any(BY_NAME[name].records_past for name in positions):
-        parameters["as_at"] = beside.as_at
-    workspace.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {' UNION ALL BY NAME '.join(selects)}", parameters)
+
+    def read(orders: Mapping[str, DateOrder]) -> list[tuple[Any, ...]]:
+        dates = DatesBeside(beside.as_at, beside.known_on or beside.as_at, orders)
+        query = _select_meanings(positions, source, dates)
+        workspace.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {query}", parameters)
+        return workspace.execute(SUMMARY.format(table)).fetchall()
+
+    found = read({})
+    orders = judge_orders({name: signs for name, *_, signs in found if signs}, beside.date_order)
+    if not all(order.as_written for order in orders.values()):
+        found = read(orders)
+    judged = {name for name, order in orders.items() if order.judged}
     used = ((name, fold_name(text)) for name, text, _ in texts if own.get(name))
-    return TextsFound(advisers, frozenset((name, word) for name, word in used if word in own[name]))
+    columns = {
+        name: ColumnTexts(faulty, died, suits, teams or (), orders.get(name) if name in judged else None)
+        for name, faulty, died, suits, teams, _ in found
+    }
+    return TextsFound(columns, advisers, frozenset((name, word) for name, word in used if word in own[name]))
+
+
+SUMMARY = """
+    SELECT "column", coalesce(bool_or(fault IS NOT NULL), false), coalesce(bool_or(died), false),
+        coalesce(bool_or(suitable IS NOT NULL), false), list(value) FILTER ("column" = 'allocated_team'),
+        histogram(sign)
+    FROM {} GROUP BY "column"
+"""
+
+
+def _select_meanings(positions: Mapping[str, int], source: str, dates: DatesBeside) -> str:
+    unnested = (f'unnest(${name}::{kind}[]) AS "{name}"' for name, kind in MEANING.items())
+    selects = [f"SELECT {', '.join(unnested)}, NULL::VARCHAR AS sign"]
+    named = {
+        kind: [name for name in positions if BY_NAME[name].kind == kind and name != ADVISER]
+        for kind in ("date", "number", "text")
+    }
+    if names := named["date"]:
+        selects.append(_select_dates(names, _texts(names, positions, source), dates))
+    for kind, select in (("number", _select_numbers), ("text", _select_texts)):
+        if names := named[kind]:
+            selects.append(select(names, _texts(names, positions, source)))
+    return " UNION ALL BY NAME ".join(selects)
 
 
 def join_meanings(table: str, positions: Mapping[str, int]) -> str:
@@ -161,26 +203,36 @@ def _count_texts(names: Sequence[str], positions: Mapping[str, int], source: str
     )
 
 
-def _select_dates(names: Sequence[str], texts: str) -> str:
-    past = _listed([name for name in names if BY_NAME[name].records_past])
-    later = f"WHEN found > CAST($as_at AS DATE) AND \"column\" IN ({past}) THEN '{LATER}'" if past else ""
-    return f"""
+def _tidied(texts: str) -> str:
+    """SQL for the texts with ``t``, tidy; put together first, for steps done column by column take longer."""
+    return f"WITH texts AS MATERIALIZED ({texts}) SELECT *, {tidy('text')} AS t FROM texts"
+
+
+def _select_dates(names: Sequence[str], texts: str, dates: DatesBeside) -> str:
+    past = list_texts([name for name in names if BY_NAME[name].records_past]) or "NULL"
+    unreadable = {name: order.evidence for name, order in dates.orders.items() if order.order is None}
+    whole = " ".join(f"WHEN {literal(name)} THEN {literal(why)}" for name, why in unreadable.items())
+    return rf"""
         SELECT "column", text, CASE WHEN NOT blank AND fault IS NULL THEN found END AS day, fault, '' AS shown,
-            "column" = 'death_date' AND NOT blank AS died, false AS placeholder
+            "column" = 'death_date' AND NOT blank AS died, false AS placeholder,
+            CASE WHEN NOT blank THEN sign END AS sign
         FROM (
             SELECT *, CASE
                 WHEN blank THEN NULL
                 WHEN {BROKEN} THEN {BROKEN_BECAUSE}
+                {f'WHEN "column" IN ({list_texts(list(unreadable))}) THEN CASE "column" {whole} END' if whole else ""}
+                WHEN found IS NULL AND short THEN '{NO_SUCH_YEAR}'
                 WHEN found IS NULL THEN '{NOT_A_DATE}'
                 WHEN found < DATE '1900-01-01' THEN '{TOO_SHORT_YEAR}'
-                {later}
+                WHEN found > DATE '{dates.as_at}' AND "column" IN ({past}) THEN '{LATER}'
                 WHEN found > DATE '{LATEST}' THEN 'later than {LATEST.year}'
             END AS fault
             FROM (
                 SELECT *, {BLANK}
                     OR coalesce(found BETWEEN DATE '1900-01-01' AND DATE '{LAST_SENTINEL}', false)
-                    OR ("column" = 'death_date' AND lower(t) IN ({_listed(NOT_A_DEATH)})) AS blank
-                FROM (SELECT *, {_date()} AS found FROM (SELECT *, {tidy("text")} AS t FROM ({texts})))
+                    OR ("column" = 'death_date' AND lower(t) IN ({list_texts(NOT_A_DEATH)})) AS blank
+                FROM (SELECT *, {read_in_order(dates.orders)} AS found, {write_sign(dates, past)} AS sign
+                    FROM ({read_candidates(_tidied(texts), dates, past)}))
             )
         )"""
 
@@ -205,7 +257,7 @@ def _select_numbers(names: Sequence[str], texts: str) -> str:
                 SELECT *, {BLANK} AS blank,
                     CASE WHEN regexp_full_match(t, '\d{{1,6}}(\.0+)?') THEN floor(TRY_CAST(t AS DOUBLE))::INTEGER END
                         AS found
-                FROM (SELECT *, {tidy("text")} AS t FROM ({texts}))
+                FROM ({_tidied(texts)})
             )
         )"""
 
@@ -218,37 +270,8 @@ def _select_texts(_: Sequence[str], texts: str) -> str:
             '' AS shown, "column" = 'closure_reason' AND {died} AS died, false AS placeholder
         FROM (
             SELECT *, CASE WHEN NOT blank AND {BROKEN} THEN {BROKEN_BECAUSE} END AS fault
-            FROM (SELECT *, {BLANK} AS blank FROM (SELECT *, {tidy("text")} AS t FROM ({texts})))
+            FROM (SELECT *, {BLANK} AS blank FROM ({_tidied(texts)}))
         )"""
-
-
-def _date() -> str:
-    """SQL for the date that tidy text ``t`` writes; far too early where the year is in two digits."""
-    formats = ", ".join(f"'{one}'" for one in DATE_FORMATS)
-    plain = "t"
-    for pattern, replacement in (
-        (r" ?T?\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[ap]m)?$", ""),
-        (r"^(mon|tue|wed|thu|fri|sat|sun)[a-z]*,? ", ""),
-        (r"(\d)(st|nd|rd|th)\b", r"\1"),
-        (r",| of\b", ""),
-        (r"\bsept\b", "Sep"),
-    ):
-        plain = f"regexp_replace({plain}, '{pattern}', '{replacement}', 'gi')"
-    return rf"""
-        CASE
-            WHEN t IN ('00:00:00', '0000-00-00', '00/00/0000', '00/01/1900') THEN DATE '1900-01-01'
-            WHEN regexp_full_match(t, '\d{{1,5}}(\.\d+)?') THEN
-                -- A number is a day counted from 1900, unless it could as well be a year or an age.
-                CASE
-                    WHEN floor(TRY_CAST(t AS DOUBLE)) <= 2 THEN DATE '1900-01-01'
-                    WHEN floor(TRY_CAST(t AS DOUBLE)) BETWEEN 20000 AND 73050
-                        THEN DATE '1899-12-30' + floor(TRY_CAST(t AS DOUBLE))::INTEGER
-                END
-            WHEN regexp_full_match(t, '(19|20)\d{{6}}') THEN try_strptime(t, '%Y%m%d')::DATE
-            WHEN regexp_full_match(t, '\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.]\d+)?)? ?(Z|[+-]\d\d(:?\d\d)?)')
-                THEN (TRY_CAST(t AS TIMESTAMPTZ) AT TIME ZONE 'Europe/London')::DATE
-            ELSE try_strptime({plain}, [{formats}])::DATE
-        END"""
 
 
 def _read_adviser(text: str, advisers: AdviserTexts) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 from monitor.caseload.intake import CaseloadRead, Intake, read_caseload
 from monitor.caseload.list_matches import NO_LISTS, IdLists, match_ids, read_people
 from monitor.caseload.roster_nobodies import find_nobodies
+from monitor.catalogue.date_orders import DateOrder
 from monitor.config.id_lists import read_restricted
 from monitor.config.list_findings import ListFinding
 from monitor.config.settings import Config
@@ -67,6 +68,7 @@ class SourcesSeen:
     supplies: tuple[source_fitness.Supply, ...] = ()
     lists: tuple[str, ...] = ()
     refused: tuple[MonitorError, ...] = ()
+    dates: tuple[str, ...] = ()
 
 
 NOTHING_SEEN = SourcesSeen()
@@ -82,7 +84,7 @@ def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Chec
     rulebook, rules_fault = _open_rules(config)
     try:
         seen = _see_sources(config, as_at, environ, rulebook)
-        sections += [("Sources", seen.lines), ("Lists", seen.lists)]
+        sections += [("Sources", seen.lines), ("Dates", seen.dates), ("Lists", seen.lists)]
         faults += seen.refused
     except MonitorError as fault:
         faults.append(fault)
@@ -169,7 +171,7 @@ def _describe_sources(workspace: Workspace, caseload: CaseloadRead, as_at: dt.da
     )
     teams = workspace.execute("SELECT coalesce(allocated_team, ''), count(*) FROM tonight GROUP BY ALL ORDER BY ALL")
     supplies = source_fitness.find_supplies(extracts, intake.supplied)
-    return SourcesSeen(lines, intake.supplied, dict(teams.fetchall()), supplies)
+    return SourcesSeen(lines, intake.supplied, dict(teams.fetchall()), supplies, dates=_describe_dates(intake.orders))
 
 
 def _describe_age(one: Dated, as_at: dt.date) -> str | None:
@@ -187,6 +189,12 @@ def _describe_blank(intake: Intake) -> Iterator[str]:
         named = ", ".join(f'"{one.heading[:60]}"' for one in intake.empty if one.source == source and not one.left_out)
         if named:
             yield f"{source}: nothing under the heading: {named}"
+
+
+def _describe_dates(orders: Mapping[str, Mapping[str, DateOrder]]) -> tuple[str, ...]:
+    """Return in which order each column's dates are read, with the evidence; nothing of any one date."""
+    lines = (f"{source}: {name}: {one.words}" for source, columns in orders.items() for name, one in columns.items())
+    return tuple(lines) or ("real dates, or the year first or the month in words: no order to judge",)
 
 
 def _describe_lists(

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from monitor.catalogue.columns import BLANK_CODE, BY_NAME
+from monitor.catalogue.date_orders import Order
 from monitor.catalogue.headings import NOT_READ, PERSON_ID
 from monitor.config.fields import File, Line, Located, Table, WebAddress, catalogue_columns, locate, refuse_password
 from monitor.words import did_you_mean
@@ -126,6 +127,7 @@ class Source(Table):
     people: int = Field(default=900, ge=1, le=5_000_000)
     seed: int = 1
     extracted_on: date | None = None
+    date_order: Order | None = None
     url: Annotated[str, AfterValidator(_source_url)] | None = None
     password_env: Line | None = None
     query_file: Located | None = None

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from monitor.catalogue.date_orders import Order
 from monitor.catalogue.headings import (
     LIST_9,
     PERSON_ID,
@@ -75,6 +76,7 @@ class Extract:
     council's own as its config has them, words folded by column.
     ``only_page``: why a web service that should have further pages may have given only the first.
     ``implied``: columns that no cell says, but being in the source does; any other source's cell goes before.
+    ``date_order``: how its dates are written, if the config says it.
     """
 
     source: str
@@ -98,6 +100,7 @@ class Extract:
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     only_page: str | None = None
     implied: frozenset[str] = frozenset()
+    date_order: Order | None = None
 
     @property
     def own_meaning(self) -> str:

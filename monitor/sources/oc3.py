@@ -51,7 +51,8 @@ def complete(workspace: Workspace, table: str, loaded: Loaded, source: Source, *
     year = return_year or (as_at.year if as_at >= dt.date(as_at.year, 3, 31) else as_at.year - 1)
     end = min(dt.date(year, 3, 31), as_at)
     positions = match_headings(headings, OC3.knowing(source.headings).names).positions
-    _read(workspace, table, positions, cells.ReadBeside(as_at, words=source.words), end)
+    beside = cells.ReadBeside(as_at, words=source.words, date_order=source.date_order)
+    _read(workspace, table, positions, beside, end)
     implied = (ELIGIBILITY,) if source.role_played == "caseload" and ELIGIBILITY not in positions else ()
     eligibility = f"""
         , CASE WHEN birthday(date_of_birth, 18) > DATE '{as_at}' THEN 'Relevant' ELSE 'Former relevant' END

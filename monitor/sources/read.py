@@ -64,6 +64,7 @@ def read_source(source: Source, workspace: Workspace, context: SourceContext) ->
         words=source.words,
         only_page=loaded.only_page,
         implied=loaded.implied,
+        date_order=source.date_order,
     )
 
 
