@@ -146,7 +146,8 @@ WHERE f.state {wanted}
 def prepare_unassessed(workspace: Workspace, rules: Iterable["Rule"]) -> None:
     """Make ``cannot_assess_list`` of tonight's answers, after ``prepare``.
 
-    A blank that a rule flags for someone is not listed again as what could not be assessed.
+    A blank that a rule flags for someone is not listed again as what could not be assessed, but a birth date: without
+    it hardly any rule can be asked, so it is listed with their number.
     """
     needed = [(rule.id, column) for rule in rules for column in rule.needs]
     workspace.execute(
@@ -155,11 +156,12 @@ def prepare_unassessed(workspace: Workspace, rules: Iterable["Rule"]) -> None:
         WITH needed AS (SELECT unnest($rules::VARCHAR[]) AS rule, unnest($columns::VARCHAR[]) AS "column")
         SELECT
             a.person_id, coalesce(n.name, c.allocated_team) AS team, a."column" AS missing, a.why,
-            string_agg(a.rule, ', ' ORDER BY a.rule) AS rules
+            CASE WHEN any_value(a."column") = 'date_of_birth' AND count(*) > 1 THEN count(*) || ' rules: ' ELSE '' END
+                || string_agg(a.rule, ', ' ORDER BY a.rule) AS rules
         FROM cannot_assess AS a
         JOIN caseload AS c USING (person_id)
         LEFT JOIN team_name AS n ON n.team = c.allocated_team
-        WHERE NOT (a.why = 'blank' AND EXISTS (
+        WHERE NOT (a.why = 'blank' AND a."column" <> 'date_of_birth' AND EXISTS (
             SELECT 1 FROM breach JOIN needed USING (rule)
             WHERE breach.person_id = a.person_id AND needed."column" = a."column"
         ))

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 
 from sqlalchemy import Connection
 
@@ -26,7 +27,16 @@ from monitor.messages.head import RestrictedDigest, compose_head
 from monitor.messages.lead import NoLead, compose_lead
 from monitor.messages.manager import Raised, compose_manager
 from monitor.messages.notices import Notice
-from monitor.messages.parts import LINE_FIELDS, ComingDue, Digest, FlagLine, Handover, MessageContext, Posting
+from monitor.messages.parts import (
+    LINE_FIELDS,
+    ComingDue,
+    Digest,
+    FlagLine,
+    Handover,
+    MessageContext,
+    Posting,
+    Unchecked,
+)
 from monitor.messages.routes import Routes, plan_routes
 from monitor.messages.templates import Templates, render_together
 from monitor.messages.told import NOTHING_TOLD, Told
@@ -116,7 +126,8 @@ def write_all(
 
     Reads ``flag_line`` and the other tables of the night.
     """
-    no_lead = _find_no_lead(workspace, night.routes)
+    no_lead, unchecked = _find_no_lead(workspace, night.routes)
+    night = replace(night, unchecked=unchecked)
     desk = Desk(workspace, store, _add_answers(workspace, night, basis), basis)
     return Post(_write_each(desk, no_lead, templates), {team.team or "": team.people for team in no_lead})
 
@@ -364,7 +375,8 @@ def _load_lines(workspace: Workspace, night: MessageContext) -> NightLines:
         """,
         {"flips_from": night.as_at - dt.timedelta(night.flip_nights)},
     )
-    others = {*coming, *night.routes.names} - {None}
+    unchecked = {night.routes.address(each.team, each.person_id) for each in night.unchecked}
+    others = {*coming, *night.routes.names, *unchecked} - {None}
     by_address: dict[str | None, list[FlagLine]] = {address: [] for address in others}
     data = []
     known: dict[object, object] = {}
@@ -394,14 +406,22 @@ def make_lines(rows: Iterable[tuple[object, ...]], known: dict[object, object]) 
     )  # fmt: skip
 
 
-def _find_no_lead(workspace: Workspace, routes: Routes) -> tuple[NoLead, ...]:
-    """Return how many are on tonight's caseload by team, where the team has nobody to tell."""
+def _find_no_lead(workspace: Workspace, routes: Routes) -> tuple[tuple[NoLead, ...], tuple[Unchecked, ...]]:
+    """Return how many are on tonight's caseload of each team with nobody to tell, and whose age is unknown."""
     rows = workspace.execute(
-        "SELECT coalesce(allocated_team, ''), count(*) FROM caseload "
-        "WHERE NOT died AND first_seen_on IS NOT NULL GROUP BY ALL"
+        """
+        SELECT coalesce(allocated_team, ''), count(*),
+            list([person_id, date_of_birth_gap]) FILTER (date_of_birth IS NULL AND present)
+        FROM caseload WHERE NOT died AND first_seen_on IS NOT NULL GROUP BY ALL ORDER BY ALL
+        """
+    ).fetchall()
+    teams = ((team, routes.unrouted(team), people) for team, people, _ in rows)
+    unchecked = (
+        Unchecked(person_id, team or None, gap == "unreadable")
+        for team, _, ageless in rows
+        for person_id, gap in sorted(ageless or (), key=itemgetter(0))
     )
-    teams = ((team, routes.unrouted(team), people) for team, people in sorted(rows.fetchall()))
-    return tuple(NoLead(team or None, why, people) for team, why, people in teams if why is not None)
+    return tuple(NoLead(team or None, why, people) for team, why, people in teams if why is not None), tuple(unchecked)
 
 
 COUNTED = {

@@ -20,6 +20,10 @@ CRITICAL_NAMED = 6
 """Young people with a critical flag whom every digest names again; the baseline and the weekly list name them all."""
 
 
+UNCHECKED_NAMED = 12
+"""Young people without a date of birth whom a digest names; the rest it counts."""
+
+
 @dataclass(frozen=True)
 class Glance:
     """Everyone with one critical flag, so that nobody urgent is further down than the first screen."""
@@ -70,6 +74,15 @@ class NoLead:
     team: str | None
     why: Unrouted
     people: int
+
+
+@dataclass(frozen=True)
+class UncheckedPeople:
+    """Young people who cannot be checked for want of a date of birth; the first of them, each with a link if any."""
+
+    total: int
+    is_unreadable: bool
+    people: tuple[tuple[str, str | None], ...]
 
 
 @dataclass(frozen=True)
@@ -215,6 +228,10 @@ class LeadDigest:
     def rotas(self) -> tuple[Rota, ...]:
         return list_rotas(self.still_open, self.night) if self.full and not self.baseline else ()
 
+    @cached_property
+    def unchecked(self) -> tuple[UncheckedPeople, ...]:
+        return _list_unchecked(self.recipient, self.night)
+
     @property
     def people(self) -> tuple[str, ...]:
         """Everyone it names, each once."""
@@ -225,6 +242,7 @@ class LeadDigest:
             *(line.person_id for line in self.coming),
             *(line.person_id for line in self.ending),
             *_ids(glance.people for glance in self.critical),
+            *_ids(group.people for group in self.unchecked),
             *_ids(people for rota in self.rotas for _, people in rota.named),
         ]
         return tuple(dict.fromkeys(named))
@@ -334,6 +352,18 @@ def _gather_ending(people: Iterable[PersonNews], told_on: date | None, night: Me
                 title, link = night.title(line.rule), night.link(line.person_id)
                 found.append(EndingLine(line.person_id, link, adviser, title, line.waived_until, within))
     return tuple(sorted(found, key=lambda each: (each.until_on, each.person_id)))
+
+
+def _list_unchecked(recipient: str, night: MessageContext) -> tuple[UncheckedPeople, ...]:
+    """Return whom this address may be told cannot be checked, by why."""
+    own = [each for each in night.unchecked if night.routes.address(each.team, each.person_id) == recipient]
+    found = []
+    for is_unreadable in (False, True):
+        ids = [each.person_id for each in own if each.is_unreadable is is_unreadable]
+        if ids:
+            named = tuple((person_id, night.link(person_id)) for person_id in ids[:UNCHECKED_NAMED])
+            found.append(UncheckedPeople(len(ids), is_unreadable, named))
+    return tuple(found)
 
 
 def _count_answers(people: Iterable[PersonNews], told_on: date | None) -> tuple[tuple[str, int], ...]:

@@ -84,6 +84,15 @@ class Handover:
     asked: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Unchecked:
+    """A young person of whom most rules can ask nothing: their date of birth is missing, or cannot be read."""
+
+    person_id: str
+    team: str | None
+    is_unreadable: bool = False
+
+
 @dataclass(frozen=True)
 class MessageContext:
     """What every message of one night needs: the date, the marking, the rules, who may be told.
@@ -120,6 +129,8 @@ class MessageContext:
 
     handovers: Mapping[tuple[str, str], Handover] = field(default_factory=dict)
     """By person and rule, the flags that ended with a birthday or with the adviser whom the rule presumes."""
+
+    unchecked: tuple[Unchecked, ...] = ()
 
     flips: int = 3
     """A flag that opened so often within the nights that the settings say keeps changing."""

@@ -23,7 +23,7 @@ from monitor.messages.head import RestrictedDigest, compose_head
 from monitor.messages.lead import NoLead, compose_lead
 from monitor.messages.manager import Raised, compose_manager
 from monitor.messages.notices import Matter, Notice
-from monitor.messages.parts import ComingDue, Digest, FlagLine, Handover, MessageContext
+from monitor.messages.parts import ComingDue, Digest, FlagLine, Handover, MessageContext, Unchecked
 from monitor.messages.routes import plan_routes
 from monitor.messages.templates import Templates
 from monitor.messages.told import NOTHING_TOLD, TakenBack, Told, ToldFlag
@@ -70,6 +70,7 @@ def _night(**given: Any) -> MessageContext:
         "handovers": {
             ("P8", "two"): Handover(frozenset({"one"}), ("two",)), ("P8", "three"): Handover(frozenset()),
         },
+        "unchecked": (*(Unchecked(f"P{n}", "North") for n in range(20, 40)), Unchecked("P40", "North", True)),
         "lists_folder": "lists", "service_wide": {}, "doubted": {"two": ("plan_date",)},
     }  # fmt: skip
     return MessageContext(**(usual | given))
