@@ -272,7 +272,7 @@ def _patterns(prefix: bytes) -> _Patterns:
     would be gone through once for each of its cells.
     """
     start = rb"<" + prefix + rb"c\s"
-    place = rb"(?:[^<>]*?\s)?r=[\"']([A-Z]{1,3})(\d{1,7})[\"'][^<>]*"
+    place = rb"(?:[^<>]*?\s)??r=[\"']([A-Z]{1,3})(\d{1,7})[\"'][^<>]*"
     value = rb"(?:(?!</?" + prefix + rb"c[\s>]).)*?<" + prefix + rb"v>([^<]*)<"
     # What stands before the result of a formula is said in a fixed order; a stored 0 or nothing is looked at further.
     formula = rb"<" + prefix + rb"f((?:\s[^<>]*)?)(?:/>|(?<!/)>[^<]*</" + prefix + rb"f>)\s*"
