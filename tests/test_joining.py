@@ -12,6 +12,7 @@ from support.council import NIGHT, Council, crowd, day, section, settled
 
 from monitor.caseload import joining
 from monitor.caseload.full_caseload import join_roster
+from monitor.caseload.id_spellings import TWO_SPELLINGS
 from monitor.caseload.intake import CouncilNames, Intake, type_rows
 from monitor.config.settings import Config, load_config
 from monitor.config.source_settings import Source
@@ -514,3 +515,18 @@ def test_comparing_names_is_not_confused_by_spelling_of_teams_the_config_does_no
     joining.spell_teams(workspace, "roster", "team", TEAMS)
 
     assert workspace.execute("SELECT team FROM roster ORDER BY ALL").fetchall() == [("Elsewhere",), ("North",), (None,)]
+
+
+def test_two_spellings_of_one_id_are_two_people_and_said(tmp_path):
+    night = Sources(tmp_path).add("list", [listed("0001225"), listed("p-7"), listed("1000001"), listed("MIS 1")])
+
+    night.supplement(
+        [{"person_id": text, "risk_open": "N"} for text in ("1225", "P-7", "1000001", "MIS1", "0001")]
+    ).read()
+
+    assert len(night.people()) == 4
+    named = [(row[1], row[3]) for row in night.rows("unreadable") if row[5] == TWO_SPELLINGS]
+    assert named == [("extra.csv", 2), ("extra.csv", 3), ("extra.csv", 5), ("list.csv", 2), ("list.csv", 3),
+                     ("list.csv", 5)]  # fmt: skip
+    assert night.intake is not None
+    assert "6 rows have ids that differ from another in zeros, case or spaces alone" in night.intake.lists[0].lines[0]

@@ -20,6 +20,7 @@ from monitor.caseload.adviser_names import (
     know_teams,
     leave_out_known,
 )
+from monitor.caseload.id_spellings import TWO_SPELLINGS, describe_spellings, list_spellings
 from monitor.caseload.list_matches import NO_LISTS, IdLists, find_names
 from monitor.caseload.own_words import UNREAD_TEXTS, UnreadText, find_unread, find_unused
 from monitor.caseload.repeated_rows import collapse
@@ -243,16 +244,24 @@ def type_rows(
         if reading.extract.role == "caseload":
             rows += usable + unusable
     _check_preferred(readings)
+    list_spellings(workspace, readings)
     joined, between = joining.join_readings(workspace, readings)
     supplied = frozenset().union(*(reading.supplied for reading in readings))
-    people, unreadable_cells, placeholders, unread, crowded, nobodies, without_id = workspace.execute(
+    people, unreadable_cells, placeholders, unread, crowded, nobodies, without_id, spelt = workspace.execute(
         f"""
         SELECT (SELECT count(*) FROM typed), count(*) FILTER ("column" <> '' AND reason <> $placeholder),
             list(value) FILTER (reason = $placeholder), ({UNREAD_TEXTS}), {find_crowded(supplied)},
-            count(*) FILTER (starts_with(reason, $nobody)), count(*) FILTER (reason = $no_id)
+            count(*) FILTER (starts_with(reason, $nobody)), count(*) FILTER (reason = $no_id),
+            count(*) FILTER (reason = $spelt)
         FROM unreadable
         """,
-        {"placeholder": PLACEHOLDER, "cap": names.adviser_cap, "nobody": NOT_A_PERSON, "no_id": NOT_AN_ID},
+        {
+            "placeholder": PLACEHOLDER,
+            "cap": names.adviser_cap,
+            "nobody": NOT_A_PERSON,
+            "no_id": NOT_AN_ID,
+            "spelt": TWO_SPELLINGS,
+        },
     ).fetchall()[0]
     nobody = Counter[str](placeholders or ())
     texts = [UnreadText(*text.values()) if isinstance(text, dict) else UnreadText(*text) for text in unread or ()]
@@ -280,6 +289,7 @@ def type_rows(
         nobody=tuple(sorted(nobody.items(), key=lambda entry: (-entry[1], entry[0]))),
         crowded=leave_out_known(crowded, names),
         lists=(
+            *describe_spellings(spelt),
             *(finding for extract in extracts for finding in extract.lists),
             *find_unused(readings),
             *find_unread(texts),
@@ -315,6 +325,7 @@ def _type_reading(
     nobodies = nobody_rows.set_aside(workspace, reading, shapes, elsewhere) if usable else 0
     if usable == nobodies:
         raise explain_unusable(reading, unusable + nobodies)
+    reading.id_shapes = frozenset((shape.kind, shape.length, shape.variable) for shape in shapes)
     note_empty(workspace, reading)
     if "allocated_team" in reading.positions:
         joining.spell_teams(workspace, reading.typed, "allocated_team", names.teams)

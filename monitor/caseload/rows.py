@@ -58,6 +58,8 @@ class Reading:
     repeats: bool = False
     words_used: frozenset[tuple[str, str]] = frozenset()
     """Those of the council's own words, folded by column, that stand in a cell."""
+    id_shapes: frozenset[tuple[str, int, bool]] = frozenset()
+    """The kinds and lengths of its ids, and whether one could be spelt otherwise."""
     nobodies: tuple[int, ...] = ()
     """The numbers of rows that have an id and are no person's."""
     teams: frozenset[str] = frozenset()
