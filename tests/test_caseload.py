@@ -523,6 +523,11 @@ def test_a_young_person_without_an_id_that_can_be_told_is_loudly_said() -> None:
     assert "4 rows have a young person's values" in night.intake.doubts[0]
 
 
+def test_a_column_of_names_holds_no_ids() -> None:
+    with pytest.raises(SourceError, match="no id that can be read in any row"):
+        typed(person("Ann Example"), person("Ben Example"))
+
+
 def test_ids_of_two_systems_and_ids_of_letters_alone_are_ids() -> None:
     people = [*(person(str(n)) for n in range(1, 30)), *(person(f"MIS {1234 + n}") for n in range(3)), person("1-ab")]
     of_letters = [person("ABCDE"), person("HIDDEN"), person("GONE")]

@@ -13,7 +13,7 @@ from monitor.catalogue.columns import BY_NAME, COLUMNS
 from monitor.catalogue.date_orders import DateOrder
 from monitor.catalogue.headings import PERSON_ID
 from monitor.catalogue.no_adviser import NO_TEXTS, AdviserTexts
-from monitor.catalogue.person_ids import bare_id_sql, chosen_id_sql
+from monitor.catalogue.person_ids import SUMMARY, bare_id_sql, chosen_id_sql
 from monitor.errors import SourceError
 from monitor.sources.extract import Extract
 from monitor.words import fold_name
@@ -171,7 +171,10 @@ def list_unusable_rows(workspace: Workspace, reading: Reading) -> int:
     )
     kinds = {name: BY_NAME[name].kind for name in reading.positions if name != PERSON_ID}
     telling = {name: reading.positions[name] for name, kind in kinds.items() if kind in ("date", "code")}
-    personal = " OR ".join(f"coalesce({cells.value_of(name)}::VARCHAR, '0') <> '0'" for name in telling) or "false"
+    said = {name: f"coalesce({cells.value_of(name)}::VARCHAR, '0') <> '0'" for name in telling}
+    coded = " OR ".join(test for name, test in said.items() if kinds[name] == "code") or "false"
+    dated = " OR ".join(test for name, test in said.items() if kinds[name] == "date") or "false"
+    personal = f"({coded}) OR ({dated}) AND NOT regexp_matches(t, '{SUMMARY}')"
     others = ", ".join(f"c{reading.positions[name]}" for name in kinds)
     joined = cells.join_meanings(reading.meaning, telling)
     # Kept apart first: asked of every row together, the dearer test for filler would come first.

@@ -81,12 +81,13 @@ def bare_id_sql(text: str) -> str:
 def chosen_id_sql(bare: str) -> str:
     """Return SQL for the id in what ``bare_id_sql`` left; NULL where it holds more than an id, or a name for one.
 
-    ``7000001 (A Smith)`` gives 7000001. Words without a digit are left to who sees the whole column.
+    ``7000001 (A Smith)`` gives 7000001. A word without a digit is left to who sees the whole
+    column; several are a name or a note.
     """
     words = f"regexp_extract_all({bare}, '{WITH_DIGIT}')"
     word = f"trim({words}[1], './_-')"
     return f"""CASE
-            WHEN NOT regexp_matches({bare}, '[0-9]') THEN {bare}
+            WHEN NOT regexp_matches({bare}, '[0-9]') THEN CASE WHEN NOT contains({bare}, ' ') THEN {bare} END
             WHEN regexp_full_match({bare}, '{AN_ID}') AND NOT ({_holds_name(bare)}) THEN {bare}
             WHEN regexp_full_match({bare}, '{SPACED_ID}') THEN {bare}
             WHEN regexp_matches({bare}, '{SUMMARY}') THEN NULL
