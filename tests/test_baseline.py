@@ -132,6 +132,9 @@ def test_a_column_with_nothing_under_its_heading_is_refused_accepted_as_not_supp
     put_right = council.night(day(1), [*blank, settled("C100", contact="")], again=True, by="A Example")
     third = council.night(day(2), filled)
     fourth = council.night(day(3), blank)
+    held = council.flags()["C008", "contact-overdue"]
+    fifth = council.night(day(4), blank, **ACCEPT)
+    sixth = council.night(day(5), blank)
 
     why = str(caught.value)
     assert 'latest_contact_date: nothing under the heading "Latest Date of Contact" in any of 10 rows' in why
@@ -144,11 +147,13 @@ def test_a_column_with_nothing_under_its_heading_is_refused_accepted_as_not_supp
     assert any("counted as not supplied: latest_contact_date" in note for note in second.intake.notes)
     assert third.opened == {"contact-overdue": 1}
     assert (fourth.verdict.word, list(fourth.verdict.columns)) == ("degraded", ["latest_contact_date"])
-    assert council.flags()["C008", "contact-overdue"] == "held"
+    assert held == council.flags()["C008", "contact-overdue"] == "held"
+    assert fifth.evaluation.not_assessed == sixth.evaluation.not_assessed == accepted.evaluation.not_assessed
+    assert (fifth.verdict.accepted, sixth.verdict.word) == (True, "trusted")
 
     config = council.config_path.read_text(encoding="utf-8")
     council.config_path.write_text(config.replace('path = "list-9.csv"', NEVER), encoding="utf-8")
-    council.night(day(4), blank, **ACCEPT)
+    council.night(day(6), blank, **ACCEPT)
     assert sum(rule == "contact-overdue" for _, rule in council.flags()) == 10
 
 

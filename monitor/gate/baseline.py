@@ -285,10 +285,15 @@ def list_remembered(
         yield SAMPLE, ""
 
 
-def list_figures(unproven: Unproven, totals: Mapping[str, "Counts"]) -> list[tuple[str, str, float]]:
-    """Return what the night's profile keeps, rules in breach for nearly everybody among it."""
+def list_figures(
+    unproven: Unproven, totals: Mapping[str, "Counts"], doubtful: frozenset[str]
+) -> list[tuple[str, str, float]]:
+    """Return what the night's profile keeps, rules in breach for nearly everybody among it.
+
+    A column that the night was not believed in, ``doubtful``, was taken for nothing.
+    """
     kept = [*unproven.remembered, *((IN_BREACH, rule) for rule in find_mostly_in_breach(totals))]
-    return [(name, key, 1) for name, key in kept]
+    return [(name, key, 1) for name, key in kept if not (name == BLANK and key.rpartition(AT)[2] in doubtful)]
 
 
 def is_sample(read: CaseloadRead) -> bool:

@@ -79,6 +79,8 @@ def compare(
     (counts,) = fetch(workspace, COUNTS.format(roster=roster))
     cells = _count_cells(workspace, intake.supplied)
     moved, taken = _movements(workspace, store, intake.supplied) if before else ({}, ())
+    # Somebody has said of these that they are not supplied: nobody is told of it again.
+    left_out = {column for _, column in nights.known.left_out} - intake.supplied
     new = nights.find_new_sources(caseload.extracts)
     inside = _look_inside(workspace, caseload.extracts, intake.supplied, with_ids=bool(new))
     sources = _date_sources(caseload.extracts, inside, past, intake.supplied, terms.as_at)
@@ -97,7 +99,9 @@ def compare(
         usual_disagreeing=_usual(past, "disagreeing", max).get(""),
         teams=_teams(workspace),
         filled=_share(cells, lambda one: one.filled, intake.people),
-        usual_filled=_usual(past, baseline.FILLED, min),
+        usual_filled={
+            name: usual for name, usual in _usual(past, baseline.FILLED, min).items() if name not in left_out
+        },
         unreadable=_share(cells, lambda one: one.unreadable, intake.people),
         usual_unreadable=_usual(past, baseline.UNREADABLE, max),
         supplied=intake.supplied,

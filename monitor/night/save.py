@@ -135,9 +135,10 @@ def _save_run(night: Night, judged: Judged, store: Connection, now: dt.datetime)
     asked = {rule: counts.asked for rule, counts in judged.evaluation.totals.items()}
     # The first night finds what has stood for years: it says nothing of what one night brings.
     opened = {rule: dict(rows).get(rule, 0) for rule in asked} if night.past.before else {}
+    doubtful = judged.verdict.not_believed
     figures = [
-        *comparison.list_figures(judged.seen, asked, opened, judged.verdict.not_believed, night.as_at),
-        *baseline.list_figures(judged.seen.unproven, judged.evaluation.totals),
+        *comparison.list_figures(judged.seen, asked, opened, doubtful, night.as_at),
+        *baseline.list_figures(judged.seen.unproven, judged.evaluation.totals, doubtful),
     ]
     comparison.save(store, figures, run_id=night.run_id or 0, as_at=night.as_at, corrects=night.corrects)
 
