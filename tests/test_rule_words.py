@@ -1,8 +1,6 @@
-"""The words of the shipped rules, as a team lead reads them in the morning and a young person in their own file."""
+"""What no rule says beside what stands in test_words: numbers of its own, blame, and the title twice."""
 
 import re
-
-from support.plain_words import UNWANTED, grade, split_sentences
 
 from monitor.rulebook.kept_rulebook import open_shipped
 from monitor.rulebook.rule import Rule
@@ -15,8 +13,10 @@ COUNTED = re.compile(
     r"|weeks?|months?|years?|weekly|monthly|yearly|fortnight)\b",
     re.IGNORECASE,
 )
-LONGEST_SENTENCE = 25
-HIGHEST_GRADE = 9
+UNWANTED = re.compile(
+    r"\b(nobody|nor|owed|put \w+ right|(a|the|your) manager(?!'s view)|too many|those with)\b", re.IGNORECASE
+)
+"""What a rule does not say though a message may: blame, and a manager told to ask the manager."""
 
 
 def told(rule: Rule) -> dict[str, str]:
@@ -42,24 +42,6 @@ def test_no_number_or_period_is_written_that_the_limits_do_not_give() -> None:
 
 def test_no_word_blames_or_hides_behind_the_law() -> None:
     assert find(UNWANTED) == []
-
-
-def test_every_sentence_is_short() -> None:
-    long = [
-        (rule.id, key, sentence)
-        for rule in RULES
-        for key, words in told(rule).items()
-        for sentence in split_sentences(words)
-        if len(sentence.split()) > LONGEST_SENTENCE
-    ]
-
-    assert long == []
-
-
-def test_what_a_rule_is_for_and_asks_to_be_done_is_read_at_fourteen() -> None:
-    hard = {rule.id: grade(f"{rule.why} {rule.action}") for rule in RULES}
-
-    assert {rule: round(found, 1) for rule, found in hard.items() if found > HIGHEST_GRADE} == {}
 
 
 def test_a_reason_does_not_repeat_the_title() -> None:
