@@ -59,6 +59,8 @@ def test_a_breach_says_its_values_why_and_what_would_clear_it(council: Council) 
     assert homeless.because == "Latest contact: 8 January 2026."
     assert homeless.clears is not None
     assert "independent living" in homeless.clears
+    assert homeless.stands_on.startswith("report. ")
+    assert "Ofsted on Cheshire East, March 2024, paragraphs 36 and 47" in homeless.stands_on
     assert account.answers[0].outcome == "breach"
 
 

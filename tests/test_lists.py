@@ -204,6 +204,7 @@ def test_the_summary_counts_every_rule_by_state_and_team(tmp_path):
     assert rows[0] == ["OFFICIAL-SENSITIVE"]
     assert ["Exception list as at 12 January 2026"] in rows
     assert ["4 flags about 3 young people: 2 open, 1 held, 1 waived"] in rows
+    assert ["Paragraphs, in the list: of Ofsted on Cheshire East, March 2024."] in rows
     assert rows[-4:] == [
         ["rule", "title", "severity", "open", "held", "waived", "all", NORTH, SOUTH],
         ["homeless", "Homeless", "critical", 1, 0, 0, 1, 1, 0],

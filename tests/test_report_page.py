@@ -205,6 +205,13 @@ def test_the_sections_come_in_the_order_they_are_asked_for() -> None:
     ]  # fmt: skip
 
 
+def test_the_inspection_report_is_named_where_its_paragraphs_are() -> None:
+    page = page_for("council")
+
+    assert "<h2>Ofsted on Cheshire East, March 2024, paragraph by paragraph</h2>" in page
+    assert "inspection report" not in page.lower()
+
+
 def test_what_could_not_be_assessed_stands_beside_the_figures() -> None:
     page = page_for("council")
 
