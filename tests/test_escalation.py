@@ -14,6 +14,7 @@ from test_messages import AS_AT, HEAD, line, night
 
 from monitor.config.delivery_settings import People, Team
 from monitor.flags.escalation import Pause, count_working_days, find_pauses, latest_opening
+from monitor.flags.life import RuleFacts
 from monitor.messages.manager import ManagerDigest, Raised, compose_manager
 from monitor.messages.routes import plan_routes
 from monitor.messages.templates import render
@@ -160,6 +161,25 @@ def test_a_flag_that_carries_another_on_carries_its_clock_and_its_steps(tmp_path
         nights.night(day(n), {"P1": Person({CRITICAL: Answer("not applicable"), HIGH: Answer("breach")})})
 
     assert raised(nights) == [(2, "manager"), (7, "head")]
+
+
+def test_of_several_flags_that_carry_one_on_the_most_severe_has_its_clock_and_steps(tmp_path: Path) -> None:
+    heirs = (
+        RuleFacts("turning-18-adviser", "critical"),
+        RuleFacts("contact-overdue", "high", ("turning-18-adviser",)),
+        RuleFacts("pa-allocated", "critical", ("turning-18-adviser",)),
+    )
+    nights = Nights(tmp_path, {"critical": (2, 5), "high": (3, 8)})
+    for n in (0, 1, 2):
+        nights.night(day(n), {"P1": breach()}, rules=heirs)
+
+    answers = {CRITICAL: "not applicable", HIGH: Answer("breach"), "contact-overdue": Answer("breach")}
+    for n in (3, 4, 7, 8, 9):
+        nights.night(day(n), {"P1": Person(answers)}, rules=heirs)
+
+    assert [(day(0) + dt.timedelta(n), rule, step) for n, rule, step in (
+        (2, CRITICAL, "manager"), (7, "contact-overdue", "manager"), (7, HIGH, "head"),
+    )] == [(as_at, rule, step) for as_at, _, rule, step, _ in nights.raised]  # fmt: skip
 
 
 def test_a_condition_that_comes_back_starts_a_new_clock(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 A flag's clock counts the working days in England on which it was open and neither held, nor waived, nor in quarantine.
 It is worked out anew each night from dates and events, so that a missed night, a repeat or a correction cannot make it
-go wrong; one that carries an earlier flag on carries its clock and its steps on too.
+go wrong; one that carries an earlier flag on carries its clock and its steps on too. Where several carry it on, these
+go with the one whose rule is most severe, and the clocks of the others begin on the day they took over.
 """
 
 import datetime as dt
@@ -16,6 +17,7 @@ from sqlalchemy import Connection, select
 
 from monitor.flags import state
 from monitor.flags.carried import Descent, Lineage, load_lineage
+from monitor.flags.priority import rank
 from monitor.store.bulk import delete_rows, insert_rows, next_id, read_by_ids
 from monitor.store.events import Event, Stamp
 from monitor.store.row_statements import record_stamped, say_gone, say_row
@@ -95,10 +97,13 @@ def latest_opening(days: int, as_at: dt.date) -> dt.date:
 
 @dataclass(frozen=True)
 class EscalationTerms:
-    """What escalates. ``steps``: working days by severity, for the manager and then the head; ``rules``: by id."""
+    """What escalates. ``steps``: working days by severity, for the manager and then the head.
+
+    ``rules``: the severity of each rule that does, by id.
+    """
 
     steps: Mapping[str, Sequence[int]]
-    rules: Collection[str]
+    rules: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,7 @@ def decide(
     """
     candidates = _load_candidates(workspace, terms, as_at)
     flag_ids = {candidate.flag_id for candidate in candidates}
-    lineage = load_lineage(store)
+    lineage, begun = _load_clock_lineage(store, terms.rules)
     before = {flag_id: lineage.list_earlier(flag_id) for flag_id in flag_ids if flag_id in lineage.carried}
     table, carried = table_of(Escalation), {old for chain in before.values() for old in chain}
     steps = select(table.c.flag_id, table.c.step)
@@ -145,7 +150,7 @@ def decide(
 
     # A step once taken is asked about again only where a night is put right, which may take it back.
     asked = candidates if put_right.runs else [candidate for candidate in candidates if not is_taken(candidate)]
-    reached = find_reached(asked, _load_clocks(store, asked, lineage, as_at), as_at)
+    reached = find_reached(asked, _load_clocks(store, asked, lineage, begun, as_at), as_at)
     untaken = [escalated for escalated in reached if not is_taken(escalated)]
     first = next_id(store, Escalation)
     new = [replace(escalated, number=number) for number, escalated in enumerate(untaken, start=first)]
@@ -204,7 +209,37 @@ def _load_candidates(workspace: Workspace, terms: EscalationTerms, as_at: dt.dat
     return [Candidate(*row) for row in rows.fetchall()]
 
 
-def _load_clocks(store: Connection, candidates: Sequence[Candidate], lineage: Lineage, as_at: dt.date) -> Clocks:
+def _load_clock_lineage(store: Connection, rules: Mapping[str, str]) -> tuple[Lineage, Mapping[int, dt.date]]:
+    """Load whose clock and steps each flag carries on, and the day on which those took over that carry on nobody's."""
+    lineage = load_lineage(store)
+    chosen = _choose_heirs(store, lineage, rules)
+    carried = {
+        flag_id: [link for link in links if flag_id not in lineage.heirs or chosen[link.flag_id] == flag_id]
+        for flag_id, links in lineage.carried.items()
+    }
+    begun = {
+        flag_id: min(link.since for link in lineage.carried[flag_id]) for flag_id, links in carried.items() if not links
+    }
+    return Lineage(carried, lineage.heirs), begun
+
+
+def _choose_heirs(store: Connection, lineage: Lineage, rules: Mapping[str, str]) -> dict[int, int]:
+    """Return, by flag that is carried on, which carries it whose rule is most severe, the first of equals."""
+    heirs, flag = lineage.find_heirs(), table_of(Flag)
+    several = {heir for found in heirs.values() if len(found) > 1 for heir in found}
+    named = select(flag.c.id, flag.c.rule)
+    # Its own severity says nothing: for a while each is as severe as what it carries on.
+    ranks = {row[0]: rank(rules.get(row[1])) for row in read_by_ids(store, named, flag.c.id, several)}
+    return {earlier: min(found, key=lambda heir: (ranks.get(heir, 0), heir)) for earlier, found in heirs.items()}
+
+
+def _load_clocks(
+    store: Connection,
+    candidates: Sequence[Candidate],
+    lineage: Lineage,
+    begun: Mapping[int, dt.date],
+    as_at: dt.date,
+) -> Clocks:
     """Load the clocks of every candidate: its own, or those of the lines of the flags that it carries on."""
     by_flag = {candidate.flag_id: candidate for candidate in candidates}
     asked = {*by_flag, *(earlier for flag_id in by_flag for earlier in lineage.list_earlier(flag_id))}
@@ -216,7 +251,9 @@ def _load_clocks(store: Connection, candidates: Sequence[Candidate], lineage: Li
     opened = read_by_ids(
         store, select(flag_table.c.id, flag_table.c.opened_on), flag_table.c.id, asked - by_flag.keys()
     )
-    first_days = {row[0]: row[1] for row in opened} | {flag.flag_id: flag.opened_on for flag in by_flag.values()}
+    first_days = {row[0]: row[1] for row in opened} | {
+        flag.flag_id: begun.get(flag.flag_id, flag.opened_on) for flag in by_flag.values()
+    }
     clocks: dict[int, Sequence[tuple[dt.date, Sequence[Pause]]]] = {}
     for flag_id in by_flag:
         lines = lineage.list_lines(flag_id, first_days)
@@ -285,20 +322,19 @@ def _withdrawal(escalated: Escalated) -> Event:
     return Event("escalation withdrawn", escalated.flag_id, why="the night was put right", detail=detail)
 
 
-def load_standing(store: Connection, told: Collection[int]) -> list[Escalated]:
+def load_standing(store: Connection, told: Collection[int], rules: Mapping[str, str]) -> list[Escalated]:
     """Load every step of an unresolved flag, or of one that it carries on, that no reader has had yet."""
     table, flag = table_of(Escalation), table_of(Flag)
     facts = [table.c[name] for name in ("id", "flag_id", "step", "as_at", "severity", "working_days")]
     facts += [flag.c.person_id, flag.c.rule, table.c.team]
     lineage = load_lineage(store)
-    heirs = lineage.find_heirs()
+    heirs = _choose_heirs(store, lineage, rules)
     query = select(*facts).join(flag, flag.c.id == table.c.flag_id)
     rows = store.execute(query.where(flag.c.resolved_on.is_(None)).order_by(table.c.id)).all()
     standing = [Escalated(*row) for row in rows if row.id not in told]
     known = {(step.flag_id, step.step) for step in standing}
     for row in read_by_ids(store, query.order_by(table.c.id), table.c.flag_id, heirs):
-        # Of several heirs, the one told first stands for the step.
-        step = replace(Escalated(*row), flag_id=heirs[row.flag_id][0])
+        step = replace(Escalated(*row), flag_id=heirs[row.flag_id])
         if step.number not in told and (step.flag_id, step.step) not in known:
             standing.append(step)
     return standing

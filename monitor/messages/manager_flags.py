@@ -47,10 +47,10 @@ def escalate_flags(
     With a ``run_id``, tonight's are saved inside the caller's transaction.
     """
     as_at, told = basis.as_at, basis.told
-    rules = [rule.id for rule in basis.rulebook.rules if rule.escalate]
+    rules = {rule.id: rule.severity for rule in basis.rulebook.rules if rule.escalate}
     terms, put_right = EscalationTerms(basis.steps, rules), PutRight(basis.corrects, told)
     new, back = escalation.decide(workspace, store, terms, as_at, put_right)
-    untold = escalation.load_standing(store, told)
+    untold = escalation.load_standing(store, told, rules)
     if run_id is not None and recorded_at is not None and (new or back):
         recipients = {step.number: basis.routes.escalate(step.step, step.team, step.person_id) for step in new}
         escalation.save(store, new, back, recipients, Stamp(as_at, recorded_at, run_id))

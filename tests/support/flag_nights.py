@@ -106,8 +106,7 @@ class Nights:
             waivers.close(workspace, store, Stamp(as_at, now, self.run_id))
             life.list_flags(workspace, store, as_at)
             if self.steps:
-                names = [one.rule for one in rules]
-                terms = EscalationTerms(self.steps, names)
+                terms = EscalationTerms(self.steps, {one.rule: one.severity for one in rules})
                 new, back = escalation.decide(workspace, store, terms, as_at, PutRight(corrects))
                 escalation.save(store, new, back, {}, Stamp(as_at, now, self.run_id))
                 self.raised += [(as_at, one.person_id, one.rule, one.step, one.working_days) for one in new]
