@@ -187,9 +187,9 @@ def test_someone_out_of_touch_is_as_plainly_seen_on_the_morning_of_the_21st_birt
         ("over-21-not-in-touch", str(NIGHT)), ("over-21-contact-agreed", str(NIGHT)), ("over-21-plan", str(NIGHT)),
     }  # fmt: skip
     assert said.startswith(f"{CLIFF} (A Example): no longer checked: ")
-    # The rule about the plan stands for a sensitive one too, so nothing more is said of it than its title.
-    assert said.count("open since 12 January 2026") == 2
-    assert "Pathway plan missing or overdue at 21 or over" in said
+    for rule, _ in rows:
+        assert RULEBOOK.by_id[str(rule)].title in said.partition("In their place: ")[2].partition("Checked from")[0]
+    assert "open since 12 January 2026" in said
     assert QUIET not in few.mail_to(NORTH, BIRTHDAY)[0].text
     assert "Nothing is open" not in few.mail_to(NORTH, BIRTHDAY)[0].text
 

@@ -247,7 +247,7 @@ COMING_DUE = [
     settled("P1", **LATE),
     settled("P2", **LATE),
     # Turns 21 on 16 January without an adviser.
-    settled("GROWN", born="16/01/2005", contact="10/12/2025", adviser="", activity="F5"),
+    settled("C991", born="16/01/2005", contact="10/12/2025", adviser="", activity="F5"),
 ]
 
 
@@ -255,9 +255,9 @@ COMING_DUE = [
 def first_night(tmp_path_factory: pytest.TempPathFactory) -> Council:
     """A council after its first night, to be copied and never changed."""
     folder = tmp_path_factory.mktemp("council")
-    (folder / "restricted.txt").write_text("HIDDEN\n", encoding="utf-8")
+    (folder / "restricted.txt").write_text("C990\n", encoding="utf-8")
     council = Council(folder, settings='restricted = "restricted.txt"')
-    council.night(NIGHT, [*COMING_DUE, settled("P3", plan=""), settled("HIDDEN"), *crowd(12)])
+    council.night(NIGHT, [*COMING_DUE, settled("P3", plan=""), settled("C990"), *crowd(12)])
     return council
 
 
@@ -265,7 +265,7 @@ def first_night(tmp_path_factory: pytest.TempPathFactory) -> Council:
 def second_night(first_night: Council, tmp_path_factory: pytest.TempPathFactory) -> Council:
     """The same a night later: a plan was reviewed, and two more people come due."""
     council = first_night.copy_to(tmp_path_factory.mktemp("later"))
-    more = [settled("HIDDEN", **LATE), settled("C000", **LATE)]
+    more = [settled("C990", **LATE), settled("C000", **LATE)]
     council.night(day(1), [*COMING_DUE, settled("P3"), *more, *crowd(12)[1:]])
     return council
 
@@ -309,7 +309,7 @@ def test_what_a_message_that_never_arrived_said_is_said_again(first_night: Counc
 def test_a_new_date_is_said_again(first_night: Council, tmp_path: Path) -> None:
     council = first_night.copy_to(tmp_path)
 
-    council.night(day(2), [settled("P1", contact="24/11/2025"), *COMING_DUE[1:], settled("HIDDEN"), *crowd(12)])
+    council.night(day(2), [settled("P1", contact="24/11/2025"), *COMING_DUE[1:], settled("C990"), *crowd(12)])
 
     (mail,) = council.mail_to(NORTH, day(2))
     assert "20 January" in section(mail, "Coming due")
@@ -317,17 +317,17 @@ def test_a_new_date_is_said_again(first_night: Council, tmp_path: Path) -> None:
 
 
 def test_a_restricted_person_comes_due_for_the_head_of_service_only(second_night: Council) -> None:
-    told = {mail.to for mail in second_night.mail(day(1)) if "HIDDEN" in mail.text + mail.html}
+    told = {mail.to for mail in second_night.mail(day(1)) if "C990" in mail.text + mail.html}
 
     assert told == {"head@example.gov.uk"}
-    assert "HIDDEN" not in {row["person_id"] for row in second_night.listed(day(1), "coming-due.csv")}
-    assert [row["person_id"] for row in second_night.listed(day(1), "restricted-coming-due.csv")] == ["HIDDEN"]
+    assert "C990" not in {row["person_id"] for row in second_night.listed(day(1), "coming-due.csv")}
+    assert [row["person_id"] for row in second_night.listed(day(1), "restricted-coming-due.csv")] == ["C990"]
 
 
 def test_a_flag_that_opens_on_a_birthday_is_said_without_its_date(second_night: Council) -> None:
     listed = second_night.listed(day(1), "coming-due.csv")
 
-    assert {(row["person_id"], row["rule"]): row["opens_on"] for row in listed}[("GROWN", "over-21-adviser")] == (
+    assert {(row["person_id"], row["rule"]): row["opens_on"] for row in listed}[("C991", "over-21-adviser")] == (
         "2026-01-16"
     )
     for mail in second_night.mail_to(NORTH):

@@ -94,13 +94,13 @@ def _describe(rule: Rule, rules: Iterable[Rule], now: Collection[str], newly: Co
     """Return what may take the rule's place, and what may be said to be asked from now on.
 
     Where a sensitive rule is asked in place of a plain one, the plain one is said, as of anybody else. Where no rule
-    continues this one, the others that begin with the birthday are said.
+    that continues this one is asked, the others that begin with the birthday are said.
     """
     heirs = [other for other in rules if rule.id in other.continues]
     plain = [other for other in heirs if is_plain(other)]
     is_covered = any(not is_plain(other) and other.id in now for other in heirs)
     asked = [other.id for other in plain if is_covered or other.id in now]
-    if not asked:
+    if not any(other.id in now for other in heirs):
         asked = [
             other.id
             for other in rules
