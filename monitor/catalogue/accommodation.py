@@ -234,16 +234,21 @@ def find_place(phrase: str) -> Code:
     """Return the letter of a folded description; None for an empty one."""
     if not phrase:
         return None
-    for letter, meaning in ACCOMMODATION.items():
-        if phrase == fold_phrase(meaning):
-            return letter
-    whole = [letter for letter, meaning in ACCOMMODATION.items() if fold_phrase(meaning).startswith(phrase)]
+    meanings = _folded_meanings()
+    if phrase in meanings:
+        return meanings[phrase]
+    whole = [letter for meaning, letter in meanings.items() if meaning.startswith(phrase)]
     if len(phrase) >= _SURE_BEGINNING and len(whole) == 1 and whole[0] not in "SXR":
         return whole[0]
     before = re.match(_BEFORE_ANY, phrase)
     starts = {phrase, phrase[before.end() :] if before else phrase}
     found = [letter for letter, place in _PLACES.items() if any(_is_of(place, start) for start in starts)]
     return found[0] if len(found) == 1 else UNREADABLE
+
+
+@cache
+def _folded_meanings() -> Mapping[str, str]:
+    return {fold_phrase(meaning): letter for letter, meaning in ACCOMMODATION.items()}
 
 
 def _is_of(place: _Place, phrase: str) -> bool:

@@ -125,11 +125,14 @@ def read_in_parts(
     (``fault``) whatever its first letter. ``said``: the code in what was read.
     """
     bare = squeeze(text)
-    parts = [read(part) for part in PARTS.split(bare) if part and not set(fold_phrase(part).split()) <= label]
+    pieces = PARTS.split(bare)
+    parts = [read(part) for part in pieces if part and not set(fold_phrase(part).split()) <= label]
+    if len(pieces) == 1 and parts and said(parts[0]) is not UNREADABLE:
+        return parts[0]
     codes = {said(part) for part in parts}
     if len(codes - {None, UNREADABLE}) > 1:
         return fault
-    whole = read(bare)
+    whole = read(bare) if len(pieces) > 1 or not parts else parts[0]
     if said(whole) is not UNREADABLE:
         return whole
     if parts and UNREADABLE not in codes and all(part == parts[0] for part in parts):

@@ -10,10 +10,10 @@ from functools import cache
 
 from monitor.catalogue.columns import COLUMNS, IGNORED_HEADINGS, PERSON_ID_HEADINGS, SYSTEM_ID_HEADINGS
 from monitor.catalogue.phrases import BLANK_PHRASES, squeeze
-from monitor.words import nearest
 
 LONGEST_SHOWN = 400
 LONGEST_SHAPE = 40
+SHORTEST_SLIP = 7
 
 _PERSONAL = re.compile(
     r"\d{4,}"
@@ -75,7 +75,19 @@ def _is_known(word: str) -> bool:
     if word in _words() or (len(word) <= 3 and any(character.isdigit() for character in word)):
         return True
     # A slip of the pen in a long word: a name is hardly so near to one.
-    return len(word) >= 7 and nearest(word, _words(), cutoff=0.88) is not None
+    return len(word) >= SHORTEST_SLIP and not _without_one(word).isdisjoint(_slips())
+
+
+@cache
+def _slips() -> frozenset[str]:
+    """The long words, and each of them with one letter left out."""
+    long = [word for word in _words() if len(word) >= SHORTEST_SLIP]
+    return frozenset(long).union(*map(_without_one, long))
+
+
+def _without_one(word: str) -> set[str]:
+    """The word, and the word with one letter left out."""
+    return {word, *(word[:at] + word[at + 1 :] for at in range(len(word)))}
 
 
 @cache

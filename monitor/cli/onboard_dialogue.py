@@ -20,7 +20,7 @@ from monitor.config.settings import Config, load_config
 from monitor.config.source_settings import codes_of
 from monitor.errors import Problems
 from monitor.sources.extract import SourceContext
-from monitor.words import did_you_mean, write_count, write_date, write_people
+from monitor.words import did_you_mean, join_words, write_count, write_date, write_people
 from monitor.workspace import open_workspace
 
 PAGE = "onboard.html"
@@ -301,7 +301,7 @@ def _ask_empty(dialogue: Dialogue, source: SourceLook) -> Iterator[Proposal]:
     ]
     if never:
         own = next(one for one in dialogue.config.sources if one.name == source.source)
-        there = getattr(own, "blank_means_none", ())
+        there = own.blank_means_none
         yield Proposal(source.source, "", "blank_means_none", ", ".join((*there, *never)))
 
 
@@ -334,7 +334,7 @@ def _print_lines(dialogue: Dialogue, changes: Sequence[Proposal]) -> None:
         addition = _addition(change)
         sure = "certain" if change.certain else "to be confirmed"
         typer.echo(f'{addition.header} of "{change.source}": {addition.line}  # {sure}')
-    if dialogue.is_new:
+    if dialogue.is_new and not dialogue.wanted.yes:
         typer.echo(f"There is no {dialogue.wanted.config} yet; it would be written")
 
 
@@ -351,7 +351,15 @@ def _write(dialogue: Dialogue, seen: Onboarding, *, ask: bool) -> None:
     if dialogue.is_new:
         _write_new(dialogue, ask=ask)
     add_lines(path, dialogue.additions, dialogue.teams)
+    if dialogue.is_new and not ask:
+        typer.echo(f"Name in {path} your analyst in [people], and your teams with their leads in [[teams]]")
     typer.echo(f"{path} written. Next: monitor check --config {path}, then monitor run --dry-run --config {path}")
+    never = {name for source in dialogue.config.sources for name in source.blank_means_none}
+    if empty := sorted({name for source in seen.sources for name in source.empty} - never):
+        typer.echo(
+            f"The first night may be refused while there is nothing under the heading of {join_words(empty)}: have it "
+            "exported, or run that night with --accept, and it counts as not supplied until it fills"
+        )
 
 
 def _write_new(dialogue: Dialogue, *, ask: bool) -> None:

@@ -19,7 +19,7 @@ def print_onboarding(seen: Onboarding, *, brief: bool = False) -> None:
     console = Console() if sys.stdout.isatty() else Console(width=WIDTH, soft_wrap=False)
     for source in seen.sources:
         name = f"{source.source}: " if source.source else ""
-        console.print(Text(f"{name}{source.place}, {write_count(source.rows, 'row')} of people", style="bold"))
+        console.print(Text(f"{name}{source.place}, {write_count(source.rows, 'row')} with an id", style="bold"))
         if not brief:
             _print_headings(console, source.headings)
         _print_texts(console, source.unread if brief else source.texts)
