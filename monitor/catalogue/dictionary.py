@@ -5,7 +5,15 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from monitor.catalogue.columns import BY_NAME, COLUMNS, DERIVED, LIST_9_COLUMNS, PERSON_ID_HEADINGS, Column
+from monitor.catalogue.columns import (
+    BY_NAME,
+    COLUMNS,
+    DERIVED,
+    LIST_9_COLUMNS,
+    PERSON_ID_HEADINGS,
+    SYSTEM_ID_HEADINGS,
+    Column,
+)
 from monitor.errors import Problems
 from monitor.files import make_private_folder, written_whole
 
@@ -31,7 +39,7 @@ def describe_columns() -> list[dict[str, Any]]:
     """Return every column as plain values: what it means, what it may hold, and where each source has it."""
     identity = Column(
         "person_id", "text", "The young person's id in the case system; text, leading zeros kept.",
-        headings=PERSON_ID_HEADINGS, ssd="pers_person_id",
+        headings=PERSON_ID_HEADINGS, other_headings=SYSTEM_ID_HEADINGS, ssd="pers_person_id",
     )  # fmt: skip
     derived = (Column(name, "text", meaning) for name, (_, meaning) in DERIVED.items())
     worked_out = ({**_describe(column), "kind": "worked out", "found_in": {}} for column in derived)
@@ -39,7 +47,7 @@ def describe_columns() -> list[dict[str, Any]]:
 
 
 def _describe(column: Column) -> dict[str, Any]:
-    found = {"annex-a-list-9": [*column.headings], "ssd": [column.ssd] if column.ssd else []}
+    found = {"annex-a-list-9": [*column.headings, *column.other_headings], "ssd": [column.ssd] if column.ssd else []}
     return {
         "name": column.name,
         "kind": column.kind,
