@@ -233,7 +233,7 @@ def _look_at_text(extract: Extract, column: str, text: str, *found: Any) -> Text
 
 
 def _look_at_dates(reading: Reading) -> Iterator[DatesRead]:
-    for name, order in getattr(reading, "orders", {}).items():
+    for name, order in reading.orders.items():
         yield DatesRead(name, order.words, order.certain)
 
 
