@@ -37,6 +37,7 @@ THIRTEEN = ("", "uasc")
 """The columns that the layout of thirteen does not have."""
 
 Row = dict[str, Cell]
+EITHER = "either of two, so that neither is believed"
 Truth = dict[str, dict[str, Any]]
 
 
@@ -44,8 +45,8 @@ Truth = dict[str, dict[str, Any]]
 class Sheet:
     """The people's rows by column, other rows beneath them, merged blocks, and what it all means.
 
-    ``gone``: people of whom the file holds nothing that says who they are. ``may_be``: what may come of it beside
-    *right*. ``headings``: other headings than the usual ones.
+    ``twin``: an id that is perhaps another spelling of one of theirs, so that its row must be listed. ``may_be``: what
+    may come of it beside *right*. ``headings``: other headings than the usual ones.
     """
 
     rows: list[Row]
@@ -55,6 +56,7 @@ class Sheet:
     calculated: bool = True
     cut: dict[int, int] = field(default_factory=dict)
     headings: Mapping[str, str] = field(default_factory=lambda: HEADINGS)
+    twin: str | None = None
     may_be: tuple[str, ...] = ()
 
 
@@ -274,7 +276,7 @@ def _rounded_ids(sheet: Sheet) -> None:
 @fault("one id spelt in two ways")
 def _two_spellings(sheet: Sheet) -> None:
     again = dict(sheet.rows[3])
-    again["person_id"] = f"0{again['person_id']}"
+    again["person_id"] = sheet.twin = f"0{again['person_id']}"
     sheet.rows.append(again)
     sheet.may_be = ("listed", "refused")
 
@@ -284,7 +286,7 @@ def _two_births(sheet: Sheet) -> None:
     again = dict(sheet.rows[3])
     again["date_of_birth"] = dt.date(2004, 11, 30)
     sheet.rows.append(again)
-    sheet.truth[str(again["person_id"])]["date_of_birth"] = "either of two"
+    sheet.truth[str(again["person_id"])]["date_of_birth"] = EITHER
     sheet.may_be = ("listed", "refused")
 
 
@@ -562,18 +564,21 @@ def judge(case: Case, folder: Path, sheet: Sheet | None = None) -> Outcome:
 def _compare(
     sheet: Sheet, people: Mapping[str, Mapping[str, Any]], listed: Sequence[Mapping[str, Any]], told: Sequence[str]
 ) -> Outcome:
-    wrong = [f"{person}: nobody of that id in the file" for person in people.keys() - sheet.truth.keys()]
     missing = sheet.truth.keys() - people.keys()
     rows_listed = sum(one["column"] == "" for one in listed)
+    strangers = people.keys() - sheet.truth.keys() - ({sheet.twin} if rows_listed else set())
+    wrong = [f"{person}: nobody of that id in the file" for person in strangers]
     if len(missing) > rows_listed:
         wrong.append(f"{len(missing)} people are missing and {rows_listed} rows are listed")
     losses: list[str] = [f"{person} is not read" for person in missing]
+    losses += [f"{sheet.twin} may be a second spelling"] if sheet.twin in people and rows_listed else []
     for person, values in sheet.truth.items():
         for name, value in values.items() if person in people else ():
             read, gap = people[person][name], people[person][f"{name}_gap"]
             if gap is None and read == value:
                 continue
             mentioned = any(one["column"] == name for one in listed) or any(name in line for line in told)
+            mentioned = mentioned or (value == EITHER and any(one["column"] == "" for one in listed))
             headed = any(sheet.headings[name] in line for line in told)
             if (gap == "unreadable" and mentioned) or (gap == "not supplied" and (mentioned or headed)):
                 losses.append(f"{person}: {name}: {gap}")
