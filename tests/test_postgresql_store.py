@@ -167,7 +167,8 @@ def test_decisions_and_what_is_made_of_them_work_on_postgresql(tmp_path: Path, u
     council = Council(tmp_path, few_rules(tmp_path), database=url)
     config = council.config_path.read_text(encoding="utf-8").replace("workbooks = false", "")
     council.config_path.write_text(config, encoding="utf-8")
-    council.write([homeless("P1"), homeless("P2"), homeless("P3"), *crowd(10)])
+    seen = crowd(10, contact=f"{today():%d/%m/%Y}")
+    council.write([homeless("P1"), homeless("P2"), homeless("P3"), *seen])
     until = (today() + dt.timedelta(14)).isoformat()
 
     done = [
@@ -189,7 +190,7 @@ def test_decisions_and_what_is_made_of_them_work_on_postgresql(tmp_path: Path, u
         monitor(tmp_path, "audit"),
         monitor(tmp_path, "purge", "--dry-run"),
     ]
-    council.write([homeless("P1"), homeless("P2"), *crowd(10)])
+    council.write([homeless("P1"), homeless("P2"), *seen])
     done.append(monitor(tmp_path, "purge", "--person", "P3", "--by", "A Example", "--reason", "asked for it"))
     audited = monitor(tmp_path, "audit")
 

@@ -199,7 +199,8 @@ def test_one_team_holds_nobody_of_another(lost: Lost) -> None:
 def test_two_hundred_teams_and_one_that_is_markup_are_all_there(tmp_path: Path) -> None:
     council = Council(tmp_path, report=True)
     names = [*(f"Team {n:03}" for n in range(199)), "<script>alert(1)</script>"]
-    council.night(day(0), [settled(f"P{n:03}", team=name, adviser="") for n, name in enumerate(names)])
+    adviser = ("A Example", "")
+    council.night(day(0), [settled(f"P{n:03}", team=name, adviser=adviser[n % 2]) for n, name in enumerate(names)])
 
     told = gather(council, day(0))
 

@@ -40,6 +40,9 @@ LOWEST_SHARE_OF_OTHER_IDS, LOWEST_SHARE_OF_OTHER_SIGNS = 0.25, 0.1
 shapes has letters.
 """
 
+LONGEST_STEP = 2
+"""Ids of one kind that are longer than others by more than this, with none between, are of another shape."""
+
 NEVER_WITHOUT = {"date_of_birth": "every age rests on it", "allocated_team": "who hears about whom rests on it"}
 """Columns without which a night is refused rather than asked in part."""
 
@@ -404,11 +407,11 @@ def find_mixed_ids(shapes: Mapping[str, int], fewest: int) -> tuple[tuple[str, i
 
 
 def _split_by_length(shapes: Counter[str]) -> Iterator[Counter[str]]:
-    """Yield the shapes of each run of lengths without a gap."""
+    """Yield the shapes of each run of lengths without a wide gap."""
     group: Counter[str] = Counter()
     length = 0
     for shape in sorted(shapes, key=lambda shape: (len(shape), shape)):
-        if group and len(shape) > length + 1:
+        if group and len(shape) > length + LONGEST_STEP:
             yield group
             group = Counter()
         group[shape] += shapes[shape]
