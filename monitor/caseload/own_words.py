@@ -14,7 +14,7 @@ from monitor.catalogue.shapes import showable
 from monitor.config.list_findings import ListFinding, find_unmatched
 from monitor.config.paste_lines import write_line
 from monitor.config.source_settings import codes_of
-from monitor.words import fold_name, nearest, write_count
+from monitor.words import fold_name, nearest, one_line, write_count
 from monitor.workspace import literal
 
 
@@ -75,7 +75,11 @@ def find_unread(texts: Iterable[UnreadText]) -> Iterator[ListFinding]:
         else:
             line = f"{what}; shown by its shape, since it may hold a name: correct it, or map it in {table}"
         yield ListFinding(
-            f"words.{text.column}", (line,), is_fault=True, state=repr((text.source, text.shown)), is_spelling=True
+            f"words.{text.column}",
+            (one_line(line),),
+            is_fault=True,
+            state=repr((text.source, text.shown)),
+            is_spelling=True,
         )
 
 
