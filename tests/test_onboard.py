@@ -27,7 +27,7 @@ def _list(path: Path) -> Path:
         (
             f"LC{n:04}", f"{1 + n % 28:02}/03/2005", ("North", "South")[n % 2],
             ("Ann Other", "Ben Other", "TBC")[n % 3],
-            "Former Relevant", ("Yes", "No, residence not known")[n % 2], "08/01/2026", HOMES[n % 4], "Yes", "NEET", "",
+            "Former Relevant", ("Yes", "No, residence not known")[n % 2], "08/01/2026" if n else "soon", HOMES[n % 4], "Yes", "NEET", "",
             str(n),
         )
         for n in range(24)
@@ -53,6 +53,7 @@ def test_without_a_terminal_it_shows_and_writes_nothing(tmp_path: Path) -> None:
     assert headings["Acommodation Type"] == ("accommodation", "looks like")
     assert headings["Shoe size"] == (None, "not needed")
     assert shown["sources"][0]["empty"] == ["pathway_plan_review_date"]
+    assert shown["bad_cells"] == [["latest_contact_date: not a date", 1]]
     assert shown["nobody_words"] == [["TBC", 8]]
     assert [team["people"] for team in shown["teams"]] == [12, 12]
     assert list(tmp_path.iterdir()) == [tmp_path / "list.csv"]

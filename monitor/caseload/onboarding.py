@@ -10,7 +10,7 @@ from typing import Any, Literal
 from monitor.caseload.adviser_names import CouncilNames, know_teams
 from monitor.caseload.intake import begin_reading, read_sources, type_rows
 from monitor.caseload.own_words import suggest_code
-from monitor.caseload.rows import Reading, count_filled, count_texts, read_texts
+from monitor.caseload.rows import PLACEHOLDER, Reading, count_filled, count_texts, read_texts
 from monitor.catalogue import cells
 from monitor.catalogue.columns import BY_NAME, COLUMNS, LIST_9_COLUMNS
 from monitor.catalogue.headings import UnmatchedHeadings, find_near_misses, is_slip, match_headings
@@ -97,7 +97,8 @@ class TeamSeen:
 
 @dataclass(frozen=True)
 class Onboarding:
-    """Everything that is shown. ``nobody_rows``: rows that are nobody, by reason; ``nobody_words``: words for nobody
+    """Everything that is shown. ``nobody_rows``: rows that are nobody, by reason; ``bad_cells``: cells of
+    dates, numbers and names that cannot be read, by column and reason; ``nobody_words``: words for nobody
     among advisers, with their cells; ``crowded``: advisers who may be no one person; ``fault``: why the rest could not
     be looked at; ``missing``: columns that must be there and have no heading; ``lacking``: those of a List 9 that no
     source has.
@@ -106,6 +107,7 @@ class Onboarding:
     sources: tuple[SourceLook, ...]
     people: int = 0
     nobody_rows: tuple[tuple[str, int], ...] = ()
+    bad_cells: tuple[tuple[str, int], ...] = ()
     nobody_words: tuple[tuple[str, int], ...] = ()
     crowded: int = 0
     teams: tuple[TeamSeen, ...] = ()
@@ -154,6 +156,11 @@ def look(workspace: Workspace, config: Config, context: SourceContext) -> Onboar
     except MonitorError as fault:
         return Onboarding(tuple(looked), fault=str(fault))
     counted = "SELECT reason, count(*) FROM unreadable WHERE \"column\" = '' GROUP BY ALL ORDER BY 2 DESC, 1"
+    cells_counted = (
+        "SELECT \"column\" || ': ' || reason, count(*) FROM unreadable "
+        "WHERE \"column\" <> '' AND NOT list_contains(?, reason) GROUP BY ALL ORDER BY 2 DESC, 1"
+    )
+    told_elsewhere = [PLACEHOLDER, cells.NOT_A_CODE, cells.NOT_YES_OR_NO]
     in_teams = (
         "SELECT allocated_team, count(*) FROM tonight WHERE allocated_team IS NOT NULL GROUP BY ALL ORDER BY 2 DESC, 1"
     )
@@ -162,6 +169,7 @@ def look(workspace: Workspace, config: Config, context: SourceContext) -> Onboar
         tuple(looked),
         people=number_of(workspace, "SELECT count(*) FROM tonight"),
         nobody_rows=tuple(workspace.execute(counted).fetchall()),
+        bad_cells=tuple(workspace.execute(cells_counted, [told_elsewhere]).fetchall()),
         nobody_words=tuple((one_line(word)[:60], number) for word, number in intake.nobody),
         crowded=len(intake.crowded),
         lacking=tuple(name for name in LIST_9_COLUMNS if name not in intake.supplied),

@@ -28,6 +28,7 @@ def print_onboarding(seen: Onboarding, *, brief: bool = False) -> None:
         return
     if seen.lacking:
         console.print(Text(f"No heading for: {', '.join(seen.lacking)}", style="yellow"))
+    _print_counts(console, "Cells that cannot be read", seen.bad_cells)
     _print_counts(console, "Rows that are nobody", seen.nobody_rows)
     _print_counts(console, "Words for nobody among personal advisers, read as blank", seen.nobody_words)
     if seen.crowded:

@@ -34,7 +34,8 @@ SEEN = Onboarding(
         ),
     ),
     people=23, nobody_rows=(("text under the id's heading and nothing else", 2),), nobody_words=(("tbc", 4),),
-    crowded=1, teams=(TeamSeen(HOSTILE, 12, True), TeamSeen("South", 11, False)), lacking=("uasc",),
+    crowded=1, bad_cells=(("latest_contact_date: a formula", 3),),
+    teams=(TeamSeen(HOSTILE, 12, True), TeamSeen("South", 11, False)), lacking=("uasc",),
 )  # fmt: skip
 LINES = [(Addition("caseload", ("headings",), HOSTILE, "accommodation"), False)]
 
