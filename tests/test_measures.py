@@ -240,35 +240,35 @@ def with_a_recording_rule(folder: Path) -> Council:
 
 def test_a_recording_rule_in_breach_for_over_a_third_is_one_line_and_names_nobody(tmp_path: Path) -> None:
     council = with_a_recording_rule(tmp_path)
-    unrecorded = [settled(f"P{n}", worker="") for n in range(6)]
+    unrecorded = [settled(f"C90{n}", worker="") for n in range(6)]
 
-    council.night(NIGHT, [*unrecorded, settled("Q1", team="South", worker=""), *crowd(9)])
+    council.night(NIGHT, [*unrecorded, settled("C910", team="South", worker=""), *crowd(9)])
 
     (mail,) = council.mail_to(NORTH)
     for words in (mail.text, mail.html):
         assert "Discussion not recorded: 6 of 15 young people" in words
-        assert "P1" not in words
-    assert {row["person_id"] for row in council.listed(NIGHT, "all.csv")} == {*(f"P{n}" for n in range(6)), "Q1"}
+        assert "C901" not in words
+    assert {row["person_id"] for row in council.listed(NIGHT, "all.csv")} == {*(f"C90{n}" for n in range(6)), "C910"}
 
 
 def test_a_recording_rule_in_breach_for_a_third_or_less_names_each_young_person(tmp_path: Path) -> None:
     council = with_a_recording_rule(tmp_path)
 
-    council.night(NIGHT, [settled("P1", worker=""), settled("P2", worker=""), *crowd(4)])
+    council.night(NIGHT, [settled("C901", worker=""), settled("C902", worker=""), *crowd(4)])
 
     (mail,) = council.mail_to(NORTH)
-    assert "P1" in mail.text
-    assert "P2" in mail.text
+    assert "C901" in mail.text
+    assert "C902" in mail.text
     assert "About our records" not in mail.text
 
 
 def test_what_was_one_line_for_the_service_is_not_new_when_it_becomes_a_line_each(tmp_path: Path) -> None:
     council = with_a_recording_rule(tmp_path)
-    council.night(NIGHT, [*(settled(f"P{n}", worker="") for n in range(6)), *crowd(9)])
+    council.night(NIGHT, [*(settled(f"C90{n}", worker="") for n in range(6)), *crowd(9)])
 
-    council.night(day(1), [settled("P0", worker=""), *(settled(f"P{n}") for n in range(1, 6)), *crowd(9)])
+    council.night(day(1), [settled("C900", worker=""), *(settled(f"C90{n}") for n in range(1, 6)), *crowd(9)])
 
-    assert all("P0" not in section(mail, "New") for mail in council.mail_to(NORTH, day(1)))
+    assert all("C900" not in section(mail, "New") for mail in council.mail_to(NORTH, day(1)))
 
 
 def test_what_lasts_for_six_months_is_told_only_where_the_monitor_has_watched_so_long(workspace: Workspace) -> None:
