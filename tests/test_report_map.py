@@ -1,9 +1,14 @@
 """The report's paragraphs beside the rulebook."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from support.council import NIGHT, Council, crowd
+from typer.testing import CliRunner
 
+from monitor.cli.command import app
 from monitor.config.settings import shipped
 from monitor.errors import Problems
 from monitor.rulebook.report_map import draw
@@ -69,3 +74,23 @@ def test_a_reason_that_cannot_be_read_is_refused(tmp_path: Path, text: str, word
         draw(load_rulebook([shipped("rules")], {}), [tmp_path])
 
     assert words in str(caught.value)
+
+
+def test_the_map_says_of_which_paragraphs_nobody_could_be_asked_on_the_last_night(tmp_path: Path) -> None:
+    council = Council(tmp_path)
+
+    def find(number: int) -> dict[str, Any]:
+        done = CliRunner().invoke(app, ["rules", "map", "--json", "--config", str(council.config_path)])
+        assert done.exit_code == 0, done.output
+        return next(each for each in json.loads(done.output) if each["paragraph"] == number)
+
+    council.write(crowd(21), leave_out=("plan", "contact", "in_touch", "adviser"))
+    before = find(30), find(36)
+    council.night(NIGHT)
+    after = find(30), find(36)
+
+    for plans, homes in (before, after):
+        reasons = {rule["id"]: rule["unasked"] for rule in (*plans["rules"], *homes["rules"])}
+        assert reasons["eligible-plan"] == "no source supplies pathway plan review date"
+        assert reasons["homeless"] is None
+        assert (plans["nobody_asked"], homes["nobody_asked"]) == (True, False)

@@ -1,10 +1,11 @@
 """The commands about the rulebook."""
 
+import os
 from typing import Annotated
 
 import typer
 
-from monitor.cli.options import CONFIG, AsJson, ConfigPath, load, read_rulebook
+from monitor.cli.options import CONFIG, AsJson, ConfigPath, load, read_rulebook, today
 
 rules_app = typer.Typer(help="The rulebook: what is asked, why, and its own examples.", no_args_is_help=True)
 
@@ -44,11 +45,22 @@ def rules_test(
 
 @rules_app.command("map")
 def rules_map(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
-    """The inspection report's paragraphs 28 to 54, each with its rules or the reason it has none."""
+    """The inspection report's paragraphs 28 to 54, each with its rules or the reason it has none.
+
+    With a config also those of which nobody could be asked on the last night, or could be with its sources, and why.
+    """
     from monitor.cli import terminal
     from monitor.config.settings import shipped
     from monitor.rulebook import report_map
 
-    folders = (shipped("rules"),) if config == CONFIG and not config.exists() else load(config).rule_folders()
-    off = read_rulebook(config).switched_off
-    terminal.print_map(report_map.draw(read_rulebook(config, adjusted=False), folders, off), as_json=as_json)
+    rulebook = read_rulebook(config)
+    folders, when, unasked = [shipped("rules")], None, dict[str, str]()
+    if config != CONFIG or config.exists():
+        from monitor.cli.unasked_rules import find_unasked
+
+        settings = load(config)
+        folders = list(settings.rule_folders())
+        when, unasked = find_unasked(settings, rulebook.rules, today=today(), environ=os.environ)
+    examples = read_rulebook(config, adjusted=False)
+    paragraphs = report_map.draw(examples, folders, rulebook.switched_off, unasked)
+    terminal.print_map(paragraphs, when, as_json=as_json)

@@ -282,7 +282,8 @@ def print_examples(results: Sequence["Result"], *, as_json: bool) -> int:
     return exit_code
 
 
-def print_map(paragraphs: Sequence["Paragraph"], *, as_json: bool) -> None:
+def print_map(paragraphs: Sequence["Paragraph"], when: str | None = None, *, as_json: bool) -> None:
+    """Print the paragraphs; ``when``, in words: what is said of those that nobody could be asked about holds for."""
     if as_json:
         print_json([paragraph.as_dict() for paragraph in paragraphs])
         return
@@ -291,7 +292,10 @@ def print_map(paragraphs: Sequence["Paragraph"], *, as_json: bool) -> None:
     for paragraph in paragraphs:
         console.print(Text.assemble((f"Paragraph {paragraph.number}", "bold"), f": {paragraph.about}"))
         for rule in paragraph.rules:
-            console.print(Text(f"  {rule.rule}: {rule.title}" + (f" ({rule.standing})" if rule.standing else "")))
+            why = rule.standing or (f"not asked: {rule.unasked}" if rule.unasked else "")
+            console.print(Text(f"  {rule.rule}: {rule.title}" + (f" ({why})" if why else "")))
+        if paragraph.nobody_asked:
+            console.print(Text(f"  nobody could be asked about this {when or 'with these rules'}", style="red"))
         if not paragraph.rules:
             why_none = paragraph.why_none or "and no reason given"
             console.print(Text(f"  no rule: {why_none}", style="dim" if paragraph.why_none else "red"))

@@ -22,11 +22,14 @@ GIST_KEYS: Keys = {"paragraph": frozenset({"number", "about"})}
 
 @dataclass(frozen=True)
 class AskedRule:
-    """One rule that asks about a paragraph; ``standing`` says if it is not asked here (a draft, switched off)."""
+    """One rule that asks about a paragraph; ``standing`` says if it is not asked here (a draft, switched off), and
+    ``unasked`` why nobody could be asked it.
+    """
 
     rule: str
     title: str
     standing: str | None = None
+    unasked: str | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,11 @@ class Paragraph:
     parts: tuple[tuple[str, str], ...]
 
     @property
+    def nobody_asked(self) -> bool:
+        """Return whether it has rules, and nobody could be asked any of them."""
+        return bool(self.rules) and all(rule.standing or rule.unasked for rule in self.rules)
+
+    @property
     def is_covered(self) -> bool:
         return bool(self.rules or self.why_none)
 
@@ -51,14 +59,26 @@ class Paragraph:
             "report": REPORT,
             "paragraph": self.number,
             "about": self.about,
-            "rules": [{"id": one.rule, "title": one.title, "standing": one.standing} for one in self.rules],
+            "rules": [
+                {"id": one.rule, "title": one.title, "standing": one.standing, "unasked": one.unasked}
+                for one in self.rules
+            ],
+            "nobody_asked": self.nobody_asked,
             "why_none": self.why_none,
             "not_asked": [{"what": what, "why": why} for what, why in self.parts],
         }
 
 
-def draw(rulebook: Rulebook, folders: Sequence[Path], switched_off: Collection[str] = ()) -> tuple[Paragraph, ...]:
-    """Draw every paragraph from 28 to 54, with what the rule folders say of those that no rule asks about."""
+def draw(
+    rulebook: Rulebook,
+    folders: Sequence[Path],
+    switched_off: Collection[str] = (),
+    unasked: Mapping[str, str] | None = None,
+) -> tuple[Paragraph, ...]:
+    """Draw every paragraph from 28 to 54, with what the rule folders say of those that no rule asks about.
+
+    ``unasked``: the rules that nobody could be asked, each with the reason.
+    """
     reasons: dict[int, str] = {}
     parts: dict[int, list[tuple[str, str]]] = {}
     problems: list[str] = []
@@ -78,7 +98,7 @@ def draw(rulebook: Rulebook, folders: Sequence[Path], switched_off: Collection[s
         Paragraph(
             number,
             " ".join(gists[number].split()),
-            _asked(rulebook, number, switched_off),
+            _asked(rulebook, number, switched_off, unasked or {}),
             reasons.get(number),
             tuple(parts.get(number, ())),
         )
@@ -86,10 +106,16 @@ def draw(rulebook: Rulebook, folders: Sequence[Path], switched_off: Collection[s
     )
 
 
-def _asked(rulebook: Rulebook, number: int, switched_off: Collection[str]) -> tuple[AskedRule, ...]:
+def _asked(
+    rulebook: Rulebook, number: int, switched_off: Collection[str], unasked: Mapping[str, str]
+) -> tuple[AskedRule, ...]:
     asking = [rule for rule in rulebook.rules if number in rule.report]
     here = {rule.id: "switched off" if rule.id in switched_off else rule.status for rule in asking}
-    return tuple(AskedRule(rule.id, rule.title, None if here[rule.id] == "live" else here[rule.id]) for rule in asking)
+    standing = {rule: None if word == "live" else word for rule, word in here.items()}
+    return tuple(
+        AskedRule(rule.id, rule.title, standing[rule.id], None if standing[rule.id] else unasked.get(rule.id))
+        for rule in asking
+    )
 
 
 def _entries(path: Path, keys: Keys, problems: list[str]) -> Iterable[tuple[str, dict[str, Any]]]:
