@@ -112,6 +112,7 @@ def test_five_mistakes_are_all_reported_at_once(tmp_path: Path) -> None:
         ),
         ('database_password_env = "DATABASE_PASSWORD"', "only for PostgreSQL; remove them"),
         ('people = { analyst = "a@example.gov.uk, b@example.gov.uk" }', "people.analyst: not an e-mail address"),
+        ('delivery = { sender = "si\u00e2n@example.gov.uk" }', "delivery.sender: an address with a letter that cannot"),
         ('delivery = { channel = "smtp" }', "needs a [delivery.smtp] table"),
         ('delivery = { marking = "TWO\\nLINES" }', "must be one line of text"),
         ('service = { run_at = "01:30" }', "service.run_at: between 01:00 and 01:59 the clocks change"),

@@ -15,6 +15,9 @@ from monitor.words import did_you_mean
 def _mailbox(value: str) -> str:
     if not re.fullmatch(r"[^@\s,;<>\"\x00-\x1f]+@[^@\s,;<>\"\x00-\x1f]+\.[^@\s.,;<>\"\x00-\x1f]+", value):
         raise ValueError("not an e-mail address; write one mailbox, like name@example.gov.uk")
+    if not value.isascii():
+        # Few mail servers take such an address, and ours is refused when the message is written.
+        raise ValueError("an address with a letter that cannot be mailed to; write it without accents")
     return value
 
 
