@@ -145,6 +145,12 @@ def test_a_few_texts_over_a_whole_source_show_its_order() -> None:
     ]  # fmt: skip
 
 
+def test_a_few_texts_that_could_have_the_year_first_show_nothing() -> None:
+    one = Read({BORN: ["09-05-14", "04-02-13"], CONTACT: ["25-11-25", "26-03-05"]})
+
+    assert {day for days in one.days.values() for day in days} == {None}
+
+
 def test_what_would_be_after_the_list_was_made_shows_the_order_where_no_day_is_over_12() -> None:
     early = [dt.date(2026, month, day) for month in (1, 2, 3) for day in (4, 7, 9, 11)]
 

@@ -233,8 +233,9 @@ def _doubt(why: str, remedy: str) -> DateOrder:
 
 def _lean(columns: Collection[_Column]) -> set[Order]:
     """Return the order of a source that a few texts here and there can only have, and that none speaks against."""
-    for letter, other in ("MD", "YD", "DM"):
-        few = sum(column.fails(other) for column in columns)
+    rivals = {"M": "D", "Y": "DM", "D": "M" if any(column.slashed for column in columns) else "MY"}
+    for letter, others in rivals.items():
+        few = min(sum(column.fails(other) for column in columns) for other in others)
         if few > 1 and not any(column.fails(letter) for column in columns):
             return {ORDERS[letter]}
     return set()
