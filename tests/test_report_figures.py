@@ -102,7 +102,7 @@ def test_since_when_is_since_the_breach_and_changes_are_beside_a_week_before(tmp
     no_adviser, no_contact = sight(told, "nobody-named"), sight(told, "no-contact")
     assert (no_adviser.people, no_adviser.last_week.since, no_adviser.last_week.by) == (2, day(0), 1)
     assert (no_contact.people, no_contact.last_week.by) == (1, -1)
-    assert no_contact.since.longest_since == dt.date(2025, 6, 2)
+    assert no_contact.since.longest_since == dt.date(2024, 8, 25)
     assert no_contact.last_month.by is None
     assert told.trends.sight[2].values == (2, 1)
     assert told.done.cleared == 2
