@@ -20,7 +20,7 @@ def merged_file(folder: Path, text: str) -> Path:
 OTHERS = crowd(60)
 HERE_FIRST = [
     settled("P25", born="13/01/2001", eligibility="b) Former relevant child"),
-    settled("P2"), settled("P3", in_touch="c) Died"), settled("P1", adviser=""), settled("BACK"), *OTHERS,
+    settled("P2"), settled("P3", in_touch="c) Died"), settled("P1", adviser=""), settled("BACK1"), *OTHERS,
 ]  # fmt: skip
 
 
@@ -45,15 +45,15 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Left:
     council = Council(folder, settings='merged_ids = "merged-ids.csv"')
     council.night(NIGHT, HERE_FIRST)
     found = Left(council, council.night(day(1), [settled("P9", adviser=""), *OTHERS]), reasons(council))
-    assert council.night(day(2), [settled("P9", adviser=""), settled("BACK"), *OTHERS]).left == {}
+    assert council.night(day(2), [settled("P9", adviser=""), settled("BACK1"), *OTHERS]).left == {}
     return found
 
 
 def test_each_person_gone_has_a_reason(left: Left) -> None:
-    assert left.reasons == {"P25": "reached 25", "P2": "lost", "P3": "died", "BACK": "lost", "P1": "merged"}
+    assert left.reasons == {"P25": "reached 25", "P2": "lost", "P3": "died", "BACK1": "lost", "P1": "merged"}
     assert left.night.left == {"died": 1, "lost": 2, "merged": 1, "reached 25": 1}
     (mail,) = left.council.mail_to("analyst@example.gov.uk", day(1))
-    assert "Lost: BACK, P2" in mail.text
+    assert "Lost: BACK1, P2" in mail.text
 
 
 def test_a_merged_record_hands_its_flags_to_the_one_that_stands_for_it(left: Left) -> None:
@@ -66,7 +66,7 @@ def test_a_merged_record_hands_its_flags_to_the_one_that_stands_for_it(left: Lef
 
 
 def test_someone_back_on_the_caseload_has_left_for_no_reason(left: Left) -> None:
-    assert reasons(left.council) == {key: why for key, why in left.reasons.items() if key != "BACK"}
+    assert reasons(left.council) == {key: why for key, why in left.reasons.items() if key != "BACK1"}
 
 
 def test_chains_of_merged_ids_lead_to_the_last(tmp_path: Path) -> None:

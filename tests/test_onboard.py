@@ -27,8 +27,8 @@ def _list(path: Path) -> Path:
         (
             f"LC{n:04}", f"{1 + n % 28:02}/03/2005", ("North", "South")[n % 2],
             ("Ann Other", "Ben Other", "TBC")[n % 3],
-            "Former Relevant", ("Yes", "No, residence not known")[n % 2], "08/01/2026" if n else "soon", HOMES[n % 4], "Yes", "NEET", "",
-            str(n),
+            "Former Relevant", ("Yes", "No, residence not known")[n % 2], "08/01/2026" if n else "soon", HOMES[n % 4],
+            "Yes", "NEET", "", str(n),
         )
         for n in range(24)
     ]  # fmt: skip
