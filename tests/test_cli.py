@@ -6,12 +6,14 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from support.command import Done, monitor
+from support.command import Done, Terminal, monitor
 from support.council import HEADINGS, NIGHT, Council, crowd, homeless, settled
 
+RULES = Path(__file__).parent.parent / "rules"
 CONFIG = f"""
 [[sources]]
 name = "caseload"
@@ -63,17 +65,64 @@ def test_help_says_what_each_command_does(tmp_path: Path) -> None:
     assert "Run one night" in monitor(tmp_path, "--help").stdout
 
 
-def test_a_night_prints_a_table_and_where_the_files_are(ran: Ran) -> None:
+def test_a_night_prints_how_it_went_then_the_rules_in_breach_and_where_the_files_are(ran: Ran) -> None:
     done = ran.done
 
     assert done.returncode == 0, done.stderr
     assert "accepted" in done.stdout
     assert "cannot assess" in done.stdout
     (homeless,) = [line.split() for line in done.stdout.splitlines() if line.strip().startswith("homeless ")]
-    assert homeless[1:] == ["11", "10", "1", "0", "1"]
+    assert homeless[1:] == ["critical", "1", "1", "0"]
     assert "Not assessed: accommodation-visits: no source supplies" in done.stdout
     assert str(ran.folder / "data" / "outbox") in done.stdout
     assert "0012" not in done.stdout
+    places = [done.stdout.index(words) for words in ("Flags: ", "2 messages delivered", "homeless ", "Lists are in")]
+    assert places == sorted(places)
+    assert "left-caseload" not in done.stdout
+    assert "other rules asked, none in breach; --all shows every rule" in done.stdout
+
+
+def test_every_rule_is_printed_when_asked_and_no_id_is_broken_at_80_columns(
+    ran: Ran, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    narrow = [("rules", "list"), ("columns",), ("run", "--dry-run", "--all")]
+
+    rules, columns, night = (monitor(ran.folder, *typed, output=Terminal()).stdout for typed in narrow)
+
+    ids = {path.stem for path in RULES.glob("[a-z]*.toml")}
+    assert {rule for rule in ids if rule not in rules} == set()
+    assert "pathway_plan_review_date" in columns
+    assert "needs-assessment-start-unknown" in night
+    assert night.count("critical") > 5
+
+
+def test_what_is_piped_has_a_line_for_a_line(ran: Ran) -> None:
+    (listed,) = [line for line in monitor(ran.folder, "columns").stdout.splitlines() if "known_as" in line or
+                 "Unaccompanied Asylum Seeking Child" in line]  # fmt: skip
+
+    assert len(listed) > 80
+
+
+def test_the_commands_that_act_say_the_same_as_json(ran: Ran, tmp_path: Path) -> None:
+    shutil.copytree(ran.folder, tmp_path, dirs_exist_ok=True)
+
+    night = json.loads(monitor(tmp_path, "run", "--json").stdout)
+    delivered = json.loads(monitor(tmp_path, "deliver", "--json").stdout)
+    report = json.loads(monitor(tmp_path, "report", "--output", "report", "--json").stdout)
+
+    (homeless,) = [rule for rule in night["rules"] if rule["rule"] == "homeless"]
+    assert (homeless["severity"], homeless["asked"], homeless["breach"]) == ("critical", 11, 1)
+    standing = {rule["rule"]: (rule["standing"], rule["why"]) for rule in night["rules"]}
+    assert standing["accommodation-visits"][0] == "not assessed"
+    assert "no source supplies" in str(standing["accommodation-visits"][1])
+    assert (night["outcome"], night["exit_code"], night["people"]) == ("unchanged", 0, 11)
+    assert (delivered["delivered"], delivered["receipts"]["awaited"]) == (0, 0)
+    assert all(Path(tmp_path, file).exists() for file in report["files"])
+
+
+def test_the_version_is_said(tmp_path: Path) -> None:
+    assert monitor(tmp_path, "--version").stdout.split() == ["care-leaver-monitor", version("care-leaver-monitor")]
 
 
 def test_the_installed_command_runs_a_night_in_a_process_of_its_own(council: Path) -> None:
@@ -238,8 +287,30 @@ def test_the_measures_of_the_last_night_are_printed_as_json(ran: Ran) -> None:
     assert json.loads(done.stdout)
 
 
-def test_a_rule_without_flags_in_quarantine_has_nothing_to_confirm(ran: Ran) -> None:
-    done = monitor(ran.folder, "confirm", "homeless", "--by", "A Example")
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["confirm", "homeless", "--by", "A"], "homeless: no flags of this rule wait to be confirmed; no rule's do"),
+        (["confirm", "0099", "--by", "A"], "0099: is no rule's id, and nobody of that id is recorded as having died"),
+        (["explain", "12"], "12: nobody of that id has been on an accepted night; did you mean 0012?"),
+        (["run", "--as-at", "yesterday"], '"yesterday" is not a date; write it like 2026-01-31'),
+    ],
+)
+def test_what_cannot_be_done_is_answered_in_the_words_of_the_question(ran: Ran, typed: list[str], said: str) -> None:
+    done = monitor(ran.folder, *typed)
 
     assert done.returncode == 2
-    assert "homeless" in done.stderr
+    assert said in " ".join(done.stderr.replace("│", " ").split())
+
+
+def test_a_rule_without_examples_is_said_to_have_none(tmp_path: Path) -> None:
+    write_council(tmp_path)
+    own = (RULES / "homeless.toml").read_text(encoding="utf-8").partition("[[examples]]")[0]
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "own.toml").write_text(own.replace('"homeless"', '"own"', 1), encoding="utf-8")
+    settings = (tmp_path / "monitor.toml").read_text(encoding="utf-8")
+    (tmp_path / "monitor.toml").write_text(f'rules = ["own"]\n{settings}', encoding="utf-8")
+
+    tested = monitor(tmp_path, "rules", "test", "own")
+
+    assert "own: has no examples, so nothing was tested" in tested.stdout

@@ -37,7 +37,7 @@ def explain(council: Council, person: str, as_at: dt.date | None = None) -> Expl
     database = open_store(locate(config, {}))
     try:
         rulebook = load_rulebook(config.rule_folders(), config.rule)
-        return explain_person(database, config.data_folder / "snapshots", rulebook, person, as_at=as_at)
+        return explain_person(database, config, rulebook, person, as_at=as_at)
     finally:
         database.close()
 
@@ -156,7 +156,8 @@ def test_a_missing_snapshot_is_said_and_the_roster_stands_in(council: Council, t
     database = open_store(locate(config, {}))
     rulebook = load_rulebook(config.rule_folders(), config.rule)
 
-    account = explain_person(database, tmp_path, rulebook, "P1")
+    elsewhere = config.model_copy(update={"data_folder": tmp_path / "elsewhere"})
+    account = explain_person(database, elsewhere, rulebook, "P1")
     database.close()
 
     assert "what the roster last knew" in account.source

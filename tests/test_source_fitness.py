@@ -180,13 +180,13 @@ def test_the_analyst_reads_the_caveats_of_tonights_breaches_and_no_others(tmp_pa
 def test_a_rule_that_cannot_fire_is_never_shown_as_no_breaches(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from monitor.cli import terminal
+    from monitor.cli import night_account
 
     own_rule(tmp_path / "own", "true", "risk_open is true")
     council = Council(tmp_path, settings='rules = ["own"]')
 
     night = council.night(council.clock.date(), crowd(5))
-    terminal.print_night(night, load_config(council.config_path))
+    night_account.print_night(night, load_config(council.config_path))
 
     out = capsys.readouterr().out
     (row,) = [line for line in out.splitlines() if line.split()[:1] == ["own"]]

@@ -9,6 +9,8 @@ import os
 import sys
 import threading
 from contextlib import suppress
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
@@ -23,6 +25,14 @@ from monitor.cli import (
 )
 from monitor.errors import MonitorError
 
+
+def print_version(asked: bool) -> None:
+    """Print the installed version, where it is asked for, and end the command."""
+    if asked:
+        typer.echo(f"care-leaver-monitor {metadata.version('care-leaver-monitor')}")
+        raise typer.Exit
+
+
 app = typer.Typer(
     name="monitor",
     help="Checks every night that no young person leaving care has dropped out of sight.",
@@ -31,6 +41,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def identify(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", is_eager=True, callback=print_version)
+    ] = False,
+) -> None: ...
+
+
 COMMANDS = (
     night_commands.run,
     service_commands.start,

@@ -32,13 +32,15 @@ def run(
         str | None, typer.Option(metavar="REASON", help="Believe a night the gate would refuse; needs --by.")
     ] = None,
     withdraw: Annotated[
-        dt.datetime | None,
+        dt.date | None,
         date_option("--withdraw", "Take back the last accepted night, which is of this date; needs --by and --reason."),
     ] = None,
     by: Annotated[str | None, typer.Option(metavar="NAME", help="Who decided it.")] = None,
     reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why a night is taken back.")] = None,
     steps: Annotated[bool, typer.Option("--steps", help="Print the night's steps: what each reads and makes.")] = False,
+    every_rule: Annotated[bool, typer.Option("--all", help="Print every rule, not only those in breach.")] = False,
     wait: Wait = WAIT,
+    as_json: AsJson = False,
 ) -> None:
     """Run one night: read, check, flag, write the lists and the e-mails; or take the last one back."""
     others = {
@@ -47,9 +49,11 @@ def run(
         "--again": again,
         "--accept": accept is not None,
         "--steps": steps,
+        "--all": every_rule,
+        "--json": as_json,
     }
     if withdraw is not None:
-        _withdraw(config, withdraw.date(), (by, reason), [name for name, used in others.items() if used], wait)
+        _withdraw(config, withdraw, (by, reason), [name for name, used in others.items() if used], wait)
     if reason is not None:
         raise Problems(["--reason: goes with --withdraw; for a night that is to be believed: --accept REASON"])
     decided = {"--again": again, "--accept": accept is not None}
@@ -60,18 +64,21 @@ def run(
         raise Problems(problems)
     settings = load(config)
 
-    from monitor.cli import plain_text, terminal
+    from monitor.cli import night_account, plain_text, terminal
     from monitor.night.context import Tools
     from monitor.night.run import run_night
     from monitor.store.nights import Request
 
     day = today()
-    request = Request(as_at.date() if as_at else day, day, dry_run, again, by, accept)
+    request = Request(as_at or day, day, dry_run, again, by, accept)
     with plain_text.progress() as say:
         night = run_night(settings, request, Tools(now, os.environ, say), wait_seconds=wait)
+    if as_json:
+        plain_text.print_json(night_account.describe_night(night))
+        raise typer.Exit(night.exit_code)
     if steps:
         terminal.print_steps(night.steps)
-    terminal.print_night(night, settings)
+    night_account.print_night(night, settings, every_rule=every_rule)
     raise typer.Exit(night.exit_code)
 
 
@@ -101,11 +108,12 @@ def deliver(
     config: ConfigPath = CONFIG,
     hurried: Annotated[bool, typer.Option("--now", help="Do not wait for the time of the next try.")] = False,
     wait: Wait = WAIT,
+    as_json: AsJson = False,
 ) -> None:
     """Send the messages that are due, and ask what became of those that were taken."""
     settings = load(config)
 
-    from monitor.cli import terminal
+    from monitor.cli import plain_text, terminal
     from monitor.delivery.channel import open_channel
     from monitor.outbox.receipts import poll_receipts
     from monitor.outbox.send import deliver_due
@@ -115,8 +123,11 @@ def deliver(
     with known_store(settings, locate_database(settings), wait_seconds=wait, existing=False) as database:
         received = poll_receipts(database, channel, settings, clock=now)
         delivered = deliver_due(database, channel, settings, clock=now, hurried=hurried)
-    terminal.print_receipts(received)
-    terminal.print_delivery(delivered)
+    if as_json:
+        plain_text.print_json({**terminal.describe_delivery(delivered), "receipts": vars(received)})
+    else:
+        terminal.print_receipts(received)
+        terminal.print_delivery(delivered)
     raise typer.Exit(0 if delivered.all_went and not received.failed else 1)
 
 
@@ -141,11 +152,15 @@ def confirm(
     """Confirm a rule's flags that wait as a likely data fault, or what the records say of someone recorded as died."""
     settings = load(config)
 
-    from monitor.flags.quarantine import confirm_surge
+    from monitor.flags.quarantine import confirm_surge, list_waiting
     from monitor.record import last_night
     from monitor.record.continuity import known_store
+    from monitor.rulebook.kept_rulebook import open_rulebook
 
     day, moment = today(), now()
     with known_store(settings, locate_database(settings)) as database:
         said = confirm_surge(database, what, by=by, today=day, now=moment)
+        if said is None and what in open_rulebook(settings).by_id:
+            waiting = ", ".join(list_waiting(database)) or "no rule's"
+            raise Problems([f"{what}: no flags of this rule wait to be confirmed; {waiting} do"])
         typer.echo(said or last_night.confirm(database, what, by=by, today=day, now=moment))

@@ -34,10 +34,18 @@ Wait = Annotated[
 
 def date_option(name: str, words: str) -> Any:
     """Return an option that takes a date."""
-    return typer.Option(name, formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help=words)
+    return typer.Option(name, parser=read_date, metavar="YYYY-MM-DD", help=words)
 
 
-AsAt = Annotated[dt.datetime | None, date_option("--as-at", "The date it is about; today if left out.")]
+def read_date(text: str) -> dt.date:
+    """Return the date of an option; raise ``BadParameter`` for anything else."""
+    try:
+        return dt.date.fromisoformat(text.strip())
+    except ValueError:
+        raise typer.BadParameter(f'"{text[:40]}" is not a date; write it like 2026-01-31') from None
+
+
+AsAt = Annotated[dt.date | None, date_option("--as-at", "The date it is about; today if left out.")]
 
 
 def now() -> dt.datetime:

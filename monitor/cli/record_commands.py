@@ -91,9 +91,8 @@ def explain(
     rulebook = read_rulebook(config)
     if rule is not None:
         rulebook.find(rule)
-    day = as_at.date() if as_at else None
     with reading_store(locate_database(settings)) as database:
-        account = explain_person(database, settings.data_folder / "snapshots", rulebook, person, as_at=day)
+        account = explain_person(database, settings, rulebook, person.strip(), as_at=as_at)
     if rule is not None:
         account = narrow(account, rule)
     terminal.print_person(account, restricted=person in read_restricted(settings), as_json=as_json)
@@ -105,8 +104,8 @@ def backtest(
     limit: Annotated[
         list[str] | None, typer.Option("--limit", metavar="NAME=VALUE", help="Another limit; may be given again.")
     ] = None,
-    since: Annotated[dt.datetime | None, date_option("--from", "First night told of.")] = None,
-    until: Annotated[dt.datetime | None, date_option("--to", "Last night told of.")] = None,
+    since: Annotated[dt.date | None, date_option("--from", "First night told of.")] = None,
+    until: Annotated[dt.date | None, date_option("--to", "Last night told of.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Replay a new or changed rule over the kept nights; nothing is saved or sent."""
@@ -122,7 +121,7 @@ def backtest(
 
     limits = dict(_named_value(one) for one in limit or ())
     chosen = replaying.choose_rule(read_rulebook(config), read_rulebook(config, adjusted=False), rule, limits)
-    question = replace(chosen, since=since and since.date(), until=until and until.date())
+    question = replace(chosen, since=since, until=until)
     with reading_store(locate_database(settings)) as database:
         nights = find_nights(database, settings.data_folder / "snapshots")
         with database.reading() as store:
@@ -137,16 +136,18 @@ def backtest(
 def report(
     output: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write into; made if it is not there.")],
     config: ConfigPath = CONFIG,
-    since: Annotated[dt.datetime | None, date_option("--from", "First day; 52 weeks back if not said.")] = None,
-    until: Annotated[dt.datetime | None, date_option("--to", "Last day; today if left out.")] = None,
+    since: Annotated[dt.date | None, date_option("--from", "First day; 52 weeks back if not said.")] = None,
+    until: Annotated[dt.date | None, date_option("--to", "Last day; today if left out.")] = None,
     team: Annotated[str | None, typer.Option(help="One team only, in any of its spellings.")] = None,
     board: Annotated[
         bool, typer.Option("--board", help="The board's edition: no ids, and no number from which one under 6 follows.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write the oversight report: who is out of sight, since when, and what was done."""
     settings = load(config)
 
+    from monitor.cli import plain_text
     from monitor.messages.templates import open_templates
     from monitor.report.report_nights import ReportRequest
     from monitor.report.write import gather_edition, write_report
@@ -155,10 +156,10 @@ def report(
 
     rulebook = open_rulebook(settings)
     with reading_store(locate_database(settings)) as database:
-        request = ReportRequest(today(), since and since.date(), until and until.date(), team, board)
+        request = ReportRequest(today(), since, until, team, board)
         contents = gather_edition(database, settings, rulebook, request)
-    for path in write_report(contents, output, open_templates(settings.templates)):
-        typer.echo(path)
+    files = [str(path) for path in write_report(contents, output, open_templates(settings.templates))]
+    plain_text.print_account(files, {"files": files}, as_json=as_json)
 
 
 def _named_value(text: str) -> tuple[str, str]:

@@ -40,7 +40,8 @@ def rules_test(
 
     rulebook = read_rulebook(config, adjusted=False)
     rules = (rulebook.find(rule),) if rule else rulebook.rules
-    raise typer.Exit(terminal.print_examples(examples.run_rules(rules), as_json=as_json))
+    without = [each.id for each in rules if not each.examples]
+    raise typer.Exit(terminal.print_examples(examples.run_rules(rules), without, as_json=as_json))
 
 
 @rules_app.command("map")

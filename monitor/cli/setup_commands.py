@@ -21,7 +21,7 @@ def sample(
     from monitor.sample.list_9 import write_sample
     from monitor.sample.supplement import write_sample_supplement
 
-    day = as_at.date() if as_at else today()
+    day = as_at or today()
     write_sample(file, people=people, as_at=day, seed=seed)
     typer.echo(f"{people} invented people written to {file}")
     if supplement is not None:
@@ -60,8 +60,7 @@ def columns(
     if as_json:
         plain_text.print_json(dictionary.describe_columns())
     else:
-        headings = ("Column", "Holds", "Meaning", "Known as")
-        terminal.print_rows(headings, dictionary.column_rows())
+        terminal.print_columns(dictionary.column_rows())
 
 
 def onboard(
@@ -77,5 +76,5 @@ def onboard(
     """Show how your files are read, ask what is not certain, and write it into the config."""
     from monitor.cli import onboard_dialogue
 
-    day = as_at.date() if as_at else today()
+    day = as_at or today()
     raise typer.Exit(onboard_dialogue.onboard(onboard_dialogue.Wanted(file, config, page, yes, as_json, day)))

@@ -41,6 +41,13 @@ def hold_surges(workspace: Workspace, surges: Sequence[Surge], limits: Quarantin
         )
 
 
+def list_waiting(database: Database) -> list[str]:
+    """Return the rules whose new flags wait to be confirmed."""
+    flag = table_of(Flag)
+    with database.reading() as store:
+        return list(store.execute(select(flag.c.rule).where(state.is_quarantined()).distinct()).scalars())
+
+
 def confirm_surge(database: Database, rule: str, *, by: str, today: dt.date, now: dt.datetime) -> str | None:
     """Let a rule's waiting flags go out with the next night; what was done, or None where none waits."""
     flag = table_of(Flag)

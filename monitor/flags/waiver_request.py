@@ -4,7 +4,6 @@ import datetime as dt
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Connection, Row, select
@@ -14,6 +13,7 @@ from monitor.flags import state
 from monitor.store.bulk import insert_rows, next_id
 from monitor.store.database import Database
 from monitor.store.events import Event, Stamp
+from monitor.store.known_ids import say_unknown
 from monitor.store.row_statements import record_stamped, say_row
 from monitor.store.tables import Flag, Person, Waiver, table_of
 from monitor.words import nearest, one_line, write_date
@@ -240,10 +240,7 @@ def _check_person(store: Connection, person_id: str, restricted: Collection[str]
         return [f"{person_id[:60]}: not the id of one person; a waiver is for one person and one rule"]
     known = store.execute(select(person).where(person.c.person_id == person_id)).first()
     if known is None:
-        others = [row[0] for row in store.execute(select(person.c.person_id)) if row[0] not in restricted]
-        close = get_close_matches(person_id, others, n=3, cutoff=0.7)
-        remedy = f"did you mean {' or '.join(close)}?" if close else "check it, leading zeros and all"
-        return [f"{person_id[:60]}: nobody of that id has been on an accepted night; {remedy}"]
+        return [say_unknown(store, person_id, restricted)]
     if known.died_on is not None:
         return [f"{person_id}: is recorded as having died; nothing is asked about them"]
     return []

@@ -118,8 +118,8 @@ class Judged:
 class NightOutcome:
     """What one night did, for the terminal: counts, and no person.
 
-    ``verdict``: what the gate said; ``believed``: False for a rehearsal that a real run would refuse; ``steps``: the
-    steps of its workspace, in the order in which they were run.
+    ``severities``: of every rule, by its id; ``verdict``: what the gate said; ``believed``: False for a rehearsal that
+    a real run would refuse; ``steps``: the steps of its workspace, in the order in which they were run.
     """
 
     as_at: dt.date
@@ -130,6 +130,7 @@ class NightOutcome:
     deaths: int
     intake: Intake
     evaluation: Evaluation
+    severities: Mapping[str, str]
     changes: Mapping[str, int]
     opened: Mapping[str, int]
     states: Mapping[str, int]

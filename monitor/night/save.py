@@ -268,6 +268,7 @@ def _account(night: Night, judged: Judged, outcome: Outcome) -> NightOutcome:
         deaths=len(judged.deaths),
         intake=judged.intake,
         evaluation=judged.evaluation,
+        severities={rule.id: rule.severity for rule in night.rulebook.rules},
         changes=changes,
         opened=opened,
         states=states,

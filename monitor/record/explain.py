@@ -7,7 +7,6 @@ import datetime as dt
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, and_, or_, select
@@ -15,10 +14,13 @@ from sqlmodel import SQLModel
 
 from monitor.caseload import snapshot
 from monitor.catalogue import columns
+from monitor.config.id_lists import read_restricted
+from monitor.config.settings import Config
 from monitor.errors import Problems, Refused
 from monitor.outbox.person_messages import load_person_messages
 from monitor.record import last_night
 from monitor.record.kept_nights import KeptNight, ask_rules, find_nights
+from monitor.record.purge_files import SNAPSHOTS
 from monitor.rulebook import clearing
 from monitor.rulebook.condition import compile_condition
 from monitor.rulebook.evaluation import Evaluation
@@ -27,6 +29,7 @@ from monitor.rulebook.rule import Rule
 from monitor.rulebook.rulebook import Rulebook
 from monitor.store.database import Database
 from monitor.store.events import in_payload
+from monitor.store.known_ids import say_unknown
 from monitor.store.tables import Flag, FlagEvent, table_of
 from monitor.words import write_date
 from monitor.workspace import Workspace, fetch, lock_down, open_workspace
@@ -105,13 +108,13 @@ class Explanation:
 
 
 def explain_person(
-    database: Database, folder: Path, rulebook: Rulebook, person_id: str, *, as_at: dt.date | None = None
+    database: Database, config: Config, rulebook: Rulebook, person_id: str, *, as_at: dt.date | None = None
 ) -> Explanation:
-    """Give the account of one person as at a night, else the last accepted; ``folder`` holds the kept caseloads.
+    """Give the account of one person as at a night, else the last accepted.
 
     ``Problems`` if nobody of that id was ever accepted.
     """
-    nights = find_nights(database, folder)
+    nights = find_nights(database, config.data_folder / SNAPSHOTS)
     night = _choose_night(nights, as_at)
     with database.reading() as store:
         held = _load_rows(store, person_id)
@@ -120,9 +123,8 @@ def explain_person(
         messages = tuple({name: getattr(message, name) for name in MESSAGE_LINE} for message in theirs)
     kept_on = _find_kept_nights(nights, person_id)
     if not (any(held.values()) or events or kept_on):
-        raise Problems([
-            f"{person_id[:60]}: nobody of that id has been on an accepted night; check it, leading zeros and all"
-        ])  # fmt: skip
+        with database.reading() as store:
+            raise Problems([say_unknown(store, person_id, read_restricted(config))])
     answers, source = _ask(database, night, rulebook, person_id)
     return Explanation(person_id, night.as_at, source, answers, events, messages, held, kept_on)
 

@@ -68,7 +68,9 @@ def confirm(database: Database, person_id: str, *, by: str, today: dt.date, now:
     with database.writing() as store:
         row = store.execute(select(person).where(person.c.person_id == person_id)).first()
         if row is None or row.died_on is None:
-            raise Problems([f"{person_id}: is not recorded as having died; nothing waits to be confirmed"])
+            raise Problems(
+                [f"{person_id[:60]}: is no rule's id, and nobody of that id is recorded as having died; nothing waits"]
+            )
         alive = row.alive_again_on is not None
         back = {"died_on": None, "alive_again_on": None} if alive else {}
         if alive:

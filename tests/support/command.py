@@ -17,9 +17,16 @@ class Done:
     stderr: str
 
 
-def monitor(folder: Path, *arguments: str) -> Done:
+class Terminal(io.StringIO):
+    """An output at which a person looks."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def monitor(folder: Path, *arguments: str, output: io.StringIO | None = None) -> Done:
     """Run the command in ``folder``, in this process; anything that would be a traceback fails the test."""
-    said, complained = io.StringIO(), io.StringIO()
+    said, complained = output or io.StringIO(), io.StringIO()
     typed, config = sys.argv, os.environ.pop("MONITOR_CONFIG", None)
     sys.argv = ["monitor", *arguments]
     try:
