@@ -32,6 +32,7 @@ from monitor.caseload.rows import (
     Reading,
     explain_unusable,
     has_person,
+    leave_out,
     list_cells,
     list_unusable_rows,
     name_source,
@@ -207,8 +208,7 @@ def _is_nobody(workspace: Workspace, extract: Extract, person_id: str, as_at: da
     reading = begin_reading(0, extract)
     read_texts(workspace, reading, cells.ReadBeside(as_at))
     type_usable_rows(workspace, reading)
-    shapes, _ = nobody_rows.read_shapes(workspace, reading)
-    nobody_rows.set_aside(workspace, reading, shapes, None)
+    nobody_rows.set_aside(workspace, reading, nobody_rows.look_over(workspace, reading).shapes, None)
     return not number_of(workspace, f"SELECT count(*) FROM {reading.typed} WHERE person_id = ?", person_id)
 
 
@@ -320,13 +320,17 @@ def _type_reading(
     """Make the reading's typed table in place of the extract's; how many rows can be used, and how many cannot."""
     read_texts(workspace, reading, beside)
     usable = type_usable_rows(workspace, reading)
-    shapes, rows = nobody_rows.read_shapes(workspace, reading)
-    unusable = list_unusable_rows(workspace, reading) if rows > usable or not usable else 0
-    nobodies = nobody_rows.set_aside(workspace, reading, shapes, elsewhere) if usable else 0
+    held = nobody_rows.look_over(workspace, reading)
+    unusable = list_unusable_rows(workspace, reading) if held.extract_rows > usable or not usable else 0
+    nobodies = nobody_rows.set_aside(workspace, reading, held.shapes, elsewhere) if usable else 0
     if usable == nobodies:
         raise explain_unusable(reading, unusable + nobodies)
-    reading.id_shapes = frozenset((shape.kind, shape.length, shape.variable) for shape in shapes)
-    note_empty(workspace, reading)
+    reading.id_shapes = frozenset((shape.kind, shape.length, shape.variable) for shape in held.shapes)
+    if nobodies:
+        held = nobody_rows.look_over(workspace, reading)
+    reading.rows, reading.repeats = held.rows, held.people < held.rows
+    note_empty(reading, held.filled)
+    leave_out(workspace, reading)
     if "allocated_team" in reading.positions:
         joining.spell_teams(workspace, reading.typed, "allocated_team", names.teams)
     list_cells(workspace, reading)

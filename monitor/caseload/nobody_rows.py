@@ -5,7 +5,7 @@ ids. So a temporary id beside a birth date is a young person's, and a "Total" be
 nobody's is listed and counted, and where it may be somebody's all the same, the night is in doubt.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from monitor.caseload.rows import ID_ALONE, NOT_AN_ID, UNLIKE_IDS, Reading, place_of
@@ -90,17 +90,40 @@ def explain(row: OddRow, *, strange: bool) -> str | None:
     return ID_ALONE if row.alone else UNLIKE_IDS
 
 
-def read_shapes(workspace: Workspace, reading: Reading) -> tuple[tuple[IdShape, ...], int]:
-    """Return the shapes of the ids in the reading's typed table, and how many rows its extract has."""
-    rows = workspace.execute(
+@dataclass(frozen=True)
+class TypedRows:
+    """What a reading's typed table holds: the shapes of its ids, how many people, and how many cells of each column.
+
+    ``extract_rows``: how many rows its extract has, of which some cannot be used.
+    """
+
+    shapes: tuple[IdShape, ...]
+    extract_rows: int
+    people: int
+    filled: Mapping[str, int]
+
+    @property
+    def rows(self) -> int:
+        return sum(shape.rows for shape in self.shapes)
+
+
+def look_over(workspace: Workspace, reading: Reading) -> TypedRows:
+    """Count what the reading's typed table holds, in one pass; one id has one shape, so people add up over shapes."""
+    names = sorted(reading.positions.keys() - {PERSON_ID})
+    filled = "".join(
+        f', count("{name}")' + (f' + count("{name}_gap")' if name in reading.faulty else "") for name in names
+    )
+    found = workspace.execute(
         f"""
-        SELECT kind, length(person_id), variable, count(*), count(*) FILTER (coded OR dated),
-            count(*) FILTER (alone), count(*) FILTER (total), (SELECT count(*) FROM "{reading.extract.table}")
+        SELECT (SELECT count(*) FROM "{reading.extract.table}"),
+            kind, length(person_id), variable, count(*), count(*) FILTER (coded OR dated),
+            count(*) FILTER (alone), count(*) FILTER (total), count(DISTINCT person_id){filled}
         FROM ({_facts(reading)}) GROUP BY ALL
         """
     ).fetchall()
-    shapes = tuple(IdShape(*figures) for *figures, _ in rows)
-    return shapes, rows[0][-1] if rows else 0
+    counts = [sum(figures) for figures in zip(*(row[8:] for row in found), strict=True)] or [0] * (len(names) + 1)
+    shapes = tuple(IdShape(*row[1:8]) for row in found)
+    return TypedRows(shapes, found[0][0] if found else 0, counts[0], dict(zip(names, counts[1:], strict=True)))
 
 
 def set_aside(workspace: Workspace, reading: Reading, shapes: Sequence[IdShape], elsewhere: str | None) -> int:

@@ -223,24 +223,14 @@ def type_usable_rows(workspace: Workspace, reading: Reading) -> int:
     return int(workspace.execute(made, _id_heading(reading)).fetchall()[0][0])
 
 
-def note_empty(workspace: Workspace, reading: Reading) -> None:
-    """Note which columns of the typed table have nothing under their heading, and whether a person has several rows."""
-    names = sorted(reading.positions.keys() - {PERSON_ID})
-    filled = "".join(
-        f', count("{name}")' + (f' + count("{name}_gap")' if name in reading.faulty else "") for name in names
-    )
-    rows, people, *counts = workspace.execute(
-        f"SELECT count(*), count(DISTINCT person_id){filled} FROM {reading.typed}"
-    ).fetchall()[0]
+def note_empty(reading: Reading, filled: Mapping[str, int]) -> None:
+    """Note which columns of the typed table have nothing under their heading; ``filled``: cells by column."""
+    empty = {name for name, cells_filled in filled.items() if not cells_filled}
     # A word for nobody under an adviser's heading is something: it says that there is none.
-    empty = {name for name, count in zip(names, counts, strict=True) if not count}
     reading.empty = frozenset(empty - reading.says_died - ({"personal_adviser"} if reading.advisers.nobody else set()))
-    reading.rows = rows
-    reading.repeats = people < rows
-    _leave_out(workspace, reading)
 
 
-def _leave_out(workspace: Workspace, reading: Reading) -> None:
+def leave_out(workspace: Workspace, reading: Reading) -> None:
     """Take out the columns that count as not supplied while nothing stands under their headings."""
     reading.left_out = (reading.empty & reading.extract.left_out) - set(reading.extract.blank_means_none)
     for name in sorted(reading.left_out):

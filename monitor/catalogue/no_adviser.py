@@ -47,12 +47,12 @@ SPELT_OUT = re.compile(r"(\w[\W_]+)+\w")
 
 def fold_adviser(text: str) -> str:
     """Return what an adviser's cell says as it is compared: case, spaces and marks around it aside."""
-    return OUTER.sub("", fold_name(unicodedata.normalize("NFKC", text)))
+    folded = fold_name(unicodedata.normalize("NFKC", text))
+    return folded if folded[:1].isalnum() and folded[-1:].isalnum() else OUTER.sub("", folded)
 
 
-def is_nobody(text: str) -> bool:
-    """Return whether what stands in an adviser's cell is one of the words for nobody."""
-    folded = fold_adviser(text)
+def is_nobody(folded: str) -> bool:
+    """Return whether what stands in an adviser's cell, folded by ``fold_adviser``, is one of the words for nobody."""
     if not any(map(str.isalpha, folded)) or not folded.replace("x", "").strip(" -_./,*"):
         return True
     if (found := STARTS.match(folded)) and not re.match(r"[^\W_]|'", folded[found.end() :]):
@@ -108,7 +108,7 @@ def tell_apart(texts: Iterable[str], teams: Iterable[tuple[str, int]], names: Ad
             somebody.add(folded)
         elif names.numbered and folded.isdigit():
             continue
-        elif folded in names.nobody or folded in names.teams or sizes[folded] >= A_TEAM or is_nobody(text):
+        elif folded in names.nobody or folded in names.teams or sizes[folded] >= A_TEAM or is_nobody(folded):
             nobody.add(text)
         elif folded in sizes:
             small.append((text, folded))
