@@ -21,6 +21,7 @@ from monitor.config.delivery_settings import DeliverySettings, Smtp
 from monitor.delivery.channel import Channel, open_channel
 from monitor.delivery.envelope import Envelope, build_mail
 from monitor.errors import DeliveryError, Problems
+from monitor.network.policy import Network
 
 SECRET = "correct horse battery staple"
 LONG = "Zoë Ångström: a plan — " + "a line that is far longer than any mail server will take " * 40
@@ -133,7 +134,7 @@ def test_a_key_that_is_a_path_is_a_defect():
 
 
 def folder_channel(data_folder: Path) -> Channel:
-    return open_channel(DeliverySettings(channel="folder"), data_folder, {})
+    return open_channel(DeliverySettings(channel="folder"), data_folder, Network())
 
 
 def test_a_folder_message_is_one_file_that_only_its_owner_can_read(tmp_path: Path):
@@ -202,7 +203,7 @@ def smtp_channel(
     delivery = DeliverySettings(
         channel="smtp", smtp=Smtp.model_construct(**(Smtp(host="localhost").model_dump() | settings))
     )
-    channel = open_channel(delivery, Path("unused"), environ or {})
+    channel = open_channel(delivery, Path("unused"), Network(environ or {}))
     try:
         yield channel
     finally:
@@ -280,7 +281,8 @@ def test_a_certificate_nobody_here_trusts_is_refused(authority, security):
     ):
         fault = fault_of(channel)
 
-    assert "its certificate is not trusted" in str(fault)
+    assert "the certificate of localhost is signed by an authority that this machine does not know" in str(fault)
+    assert "network.ca_file or delivery.smtp.ca_file" in str(fault)
     assert temporary(fault)
     assert mailbox.taken == []
 
@@ -289,7 +291,7 @@ def test_a_certificate_for_another_name_is_refused(authority, ca_file):
     with mail_server(authority, Mailbox(), name="elsewhere.example") as port, smtp_channel(port, ca_file) as channel:
         fault = fault_of(channel)
 
-    assert "its certificate is not trusted" in str(fault)
+    assert "the certificate of localhost is made out to another name" in str(fault)
 
 
 def test_a_recipient_refused_outright_is_permanent_and_the_next_message_still_goes(authority, ca_file):
@@ -491,7 +493,7 @@ def test_variables_that_are_not_there_are_named_together():
     settings = Smtp(host="localhost", username_env="MAIL_USER", password_env="MAIL_PASSWORD")
 
     with pytest.raises(Problems) as caught:
-        open_channel(DeliverySettings(channel="smtp", smtp=settings), Path("unused"), {})
+        open_channel(DeliverySettings(channel="smtp", smtp=settings), Path("unused"), Network())
 
     assert caught.value.problems == (
         "delivery.smtp.username_env: the environment has no MAIL_USER; set it before starting",
@@ -503,5 +505,5 @@ def test_an_authority_file_without_certificates_is_a_problem(tmp_path: Path):
     path = tmp_path / "ca.pem"
     path.write_text("not a certificate")
 
-    with pytest.raises(Problems, match="holds no certificates"), smtp_channel(587, path):
+    with pytest.raises(Problems, match="holds no certificate in PEM form"), smtp_channel(587, path):
         pass

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from monitor import http_client
+from monitor.network import http_client
+from monitor.network.policy import Network, NotUsable
 
 REFUSED = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"
 
@@ -30,7 +31,7 @@ def proxy() -> Iterator[tuple[str, Future[bytes]]]:
 
 
 def ask(environ: dict[str, str], address: str = "https://example.invalid/list") -> None:
-    with http_client.make_client(address, environ, timeout_seconds=5) as client:
+    with http_client.make_client(address, Network(environ), timeout_seconds=5) as client:
         client.get("")
 
 
@@ -76,11 +77,11 @@ def test_an_address_on_this_machine_needs_no_proxy() -> None:
 
 def ask_plainly(address: str) -> None:
     environ = {"HTTPS_PROXY": "http://127.0.0.1:9", "ALL_PROXY": "http://127.0.0.1:9"}
-    with http_client.make_client(address, environ, timeout_seconds=5) as client:
+    with http_client.make_client(address, Network(environ), timeout_seconds=5) as client:
         client.get("").raise_for_status()
 
 
 @pytest.mark.parametrize("address", ["socks5://127.0.0.1:1080", "not an address", "ftp://127.0.0.1"])
 def test_a_proxy_that_does_not_speak_http_is_refused_in_words(address: str) -> None:
-    with pytest.raises(http_client.NoProxy, match="correct HTTPS_PROXY or ALL_PROXY"):
+    with pytest.raises(NotUsable, match="correct HTTPS_PROXY or ALL_PROXY"):
         ask({"ALL_PROXY": address})

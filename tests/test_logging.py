@@ -18,6 +18,7 @@ from support.servers.mail import free_port
 
 from monitor.config.service_settings import HeartbeatSettings as Settings
 from monitor.log import open_log
+from monitor.network.policy import Network
 from monitor.service.heartbeat import Heartbeat
 from monitor.service.steps import Service
 from monitor.workdays import LONDON
@@ -214,7 +215,7 @@ def test_the_web_library_logs_no_address(tmp_path: Path, caplog: pytest.LogCaptu
 
     with serving(lambda asked: Said(b"OK")) as server, caplog.at_level(logging.INFO):
         environ = {"PING": f"{server.url}/a-secret-address"}
-        became = Heartbeat(Settings(url_env="PING"), environ).ping("success", night=FIRST)
+        became = Heartbeat(Settings(url_env="PING"), Network(environ)).ping("success", night=FIRST)
         httpx.get(f"{server.url}/another-secret-address")
 
     assert became == "sent"

@@ -18,6 +18,7 @@ from monitor.delivery.channel import Channel, open_channel
 from monitor.delivery.notify_text import write_for_notify
 from monitor.errors import Problems
 from monitor.messages.parts import Posting
+from monitor.network.policy import Network
 from monitor.outbox import attempts
 
 LATER = dt.timedelta(minutes=5)
@@ -27,7 +28,7 @@ BOTH = "((body))\n\n((list))"
 def open_notify(url: str, key: str = API_KEY, **settings: object) -> Channel:
     notify = {"base_url": url, "api_key_env": "KEY", "template_id": TEMPLATE, "timeout_seconds": 10, **settings}
     delivery = DeliverySettings.model_validate({"channel": "notify", "notify": notify})
-    return open_channel(delivery, Path("unused"), {"KEY": key})
+    return open_channel(delivery, Path("unused"), Network({"KEY": key}))
 
 
 @contextmanager
@@ -328,7 +329,9 @@ def test_a_service_that_is_not_there_costs_one_try(tmp_path: Path):
 
         delivered = room.deliver(open_notify(url))
 
-        assert "cannot be reached; check the network" in (delivered.stopped or "")
+        assert "connection refused by 127.0.0.1; check that the service is running, and delivery.notify.base_url" in (
+            delivered.stopped or ""
+        )
         assert set(room.states().values()) == {"created"}
 
 

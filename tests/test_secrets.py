@@ -27,6 +27,7 @@ from support.servers.notify import SECRET as NOTIFY_SECRET
 from monitor.cli.command import app
 from monitor.config.delivery_settings import DeliverySettings
 from monitor.delivery.channel import open_channel
+from monitor.network.policy import Network
 
 TOKEN, SMTP_PASSWORD, PING = "token-7f3a91cc", "smtp-password-55e0", "ping-number-c41d8e"
 DATABASE_PASSWORD = "database-password-0b6f"
@@ -209,7 +210,7 @@ def test_a_refused_notify_key_is_in_no_row_and_no_file(tmp_path: Path, place: st
         delivery = DeliverySettings.model_validate(
             {"channel": "notify", "notify": notify}, context={"folder": tmp_path}
         )
-        channel = open_channel(delivery, tmp_path, {"KEY": API_KEY})
+        channel = open_channel(delivery, tmp_path, Network({"KEY": API_KEY}))
         room.post(written(NORTH))
 
         delivered = room.deliver(channel)

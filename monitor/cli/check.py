@@ -100,7 +100,7 @@ def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Chec
         rows = route_table.trace(routes, [team.name for team in config.teams], config.escalation.steps)
         sections.append(("Routes", _describe_routes(routes, rows, seen.people)))
         samples.prove(open_templates(config.templates))
-        open_channel(config.delivery, data_folder=config.data_folder, environ=environ)
+        open_channel(config.delivery, config.data_folder, config.network.reach(environ))
         sections.append(("Delivery", (f"{config.delivery.channel}, marked {config.delivery.marking}",)))
     except MonitorError as fault:
         faults.append(fault)
@@ -139,7 +139,9 @@ def _see_sources(config: Config, as_at: dt.date, environ: Mapping[str, str], rul
         refused = [Refused(why) for why in verdict.refusals]
         return replace(seen, lines=(*seen.lines, *stale, last), lists=lists, refused=tuple(refused))
     workspace = open_workspace()
-    caseload = read_caseload(workspace, config, SourceContext(as_at, config.data_folder, environ))
+    caseload = read_caseload(
+        workspace, config, SourceContext(as_at, config.data_folder, environ, network=config.network.reach(environ))
+    )
     seen = _describe_sources(workspace, caseload, as_at)
     return replace(seen, lists=_describe_lists(workspace, config, environ, caseload.intake.lists))
 

@@ -119,7 +119,7 @@ def deliver(
     from monitor.outbox.send import deliver_due
     from monitor.record.continuity import known_store
 
-    channel = open_channel(settings.delivery, data_folder=settings.data_folder, environ=os.environ)
+    channel = open_channel(settings.delivery, settings.data_folder, settings.network.reach(os.environ))
     with known_store(settings, locate_database(settings), wait_seconds=wait, existing=False) as database:
         received = poll_receipts(database, channel, settings, clock=now)
         delivered = deliver_due(database, channel, settings, clock=now, hurried=hurried)

@@ -53,7 +53,9 @@ class Dialogue:
     asked: set[tuple[str, str, str]] = field(default_factory=set)
 
     def look(self) -> Onboarding:
-        context = SourceContext(self.wanted.as_at, self.config.data_folder, os.environ)
+        context = SourceContext(
+            self.wanted.as_at, self.config.data_folder, os.environ, network=self.config.network.reach(os.environ)
+        )
         return look(open_workspace(), self.config, context)
 
     def accept(self, changes: Iterable[Proposal]) -> None:

@@ -29,7 +29,7 @@ def find_unasked(
             with reading_store(where, wait_seconds=0) as database, database.reading() as store:
                 if (night := find_newest(store)) is not None:
                     return f"on the night of {write_date(night)}", _find_of_night(store, night, rules)
-        context = SourceContext(today, config.data_folder, environ)
+        context = SourceContext(today, config.data_folder, environ, network=config.network.reach(environ))
         supplied = read_caseload(open_workspace(), config, context).intake.supplied
     except MonitorError as fault:
         return f"not known ({str(fault).splitlines()[0]})", {}

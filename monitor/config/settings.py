@@ -14,6 +14,7 @@ from monitor.config.delivery_settings import DeliverySettings, People, Team, tea
 from monitor.config.escalation_settings import Digests, EscalationSettings
 from monitor.config.fields import DatabaseUrl, File, Folder, Line, Located, Table, check_case_url
 from monitor.config.id_lists import check_lists
+from monitor.config.network_settings import NetworkSettings
 from monitor.config.retention_settings import Retention
 from monitor.config.service_settings import HeartbeatSettings, ServiceSettings
 from monitor.config.source_settings import Source, sources_fit
@@ -112,6 +113,7 @@ class Config(Table):
     people: People = People()
     teams: Annotated[tuple[Team, ...], AfterValidator(teams_differ)] = ()
     delivery: DeliverySettings = DeliverySettings()
+    network: NetworkSettings = NetworkSettings()
     lists: Lists = Lists()
     report: ReportSettings = ReportSettings()
     digests: Digests = Digests()

@@ -1,6 +1,5 @@
 """The interface of a way for messages to leave; each way is one module."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
@@ -9,6 +8,7 @@ from monitor.config.delivery_settings import DeliverySettings
 from monitor.delivery.envelope import Envelope, Receipt
 from monitor.delivery.folder import FolderChannel
 from monitor.delivery.smtp import SmtpChannel
+from monitor.network.policy import Network
 
 
 class Tracing(Protocol):
@@ -51,16 +51,16 @@ class Channel(Protocol):
         """Close any connection; a later message makes a new one."""
 
 
-def open_channel(delivery: DeliverySettings, data_folder: Path, environ: Mapping[str, str]) -> Channel:
+def open_channel(delivery: DeliverySettings, data_folder: Path, network: Network) -> Channel:
     """Open the channel the config names; close it when done. Nothing is connected before the first message.
 
     Raises ``Problems`` when something it needs (a variable, a key, a certificate file) is not there.
     """
     if delivery.channel == "smtp" and delivery.smtp is not None:
-        return SmtpChannel(delivery.smtp, environ)
+        return SmtpChannel(delivery.smtp, network)
     if delivery.channel == "notify" and delivery.notify is not None:
         # An HTTP client and its tokens take long to load, and only this channel needs them.
         from monitor.delivery.notify import NotifyChannel
 
-        return NotifyChannel(delivery.notify, environ)
+        return NotifyChannel(delivery.notify, network)
     return FolderChannel(data_folder / "outbox")

@@ -16,11 +16,13 @@ from typing import Any
 import httpx
 import jwt
 
-from monitor import http_client
 from monitor.config.delivery_settings import Notify
 from monitor.delivery.envelope import Envelope, Receipt, check_addressed
 from monitor.delivery.notify_text import write_for_notify
 from monitor.errors import DeliveryError, DoubtfulRefusal, Problems
+from monitor.network import http_client
+from monitor.network.line_faults import Outside, explain_line
+from monitor.network.policy import Network, NotUsable
 
 UUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 API_KEY = re.compile(rf".*-(?P<service>{UUID})-(?P<secret>{UUID})", re.DOTALL)
@@ -59,12 +61,17 @@ class NotifyChannel:
     name = "notify"
     idempotent = False
 
-    def __init__(self, settings: Notify, environ: Mapping[str, str]) -> None:
+    def __init__(self, settings: Notify, network: Network) -> None:
         """Raises ``Problems`` when there is no key, or it is not one."""
         self._settings = settings
-        self._environ = environ
-        self._service, self._secret = _read_key(settings, environ)
+        self._network = network
+        self._service, self._secret = _read_key(settings, network.environ)
         self._client: httpx.Client | None = None
+
+    @property
+    def _outside(self) -> Outside:
+        host = httpx.URL(self._settings.base_url).host
+        return Outside(host, "delivery.notify.base_url", "delivery.notify.timeout_seconds")
 
     @property
     def tracing(self) -> "NotifyChannel":
@@ -84,12 +91,11 @@ class NotifyChannel:
         request = self._request(envelope)
         try:
             answer = self._call("POST", "/v2/notifications/email", json=request)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError):
-            raise _unreachable() from None
-        except httpx.HTTPError:
-            raise DeliveryError(
-                f"{PLACE}: no answer after the message had gone; it may have been accepted", ambiguous=True
-            ) from None
+        except httpx.HTTPError as fault:
+            line = explain_line(fault, self._outside)
+            if not line.may_have_gone:
+                raise DeliveryError(f"{PLACE}: {line.words}", stops=True) from None
+            raise DeliveryError(f"{PLACE}: {line.words}; it may have been accepted", ambiguous=True) from None
         if answer.status_code == 201 and (number := _id_of(answer)):
             return Receipt("201", number, "sending")
         if answer.status_code < 400 or answer.status_code >= 500:
@@ -167,8 +173,8 @@ class NotifyChannel:
     def _get(self, path: str, query: Mapping[str, str]) -> httpx.Response:
         try:
             return self._call("GET", path, params=query)
-        except httpx.HTTPError:
-            raise _unreachable() from None
+        except httpx.HTTPError as fault:
+            raise DeliveryError(f"{PLACE}: {explain_line(fault, self._outside).words}", stops=True) from None
 
     def _call(self, method: str, path: str, **content: Any) -> httpx.Response:
         if self._client is None:
@@ -181,11 +187,11 @@ class NotifyChannel:
         try:
             return http_client.make_client(
                 self._settings.base_url,
-                self._environ,
+                self._network,
                 timeout_seconds=self._settings.timeout_seconds,
                 headers={"User-Agent": "care-leaver-monitor"},
             )
-        except http_client.NoProxy as fault:
+        except NotUsable as fault:
             raise DeliveryError(f"{PLACE}: {fault}", stops=True) from None
 
     def _refused(self, answer: httpx.Response) -> DeliveryError:
@@ -233,10 +239,6 @@ def _over_limit(said: str, *, daily: bool) -> DeliveryError:
         return DeliveryError(words, stops=True, not_before=midnight)
     words = f"{PLACE}: too many requests at once ({said}); it will be tried again in a minute"
     return DeliveryError(words, stops=True, not_before=now + timedelta(minutes=1))
-
-
-def _unreachable() -> DeliveryError:
-    return DeliveryError(f"{PLACE}: cannot be reached; check the network, and delivery.notify.base_url", stops=True)
 
 
 def _odd(answer: httpx.Response) -> DeliveryError:

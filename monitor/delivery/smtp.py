@@ -11,9 +11,12 @@ from typing import Literal
 from monitor.config.delivery_settings import Smtp
 from monitor.delivery.envelope import Envelope, Receipt, build_mail
 from monitor.errors import DeliveryError, Problems
+from monitor.network.certificates import explain_certificate, make_context
+from monitor.network.policy import Network, NotUsable
 
 LOGIN_WANTED = (530, 534, 535, 538)
 """Answers that are about the settings, not about one message."""
+CA_FILE = "network.ca_file or delivery.smtp.ca_file"
 Step = Literal["sender", "recipient", "content"]
 
 
@@ -37,12 +40,12 @@ class SmtpChannel:
     idempotent = False
     tracing = None
 
-    def __init__(self, settings: Smtp, environ: Mapping[str, str]) -> None:
+    def __init__(self, settings: Smtp, network: Network) -> None:
         """Raises ``Problems`` when a variable is missing or the authority file is not certificates."""
         self._settings = settings
         self._place = f"mail server {settings.host}:{settings.port}"
-        self._login = _read_login(settings, environ)
-        self._context = _trust(settings)
+        self._login = _read_login(settings, network.environ)
+        self._context = _trust(settings, network)
         self._connection: smtplib.SMTP | None = None
         self._unusable: str | None = None
 
@@ -121,8 +124,8 @@ class SmtpChannel:
     def _explain(self, fault: OSError, encrypted: bool) -> str:
         if isinstance(fault, smtplib.SMTPException):
             return self._explain_answer(fault, encrypted)
-        if isinstance(fault, ssl.SSLCertVerificationError):
-            return f"its certificate is not trusted ({fault.verify_message}); check the host, or give ca_file"
+        if certificate := explain_certificate(fault, self._settings.host, CA_FILE):
+            return certificate
         if isinstance(fault, ssl.SSLError):
             reason = (fault.reason or "no reason given").replace("_", " ").lower()
             return f'no TLS connection ({reason}); check port and security ("starttls" or "tls")'
@@ -244,13 +247,8 @@ def _read_login(settings: Smtp, environ: Mapping[str, str]) -> Login | None:
     return Login(environ[settings.username_env], environ[settings.password_env], " and ".join(names.values()))
 
 
-def _trust(settings: Smtp) -> ssl.SSLContext:
-    """Return verified TLS 1.2 or later; with ``ca_file``, only what that authority has signed."""
+def _trust(settings: Smtp, network: Network) -> ssl.SSLContext:
     try:
-        context = ssl.create_default_context(cafile=settings.ca_file)
-    except OSError:
-        raise Problems(
-            (f"delivery.smtp.ca_file: {settings.ca_file} holds no certificates; give a file in PEM form",)
-        ) from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
+        return make_context(network.trusting(settings.ca_file).ca_files)
+    except NotUsable as fault:
+        raise Problems([f"delivery.smtp: {fault}"]) from None

@@ -83,7 +83,14 @@ def _look_back(night: Night) -> comparison.PastNights:
 def _read_sources(night: Night, past: comparison.PastNights) -> tuple[CaseloadRead, comparison.PastNights]:
     """Read the sources; read them again without the columns that somebody accepts although nothing stands in them."""
     workspace, config, tools, known = night.workspace, night.config, night.tools, past.known
-    context = SourceContext(night.as_at, config.data_folder, tools.environ, tools.say, left_out=known.left_out)
+    context = SourceContext(
+        night.as_at,
+        config.data_folder,
+        tools.environ,
+        tools.say,
+        left_out=known.left_out,
+        network=config.network.reach(tools.environ),
+    )
     caseload = read_caseload(workspace, config, context)
     accepted = _is_accepted(night, caseload)
     pairs = baseline.find_new_pairs(caseload, known, whole=past.whole or accepted) - known.blank

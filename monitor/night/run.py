@@ -54,7 +54,7 @@ def run_night(config: Config, request: Request, tools: Tools, *, wait_seconds: f
         with reading_store(where) if is_there(where) else working_store(NOWHERE) as database:
             past = nights.read_ledger(database, request.as_at)
             return _rehearse(Night(config, request, tools, rulebook, templates, database, past))
-    channel = open_channel(config.delivery, data_folder=config.data_folder, environ=tools.environ)
+    channel = open_channel(config.delivery, config.data_folder, config.network.reach(tools.environ))
     alarms = failure.Alarms(config.data_folder / "alarms", tools.told)
     teller = failure.Teller(config, where, rulebook, templates, channel, alarms, tools.clock)
     with (

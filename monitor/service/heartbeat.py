@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Literal
 import httpx
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from monitor import http_client
 from monitor.config.fields import check_web_address
 from monitor.errors import Problems
+from monitor.network import http_client
+from monitor.network.line_faults import Outside, explain_line
+from monitor.network.policy import Network, NotUsable
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -44,13 +46,13 @@ class Heartbeat:
     def __init__(
         self,
         settings: "Settings | None",
-        environ: Mapping[str, str],
+        network: Network,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         """Raises ``Problems`` when the address is not where the config says, or is none."""
         self._settings = settings
-        self._environ = environ
-        self._url = _read_address(settings, environ) if settings else None
+        self._network = network
+        self._url = _read_address(settings, network.environ) if settings else None
         self._sleep = sleep
 
     @property
@@ -82,12 +84,13 @@ class Heartbeat:
         assert self._settings is not None  # noqa: S101 - only called where there is an address
         timeout = self._settings.timeout_seconds
         try:
-            with http_client.make_client(str(url), self._environ, timeout_seconds=timeout) as client:
+            with http_client.make_client(str(url), self._network, timeout_seconds=timeout) as client:
                 answer = client.post(url, content=body.encode())
-        except http_client.NoProxy as fault:
+        except NotUsable as fault:
             raise NotTaken(str(fault)) from None
         except (httpx.HTTPError, OSError) as fault:
-            raise TryAgain(type(fault).__name__) from None  # its words may hold the address
+            line = explain_line(fault, Outside(url.host, "the address of the heartbeat", "heartbeat.timeout_seconds"))
+            raise (NotTaken(line.words) if line.lasting else TryAgain(line.words)) from None
         if answer.status_code == 429 or answer.status_code >= 500:
             raise TryAgain(f"answered {answer.status_code}")
         if not answer.is_success:

@@ -22,6 +22,7 @@ from monitor.messages import compose
 from monitor.messages.notices import Matter, compose_outage
 from monitor.messages.parts import Posting
 from monitor.messages.templates import Templates, read_templates, render
+from monitor.network.policy import Network
 from monitor.night import failure
 from monitor.night.context import Tools
 from monitor.night.run import run_night
@@ -64,8 +65,9 @@ def read_settings(path: Path, environ: Mapping[str, str]) -> Settings:
     """
     config = load_config(path)
     settings = Settings(config, open_rulebook(config), read_templates(config.templates))
-    open_channel(config.delivery, data_folder=config.data_folder, environ=environ).close()
-    Heartbeat(config.heartbeat, environ)
+    network = config.network.reach(environ)
+    open_channel(config.delivery, config.data_folder, network).close()
+    Heartbeat(config.heartbeat, network)
     return settings
 
 
@@ -203,8 +205,12 @@ class Service:
     def _note(self, stage: str, /, **counts: int | str | None) -> None:
         self._log.info(stage, **counts)
 
+    @property
+    def _network(self) -> Network:
+        return self.config.network.reach(self._environ)
+
     def _open_channel(self) -> Channel:
-        return open_channel(self.config.delivery, data_folder=self.config.data_folder, environ=self._environ)
+        return open_channel(self.config.delivery, self.config.data_folder, self._network)
 
     def _deliver(self) -> None:
         self._done = replace(self._done, delivered_at=self._clock())
@@ -280,7 +286,7 @@ class Service:
         self._ping(signal, today, describe(outcome.counts))
 
     def _ping(self, signal: Signal, night: dt.date, body: str = "") -> None:
-        heartbeat = Heartbeat(self.config.heartbeat, self._environ, sleep=self.stopping.wait)
+        heartbeat = Heartbeat(self.config.heartbeat, self._network, sleep=self.stopping.wait)
         if heartbeat.wanted:
             self._log.info("heartbeat", signal=signal, became=heartbeat.ping(signal, night=night, body=body))
 

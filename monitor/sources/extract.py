@@ -20,6 +20,7 @@ from monitor.catalogue.headings import (
 )
 from monitor.config.list_findings import ListFinding
 from monitor.config.source_settings import Source
+from monitor.network.policy import Network
 from monitor.workspace import Workspace, load_rows, number_of
 
 Role = Literal["caseload", "detail"]
@@ -31,8 +32,8 @@ def say_nothing(step: str) -> None:
 
 @dataclass(frozen=True)
 class SourceContext:
-    """What every source is read with: the night's date, where samples are kept, where secrets are found, and whom
-    progress is told.
+    """What every source is read with: the night's date, where samples are kept, where secrets are found, how
+    web services are reached, and whom progress is told.
 
     ``left_out``: by source, the columns that count as not supplied while nothing stands under their headings.
     """
@@ -43,6 +44,7 @@ class SourceContext:
     say: Callable[[str], None] = say_nothing
     sleep: Callable[[float], None] = time.sleep
     left_out: frozenset[tuple[str, str]] = frozenset()
+    network: Network = field(default_factory=Network)
 
 
 @dataclass(frozen=True)

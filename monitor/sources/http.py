@@ -37,7 +37,7 @@ def load(workspace: Workspace, table: str, source: Source, context: SourceContex
     assert settings is not None  # noqa: S101 - the config insists on it
     form = form_of(source)
     rows = _Rows(workspace, f"{table}_read", source, context.say, form.names)
-    with open_client(source, settings, context.environ) as client:
+    with open_client(source, settings, context.network) as client:
         service = WebService(client, source, settings, context)
         said_next = _read_pages(service, rows)
     if not rows.stored:

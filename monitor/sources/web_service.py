@@ -4,22 +4,21 @@ No message repeats what the service said, nor an address beyond its host, since 
 """
 
 import codecs
-import socket
-import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
-from urllib.parse import quote
+from typing import TypeVar
 
 import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
-from monitor import http_client
 from monitor.config.source_settings import Http, Source
 from monitor.errors import SourceError
+from monitor.network import http_client
+from monitor.network.line_faults import Outside, explain_line
+from monitor.network.policy import Network, NotUsable
+from monitor.network.retry_after import read_retry_after
+from monitor.network.tokens import Application, BasicSecret, NoToken, Tokens
 from monitor.sources.extract import SourceContext
 from monitor.sources.http_json import NotReadable
 
@@ -28,16 +27,10 @@ Taken = TypeVar("Taken")
 LONGEST_WAIT = 300
 """Seconds; a service that asks for a longer wait is not read tonight."""
 
-LARGEST_ANSWER = 65_536
-"""Bytes of a sign-in's answer."""
-
 TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 
-SIGN_IN_FAULTS = frozenset({
-    "invalid_client", "invalid_grant", "invalid_request", "invalid_scope", "unauthorized_client",
-    "unsupported_grant_type",
-})  # fmt: skip
-"""What a sign-in may answer that is safe to repeat."""
+CA_FILE = "network.ca_file, or in ca_file of the source"
+"""Where a message says a private authority may be named."""
 
 
 class Passing(Exception):
@@ -48,18 +41,15 @@ class Passing(Exception):
         self.wait = wait
 
 
-def open_client(source: Source, settings: Http, environ: Mapping[str, str]) -> httpx.Client:
+def open_client(source: Source, settings: Http, network: Network) -> httpx.Client:
     try:
         return http_client.make_client(
             settings.url,
-            environ,
+            network.trusting(settings.ca_file),
             timeout_seconds=settings.timeout_seconds,
-            ca_file=settings.ca_file,
             headers={"Accept": "text/csv" if settings.format == "csv" else "application/json"},
         )
-    except http_client.NoCertificate as fault:
-        raise SourceError(f"{source.place}: http.ca_file: {fault}") from None
-    except http_client.NoProxy as fault:
+    except NotUsable as fault:
         raise SourceError(f"{source.place}: {fault}") from None
 
 
@@ -72,8 +62,9 @@ class WebService:
         self.place = source.place
         self._client = client
         self._environ = context.environ
+        self._network = context.network
         self._sleep = context.sleep
-        self._token: str | None = None
+        self._tokens: Tokens | None = None
         self._bytes = 0
         self._deadline = time.monotonic() + settings.most_minutes * 60
 
@@ -97,11 +88,12 @@ class WebService:
     @contextmanager
     def _page(self, url: httpx.URL) -> Iterator[httpx.Response]:
         """The open answer to a request for a page, after one new sign-in where the last one no longer holds."""
+        refused: str | None = None
         for renewed in (False, True):
-            headers = self._authorization()
-            with self._explained(self.host), self._client.stream("GET", url, headers=headers) as response:
+            headers = self._authorization(refused)
+            with self._explained(), self._client.stream("GET", url, headers=headers) as response:
                 if response.status_code == 401 and self.settings.token_url and not renewed:
-                    self._token = None
+                    refused = headers["Authorization"].removeprefix("Bearer ")
                     continue
                 self._check(response)
                 yield response
@@ -144,15 +136,36 @@ class WebService:
 
     # Signing in
 
-    def _authorization(self) -> dict[str, str]:
+    def _authorization(self, refused: str | None) -> dict[str, str]:
         settings = self.settings
         if settings.token_env:
             return {"Authorization": f"Bearer {self._secret('token_env', settings.token_env)}"}
         if settings.token_url:
-            if self._token is None:
-                self._token = self._sign_in(settings.token_url)
-            return {"Authorization": f"Bearer {self._token}"}
+            return {"Authorization": f"Bearer {self._token(settings.token_url, refused)}"}
         return {}
+
+    def _token(self, url: str, refused: str | None) -> str:
+        """Return a token of the sign-in, other than one that was ``refused``."""
+        try:
+            if self._tokens is None:
+                self._tokens = self._open_tokens(url)
+            return self._tokens.renew(refused) if refused else self._tokens.current()
+        except NoToken as fault:
+            if fault.lasting:
+                raise SourceError(f"{self.place}: {fault}") from None
+            raise Passing(str(fault), self._bearable(fault.wait, "the sign-in")) from None
+
+    def _open_tokens(self, url: str) -> Tokens:
+        settings = self.settings
+        assert settings.client_id_env is not None  # noqa: S101 - the config insists on both
+        assert settings.client_secret_env is not None  # noqa: S101
+        client_id = self._secret("client_id_env", settings.client_id_env)
+        secret = self._secret("client_secret_env", settings.client_secret_env)
+        proof = BasicSecret(secret, f"{settings.client_id_env} and {settings.client_secret_env}")
+        outside = Outside(httpx.URL(url).host, "token_url", ca_file_key=CA_FILE)
+        application = Application(url, client_id, settings.scope, proof, outside)
+        network = self._network.trusting(settings.ca_file)
+        return Tokens(application, network, timeout_seconds=settings.timeout_seconds)
 
     def _secret(self, key: str, variable: str) -> str:
         secret = self._environ.get(variable, "").strip()
@@ -164,45 +177,6 @@ class WebService:
         if not secret.isascii() or not secret.isprintable():
             raise SourceError(f"{self.place}: http.{key}: what {variable} holds is no token or secret; set it again")
         return secret
-
-    def _sign_in(self, url: str) -> str:
-        """A new token by client credentials."""
-        settings = self.settings
-        assert settings.client_id_env is not None  # noqa: S101 - the config insists on both
-        assert settings.client_secret_env is not None  # noqa: S101
-        client_id = self._secret("client_id_env", settings.client_id_env)
-        secret = self._secret("client_secret_env", settings.client_secret_env)
-        form = {"grant_type": "client_credentials"} | ({"scope": settings.scope} if settings.scope else {})
-        host = httpx.URL(url).host
-        # Both are form-encoded before they are joined, so that a colon in either cannot be taken for the one between.
-        auth = httpx.BasicAuth(quote(client_id, safe=""), quote(secret, safe=""))
-        accept = {"Accept": "application/json"}
-        with self._explained(host), self._client.stream("POST", url, data=form, auth=auth, headers=accept) as response:
-            answer = self._short_answer(response, host)
-            if response.status_code in (400, 401, 403):
-                said = answer.get("error")
-                named = f" ({said})" if isinstance(said, str) and said in SIGN_IN_FAULTS else ""
-                raise SourceError(
-                    f"{self.place}: the sign-in at {host} refused the client id or secret{named}; check what "
-                    f"{settings.client_id_env} and {settings.client_secret_env} hold, and whether it has expired"
-                )
-            self._check(response)
-        token = answer.get("access_token")
-        if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
-            raise SourceError(f"{self.place}: the sign-in at {host} gave no token; check token_url")
-        return token
-
-    def _short_answer(self, response: httpx.Response, host: str) -> dict[str, Any]:
-        body = b""
-        for piece in response.iter_bytes():
-            body += piece
-            if len(body) > LARGEST_ANSWER:
-                raise SourceError(f"{self.place}: the sign-in at {host} answers at great length; check token_url")
-        try:
-            answer = httpx.Response(200, content=body).json()
-        except (ValueError, RecursionError):
-            answer = None
-        return answer if isinstance(answer, dict) else {}
 
     # What went wrong
 
@@ -227,57 +201,26 @@ class WebService:
         raise SourceError(f"{self.place}: {host} answered {status}; ask who runs the service")
 
     def _asked_wait(self, response: httpx.Response) -> float | None:
-        """The seconds that Retry-After asks for; a date in it is measured from the service's own clock."""
-        said = response.headers.get("retry-after", "").strip()
-        wait: float | None = None
-        if said.isdigit():
-            wait = float(said[:9])
-        elif said:
-            until, now = _http_date(said), _http_date(response.headers.get("date", ""))
-            wait = max((until - now).total_seconds(), 0.0) if until and now else None
+        """Return the seconds that Retry-After asks for."""
+        return self._bearable(read_retry_after(response.headers), response.url.host)
+
+    def _bearable(self, wait: float | None, who: str) -> float | None:
+        """Return a wait that the night can bear; raises ``SourceError`` for a longer one."""
         if wait is not None and wait > LONGEST_WAIT:
             raise SourceError(
-                f"{self.place}: {response.url.host} asks to wait {wait:.0f} seconds ({response.status_code}); run "
-                "again later, or ask who runs the service for a higher limit"
+                f"{self.place}: {who} asks to wait {wait:.0f} seconds; run again later, or ask who runs the service "
+                "for a higher limit"
             )
         return wait
 
     @contextmanager
-    def _explained(self, host: str) -> Iterator[None]:
+    def _explained(self) -> Iterator[None]:
         """Turn what goes wrong on the line into a fault that may pass, or one that will not."""
         try:
             yield
-        except httpx.DecodingError:
-            raise Passing(f"what {host} sent could not be unpacked") from None
-        except httpx.TimeoutException:
-            raise Passing(f"no answer from {host} within {self.settings.timeout_seconds} seconds") from None
-        except httpx.ProxyError:
-            raise Passing(f"the proxy did not connect to {host}; check HTTPS_PROXY or ALL_PROXY") from None
-        except httpx.TransportError as fault:
-            raise self._explain_line(fault, host) from None
-
-    def _explain_line(self, fault: httpx.TransportError, host: str) -> Exception:
-        """Return what a broken line means: a fault that may pass, or a ``SourceError``."""
-        causes = list(_causes(fault))
-        for cause in causes:
-            if isinstance(cause, ssl.SSLCertVerificationError):
-                return SourceError(
-                    f"{self.place}: the certificate of {host} does not verify ({cause.verify_message}); name the "
-                    "authority's certificate in ca_file, or have the service's renewed"
-                )
-        if any(isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError) for cause in causes):
-            return SourceError(f"{self.place}: {host} does not speak TLS there; correct url")
-        if any(isinstance(cause, socket.gaierror) for cause in causes):
-            return Passing(f"unknown host {host}; correct url, or check the name service")
-        if isinstance(fault, httpx.ConnectError):
-            return Passing(f"connection refused by {host}; check that the service is running, and url")
-        return Passing(f"{host} broke the connection off")
-
-
-def _causes(fault: BaseException | None) -> Iterator[BaseException]:
-    while fault is not None:
-        yield fault
-        fault = fault.__cause__ or fault.__context__
+        except httpx.HTTPError as fault:
+            line = explain_line(fault, Outside(self.host, ca_file_key=CA_FILE))
+            raise (SourceError(f"{self.place}: {line.words}") if line.lasting else Passing(line.words)) from None
 
 
 _growing = wait_exponential_jitter(initial=1, max=30)
@@ -288,14 +231,6 @@ def _wait(state: RetryCallState) -> float:
     fault = state.outcome.exception() if state.outcome else None
     asked = fault.wait if isinstance(fault, Passing) else None
     return _growing(state) if asked is None else asked
-
-
-def _http_date(text: str) -> datetime | None:
-    try:
-        found = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _web_page(wanted: str) -> str:

@@ -42,9 +42,10 @@ def work(order: dict[str, Any]) -> None:
             Request(as_at, as_at, unattended=order["unattended"]),
             Tools(clock, environ, lambda step: None),
         )
+    network = config.network.reach(environ)
     with working_store(locate(config, environ)) as database:
         for act in (poll_receipts, deliver_due):
-            act(database, open_channel(config.delivery, config.data_folder, environ), config, clock=clock)
+            act(database, open_channel(config.delivery, config.data_folder, network), config, clock=clock)
 
 
 def learn(names: list[str]) -> None:

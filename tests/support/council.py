@@ -154,7 +154,7 @@ class Council:
         """What ``monitor deliver`` does at that moment."""
         self.clock = at
         config = load_config(self.config_path)
-        channel = open_channel(config.delivery, data_folder=config.data_folder, environ={})
+        channel = open_channel(config.delivery, config.data_folder, config.network.reach({}))
         with working_store(locate(config, {})) as database:
             return deliver_due(database, channel, config, clock=lambda: self.clock)
 
