@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, model_validator
 
 from monitor.config.fields import File, Hour, Line, Mailbox, Table, WebAddress
+from monitor.config.graph_settings import Graph
 from monitor.words import fold_name
 
 
@@ -110,7 +111,7 @@ class Notify(Table):
 class DeliverySettings(Table):
     """How messages leave."""
 
-    channel: Literal["folder", "smtp", "notify"] = "folder"
+    channel: Literal["folder", "smtp", "notify", "graph"] = "folder"
     sender: Mailbox = "care-leaver-monitor@example.gov.uk"
     marking: Line = "OFFICIAL-SENSITIVE"
     send_hour: Hour = time(8)
@@ -118,6 +119,7 @@ class DeliverySettings(Table):
     allowed_domains: Annotated[tuple[str, ...], AfterValidator(_domains)] = ()
     smtp: Smtp | None = None
     notify: Notify | None = None
+    graph: Graph | None = None
 
     @model_validator(mode="after")
     def _domains_are_named(self) -> "DeliverySettings":
@@ -131,12 +133,15 @@ class DeliverySettings(Table):
             raise ValueError('smtp: missing; channel "smtp" needs a [delivery.smtp] table with a host')
         if self.channel == "notify" and self.notify is None:
             raise ValueError('notify: missing; channel "notify" needs a [delivery.notify] table with a template_id')
+        if self.channel == "graph" and self.graph is None:
+            raise ValueError('graph: missing; channel "graph" needs a [delivery.graph] table with a tenant')
         return self
 
     @property
     def attaches_lists(self) -> bool:
         """Return whether a lead's list goes with the message."""
-        return self.channel == "notify" and self.notify is not None and self.notify.attach_list
+        described = {"notify": self.notify, "graph": self.graph}.get(self.channel)
+        return described is not None and described.attach_list
 
     def allows(self, mailbox: str) -> bool:
         """Return whether messages may go to this address."""

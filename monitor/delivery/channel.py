@@ -63,4 +63,8 @@ def open_channel(delivery: DeliverySettings, data_folder: Path, network: Network
         from monitor.delivery.notify import NotifyChannel
 
         return NotifyChannel(delivery.notify, network)
+    if delivery.channel == "graph" and delivery.graph is not None:
+        from monitor.delivery.graph import GraphChannel
+
+        return GraphChannel(delivery.graph, delivery.sender, network)
     return FolderChannel(data_folder / "outbox")

@@ -6,6 +6,7 @@ variable comes first. An http address, which the config allows on this machine o
 speaks HTTP: there is no SOCKS.
 """
 
+import ssl
 import urllib.request
 from collections.abc import Mapping
 
@@ -28,11 +29,13 @@ def make_client(
 
     ``timeout_seconds`` is how long an answer, and each piece of it, is waited for. Raises ``NotUsable``.
     """
-    context = make_context(network.ca_files)
+    url = httpx.URL(address)
+    # Reading the system's authorities takes long, and an http address has no use for them.
+    context = make_context(network.ca_files) if url.scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     waits = httpx.Timeout(
         connect=network.connect_seconds, write=network.write_seconds, read=timeout_seconds, pool=network.connect_seconds
     )
-    proxy = _find_proxy(httpx.URL(address), network)
+    proxy = _find_proxy(url, network)
     try:
         through = httpx.Proxy(proxy, ssl_context=context if proxy.startswith("https:") else None) if proxy else None
         return httpx.Client(

@@ -56,6 +56,7 @@ class Knobs:
     throttle_next: int = 0
     """So many of the next sendMails are told 429."""
     most_at_once: int = 4
+    largest_request: int = LARGEST_REQUEST
     drop_after_accepting: int = 0
     """So many of the next sendMails are taken, and the connection is cut before the answer."""
     stall_seconds: float = 0
@@ -172,7 +173,7 @@ class _Service:
             raise _Refused(401, "InvalidAuthenticationToken", "Lifetime validation failed, the token is expired.")
         if asked.method != "POST" or asked.path != f"/v1.0/users/{MAILBOX}/sendMail":
             raise _Refused(404, "ErrorInvalidUser", f"The requested user '{asked.path}' is invalid.")
-        if len(asked.body.encode()) > LARGEST_REQUEST:
+        if len(asked.body.encode()) > knobs.largest_request:
             raise _Refused(413, "RequestEntityTooLarge")
         with self._lock:
             throttled = knobs.throttle_next > 0
@@ -244,7 +245,7 @@ def _read(asked: Asked) -> tuple[EmailMessage, bool]:
     for file in message.get("attachments", []):
         if file["@odata.type"] != "#microsoft.graph.fileAttachment":
             raise _Refused(400, "RequestBodyRead")
-        kind, _, subtype = file["contentType"].partition("/")
+        kind, _, subtype = file["contentType"].partition(";")[0].partition("/")
         mail.add_attachment(base64.b64decode(file["contentBytes"]), kind, subtype, filename=file["name"])
     return mail, saved
 
