@@ -10,6 +10,7 @@ from monitor.caseload.intake import CaseloadRead, Intake, read_caseload
 from monitor.caseload.list_matches import NO_LISTS, IdLists, match_ids, read_people
 from monitor.caseload.roster_nobodies import find_nobodies
 from monitor.catalogue.date_orders import DateOrder
+from monitor.config import secret_ends
 from monitor.config.id_lists import read_restricted
 from monitor.config.list_findings import ListFinding
 from monitor.config.settings import Config
@@ -101,7 +102,7 @@ def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Chec
         sections.append(("Routes", _describe_routes(routes, rows, seen.people)))
         samples.prove(open_templates(config.templates))
         open_channel(config.delivery, config.data_folder, config.network.reach(environ))
-        sections.append(("Delivery", (f"{config.delivery.channel}, marked {config.delivery.marking}",)))
+        sections.append(("Delivery", tuple(_describe_delivery(config, as_at))))
     except MonitorError as fault:
         faults.append(fault)
     try:
@@ -110,6 +111,17 @@ def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Chec
         faults.append(fault)
     problems = tuple(line for fault in faults for line in str(fault).splitlines())
     return CheckReport(tuple(sections), problems, max((fault.exit_code for fault in faults), default=0), judged, rows)
+
+
+def _describe_delivery(config: Config, today: dt.date) -> Iterator[str]:
+    delivery = config.delivery
+    sender = delivery.graph.mailbox if delivery.graph else None
+    through = f" from {sender or delivery.sender}" if delivery.channel == "graph" else ""
+    yield f"{delivery.channel}{through}, marked {delivery.marking}"
+    for place in secret_ends.find_undated(config):
+        yield f"{place}: no secret_expires_on, so nobody is warned before its secret or certificate expires; give it"
+    for end in secret_ends.find_ends(config, today):
+        yield f"{end.describe(today)}; {secret_ends.REMEDY}"
 
 
 def _open_rules(config: Config) -> tuple[Rulebook | None, list[MonitorError]]:

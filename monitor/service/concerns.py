@@ -3,6 +3,7 @@
 import datetime as dt
 from dataclasses import dataclass
 
+from monitor.config.secret_ends import REMEDY, find_ends
 from monitor.config.settings import Config
 from monitor.service.due import SETTLED_WITHIN
 from monitor.service.status import DatabaseState, NightAttempt, ServiceStatus
@@ -32,8 +33,13 @@ def judge(standing: ServiceStatus, config: Config) -> tuple[Concern, ...]:
         *_judge_last_night(standing, config),
         *_judge_messages(standing),
         *_judge_what_waits(standing),
+        *_judge_secrets(config, london_date(standing.at)),
         *_judge_disk(standing, config.service.least_free_megabytes),
     )
+
+
+def _judge_secrets(config: Config, today: dt.date) -> list[Concern]:
+    return [Concern("secret", end.describe(today), REMEDY) for end in find_ends(config, today)]
 
 
 def _judge_database(database: DatabaseState) -> list[Concern]:

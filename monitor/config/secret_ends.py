@@ -1,0 +1,65 @@
+"""When the secrets and certificates of the config end, so far as it says: warned of 30 days ahead, and from then on."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from monitor.config.delivery_settings import DeliverySettings
+from monitor.config.fields import Table
+from monitor.config.network_settings import EntraApp
+from monitor.words import write_count, write_date
+
+WARNED = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class SecretEnd:
+    """The last day of one secret or certificate. ``place``: its table in the config; ``proof``: where it is kept."""
+
+    place: str
+    proof: str
+    last_day: date
+
+    def describe(self, today: date) -> str:
+        """Say when it ends, or ended."""
+        what, days = f"{self.place}: the secret or certificate in {self.proof}", (self.last_day - today).days
+        if days < 0:
+            return f"{what} expired on {write_date(self.last_day)}"
+        if days == 0:
+            return f"{what} expires today"
+        return f"{what} expires on {write_date(self.last_day)}, in {write_count(days, 'day')}"
+
+
+REMEDY = "make a new one in Entra, put it there, and correct secret_expires_on; once expired, it lets nothing in or out"
+
+
+def find_ends(config: Table, today: date) -> tuple[SecretEnd, ...]:
+    """List what ends within 30 days or has ended, the earliest first; nothing of a channel that is not in use."""
+    soon = (end for end in _all_ends(config, "") if end.last_day - today <= WARNED)
+    return tuple(sorted(soon, key=lambda end: (end.last_day, end.place)))
+
+
+def find_undated(config: Table) -> tuple[str, ...]:
+    """List the tables whose secret or certificate has no date, so that nobody can be warned."""
+    return tuple(place for place, app in _apps(config, "") if app.secret_expires_on is None)
+
+
+def _all_ends(config: Table, place: str) -> Iterator[SecretEnd]:
+    for where, app in _apps(config, place):
+        if app.secret_expires_on is not None:
+            yield SecretEnd(where, app.proof_place, app.secret_expires_on)
+
+
+def _apps(table: Table, place: str) -> Iterator[tuple[str, EntraApp]]:
+    """Find every application that signs in, wherever in the config it is described."""
+    if isinstance(table, EntraApp):
+        yield place, table
+    for name in type(table).model_fields:
+        inner = getattr(table, name)
+        if isinstance(inner, Table) and not _is_idle(table, name):
+            yield from _apps(inner, f"{place}.{name}".removeprefix("."))
+
+
+def _is_idle(table: Table, name: str) -> bool:
+    """Return whether this is the table of a channel other than the one in use."""
+    return isinstance(table, DeliverySettings) and name in ("smtp", "notify", "graph") and name != table.channel

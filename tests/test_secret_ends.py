@@ -1,0 +1,70 @@
+"""When a secret or a certificate of the config ends: warned of in time, and by whoever looks."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from support.servers.microsoft import CLIENT, SECRET, TENANT
+
+from monitor.cli.check import check
+from monitor.config.secret_ends import find_ends, find_undated
+from monitor.config.settings import Config
+from monitor.service.concerns import judge
+from monitor.service.status import DatabaseState, ServiceStatus
+from monitor.store.database import HEAD
+
+LAST_DAY = dt.date(2026, 3, 31)
+APP = {"tenant": TENANT, "client_id": CLIENT, "client_secret_env": "GRAPH_SECRET", "secret_expires_on": LAST_DAY}
+
+
+def config(channel: str = "graph", folder: str = "", **app: Any) -> Config:
+    sources = [{"name": "caseload", "kind": "sample", "people": 20}]
+    people = {"fallback": "fallback@example.gov.uk", "head": "head@example.gov.uk"}
+    delivery = {"channel": channel, "graph": {**APP, **app}}
+    given = {"sources": sources, "people": people, "delivery": delivery}
+    return Config.model_validate(given, context={"folder": folder})
+
+
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [
+        (31, None),
+        (30, "expires on 31 March 2026, in 30 days"),
+        (1, "expires on 31 March 2026, in 1 day"),
+        (0, "expires today"),
+        (-1, "expired on 31 March 2026"),
+        (-400, "expired on 31 March 2026"),
+    ],
+)
+def test_a_secret_is_warned_of_from_thirty_days_before_its_last_day(days: int, words: str | None) -> None:
+    today = LAST_DAY - dt.timedelta(days)
+
+    said = [end.describe(today) for end in find_ends(config(), today)]
+
+    assert said == ([] if words is None else [f"delivery.graph: the secret or certificate in GRAPH_SECRET {words}"])
+
+
+def test_a_channel_that_is_not_in_use_warns_of_nothing() -> None:
+    assert find_ends(config("folder"), LAST_DAY) == ()
+    assert find_undated(config("folder", secret_expires_on=None)) == ()
+
+
+def test_status_takes_it_as_a_concern() -> None:
+    at = dt.datetime(2026, 3, 30, 9, tzinfo=dt.UTC)
+    standing = ServiceStatus(at, DatabaseState("SQLite", "monitor.db", HEAD), at, 50_000)
+
+    (concern,) = [found for found in judge(standing, config()) if found.about == "secret"]
+
+    assert concern.what.endswith("expires on 31 March 2026, in 1 day")
+    assert concern.do.startswith("make a new one in Entra")
+
+
+def test_check_says_it_and_who_sends(tmp_path: Any) -> None:
+    environ = {"GRAPH_SECRET": SECRET}
+    dated = check(config(folder=str(tmp_path)), as_at=LAST_DAY, environ=environ)
+    undated = check(config(folder=str(tmp_path), secret_expires_on=None), as_at=LAST_DAY, environ=environ)
+
+    first, second = dict(dated.sections)["Delivery"]
+    assert first == "graph from care-leaver-monitor@example.gov.uk, marked OFFICIAL-SENSITIVE"
+    assert "expires today; make a new one in Entra" in second
+    assert "no secret_expires_on, so nobody is warned" in dict(undated.sections)["Delivery"][1]
