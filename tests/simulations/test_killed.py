@@ -21,7 +21,9 @@ import trustme
 from aiosmtpd.smtp import SMTP
 from sqlalchemy import text
 from support.council import HEADINGS, settled
+from support.servers import microsoft as graph
 from support.servers.mail import Mailbox, mail_server
+from support.servers.microsoft import CLIENT, MAILBOX, SECRET, TENANT, MicrosoftServer, microsoft
 from support.servers.notify import API_KEY, TEMPLATE, Knobs, NotifyServer, notify_server
 
 from monitor.config.settings import load_config, shipped
@@ -63,7 +65,7 @@ class Mortal:
         learn: bool = False,
     ) -> dict[str, Any]:
         order = {
-            "config": str(config), "as_at": AS_AT.isoformat(), "environ": {"KEY": API_KEY},
+            "config": str(config), "as_at": AS_AT.isoformat(), "environ": {"KEY": API_KEY, "GRAPH_SECRET": SECRET},
             "minutes_ahead": minutes_ahead, "kill_after": kill_after, "night": night, "unattended": unattended,
             "learn": learn,
         }  # fmt: skip
@@ -141,6 +143,10 @@ class Service:
 
 
 NOTIFY_WAYS = ("accepts", "stalls", "drops", "lists late", "rejects", "rate-limits", "drops and lists late")
+GRAPH_WAYS = (
+    "accepts", "stalls", "drops", "drops and is sent again", "rejects", "throttles", "ends tokens", "forbids",
+    "stalls and is sent again",
+)  # fmt: skip
 MAIL_WAYS = ("accepts", "stalls", "drops", "rejects", "defers")
 
 
@@ -169,6 +175,46 @@ def turn(server: NotifyServer, way: str, chance: random.Random) -> None:
         knobs.key_type, knobs.team = "team", frozenset(f"{name}@example.gov.uk" for name in ("south", "analyst"))
     if way == "rate-limits":
         knobs.bucket = chance.randint(0, 3)
+    server.knobs = knobs
+
+
+@contextmanager
+def graph_service() -> Iterator[Service]:
+    with microsoft() as server:
+        settings = (
+            f'[delivery]\nchannel = "graph"\nsender = "{MAILBOX}"\n[delivery.graph]\ntenant = "{TENANT}"\n'
+            f'client_id = "{CLIENT}"\nclient_secret_env = "GRAPH_SECRET"\ngraph_url = "{server.url}"\n'
+            f'login_url = "{server.url}"\ntimeout_seconds = 1\n'
+        )
+
+        def misbehave(way: str, chance: random.Random) -> None:
+            turn_graph(server, way, chance)
+            service.settings = settings + ('ambiguous = "resend"' if way.endswith("sent again") else "")
+
+        service = Service(
+            settings,
+            lambda: [(mail["X-Monitor-Key"], str(mail["Subject"]).endswith(MARK)) for mail in server.sent],
+            server.sent.clear,
+            misbehave,
+            lambda: turn_graph(server, "accepts", random.Random(0)),
+        )
+        yield service
+
+
+def turn_graph(server: MicrosoftServer, way: str, chance: random.Random) -> None:
+    knobs = graph.Knobs()
+    if way.startswith("stalls"):
+        knobs.stall_seconds = chance.choice([0.05, 1.2])
+    if way.startswith("drops"):
+        knobs.drop_after_accepting = chance.randint(1, 4)
+    if way == "rejects":
+        knobs.faults_by_address = {"north@example.gov.uk": (400, "ErrorInvalidRecipients")}
+    if way == "throttles":
+        knobs.throttle_next, knobs.retry_after = chance.randint(1, 3), chance.choice([1, 600])
+    if way == "ends tokens":
+        knobs.token_uses = chance.randint(0, 2)
+    if way == "forbids":
+        knobs.fault = (403, "ErrorAccessDenied")
     server.knobs = knobs
 
 
@@ -305,8 +351,16 @@ def simulate(mortal: Mortal, folder: Path, *, kills: int, seed: int) -> Counter[
     chance = random.Random(seed)
     authority = trustme.CA()
     total: Counter[str] = Counter()
-    with notify_service() as notify, mail_service(authority, folder / "mail") as mail:
-        services = (("notify", notify, NOTIFY_WAYS), ("smtp", mail, MAIL_WAYS))
+    with (
+        notify_service() as notify,
+        mail_service(authority, folder / "mail") as mail,
+        graph_service() as through_graph,
+    ):
+        services = (
+            ("notify", notify, NOTIFY_WAYS),
+            ("smtp", mail, MAIL_WAYS),
+            ("graph", through_graph, GRAPH_WAYS),
+        )
         # Measured where nothing disturbs, so that the moments fall over all of a night, and all of a delivery.
         config = write_council(folder / "ready", notify.settings)
         mortal.live(config, unattended=True, learn=True)
@@ -318,8 +372,8 @@ def simulate(mortal: Mortal, folder: Path, *, kills: int, seed: int) -> Counter[
         total.update({f"milliseconds of a {what}": round(1000 * each) for what, each in lasts.items()})
         number = 0
         while total["kills"] < kills:
-            name, service, ways = services[number % 2]
-            way = ways[(number // 2) % len(ways)]
+            name, service, ways = services[number % len(services)]
+            way = ways[(number // len(services)) % len(ways)]
             what = "night" if number % 8 in (0, 3) else "delivery"
             place = folder / f"council-{number}"
             service.forget()
