@@ -345,8 +345,8 @@ def only(mails: list[Mail]) -> Mail:
 
 def test_a_flag_goes_from_lead_to_manager_to_head_in_one_message_a_day_each(tmp_path: Path) -> None:
     council = staffed(tmp_path)
-    quiet = [homeless("P1"), settled("P2", team="South"), *crowd(10)]
-    council.night(NIGHT, quiet)
+    council.night(night_of(-1), [settled("P1"), settled("P2", team="South"), *crowd(10)])
+    council.night(NIGHT, [homeless("P1"), settled("P2", team="South"), *crowd(10)])
 
     council.night(night_of(1), [homeless("P1"), settled("P2", team="South", in_touch="b) No"), *crowd(10)])
     news = [homeless("P1"), homeless("P2", team="South"), *crowd(10)]
@@ -377,6 +377,7 @@ def test_a_flag_goes_from_lead_to_manager_to_head_in_one_message_a_day_each(tmp_
 def test_an_escalation_that_was_never_delivered_is_in_the_next_digest(tmp_path: Path) -> None:
     council = staffed(tmp_path)
     people_tonight = [homeless("P1"), *crowd(10)]
+    council.night(dt.date(2026, 1, 13), [settled("P1"), *crowd(10)])
     council.clock = dt.datetime(2026, 1, 14, 2, 30, tzinfo=dt.UTC)
     council.night(dt.date(2026, 1, 14), people_tonight)
 

@@ -54,7 +54,8 @@ def begin(folder: Path, database: str | None) -> Council:
     council = Council(folder, settings=rules, report=True, database=database)
     config = council.config_path.read_text(encoding="utf-8")
     lead = 'lead = "north@example.gov.uk"\n'
-    council.config_path.write_text(config.replace(lead, f'{lead}manager = "{MANAGER}"\n'), encoding="utf-8")
+    config = config.replace(lead, f'{lead}manager = "{MANAGER}"\n') + "[escalation]\nbacklog_days = 2\n"
+    council.config_path.write_text(config, encoding="utf-8")
     council.night(day(0), FIRST)
     waive(council, "P3", until=day(1))
     return council

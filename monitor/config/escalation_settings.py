@@ -28,6 +28,7 @@ class EscalationSettings(Table):
     high: Steps = (10, 20)
     medium: Steps = ()
     low: Steps = ()
+    backlog_days: int = Field(default=20, ge=1)
     most_listed: int = Field(default=20, ge=1)
     summary_day: Weekday = "Monday"
 

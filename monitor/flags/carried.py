@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, or_, select
 
 from monitor.flags.before import read_row
 from monitor.store.bulk import WIDE_READ, insert_rows, next_id, read_by_ids
@@ -97,14 +97,16 @@ def find_links(workspace: Workspace) -> list[Link]:
     return [Link(*row) for row in rows]
 
 
-def load_lineage(store: Connection) -> Lineage:
-    """Load what every unresolved flag carries on, and what that carries."""
+def load_lineage(store: Connection, *, resolved_since: dt.date | None = None) -> Lineage:
+    """Load what every unresolved flag carries on, and what that carries; also of those resolved since a day."""
     flag, link = table_of(Flag), table_of(FlagCarried)
     query = select(link.c.heir_flag_id, link.c.flag_id, link.c.carried_on, link.c.heir_row)
     standing = link.c.undone_run_id.is_(None)
     query = query.where(standing).order_by(link.c.carried_on, link.c.flag_id)
-    unresolved = flag.c.resolved_on.is_(None)
-    rows = store.execute(query.join(flag, flag.c.id == link.c.heir_flag_id).where(unresolved)).all()
+    wanted: ColumnElement[bool] = flag.c.resolved_on.is_(None)
+    if resolved_since is not None:
+        wanted = or_(wanted, flag.c.resolved_on > resolved_since)
+    rows = store.execute(query.join(flag, flag.c.id == link.c.heir_flag_id).where(wanted)).all()
     heirs = frozenset(row.heir_flag_id for row in rows)
     carried: defaultdict[int, list[Carried]] = defaultdict(list)
     while rows:

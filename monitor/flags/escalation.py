@@ -4,6 +4,9 @@ A flag's clock counts the working days in England on which it was open and neith
 It is worked out anew each night from dates and events, so that a missed night, a repeat or a correction cannot make it
 go wrong; one that carries an earlier flag on carries its clock and its steps on too. Where several carry it on, these
 go with the one whose rule is most severe, and the clocks of the others begin on the day they took over.
+
+The backlog (``flags.backlog``) is not chased by the day: of it only a critical flag goes up, once, to the manager,
+after days of its own. A flag of it that is newly worse goes up like a new one, its clock running since then.
 """
 
 import datetime as dt
@@ -16,8 +19,9 @@ from typing import Any, Literal
 from sqlalchemy import Connection, select
 
 from monitor.flags import state
+from monitor.flags.backlog import NO_BACKLOG, Backlog
 from monitor.flags.carried import Descent, Lineage, load_lineage
-from monitor.flags.priority import rank
+from monitor.flags.priority import rank, rank_sql
 from monitor.store.bulk import delete_rows, insert_rows, next_id, read_by_ids
 from monitor.store.events import Event, Stamp
 from monitor.store.row_statements import record_stamped, say_gone, say_row
@@ -30,6 +34,8 @@ days_between = lru_cache(maxsize=4096)(working_days_between)
 
 Step = Literal["manager", "head"]
 STEPS: tuple[Step, ...] = ("manager", "head")
+BACKLOG_DAYS = 20
+"""Working days after which a critical flag of the backlog goes up, where the config does not say."""
 COLUMNS = ("id", "flag_id", "step", "as_at", "run_id", "team", "recipient", "instead", "severity", "working_days")
 
 
@@ -99,11 +105,29 @@ def latest_opening(days: int, as_at: dt.date) -> dt.date:
 class EscalationTerms:
     """What escalates. ``steps``: working days by severity, for the manager and then the head.
 
-    ``rules``: the severity of each rule that does, by id.
+    ``rules``: the severity of each rule that does, by id. ``backlog_days``: working days after which the manager hears
+    of a critical flag of the backlog.
     """
 
     steps: Mapping[str, Sequence[int]]
     rules: Mapping[str, str]
+    backlog: Backlog = NO_BACKLOG
+    backlog_days: int = BACKLOG_DAYS
+
+    def list_steps(self) -> list[tuple[str, Step, int, bool]]:
+        """Return the severity, step and working days of each step that a flag may take; whether one of the backlog."""
+        usual = [
+            (severity, step, days, False)
+            for severity, all_days in self.steps.items()
+            for step, days in zip(STEPS, all_days, strict=False)
+        ]
+        # It never goes up sooner than a new one does.
+        late: list[tuple[str, Step, int, bool]] = [
+            (severity, step, max(days, self.backlog_days), True)
+            for severity, step, days, _ in usual
+            if (severity, step) == ("critical", STEPS[0])
+        ]
+        return usual + late
 
 
 @dataclass(frozen=True)
@@ -116,7 +140,10 @@ class PutRight:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An open flag that would have reached a step after ``days`` if it had never been paused."""
+    """An open flag that would have reached a step after ``days`` if it had never been paused.
+
+    ``worse_on``: since when a flag of the backlog is newly worse; its clock runs from then.
+    """
 
     flag_id: int
     step: Step
@@ -128,6 +155,7 @@ class Candidate:
     team: str | None
     quarantined_on: dt.date | None
     released_on: dt.date | None
+    worse_on: dt.date | None = None
 
 
 def decide(
@@ -150,7 +178,8 @@ def decide(
 
     # A step once taken is asked about again only where a night is put right, which may take it back.
     asked = candidates if put_right.runs else [candidate for candidate in candidates if not is_taken(candidate)]
-    reached = find_reached(asked, _load_clocks(store, asked, lineage, begun, as_at), as_at)
+    clocks = _load_clocks(store, asked, ClockGround(lineage, begun, terms.backlog), as_at)
+    reached = find_reached(asked, clocks, as_at)
     untaken = [escalated for escalated in reached if not is_taken(escalated)]
     first = next_id(store, Escalation)
     new = [replace(escalated, number=number) for number, escalated in enumerate(untaken, start=first)]
@@ -186,22 +215,39 @@ def _find_withdrawn(store: Connection, reached: Iterable[Escalated], put_right: 
 
 def _load_candidates(workspace: Workspace, terms: EscalationTerms, as_at: dt.date) -> list[Candidate]:
     limits = [
-        (severity, step, days, latest_opening(days, as_at))
-        for severity, all_days in terms.steps.items()
-        for step, days in zip(STEPS, all_days, strict=False)
+        (severity, step, days, latest_opening(days, as_at), late) for severity, step, days, late in terms.list_steps()
     ]
     if not limits or not terms.rules:
         return []
     listed = ", ".join(
-        f"({literal(severity)}, {literal(step)}, {days}, DATE '{opened_by}')"
-        for severity, step, days, opened_by in limits
+        f"({literal(severity)}, {literal(step)}, {days}, DATE '{opened_by}', {late})"
+        for severity, step, days, opened_by, late in limits
     )
+    rose = ", ".join(f"({flag_id}, DATE '{since}')" for flag_id, since in sorted(terms.backlog.rose.items()))
     rows = workspace.execute(f"""
+        WITH line AS (
+            SELECT flag.*, rose.since AS rose_on, {terms.backlog.sql("flag")} AS backlog, {rank_sql()} AS place
+            FROM flag_line AS flag LEFT JOIN (VALUES {rose or "(NULL::BIGINT, NULL::DATE)"}) AS rose(flag_id, since)
+                ON rose.flag_id = flag.flag_id
+            WHERE flag.state IN ('open', 'held') AND flag.severity <> 'data'
+        ),
+        stood AS (SELECT person_id, min(place) AS place FROM line WHERE backlog GROUP BY person_id),
+        worse AS (
+            SELECT person_id, min(coalesce(rose_on, opened_on)) AS since
+            FROM line JOIN stood USING (person_id) WHERE NOT line.backlog AND line.place < stood.place
+            GROUP BY person_id
+        ),
+        dated AS (
+            SELECT line.*, CASE WHEN backlog THEN worse.since ELSE rose_on END AS worse_on,
+                backlog AND worse.since IS NULL AS late
+            FROM line LEFT JOIN worse USING (person_id)
+        )
         SELECT line.flag_id, step, days, line.opened_on, line.severity, line.person_id, line.rule, line.team,
-            s.quarantined_on, s.released_on
-        FROM flag_line AS line
-        JOIN (VALUES {listed}) AS l(severity, step, days, opened_by)
-            ON l.severity = line.severity AND line.opened_on <= l.opened_by
+            s.quarantined_on, s.released_on, line.worse_on
+        FROM dated AS line
+        JOIN (VALUES {listed}) AS l(severity, step, days, opened_by, late)
+            ON l.severity = line.severity AND coalesce(line.worse_on, line.opened_on) <= l.opened_by
+                AND l.late = line.late
         JOIN settled AS s ON s.flag_id = line.flag_id
         WHERE line.state = 'open' AND line.rule IN ({", ".join(map(literal, terms.rules))})
         ORDER BY line.flag_id, step DESC
@@ -233,31 +279,39 @@ def _choose_heirs(store: Connection, lineage: Lineage, rules: Mapping[str, str])
     return {earlier: min(found, key=lambda heir: (ranks.get(heir, 0), heir)) for earlier, found in heirs.items()}
 
 
-def _load_clocks(
-    store: Connection,
-    candidates: Sequence[Candidate],
-    lineage: Lineage,
-    begun: Mapping[int, dt.date],
-    as_at: dt.date,
-) -> Clocks:
+@dataclass(frozen=True)
+class ClockGround:
+    """What clocks rest on: who carries whom on, since when those do that carry on nobody's clock, and the backlog."""
+
+    lineage: Lineage
+    begun: Mapping[int, dt.date]
+    backlog: Backlog
+
+
+def _load_clocks(store: Connection, candidates: Sequence[Candidate], ground: ClockGround, as_at: dt.date) -> Clocks:
     """Load the clocks of every candidate: its own, or those of the lines of the flags that it carries on."""
-    by_flag = {candidate.flag_id: candidate for candidate in candidates}
+    by_flag, lineage = {candidate.flag_id: candidate for candidate in candidates}, ground.lineage
     asked = {*by_flag, *(earlier for flag_id in by_flag for earlier in lineage.list_earlier(flag_id))}
     pauses = _load_pauses(store, asked, as_at)
     for flag in by_flag.values():
         if flag.quarantined_on and flag.released_on and flag.released_on > flag.quarantined_on:
             pauses[flag.flag_id].append(Pause(flag.quarantined_on, flag.released_on))
-    flag_table = table_of(Flag)
-    opened = read_by_ids(
-        store, select(flag_table.c.id, flag_table.c.opened_on), flag_table.c.id, asked - by_flag.keys()
-    )
-    first_days = {row[0]: row[1] for row in opened} | {
-        flag.flag_id: begun.get(flag.flag_id, flag.opened_on) for flag in by_flag.values()
+    table = table_of(Flag)
+    opened = select(table.c.id, table.c.rule, table.c.opened_on)
+    earlier = {row[0]: (row[1], row[2]) for row in read_by_ids(store, opened, table.c.id, asked - by_flag.keys())}
+    first_days = {flag_id: opened_on for flag_id, (_, opened_on) in earlier.items()} | {
+        flag.flag_id: ground.begun.get(flag.flag_id, flag.opened_on) for flag in by_flag.values()
+    }
+    rules = {flag_id: rule for flag_id, (rule, _) in earlier.items()} | {
+        flag.flag_id: flag.rule for flag in by_flag.values()
     }
     clocks: dict[int, Sequence[tuple[dt.date, Sequence[Pause]]]] = {}
-    for flag_id in by_flag:
-        lines = lineage.list_lines(flag_id, first_days)
-        clocks[flag_id] = [(line.opened_on, _pauses_of_line(line, pauses)) for line in lines]
+    for flag in by_flag.values():
+        lines = list(lineage.list_lines(flag.flag_id, first_days))
+        new = [line for line in lines if not ground.backlog.began(rules[line.flags[0][0]], line.opened_on)]
+        clocks[flag.flag_id] = [
+            (flag.worse_on or line.opened_on, _pauses_of_line(line, pauses)) for line in new or lines
+        ]
     return clocks
 
 

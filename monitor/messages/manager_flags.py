@@ -1,19 +1,18 @@
 """One night's escalations: decided from the flags as the night leaves them, saved, and listed for the messages."""
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from monitor.flags import escalation
+from monitor.flags.backlog import Backlog
 from monitor.flags.escalation import EscalationTerms, PutRight
 from monitor.messages.manager import Raised
 from monitor.messages.parts import LINE_FIELDS, FlagLine
 from monitor.messages.routes import Routes
-from monitor.rulebook.rulebook import Rulebook
 from monitor.store.events import Stamp
-from monitor.store.tables import Run, table_of
 from monitor.workspace import Workspace, step
 
 
@@ -21,12 +20,10 @@ from monitor.workspace import Workspace, step
 class EscalationBasis:
     """What a night's escalations rest on.
 
-    ``steps``: working days by severity, for the manager and then the head. ``told``: those that a reader has had;
-    ``corrects``: runs put right.
+    ``terms``: what escalates; ``told``: the escalations that a reader has had; ``corrects``: runs put right.
     """
 
-    steps: Mapping[str, Sequence[int]]
-    rulebook: Rulebook
+    terms: EscalationTerms
     routes: Routes
     as_at: dt.date
     told: Collection[int]
@@ -47,28 +44,18 @@ def escalate_flags(
     With a ``run_id``, tonight's are saved inside the caller's transaction.
     """
     as_at, told = basis.as_at, basis.told
-    rules = {rule.id: rule.severity for rule in basis.rulebook.rules if rule.escalate}
-    terms, put_right = EscalationTerms(basis.steps, rules), PutRight(basis.corrects, told)
-    new, back = escalation.decide(workspace, store, terms, as_at, put_right)
-    untold = escalation.load_standing(store, told, rules)
+    new, back = escalation.decide(workspace, store, basis.terms, as_at, PutRight(basis.corrects, told))
+    untold = escalation.load_standing(store, told, basis.terms.rules)
     if run_id is not None and recorded_at is not None and (new or back):
         recipients = {step.number: basis.routes.escalate(step.step, step.team, step.person_id) for step in new}
         escalation.save(store, new, back, recipients, Stamp(as_at, recorded_at, run_id))
     gone = {step.number for step in back}
     waiting = [step for step in untold if step.number not in gone] + new
-    return _list_raised(workspace, waiting, _find_first_night(store) or as_at)
-
-
-def _find_first_night(store: Connection) -> dt.date | None:
-    run = table_of(Run)
-    first: dt.date | None = store.execute(
-        select(func.min(run.c.as_at)).where(run.c.state.in_(("accepted", "superseded")))
-    ).scalar()
-    return first
+    return _list_raised(workspace, waiting, basis.terms.backlog)
 
 
 def _list_raised(
-    workspace: Workspace, waiting: Collection[escalation.Escalated], first_night: dt.date
+    workspace: Workspace, waiting: Collection[escalation.Escalated], backlog: Backlog
 ) -> tuple[Raised, ...]:
     if not waiting:
         return ()
@@ -83,6 +70,6 @@ def _list_raised(
         [list(column) for column in columns],
     ).fetchall()
     return tuple(
-        Raised(number, step, days, line := FlagLine(*fields), line.opened_on <= first_night)
+        Raised(number, step, days, line := FlagLine(*fields), backlog.holds(line.flag_id, line.rule, line.opened_on))
         for number, step, days, *fields in found
     )

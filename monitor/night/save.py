@@ -13,7 +13,10 @@ from monitor.config.id_lists import read_restricted
 from monitor.figures import measures
 from monitor.figures.moves import find_movers
 from monitor.flags import answers, carried, life, waivers
+from monitor.flags.backlog import Backlog, load_backlog, load_begun
+from monitor.flags.escalation import EscalationTerms
 from monitor.gate import baseline, comparison
+from monitor.gate.source_fitness import SUPPLIED_BY
 from monitor.messages import compose
 from monitor.messages.manager import Raised
 from monitor.messages.manager_flags import EscalationBasis, escalate_flags
@@ -41,7 +44,8 @@ def accept(night: Night, judged: Judged) -> NightOutcome:
         _save_decisions(night, judged, store, now)
         _save_people(night, store, now)
         _save_run(night, judged, store, now)
-        raised = _escalate(night, store, now)
+        backlog = _load_backlog(night, judged, store)
+        raised = _escalate(night, store, backlog, now)
         messages = _write_messages(night, judged, store, raised)
         written = save_messages(night, store, messages.postings, now)
         measures.save(night.workspace, store, run_id=night.run_id or 0, as_at=night.as_at, corrects=night.corrects)
@@ -71,7 +75,8 @@ def rehearse(night: Night, judged: Judged) -> NightOutcome:
         life.apply(night.workspace, store, run_id=0, as_at=night.as_at)
         _decide_waivers(night, store)
         life.list_flags(night.workspace, store, night.as_at)
-        messages = _write_messages(night, judged, store, _escalate(night, store))
+        backlog = _load_backlog(night, judged, store)
+        messages = _write_messages(night, judged, store, _escalate(night, store, backlog))
         written = sum(1 for _ in messages.postings)
     return replace(_account(night, judged, "rehearsed"), messages=written, unrouted=messages.unrouted)
 
@@ -127,7 +132,10 @@ def _save_run(night: Night, judged: Judged, store: Connection, now: dt.datetime)
     table, tonight = table_of(Run), night.past.tonight
     if tonight:
         store.execute(table.update().where(table.c.id == tonight.id).values(state="superseded"))
-    store.execute(table.update().where(table.c.id == night.run_id).values(_describe_run(night, judged, now)))
+    described = _describe_run(night, judged, now)
+    begun = _find_begun(night, judged, store)
+    described["begun_rules"] = json.dumps(begun) if begun else None
+    store.execute(table.update().where(table.c.id == night.run_id).values(described))
     _save_measures(night, store)
     rows = night.workspace.execute(
         "SELECT rule, count(*) FROM flag_line WHERE change = 'opened' AND state <> 'quarantined' GROUP BY rule"
@@ -182,6 +190,20 @@ def _describe_run(night: Night, judged: Judged, now: dt.datetime) -> dict[str, o
     }
 
 
+def _find_begun(night: Night, judged: Judged, store: Connection) -> tuple[str, ...]:
+    """Find the rules that could open flags tonight and never could before, as they are asked now."""
+    answers = judged.evaluation
+    silent = answers.not_assessed.keys() | answers.failed.keys() | answers.doubted.keys()
+    answered = (rule for rule in night.rulebook.in_force(judged.verdict.asked_on) if rule.id not in silent)
+    brought = {(SUPPLIED_BY + one.source, column) for one in judged.seen.sources for column in one.columns}
+    return load_begun(store, night.past.before, answered, brought)
+
+
+def _load_backlog(night: Night, judged: Judged, store: Connection) -> Backlog:
+    begun = () if night.run_id else _find_begun(night, judged, store)
+    return load_backlog(store, night.as_at, begun, since=night.as_at - dt.timedelta(life.RECENT_DAYS))
+
+
 def _save_measures(night: Night, store: Connection) -> None:
     table = table_of(Measure)
     store.execute(table.delete().where(table.c.run_id.in_(night.corrects)))
@@ -202,12 +224,14 @@ def _save_measures(night: Night, store: Connection) -> None:
     insert_rows(store, Measure, columns, rows)
 
 
-def _escalate(night: Night, store: Connection, now: dt.datetime | None = None) -> tuple[Raised, ...]:
+def _escalate(night: Night, store: Connection, backlog: Backlog, now: dt.datetime | None = None) -> tuple[Raised, ...]:
     """Decide what goes above the leads tonight, nothing new after a jump of the clock; save it where there is a run."""
     config, told = night.config, load_told_escalations(store)
     routes = plan_routes(config.teams, config.people, read_restricted(config), as_at=night.as_at)
+    rules = {rule.id: rule.severity for rule in night.rulebook.rules if rule.escalate}
     steps = {} if night.is_after_jump else config.escalation.steps
-    basis = EscalationBasis(steps, night.rulebook, routes, night.as_at, told, corrects=night.corrects)
+    terms = EscalationTerms(steps, rules, backlog, config.escalation.backlog_days)
+    basis = EscalationBasis(terms, routes, night.as_at, told, corrects=night.corrects)
     return escalate_flags(night.workspace, store, basis, run_id=night.run_id, recorded_at=now)
 
 

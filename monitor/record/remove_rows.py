@@ -21,7 +21,8 @@ from monitor.store.row_statements import COVERED, SAID_AGAIN, record_stamped, re
 from monitor.store.tables import FlagEvent, Message, Removal, RemovedPerson, table_of
 
 NOT_ABOUT_PEOPLE = (
-    "rule_meanings", "rule_wordings", "supplied", "not_believed", "failed_rules", "last_values", "row", "heir_row",
+    "rule_meanings", "rule_wordings", "supplied", "not_believed", "failed_rules", "begun_rules", "last_values", "row",
+    "heir_row",
 )  # fmt: skip
 """Long text in which a number is never an id."""
 SAYS_MANY = tuple(

@@ -68,7 +68,8 @@ COVERED: Mapping[str, Covered] = {
         Covered(
             Run,
             frozenset({
-                "rule_meanings", "rule_wordings", "supplied", "not_believed", "failed_rules", "doubts", "reason",
+                "rule_meanings", "rule_wordings", "supplied", "not_believed", "failed_rules", "begun_rules", "doubts",
+                "reason",
             }),
         ),
         Covered(Person, left_out=frozenset({"last_values"})),

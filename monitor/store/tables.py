@@ -38,7 +38,8 @@ class Run(SQLModel, table=True):
 
     ``verdict``: what the gate said (trusted, degraded, stale, refused); ``doubts``: why, as a JSON list;
     ``extracted_on``: the date of the sources; ``asked_on``: the date the rules were asked as at, earlier than
-    ``as_at`` where the sources are stale; ``failed_rules``: those that failed while running, as a JSON list.
+    ``as_at`` where the sources are stale; ``failed_rules``: those that failed while running, as a JSON list;
+    ``begun_rules``: those that could open flags for the first time as they were asked, as a JSON list, NULL for none.
     """
 
     __tablename__ = "run"
@@ -67,6 +68,7 @@ class Run(SQLModel, table=True):
     extracted_on: dt.date | None = None
     asked_on: dt.date | None = None
     failed_rules: str | None = Field(default=None, sa_type=Text)
+    begun_rules: str | None = Field(default=None, sa_type=Text)
     withdrawn_at: dt.datetime | None = Field(default=None, sa_type=Instant)
     withdrawn_by: str | None = None
     withdrawn_why: str | None = Field(default=None, sa_type=Text)

@@ -2,13 +2,14 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 
 from monitor.flags import carried, escalation, life, waivers
+from monitor.flags.backlog import NO_BACKLOG, load_backlog
 from monitor.flags.escalation import EscalationTerms, PutRight
 from monitor.flags.life import RuleFacts
 from monitor.store.database import Database, open_store
@@ -51,6 +52,8 @@ class Nights:
         self.database: Database = open_store(f"sqlite:///{folder / 'monitor.db'}")
         self.run_id = 0
         self.steps = steps or {}
+        self.first_night: dt.date | None = None
+        """What opened up to and on this night is backlog."""
         self.raised: list[tuple[dt.date, str, str, str, int]] = []
         """Each escalation: the night, whom and what it is about, the step, and the working days counted."""
 
@@ -106,7 +109,9 @@ class Nights:
             waivers.close(workspace, store, Stamp(as_at, now, self.run_id))
             life.list_flags(workspace, store, as_at)
             if self.steps:
-                terms = EscalationTerms(self.steps, {one.rule: one.severity for one in rules})
+                backlog = load_backlog(store, as_at) if self.first_night else NO_BACKLOG
+                backlog = replace(backlog, first_night=self.first_night)
+                terms = EscalationTerms(self.steps, {one.rule: one.severity for one in rules}, backlog)
                 new, back = escalation.decide(workspace, store, terms, as_at, PutRight(corrects))
                 escalation.save(store, new, back, {}, Stamp(as_at, now, self.run_id))
                 self.raised += [(as_at, one.person_id, one.rule, one.step, one.working_days) for one in new]
