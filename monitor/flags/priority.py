@@ -44,3 +44,19 @@ def priority_sql(flags: str, unfolded: str) -> str:
 
 WORST_FIRST = f"worst NULLS LAST, weight DESC, person_id, {rank_sql()} NULLS LAST, rule"
 """The order of flags joined to their person's priority."""
+
+LIST_ORDER = f"{WORST_FIRST}, opened_on"
+"""The order of an exception list."""
+
+
+def list_rows_sql(flags: str, wanted: str, restricted: str) -> str:
+    """Return the DuckDB query of the row that each ``wanted`` flag has in its team's list; the heading is row 1.
+
+    ``flags``: the relation that the lists are made of. ``restricted``: the condition of being in no team's list.
+    """
+    return f"""
+        SELECT flag_id, list_row FROM (
+            SELECT flag_id, rule, 1 + row_number() OVER (PARTITION BY team ORDER BY {LIST_ORDER}) AS list_row
+            FROM {flags} JOIN ({priority_sql(flags, "NOT folded")}) USING (person_id) WHERE NOT ({restricted})
+        ) WHERE {wanted}
+    """

@@ -18,8 +18,9 @@ from monitor.csv_text import csv_heading, csv_line
 from monitor.errors import Problems
 from monitor.files import append_privately, folder_written_whole, open_privately, written_whole
 from monitor.flags.decision_lists import ANSWER_COLUMNS, WAIVER_COLUMNS
-from monitor.flags.priority import WORST_FIRST, priority_sql
+from monitor.flags.priority import LIST_ORDER, priority_sql
 from monitor.lists.flag_workbook import EVERY, FlagPart, ListTerms, write_flag_workbooks
+from monitor.messages.shown import shown_title
 from monitor.rulebook.clearing import in_words
 from monitor.words import fold_name, nearest
 from monitor.workspace import Workspace, drop_tables, in_chunks, literal, literals, load_rows, number_of, step
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
 FLAG_COLUMNS = (
     "person_id", "team", "personal_adviser", "age", "eligibility", "rule", "title", "severity", "basis",
     "state", "opened_on", "in_breach_since", "days_open", "because", "action", "report_paragraphs",
-    "waived_until",
+    "waived_until", "title_in_mail",
 )  # fmt: skip
+"""``title_in_mail``: what an e-mail calls the flag, where a plain rule is said in place of a sensitive one."""
 CANNOT_ASSESS_COLUMNS = ("person_id", "team", "missing", "why", "rules")
 UNREADABLE_COLUMNS = ("source", "file", "sheet", "row", "column", "reason", "value", "cells", "rows")
 COMING_DUE_COLUMNS = (
@@ -80,8 +82,19 @@ def prepare(workspace: Workspace, rules: Iterable["Rule"], teams: Iterable["Team
     Flags in quarantine wait for the analyst: they are in ``quarantined_list`` alone, and in no list of a lead.
     """
     rules = tuple(rules)
-    columns = {"rule": "VARCHAR", "title": "VARCHAR", "basis": "VARCHAR", "action": "VARCHAR", "report": "VARCHAR"}
-    words = [(rule.id, rule.title, rule.basis, _what_to_do(rule), ", ".join(map(str, rule.report))) for rule in rules]
+    by_id = {rule.id: rule for rule in rules}
+    columns = dict.fromkeys(("rule", "title", "basis", "action", "report", "title_in_mail"), "VARCHAR")
+    words = [
+        (
+            rule.id,
+            rule.title,
+            rule.basis,
+            _what_to_do(rule),
+            ", ".join(map(str, rule.report)),
+            shown_title(by_id, rule.id),
+        )
+        for rule in rules
+    ]
     load_rows(workspace, "rule_words", columns, words)
     known = {fold_name(spelling): team.name for team in teams for spelling in (team.name, *team.also_known_as)}
     spelt = [row[0] for row in workspace.execute("SELECT DISTINCT allocated_team FROM caseload").fetchall() if row[0]]
@@ -125,7 +138,7 @@ SELECT
     f.person_id, coalesce(n.name, f.team) AS team, f.personal_adviser, f.age, f.eligibility, f.rule,
     coalesce(w.title, 'A rule no longer in the rulebook') AS title, f.severity, w.basis, f.state, f.opened_on,
     f.in_breach_since, CAST(DATE '{as_at}' - f.opened_on AS INTEGER) AS days_open, f.because, w.action,
-    w.report AS report_paragraphs, f.waived_until, f.flag_id,
+    w.report AS report_paragraphs, f.waived_until, w.title_in_mail, f.flag_id,
     'answered "' || f.answer || '" on ' || strftime(f.answered_on, '%d/%m/%Y') || ' by ' || f.answered_by
         || CASE WHEN f.answer = 'done' THEN '; record not yet updated' ELSE '' END AS answered,
     EXISTS (
@@ -299,7 +312,7 @@ def _arrange(
                 {restricted_sql(restricted)} AS aside,
                 flags.* EXCLUDE (unfolded)
             FROM flags JOIN priority USING (person_id) LEFT JOIN list_file USING (team)
-            ORDER BY {WORST_FIRST}, opened_on
+            ORDER BY {LIST_ORDER}
         )
     """)
     return {column: _kind(types[column]) for column in FLAG_COLUMNS}

@@ -12,16 +12,17 @@ from monitor.caseload import departures, removed_people
 from monitor.caseload.intake import Intake
 from monitor.caseload.list_matches import IdLists
 from monitor.config.escalation_settings import latest
-from monitor.config.id_lists import read_restricted
+from monitor.config.id_lists import read_restricted, restricted_sql
 from monitor.config.list_findings import ListFinding
 from monitor.config.settings import Config
 from monitor.figures import measures, out_of_sight
 from monitor.figures.week import gather
 from monitor.flags import coming_due, decision_lists, life
+from monitor.flags.priority import list_rows_sql
 from monitor.gate.surges import Surge, count_waiting
 from monitor.gate.verdict import Verdict
 from monitor.messages.analyst import NightAccount, compose_analyst
-from monitor.messages.attachment import write_attachment
+from monitor.messages.attachment import number_attached, write_attachment
 from monitor.messages.handed_on import ENDED_SO, find_handovers
 from monitor.messages.head import RestrictedDigest, compose_head
 from monitor.messages.lead import NoLead, compose_lead
@@ -113,8 +114,8 @@ def describe_night(
 
 
 READS = (
-    "caseload", "outcome", "outcome_before", "roster_tonight", "leaver", "flag_line", "waiver_tonight", "measure",
-    "indicator", "coming_due", "cannot_assess_list", "unreadable",
+    "caseload", "outcome", "outcome_before", "roster_tonight", "leaver", "flag_line", "flag_list", "waiver_tonight",
+    "measure", "indicator", "coming_due", "cannot_assess_list", "unreadable",
 )  # fmt: skip
 
 
@@ -137,7 +138,7 @@ def _write_each(desk: "Desk", no_lead: tuple[NoLead, ...], templates: Templates)
     night, basis = desk.night, desk.basis
     analyst = night.routes.analyst
     lines = _load_lines(desk.workspace, night)
-    night = replace(night, handovers=_find_handovers(desk, lines))
+    night = replace(night, handovers=_find_handovers(desk, lines), list_rows=lines.list_rows)
     desk = replace(desk, night=night)
     drop_tables(desk.workspace, "outcome", "outcome_before")
     untold = {line.person_id for line in lines.by_address.pop(None, ())}
@@ -226,11 +227,15 @@ def _find_new_to(told: Told, lines: Iterable[FlagLine], reported: set[int]) -> t
 
 @dataclass(frozen=True)
 class NightLines:
-    """The night's lines and what comes due, by the address they go to (None: to nobody); the analyst's data flags."""
+    """The night's lines and what comes due, by the address they go to (None: to nobody); the analyst's data flags.
+
+    ``list_rows``: the row in its team's list of each flag of which a message says no more than of its cover.
+    """
 
     by_address: dict[str | None, list[FlagLine]]
     coming: Mapping[str | None, Sequence[ComingDue]]
     data: Sequence[FlagLine]
+    list_rows: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -263,8 +268,10 @@ def _draft(desk: Desk, address: str, lines: NightLines, heads: Mapping[str, Sequ
 
 def _draft_lead(desk: Desk, address: str, own: Sequence[FlagLine], coming: Iterable[ComingDue], draft: Draft) -> None:
     told = desk.basis.told_to(address)
-    news = _drop_unknown_ends(own, told)
-    digest = compose_lead(address, news, told, desk.night, coming)
+    news, night = _drop_unknown_ends(own, told), desk.night
+    if desk.basis.attach_lists:
+        night = replace(night, list_rows=number_attached(own, night))
+    digest = compose_lead(address, news, told, night, coming)
     if digest is None:
         return
     draft.add(digest, lines=_mark_flipping(news, digest.flipping, digest.quiet))
@@ -365,31 +372,36 @@ def _load_lines(workspace: Workspace, night: MessageContext) -> NightLines:
     """
     coming = _load_coming(workspace, night.routes)
     not_a_spell = ", ".join(map(literal, (*life.NOT_A_SPELL, "handed on")))
+    numbered = list_rows_sql("flag_list", "list_contains($alike, rule)", restricted_sql(night.routes.restricted))
     rows = workspace.execute(
         f"""
         SELECT {", ".join(LINE_FIELDS)}, CASE WHEN severity = 'data' THEN 0 ELSE
                count(*) FILTER (severity <> 'data' AND state <> 'quarantined' AND opened_on > $flips_from
                                 AND coalesce(resolved_reason, '') NOT IN ({not_a_spell}))
-                   OVER (PARTITION BY person_id, rule) END AS flips
-        FROM flag_line WHERE severity = 'data' OR state <> 'quarantined' ORDER BY person_id, rule
+                   OVER (PARTITION BY person_id, rule) END AS flips, list_row
+        FROM flag_line LEFT JOIN ({numbered}) USING (flag_id)
+        WHERE severity = 'data' OR state <> 'quarantined' ORDER BY person_id, rule
         """,
-        {"flips_from": night.as_at - dt.timedelta(night.flip_nights)},
+        {"flips_from": night.as_at - dt.timedelta(night.flip_nights), "alike": sorted(night.alike)},
     )
     unchecked = {night.routes.address(each.team, each.person_id) for each in night.unchecked}
     others = {*coming, *night.routes.names, *unchecked} - {None}
     by_address: dict[str | None, list[FlagLine]] = {address: [] for address in others}
     data = []
     known: dict[object, object] = {}
+    list_rows: dict[int, int] = {}
     while chunk := rows.fetchmany(LINES_AT_ONCE):
-        for line in make_lines(chunk, known):
+        list_rows.update((row[0], row[-1]) for row in chunk if row[-1] and night.routes.knows(row[TEAM]))
+        for line in make_lines(map(itemgetter(slice(-1)), chunk), known):
             if line.severity == "data":
                 data.append(line)
             else:
                 by_address.setdefault(night.routes.address(line.team, line.person_id), []).append(line)
-    return NightLines(by_address, coming, data)
+    return NightLines(by_address, coming, data, list_rows)
 
 
 LINES_AT_ONCE = 5_000
+TEAM = FlagLine._fields.index("team")
 SHARED = frozenset(
     {"team", "personal_adviser", "eligibility", "rule", "severity", "state", "opened_on", "due_on", "because"}
 )

@@ -81,6 +81,10 @@ class Routes:
             return "unknown team"
         return None if self.leads[key] else "no lead"
 
+    def knows(self, team: str | None) -> bool:
+        """Return whether the config has a team of this name, and so there is a list of its own."""
+        return fold(team or "") in self.leads
+
     def teams_of(self, recipient: str) -> tuple[str, ...]:
         """Return the teams this address leads, or covers for now, as the config spells them."""
         return self.names.get(recipient, ())
