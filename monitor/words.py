@@ -8,7 +8,9 @@ MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
     "December",
 )  # fmt: skip
-INVISIBLE = "\x00\u00a0\u00ad\u180e\u200b\u200c\u200d\u200e\u200f\u2007\u202f\u2060\u3000\ufeff"
+DIRECTIONS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""Marks of the direction in which a text is written."""
+INVISIBLE = f"\x00\u00a0\u00ad\u180e\u200b\u200c\u200d\u2007\u202f\u2060\u3000\ufeff{DIRECTIONS}"
 """Characters that nobody sees, and spaces that no pattern for white space knows in every language."""
 MARKS = "\"'`\u00ab\u00b4\u00bb\u2018\u2019\u201a\u201b\u201c\u201d\u201e"
 """Quotation marks."""

@@ -7,7 +7,7 @@ a million people cost nothing for what no source supplies.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -232,22 +232,90 @@ def type_rows(
     """
     workspace.execute(MAKE_UNREADABLE)
     readings = [begin_reading(number, extract) for number, extract in enumerate(extracts)]
-    beside = cells.ReadBeside(as_at, know_teams(workspace, readings, names))
-    rows = unreadable_rows = duplicates = conflicts = two_births = 0
-    for reading in readings:
-        elsewhere = _read_elsewhere(readings, reading.number)
-        usable, unusable = _type_reading(workspace, reading, beside, names, elsewhere)
-        repeats = collapse(workspace, reading)
-        duplicates, conflicts = duplicates + repeats.equal, conflicts + repeats.differing
-        two_births += repeats.two_births
-        unreadable_rows += unusable
-        if reading.extract.role == "caseload":
-            rows += usable + unusable
+    rows = _type_each(workspace, readings, as_at, names)
     _check_preferred(readings)
     list_spellings(workspace, readings)
     joined, between = joining.join_readings(workspace, readings)
     supplied = frozenset().union(*(reading.supplied for reading in readings))
-    people, unreadable_cells, placeholders, unread, crowded, nobodies, without_id, spelt = workspace.execute(
+    found = _sum_up(workspace, supplied, names)
+    if care:
+        _add_care(workspace)
+        supplied |= frozenset(COLUMNS_SUPPLIED)
+    _show_tonight(workspace, readings, supplied)
+    prints = (f"{one.fingerprint} {one.role} {one.own_meaning}{' '.join(_list_settings(one))}" for one in extracts)
+    intake = Intake(
+        people=found.people,
+        rows=rows.listed,
+        unreadable_rows=rows.unusable,
+        unreadable_cells=found.unreadable_cells,
+        conflicts=rows.conflicts,
+        duplicates=rows.duplicates,
+        placeholder_advisers=found.placeholders.total(),
+        supplied=supplied,
+        notes=(),
+        fingerprint=hashlib.sha256("\n".join(prints).encode()).hexdigest(),
+        teams=frozenset().union(*(reading.teams for reading in readings)),
+        placeholders=frozenset().union(*(map(fold_adviser, reading.advisers.nobody) for reading in readings)),
+        nobodies=found.nobodies,
+        doubts=tuple(_find_doubts(found.without_id, rows.two_births, between)),
+        somebody=frozenset().union(*(reading.advisers.somebody for reading in readings)),
+        nobody=tuple(sorted(found.placeholders.items(), key=lambda entry: (-entry[1], entry[0]))),
+        crowded=found.crowded,
+        lists=(
+            *describe_spellings(found.two_spellings),
+            *(finding for extract in extracts for finding in extract.lists),
+            *find_unused(readings),
+            *find_unread(found.unread),
+        ),
+        empty=tuple(_list_empty(readings)),
+        orders={reading.extract.source: reading.orders for reading in readings},
+    )
+    return replace(intake, notes=(*joined, *_note_sources(readings), *_note_counts(intake)))
+
+
+@dataclass
+class RowCounts:
+    """How many rows the sources held: in the caseload's own sources, unusable, repeated, and how they differ."""
+
+    listed: int = 0
+    unusable: int = 0
+    duplicates: int = 0
+    conflicts: int = 0
+    two_births: int = 0
+
+
+def _type_each(workspace: Workspace, readings: Sequence[Reading], as_at: date, names: CouncilNames) -> RowCounts:
+    """Make the typed table of each reading, with one row a person."""
+    beside = cells.ReadBeside(as_at, know_teams(workspace, readings, names))
+    counts = RowCounts()
+    for reading in readings:
+        elsewhere = _read_elsewhere(readings, reading.number)
+        usable, unusable = _type_reading(workspace, reading, beside, names, elsewhere)
+        repeats = collapse(workspace, reading)
+        counts.duplicates += repeats.equal
+        counts.conflicts += repeats.differing
+        counts.two_births += repeats.two_births
+        counts.unusable += unusable
+        counts.listed += usable + unusable if reading.extract.role == "caseload" else 0
+    return counts
+
+
+@dataclass(frozen=True)
+class FoundInCells:
+    """What the typed rows and the list of unreadable cells hold, in counts and texts."""
+
+    people: int
+    unreadable_cells: int
+    placeholders: Counter[str]
+    unread: Sequence[UnreadText]
+    crowded: tuple[AdviserLoad, ...]
+    nobodies: int
+    without_id: int
+    two_spellings: int
+
+
+def _sum_up(workspace: Workspace, supplied: Collection[str], names: CouncilNames) -> FoundInCells:
+    people, unreadable_cells, placeholders, unread, crowded, nobodies, without_id, two_spellings = workspace.execute(
         f"""
         SELECT (SELECT count(*) FROM typed), count(*) FILTER ("column" <> '' AND reason <> $placeholder),
             list(value) FILTER (reason = $placeholder), ({UNREAD_TEXTS}), {find_crowded(supplied)},
@@ -263,41 +331,16 @@ def type_rows(
             "spelt": TWO_SPELLINGS,
         },
     ).fetchall()[0]
-    nobody = Counter[str](placeholders or ())
-    texts = [UnreadText(*text.values()) if isinstance(text, dict) else UnreadText(*text) for text in unread or ()]
-    if care:
-        _add_care(workspace)
-        supplied |= frozenset(COLUMNS_SUPPLIED)
-    _show_tonight(workspace, readings, supplied)
-    prints = (f"{one.fingerprint} {one.role} {one.own_meaning}{' '.join(_list_settings(one))}" for one in extracts)
-    intake = Intake(
+    return FoundInCells(
         people=people,
-        rows=rows,
-        unreadable_rows=unreadable_rows,
         unreadable_cells=unreadable_cells,
-        conflicts=conflicts,
-        duplicates=duplicates,
-        placeholder_advisers=nobody.total(),
-        supplied=supplied,
-        notes=(),
-        fingerprint=hashlib.sha256("\n".join(prints).encode()).hexdigest(),
-        teams=frozenset().union(*(reading.teams for reading in readings)),
-        placeholders=frozenset().union(*(map(fold_adviser, reading.advisers.nobody) for reading in readings)),
-        nobodies=nobodies,
-        doubts=tuple(_find_doubts(without_id, two_births, between)),
-        somebody=frozenset().union(*(reading.advisers.somebody for reading in readings)),
-        nobody=tuple(sorted(nobody.items(), key=lambda entry: (-entry[1], entry[0]))),
+        placeholders=Counter[str](placeholders or ()),
+        unread=[UnreadText(*text.values()) if isinstance(text, dict) else UnreadText(*text) for text in unread or ()],
         crowded=leave_out_known(crowded, names),
-        lists=(
-            *describe_spellings(spelt),
-            *(finding for extract in extracts for finding in extract.lists),
-            *find_unused(readings),
-            *find_unread(texts),
-        ),
-        empty=tuple(_list_empty(readings)),
-        orders={reading.extract.source: reading.orders for reading in readings},
+        nobodies=nobodies,
+        without_id=without_id,
+        two_spellings=two_spellings,
     )
-    return replace(intake, notes=(*joined, *_note_sources(readings), *_note_counts(intake)))
 
 
 def _read_elsewhere(readings: Sequence[Reading], number: int) -> str | None:

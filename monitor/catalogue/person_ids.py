@@ -14,10 +14,7 @@ DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\uff0d\ufe63"
 PLAIN = str.maketrans(WIDE + DASHES, NARROW + "-" * len(DASHES))
 """Letters and digits of double width, and dashes of every length, as a keyboard has them."""
 
-UNSEEN = (
-    "".join(one for one in INVISIBLE if GAPS[one] == "")
-    + "\u200b\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u061c"
-)
+UNSEEN = "".join(one for one in INVISIBLE if GAPS[one] == "")
 """What nobody sees in an id: characters without width, and marks of direction."""
 
 AN_ID = r"[-A-Za-z0-9./_:+&\\]+"
