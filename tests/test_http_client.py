@@ -200,9 +200,9 @@ def shown(folder: Path, *chain: x509.Certificate) -> Iterator[str]:
         yield server.url
 
 
-def authority(folder: Path, certificate: x509.Certificate) -> Network:
+def authority(folder: Path, certificate: x509.Certificate, form: Encoding = Encoding.PEM) -> Network:
     file = folder / "authority.pem"
-    file.write_bytes(certificate.public_bytes(Encoding.PEM))
+    file.write_bytes(certificate.public_bytes(form))
     return NetworkSettings.model_validate({"ca_file": file}).reach({})
 
 
@@ -240,8 +240,9 @@ def test_an_authority_nobody_knows_and_a_certificate_that_signs_itself_are_told_
 def test_the_authority_of_the_council_is_trusted_beside_the_systems_own_whichever_link_is_named(tmp_path: Path) -> None:
     leaf = issue((MIDDLE.subject, MIDDLE_KEY), HOST_KEY)
     itself = issue(None, HOST_KEY)
-    for chain, trusted in (((leaf, MIDDLE), ROOT), ((leaf,), MIDDLE), ((itself,), itself)):
-        with shown(tmp_path, *chain) as address, make(address, authority(tmp_path, trusted)) as client:
+    chains = (((leaf, MIDDLE), ROOT, Encoding.PEM), ((leaf,), MIDDLE, Encoding.DER), ((itself,), itself, Encoding.PEM))
+    for chain, trusted, form in chains:
+        with shown(tmp_path, *chain) as address, make(address, authority(tmp_path, trusted, form)) as client:
             assert client.get("").status_code == 200
 
     context = make_context(authority(tmp_path, ROOT).ca_files)
@@ -250,7 +251,16 @@ def test_the_authority_of_the_council_is_trusted_beside_the_systems_own_whicheve
 
 
 def test_a_file_without_certificates_is_named(tmp_path: Path) -> None:
-    (tmp_path / "ca.pem").write_text("not a certificate", encoding="utf-8")
+    for content in (b"not a certificate", b"", b"-----BEGIN CERTIFICATE-----\nnot one\n-----END CERTIFICATE-----\n"):
+        (tmp_path / "ca.pem").write_bytes(content)
 
-    with pytest.raises(NotUsable, match=r"ca_file: .*ca\.pem holds no certificate in PEM form"):
-        make("https://example.invalid/", Network(ca_files=(tmp_path / "ca.pem",)))
+        with pytest.raises(NotUsable, match=r"ca_file: .*ca\.pem holds no certificate in PEM form; export"):
+            make("https://example.invalid/", Network(ca_files=(tmp_path / "ca.pem",)))
+        with pytest.raises(ValidationError, match=r"ca\.pem holds no certificate in PEM form"):
+            NetworkSettings(ca_file=tmp_path / "ca.pem")
+
+
+@pytest.mark.parametrize("host", ["10.0.0.0/8", "*.example.gov.uk", "https://intranet.example.gov.uk", "a,b"])
+def test_a_host_that_no_proxy_could_never_match_is_a_problem(host: str) -> None:
+    with pytest.raises(ValidationError, match="is no host or domain"):
+        NetworkSettings(no_proxy=(host,))

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Mapping
 from datetime import date
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
 from monitor.config.fields import File, Line, Table, WebAddress
-from monitor.network.policy import Network
+from monitor.network.policy import Network, NotUsable
 
 
 def _proxy(value: str) -> str:
@@ -25,12 +26,30 @@ def _proxy(value: str) -> str:
     return value
 
 
+def _authority(file: Path) -> Path:
+    """Check that a file holds certificates, so that it is found out before anything is sent."""
+    from monitor.network.certificates import make_context  # TLS takes long to load, and few need this
+
+    try:
+        make_context([file])
+    except NotUsable as fault:
+        raise ValueError(str(fault).removeprefix("ca_file: ")) from None
+    return file
+
+
+def _hosts(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if not re.fullmatch(r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", value):
+            raise ValueError(f'"{value[:60]}" is no host or domain; write it like "intranet.example.gov.uk"')
+    return values
+
+
 class NetworkSettings(Table):
     """How web services and mail servers are reached; ``ca_file`` counts beside the system's own authorities."""
 
-    ca_file: File | None = None
+    ca_file: Annotated[File, AfterValidator(_authority)] | None = None
     proxy: Annotated[str, AfterValidator(_proxy)] | None = None
-    no_proxy: tuple[Line, ...] = ()
+    no_proxy: Annotated[tuple[Line, ...], AfterValidator(_hosts)] = ()
     connect_seconds: int = Field(default=15, ge=1, le=600)
     write_seconds: int = Field(default=60, ge=1, le=600)
 

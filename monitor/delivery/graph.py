@@ -56,7 +56,7 @@ REMEDIES = {
 }
 """What to do about a code; an unknown one is told by its name."""
 TOO_LARGE = "errormessagesizeexceeded"
-NO_LIST = "The list is too long to send with this message; ask for it where the exception lists are kept."
+NO_LIST = "The list is too long to go with this message; it is where the exception lists are kept."
 
 
 class Repeating:

@@ -15,7 +15,8 @@ OTHER_NAME = frozenset({62, 63, 64})
 def make_context(ca_files: Iterable[Path] = ()) -> ssl.SSLContext:
     """Return verified TLS 1.2 or later that trusts the system's authorities and those of ``ca_files``.
 
-    There is no way to leave certificates unverified. A file may hold an authority between the root and the service.
+    There is no way to leave certificates unverified. A file may hold an authority between the root and the service; it
+    is in PEM form, or one certificate in DER.
     Raises ``NotUsable`` for a file without certificates.
     """
     context = ssl.create_default_context()
@@ -24,9 +25,12 @@ def make_context(ca_files: Iterable[Path] = ()) -> ssl.SSLContext:
     context.verify_flags = (context.verify_flags | ssl.VERIFY_X509_PARTIAL_CHAIN) & ~ssl.VERIFY_X509_STRICT
     for file in ca_files:
         try:
-            context.load_verify_locations(cafile=file)
-        except OSError:
-            raise NotUsable(f"ca_file: {file} holds no certificate in PEM form; name a file that does") from None
+            content = file.read_bytes()
+            # What Windows exports is binary (DER) unless somebody chooses otherwise.
+            is_text = b"-----BEGIN CERTIFICATE-----" in content or b"-----BEGIN TRUSTED CERTIFICATE-----" in content
+            context.load_verify_locations(cadata=None if is_text else content, cafile=file if is_text else None)
+        except (OSError, ValueError):
+            raise NotUsable(f"ca_file: {file} holds no certificate in PEM form; export it as Base64") from None
     return context
 
 
