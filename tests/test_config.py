@@ -12,6 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from monitor.config.id_lists import read_ids
+from monitor.config.mailboxes import find_mailbox_fault
 from monitor.config.settings import Config, load_config, shipped
 from monitor.errors import Problems
 from monitor.store.location import locate
@@ -112,7 +113,7 @@ def test_five_mistakes_are_all_reported_at_once(tmp_path: Path) -> None:
         ),
         ('database_password_env = "DATABASE_PASSWORD"', "only for PostgreSQL; remove them"),
         ('people = { analyst = "a@example.gov.uk, b@example.gov.uk" }', "people.analyst: not an e-mail address"),
-        ('delivery = { sender = "si\u00e2n@example.gov.uk" }', "delivery.sender: an address with a letter that cannot"),
+        ('delivery = { sender = "si\u00e2n@example.gov.uk" }', 'delivery.sender: holds "\u00e2", a letter that cannot'),
         ('delivery = { channel = "smtp" }', "needs a [delivery.smtp] table"),
         ('delivery = { marking = "TWO\\nLINES" }', "must be one line of text"),
         ('service = { run_at = "01:30" }', "service.run_at: between 01:00 and 01:59 the clocks change"),
@@ -214,6 +215,8 @@ def test_addresses_outside_the_allowed_domains_are_named_together(tmp_path: Path
     [
         ('send_hour = "8 o\'clock"', 'not a time of day; write it like "08:00"'),
         ('allowed_domains = ["@example.gov.uk"]', "is not a domain"),
+        ('marking = "OFFICIAL\\u0085"', "must be one line of text"),
+        ('[delivery.smtp]\nhost = "smtp..example"', "not the name of a machine; write it like smtp.example.gov.uk"),
         ('channel = "notify"', 'channel "notify" needs a [delivery.notify] table'),
         ('[delivery.notify]\ntemplate_id = "7"\napi_key_env = "KEY"', "not a UUID"),
         (f'[delivery.notify]\ntemplate_id = "{UUID(int=1)}"', "api_key_env: give it or api_key_file"),
@@ -227,3 +230,47 @@ def test_what_is_wrong_with_delivery_says_what_would_be_right(tmp_path: Path, li
         load_config(path)
 
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("name@example.gov.uk", None),
+        ("Tegan.O'Neill+north_1@xn--bcher-kva.example", None),
+        ("x" * 64 + "@example.gov.uk", None),
+        ("siân@example.gov.uk", 'holds "â", a letter that cannot be mailed to; write it without accents'),
+        ("o\u2019neill@example.gov.uk", "write a plain apostrophe (')"),
+        ("name@bücher.example", 'its domain has letters that mail cannot carry; write "xn--bcher-kva.example"'),
+        ("name@straße.example", "write its ASCII form, which begins with xn--"),
+        ("name\u200b@example.gov.uk", "(this one holds a zero width space)"),
+        (" name@example.gov.uk", "(this one holds a space)"),
+        ("name@example.gov.uk\r\nBcc: all@example.com", "(this one holds a character U+000D)"),
+        ("@example.gov.uk", "(nothing stands before the @)"),
+        ("name@", "(nothing stands after the @)"),
+        ("name", "(nothing stands after the @)"),
+        ("", "not an e-mail address"),
+        ("name@team@example.gov.uk", "not an e-mail address"),
+        ('"a name"@example.gov.uk', "not an e-mail address"),
+        ('"name"@example.gov.uk', "not an e-mail address"),
+        ("Name <name@example.gov.uk>", "not an e-mail address"),
+        ("mailto:name@example.gov.uk", "not an e-mail address"),
+        ("name.@example.gov.uk", "a dot stands first, last or beside another"),
+        (".name@example.gov.uk", "a dot stands first, last or beside another"),
+        ("a..name@example.gov.uk", "a dot stands first, last or beside another"),
+        ("name@example", "is not a domain"),
+        ("name@example..gov.uk", "is not a domain"),
+        ("name@example.gov.uk.", 'its domain ends in ""'),
+        ("name@-example.gov.uk", "is not a domain"),
+        ("name@ex_ample.gov.uk", "is not a domain"),
+        ("name@192.0.2.7", 'its domain ends in "7", which no domain does'),
+        ("name@[192.0.2.7]", "not an e-mail address"),
+        ("x" * 65 + "@example.gov.uk", "too long: at most 64 characters before the @"),
+        ("name@" + "x" * 64 + ".example", "is not a domain"),
+        ("name@" + "long." * 50 + "example", "is not a domain"),
+        ("name" * 10 + "@" + "long." * 42 + "example", "and 254 in all"),
+    ],
+)
+def test_an_address_is_one_that_every_mail_server_takes_or_says_what_to_write(address: str, words: str | None) -> None:
+    fault = find_mailbox_fault(address)
+
+    assert (fault is None) if words is None else (fault is not None and words in fault)

@@ -1,13 +1,12 @@
 """The settings of messages: who hears, and how messages leave."""
 
-import re
 from datetime import date, time
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, model_validator
 
-from monitor.config.fields import File, Hour, Line, Mailbox, Table, WebAddress
+from monitor.config.fields import Domains, File, Host, Hour, Line, Mailbox, Table, WebAddress
 from monitor.config.graph_settings import Graph
 from monitor.words import fold_name
 
@@ -52,13 +51,6 @@ def _uuid(value: str) -> str:
         raise ValueError("not a UUID; copy the id as GOV.UK Notify shows it") from None
 
 
-def _domains(values: tuple[str, ...]) -> tuple[str, ...]:
-    for value in values:
-        if not re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", value):
-            raise ValueError(f'"{value}" is not a domain; write what follows the @, like "example.gov.uk"')
-    return tuple(value.lower() for value in values)
-
-
 def teams_differ(teams: tuple[Team, ...]) -> tuple[Team, ...]:
     owner: dict[str, str] = {}
     for team in teams:
@@ -72,7 +64,7 @@ def teams_differ(teams: tuple[Team, ...]) -> tuple[Team, ...]:
 class Smtp(Table):
     """A mail server reached over TLS; there is no unencrypted way to send."""
 
-    host: str
+    host: Host
     port: int = Field(default=587, ge=1, le=65535)
     security: Literal["starttls", "tls"] = "starttls"
     username_env: str | None = None
@@ -116,7 +108,7 @@ class DeliverySettings(Table):
     marking: Line = "OFFICIAL-SENSITIVE"
     send_hour: Hour = time(8)
     most_attempts: int = Field(default=8, ge=1, le=100)
-    allowed_domains: Annotated[tuple[str, ...], AfterValidator(_domains)] = ()
+    allowed_domains: Domains = ()
     smtp: Smtp | None = None
     notify: Notify | None = None
     graph: Graph | None = None

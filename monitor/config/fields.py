@@ -1,6 +1,7 @@
 """What settings are made of: the kinds of value, each checked with a clear message."""
 
 import re
+import unicodedata
 from datetime import time
 from pathlib import Path
 from typing import Annotated
@@ -9,22 +10,37 @@ from urllib.parse import unquote_plus, urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 
 from monitor.catalogue.columns import BY_NAME
+from monitor.config.mailboxes import LABEL, LONGEST_DOMAIN, find_domain_fault, find_mailbox_fault
 from monitor.words import did_you_mean
 
 
 def _mailbox(value: str) -> str:
-    if not re.fullmatch(r"[^@\s,;<>\"\x00-\x1f]+@[^@\s,;<>\"\x00-\x1f]+\.[^@\s.,;<>\"\x00-\x1f]+", value):
-        raise ValueError("not an e-mail address; write one mailbox, like name@example.gov.uk")
-    if not value.isascii():
-        # Few mail servers take such an address, and ours is refused when the message is written.
-        raise ValueError("an address with a letter that cannot be mailed to; write it without accents")
+    if fault := find_mailbox_fault(value):
+        raise ValueError(fault)
     return value
 
 
 def _one_line(value: str) -> str:
-    if not value.strip() or any(ord(character) < 32 for character in value):
+    if not value.strip() or any(unicodedata.category(letter) in ("Cc", "Zl", "Zp") for letter in value):
         raise ValueError("must be one line of text")
     return value.strip()
+
+
+def _domains(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Return domains in lower case."""
+    for value in values:
+        if find_domain_fault(value):
+            raise ValueError(f'"{value}" is not a domain; write what follows the @, like "example.gov.uk"')
+    return tuple(value.lower() for value in values)
+
+
+def _host(value: str) -> str:
+    """Check the name or the number of another machine, which may be a bare name of this network."""
+    if re.fullmatch(r"[0-9a-fA-F:]*:[0-9a-fA-F:.]+", value) or (
+        len(value) <= LONGEST_DOMAIN and all(LABEL.fullmatch(label) for label in value.split("."))
+    ):
+        return value
+    raise ValueError("not the name of a machine; write it like smtp.example.gov.uk, without a port")
 
 
 def _hour(value: object) -> time:
@@ -107,6 +123,8 @@ def _database(value: str, info: ValidationInfo) -> str:
 
 
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
+Host = Annotated[str, AfterValidator(_host)]
+Domains = Annotated[tuple[str, ...], AfterValidator(_domains)]
 Line = Annotated[str, AfterValidator(_one_line)]
 Hour = Annotated[time, BeforeValidator(_hour)]
 """A time of day in Europe/London."""

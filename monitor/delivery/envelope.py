@@ -1,20 +1,27 @@
 """One message ready to leave: addressed, dated, keyed, and built as a MIME message that any mail program reads."""
 
 import re
+import unicodedata
 from binascii import b2a_qp
 from dataclasses import dataclass
 from datetime import date, datetime
-from email import policy
-from email.message import EmailMessage
+from email.header import Header
+from email.message import Message
+from email.policy import compat32
 from email.utils import format_datetime
 
+from monitor.config.mailboxes import find_mailbox_fault
 from monitor.errors import DeliveryError
 
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-UNFOLDED = policy.SMTP.clone(max_line_length=900)
-"""The email package folds a plain subject of over 68 characters before its first word, which some programs show
-as a blank subject; lines of up to 998 are allowed."""
-MAILBOX = re.compile(r"[!-~]+@[A-Za-z0-9.-]+")
+WIRE = compat32.clone(linesep="\r\n", max_line_length=None)
+"""Headers as they are given: what must be folded is folded here, once."""
+LONGEST_LINE = 900
+"""Characters of one header line; 998 are allowed."""
+BOUNDARY = "=_part"
+"""Nothing in quoted-printable holds it (RFC 2045, 6.7)."""
+ENDS_A_LINE = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode's categories of what can never stand in one line of text: controls, halves of letters, line ends."""
 
 
 @dataclass(frozen=True)
@@ -50,25 +57,25 @@ class Receipt:
     state: str = "delivered"
 
 
-def build_mail(envelope: Envelope) -> EmailMessage:
+def build_mail(envelope: Envelope) -> Message:
     """Build the message with a text and an HTML part, as 7-bit lines that no server needs to change.
 
     Raises a permanent ``DeliveryError`` for an address or subject that could begin another header.
     """
     check_addressed(envelope)
-    mail = EmailMessage(policy=UNFOLDED if envelope.subject.isascii() else policy.SMTP)
+    mail = Message(policy=WIRE)
     mail["From"] = envelope.sender
     mail["To"] = envelope.recipient
-    mail["Subject"] = envelope.subject
+    mail["Subject"] = write_header("Subject", envelope.subject)
     mail["Date"] = format_datetime(envelope.sent_at)
     mail["Message-ID"] = f"<{envelope.key}@{envelope.sender.rpartition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
     mail["X-Monitor-Key"] = envelope.key
     mail["MIME-Version"] = "1.0"
-    mail["Content-Type"] = "multipart/alternative"
+    mail["Content-Type"] = f'multipart/alternative; boundary="{BOUNDARY}"'
     for subtype, content in (("plain", envelope.text), ("html", envelope.html)):
-        part = EmailMessage(policy=policy.SMTP)
+        part = Message(policy=WIRE)
         part["Content-Type"] = f'text/{subtype}; charset="utf-8"'
         part["Content-Transfer-Encoding"] = "quoted-printable"
         # the email package's own encoder takes many times as long over a digest
@@ -77,17 +84,24 @@ def build_mail(envelope: Envelope) -> EmailMessage:
     return mail
 
 
+def write_header(name: str, text: str) -> str:
+    """Write a header's text so that every program reads it back letter for letter (RFC 2047).
+
+    Plain ASCII stays as it is on the line of its name: some programs show a blank for a subject folded before its
+    first word. Anything else, and what looks like an encoded word or begins or ends with a space, is encoded whole.
+    """
+    plain = text.isascii() and "=?" not in text and text == text.strip() and len(text) <= LONGEST_LINE
+    return text if plain else Header(text, "utf-8", maxlinelen=76, header_name=name).encode(linesep="\r\n")
+
+
 def check_addressed(envelope: Envelope) -> None:
     """Raises a permanent ``DeliveryError`` for an address or subject that could begin another header."""
     if not KEY.fullmatch(envelope.key) or not KEY.fullmatch(envelope.kind):
         raise ValueError("key and kind hold only letters, digits, dots, hyphens and underscores")
     for what, mailbox in (("sender", envelope.sender), ("recipient", envelope.recipient)):
-        if not MAILBOX.fullmatch(mailbox) or set(mailbox) & set('<>,;:"()[]\\'):
-            raise DeliveryError(
-                f"message {envelope.key}: its {what} is not one plain mailbox; write it like name@example.gov.uk",
-                permanent=True,
-            )
-    if not envelope.subject.isprintable():
+        if fault := find_mailbox_fault(mailbox):
+            raise DeliveryError(f"message {envelope.key}: its {what}: {fault}", permanent=True)
+    if any(unicodedata.category(letter) in ENDS_A_LINE for letter in envelope.subject):
         raise DeliveryError(
             f"message {envelope.key}: its subject holds control characters; it must be one line of text", permanent=True
         )
