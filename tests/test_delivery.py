@@ -22,7 +22,7 @@ from support.servers.mail import Mailbox, free_port, mail_server
 
 from monitor.config.delivery_settings import DeliverySettings, Smtp
 from monitor.delivery.channel import Channel, open_channel
-from monitor.delivery.envelope import ENDS_A_LINE, Envelope, build_mail
+from monitor.delivery.envelope import ENDS_A_LINE, Envelope, Thread, build_mail
 from monitor.errors import DeliveryError, Problems
 from monitor.network.policy import Network
 
@@ -76,7 +76,33 @@ def test_a_message_says_who_what_when_and_that_no_person_wrote_it():
     assert mail["Message-ID"] == "<2026-01-12-1-7@example.gov.uk>"
     assert mail["X-Monitor-Key"] == "2026-01-12-1-7"
     assert mail["Auto-Submitted"] == "auto-generated"
-    assert mail["X-Auto-Response-Suppress"] == "All"
+    assert mail["X-Auto-Response-Suppress"] == "DR, RN, NRN, OOF, AutoReply"  # and never NDR
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Leaving care monitor", "Leaving care monitor"),
+        ('Gofal: "Caerdydd", tîm', 'Gofal: "Caerdydd", tîm'),
+        ("Monitor, North (test)", "Monitor, North (test)"),
+        ("=?utf-8?q?x?=", "=?utf-8?q?x?="),
+    ],
+)
+def test_a_message_carries_the_senders_name_and_who_reads_answers(name, shown):
+    mail = parsed(build_mail(envelope(sender_name=name, reply_to="analyst@example.gov.uk")).as_bytes())
+
+    (sender,) = mail["From"].addresses
+    assert (sender.display_name, sender.addr_spec) == (shown, "care-leaver-monitor@example.gov.uk")
+    assert mail["Reply-To"] == "analyst@example.gov.uk"
+
+
+def test_a_message_names_its_conversation_and_what_it_answers():
+    day = parsed(build_mail(envelope(thread=Thread("reader-1", "2026-01-11-1-2"))).as_bytes())
+    correction = parsed(build_mail(envelope(thread=Thread("reader-1", "2026-01-11-1-2", corrects=True))).as_bytes())
+
+    assert day["References"] == correction["References"] == "<reader-1@example.gov.uk> <2026-01-11-1-2@example.gov.uk>"
+    assert day["In-Reply-To"] is None
+    assert correction["In-Reply-To"] == "<2026-01-11-1-2@example.gov.uk>"
 
 
 def test_the_same_message_built_twice_is_the_same_to_the_byte():

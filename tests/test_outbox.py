@@ -1,7 +1,10 @@
 """The outbox: when messages are due, what becomes of them, and that none is lost or doubled."""
 
 import datetime as dt
-from collections.abc import Iterator
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from support.council import NIGHT, Council, crowd, day, settled
 from support.postroom import ANALYST, HEAD, MANAGER, NORTH, SOUTH, WEST, Postroom, Script, postroom, written
 from support.timed_service import few_rules
 
+from monitor.delivery.envelope import Envelope, Receipt
 from monitor.errors import DeliveryError
 from monitor.messages.parts import Posting
 from monitor.messages.told import ToldFlag
@@ -246,6 +250,112 @@ def die_while_sending(room: Postroom, channel: str) -> None:
     with room.database.writing() as store:
         store.execute(text("UPDATE message SET state = 'sending' WHERE id = 1"))
         attempts.begin_attempt(store, 1, channel, room.now)
+
+
+# A few at once
+
+
+@dataclass
+class Crowded(Script):
+    """A channel that three messages may use at once, each held back by what is done before its answer."""
+
+    at_once: int = 3
+    before: dict[str, Callable[[], object]] = field(default_factory=dict)
+
+    def send(self, envelope: Envelope) -> Receipt:
+        self.before.pop(envelope.text, lambda: None)()
+        return super().send(envelope)
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def test_a_slow_answer_holds_up_its_own_reader_alone_and_what_was_written_later_never_overtakes(tmp_path: Path):
+    channel = Crowded()
+    channel.before["the digest\n"] = lambda: until(lambda: len(channel.sent) == 2)
+    with postroom(tmp_path) as room:
+        north = (written(NORTH, text="the digest\n"), written(NORTH, "other", text="more\n"))
+        room.post(written(SOUTH), *north, written(WEST))
+
+        delivered = room.deliver(channel)
+
+    assert [one.recipient for one in channel.sent] == [SOUTH, WEST, NORTH, NORTH]
+    assert [one.text for one in channel.sent[2:]] == ["the digest\n", "more\n"]
+    assert delivered.delivered == 4
+
+
+def test_a_refusal_is_told_while_a_slow_answer_is_awaited(tmp_path: Path):
+    channel = Crowded({WEST: [refused()]})
+    channel.before["the digest\n"] = lambda: until(lambda: ANALYST in [one.recipient for one in channel.sent])
+    with postroom(tmp_path) as room:
+        room.post(written(SOUTH), written(NORTH, text="the digest\n"), written(WEST))
+
+        delivered = room.deliver(channel)
+
+    assert (delivered.delivered, delivered.given_up) == (3, 1)
+
+
+def test_after_an_incident_nothing_new_is_begun_and_what_is_on_its_way_is_recorded(tmp_path: Path):
+    channel = Crowded({NORTH: [down()]})
+    with postroom(tmp_path) as room:
+        channel.before["slow\n"] = lambda: until(lambda: "stopped" in room.attempts())
+        room.post(written(SOUTH), written(NORTH), written(WEST, text="slow\n"), written(NORTH, "other"))
+
+        delivered = room.deliver(channel)
+
+        assert channel.tried == [SOUTH, NORTH, WEST]
+        assert room.states() == {SOUTH: "delivered", NORTH: "created", WEST: "delivered"}
+        assert (delivered.delivered, delivered.to_retry) == (2, 2)
+
+
+def test_a_defect_in_sending_one_message_is_raised_once_the_others_are_recorded(tmp_path: Path):
+    channel = Crowded()
+    with postroom(tmp_path) as room:
+        channel.before |= {"odd\n": lambda: 1 / 0, "slow\n": lambda: time.sleep(0.05)}
+        room.post(written(SOUTH), written(NORTH, text="odd\n"), written(WEST, text="slow\n"))
+
+        with pytest.raises(ZeroDivisionError):
+            room.deliver(channel)
+
+        assert room.states() == {SOUTH: "delivered", NORTH: "sending", WEST: "delivered"}
+
+
+# Answers and conversations
+
+
+def test_answers_go_to_the_analyst_but_never_what_only_the_head_of_service_is_shown(tmp_path: Path):
+    (tmp_path / "restricted.txt").write_text("P1\n", encoding="utf-8")
+    channel = Script()
+    with postroom(tmp_path, restricted="restricted.txt") as room:
+        room.post(written(NORTH, people=("P2",)), written(HEAD, "head", people=("P1",)), written(ANALYST, "analyst"))
+        room.deliver(channel)
+
+    assert {one.recipient: one.reply_to for one in channel.sent} == {NORTH: ANALYST, HEAD: None, ANALYST: ANALYST}
+    assert {one.recipient for one in channel.sent if one.for_head_alone} == {HEAD}
+    assert {one.sender_name for one in channel.sent} == {"Leaving care monitor"}
+
+
+def test_a_readers_days_are_one_conversation_and_a_correction_answers_what_it_corrects(tmp_path: Path):
+    channel = Script()
+    with postroom(tmp_path) as room:
+        for run_id, later in enumerate((0, 24, 1), start=1):
+            room.now += later * HOUR
+            room.post(written(NORTH), written(SOUTH), run_id=run_id, as_at=room.now.date())
+            room.deliver(channel)
+
+    first, second, again = (one for one in channel.sent if one.recipient == NORTH)
+    threads = [one.thread for one in (first, second, again)]
+    roots = {one.thread.root for one in channel.sent if one.thread}
+    assert [(one.earlier, one.corrects) for one in threads if one] == [
+        (None, False), (first.key, False), (second.key, True),
+    ]  # fmt: skip
+    assert {one.root for one in threads if one} < roots
+    assert len(roots) == 2
+    assert all(re.fullmatch(r"reader-[0-9a-f]{24}", root) for root in roots)
 
 
 # The last look

@@ -105,6 +105,8 @@ class DeliverySettings(Table):
 
     channel: Literal["folder", "smtp", "notify", "graph"] = "folder"
     sender: Mailbox = "care-leaver-monitor@example.gov.uk"
+    sender_name: Annotated[Line, Field(max_length=70)] = "Leaving care monitor"
+    reply_to: Mailbox | None = None
     marking: Line = "OFFICIAL-SENSITIVE"
     send_hour: Hour = time(8)
     most_attempts: int = Field(default=8, ge=1, le=100)

@@ -181,7 +181,10 @@ class Config(Table):
 
     @model_validator(mode="after")
     def _addresses_are_allowed(self) -> "Config":
-        named = [(f"people.{key}", value) for key, value in self.people]
+        named = [
+            ("delivery.reply_to", self.delivery.reply_to),
+            *((f"people.{key}", value) for key, value in self.people),
+        ]
         named += [(f"teams[{team.name}].{key}", value) for team in self.teams for key, value in team if key != "name"]
         addresses = [(place, value) for place, value in named if isinstance(value, str) and "@" in value]
         if wrong := [place for place, value in addresses if not self.delivery.allows(value)]:

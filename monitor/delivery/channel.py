@@ -30,6 +30,7 @@ class Channel(Protocol):
 
     ``idempotent``: sending the same message twice leaves one copy, so an interrupted one can simply be sent again.
     ``tracing``: the service that can be asked about an interrupted one; where there is none either, it is held.
+    ``at_once``: how many threads may call ``send`` at a time.
     """
 
     @property
@@ -40,6 +41,9 @@ class Channel(Protocol):
 
     @property
     def tracing(self) -> Tracing | None: ...
+
+    @property
+    def at_once(self) -> int: ...
 
     def send(self, envelope: Envelope) -> Receipt:
         """Deliver one message.

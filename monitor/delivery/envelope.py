@@ -3,12 +3,13 @@
 import re
 import unicodedata
 from binascii import b2a_qp
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from email.header import Header
 from email.message import Message
 from email.policy import compat32
-from email.utils import format_datetime
+from email.utils import format_datetime, formataddr
 
 from monitor.config.mailboxes import find_mailbox_fault
 from monitor.errors import DeliveryError
@@ -18,10 +19,21 @@ WIRE = compat32.clone(linesep="\r\n", max_line_length=None)
 """Headers as they are given: what must be folded is folded here, once."""
 LONGEST_LINE = 900
 """Characters of one header line; 998 are allowed."""
+SUPPRESSED = "DR, RN, NRN, OOF, AutoReply"
+"""Answers of machines that nobody wants; a report of non-delivery (NDR) is wanted."""
 BOUNDARY = "=_part"
 """Nothing in quoted-printable holds it (RFC 2045, 6.7)."""
 ENDS_A_LINE = ("Cc", "Cs", "Zl", "Zp")
 """Unicode's categories of what can never stand in one line of text: controls, halves of letters, line ends."""
+
+
+@dataclass(frozen=True)
+class Thread:
+    """The conversation that a message stands in, by keys: its root, the message before, whether that is corrected."""
+
+    root: str
+    earlier: str | None = None
+    corrects: bool = False
 
 
 @dataclass(frozen=True)
@@ -30,7 +42,8 @@ class Envelope:
 
     ``key`` names the message for ever: a second try carries the same one, so a copy can be recognised. It holds
     no address and no person's id, because it is part of file names and headers. ``attached``: the list that goes with
-    it where the channel can carry one, as CSV.
+    it where the channel can carry one, as CSV. ``reply_to``: who reads answers, where that is not the sender.
+    ``for_head_alone``: an answer may quote what only the head of service is shown, so it goes to nobody else.
     """
 
     key: str
@@ -43,6 +56,10 @@ class Envelope:
     as_at: date
     kind: str
     attached: str | None = None
+    sender_name: str | None = None
+    reply_to: str | None = None
+    for_head_alone: bool = False
+    thread: Thread | None = None
 
 
 @dataclass(frozen=True)
@@ -64,13 +81,17 @@ def build_mail(envelope: Envelope) -> Message:
     """
     check_addressed(envelope)
     mail = Message(policy=WIRE)
-    mail["From"] = envelope.sender
+    mail["From"] = _name_sender(envelope)
     mail["To"] = envelope.recipient
+    if envelope.reply_to:
+        mail["Reply-To"] = envelope.reply_to
     mail["Subject"] = write_header("Subject", envelope.subject)
     mail["Date"] = format_datetime(envelope.sent_at)
-    mail["Message-ID"] = f"<{envelope.key}@{envelope.sender.rpartition('@')[2]}>"
+    mail["Message-ID"] = write_id(envelope.key, envelope.sender)
+    for name, keys in _place_in_thread(envelope.thread):
+        mail[name] = " ".join(write_id(key, envelope.sender) for key in keys)
     mail["Auto-Submitted"] = "auto-generated"
-    mail["X-Auto-Response-Suppress"] = "All"
+    mail["X-Auto-Response-Suppress"] = SUPPRESSED
     mail["X-Monitor-Key"] = envelope.key
     mail["MIME-Version"] = "1.0"
     mail["Content-Type"] = f'multipart/alternative; boundary="{BOUNDARY}"'
@@ -82,6 +103,25 @@ def build_mail(envelope: Envelope) -> Message:
         part.set_payload(b2a_qp(_with_line_feeds(content)).decode("ascii"))
         mail.attach(part)
     return mail
+
+
+def write_id(key: str, sender: str) -> str:
+    """Return the Message-ID of the message with this key, the same at every try."""
+    return f"<{key}@{sender.rpartition('@')[2]}>"
+
+
+def _place_in_thread(thread: Thread | None) -> Iterator[tuple[str, tuple[str, ...]]]:
+    if thread is not None:
+        yield "References", (thread.root, *((thread.earlier,) if thread.earlier else ()))
+        if thread.earlier and thread.corrects:
+            yield "In-Reply-To", (thread.earlier,)
+
+
+def _name_sender(envelope: Envelope) -> str:
+    name = write_header("From", envelope.sender_name or "")
+    if name == envelope.sender_name:
+        return formataddr((name, envelope.sender))
+    return f"{name} <{envelope.sender}>" if name else envelope.sender
 
 
 def write_header(name: str, text: str) -> str:
@@ -98,8 +138,9 @@ def check_addressed(envelope: Envelope) -> None:
     """Raises a permanent ``DeliveryError`` for an address or subject that could begin another header."""
     if not KEY.fullmatch(envelope.key) or not KEY.fullmatch(envelope.kind):
         raise ValueError("key and kind hold only letters, digits, dots, hyphens and underscores")
-    for what, mailbox in (("sender", envelope.sender), ("recipient", envelope.recipient)):
-        if fault := find_mailbox_fault(mailbox):
+    ends = {"sender": envelope.sender, "recipient": envelope.recipient, "reply-to": envelope.reply_to}
+    for what, mailbox in ends.items():
+        if mailbox is not None and (fault := find_mailbox_fault(mailbox)):
             raise DeliveryError(f"message {envelope.key}: its {what}: {fault}", permanent=True)
     if any(unicodedata.category(letter) in ENDS_A_LINE for letter in envelope.subject):
         raise DeliveryError(

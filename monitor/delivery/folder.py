@@ -14,6 +14,7 @@ class FolderChannel:
     name = "folder"
     idempotent = True
     tracing = None
+    at_once = 1
 
     def __init__(self, outbox: Path) -> None:
         self._outbox = outbox

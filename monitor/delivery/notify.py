@@ -60,6 +60,8 @@ class NotifyChannel:
 
     name = "notify"
     idempotent = False
+    at_once = 1
+    """It answers, or does not, within ``timeout_seconds``."""
 
     def __init__(self, settings: Notify, network: Network) -> None:
         """Raises ``Problems`` when there is no key, or it is not one."""
@@ -151,7 +153,7 @@ class NotifyChannel:
             "personalisation": personalisation,
             "reference": envelope.key,
         }
-        if settings.reply_to_id:
+        if settings.reply_to_id and not envelope.for_head_alone:
             request["email_reply_to_id"] = settings.reply_to_id
         return request
 

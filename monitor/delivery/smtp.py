@@ -39,6 +39,7 @@ class SmtpChannel:
     name = "smtp"
     idempotent = False
     tracing = None
+    at_once = 1
 
     def __init__(self, settings: Smtp, network: Network) -> None:
         """Raises ``Problems`` when a variable is missing or the authority file is not certificates."""

@@ -95,7 +95,8 @@ class Teller:
         message = render(notice, self.templates)
         self.alarms.note(key, "being told")
         words = (message.recipient, message.subject, message.text, message.html)
-        envelope = Envelope(f"alarm-{key}", self.config.delivery.sender, *words, self.clock(), as_at, message.kind)
+        sender, name = self.config.delivery.sender, self.config.delivery.sender_name
+        envelope = Envelope(f"alarm-{key}", sender, *words, self.clock(), as_at, message.kind, sender_name=name)
         try:
             self.channel.send(envelope)
         except DeliveryError as fault:

@@ -1,26 +1,28 @@
-"""Sends what is due: every attempt is recorded before it is made and completed after."""
+"""Sends what is due, a few at once: every attempt is recorded before it is made and completed after.
+
+One thread, the caller's, reads and writes the database, decides what goes and records what came of it; the couriers
+carry messages to the channel and back, so that one slow answer holds up one reader.
+"""
 
 import datetime as dt
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 from sqlalchemy import Connection, Select, or_, select
 
 from monitor.config.settings import Config
 from monitor.delivery.channel import Channel
-from monitor.delivery.envelope import Envelope
+from monitor.delivery.envelope import Receipt
 from monitor.errors import DeliveryError, DoubtfulRefusal
 from monitor.outbox import attempts, failure_notice, in_doubt
 from monitor.outbox.attempts import Progress
+from monitor.outbox.couriers import Couriers, Delivery, Parcel
+from monitor.outbox.envelopes import address
 from monitor.outbox.last_check import Readers, find_objection
 from monitor.outbox.queue import PENDING
 from monitor.store.database import Database
 from monitor.store.tables import Message, table_of
-from monitor.words import write_date
-from monitor.workdays import london_date
 
 Clock = Callable[[], dt.datetime]
 IN_A_ROW = 3
@@ -61,17 +63,9 @@ def deliver_due(
     others alone; where the channel itself cannot be used, the rest stay as they are.
     """
     delivery = DeliveryRound(database, channel, config, clock)
-    tried: set[int] = set()
     try:
         in_doubt.resolve(database, channel, delivery, clock=clock)
-        while not delivery.stopped:
-            failure_notice.report_troubles(database, config, clock())
-            with database.reading() as store:
-                found = store.execute(_due(clock(), hurried=hurried)).scalars().all()
-            due = [number for number in found if number not in tried]
-            if not due:
-                break
-            tried.update(delivery.send_each(due))
+        delivery.send_due(hurried=hurried)
     finally:
         channel.close()
     failure_notice.report_troubles(database, config, clock())
@@ -81,7 +75,11 @@ def deliver_due(
 def _due(now: dt.datetime, *, hurried: bool) -> Select[Any]:
     waited = or_(_message.c.next_attempt_at.is_(None), _message.c.next_attempt_at <= now)
     ripe = [_message.c.state.in_(PENDING), _message.c.due_at <= now]
-    return select(_message.c.id).where(*ripe, *(() if hurried else (waited,))).order_by(_message.c.id)
+    return (
+        select(_message.c.id, _message.c.recipient)
+        .where(*ripe, *(() if hurried else (waited,)))
+        .order_by(_message.c.id)
+    )
 
 
 class DeliveryRound(Progress):
@@ -89,44 +87,87 @@ class DeliveryRound(Progress):
 
     def __init__(self, database: Database, channel: Channel, config: Config, clock: Clock) -> None:
         super().__init__(config.data_folder)
-        self._database, self._channel, self._clock = database, channel, clock
+        self._database, self._channel, self._config, self._clock = database, channel, config, clock
         self._settings = config.delivery
         self._readers = Readers(config)
+        self._couriers = Couriers(channel)
+        self._waiting: dict[int, str] = {}
+        """Due and not yet tried, oldest first: the readers by message."""
+        self._tried: set[int] = set()
+        self._left: set[int] = set()
+        """Due, and blamed for nothing, when the channel was stopped."""
         self._doubtful_in_a_row = 0
         self._rejected: list[tuple[Any, str]] = []
         """Refused in a way that may be the fault of the settings; until another goes, nobody knows."""
+        self._defect: Exception | None = None
 
-    def send_each(self, numbers: Iterable[int]) -> list[int]:
-        """Send these messages until the channel fails; return those that were tried."""
-        tried = []
-        for number in numbers:
-            tried.append(number)
-            self._send(number)
-            if self.stopped:
+    def send_due(self, *, hurried: bool) -> None:
+        """Send until nothing is due or the channel fails; what is on its way by then is waited for and recorded."""
+        while self._begin_some(hurried=hurried) or self._couriers.under_way or self._give_up_rejected():
+            if self._couriers.under_way and (done := self._couriers.wait()):
+                self._finish(done)
+        self._couriers.dismiss()
+        self.counts["to_retry"] += len(self._left)
+        if self._defect is not None:
+            raise self._defect
+
+    def _begin_some(self, *, hurried: bool) -> bool:
+        """Begin what can go now; return whether anything was."""
+        begun = False
+        while not self.stopped:
+            number = self._choose() or (self._look(hurried=hurried) and self._choose())
+            if not number:
                 break
-        self._give_up_rejected()
-        return tried
+            self._begin(number)
+            begun = True
+        return begun
 
-    def _send(self, number: int) -> None:
-        """Look at one message for the last time, record it as on its way, send it, and record what came of it."""
+    def _choose(self) -> int | None:
+        """Return the oldest message that waits and whose reader has none on its way."""
+        return next((number for number, reader in self._waiting.items() if self._couriers.can_take(reader)), None)
+
+    def _look(self, *, hurried: bool) -> bool:
+        """Look at what is due by now, the notices of what went wrong so far among it, where a courier is free."""
+        if not self._couriers.has_room:
+            return False
+        failure_notice.report_troubles(self._database, self._config, self._clock())
+        with self._database.reading() as store:
+            found = store.execute(_due(self._clock(), hurried=hurried)).all()
+        self._waiting = {number: reader for number, reader in found if number not in self._tried}
+        return True
+
+    def _begin(self, number: int) -> None:
+        """Look at one message for the last time, record it as on its way, and give it to a courier."""
+        del self._waiting[number]
+        self._tried.add(number)
         with self._database.writing() as store:
             message = store.execute(select(_message).where(_message.c.id == number)).one()
             if self._is_kept_back(store, message):
                 return
             now = self._clock()
             asked_at = self._when_to_ask(now)
+            envelope = address(store, message, self._config, self._readers.routes.restricted)
             attempts.move(store, message.id, "sending", next_attempt_at=asked_at, accepted_at=None, receipt=None)
             attempt = attempts.begin_attempt(store, message.id, self._channel.name, now)
-        try:
-            receipt = self._channel.send(_address(message, self._settings.sender))
-        except DeliveryError as fault:
-            self.problems.append(f"message {message.key}: {fault}")
+        self._couriers.give(Parcel(message, attempt, envelope))
+
+    def _finish(self, done: Delivery) -> None:
+        """Record what came of one message."""
+        parcel, result = done.parcel, done.result
+        if isinstance(result, Receipt):
+            self._record_taken(parcel, result)
+        elif isinstance(result, DeliveryError):
+            self.problems.append(f"message {parcel.message.key}: {result}")
             with self._database.writing() as store:
-                self._record_fault(store, message, attempt, fault)
-            return
-        self.note_sent(message, attempt, self._clock())
+                self._record_fault(store, parcel.message, parcel.attempt, result)
+        else:
+            self._defect = self._defect or result
+            self.stopped = self.stopped or "a defect of the monitor's"
+
+    def _record_taken(self, parcel: Parcel, receipt: Receipt) -> None:
+        self.note_sent(parcel.message, parcel.attempt, self._clock())
         with self._database.writing() as store:
-            attempts.accept(store, message, receipt, self._clock())
+            attempts.accept(store, parcel.message, receipt, self._clock())
         self.counts["delivered"] += 1
         self._doubtful_in_a_row = 0
 
@@ -193,21 +234,22 @@ class DeliveryRound(Progress):
         """Try nothing more in this delivery, and blame none of the rest; an event says so, once a day."""
         self.stopped = why
         waiting = store.execute(_due(now, hurried=True)).scalars().all()
-        self.counts["to_retry"] += len(waiting)
+        self._left.update(waiting)
         if not_before:
             for number in waiting:
                 store.execute(_message.update().where(_message.c.id == number).values(next_attempt_at=not_before))
         attempts.record_once_a_day(store, "delivery stopped", why, now)
 
-    def _give_up_rejected(self) -> None:
+    def _give_up_rejected(self) -> bool:
         """Give up the messages set aside: the fault is their own, unless two were refused and no other went."""
         if not self._rejected or self.stopped:
-            return
+            return False
         with self._database.writing() as store:
             for message, why in self._rejected:
                 attempts.give_up(store, message, why, self._clock())
                 self.counts["given_up"] += 1
         self._rejected.clear()
+        return True
 
 
 def _outcome_of(fault: DeliveryError) -> str:
@@ -216,15 +258,3 @@ def _outcome_of(fault: DeliveryError) -> str:
     if fault.stops or isinstance(fault, DoubtfulRefusal):
         return "stopped"
     return "permanent-failure" if fault.permanent else "temporary-failure"
-
-
-def _address(message: Any, sender: str) -> Envelope:
-    subject, text, html = message.subject, message.text, message.html
-    if message.doubtful_since is not None:
-        day = write_date(london_date(message.doubtful_since))
-        words = f"This may be a repeat: nobody could tell whether the same message reached you on {day}."
-        subject = f"{subject} (may be a repeat)"
-        text = f"{words}\n\n{text}"
-        html = re.sub(r"(<body\b[^>]*>)", lambda start: f"{start.group()}<p>{escape(words)}</p>", html, count=1)
-    content, dates = (subject, text, html), (message.created_at, message.as_at)
-    return Envelope(message.key, sender, message.recipient, *content, *dates, message.kind, message.attached)

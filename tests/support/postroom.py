@@ -42,6 +42,7 @@ class Script:
     name: str = "scripted"
     idempotent: bool = False
     tracing: Tracing | None = None
+    at_once: int = 1
     sent: list[Envelope] = field(default_factory=list)
     tried: list[str] = field(default_factory=list)
 
