@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import trustme
 from hypothesis import settings
 from support.council import run_three_nights
 
@@ -29,6 +30,19 @@ def postgres() -> Iterator[str]:
             yield server.get_uri().replace("postgres:@", "postgres@")
         finally:
             server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """An authority that signs the certificates of servers on this machine."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def ca_file(authority: trustme.CA, tmp_path: Path) -> Path:
+    path = tmp_path / "council-ca.pem"
+    authority.cert_pem.write_to_path(path)
+    return path
 
 
 @pytest.fixture(scope="session")

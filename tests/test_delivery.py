@@ -2,57 +2,27 @@
 
 import email
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, date, datetime
-from email import policy
 from email.header import decode_header, make_header
-from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword, Session
 from aiosmtpd.smtp import Envelope as Received
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.postroom import NORTH, SOUTH, WEST, postroom, written
 from support.servers.mail import Mailbox, free_port, mail_server
+from support.smtp_channel import LONG, envelope, fault_of, parsed, parts_of, smtp_channel, temporary
 
-from monitor.config.delivery_settings import DeliverySettings, Smtp
+from monitor.config.delivery_settings import DeliverySettings
+from monitor.config.smtp_settings import Smtp
 from monitor.delivery.channel import Channel, open_channel
-from monitor.delivery.envelope import ENDS_A_LINE, Envelope, Thread, build_mail
+from monitor.delivery.envelope import ENDS_A_LINE, Thread, build_mail
 from monitor.errors import DeliveryError, Problems
 from monitor.network.policy import Network
 
 SECRET = "correct horse battery staple"
-LONG = "Zoë Ångström: a plan — " + "a line that is far longer than any mail server will take " * 40
-
-
-def envelope(**given: Any) -> Envelope:
-    usual: dict[str, Any] = {
-        "key": "2026-01-12-1-7",
-        "sender": "care-leaver-monitor@example.gov.uk",
-        "recipient": "lead.north@example.gov.uk",
-        "subject": "OFFICIAL-SENSITIVE Leaving care: 3 new - 12 January 2026",
-        "text": f"{LONG}\n.\n.. a line of dots\nFrom here on\n",
-        "html": f"<!DOCTYPE html><html><body><p>{LONG}</p></body></html>",
-        "sent_at": datetime(2026, 1, 12, 7, 30, tzinfo=UTC),
-        "as_at": date(2026, 1, 12),
-        "kind": "lead",
-    }
-    return Envelope(**(usual | given))
-
-
-def parsed(content: bytes) -> EmailMessage:
-    return email.message_from_bytes(content, policy=policy.default)
-
-
-def parts_of(mail: EmailMessage) -> dict[str, str]:
-    return {part.get_content_type(): part.get_content().replace("\r\n", "\n") for part in mail.iter_parts()}
-
-
 # The message
 
 
@@ -238,43 +208,6 @@ def authenticate(server: SMTP, session: Session, received: Received, mechanism: 
     return AuthResult(success=right, handled=False)
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def ca_file(authority: trustme.CA, tmp_path: Path) -> Path:
-    path = tmp_path / "council-ca.pem"
-    authority.cert_pem.write_to_path(path)
-    return path
-
-
-@contextmanager
-def smtp_channel(
-    port: int, ca_file: Path | None, environ: dict[str, str] | None = None, **given: Any
-) -> Iterator[Channel]:
-    settings = {"host": "localhost", "port": port, "ca_file": ca_file, "timeout_seconds": 5} | given
-    delivery = DeliverySettings(
-        channel="smtp", smtp=Smtp.model_construct(**(Smtp(host="localhost").model_dump() | settings))
-    )
-    channel = open_channel(delivery, Path("unused"), Network(environ or {}))
-    try:
-        yield channel
-    finally:
-        channel.close()
-
-
-def fault_of(channel: Channel, **given: Any) -> DeliveryError:
-    with pytest.raises(DeliveryError) as caught:
-        channel.send(envelope(**given))
-    return caught.value
-
-
-def temporary(fault: DeliveryError) -> bool:
-    return not (fault.permanent or fault.ambiguous)
-
-
 @pytest.mark.parametrize("security", ["starttls", "tls"])
 def test_a_message_arrives_whole_over_tls(authority, ca_file, security):
     mailbox, sent = Mailbox(), envelope()
@@ -306,13 +239,13 @@ def test_one_connection_carries_several_messages(authority, ca_file):
 
 def test_a_connection_that_the_server_closed_meanwhile_is_made_again(authority, ca_file):
     mailbox = Mailbox()
+    mailbox.hangs_up_after = 0
 
     with mail_server(authority, mailbox) as port, smtp_channel(port, ca_file) as channel:
-        channel.send(envelope(key="k1"))
-        channel._connection.sock.close()
-        channel.send(envelope(key="k2"))
+        for number in range(3):
+            channel.send(envelope(key=f"k{number}"))
 
-    assert len(mailbox.taken) == 2
+    assert len(mailbox.taken) == 3
 
 
 def test_nothing_is_sent_to_a_server_without_starttls(authority, ca_file):
@@ -472,8 +405,8 @@ class NoSender(Mailbox):
 def test_a_message_larger_than_the_config_lets_out_never_leaves(authority, ca_file):
     mailbox = Mailbox()
 
-    with mail_server(authority, mailbox) as port, smtp_channel(port, ca_file, largest_kilobytes=3) as channel:
-        fault = fault_of(channel)
+    with mail_server(authority, mailbox) as port, smtp_channel(port, ca_file, largest_kilobytes=50) as channel:
+        fault = fault_of(channel, text="a line of text\n" * 4_000)
 
     assert fault.permanent
     assert "more than delivery.smtp.largest_kilobytes lets out" in str(fault)

@@ -118,6 +118,8 @@ def _describe_delivery(config: Config, today: dt.date) -> Iterator[str]:
     sender = delivery.graph.mailbox if delivery.graph else None
     through = f" from {sender or delivery.sender}" if delivery.channel == "graph" else ""
     yield f"{delivery.channel}{through}, marked {delivery.marking}"
+    if delivery.channel == "smtp" and delivery.smtp and delivery.smtp.warning:
+        yield f"warning: {delivery.smtp.warning}"
     for place in secret_ends.find_undated(config):
         yield f"{place}: no secret_expires_on, so nobody is warned before its secret or certificate expires; give it"
     for end in secret_ends.find_ends(config, today):

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, model_validator
 
-from monitor.config.fields import Domains, File, Host, Hour, Line, Mailbox, Table, WebAddress
+from monitor.config.fields import Domains, File, Hour, Line, Mailbox, Table, WebAddress
 from monitor.config.graph_settings import Graph
+from monitor.config.smtp_settings import Smtp
 from monitor.words import fold_name
 
 
@@ -59,25 +60,6 @@ def teams_differ(teams: tuple[Team, ...]) -> tuple[Team, ...]:
                 raise ValueError(f'"{team.name}" and "{owner[spelling]}" share the name "{spelling}"; one each')
             owner[spelling] = team.name
     return teams
-
-
-class Smtp(Table):
-    """A mail server reached over TLS; there is no unencrypted way to send."""
-
-    host: Host
-    port: int = Field(default=587, ge=1, le=65535)
-    security: Literal["starttls", "tls"] = "starttls"
-    username_env: str | None = None
-    password_env: str | None = None
-    ca_file: File | None = None
-    timeout_seconds: int = Field(default=30, ge=1, le=600)
-    largest_kilobytes: int = Field(default=10_000, ge=50, le=1_000_000)
-
-    @model_validator(mode="after")
-    def _credentials_come_in_pairs(self) -> "Smtp":
-        if (self.username_env is None) != (self.password_env is None):
-            raise ValueError("username_env and password_env go together; give both or neither")
-        return self
 
 
 class Notify(Table):

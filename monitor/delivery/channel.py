@@ -61,7 +61,7 @@ def open_channel(delivery: DeliverySettings, data_folder: Path, network: Network
     Raises ``Problems`` when something it needs (a variable, a key, a certificate file) is not there.
     """
     if delivery.channel == "smtp" and delivery.smtp is not None:
-        return SmtpChannel(delivery.smtp, network)
+        return SmtpChannel(delivery.smtp, network, sender=delivery.sender)
     if delivery.channel == "notify" and delivery.notify is not None:
         # An HTTP client and its tokens take long to load, and only this channel needs them.
         from monitor.delivery.notify import NotifyChannel
