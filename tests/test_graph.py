@@ -115,10 +115,13 @@ def test_the_mail_goes_whole_over_tls_with_both_parts_and_its_own_headers(tls_of
 
 
 def test_no_copy_stays_in_the_mailbox_where_the_config_wants_none(office: Office) -> None:
-    office.channel(save_to_sent_items=False, attach_list=True).send(letter(attached="Person\nP1\n"))
-    office.channel().send(letter(SOUTH))
+    ends = {"sender_name": "Leaving care monitor", "reply_to": "analyst@example.gov.uk"}
+    office.channel(save_to_sent_items=False, attach_list=True).send(letter(attached="Person\nP1\n", **ends))
+    office.channel().send(letter(SOUTH, **ends))
 
-    json_mail, _ = office.server.sent
+    json_mail, mime_mail = office.server.sent
+    for mail in (json_mail, mime_mail):
+        assert (mail["From"], mail["Reply-To"]) == (f"Leaving care monitor <{MAILBOX}>", "analyst@example.gov.uk")
     assert office.server.saved == [False, True]
     assert (json_mail["To"], json_mail["X-Monitor-Key"]) == (NORTH, "a1")
     assert "NDR," not in str(json_mail["X-Auto-Response-Suppress"])

@@ -24,7 +24,7 @@ import httpx
 
 from monitor.config.graph_settings import Graph
 from monitor.delivery.entra import ask_token, open_tokens
-from monitor.delivery.envelope import Envelope, Receipt, build_mail, check_addressed
+from monitor.delivery.envelope import SUPPRESSED, Envelope, Receipt, build_mail, check_addressed
 from monitor.errors import DeliveryError, DoubtfulRefusal
 from monitor.network.http_client import make_client
 from monitor.network.line_faults import Outside, explain_line
@@ -310,13 +310,17 @@ def _attach(envelope: Envelope) -> Any:
 
 def _describe(envelope: Envelope, *, with_list: bool) -> Mapping[str, Any]:
     """Return the message as JSON: its HTML alone, and none of the headers that do not begin with x-."""
-    headers = {"x-monitor-key": envelope.key, "x-auto-response-suppress": "DR, RN, NRN, OOF, AutoReply"}
+    headers = {"x-monitor-key": envelope.key, "x-auto-response-suppress": SUPPRESSED}
     message: dict[str, Any] = {
         "subject": envelope.subject,
         "body": {"contentType": "HTML", "content": envelope.html},
         "toRecipients": [{"emailAddress": {"address": envelope.recipient}}],
         "internetMessageHeaders": [{"name": name, "value": value} for name, value in headers.items()],
     }
+    if envelope.sender_name:
+        message["from"] = {"emailAddress": {"name": envelope.sender_name, "address": envelope.sender}}
+    if envelope.reply_to:
+        message["replyTo"] = [{"emailAddress": {"address": envelope.reply_to}}]
     if with_list:
         file = {
             "@odata.type": "#microsoft.graph.fileAttachment",

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from email.utils import formatdate
+from email.utils import formataddr, formatdate
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -233,6 +233,8 @@ def _read(asked: Asked) -> tuple[EmailMessage, bool]:
     mail = EmailMessage()
     mail["Subject"] = message["subject"]
     mail["To"] = ", ".join(one["emailAddress"]["address"] for one in message["toRecipients"])
+    if sender := message.get("from", {}).get("emailAddress"):
+        mail["From"] = formataddr((sender.get("name", ""), sender["address"]))
     if message.get("replyTo"):
         mail["Reply-To"] = ", ".join(one["emailAddress"]["address"] for one in message["replyTo"])
     for header in message.get("internetMessageHeaders", []):
