@@ -1,6 +1,7 @@
 """London time, and the working days of England."""
 
 import datetime as dt
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
@@ -92,15 +93,47 @@ def bank_holidays() -> frozenset[dt.date]:
     return frozenset(dt.date.fromisoformat(f"{year}-{day}") for year, *days in years for day in days)
 
 
+@dataclass(frozen=True)
+class WorkingDays:
+    """Which days are working days: Monday to Friday, but no bank holiday in England and no day of ``closed``.
+
+    ``closed``: days on which the council is closed besides, by its config.
+    """
+
+    closed: frozenset[dt.date] = frozenset()
+
+    def includes(self, day: dt.date) -> bool:
+        """Return whether ``day`` is a working day."""
+        return _is_weekday(day) and day not in self.closed
+
+    def is_closed(self, day: dt.date) -> bool:
+        """Return whether ``day`` would be a working day if the council were not closed."""
+        return day in self.closed and _is_weekday(day)
+
+    def between(self, first: dt.date, last: dt.date) -> int:
+        """Return how many working days there are after ``first``, up to and with ``last``."""
+        return _count_between(self, first, last)
+
+    def next_from(self, day: dt.date) -> dt.date:
+        """Return ``day`` where it is a working day, else the first one after it."""
+        while not self.includes(day):
+            day += dt.timedelta(1)
+        return day
+
+
+NEVER_CLOSED = WorkingDays()
+"""Those of a council that closes on no other day."""
+
+
 @lru_cache(maxsize=4096)
-def is_working_day(day: dt.date) -> bool:
-    """Whether ``day`` is from Monday to Friday and no bank holiday in England."""
+def _is_weekday(day: dt.date) -> bool:
+    """Return whether ``day`` is from Monday to Friday and no bank holiday in England."""
     return day.weekday() < 5 and day not in bank_holidays()
 
 
-def working_days_between(first: dt.date, last: dt.date) -> int:
-    """How many working days there are after ``first``, up to and with ``last``."""
-    return sum(is_working_day(first + dt.timedelta(n)) for n in range(1, (last - first).days + 1))
+@lru_cache(maxsize=4096)
+def _count_between(days: WorkingDays, first: dt.date, last: dt.date) -> int:
+    return sum(days.includes(first + dt.timedelta(n)) for n in range(1, (last - first).days + 1))
 
 
 def london_date(moment: dt.datetime) -> dt.date:

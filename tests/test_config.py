@@ -116,6 +116,16 @@ def test_five_mistakes_are_all_reported_at_once(tmp_path: Path) -> None:
         ('delivery = { sender = "si\u00e2n@example.gov.uk" }', 'delivery.sender: holds "\u00e2", a letter that cannot'),
         ('delivery = { channel = "smtp" }', "needs a [delivery.smtp] table"),
         ('delivery = { marking = "TWO\\nLINES" }', "must be one line of text"),
+        ('closed_days = ["Christmas"]', 'closed_days[1]: write one day or a range, and why if you like: "2026-06-01"'),
+        ('closed_days = ["2026-06-01", "2026-12-25, 2026-12-29"]', "closed_days[2]: write one day or a range"),
+        ('closed_days = ["2027-01-01 to 2026-12-25"]', "ends on 2026-12-25, before it begins on 2027-01-01; put the"),
+        ('closed_days = ["2026-12-25 to 2036-01-01"]', "is longer than 42 days"),
+        ('closed_days = ["2026-06-31"]', '"2026-06-31" is no day of the calendar'),
+        ("closed_days = [9999-12-31]", "9999-12-31 is not of these years"),
+        (
+            'closed_days = ["2026-06-01 to 2026-07-01", "2026-07-02 to 2026-08-01"]',
+            "leaves no working day from 2026-06",
+        ),
         ('service = { run_at = "01:30" }', "service.run_at: between 01:00 and 01:59 the clocks change"),
         ('service = { run_at = "half past two" }', 'not a time of day; write it like "08:00"'),
         ("heartbeat = { retries = 2 }", "heartbeat: url_env: name the variable that holds the address, or url_file"),
@@ -126,6 +136,17 @@ def test_each_mistake_says_where_and_what_would_be_right(tmp_path: Path, additio
 
     assert words in said
     assert str(tmp_path) in said
+
+
+def test_closed_days_are_single_days_and_ranges_with_or_without_a_word(tmp_path: Path) -> None:
+    written = '[2026-06-01, "2026-12-24 to 2026-12-31 Christmas closure", "2026-08-03 - 2026-08-04 (staff days)"]'
+
+    config = load_config(write(tmp_path, f"closed_days = {written}\n{SMALLEST}"))
+
+    assert [(entry.first.day, entry.last.day, entry.why) for entry in config.closed_days] == [
+        (1, 1, ""), (24, 31, "Christmas closure"), (3, 4, "staff days"),
+    ]  # fmt: skip
+    assert len(config.working_days.closed) == 11
 
 
 def test_one_name_for_two_teams_is_refused(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from monitor.messages.manager import ManagerDigest, Raised, compose_manager
 from monitor.messages.routes import plan_routes
 from monitor.messages.templates import render
 from monitor.store.tables import Escalation, FlagEvent, Waiver, table_of
+from monitor.workdays import NEVER_CLOSED, WorkingDays
 
 STEPS = {"critical": (2, 5), "high": (10, 20)}
 CRITICAL, HIGH = "turning-18-adviser", "pa-allocated"
@@ -45,7 +46,7 @@ def raised(nights: Nights) -> list[tuple[int, str]]:
 def test_weekends_and_bank_holidays_are_no_working_days():
     thursday = GOOD_FRIDAY - dt.timedelta(1)
 
-    counts = {n: count_working_days(thursday, thursday + dt.timedelta(n)) for n in (1, 4, 5, 6)}
+    counts = {n: count_working_days(NEVER_CLOSED, thursday, thursday + dt.timedelta(n)) for n in (1, 4, 5, 6)}
 
     assert counts == {1: 0, 4: 0, 5: 1, 6: 2}
 
@@ -54,12 +55,12 @@ def test_days_of_a_pause_are_not_counted_and_overlapping_ones_only_once():
     monday = day(0)
     pauses = [Pause(day(1), day(3)), Pause(day(2), day(4))]
 
-    assert count_working_days(monday, day(4)) == 4
-    assert count_working_days(monday, day(4), pauses) == 1
+    assert count_working_days(NEVER_CLOSED, monday, day(4)) == 4
+    assert count_working_days(NEVER_CLOSED, monday, day(4), pauses) == 1
 
 
 def test_a_pause_before_the_flag_opened_or_after_tonight_takes_nothing_away():
-    assert count_working_days(day(0), day(2), [Pause(day(-7), day(0)), Pause(day(3), day(9))]) == 2
+    assert count_working_days(NEVER_CLOSED, day(0), day(2), [Pause(day(-7), day(0)), Pause(day(3), day(9))]) == 2
 
 
 @pytest.mark.parametrize(
@@ -77,9 +78,17 @@ def test_pauses_are_worked_out_from_the_events(changes: list[tuple[str, dt.date]
     assert find_pauses(changes, day(9)) == expected
 
 
+def test_days_on_which_the_council_is_closed_are_no_working_days() -> None:
+    days = WorkingDays(frozenset({day(1), day(2), day(5)}))
+
+    assert count_working_days(days, day(0), day(7)) == 3
+    assert latest_opening(days, 2, day(7)) == day(3)
+    assert latest_opening(days, 3, day(7)) == day(2)
+
+
 def test_the_latest_opening_is_the_last_day_with_so_many_working_days_since():
-    assert latest_opening(2, day(2)) == day(0)
-    assert latest_opening(2, day(7)) == day(3)
+    assert latest_opening(NEVER_CLOSED, 2, day(2)) == day(0)
+    assert latest_opening(NEVER_CLOSED, 2, day(7)) == day(3)
 
 
 # Through nights: DAY is a Monday
@@ -94,6 +103,22 @@ def test_a_critical_flag_goes_up_after_two_and_five_working_days_and_each_step_o
     assert raised(nights) == [(2, "manager"), (7, "head")]
     assert [days for *_, days in nights.raised] == [2, 5]
     assert [kind for kind, _ in nights.events()].count("escalated") == 2
+
+
+def test_a_closed_day_moves_a_step_and_taken_out_of_the_config_later_neither_repeats_nor_loses_one(
+    tmp_path: Path,
+) -> None:
+    nights = Nights(tmp_path, STEPS, days=WorkingDays(frozenset({day(1)})))
+
+    for n in range(4):
+        nights.night(day(n), {"P1": breach()})
+    nights.days = NEVER_CLOSED
+    for n in range(4, 8):
+        nights.night(day(n), {"P1": breach()})
+
+    assert [(on, step, counted) for on, _, _, step, counted in nights.raised] == [
+        (day(3), "manager", 2), (day(7), "head", 5),
+    ]  # fmt: skip
 
 
 def test_a_high_flag_goes_up_after_ten_and_twenty_working_days(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from monitor.outbox import attempts
 from monitor.outbox.last_told import load_told
 from monitor.outbox.queue import Postmark, find_due, post
 from monitor.store.tables import Flag, Message, Person, table_of
+from monitor.workdays import WorkingDays
 
 EIGHT = dt.time(8)
 
@@ -51,6 +52,14 @@ def utc(text: str) -> dt.datetime:
 )
 def test_messages_of_an_unattended_night_are_due_at_the_send_hour_of_a_working_day(written_at, due_at, why):
     assert find_due(utc(written_at), unattended=True, send_hour=EIGHT) == utc(due_at), why
+
+
+def test_what_is_due_on_a_closed_day_goes_on_the_next_working_day() -> None:
+    closed = WorkingDays(frozenset(dt.date(2026, 1, n) for n in (15, 16, 20)))
+
+    due = [find_due(utc(f"2026-01-{n} 02:30"), unattended=True, send_hour=EIGHT, days=closed) for n in (14, 15, 20)]
+
+    assert due == [utc("2026-01-14 08:00"), utc("2026-01-19 08:00"), utc("2026-01-21 08:00")]
 
 
 def test_messages_of_a_night_that_a_person_ran_are_due_at_once():

@@ -20,6 +20,7 @@ from support.servers.mail import free_port
 from support.servers.notify import API_KEY, TEMPLATE, Knobs, notify_server
 from support.timed_service import Timed, days_between, few_rules, live_through, moments
 
+from monitor.config.closed_days import ClosedDays
 from monitor.config.settings import Config
 from monitor.night.context import Tools
 from monitor.night.withdraw import WithdrawalRequest, withdraw_night
@@ -224,6 +225,20 @@ def test_while_it_lasts_leads_are_told_once_a_week(days: int, told: bool) -> Non
     in_process = due.plan(USUAL, Facts(last_accepted=FRIDAY), DoneByProcess(outage_on=first_told), now)
 
     assert ("outage" in in_database) is ("outage" in in_process) is told
+
+
+def test_an_outage_counts_no_closed_day_and_is_told_on_none() -> None:
+    third = at("09:00", MONDAY + dt.timedelta(2))
+    known = Facts(last_accepted=FRIDAY, failed_at=(third,))
+
+    def steps(closed: dt.date, now: dt.datetime) -> tuple[str, ...]:
+        return due.plan(
+            USUAL.model_copy(update={"closed_days": (ClosedDays(closed, closed),)}), known, DoneByProcess(), now
+        )
+
+    assert "outage" not in steps(MONDAY, third)
+    assert "outage" in steps(MONDAY, third + dt.timedelta(1))
+    assert "outage" not in steps(third.date(), third)
 
 
 def test_the_next_outage_is_told_whenever_the_last_was() -> None:

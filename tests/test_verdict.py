@@ -7,7 +7,7 @@ import pytest
 
 from monitor.config.settings import Gate
 from monitor.gate.verdict import Comparison, Dated, Movement, TakenColumn, TeamThen, accept, judge
-from monitor.workdays import working_days_between
+from monitor.workdays import NEVER_CLOSED, WorkingDays
 
 LAST, TONIGHT = dt.date(2026, 1, 5), dt.date(2026, 1, 6)
 USUAL = Comparison(
@@ -213,6 +213,8 @@ def test_an_extract_is_stale_after_three_working_days_and_asked_as_at_its_own_da
 
     assert (on_time.word, on_time.asked_on) == ("trusted", dt.date(2026, 1, 7))
     assert (late.word, late.asked_on) == ("stale", friday)
+    closed = WorkingDays(frozenset({dt.date(2026, 1, 6)}))
+    assert judge(seen, Gate(), dt.date(2026, 1, 8), closed).word == "trusted"
     assert "caseload: of 2 January 2026 (as declared), 4 working days old" in late.doubts[0]
 
 
@@ -234,6 +236,6 @@ def test_a_night_believed_on_request_is_asked_whole_and_as_at_itself() -> None:
 
 
 def test_working_days_leave_out_weekends_and_englands_bank_holidays() -> None:
-    assert working_days_between(dt.date(2025, 12, 24), dt.date(2025, 12, 29)) == 1
-    assert working_days_between(dt.date(2026, 4, 2), dt.date(2026, 4, 7)) == 1
-    assert working_days_between(dt.date(2026, 11, 27), dt.date(2026, 12, 1)) == 2
+    assert NEVER_CLOSED.between(dt.date(2025, 12, 24), dt.date(2025, 12, 29)) == 1
+    assert NEVER_CLOSED.between(dt.date(2026, 4, 2), dt.date(2026, 4, 7)) == 1
+    assert NEVER_CLOSED.between(dt.date(2026, 11, 27), dt.date(2026, 12, 1)) == 2

@@ -78,6 +78,7 @@ def answers(
     with reading_store(where) if dry_run else known_store(settings, where) as database:
         place = f'{file.name}: sheet "{answer_sheet.SHEET}"'
         answered = answer_file.AnsweredFile(place, sha256, givens, by)
-        limits = answer_file.AnswerLimits(settings.waivers.reasons, settings.answers.list_working_days)
+        answers = settings.answers.list_working_days
+        limits = answer_file.AnswerLimits(settings.waivers.reasons, answers, settings.working_days)
         saved = answer_file.save_answers(database, answered, limits, Stamp(today(), now()), dry_run=dry_run)
     plain_text.print_account((saved.in_words(),), saved.as_dict(), as_json=as_json)

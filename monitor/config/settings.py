@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from monitor.catalogue.no_adviser import fold_adviser
+from monitor.config.closed_days import Closure, gather_days
 from monitor.config.delivery_settings import DeliverySettings, People, Team, teams_differ
 from monitor.config.escalation_settings import Digests, EscalationSettings
 from monitor.config.fields import DatabaseUrl, File, Folder, Line, Located, Table, check_case_url
@@ -21,6 +22,7 @@ from monitor.config.source_settings import Source, sources_fit
 from monitor.config.waiver_settings import Answers, WaiverSettings
 from monitor.errors import Problems
 from monitor.words import did_you_mean, fold_name
+from monitor.workdays import WorkingDays
 
 SHIPPED = Path(__file__).parent.parent / "shipped"
 """Where the wheel keeps the rules and templates that stand at the top level of a checkout."""
@@ -109,6 +111,7 @@ class Config(Table):
     merged_ids: File | None = None
     not_an_adviser: tuple[str, ...] = ()
     is_an_adviser: tuple[str, ...] = ()
+    closed_days: tuple[Closure, ...] = ()
     sources: Annotated[tuple[Source, ...], Field(min_length=1), AfterValidator(sources_fit)]
     people: People = People()
     teams: Annotated[tuple[Team, ...], AfterValidator(teams_differ)] = ()
@@ -141,6 +144,14 @@ class Config(Table):
         beside = {fold_adviser(name) for name in self.not_an_adviser}
         if both := [name for name in self.is_an_adviser if fold_adviser(name) in beside]:
             raise ValueError(f'is_an_adviser: "{both[0]}" stands in not_an_adviser too; keep it in one of the two')
+        return self
+
+    @model_validator(mode="after")
+    def _days_are_left(self) -> "Config":
+        try:
+            gather_days(self.closed_days)
+        except ValueError as fault:
+            raise ValueError(f"closed_days: {fault}") from None
         return self
 
     @model_validator(mode="after")
@@ -191,6 +202,11 @@ class Config(Table):
             domains = " or ".join(f"@{domain}" for domain in self.delivery.allowed_domains)
             raise ValueError(f"{', '.join(wrong)}: not an address at {domains}, which delivery.allowed_domains demands")
         return self
+
+    @property
+    def working_days(self) -> WorkingDays:
+        """The days on which messages go and clocks run."""
+        return gather_days(self.closed_days)
 
     @property
     def team_names(self) -> Mapping[str, str]:

@@ -21,7 +21,7 @@ from monitor.store.events import Event, Stamp
 from monitor.store.row_statements import record_stamped, say_row
 from monitor.store.tables import Answer, Flag, table_of
 from monitor.words import nearest, one_line, write_date
-from monitor.workdays import working_days_between
+from monitor.workdays import NEVER_CLOSED, WorkingDays
 
 ANSWER_COLUMNS = (
     "id", "flag_id", "person_id", "rule", "answer", "until_on", "reason", "note", "list_as_at", "file_sha256",
@@ -73,10 +73,11 @@ class KnownFlags:
 
 @dataclass(frozen=True)
 class AnswerLimits:
-    """What may be answered here: for which reasons to waive, and for how long a list counts."""
+    """What may be answered here: for which reasons to waive, for how long a list counts, and which days are worked."""
 
     reasons: Reasons
     list_working_days: int
+    days: WorkingDays = NEVER_CLOSED
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def decide(
     """
     faults: list[Fault] = []
     kept: list[KeptAnswer] = []
-    ages = _count_ages({key.list_as_at for _, key in keyed if key}, today)
+    ages = {day: limits.days.between(day, today) for day in {key.list_as_at for _, key in keyed if key}}
     first_rows: dict[int, int] = {}
     repeated = 0
     for given, key in keyed:
@@ -133,10 +134,6 @@ def decide(
         faults += [(given.row, *fault) for fault in (*stale, *wrong)]
         kept.append(answer)
     return kept, repeated, faults
-
-
-def _count_ages(lists: Iterable[dt.date], today: dt.date) -> dict[dt.date, int]:
-    return {day: working_days_between(day, today) for day in lists}
 
 
 def _check_age(key: row_keys.Key, working_days: int, limits: AnswerLimits) -> list[tuple[str, str]]:

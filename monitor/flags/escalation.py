@@ -1,6 +1,6 @@
 """Which flags go above their team's lead tonight: from working days open, each step once.
 
-A flag's clock counts the working days in England on which it was open and neither held, nor waived, nor in quarantine.
+A flag's clock counts the working days on which it was open and neither held, nor waived, nor in quarantine.
 It is worked out anew each night from dates and events, so that a missed night, a repeat or a correction cannot make it
 go wrong; one that carries an earlier flag on carries its clock and its steps on too. Where several carry it on, these
 go with the one whose rule is most severe, and the clocks of the others begin on the day they took over.
@@ -13,7 +13,6 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any, Literal
 
 from sqlalchemy import Connection, select
@@ -26,11 +25,8 @@ from monitor.store.bulk import delete_rows, insert_rows, next_id, read_by_ids
 from monitor.store.events import Event, Stamp
 from monitor.store.row_statements import record_stamped, say_gone, say_row
 from monitor.store.tables import Escalation, Flag, FlagEvent, Waiver, table_of
-from monitor.workdays import is_working_day, working_days_between
+from monitor.workdays import NEVER_CLOSED, WorkingDays
 from monitor.workspace import Workspace, literal
-
-days_between = lru_cache(maxsize=4096)(working_days_between)
-"""There are many flags and few days on which they opened."""
 
 Step = Literal["manager", "head"]
 STEPS: tuple[Step, ...] = ("manager", "head")
@@ -62,16 +58,15 @@ class Escalated:
     team: str | None = None
 
 
-def count_working_days(opened_on: dt.date, as_at: dt.date, pauses: Iterable[Pause] = ()) -> int:
+def count_working_days(days: WorkingDays, opened_on: dt.date, as_at: dt.date, pauses: Iterable[Pause] = ()) -> int:
     """Return the working days after ``opened_on``, up to and with ``as_at``, that lie in no pause."""
-    days = days_between(opened_on, as_at)
     paused = {
         day
         for pause in pauses
         for n in range((min(pause.until, as_at + dt.timedelta(1)) - pause.since).days)
-        if opened_on < (day := pause.since + dt.timedelta(n)) and is_working_day(day)
+        if opened_on < (day := pause.since + dt.timedelta(n)) and days.includes(day)
     }
-    return days - len(paused)
+    return days.between(opened_on, as_at) - len(paused)
 
 
 def find_pauses(changes: Iterable[tuple[str, dt.date]], as_at: dt.date) -> list[Pause]:
@@ -92,11 +87,11 @@ def find_pauses(changes: Iterable[tuple[str, dt.date]], as_at: dt.date) -> list[
     return [pause for pause in pauses if pause.until > pause.since]
 
 
-def latest_opening(days: int, as_at: dt.date) -> dt.date:
-    """Return the last day on which a flag open for so many working days by ``as_at`` can have opened."""
+def latest_opening(days: WorkingDays, number: int, as_at: dt.date) -> dt.date:
+    """Return the last day on which a flag open for ``number`` working days by ``as_at`` can have opened."""
     day = as_at
-    while days > 0:
-        days -= is_working_day(day)
+    while number > 0:
+        number -= days.includes(day)
         day -= dt.timedelta(1)
     return day
 
@@ -113,6 +108,7 @@ class EscalationTerms:
     rules: Mapping[str, str]
     backlog: Backlog = NO_BACKLOG
     backlog_days: int = BACKLOG_DAYS
+    days: WorkingDays = NEVER_CLOSED
 
     def list_steps(self) -> list[tuple[str, Step, int, bool]]:
         """Return the severity, step and working days of each step that a flag may take; whether one of the backlog."""
@@ -179,7 +175,7 @@ def decide(
     # A step once taken is asked about again only where a night is put right, which may take it back.
     asked = candidates if put_right.runs else [candidate for candidate in candidates if not is_taken(candidate)]
     clocks = _load_clocks(store, asked, ClockGround(lineage, begun, terms.backlog), as_at)
-    reached = find_reached(asked, clocks, as_at)
+    reached = find_reached(asked, clocks, terms.days, as_at)
     untaken = [escalated for escalated in reached if not is_taken(escalated)]
     first = next_id(store, Escalation)
     new = [replace(escalated, number=number) for number, escalated in enumerate(untaken, start=first)]
@@ -190,12 +186,14 @@ Clocks = Mapping[int, Sequence[tuple[dt.date, Sequence[Pause]]]]
 """Of each candidate: the days since which its clock runs, each with its pauses; the one that has run longest counts."""
 
 
-def find_reached(candidates: Iterable[Candidate], clocks: Clocks, as_at: dt.date) -> list[Escalated]:
+def find_reached(candidates: Iterable[Candidate], clocks: Clocks, days: WorkingDays, as_at: dt.date) -> list[Escalated]:
     """Return the steps that these flags have reached, their pauses counted."""
     reached = []
     for flag in candidates:
         own = ((flag.opened_on, ()),)
-        counted = max(count_working_days(since, as_at, paused) for since, paused in clocks.get(flag.flag_id) or own)
+        counted = max(
+            count_working_days(days, since, as_at, paused) for since, paused in clocks.get(flag.flag_id) or own
+        )
         if counted >= flag.days:
             facts = (flag.severity, counted, flag.person_id, flag.rule, flag.team)
             reached.append(Escalated(0, flag.flag_id, flag.step, as_at, *facts))
@@ -215,7 +213,8 @@ def _find_withdrawn(store: Connection, reached: Iterable[Escalated], put_right: 
 
 def _load_candidates(workspace: Workspace, terms: EscalationTerms, as_at: dt.date) -> list[Candidate]:
     limits = [
-        (severity, step, days, latest_opening(days, as_at), late) for severity, step, days, late in terms.list_steps()
+        (severity, step, days, latest_opening(terms.days, days, as_at), late)
+        for severity, step, days, late in terms.list_steps()
     ]
     if not limits or not terms.rules:
         return []

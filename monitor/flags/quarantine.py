@@ -13,12 +13,14 @@ from monitor.store.database import Database
 from monitor.store.row_statements import say_row
 from monitor.store.tables import Flag, table_of
 from monitor.words import write_count
-from monitor.workdays import working_days_between
+from monitor.workdays import WorkingDays
 from monitor.workspace import Workspace, load_rows, step
 
 
 @step(reads=("decision",), changes=("surging",))
-def hold_surges(workspace: Workspace, surges: Sequence[Surge], limits: Quarantine | None, as_at: dt.date) -> None:
+def hold_surges(
+    workspace: Workspace, surges: Sequence[Surge], limits: Quarantine | None, as_at: dt.date, days: WorkingDays
+) -> None:
     """Make ``surging``, the rules whose new flags wait; in ``decision``, let those go that have waited long enough.
 
     Without ``limits`` none is let go: the clock may be ahead.
@@ -30,7 +32,7 @@ def hold_surges(workspace: Workspace, surges: Sequence[Surge], limits: Quarantin
     waiting = workspace.execute(
         f"SELECT DISTINCT quarantined_on FROM decision WHERE {state.quarantined_sql('decision')}"
     ).fetchall()
-    over = [since for (since,) in waiting if working_days_between(since, as_at) >= limits.wait_working_days]
+    over = [since for (since,) in waiting if days.between(since, as_at) >= limits.wait_working_days]
     if over:
         workspace.execute(
             """

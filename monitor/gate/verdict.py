@@ -19,7 +19,7 @@ from monitor.errors import Refused
 from monitor.gate.baseline import NEVER_WITHOUT, NOTHING_UNPROVEN, Unproven, doubt
 from monitor.store.nights import is_jump
 from monitor.words import write_date
-from monitor.workdays import working_days_between
+from monitor.workdays import NEVER_CLOSED, WorkingDays
 from monitor.workspace import Workspace, step
 
 if TYPE_CHECKING:
@@ -172,11 +172,12 @@ class NotBelieved(Refused):
         super().__init__("\n".join(verdict.doubts))
 
 
-def judge(seen: Comparison, gate: Gate, as_at: dt.date) -> Verdict:
+def judge(seen: Comparison, gate: Gate, as_at: dt.date, days: WorkingDays = NEVER_CLOSED) -> Verdict:
     """Return what to believe of tonight, every doubt with its numbers and a way on."""
     dates = [one.extracted_on for one in seen.sources if one.extracted_on]
     extracted_on = min(dates, default=None)
-    asked_on, stale = _how_old(seen, gate, as_at, extracted_on)
+    limit = gate.oldest_extract_working_days
+    asked_on, stale = _how_old(seen, limit, (extracted_on, as_at), days)
     unproven = tuple(doubt(seen.unproven, gate, as_at))
     if seen.last_night is None:
         return Verdict(asked_on, extracted_on, unproven, stale=stale)
@@ -420,16 +421,18 @@ def _moved_teams(seen: Comparison, gate: Gate) -> Iterator[str]:
             yield f'team "{name}" had {team.expected:,} people on {_day(seen.last_night)} and has none tonight{where}'
 
 
-def _how_old(seen: Comparison, gate: Gate, as_at: dt.date, extracted_on: dt.date | None) -> tuple[dt.date, str | None]:
-    """The date to ask the rules as at, and why it is not tonight's.
+def _how_old(
+    seen: Comparison, limit: int, dates: tuple[dt.date | None, dt.date], days: WorkingDays
+) -> tuple[dt.date, str | None]:
+    """The date to ask the rules as at, and why it is not tonight's; ``dates``: of the oldest extract, and tonight's.
 
     Never before the date of the last night's answers: flags that time alone has opened since the extract would
     otherwise be resolved because the clock was put back.
     """
-    limit = gate.oldest_extract_working_days
+    extracted_on, as_at = dates
     if extracted_on is None or (as_at - extracted_on).days <= limit:
         return as_at, None
-    age = working_days_between(extracted_on, as_at)
+    age = days.between(extracted_on, as_at)
     if age <= limit:
         return as_at, None
     asked_on = min(max(extracted_on, seen.last_asked_on or extracted_on), as_at)

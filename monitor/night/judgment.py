@@ -130,7 +130,9 @@ def judge_caseload(night: Night, found: NightRead) -> Judged:
     with night.database.reading() as store:
         seen = comparison.compare(workspace, store, read, found.past, _terms(night))
         seen = replace(seen, confirmed=past.tonight is not None)
-        verdict = doubt_people(judge(seen, night.config.gate, night.as_at), read.intake.doubts)
+        verdict = doubt_people(
+            judge(seen, night.config.gate, night.as_at, night.config.working_days), read.intake.doubts
+        )
         night.note("gate passed judgment", verdict=verdict.word, doubts=len(verdict.doubts))
         if _is_accepted(night, read):
             verdict = accept(verdict, night.as_at)

@@ -105,7 +105,7 @@ def _decide(night: Night, judged: Judged) -> Judged:
     facts = life.gather_facts(night.rulebook, judged.evaluation, judged.verdict.asked_on, reworded)
     life.decide(workspace, facts, as_at, _find_edges(night, judged))
     found = _find_surges(night, judged)
-    hold_surges(workspace, found, None if after_jump else night.config.quarantine, as_at)
+    hold_surges(workspace, found, None if after_jump else night.config.quarantine, as_at, night.config.working_days)
     answers = judged.evaluation
     unanswered = answers.failed.keys() | answers.doubted.keys()
     coming_due.look_ahead(workspace, night.rulebook, judged.verdict.asked_on, judged.intake.supplied, unanswered)

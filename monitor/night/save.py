@@ -87,7 +87,8 @@ def save_messages(night: Night, store: Connection, postings: Iterable[Posting], 
     Returns how many. Each is written, saved and let go before the next.
     """
     send_hour = night.config.delivery.send_hour
-    due_at = find_due(now, unattended=night.request.unattended, send_hour=send_hour)
+    unattended, days = night.request.unattended, night.config.working_days
+    due_at = find_due(now, unattended=unattended, send_hour=send_hour, days=days)
     return post(store, postings, Postmark(night.run_id or 0, night.as_at, created_at=now, due_at=due_at))
 
 
@@ -230,7 +231,7 @@ def _escalate(night: Night, store: Connection, backlog: Backlog, now: dt.datetim
     routes = plan_routes(config.teams, config.people, read_restricted(config), as_at=night.as_at)
     rules = {rule.id: rule.severity for rule in night.rulebook.rules if rule.escalate}
     steps = {} if night.is_after_jump else config.escalation.steps
-    terms = EscalationTerms(steps, rules, backlog, config.escalation.backlog_days)
+    terms = EscalationTerms(steps, rules, backlog, config.escalation.backlog_days, config.working_days)
     basis = EscalationBasis(terms, routes, night.as_at, told, corrects=night.corrects)
     return escalate_flags(night.workspace, store, basis, run_id=night.run_id, recorded_at=now)
 

@@ -14,7 +14,7 @@ from monitor.store.bulk import insert_rows, next_id
 from monitor.store.events import Event, Stamp
 from monitor.store.row_statements import record_stamped, say
 from monitor.store.tables import Message, MessageComing, MessageEscalation, MessageFlag, table_of
-from monitor.workdays import LONDON, is_working_day
+from monitor.workdays import LONDON, NEVER_CLOSED, WorkingDays
 
 PENDING = ("created", "temporary-failure")
 REPLACES = {**dict.fromkeys(DIGESTS, frozenset((*DIGESTS, "refused"))), "refused": frozenset({"refused"})}
@@ -40,18 +40,18 @@ class Postmark:
         return f"{self.as_at.isoformat()}-{self.run_id}-{secrets.token_hex(4)}-{number}"
 
 
-def find_due(written_at: dt.datetime, *, unattended: bool, send_hour: dt.time) -> dt.datetime:
+def find_due(
+    written_at: dt.datetime, *, unattended: bool, send_hour: dt.time, days: WorkingDays = NEVER_CLOSED
+) -> dt.datetime:
     """Return when a message may go: at once where a person asked for the night.
 
-    The messages of an unattended night wait for the next send hour of a working day in England.
+    The messages of an unattended night wait for the next send hour of a working day.
     """
     if not unattended:
         return written_at
     there = written_at.astimezone(LONDON)
     day = there.date() if there.time() < send_hour else there.date() + dt.timedelta(1)
-    while not is_working_day(day):
-        day += dt.timedelta(1)
-    return dt.datetime.combine(day, send_hour, LONDON).astimezone(dt.UTC)
+    return dt.datetime.combine(days.next_from(day), send_hour, LONDON).astimezone(dt.UTC)
 
 
 def post(store: Connection, postings: Iterable[Posting], postmark: Postmark) -> int:

@@ -18,7 +18,6 @@ from monitor.report.report_nights import ReportRequest, find_nights
 from monitor.store import events
 from monitor.store.database import Database
 from monitor.store.tables import Profile, table_of
-from monitor.workdays import working_days_between
 from monitor.workspace import open_workspace
 
 if TYPE_CHECKING:
@@ -138,7 +137,7 @@ def _sources(data: ReportData) -> tuple[SourceStanding, ...]:
             source.name,
             source.kind,
             dated.get(source.name),
-            working_days_between(dated[source.name], data.as_at) if source.name in dated else None,
+            data.config.working_days.between(dated[source.name], data.as_at) if source.name in dated else None,
             source_fitness.caveats_of(source.kind),
         )
         for source in data.config.sources

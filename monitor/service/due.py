@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from monitor.config.settings import Config
-from monitor.workdays import LONDON, is_working_day, london_date, working_days_between
+from monitor.workdays import LONDON, london_date
 
 Step = Literal["night", "deliver", "receipts", "outage", "purge", "heartbeat", "ahead"]
 
@@ -130,9 +130,9 @@ def _is_outage_told_of(config: Config, facts: Facts, done: DoneByProcess, there:
     today = there.date()
     told = _last(*_leave_out_days_to_come((facts.outage_told_on, done.outage_on), today))
     accepted = _last(*_leave_out_days_to_come((facts.last_accepted, facts.last_come, done.accepted_on), today))
-    if accepted is None or there.time() < config.delivery.send_hour or not is_working_day(today):
+    if accepted is None or there.time() < config.delivery.send_hour or not config.working_days.includes(today):
         return False
-    if working_days_between(accepted, find_newest_night(config, there)) < OUTAGE_WORKING_DAYS:
+    if config.working_days.between(accepted, find_newest_night(config, there)) < OUTAGE_WORKING_DAYS:
         return False
     return told is None or told <= accepted or (today - told).days >= OUTAGE_AGAIN_DAYS
 

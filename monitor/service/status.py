@@ -25,7 +25,7 @@ from monitor.store import lock
 from monitor.store.database import HEAD, Database, find_version, open_store
 from monitor.store.location import name_place
 from monitor.store.tables import Flag, Message, Person, Removal, Run, Waiver, table_of
-from monitor.workdays import london_date, working_days_between
+from monitor.workdays import london_date
 
 LISTED_NIGHTS = 5
 NIGHT_LASTS = dt.timedelta(hours=1)
@@ -184,7 +184,7 @@ def _read(config: Config, database: Database, now: dt.datetime, accepted: dt.dat
         known |= _describe_last(config, night, today)
         newest = due.find_newest_night(config, now - NIGHT_LASTS)
         known["missed"] = max((newest - night.as_at).days, 0)
-        known["missed_working_days"] = working_days_between(night.as_at, newest)
+        known["missed_working_days"] = config.working_days.between(night.as_at, newest)
     return known
 
 
@@ -201,7 +201,7 @@ def _describe_last(config: Config, night: Any, today: dt.date) -> dict[str, Any]
         "believed_on_request": night.reason is not None,
         "failed_rules": tuple(json.loads(night.failed_rules or "[]")),
         "extracted_on": night.extracted_on,
-        "source_age": working_days_between(night.extracted_on, today) if night.extracted_on else None,
+        "source_age": config.working_days.between(night.extracted_on, today) if night.extracted_on else None,
         "snapshot_missing": None if kept else night.snapshot,
     }
 

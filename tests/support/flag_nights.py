@@ -15,6 +15,7 @@ from monitor.flags.life import RuleFacts
 from monitor.store.database import Database, open_store
 from monitor.store.events import Stamp
 from monitor.store.tables import FlagEvent, table_of
+from monitor.workdays import NEVER_CLOSED, WorkingDays
 from monitor.workspace import fetch, load_rows, open_workspace
 
 RULES = (
@@ -48,12 +49,15 @@ class Person:
 class Nights:
     """A store through several nights, each deciding and saving as the real one does."""
 
-    def __init__(self, folder: Path, steps: Mapping[str, Sequence[int]] | None = None) -> None:
+    def __init__(
+        self, folder: Path, steps: Mapping[str, Sequence[int]] | None = None, *, days: WorkingDays = NEVER_CLOSED
+    ) -> None:
         self.database: Database = open_store(f"sqlite:///{folder / 'monitor.db'}")
         self.run_id = 0
         self.steps = steps or {}
         self.first_night: dt.date | None = None
         """What opened up to and on this night is backlog."""
+        self.days = days
         self.raised: list[tuple[dt.date, str, str, str, int]] = []
         """Each escalation: the night, whom and what it is about, the step, and the working days counted."""
 
@@ -111,7 +115,7 @@ class Nights:
             if self.steps:
                 backlog = load_backlog(store, as_at) if self.first_night else NO_BACKLOG
                 backlog = replace(backlog, first_night=self.first_night)
-                terms = EscalationTerms(self.steps, {one.rule: one.severity for one in rules}, backlog)
+                terms = EscalationTerms(self.steps, {one.rule: one.severity for one in rules}, backlog, days=self.days)
                 new, back = escalation.decide(workspace, store, terms, as_at, PutRight(corrects))
                 escalation.save(store, new, back, {}, Stamp(as_at, now, self.run_id))
                 self.raised += [(as_at, one.person_id, one.rule, one.step, one.working_days) for one in new]

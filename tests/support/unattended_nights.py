@@ -12,7 +12,7 @@ from support.council import Council, Mail
 from monitor.config.settings import shipped
 from monitor.messages.shown import shown_title
 from monitor.rulebook.rule_folders import load_rulebook
-from monitor.workdays import LONDON, is_working_day
+from monitor.workdays import LONDON, NEVER_CLOSED
 
 EXAMPLE = Path(__file__).parent.parent.parent / "config.example.toml"
 OPENING_LINES = 3
@@ -70,7 +70,7 @@ class Story:
 
     def days_off(self) -> list[dt.date]:
         """Days that are no working day in England and on which something went."""
-        return sorted({day for day, _ in self.sent if not is_working_day(day)})
+        return sorted({day for day, _ in self.sent if not NEVER_CLOSED.includes(day)})
 
     def told_new_twice(self) -> list[tuple[str, str, str]]:
         """Who was told twice that a flag is new: address, young person and rule, by the words that were read."""
