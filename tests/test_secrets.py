@@ -21,6 +21,7 @@ from support.command import monitor
 from support.postroom import NORTH, postroom, written
 from support.servers.http import Asked, Said, Server, as_json, serving
 from support.servers.mail import Mailbox, mail_server
+from support.servers.microsoft import CLIENT, TENANT
 from support.servers.notify import API_KEY, SERVICE, TEMPLATE, Knobs, notify_server
 from support.servers.notify import SECRET as NOTIFY_SECRET
 
@@ -31,7 +32,8 @@ from monitor.network.policy import Network
 
 TOKEN, SMTP_PASSWORD, PING = "token-7f3a91cc", "smtp-password-55e0", "ping-number-c41d8e"
 DATABASE_PASSWORD = "database-password-0b6f"
-HIDDEN = (TOKEN, SMTP_PASSWORD, PING, DATABASE_PASSWORD, API_KEY, NOTIFY_SECRET)
+GRAPH_SECRET, GRAPH_TOKEN = "graph-secret-8c2e", "graph-token-e3b0"
+HIDDEN = (GRAPH_SECRET, GRAPH_TOKEN, TOKEN, SMTP_PASSWORD, PING, DATABASE_PASSWORD, API_KEY, NOTIFY_SECRET)
 
 
 def hides(what: str | bytes) -> list[str]:
@@ -219,6 +221,33 @@ def test_a_refused_notify_key_is_in_no_row_and_no_file(tmp_path: Path, place: st
     assert delivered.stopped or delivered.problems
     assert len(rows) >= 2
     assert hides(repr(rows) + repr(delivered)) == []
+    assert hidden_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("refuses", ["sign-in", "sendMail"])
+def test_a_microsoft_that_quotes_the_secret_or_the_token_is_quoted_nowhere(tmp_path: Path, refuses: str):
+    def answer(asked: Asked) -> Said:
+        if asked.path.endswith("/token") and refuses != "sign-in":
+            return as_json({"access_token": GRAPH_TOKEN, "expires_in": 3599})
+        quoted = f"{GRAPH_SECRET} {GRAPH_TOKEN} {asked.headers.get('Authorization')} {asked.body}"
+        if asked.path.endswith("/token"):
+            return as_json({"error": quoted, "error_description": quoted, "error_codes": [1]}, 401)
+        return as_json({"error": {"code": f"Error {quoted}", "message": quoted}}, 403)
+
+    (tmp_path / "graph.secret").write_text(f"{GRAPH_SECRET}\n", encoding="utf-8")
+    with serving(answer) as server, postroom(tmp_path) as room:
+        graph = {"tenant": TENANT, "client_id": CLIENT, "login_url": server.url, "graph_url": server.url}
+        given = {"channel": "graph", "graph": graph | {"client_secret_file": "graph.secret"}}
+        delivery = DeliverySettings.model_validate(given, context={"folder": tmp_path})
+        channel = open_channel(delivery, tmp_path, Network())
+        room.post(written(NORTH))
+
+        delivered = room.deliver(channel)
+
+        rows = room.rows("SELECT detail FROM attempt") + room.rows("SELECT payload FROM flag_event")
+    assert "401" in repr(delivered) or "403" in repr(delivered)
+    assert len(rows) >= 2
+    assert hides(repr(rows) + repr(delivered) + repr(vars(channel))) == []
     assert hidden_in(tmp_path) == []
 
 

@@ -279,12 +279,14 @@ def _later(answer: httpx.Response, words: str) -> DeliveryError:
 
 
 def _code(answer: httpx.Response) -> str:
-    """Return the code of an error in Graph's form, "" for anything else; its letters and digits alone are kept."""
+    """Return the code of an error in Graph's form, "unnamed" for one that is no word, "" for anything else."""
     try:
         code = answer.json()["error"]["code"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return ""
-    return re.sub(r"[^A-Za-z0-9_]", "", code)[:60] if isinstance(code, str) else ""
+    if not isinstance(code, str):
+        return ""
+    return code if re.fullmatch(r"[A-Za-z0-9_.]{1,60}", code) else "unnamed"
 
 
 # The message in its two forms
