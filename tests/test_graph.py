@@ -17,7 +17,7 @@ from support.servers.microsoft import CLIENT, MAILBOX, SECRET, TENANT, Knobs, Mi
 from monitor.config.delivery_settings import DeliverySettings
 from monitor.config.graph_settings import Graph
 from monitor.delivery.channel import open_channel
-from monitor.delivery.envelope import Envelope, Receipt
+from monitor.delivery.envelope import Envelope, Receipt, Thread
 from monitor.delivery.graph import LARGEST_REQUEST, GraphChannel
 from monitor.errors import DeliveryError, DoubtfulRefusal
 from monitor.messages.parts import Posting
@@ -112,6 +112,18 @@ def test_the_mail_goes_whole_over_tls_with_both_parts_and_its_own_headers(tls_of
     assert (mail["Message-ID"], mail["Auto-Submitted"]) == ("<a1@example.gov.uk>", "auto-generated")
     assert parts(mail)["text/plain"].strip() == "P1 · critical"
     assert "<p>P1 · critical</p>" in parts(mail)["text/html"]
+
+
+def test_a_mail_says_who_sends_who_reads_answers_and_in_which_conversation_it_stands(office: Office) -> None:
+    given = {"sender_name": "Leaving care: Exampleshire", "reply_to": ANALYST, "thread": Thread("a1", "a4", True)}
+    office.channel().send(letter(number=5, **given))
+    office.channel(save_to_sent_items=False).send(letter(SOUTH, **given))
+
+    for mail in office.server.sent:
+        assert mail["From"].addresses[0].display_name == "Leaving care: Exampleshire"
+        assert (mail["From"].addresses[0].addr_spec, mail["Reply-To"]) == (MAILBOX, ANALYST)
+    assert office.server.sent[0]["References"] == "<a1@example.gov.uk> <a4@example.gov.uk>"
+    assert office.server.sent[0]["In-Reply-To"] == "<a4@example.gov.uk>"
 
 
 def test_no_copy_stays_in_the_mailbox_where_the_config_wants_none(office: Office) -> None:

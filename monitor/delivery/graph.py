@@ -316,11 +316,10 @@ def _describe(envelope: Envelope, *, with_list: bool) -> Mapping[str, Any]:
     message: dict[str, Any] = {
         "subject": envelope.subject,
         "body": {"contentType": "HTML", "content": envelope.html},
+        "from": {"emailAddress": {"name": envelope.sender_name or envelope.sender, "address": envelope.sender}},
         "toRecipients": [{"emailAddress": {"address": envelope.recipient}}],
         "internetMessageHeaders": [{"name": name, "value": value} for name, value in headers.items()],
     }
-    if envelope.sender_name:
-        message["from"] = {"emailAddress": {"name": envelope.sender_name, "address": envelope.sender}}
     if envelope.reply_to:
         message["replyTo"] = [{"emailAddress": {"address": envelope.reply_to}}]
     if with_list:

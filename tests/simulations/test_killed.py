@@ -306,7 +306,7 @@ def judge(config: Path, arrived: Copies) -> Counter[str]:
         on_record = f'"message":"{one.key}"' in incidents
         assert copies[one.key] or on_record, f"{one.key} ({one.state}) went nowhere, and nothing says so"
         assert one.state not in ("created", "temporary-failure"), f"{one.key} still waits"
-        if one.state in ("sending", "delivered"):
+        if one.state in ("sending", "taken", "delivered"):
             assert copies[one.key], f"{one.key} is called {one.state} and never arrived"
         found[one.state] += 1
         found["marked copies"] += copies[one.key] - unmarked[one.key]
