@@ -286,6 +286,14 @@ def test_a_short_wait_that_graph_asks_for_is_waited(office: Office, as_date: boo
     assert sum(office.waits) == pytest.approx(20, abs=1.5)
 
 
+def test_a_service_that_goes_on_asking_for_no_wait_at_all_is_left_alone(office: Office) -> None:
+    office.server.knobs = Knobs(throttle_next=99, retry_after=0)
+    fault = office.fault()
+
+    assert fault.stops
+    assert len(office.server.log) == 1 + 4
+
+
 @pytest.mark.parametrize(("as_date", "status"), [(False, 429), (True, 429), (False, 503)])
 def test_a_long_wait_stops_the_rest_until_it_is_over(office: Office, as_date: bool, status: int) -> None:
     office.server.knobs = Knobs(fault=(status, "activityLimitReached"), retry_after=900, retry_as_date=as_date)

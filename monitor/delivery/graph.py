@@ -39,6 +39,8 @@ A_MINUTE = 30
 """Messages that Exchange Online takes from one mailbox."""
 LONGEST_WAIT = 60
 """Seconds that one message waits for its turn; a longer wait is for a later delivery."""
+LEAST_COUNTED = 20
+"""Seconds that a wait counts as, so that one message is tried a few times at most, however short they are."""
 REPEAT_AFTER = timedelta(minutes=2)
 """Beyond the timeout, before a message that may have gone is sent again."""
 
@@ -163,7 +165,7 @@ class GraphChannel:
             if answer.status_code == 401 and not renewed:
                 token, renewed = ask_token(partial(self._tokens.renew, token), PLACE), True
             elif asked is not None and waited + asked <= LONGEST_WAIT:
-                waited += max(asked, 1)
+                waited += max(asked, LEAST_COUNTED)
                 self._turns.rest(asked)
             else:
                 return answer
