@@ -220,6 +220,7 @@ def test_addresses_outside_the_allowed_domains_are_named_together(tmp_path: Path
         manager = "Manager@EXAMPLE.gov.uk"
         [delivery]
         allowed_domains = ["Example.gov.uk"]
+        reply_to = "desk@elsewhere.example"
         """,
         encoding="utf-8",
     )
@@ -228,7 +229,7 @@ def test_addresses_outside_the_allowed_domains_are_named_together(tmp_path: Path
         load_config(path)
 
     (problem,) = caught.value.problems
-    assert "people.head, teams[North @ night].lead: not an address at @example.gov.uk" in problem
+    assert "delivery.reply_to, people.head, teams[North @ night].lead: not an address at @example.gov.uk" in problem
 
 
 @pytest.mark.parametrize(

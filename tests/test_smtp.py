@@ -46,7 +46,7 @@ def test_a_step_that_is_not_answered_is_named_with_its_time_and_its_setting(
     ):
         fault = fault_of(channel)
 
-    assert f"waited 1 seconds for {awaited}; delivery.smtp.step_seconds.{key} allows longer" in str(fault)
+    assert f"waited 1 second for {awaited}; delivery.smtp.step_seconds.{key} allows longer" in str(fault)
     assert fault.ambiguous is (key == "last_dot")
     assert fault.stops is (key not in ("rcpt", "last_dot"))
     assert not fault.permanent

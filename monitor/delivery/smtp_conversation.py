@@ -12,6 +12,7 @@ from typing import Literal
 from monitor.config.smtp_settings import Smtp
 from monitor.delivery.envelope import Envelope
 from monitor.network.certificates import causes
+from monitor.words import write_count
 
 Step = Literal["connecting", "greeting", "hello", "mail", "rcpt", "data", "block", "last_dot"]
 Answer = tuple[int, bytes]
@@ -117,7 +118,7 @@ class Conversation(smtplib.SMTP):
             seconds, key = self._settings.timeout_seconds, "timeout_seconds"
         else:
             seconds, key = getattr(self._settings.step_seconds, self.step), f"step_seconds.{self.step}"
-        return f"waited {seconds} seconds for {AWAITED[self.step]}; delivery.smtp.{key} allows longer"
+        return f"waited {write_count(seconds, 'second')} for {AWAITED[self.step]}; delivery.smtp.{key} allows longer"
 
     @property
     def is_encrypted(self) -> bool:
