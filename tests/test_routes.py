@@ -33,6 +33,21 @@ def test_a_cover_reads_instead_of_the_lead_up_to_and_with_its_last_day(on: dt.da
     assert routes.teams_of(reader) == ("Leaving Care North",)
 
 
+def test_several_covers_read_each_in_its_time_and_the_lead_between_them() -> None:
+    def time(reader: str, begins: str, until: str) -> dict[str, str]:
+        return {"reader": reader, "from": begins, "until": until}
+
+    covers = [time("B@example.gov.uk", "2026-03-02", "2026-03-06"), time(COVER, "2026-02-09", "2026-02-09")]
+    team = Team.model_validate(COVERED.model_dump(by_alias=True) | {"covers": covers})
+
+    readers = {
+        day: plan_routes([team], People(), as_at=dt.date.fromisoformat(day)).leads["leaving care north"]
+        for day in ("2026-01-31", "2026-02-01", "2026-02-08", "2026-02-09", "2026-02-10", "2026-03-06", "2026-03-07")
+    }
+
+    assert list(readers.values()) == [COVER, LEAD, LEAD, COVER, LEAD, "b@example.gov.uk", LEAD]
+
+
 def test_a_cover_is_told_so_and_the_lead_who_comes_back_hears_of_what_only_the_cover_was_told():
     flags = [line(1, "P001", opened_on=BEFORE), line(2, "P002", opened_on=BEFORE)]
     covered = night(routes=plan_routes([COVERED], People(), as_at=dt.date(2026, 1, 12)))
@@ -64,6 +79,26 @@ def test_one_address_that_leads_a_team_and_covers_another_has_one_digest_of_both
     [
         ('cover = "x@example.gov.uk"', "cover_until: missing; a cover needs the last day"),
         ("cover_until = 2026-01-31", "cover: missing; cover_until is the end of a cover's time"),
+        (
+            'covers = [{ reader = "x@example.gov.uk", from = 2026-12-21, until = 2026-12-20 }]',
+            "covers[1]: until: 2026-12-20 is before from, 2026-12-21; put the earlier day in from",
+        ),
+        ('covers = [{ reader = "x@example.gov.uk", until = 2026-12-20 }]', "teams[North].covers[1].from: missing"),
+        (
+            'covers = [{ reader = "x@example.gov.uk", since = 2026-12-20, until = 2026-12-21, from = 2026-12-20 }]',
+            "teams[North].covers[1].since: unknown key",
+        ),
+        (
+            'covers = [{ reader = "b@example.gov.uk", from = 2026-12-30, until = 2027-01-05 }, '
+            '{ reader = "a@example.gov.uk", from = 2026-12-21, until = 2026-12-30 }]',
+            "teams[North]: covers: a@example.gov.uk from 2026-12-21 until 2026-12-30, and b@example.gov.uk from "
+            "2026-12-30 until 2027-01-05, overlap; one reads on a day",
+        ),
+        (
+            'cover = "a@example.gov.uk"\ncover_until = 2026-12-21\n'
+            'covers = [{ reader = "b@example.gov.uk", from = 2026-12-21, until = 2027-01-05 }]',
+            "a@example.gov.uk until 2026-12-21, and b@example.gov.uk from 2026-12-21 until 2027-01-05, overlap",
+        ),
         ('lead = "a@example.gov.uk\\nBcc: b@example.gov.uk"', "not an e-mail address; write one mailbox"),
         ('manager = "A <a@example.gov.uk>"', "not an e-mail address; write one mailbox"),
         ('also_known_as = ["North\\r\\nBcc: x@example.gov.uk"]', "must be one line of text"),

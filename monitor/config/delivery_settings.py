@@ -1,6 +1,7 @@
 """The settings of messages: who hears, and how messages leave."""
 
 from datetime import date, time
+from itertools import pairwise
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -20,8 +21,34 @@ class People(Table):
     head: Mailbox | None = None
 
 
+class CoverTime(Table):
+    """Who reads a team's mail instead of its lead, from one day up to and with another."""
+
+    reader: Mailbox
+    begins: date = Field(alias="from")
+    until: date
+
+    @model_validator(mode="after")
+    def _begins_before_it_ends(self) -> "CoverTime":
+        if self.until < self.begins:
+            raise ValueError(f"until: {self.until} is before from, {self.begins}; put the earlier day in from")
+        return self
+
+    def is_in_force(self, day: date) -> bool:
+        """Return whether the cover reads on a day."""
+        return self.begins <= day <= self.until
+
+    @property
+    def words(self) -> str:
+        began = "" if self.begins == date.min else f"from {self.begins} "
+        return f"{self.reader} {began}until {self.until}"
+
+
 class Team(Table):
-    """One team: its name as the caseload spells it, and who hears about it."""
+    """One team: its name as the caseload spells it, and who hears about it.
+
+    ``cover`` until ``cover_until``: the short way to write a single cover that is in force already.
+    """
 
     name: Line
     lead: Mailbox | None = None
@@ -29,6 +56,7 @@ class Team(Table):
     head: Mailbox | None = None
     cover: Mailbox | None = None
     cover_until: date | None = None
+    covers: tuple[CoverTime, ...] = ()
     also_known_as: tuple[Line, ...] = ()
 
     @model_validator(mode="after")
@@ -39,10 +67,36 @@ class Team(Table):
             raise ValueError("cover: missing; cover_until is the end of a cover's time")
         return self
 
+    @model_validator(mode="after")
+    def _one_cover_a_day(self) -> "Team":
+        times = sorted(self.all_covers, key=lambda cover: cover.begins)
+        for earlier, later in pairwise(times):
+            if later.begins <= earlier.until:
+                raise ValueError(f"covers: {earlier.words}, and {later.words}, overlap; one reads on a day")
+        return self
+
+    @property
+    def all_covers(self) -> tuple[CoverTime, ...]:
+        """Every cover, whichever way it is written."""
+        if self.cover is None or self.cover_until is None:
+            return self.covers
+        return (CoverTime(reader=self.cover, until=self.cover_until, **{"from": date.min}), *self.covers)
+
+    def cover_on(self, day: date | None) -> CoverTime | None:
+        """Return the cover in force on a day, if there is one; none without a day."""
+        return next((cover for cover in self.all_covers if day is not None and cover.is_in_force(day)), None)
+
     def reader(self, as_at: date | None = None) -> str | None:
         """Return who hears about the team on a day: the cover while it is in force, else the lead."""
-        covered = as_at is not None and self.cover_until is not None and as_at <= self.cover_until
-        return self.cover if covered else self.lead
+        cover = self.cover_on(as_at)
+        return cover.reader if cover else self.lead
+
+    @property
+    def mailboxes(self) -> dict[str, str]:
+        """Every address of the team that may ever be mailed, by the key under which the config has it."""
+        named = {"lead": self.lead, "manager": self.manager, "head": self.head, "cover": self.cover}
+        covers = {f"covers[{number}].reader": cover.reader for number, cover in enumerate(self.covers, start=1)}
+        return {key: address for key, address in (named | covers).items() if address}
 
 
 def _uuid(value: str) -> str:

@@ -196,7 +196,7 @@ class Config(Table):
             ("delivery.reply_to", self.delivery.reply_to),
             *((f"people.{key}", value) for key, value in self.people),
         ]
-        named += [(f"teams[{team.name}].{key}", value) for team in self.teams for key, value in team if key != "name"]
+        named += [(f"teams[{team.name}].{key}", value) for team in self.teams for key, value in team.mailboxes.items()]
         addresses = [(place, value) for place, value in named if isinstance(value, str) and "@" in value]
         if wrong := [place for place, value in addresses if not self.delivery.allows(value)]:
             domains = " or ".join(f"@{domain}" for domain in self.delivery.allowed_domains)

@@ -122,8 +122,9 @@ def plan_routes(
         above.update(dict.fromkeys(spellings, Above(_lower(team.manager), _lower(team.head))))
         if reader:
             names[reader] = (*names.get(reader, ()), team.name)
-            if team.cover_until is not None and reader != _lower(team.lead):
-                covers[reader] = (*covers.get(reader, ()), Cover(team.name, team.cover_until))
+            cover = team.cover_on(as_at)
+            if cover and reader != _lower(team.lead):
+                covers[reader] = (*covers.get(reader, ()), Cover(team.name, cover.until))
         head = _lower(team.head)
         if head and head != _lower(people.head):
             headed[head] = (*headed.get(head, ()), team.name)

@@ -242,7 +242,7 @@ class Acceptance:
 def list_addresses(config: Config) -> tuple[str, ...]:
     """List every address of the config."""
     people = [value for _, value in config.people]
-    people += [value for team in config.teams for value in (team.lead, team.manager, team.head, team.cover)]
+    people += [value for team in config.teams for value in team.mailboxes.values()]
     return tuple(dict.fromkeys(address for address in people if isinstance(address, str)))
 
 
