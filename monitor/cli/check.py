@@ -100,6 +100,8 @@ def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Chec
         routes = plan_routes(config.teams, config.people, read_restricted(config), as_at=as_at)
         rows = route_table.trace(routes, [team.name for team in config.teams], config.escalation.steps)
         sections.append(("Routes", _describe_routes(routes, rows, seen.people)))
+        if closed := describe_closed_days(config, as_at):
+            sections.append(("Closed days", closed))
         samples.prove(open_templates(config.templates))
         open_channel(config.delivery, config.data_folder, config.network.reach(environ))
         sections.append(("Delivery", tuple(_describe_delivery(config, as_at))))
@@ -286,6 +288,29 @@ def _describe_waivers(config: Config) -> tuple[str, ...]:
         long = reason.longest_time.days(LONGEST_DAYS) > OVERLONG_DAYS
         lines.append(f"{code}: {reason.longest} at most: {reason.meaning}" + ("; over a year is long" if long else ""))
     return (*lines, f"lists are answered within {config.answers.list_working_days} working days")
+
+
+def describe_closed_days(config: Config, as_at: dt.date) -> tuple[str, ...]:
+    """Say when the council is closed from a day on, when mail goes again, and where nobody is on duty then."""
+    days, lines = config.working_days, []
+    for closure in config.closed_days:
+        closed = [day for day in closure.days if days.is_closed(day) and day >= as_at]
+        if not closed:
+            continue
+        span = write_date(closed[0]) + (f" to {write_date(closed[-1])}" if len(closed) > 1 else "")
+        why = f" ({closure.why})" if closure.why else ""
+        again = write_date(days.next_from(closed[-1]))
+        lines.append(f"{span}{why}: {write_count(len(closed), 'working day')} closed; mail goes again on {again}")
+        for team in config.teams:
+            alone = [day for day in closed if team.manager is None and team.cover_on(day) is None]
+            if alone:
+                when = write_date(alone[0]) + (f" and {len(alone) - 1} more of these days" if len(alone) > 1 else "")
+                instead = config.people.head or config.people.fallback or config.people.analyst
+                lines.append(
+                    f"warning: {team.name} has no cover and no manager on {when}: who is newly critical goes to "
+                    f"{team.head or instead}; name a cover in teams.covers, or a manager"
+                )
+    return tuple(lines)
 
 
 def _describe_routes(

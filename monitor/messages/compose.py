@@ -23,6 +23,7 @@ from monitor.gate.surges import Surge, count_waiting
 from monitor.gate.verdict import Verdict
 from monitor.messages.analyst import NightAccount, compose_analyst
 from monitor.messages.attachment import number_attached, write_attachment
+from monitor.messages.duty import ClosedDay, compose_duty
 from monitor.messages.handed_on import ENDED_SO, find_handovers
 from monitor.messages.head import RestrictedDigest, compose_head
 from monitor.messages.lead import NoLead, compose_lead
@@ -63,7 +64,7 @@ class NightBasis:
     """What the messages of one judged night rest on, beside its flags (``flag_line``).
 
     ``told``: what each address was told before. ``raised``: what goes above the leads. ``deaths``: people newly
-    recorded as died. ``ids``: what was found of the lists of ids.
+    recorded as died. ``ids``: what was found of the lists of ids. ``closed``: it is the night of a closed day.
     """
 
     rulebook: Rulebook
@@ -77,6 +78,7 @@ class NightBasis:
     raised: Sequence[Raised]
     lists_folder: str
     attach_lists: bool = False
+    closed: ClosedDay | None = None
 
     def told_to(self, address: str) -> Told:
         return self.told.get(address, NOTHING_TOLD)
@@ -141,6 +143,7 @@ def _write_each(desk: "Desk", no_lead: tuple[NoLead, ...], templates: Templates)
     night = replace(night, handovers=_find_handovers(desk, lines), list_rows=lines.list_rows)
     desk = replace(desk, night=night)
     drop_tables(desk.workspace, "outcome", "outcome_before")
+    yield from _write_duty(desk, lines, templates)
     untold = {line.person_id for line in lines.by_address.pop(None, ())}
     heads = _find_due_heads(desk)
     raised = {night.routes.escalate(flag.step, flag.line.team, flag.line.person_id)[0] for flag in basis.raised}
@@ -163,6 +166,18 @@ def _write_each(desk: "Desk", no_lead: tuple[NoLead, ...], templates: Templates)
     night = replace(night, taken_back=told.taken_back)
     draft.add(compose_analyst(analyst, data_lines, told, night, account), lines=data_lines)
     yield draft.finish(told, templates)
+
+
+def _write_duty(desk: "Desk", lines: "NightLines", templates: Templates) -> Iterator[Posting]:
+    """Write to whoever is on duty on a closed day."""
+    if desk.basis.closed is None:
+        return
+    told = desk.basis.told
+    for address, digest, own in compose_duty(lines.by_address, told, desk.night, desk.basis.closed):
+        draft = Draft()
+        draft.add(digest, lines=own)
+        posting = draft.finish(desk.basis.told_to(address), templates)
+        yield replace(posting, message=replace(posting.message, kind="duty", holds=("duty",)))
 
 
 def _add_answers(workspace: Workspace, night: MessageContext, basis: NightBasis) -> MessageContext:

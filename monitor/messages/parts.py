@@ -56,7 +56,7 @@ class FlagLine(NamedTuple):
     """How often the same rule has opened for the same person within the nights that the settings say."""
 
 
-DIGESTS = ("lead", "manager", "head", "analyst")
+DIGESTS = ("lead", "manager", "head", "analyst", "duty")
 """The kinds of message that every night decides again: a later one has all the news of one that did not go."""
 
 LINE_FIELDS = tuple(name for name in FlagLine._fields if name != "flips")
@@ -140,6 +140,8 @@ class MessageContext:
     full_list_from: date | None = None
     """The weekly list and, below, the summary are due to an address that has had none since that day."""
     summary_from: date | None = None
+    closed_until: date | None = None
+    """On a closed day, for whoever is on duty: the next working day, when the usual reader has it all."""
     most_escalated: int = 20
     """Young people of a team whom an escalation names; the rest are counted."""
 

@@ -116,6 +116,7 @@ def _leads() -> Iterator[Digest]:
     yield _must(compose_lead(LEAD, lines, told, _night(), coming * 20))
     yield _must(compose_lead(LEAD, lines, NOTHING_TOLD, _night(baseline=True), coming))
     yield _must(compose_lead(LEAD, [], Told(parts={"lead": BEFORE}), weekly))
+    yield _must(compose_lead(LEAD, lines[:1], NOTHING_TOLD, _night(closed_until=AS_AT + timedelta(1))))
     others = [each._replace(team="West") for each in lines]
     yield _must(compose_lead("analyst@example.gov.uk", others, NOTHING_TOLD, _night()))
     yield _must(compose_lead("head@example.gov.uk", [_line(9)], NOTHING_TOLD, _night()))

@@ -44,9 +44,7 @@ class Told:
 
     @cached_property
     def known(self) -> Mapping[int, ToldFlag]:
-        """The flags that are unresolved, as far as this address knows; none before its first digest."""
-        if self.last_digest is None:
-            return {}
+        """The flags that are unresolved, as far as this address knows."""
         return {flag_id: flag for flag_id, flag in self.flags.items() if flag.state != "resolved"}
 
     @cached_property

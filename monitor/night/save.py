@@ -18,6 +18,7 @@ from monitor.flags.escalation import EscalationTerms
 from monitor.gate import baseline, comparison
 from monitor.gate.source_fitness import SUPPLIED_BY
 from monitor.messages import compose
+from monitor.messages.duty import ClosedDay
 from monitor.messages.manager import Raised
 from monitor.messages.manager_flags import EscalationBasis, escalate_flags
 from monitor.messages.parts import Posting
@@ -26,7 +27,7 @@ from monitor.messages.shown import shown_title
 from monitor.night.context import Judged, Night, NightOutcome, Outcome
 from monitor.night.publish import prepare_lists
 from monitor.outbox.last_told import load_told, load_told_escalations
-from monitor.outbox.queue import Postmark, find_due, post
+from monitor.outbox.queue import Postmark, find_due, find_hour, post
 from monitor.record import heads
 from monitor.store import events, nights
 from monitor.store.bulk import insert_rows
@@ -89,7 +90,9 @@ def save_messages(night: Night, store: Connection, postings: Iterable[Posting], 
     send_hour = night.config.delivery.send_hour
     unattended, days = night.request.unattended, night.config.working_days
     due_at = find_due(now, unattended=unattended, send_hour=send_hour, days=days)
-    return post(store, postings, Postmark(night.run_id or 0, night.as_at, created_at=now, due_at=due_at))
+    today_at = find_hour(now, send_hour) if unattended else now
+    postmark = Postmark(night.run_id or 0, night.as_at, created_at=now, due_at=due_at, on_duty_at=today_at)
+    return post(store, postings, postmark)
 
 
 def _save_flags(night: Night, judged: Judged, store: Connection, now: dt.datetime) -> None:
@@ -255,8 +258,17 @@ def _write_messages(night: Night, judged: Judged, store: Connection, raised: tup
         raised=raised,
         lists_folder=str(night.lists),
         attach_lists=config.delivery.attaches_lists,
+        closed=_find_closed_day(night),
     )
     return compose.write_all(night.workspace, store, context, night.templates, basis)
+
+
+def _find_closed_day(night: Night) -> ClosedDay | None:
+    """Return the closed day whose night this is, on that day itself."""
+    days, today = night.config.working_days, night.request.today
+    if today != night.as_at or not days.is_closed(today):
+        return None
+    return ClosedDay(days.next_from(today), waits=night.request.unattended)
 
 
 def _count_people(workspace: Workspace) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from datetime import date
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -16,23 +17,27 @@ from monitor.words import fold_name
 
 
 class Readers:
-    """Who may be told of whom, by the config and the restricted list as they are now."""
+    """Who may be told of whom on a day, by the config and the restricted list as they are now."""
 
-    def __init__(self, config: Config) -> None:
-        self.routes: Routes = plan_routes(config.teams, config.people, read_restricted(config))
+    def __init__(self, config: Config, day: date) -> None:
+        self.routes: Routes = plan_routes(config.teams, config.people, read_restricted(config), as_at=day)
         self._of_all = {self.routes.analyst, self.routes.head}
         self._of_team: dict[str, set[str]] = {}
         for team in config.teams:
-            mailboxes = {one.lower() for one in (team.lead, team.manager, team.head, team.cover) if one}
+            mailboxes = {one.lower() for one in (team.manager, team.head) if one}
             self._of_team |= {fold_name(name): mailboxes for name in (team.name, *team.also_known_as)}
 
     def may_be_told(self, recipient: str, team: str | None, person_id: str) -> bool:
         if person_id in self.routes.restricted:
             return recipient == self.routes.head
-        usual = self.routes.address(team, person_id)
-        return (
-            recipient in self._of_all or recipient == usual or recipient in self._of_team.get(fold_name(team or ""), ())
-        )
+        if recipient in self._of_all or recipient in self._of_team.get(fold_name(team or ""), ()):
+            return True
+        above = (self.routes.escalate(step, team, person_id)[0] for step in ("manager", "head"))
+        return recipient in (self.routes.address(team, person_id), *above)
+
+    def reads_daily(self, recipient: str) -> bool:
+        """Return whether an address reads for a team on the day, or hears of people whose team has no lead."""
+        return recipient in (*self.routes.names, self.routes.fallback, self.routes.head)
 
 
 def find_objection(store: Connection, message: Any, readers: Readers) -> str | None:
@@ -44,12 +49,41 @@ def find_objection(store: Connection, message: Any, readers: Readers) -> str | N
         if person.person_id in readers.routes.restricted and message.recipient != readers.routes.head:
             return "someone it names is on the restricted list since it was written"
         if not readers.may_be_told(message.recipient, person.team, person.person_id):
-            return "someone it names is with another team since it was written, or the team with another lead"
+            return "someone it names is with another team since it was written, or the team with another reader"
     if _is_taken_back(store, message.run_id) and message.kind in DIGESTS:
         return "the night it tells of was taken back since it was written"
+    if is_off_duty(store, message, readers):
+        return "its reader is not on duty on the day it was to go; whoever is reads it in the next digest"
     if _tells_what_has_passed(store, message):
         return "what it calls open has been resolved since it was written"
     return None
+
+
+NOT_WRITTEN_ANEW = frozenset({"analyst", "summary", "restricted"})
+"""Parts of a message that only a night can write; who reads them may be told of everybody, or of counts alone."""
+
+
+def is_off_duty(store: Connection, message: Any, readers: Readers) -> bool:
+    """Return whether a lead's digest waits for somebody who does not read today for the teams it tells of."""
+    holds = frozenset((message.holds or "").split())
+    if "lead" not in holds or holds & NOT_WRITTEN_ANEW:
+        return False
+    if not readers.reads_daily(message.recipient):
+        return True
+    return any(readers.routes.address(team, person) != message.recipient for team, person in list_news(store, message))
+
+
+def list_news(store: Connection, message: Any) -> list[tuple[str | None, str]]:
+    """Return the team, as it is now, and the id of everyone of whose flags a lead's digest has news."""
+    flag, news, person = table_of(Flag), table_of(MessageFlag), table_of(Person)
+    rows = store.execute(
+        select(person.c.team, person.c.person_id)
+        .join(flag, flag.c.person_id == person.c.person_id)
+        .join(news, news.c.flag_id == flag.c.id)
+        .where(news.c.message_id == message.id, news.c.severity != "data")
+        .distinct()
+    )
+    return [(row[0], row[1]) for row in rows]
 
 
 def _people(store: Connection, ids: Sequence[str]) -> Iterator[Any]:

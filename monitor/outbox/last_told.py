@@ -191,7 +191,8 @@ def _load_last(store: Connection) -> tuple[dict[str, dt.date], dict[str, dict[st
     last: dict[str, dt.date] = {}
     parts: defaultdict[str, dict[str, dt.date]] = defaultdict(dict)
     for recipient, kind, holds, as_at in store.execute(newest.group_by(*newest.selected_columns[:3])):
-        if kind in DIGESTS:
+        # What was told on a closed day is no digest: it says only who is newly critical.
+        if kind in DIGESTS and kind != "duty":
             last[recipient] = max(as_at, last.get(recipient, as_at))
         for part in (holds or "").split():
             parts[recipient][part] = max(as_at, parts[recipient].get(part, as_at))

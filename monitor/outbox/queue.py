@@ -25,12 +25,16 @@ COLUMNS = ("id", "key", "run_id", "as_at", "created_at", "due_at", "state", "rec
 
 @dataclass(frozen=True)
 class Postmark:
-    """Which run wrote the messages, for which date, when, and when they may go."""
+    """Which run wrote the messages, for which date, when, and when they may go.
+
+    ``on_duty_at``: when those may go that are for whoever is on duty on a closed day.
+    """
 
     run_id: int
     as_at: dt.date
     created_at: dt.datetime
     due_at: dt.datetime
+    on_duty_at: dt.datetime | None = None
 
     def new_key(self, number: int) -> str:
         """Return a key for one message.
@@ -52,6 +56,12 @@ def find_due(
     there = written_at.astimezone(LONDON)
     day = there.date() if there.time() < send_hour else there.date() + dt.timedelta(1)
     return dt.datetime.combine(days.next_from(day), send_hour, LONDON).astimezone(dt.UTC)
+
+
+def find_hour(written_at: dt.datetime, send_hour: dt.time) -> dt.datetime:
+    """Return the send hour of the very day, whatever day it is; at once where it has struck."""
+    day = written_at.astimezone(LONDON).date()
+    return max(written_at, dt.datetime.combine(day, send_hour, LONDON).astimezone(dt.UTC))
 
 
 def post(store: Connection, postings: Iterable[Posting], postmark: Postmark) -> int:
@@ -102,6 +112,7 @@ def _replace_pending(store: Connection, kinds: Iterable[str], *, before: int) ->
 
 def _row(number: int, posting: Posting, postmark: Postmark) -> tuple[object, ...]:
     message = posting.message
-    written = (postmark.run_id, postmark.as_at, postmark.created_at, postmark.due_at, "created")
+    due_at = postmark.on_duty_at if message.kind == "duty" and postmark.on_duty_at else postmark.due_at
+    written = (postmark.run_id, postmark.as_at, postmark.created_at, due_at, "created")
     words = (message.recipient, message.kind, message.subject, message.text, message.html, json.dumps(message.people))
     return (number, postmark.new_key(number), *written, *words, posting.attached, " ".join(message.holds))

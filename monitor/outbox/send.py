@@ -23,6 +23,7 @@ from monitor.outbox.last_check import Readers, find_objection
 from monitor.outbox.queue import PENDING
 from monitor.store.database import Database
 from monitor.store.tables import Message, table_of
+from monitor.workdays import london_date
 
 Clock = Callable[[], dt.datetime]
 IN_A_ROW = 3
@@ -89,7 +90,7 @@ class DeliveryRound(Progress):
         super().__init__(config.data_folder)
         self._database, self._channel, self._config, self._clock = database, channel, config, clock
         self._settings = config.delivery
-        self._readers = Readers(config)
+        self._readers = Readers(config, london_date(clock()))
         self._couriers = Couriers(channel)
         self._waiting: dict[int, str] = {}
         """Due and not yet tried, oldest first: the readers by message."""
