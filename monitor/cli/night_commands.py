@@ -115,13 +115,17 @@ def deliver(
 
     from monitor.cli import plain_text, terminal
     from monitor.delivery.channel import open_channel
+    from monitor.messages.templates import open_templates
+    from monitor.night.on_duty import write_anew
     from monitor.outbox.receipts import poll_receipts
     from monitor.outbox.send import deliver_due
     from monitor.record.continuity import known_store
+    from monitor.rulebook.kept_rulebook import open_rulebook
 
     channel = open_channel(settings.delivery, settings.data_folder, settings.network.reach(os.environ))
     with known_store(settings, locate_database(settings), wait_seconds=wait, existing=False) as database:
         received = poll_receipts(database, channel, settings, clock=now)
+        write_anew(database, settings, lambda: (open_rulebook(settings), open_templates(settings.templates)), now())
         delivered = deliver_due(database, channel, settings, clock=now, hurried=hurried)
     if as_json:
         plain_text.print_json({**terminal.describe_delivery(delivered), "receipts": vars(received)})

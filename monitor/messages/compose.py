@@ -45,7 +45,7 @@ from monitor.messages.told import NOTHING_TOLD, Told
 from monitor.rulebook.evaluation import Evaluation
 from monitor.rulebook.rulebook import Rulebook
 from monitor.store.nights import Ledger, find_withdrawn
-from monitor.workspace import Workspace, drop_tables, literal, step
+from monitor.workspace import Workspace, drop_tables, literal, load_rows, step
 
 MOST_SPELLINGS = 8
 """New spellings told in one mail."""
@@ -506,3 +506,33 @@ def _find_recorded_deaths(workspace: Workspace, last: dt.date | None) -> tuple[t
     ).fetchall()
     died = tuple(person_id for person_id, is_untold, _ in rows if is_untold)
     return died, tuple(person_id for person_id, _, is_alive in rows if is_alive)
+
+
+COMING_COLUMNS = {
+    "person_id": "VARCHAR", "team": "VARCHAR", "personal_adviser": "VARCHAR", "rule": "VARCHAR", "opens_on": "DATE",
+    "days_until": "INTEGER", "on_birthday": "BOOLEAN", "severity": "VARCHAR", "inside": "BOOLEAN",
+}  # fmt: skip
+
+
+def write_leads_anew(
+    workspace: Workspace, night: MessageContext, told: Mapping[str, Told], templates: Templates, *, attach_lists: bool
+) -> Iterator[Posting]:
+    """Write the lead's part to each address in ``told`` that has news, from the flags as the store has them.
+
+    Reads ``flag_line`` and ``flag_list``. What comes due, and whose age is unknown, waits for the next night.
+    """
+    load_rows(workspace, "coming_due", COMING_COLUMNS, [])
+    lines = _load_lines(workspace, night)
+    night = replace(night, list_rows=lines.list_rows)
+    for address, known in sorted(told.items()):
+        own = lines.by_address.get(address, [])
+        news = _drop_unknown_ends(own, known)
+        own_night = replace(night, list_rows=number_attached(own, night)) if attach_lists else night
+        digest = compose_lead(address, news, known, replace(own_night, taken_back=known.taken_back))
+        if digest is None:
+            continue
+        draft = Draft()
+        draft.add(digest, lines=_mark_flipping(news, digest.flipping, digest.quiet))
+        if attach_lists:
+            draft.attached, draft.listed = write_attachment(workspace, own, night)
+        yield draft.finish(known, templates)

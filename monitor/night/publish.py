@@ -10,8 +10,10 @@ from monitor.flags import coming_due, decision_lists
 from monitor.lists import answer_sheet, lists
 from monitor.lists.flag_workbook import ListTerms
 from monitor.night.context import Night, NightOutcome
+from monitor.night.on_duty import write_anew
 from monitor.outbox.send import deliver_due
 from monitor.report.write import write_latest_report
+from monitor.workdays import london_date
 from monitor.workspace import drop_tables
 
 
@@ -25,6 +27,9 @@ def publish(night: Night, outcome: NightOutcome, channel: Channel) -> NightOutco
     except MonitorError as fault:
         unwritten = fault
     night.tools.say("Delivering messages")
+    now = night.tools.clock()
+    if night.as_at != london_date(now):
+        write_anew(night.database, night.config, lambda: (night.rulebook, night.templates), now)
     delivered = deliver_due(night.database, channel, night.config, clock=night.tools.clock)
     night.note("messages delivered", **delivered.counts)
     if unwritten:

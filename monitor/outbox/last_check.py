@@ -12,7 +12,7 @@ from monitor.config.settings import Config
 from monitor.messages.parts import DIGESTS
 from monitor.messages.routes import Routes, plan_routes
 from monitor.store.bulk import read_by_ids
-from monitor.store.tables import Flag, MessageFlag, Person, Run, table_of
+from monitor.store.tables import Flag, Message, MessageFlag, Person, Run, table_of
 from monitor.words import fold_name
 
 
@@ -52,38 +52,50 @@ def find_objection(store: Connection, message: Any, readers: Readers) -> str | N
             return "someone it names is with another team since it was written, or the team with another reader"
     if _is_taken_back(store, message.run_id) and message.kind in DIGESTS:
         return "the night it tells of was taken back since it was written"
-    if is_off_duty(store, message, readers):
+    if must_be_written_anew(store, message, readers):
         return "its reader is not on duty on the day it was to go; whoever is reads it in the next digest"
     if _tells_what_has_passed(store, message):
         return "what it calls open has been resolved since it was written"
     return None
 
 
-NOT_WRITTEN_ANEW = frozenset({"analyst", "summary", "restricted"})
-"""Parts of a message that only a night can write; who reads them may be told of everybody, or of counts alone."""
+OTHER_PARTS = frozenset({"manager", "analyst", "summary", "restricted"})
+"""Parts of a message that only a night can write: one that holds such a part goes as it is, or not at all."""
 
 
-def is_off_duty(store: Connection, message: Any, readers: Readers) -> bool:
-    """Return whether a lead's digest waits for somebody who does not read today for the teams it tells of."""
+def must_be_written_anew(store: Connection, message: Any, readers: Readers) -> bool:
+    """Return whether a lead's digest, and nothing else, waits for somebody whom it is not to be told to today.
+
+    They do not read today for a team that it tells of, or were told some of it on a closed day in between.
+    """
     holds = frozenset((message.holds or "").split())
-    if "lead" not in holds or holds & NOT_WRITTEN_ANEW:
+    if "lead" not in holds or holds & OTHER_PARTS:
         return False
-    if not readers.reads_daily(message.recipient):
+    if not readers.reads_daily(message.recipient) or find_readers(store, message, readers) - {message.recipient}:
         return True
-    return any(readers.routes.address(team, person) != message.recipient for team, person in list_news(store, message))
+    return _is_told_since(store, message)
 
 
-def list_news(store: Connection, message: Any) -> list[tuple[str | None, str]]:
-    """Return the team, as it is now, and the id of everyone of whose flags a lead's digest has news."""
-    flag, news, person = table_of(Flag), table_of(MessageFlag), table_of(Person)
-    rows = store.execute(
-        select(person.c.team, person.c.person_id)
-        .join(flag, flag.c.person_id == person.c.person_id)
-        .join(news, news.c.flag_id == flag.c.id)
-        .where(news.c.message_id == message.id, news.c.severity != "data")
-        .distinct()
+def find_readers(store: Connection, message: Any, readers: Readers) -> set[str | None]:
+    """Return who reads today of the young people a message names; those who died or are restricted are left out."""
+    people = _people(store, json.loads(message.people))
+    asked = (each for each in people if not each.died_on and each.person_id not in readers.routes.restricted)
+    return {readers.routes.address(each.team, each.person_id) for each in asked}
+
+
+def _is_told_since(store: Connection, message: Any) -> bool:
+    """Return whether its reader has had some of its news in a message to whoever is on duty on a closed day."""
+    table, news, later = table_of(Message), table_of(MessageFlag), table_of(MessageFlag).alias()
+    told = (
+        select(news.c.flag_id)
+        .join(later, later.c.flag_id == news.c.flag_id)
+        .join(table, table.c.id == later.c.message_id)
+        .where(news.c.message_id == message.id, later.c.state == news.c.state, table.c.kind == "duty")
+        .where(table.c.recipient == message.recipient, table.c.accepted_at.is_not(None))
+        .where(table.c.run_id >= message.run_id)
+        .limit(1)
     )
-    return [(row[0], row[1]) for row in rows]
+    return store.execute(told).first() is not None
 
 
 def _people(store: Connection, ids: Sequence[str]) -> Iterator[Any]:

@@ -64,8 +64,10 @@ def find_hour(written_at: dt.datetime, send_hour: dt.time) -> dt.datetime:
     return max(written_at, dt.datetime.combine(day, send_hour, LONDON).astimezone(dt.UTC))
 
 
-def post(store: Connection, postings: Iterable[Posting], postmark: Postmark) -> int:
+def post(store: Connection, postings: Iterable[Posting], postmark: Postmark, *, beside: bool = False) -> int:
     """Save the messages as they come, inside the caller's transaction; return how many.
+
+    ``beside``: what is still pending stays.
 
     A night that was accepted has decided again what every address is told, so it replaces every digest still pending,
     even to an address that is told nothing now, and what was said of an earlier refused night. Other kinds go.
@@ -78,7 +80,7 @@ def post(store: Connection, postings: Iterable[Posting], postmark: Postmark) -> 
         number += 1
         replaces = REPLACES.get(posting.message.kind, frozenset())
         del posting
-        if not replaces <= replaced:
+        if not beside and not replaces <= replaced:
             gone = _replace_pending(store, replaces, before=first)
             stands += ({"id": message, "state": "replaced"} for message in gone)
             replaced |= replaces

@@ -23,7 +23,7 @@ from monitor.messages.notices import Matter, compose_outage
 from monitor.messages.parts import Posting
 from monitor.messages.templates import Templates, read_templates, render
 from monitor.network.policy import Network
-from monitor.night import failure
+from monitor.night import failure, on_duty
 from monitor.night.context import Tools
 from monitor.night.run import run_night
 from monitor.outbox.queue import Postmark, post
@@ -216,6 +216,10 @@ class Service:
         self._done = replace(self._done, delivered_at=self._clock())
         channel = self._open_channel()
         with known_store(self.config, self._database) as database:
+            words = (self._settings.rulebook, self._settings.templates)
+            anew = on_duty.write_anew(database, self.config, lambda: words, self._clock())
+            if anew:
+                self._log.info("messages written anew for who is on duty", messages=anew)
             delivered = deliver_due(database, channel, self.config, clock=self._clock)
         if any(delivered.counts.values()):
             self._log.info("messages delivered", **delivered.counts)

@@ -16,9 +16,12 @@ from support.timed_service import few_rules
 
 from monitor.config.settings import load_config
 from monitor.delivery.channel import open_channel
+from monitor.messages.templates import open_templates
 from monitor.night.context import NightOutcome, Tools
+from monitor.night.on_duty import write_anew
 from monitor.night.run import run_night
 from monitor.outbox.send import Delivered, deliver_due
+from monitor.rulebook.kept_rulebook import open_rulebook
 from monitor.store.database import Database, open_store, working_store
 from monitor.store.location import locate
 from monitor.store.nights import Request
@@ -156,6 +159,7 @@ class Council:
         config = load_config(self.config_path)
         channel = open_channel(config.delivery, config.data_folder, config.network.reach({}))
         with working_store(locate(config, {})) as database:
+            write_anew(database, config, lambda: (open_rulebook(config), open_templates(config.templates)), at)
             return deliver_due(database, channel, config, clock=lambda: self.clock)
 
     def mail(self, as_at: dt.date | None = None) -> list[Mail]:
