@@ -135,9 +135,25 @@ def deliver(
     raise typer.Exit(0 if delivered.all_went and not received.failed else 1)
 
 
-def check(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
-    """Check config, rules, sources and routes; nothing is saved or sent."""
+def check(
+    address: Annotated[
+        str | None, typer.Argument(metavar="[ADDRESS]", help="With --send-test: the one address to send it to.")
+    ] = None,
+    send_test: Annotated[
+        bool,
+        typer.Option("--send-test", help="Send a test to every reader, or to ADDRESS; look at nothing else."),
+    ] = False,
+    config: ConfigPath = CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Check config, rules, sources and routes; nothing is saved, and nothing is sent but what --send-test sends."""
     settings = load(config)
+    if address is not None and not send_test:
+        raise Problems([f'{address}: an address goes with --send-test; "monitor check" alone takes none'])
+    if send_test:
+        from monitor.cli import send_test as test
+
+        raise typer.Exit(test.send(settings, address, as_json=as_json))
 
     from monitor.cli import check, terminal
 

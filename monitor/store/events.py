@@ -52,6 +52,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("messages written", "message accepted", "message delivered", "message put off"), ("message",)),
     **dict.fromkeys(("delivery given up", "delivery in doubt", "message withheld"), ("message",)),
     "delivery stopped": (),
+    "test message sent": (),
     "removed, past its time": ("removal",),
     "person removed": ("removal", "removed_person"),
     "said again": ALL_TABLES,
