@@ -1,8 +1,11 @@
-"""What each address is told: routing, sections, order, silence, and what is never said."""
+"""What each address is told: routing, order, silence, and what is never said."""
 
+import re
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
+
+import pytest
 
 from monitor.config.delivery_settings import People, Team
 from monitor.messages.compose import make_lines
@@ -10,6 +13,7 @@ from monitor.messages.lead import LeadDigest, NoLead, compose_lead
 from monitor.messages.news import fold_flags
 from monitor.messages.parts import FlagLine, MessageContext
 from monitor.messages.routes import plan_routes
+from monitor.messages.templates import render
 from monitor.messages.told import NOTHING_TOLD, Told, ToldFlag
 
 AS_AT = date(2026, 1, 12)
@@ -98,8 +102,21 @@ def compose(
 
 
 def sections(digest: LeadDigest | None) -> dict[str, list[str]]:
+    """Who is told of as what, in the order of the digest."""
     assert digest is not None
-    return {section.kind: [person.person_id for person in section.people] for section in digest.sections}
+    others = [person_id for _, people in digest.critical_others for person_id, _ in people]
+    told = {
+        "critical": [*(card.person_id for card in digest.critical_cards), *others],
+        "lost": [card.person_id for card in digest.lost_cards],
+        "new": [person.person_id for person in digest.also_new],
+    }
+    return {kind: people for kind, people in told.items() if people}
+
+
+def statuses(digest: LeadDigest | None) -> dict[str, list[str]]:
+    """What the flags of each line are to the reader."""
+    assert digest is not None
+    return {person.person_id: [item.status for item in person.items] for person in digest.also_new}
 
 
 OLD = line(900, "P900", "contact", "medium", opened_on=date(2025, 12, 1))
@@ -180,15 +197,14 @@ def test_a_flag_is_new_until_a_digest_naming_it_was_accepted_at_that_address():
     assert after is None
 
 
-def test_someone_in_the_last_digest_with_a_more_serious_flag_is_worse():
+def test_someone_in_the_last_digest_with_a_critical_flag_is_newly_critical_and_the_news_comes_first():
     known = line(1, "P001", "contact", "medium", opened_on=BEFORE)
 
     digest = compose([known, line(2, "P001", "homeless", "critical")], told(known))
 
-    assert sections(digest) == {"worse": ["P001"]}
-    (person,) = digest.sections[0].people
-    assert [item.status for item in person.items] == ["new"]
-    assert person.also == ("Contact overdue",)
+    assert sections(digest) == {"critical": ["P001"]}
+    (card,) = digest.critical_cards
+    assert (card.item.title, card.item.status, card.also) == ("Nowhere settled to live", "new", ("Contact overdue",))
 
 
 def test_someone_in_the_last_digest_with_another_flag_no_more_serious_is_new():
@@ -199,13 +215,14 @@ def test_someone_in_the_last_digest_with_another_flag_no_more_serious_is_new():
     assert sections(digest) == {"new": ["P001"]}
 
 
-def test_worse_is_measured_against_the_last_digest_and_not_an_earlier_one():
-    known = line(1, "P001", "plan", "high", opened_on=date(2025, 12, 1))
-    then = known._replace(severity="critical")
+def test_a_flag_that_is_more_severe_than_when_it_was_told_is_news_and_newly_critical_if_it_is():
+    def now(severity: str) -> LeadDigest | None:
+        return compose([line(1, "P001", severity=severity, opened_on=BEFORE)], told(known))
 
-    digest = compose([known, line(2, "P001", "homeless", "critical")], told(then, known))
+    known = line(1, "P001", severity="medium", opened_on=BEFORE)
 
-    assert sections(digest) == {"worse": ["P001"]}
+    assert (sections(now("critical")), statuses(now("high"))) == ({"critical": ["P001"]}, {"P001": ["worse"]})
+    assert (now("medium"), now("low")) == (None, None)
 
 
 def test_a_flag_that_cleared_90_days_ago_is_back_and_91_days_ago_is_new():
@@ -214,28 +231,29 @@ def test_a_flag_that_cleared_90_days_ago_is_back_and_91_days_ago_is_new():
 
     digest = compose([recent, distant], told(OLD))
 
-    assert sections(digest) == {"new": ["P002"], "back": ["P001"]}
+    assert statuses(digest) == {"P001": ["back"], "P002": ["new"]}
 
 
-def test_a_flag_held_since_the_last_digest_is_news_once():
+def test_who_could_not_be_checked_since_the_last_digest_is_counted_once():
     held = line(1, "P001", state="held", held_since=AS_AT, held_why="contact unreadable", opened_on=BEFORE)
 
     first = compose([held], told(held))
     next_time = compose([held], told(held, on=AS_AT))
 
-    assert sections(first) == {"held": ["P001"]}
+    assert (sections(first), first.counts["held"], first.people) == ({}, 1, ())
     assert next_time is None
 
 
-def test_a_cleared_flag_is_listed_by_what_it_was():
-    cleared = line(1, "P001", "contact", state="resolved", resolved_reason="cleared")
-    still = line(2, "P001", "plan", opened_on=BEFORE)
+def test_who_is_no_longer_critical_is_named_and_what_else_was_put_right_is_counted():
+    def cleared(flag_id: int, person_id: str, severity: str) -> FlagLine:
+        return line(flag_id, person_id, severity=severity, state="resolved", resolved_reason="cleared")
 
-    digest = compose([cleared, still], told(cleared, still))
+    gone = [cleared(1, "P001", "critical"), cleared(2, "P002", "high"), cleared(3, "P003", "critical")]
+    still = [line(4, "P001", "contact", opened_on=BEFORE), line(5, "P003", "homeless", "critical", opened_on=BEFORE)]
 
-    assert sections(digest) == {"cleared": ["P001"]}
-    (person,) = digest.sections[0].people
-    assert person.cleared == ("Contact overdue",)
+    digest = compose([*gone, *still], told(*gone, *still))
+
+    assert (digest.no_longer_critical, digest.counts["put_right"], sections(digest)) == ((("P001", None),), 3, {})
 
 
 def test_a_flag_that_cleared_without_this_address_ever_hearing_of_it_is_not_told():
@@ -248,8 +266,7 @@ def test_a_flag_that_cleared_and_came_back_between_two_digests_is_only_back():
 
     digest = compose([cleared, again], told(cleared))
 
-    assert sections(digest) == {"back": ["P001"]}
-    assert digest.sections[0].people[0].cleared == ()
+    assert (statuses(digest), digest.counts["put_right"]) == ({"P001": ["back"]}, 0)
 
 
 def test_no_longer_asked_is_counted_apart_from_cleared_and_is_told():
@@ -258,7 +275,7 @@ def test_no_longer_asked_is_counted_apart_from_cleared_and_is_told():
     digest = compose([gone], told(gone))
 
     assert digest.ended == {"no longer asked": 1}
-    assert digest.counts["cleared"] == 0
+    assert digest.counts["put_right"] == 0
     assert digest.people == ()
 
 
@@ -279,7 +296,7 @@ def test_an_ordinary_night_without_news_is_silent():
     assert compose([OLD], told(OLD)) is None
 
 
-def test_still_open_is_counted_and_the_critical_are_named_again():
+def test_still_open_is_counted_and_of_the_critical_the_longest_is_named_by_reason():
     known = [line(n, f"P{n:03}", opened_on=BEFORE) for n in range(1, 31)]
     critical = line(50, "P050", "homeless", "critical", opened_on=BEFORE)
 
@@ -287,31 +304,38 @@ def test_still_open_is_counted_and_the_critical_are_named_again():
 
     assert sections(digest) == {"new": ["P099"]}
     assert digest.open_by_severity == {"critical": 1, "high": 31}
-    assert [person_id for person_id, _ in digest.critical_people] == ["P050"]
+    assert [(reason.title, reason.people, reason.longest[0], reason.days) for reason in digest.still_reasons] == [
+        ("Nowhere settled to live", 1, "P050", 3)
+    ]
     assert set(digest.flag_ids) == {*range(1, 31), 50, 99}
 
 
-def test_every_critical_person_and_20_more_are_listed_when_many_are_new():
-    critical = [line(n, f"C{n:03}", "homeless", "critical") for n in range(1, 31)]
+def test_of_many_newly_critical_six_have_cards_25_are_named_and_the_rest_are_counted_by_adviser():
+    advisers = (None, "A Adviser", "B Adviser")
+    critical = [line(n, f"C{n:03}", "homeless", "critical", personal_adviser=advisers[n % 3]) for n in range(1, 31)]
     high = [line(100 + n, f"P{n:03}") for n in range(1, 41)]
 
     digest = compose([*high, *critical], told(OLD))
 
-    listed = sections(digest)["new"]
-    assert listed[:30] == [each.person_id for each in critical]
-    assert listed[30:] == [f"P{n:03}" for n in range(1, 21)]
-    assert digest.sections[0].more == 20
+    first = [f"C{n:03}" for n in range(1, 7)]
+    named = {adviser: [person_id for person_id, _ in people] for adviser, people in digest.critical_others}
+    assert [card.person_id for card in digest.critical_cards] == first
+    assert sorted([*first, *(each for people in named.values() for each in people)]) == [
+        f"C{n:03}" for n in range(1, 26)
+    ]
+    assert digest.critical_unnamed == (("B Adviser", 2), ("A Adviser", 1), (None, 2))
+    assert sections(digest)["new"] == [f"P{n:03}" for n in range(1, 13)]
+    assert digest.also_more == 28
+    assert len(digest.flag_ids) == 70
 
 
-def test_the_baseline_lists_the_critical_then_20_and_calls_nothing_new():
+def test_the_baseline_names_the_critical_and_calls_nothing_new():
     critical = [line(n, f"C{n:03}", "homeless", "critical") for n in range(1, 4)]
     high = [line(100 + n, f"P{n:03}") for n in range(1, 41)]
 
     digest = compose([*critical, *high], the_night=night(baseline=True))
 
-    assert list(sections(digest)) == ["baseline"]
-    assert len(digest.people) == 23
-    assert {item.status for person in digest.sections[0].people for item in person.items} == {"open"}
+    assert (sections(digest), digest.people) == ({}, ("C001", "C002", "C003"))
     assert len(digest.flag_ids) == 43
 
 
@@ -342,29 +366,34 @@ def test_people_are_ordered_by_their_worst_flag_then_by_weight_then_by_id():
 
     digest = compose(lines, told(OLD))
 
-    assert sections(digest)["new"] == ["P009", "P002", "P003", "P004", "P005", "P001"]
+    assert sections(digest) == {"critical": ["P009"], "new": ["P002", "P003", "P004", "P005", "P001"]}
 
 
-def test_who_is_among_the_20_more_is_decided_without_the_weight_of_folded_flags():
+def test_who_has_a_line_is_decided_without_the_weight_of_folded_flags():
     folded = [each for n in range(30) for each in (line(100 + n, f"A{n:03}", "not-in-touch"),
                                                    line(200 + n, f"A{n:03}", "contact", "medium"))]  # fmt: skip
-    apart = [each for n in range(15) for each in (line(300 + n, f"P{n:03}"), line(400 + n, f"P{n:03}", "low", "low"))]
+    apart = [each for n in range(9) for each in (line(300 + n, f"P{n:03}"), line(400 + n, f"P{n:03}", "low", "low"))]
 
     digest = compose([*folded, *apart], told(OLD))
 
-    assert sections(digest)["new"] == [*(f"P{n:03}" for n in range(15)), *(f"A{n:03}" for n in range(5))]
-    assert digest.sections[0].more == 25
+    assert sections(digest) == {
+        "lost": [f"A{n:03}" for n in range(4)],
+        "new": [*(f"A{n:03}" for n in range(4, 16))],
+    }
+    assert digest.also_more == 23
 
 
-def test_a_folded_flag_is_shown_inside_and_adds_nothing_to_priority():
-    folded = [line(1, "P002", "not-in-touch"), line(2, "P002", "contact", "medium")]
+def test_a_folded_flag_is_part_of_the_one_that_folds_it_and_adds_nothing_to_priority():
+    folded = [line(1, "P002", "plan-2"), line(2, "P002", "contact", "medium")]
     apart = [line(3, "P003", "plan"), line(4, "P003", "low", "low")]
+    rules = RULES | {"plan-2": Words("Plan and contact", folds=frozenset({"contact"}))}
 
-    digest = compose([*folded, *apart], told(OLD))
+    digest = compose([*folded, *apart], told(OLD), the_night=night(rules=rules))
 
-    assert sections(digest)["new"] == ["P003", "P002"]
-    (item,) = digest.sections[0].people[1].items
-    assert [each.title for each in item.inside] == ["Contact overdue"]
+    assert [(person.person_id, [item.title for item in person.items]) for person in digest.also_new] == [
+        ("P003", ["Pathway plan overdue for review", "A small thing"]),
+        ("P002", ["Plan and contact"]),
+    ]
 
 
 def test_what_is_new_inside_a_flag_already_told_stands_by_itself():
@@ -372,10 +401,8 @@ def test_what_is_new_inside_a_flag_already_told_stands_by_itself():
 
     digest = compose([known, line(2, "P002", "contact", "medium")], told(OLD, known))
 
-    (person,) = digest.sections[0].people
-    assert (digest.sections[0].kind, person.person_id) == ("new", "P002")
+    (person,) = digest.also_new
     assert [(item.title, item.status) for item in person.items] == [("Contact overdue", "new")]
-    assert person.also == ("Not in touch",)
 
 
 def test_a_fold_within_a_fold_is_shown_in_the_outermost():
@@ -392,7 +419,7 @@ def test_a_person_is_as_serious_as_a_folded_flag_that_is_worse_than_its_folder()
 
     digest = compose(lines, told(OLD))
 
-    assert sections(digest)["new"] == ["P002", "P001"]
+    assert sections(digest) == {"critical": ["P002"], "new": ["P001"]}
     assert digest.open_by_severity == {"critical": 1, "high": 1}
 
 
@@ -404,7 +431,7 @@ def test_rules_that_fold_each_other_lose_no_flag():
     assert (outer.rule, [each.rule for each in inside]) == ("b", ["a"])
 
 
-def test_a_sensitive_flag_is_the_title_and_the_next_step_of_its_cover_and_its_due_date():
+def test_a_sensitive_flag_is_the_title_and_next_step_of_its_cover_its_due_date_and_its_row_in_the_list():
     secret = line(
         1,
         "P001",
@@ -414,19 +441,20 @@ def test_a_sensitive_flag_is_the_title_and_the_next_step_of_its_cover_and_its_du
         due_on=BEFORE,
         held_why="disability",
     )
+    before = {("P001", "vulnerable"): ("not disabled",)}
 
-    digest = compose([secret], told(OLD))
+    digest = compose([secret], told(OLD), the_night=night(list_rows={1: 14}, before=before))
 
-    (item,) = digest.sections[0].people[0].items
-    assert (item.title, item.due_on) == ("Priority check", BEFORE)
-    assert (item.because, item.action, item.held_why) == (None, "Look at the record.", None)
+    item = digest.critical_cards[0].item
+    assert (item.title, item.action, item.due_on, item.row) == ("Priority check", "Look at the record.", BEFORE, 14)
+    assert (item.because, item.opened_on, item.before) == (None, None, ())
 
 
 def test_a_rule_no_longer_in_the_rulebook_discloses_nothing():
     digest = compose([line(1, "P001", "uasc-trauma", because="Trauma.")], told(OLD))
 
-    (item,) = digest.sections[0].people[0].items
-    assert (item.title, item.because, item.sensitive) == (None, None, True)
+    (item,) = digest.also_new[0].items
+    assert (item.title, item.because, item.in_full) == (None, None, False)
 
 
 def test_data_flags_never_reach_a_lead():
@@ -448,7 +476,7 @@ def test_days_over_are_counted_from_the_due_date_and_never_below_none():
 
     digest = compose(lines, told(OLD))
 
-    assert [person.items[0].days_over for person in digest.sections[0].people] == [7, 0, 0]
+    assert [person.items[0].days_over for person in digest.also_new] == [7, 0, 0]
 
 
 def test_a_link_carries_the_id_quoted():
@@ -456,7 +484,7 @@ def test_a_link_carries_the_id_quoted():
 
     digest = compose([line(1, "P 1/2?x")], told(OLD), the_night=the_night)
 
-    assert digest.sections[0].people[0].link == "https://cms.example.gov.uk/person/P%201%2F2%3Fx?tab=1"
+    assert digest.also_new[0].link == "https://cms.example.gov.uk/person/P%201%2F2%3Fx?tab=1"
 
 
 def test_an_empty_last_digest_still_counts_as_one():
@@ -502,10 +530,10 @@ def test_the_baseline_counts_as_the_weekly_list():
 # Flags that keep opening and clearing
 
 
-def test_a_flag_that_opens_a_third_time_says_check_the_source_and_is_not_called_new():
+def test_a_flag_that_opens_a_third_time_keeps_changing():
     digest = compose([line(3, "P001", earlier_spells=2, last_cleared_on=BEFORE, flips=3)], told(OLD))
 
-    assert sections(digest) == {"flipping": ["P001"]}
+    assert statuses(digest) == {"P001": ["flipping"]}
     assert digest.flipping == {3}
 
 
@@ -519,7 +547,7 @@ def test_once_told_it_is_silent_until_it_has_been_stable_and_then_is_back():
     stable = compose([line(4, "P001", earlier_spells=3, last_cleared_on=BEFORE, flips=2)], memory)
 
     assert (cleared, opened) == (None, None)
-    assert sections(stable) == {"back": ["P001"]}
+    assert statuses(stable) == {"P001": ["back"]}
 
 
 def test_a_flag_that_keeps_changing_is_counted_once_a_week_and_never_taken_for_told():
@@ -548,14 +576,13 @@ def test_the_end_of_a_waiver_is_told_14_days_and_1_day_before():
     assert about(AS_AT + timedelta(1), BEFORE) == [1]
 
 
-def test_a_flag_whose_waiver_ended_is_told_again_in_full():
+def test_a_flag_whose_waiver_ended_is_told_again():
     standing = line(1, "P001", opened_on=date(2025, 12, 1), waiver_ended_on=AS_AT)
 
     digest = compose([standing], told(standing))
     after = compose([standing], told(standing, on=AS_AT))
 
-    assert sections(digest) == {"reopened": ["P001"]}
-    assert digest.sections[0].people[0].items[0].action == "Hold the review and record it."
+    assert statuses(digest) == {"P001": ["reopened"]}
     assert after is None
 
 
@@ -570,36 +597,88 @@ def test_answers_received_since_the_last_digest_are_counted_by_what_they_say():
     assert after is None
 
 
-# Short and long lines
+# Who comes first, and what is done
 
 
-def test_what_is_new_and_critical_or_high_is_told_in_full_and_the_rest_in_a_line():
-    digest = compose([line(1, "P001", "plan", "high"), line(2, "P002", "contact", "medium")], told(OLD))
-
-    assert {person.person_id: person.short for person in digest.sections[0].people} == {"P001": False, "P002": True}
+def gone(flag_id: int, person_id: str, **given: Any) -> FlagLine:
+    return line(flag_id, person_id, "left-caseload", **given)
 
 
-def test_people_are_grouped_by_adviser_the_one_with_the_most_serious_first():
-    flags = [
-        line(1, "P001", "plan", "high", personal_adviser="A Second"),
-        line(2, "P002", "homeless", "critical", personal_adviser="B First"),
-        line(3, "P003", "contact", "medium", personal_adviser="B First"),
+EVERY_CHANGE: dict[str, tuple[dict[str, Any], ToldFlag | None]] = {
+    "new": ({}, None),
+    "new, and held since": ({"state": "held", "held_since": AS_AT}, None),
+    "opened before, and never told": ({"opened_on": date(2025, 12, 1)}, None),
+    "let go as a likely fault": ({"opened_on": BEFORE, "unconfirmed": True}, None),
+    "back": ({"earlier_spells": 1, "last_cleared_on": BEFORE}, None),
+    "keeps changing": ({"earlier_spells": 3, "last_cleared_on": BEFORE, "flips": 4}, None),
+    "worse": ({"opened_on": BEFORE}, ToldFlag("Z001", "high")),
+    "waiver ended": ({"opened_on": BEFORE, "waiver_ended_on": AS_AT}, ToldFlag("Z001", "critical")),
+    "told as resolved, and restored": ({"opened_on": BEFORE}, ToldFlag("Z001", "critical", "resolved")),
+}
+"""What can make somebody critical to an address, and how it knew the flag."""
+
+
+@pytest.mark.parametrize("change", EVERY_CHANGE)
+@pytest.mark.parametrize("rule", ["homeless", "vulnerable", "no-such-rule"])
+def test_whatever_makes_somebody_critical_they_come_first_and_the_subject_says_so(change: str, rule: str) -> None:
+    given, knew = EVERY_CHANGE[change]
+    others = [gone(2, "A001"), line(3, "A002"), line(4, "A003", "homeless", "critical", opened_on=BEFORE)]
+    known = replace(told(OLD, others[2]), flags={4: ToldFlag("A003", "critical")} | ({1: knew} if knew else {}))
+
+    digest = compose([*others, line(1, "Z001", rule, "critical", **given)], known, the_night=night(rules=LOST_RULES))
+
+    message = render(digest)
+    assert sections(digest) == {"critical": ["Z001"], "lost": ["A001"], "new": ["A002"]}
+    assert "1 newly critical, 2 new - " in message.subject
+    assert message.text.index("1. Act today on Z001") < message.text.index("2. Find A001") < message.text.index("A002")
+    assert message.text.index("A002") < message.text.index("A003")
+
+
+LOST_RULES = RULES | {"left-caseload": Words("No longer on the caseload"), "contact-overdue": Words("Contact overdue")}
+
+
+def test_found_nowhere_is_who_is_out_of_touch_by_a_plain_rule_and_seriously() -> None:
+    rules = LOST_RULES | {
+        "custody-contact": Words("Contact in custody", sensitive=True, shown_as="plan"),
+        "plan": Words("Plan missing", stands_for=("custody-contact",)),
+    }
+    lines = [gone(1, "P1"), line(2, "P2", "custody-contact"), line(3, "P3", "contact-overdue", "medium"), line(4, "P4")]
+
+    digest = compose(lines, told(OLD), the_night=night(rules=rules))
+
+    assert sections(digest) == {"lost": ["P1"], "new": ["P3", "P2", "P4"]}
+
+
+def test_a_card_says_what_to_do_once_what_else_is_open_by_title_and_presses_nothing_that_waits() -> None:
+    held: dict[str, Any] = {"state": "held", "held_since": AS_AT, "opened_on": BEFORE}
+    known = [
+        line(2, "P1", "contact", "medium", **held),
+        line(3, "P1", **held),
+        line(4, "P1", "low", "low", opened_on=BEFORE),
     ]
 
-    digest = compose(flags, told(OLD))
+    digest = compose(
+        [gone(1, "P1", personal_adviser="B Gorsefield"), *known], told(*known), the_night=night(rules=LOST_RULES)
+    )
 
-    (section,) = digest.sections
-    assert [(adviser, [each.person_id for each in people]) for adviser, people in section.advisers] == [
-        ("B First", ["P002", "P003"]),
-        ("A Second", ["P001"]),
+    text = " ".join(render(digest).text.split())
+    assert "1. Find P1, with B Gorsefield" in text
+    assert "Do: Do the next thing. Also: A small thing. 2 older flags wait until they are found." in text
+    assert digest.counts["held"] == 0
+
+
+def test_the_first_line_on_a_locked_screen_adds_advisers_and_has_no_id_and_no_reason() -> None:
+    lines = [
+        line(n, f"P{n}", "homeless", "critical", personal_adviser=adviser)
+        for n, adviser in enumerate(["E Gorsefield", "E Gorsefield", None, "B", "C", "0000735 D"])
     ]
 
+    page = render(compose([*lines, line(9, "P9", personal_adviser="F")], told(OLD))).html
 
-def test_the_next_step_of_a_rule_is_said_once_in_a_section():
-    digest = compose([line(1, "P001", "plan"), line(2, "P002", "plan")], told(OLD))
-
-    actions = [person.items[0].action for person in digest.sections[0].people]
-    assert actions == ["Hold the review and record it.", None]
+    hidden = re.search(r'<div style="display:none[^>]*>([^<&]*)', page)
+    assert hidden is not None
+    assert hidden[1] == "To ring: E Gorsefield 2, B 1, C 1, other advisers 1, no adviser 1."
+    assert page.index(hidden[1]) < page.index(">OFFICIAL-SENSITIVE<")
 
 
 def test_lines_share_one_copy_of_their_words_and_keep_numbers_from_yes_and_no():

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.council import NIGHT, Council, crowd, settled
+from support.council import NIGHT, Council, crowd, day, settled
 from support.random_people import shipped_rules
 
 from monitor.config.settings import shipped
@@ -188,15 +188,16 @@ def test_a_fault_of_the_templates_is_told_in_the_shipped_words(tmp_path: Path) -
 
 def test_a_night_is_told_in_a_councils_own_words_and_names_no_sensitive_rule(tmp_path: Path) -> None:
     (tmp_path / "words").mkdir()
-    own = "{% for s in digest.sections %}{% for p in s.people %}{{ p.items | map(attribute='title') | list }}"
-    own = f"Our own words: {own}{{% endfor %}}{{% endfor %}}"
+    own = "{% for p in digest.also_new %}{{ p.items | map(attribute='title') | list }}"
+    own = f"Our own words: {own}{{% endfor %}}"
     (tmp_path / "words" / "lead.txt").write_text(own, encoding="utf-8")
     council = Council(tmp_path, 'templates = "words"')
     in_custody = settled("P1", accommodation="X: In custody", suitable="b) Unsuitable", contact="01/06/2025")
 
-    council.night(NIGHT, [in_custody, *crowd(9)])
+    council.night(NIGHT, [settled("P1"), *crowd(9)])
+    council.night(day(1), [in_custody, *crowd(9)])
 
-    mail = next(mail for mail in council.mail() if "Our own words" in mail.text)
+    mail = next(mail for mail in council.mail() if "Our own words: [" in mail.text)
     assert "Pathway plan missing or incomplete" in mail.text
     assert "custody" not in mail.text
 

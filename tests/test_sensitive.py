@@ -259,7 +259,7 @@ def test_whole_nights_tell_leads_nothing_sensitive_and_send_no_list(tmp_path: Pa
     council = Council(tmp_path)
     in_custody = settled("P1", accommodation="X: In custody", suitable="b) Unsuitable", contact="01/06/2025")
     grown = settled("P2", born="03/03/2003", adviser="", disability="a) Yes", activity="G6", contact="01/12/2025")
-    council.night(NIGHT, [in_custody, grown, *crowd(8)])
+    council.night(NIGHT, [settled("P1"), grown, *crowd(8)])
     council.night(day(1), [in_custody, settled("P2"), settled("P3", uasc="a) Yes", adviser=""), *crowd(8)])
 
     leads = [mail for mail in council.mail() if mail.to != "analyst@example.gov.uk"]

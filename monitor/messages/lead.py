@@ -1,4 +1,4 @@
-"""Decides what each team lead is told tonight: one digest per address, changes first, worst first."""
+"""Decides what each team lead is told tonight: one digest per address, whoever is newly critical first."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -7,21 +7,46 @@ from datetime import date
 from functools import cached_property
 
 from monitor.flags.waivers import Ending, remind
+from monitor.messages.cards import (
+    CRITICAL_CARDS,
+    CRITICAL_NAMED,
+    LOST_CARDS,
+    AdviserTally,
+    Card,
+    Link,
+    NewsLine,
+    count_advisers,
+    list_by_adviser,
+    tally_advisers,
+    write_card,
+    write_line,
+)
 from monitor.messages.handed_on import HandedOn, describe_handed_on
-from monitor.messages.news import NEWS, OPEN, Kind, PersonNews, Status, compare_person, gather_people
+from monitor.messages.news import LOST, OPEN, Kind, PersonNews, Status, compare_person, gather_people
 from monitor.messages.parts import ComingDue, FlagLine, MessageContext
 from monitor.messages.routes import Cover, Routes, Unrouted
-from monitor.messages.sections import LISTED, Rota, Section, list_rotas, list_section
+from monitor.messages.sections import Rota, find_first, list_rotas
+from monitor.messages.shown import shown_id
 from monitor.messages.told import Told
 from monitor.rulebook.severity import SEVERITIES
 from monitor.words import one_line
 
-CRITICAL_NAMED = 6
-"""Young people with a critical flag whom every digest names again; the baseline and the weekly list name them all."""
-
-
+LISTED = 12
+"""Young people in one line each, beside the cards; the rest are counted."""
+COMING_LISTED = 8
+"""Flags about to open in one line each; the rest are counted."""
 UNCHECKED_NAMED = 12
 """Young people without a date of birth whom a digest names; the rest it counts."""
+
+
+@dataclass(frozen=True)
+class CriticalReason:
+    """Everyone with one critical flag as their worst: how many, who has had it the longest, and for how many days."""
+
+    title: str | None
+    people: int
+    longest: Link
+    days: int
 
 
 @dataclass(frozen=True)
@@ -29,8 +54,7 @@ class Glance:
     """Everyone with one critical flag, so that nobody urgent is further down than the first screen."""
 
     title: str | None
-    people: tuple[tuple[str, str | None], ...]
-    """Each with a link, if there is one."""
+    people: tuple[Link, ...]
 
 
 @dataclass(frozen=True)
@@ -103,7 +127,6 @@ class LeadDigest:
     full: bool
     template: str = "lead"
     kind: str = "lead"
-    critical_named: int = CRITICAL_NAMED
 
     @property
     def holds(self) -> tuple[str, ...]:
@@ -145,18 +168,109 @@ class LeadDigest:
                 found[person.kind].append(person)
         return found
 
-    @cached_property
-    def sections(self) -> tuple[Section, ...]:
-        several = len(self.teams) != 1
-        kinds = (kind for kind in NEWS if kind in self.by_kind)
-        return tuple(list_section(kind, self.by_kind[kind], self.night, several_teams=several) for kind in kinds)
+    def _of(self, kind: Kind) -> Sequence[PersonNews]:
+        return self.by_kind.get(kind, ())
 
     @cached_property
     def counts(self) -> Mapping[str, int]:
-        kinds: dict[str, int] = {kind: len(self.by_kind.get(kind, ())) for kind in NEWS}
-        ended = sum(self.ended.values())
-        kinds["handed_on"] = len(self.handed_on)
-        return kinds | {"ended": ended, "coming": len(self.coming_told), "ending": len(self.ending)}
+        """How many young people each part is about: flags, where they ended or come due."""
+        kinds: tuple[Kind, ...] = ("baseline", "critical", "lost", "new")
+        return {kind: len(self._of(kind)) for kind in kinds} | {
+            "put_right": len(self.put_right),
+            "held": self.held,
+            "handed_on": len(self.handed_on),
+            "ended": sum(self.ended.values()),
+            "coming": len(self.coming_told),
+            "ending": len(self.ending),
+        }
+
+    @property
+    def new(self) -> int:
+        """People of whom something is news, and who are not newly critical."""
+        return self.counts["lost"] + self.counts["new"]
+
+    @cached_property
+    def _critical_in_order(self) -> Sequence[PersonNews]:
+        return find_first(self._of("critical"), CRITICAL_NAMED)
+
+    @cached_property
+    def critical_cards(self) -> tuple[Card, ...]:
+        """Who is newly critical: the first have a card each."""
+        first = self._critical_in_order[:CRITICAL_CARDS]
+        return tuple(write_card(person, "critical", n, self.night) for n, person in enumerate(first, start=1))
+
+    @cached_property
+    def critical_others(self) -> tuple[tuple[str | None, tuple[Link, ...]], ...]:
+        """Who else is newly critical, by adviser."""
+        return list_by_adviser(self._critical_in_order[CRITICAL_CARDS:], self.night)
+
+    @cached_property
+    def critical_unnamed(self) -> tuple[tuple[str | None, int], ...]:
+        """How many more are newly critical, by adviser."""
+        named = {person.person_id for person in self._critical_in_order}
+        return count_advisers(person for person in self._of("critical") if person.person_id not in named)
+
+    @cached_property
+    def lost_cards(self) -> tuple[Card, ...]:
+        first, start = find_first(self._of("lost"), LOST_CARDS), len(self.critical_cards) + 1
+        return tuple(write_card(person, "lost", n, self.night) for n, person in enumerate(first, start=start))
+
+    @cached_property
+    def also_new(self) -> tuple[NewsLine, ...]:
+        """The rest of what is new, in one line each: those out of touch first, then the highest priority."""
+        carded = {card.person_id for card in self.lost_cards}
+        lost = [person for person in self._of("lost") if person.person_id not in carded]
+        new = sorted(find_first(self._of("new"), len(self._of("new"))), key=lambda person: not self._is_lost(person))
+        return tuple(write_line(person, self.night) for person in (*find_first(lost, LISTED), *new)[:LISTED])
+
+    def _is_lost(self, person: PersonNews) -> bool:
+        return any(shown_id(self.night.rules, line.rule) in LOST for line in person.news)
+
+    @property
+    def also_more(self) -> int:
+        """How many more have something new than have a line."""
+        return self.new - len(self.lost_cards) - len(self.also_new)
+
+    @cached_property
+    def advisers(self) -> Mapping[str, AdviserTally]:
+        """How many of each kind each adviser has."""
+        kinds: tuple[Kind, ...] = ("critical", "lost", "new")
+        return {kind: tally_advisers(self._of(kind)) for kind in kinds}
+
+    @cached_property
+    def put_right(self) -> Sequence[PersonNews]:
+        """Everyone about whom something was put right, whatever else is said of them."""
+        return [person for person in self.everyone if person.cleared]
+
+    @cached_property
+    def no_longer_critical(self) -> tuple[Link, ...]:
+        return tuple(
+            (person.person_id, self.night.link(person.person_id))
+            for person in sorted(self.put_right, key=lambda each: each.person_id)
+            if person.no_longer_critical
+        )
+
+    @property
+    def held(self) -> int:
+        """People of whom something known could not be checked, and of whom nothing else is said."""
+        return sum(person.is_held and person.kind in ("cleared", "open") for person in self.everyone)
+
+    @cached_property
+    def still_critical(self) -> Sequence[PersonNews]:
+        """Everyone critical who is not newly so."""
+        return [person for person in self.still_open if person.severity == "critical" and person.kind != "critical"]
+
+    @property
+    def still(self) -> int:
+        return len(self.still_critical)
+
+    @property
+    def still_without_adviser(self) -> int:
+        return sum(person.adviser is None for person in self.still_critical)
+
+    @cached_property
+    def still_reasons(self) -> tuple[CriticalReason, ...]:
+        return _find_reasons(self.still_critical, self.night)
 
     @cached_property
     def still_open(self) -> Sequence[PersonNews]:
@@ -202,15 +316,9 @@ class LeadDigest:
         return _glance(self.still_open, self.night)
 
     @cached_property
-    def critical_people(self) -> tuple[tuple[str, str | None], ...]:
-        """Everyone with a critical flag, the highest priority first, each with a link if there is one."""
-        critical = sorted((each for each in self.still_open if each.severity == "critical"), key=lambda each: each.rank)
-        return tuple((person.person_id, self.night.link(person.person_id)) for person in critical)
-
-    @cached_property
     def coming(self) -> tuple[ComingLine, ...]:
         """What comes due, by line; the baseline only counts it."""
-        return () if self.baseline else tuple(_coming_line(due, self.night) for due in self.coming_told[:LISTED])
+        return () if self.baseline else tuple(_coming_line(due, self.night) for due in self.coming_told[:COMING_LISTED])
 
     @cached_property
     def ending(self) -> tuple[EndingLine, ...]:
@@ -236,12 +344,15 @@ class LeadDigest:
     def people(self) -> tuple[str, ...]:
         """Everyone it names, each once."""
         named = [
-            *(line.person_id for section in self.sections for line in section.people),
-            *_ids(section.pooled for section in self.sections),
+            *(card.person_id for card in (*self.critical_cards, *self.lost_cards)),
+            *_ids(people for _, people in self.critical_others),
+            *(line.person_id for line in self.also_new),
+            *_ids([self.no_longer_critical]),
+            *(reason.longest[0] for reason in self.still_reasons),
             *(person.person_id for person in self.handed_on),
             *(line.person_id for line in self.coming),
             *(line.person_id for line in self.ending),
-            *_ids(glance.people for glance in self.critical),
+            *_ids(glance.people for glance in (self.critical if self.baseline else ())),
             *_ids(group.people for group in self.unchecked),
             *_ids(people for rota in self.rotas for _, people in rota.named),
         ]
@@ -276,7 +387,7 @@ class LeadDigest:
         return [flag_id for person in self.everyone for flag_id, each in person.statuses.items() if each == status]
 
 
-def _ids(groups: Iterable[Iterable[tuple[str, str | None]]]) -> Iterator[str]:
+def _ids(groups: Iterable[Iterable[Link]]) -> Iterator[str]:
     return (person_id for group in groups for person_id, _ in group)
 
 
@@ -315,6 +426,21 @@ def _glance(people: Iterable[PersonNews], night: MessageContext) -> tuple[Glance
             found[title].append(person.person_id)
     ordered = sorted(found.items(), key=lambda entry: (len(entry[1]), entry[0] or ""))
     return tuple(Glance(title, tuple((each, night.link(each)) for each in ids)) for title, ids in ordered)
+
+
+def _find_reasons(people: Iterable[PersonNews], night: MessageContext) -> tuple[CriticalReason, ...]:
+    """Return why people are critical, each once by what they have been for the longest; the longest reason first."""
+    found: defaultdict[str | None, list[tuple[date, str]]] = defaultdict(list)
+    for person in people:
+        critical = (line for line in person.current if line.severity == "critical")
+        first = min(critical, key=lambda line: (line.opened_on, shown_id(night.rules, line.rule)))
+        found[night.title(first.rule)].append((first.opened_on, person.person_id))
+    reasons = []
+    for title, since in found.items():
+        opened_on, person_id = min(since)
+        longest = (person_id, night.link(person_id))
+        reasons.append(CriticalReason(title, len(since), longest, (night.as_at - opened_on).days))
+    return tuple(sorted(reasons, key=lambda reason: (-reason.days, -reason.people, reason.title or "")))
 
 
 def _gather_coming(

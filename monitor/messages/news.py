@@ -1,4 +1,4 @@
-"""What is news to one address about each young person: new, worse, back, held, cleared, or known."""
+"""What is news to one address about each young person: newly critical, newly out of touch, otherwise new, put right."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -7,25 +7,27 @@ from datetime import date, timedelta
 from functools import cached_property
 from typing import Literal
 
+from monitor.figures.out_of_sight import BY_NAME, OUT_OF_TOUCH
 from monitor.flags.priority import place_person, rank
 from monitor.messages.parts import FlagLine, MessageContext
 from monitor.messages.routes import Routes
-from monitor.messages.shown import RuleWords, show_once, shown_folds, shown_id
-from monitor.messages.told import Told
+from monitor.messages.shown import RuleWords, show_once, shown_folds, shown_id, tells_all
+from monitor.messages.told import Told, ToldFlag
 
 BACK_WITHIN = timedelta(days=90)
 
-Status = Literal["new", "reopened", "back", "flipping", "held", "open", "unsettled"]
-"""What a flag is to an address. *Reopened*: its waiver has ended. *Flipping*: it keeps opening and clearing, and this
-address is told so now; *unsettled*: it has been told so, and is told no more until the flag has been stable."""
-Kind = Literal["baseline", "new", "worse", "reopened", "back", "flipping", "held", "cleared", "open"]
-NEWS: tuple[Kind, ...] = ("baseline", "new", "worse", "reopened", "back", "flipping", "held", "cleared")
-BY_STATUS: Mapping[Status, Kind] = {
-    "new": "new", "reopened": "reopened", "back": "back", "flipping": "flipping", "held": "held",
-}  # fmt: skip
+Status = Literal["new", "worse", "reopened", "back", "flipping", "held", "open", "unsettled"]
+"""What a flag is to an address. *Worse*: it was less severe when last told. *Reopened*: its waiver has ended.
+*Flipping*: it keeps opening and clearing, and this address is told so now; *unsettled*: it has been told so, and is
+told no more until the flag has been stable."""
+NEWS: frozenset[Status] = frozenset(("new", "worse", "reopened", "back", "flipping"))
+Kind = Literal["baseline", "critical", "lost", "new", "cleared", "open"]
+"""What a young person is to an address tonight. *Critical*: newly so, by whatever change; *lost*: newly out of touch,
+and seriously; *new*: anything else is news; *cleared*: something was put right, and nothing else is news."""
 OPEN = ("open", "held")
-IN_FULL = ("critical", "high")
-"""News of these is told with its reason and the next step; of the others, in a line or by id."""
+SERIOUS = ("critical", "high")
+LOST = frozenset(BY_NAME[OUT_OF_TOUCH].rules)
+"""The rules that find somebody out of touch: gone from the caseload, no contact, no known address."""
 NOTHING: frozenset[int] = frozenset()
 ENDED = ("no longer asked", "rule changed", "duty ended", "withdrawn")
 """Ways a flag ends that are not good news: counted, never listed as cleared."""
@@ -69,17 +71,30 @@ class PersonNews:
         """Their rank if each of their flags weighed: what is folded into another can only put them further down."""
         return place_person(self.severity, (line.severity for line in self.current), self.person_id)
 
-    @property
-    def news_severity(self) -> str | None:
-        """The most serious of what is news about them."""
-        return min((line.severity for line in self.current if self.is_news(line)), key=rank, default=None)
+    @cached_property
+    def news(self) -> Sequence[FlagLine]:
+        """Every flag that is news, the most severe first, and of these the one of which most can be said."""
+        places = {line.flag_id: n for n, line in enumerate(self.open_lines)}
+        found = [line for line in self.current if self.is_news(line)]
+        told = {line.flag_id: tells_all(self.rules, line.rule) for line in found}
+        return sorted(found, key=lambda line: (rank(line.severity), not told[line.flag_id], places[line.flag_id]))
+
+    def find_root(self, line: FlagLine) -> FlagLine:
+        """Return the flag in which this one is shown; itself, where that is none."""
+        return next(root for root, inside in self.roots if line is root or line in inside)
 
     @property
-    def cleared_in_full(self) -> bool:
-        return any(line.severity in IN_FULL for line in self.cleared)
+    def no_longer_critical(self) -> bool:
+        """Whether what made them critical was put right, and nothing else does."""
+        return self.severity != "critical" and any(line.severity == "critical" for line in self.cleared)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether something known of them is held since the last digest: nothing that a reader could act on."""
+        return "held" in self.statuses.values()
 
     def is_news(self, line: FlagLine) -> bool:
-        return self.statuses[line.flag_id] not in ("open", "unsettled")
+        return self.statuses[line.flag_id] in NEWS
 
     @property
     def open_lines(self) -> list[FlagLine]:
@@ -113,10 +128,9 @@ def compare_person(about: Sequence[FlagLine], told: Told, night: MessageContext,
     cleared = _find_cleared(gone, current, quiet) if gone else []
     handed_on = [line for line in gone if (line.person_id, line.rule) in night.handovers] if gone else []
     severity = min([line.severity for line in current], key=rank, default=None)
-    person_id = about[0].person_id
-    kind = _choose_kind(severity, statuses, told.severity.get(person_id), cleared=bool(cleared))
+    kind = _choose_kind(current, statuses, night.rules, cleared=bool(cleared))
     return PersonNews(
-        person_id=person_id,
+        person_id=about[0].person_id,
         team=about[0].team,
         adviser=about[0].personal_adviser,
         kind="baseline" if baseline and current else kind,
@@ -144,7 +158,9 @@ def _compare_flags(
     if baseline:
         return {line.flag_id: "open" for line in current}
     known, told_on = told.lead_flags, told.last_digest
-    statuses = {line.flag_id: _compare_known(line, told_on) for line in current if line.flag_id in known}
+    statuses = {
+        line.flag_id: _compare_known(line, known[line.flag_id], told_on) for line in current if line.flag_id in known
+    }
     if len(statuses) < len(current):
         told_flipping = {line.rule for line in about if told.says_flipping(line.flag_id)}
         statuses = {
@@ -162,11 +178,13 @@ def _describe_unknown(line: FlagLine, most_flips: int, *, told_flipping: bool) -
     return "back" if line.earlier_spells and gap is not None and gap <= BACK_WITHIN else "new"
 
 
-def _compare_known(line: FlagLine, told_on: date | None) -> Status:
-    if line.waiver_ended_on is None and line.state != "held":
+def _compare_known(line: FlagLine, told: ToldFlag, told_on: date | None) -> Status:
+    if line.waiver_ended_on is None and line.state != "held" and line.severity == told.severity:
         return "open"
     if _is_since(line.waiver_ended_on, told_on):
         return "reopened"
+    if rank(line.severity) < rank(told.severity):
+        return "worse"
     return "held" if line.state == "held" and _is_since(line.held_since, told_on) else "open"
 
 
@@ -191,22 +209,15 @@ def _find_cleared(gone: Iterable[FlagLine], current: Iterable[FlagLine], quiet: 
 
 
 def _choose_kind(
-    severity: str | None, statuses: Mapping[int, Status], worst_then: int | None, *, cleared: bool
+    current: Iterable[FlagLine], statuses: Mapping[int, Status], rules: Mapping[str, RuleWords], *, cleared: bool
 ) -> Kind | None:
-    """Return the one section a young person is listed in, if any.
-
-    Someone in the last digest who has become more serious is *worse* although what made them so is a new
-    flag: that is the change a lead must see.
-    """
-    present = set(statuses.values())
-    worse = severity is not None and worst_then is not None and rank(severity) < worst_then
-    if worse and (present & BY_STATUS.keys() or "unsettled" not in present):
-        return "worse"
-    if present == {"open"}:
-        return "cleared" if cleared else "open"
-    for status, kind in BY_STATUS.items():
-        if status in present:
-            return kind
+    """Return the one place in a digest that a young person has, if any: of several, the one that matters most."""
+    if not NEWS.isdisjoint(statuses.values()):
+        news = [line for line in current if statuses[line.flag_id] in NEWS]
+        if any(line.severity == "critical" for line in news):
+            return "critical"
+        is_lost = any(line.severity in SERIOUS and shown_id(rules, line.rule) in LOST for line in news)
+        return "lost" if is_lost else "new"
     if cleared:
         return "cleared"
     return "open" if statuses else None

@@ -130,6 +130,8 @@ class MessageContext:
     handovers: Mapping[tuple[str, str], Handover] = field(default_factory=dict)
     """By person and rule, the flags that ended with a birthday or with the adviser whom the rule presumes."""
 
+    before: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    """By person and rule, what stood on the record the night before, where what the rule reads has changed since."""
     list_rows: Mapping[int, int] = field(default_factory=dict)
     """By flag, the row of its list in which a reader finds what a message may not say of it."""
     unchecked: tuple[Unchecked, ...] = ()

@@ -78,6 +78,12 @@ def is_plain(rule: RuleWords) -> bool:
     return not rule.sensitive and not rule.stands_for
 
 
+def tells_all(rules: Rules, rule_id: str) -> bool:
+    """Return whether a message says everything of a flag of this rule."""
+    rule = rules.get(rule_id)
+    return rule is not None and is_plain(rule)
+
+
 def shown(rules: Rules, flag: FlagWords) -> Shown:
     """Return what may be said of ``flag``: everything of a plain rule that stands for no other.
 

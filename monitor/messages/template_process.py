@@ -49,8 +49,10 @@ PLAIN = (str, int, float, date, tuple, list, Mapping, set, frozenset, range, Non
 READABLE = ("monitor", "jinja2", "markupsafe", "builtins", "collections")
 """What a template may look into beside plain values: whatever else may hold a file, a process or a program."""
 HIDDEN: Mapping[type, frozenset[str]] = {
-    LeadDigest: frozenset({"told", "everyone", "lines", "coming_told", "by_kind", "still_open"}),
-    MessageContext: frozenset({"rules", "shown"}),
+    LeadDigest: frozenset(
+        {"told", "everyone", "lines", "coming_told", "by_kind", "still_open", "still_critical", "put_right"}
+    ),
+    MessageContext: frozenset({"rules", "shown", "before"}),
     NightAccount: frozenset({"deaths", "alive_again", "lost", "back"}),
     Routes: frozenset({"restricted"}),
     Told: frozenset({"flags", "known", "coming"}),

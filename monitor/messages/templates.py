@@ -26,10 +26,10 @@ from markupsafe import Markup
 
 from monitor.config.settings import shipped
 from monitor.errors import Problems
+from monitor.messages.cards import Item
 from monitor.messages.compiled_templates import CompiledTemplates, compile_templates
 from monitor.messages.parts import Digest, WrittenMessage
 from monitor.messages.safe_ids import hide_names
-from monitor.messages.sections import Item
 from monitor.words import join_words, one_line, write_count, write_date, write_long_date, write_number
 
 if TYPE_CHECKING:
@@ -79,6 +79,11 @@ def wrap_text(value: str, first: str = "", rest: str | None = None) -> str:
 def underline(value: str) -> str:
     """Write a heading and the line under it."""
     return f"{value}\n{'-' * len(value)}"
+
+
+def uncapitalize(value: str) -> str:
+    """Make the first letter small where a word begins with it, as within a sentence; leave initials as they are."""
+    return value[:1].lower() + value[1:] if value[1:2].islower() or value[1:2].isspace() else value
 
 
 def capitalize_first(value: str) -> str:
@@ -299,6 +304,7 @@ def _new_environment(loaders: list[BaseLoader], kind: type[Environment] = Enviro
         underlined=underline,
         tallied=write_tally,
         capitalize_first=capitalize_first,
+        uncapitalized=uncapitalize,
         remembered=remember,
     )
     return environment

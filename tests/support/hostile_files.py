@@ -263,7 +263,7 @@ def try_config(rng: random.Random, folder: Path) -> None:
 # Templates
 
 PIECES = (
-    "{{ digest.night.as_at | long_date }}", "{% for s in digest.sections %}", "{% endfor %}", "{% if digest.teams %}",
+    "{{ digest.night.as_at | long_date }}", "{% for s in digest.also_new %}", "{% endfor %}", "{% if digest.teams %}",
     "{% endif %}", "{{ digest.%s }}", "{{ say.heading(digest) }}", "{% include 'lead.txt' %}",
     "{% include '/etc/passwd' %}", "{% import 'phrases.txt' as p %}", "{% extends 'page.txt' %}",
     "{% block a %}{% endblock %}", "{% macro m() %}", "{% endmacro %}", "{{ m() }}", "{{ 'a' * 10 ** 9 }}",
