@@ -31,6 +31,11 @@ def write_long_date(value: date) -> str:
     return f"{WEEKDAYS[value.weekday()]} {write_date(value)}"
 
 
+def write_weekday(value: date) -> str:
+    """Return Monday."""
+    return WEEKDAYS[value.weekday()]
+
+
 def write_number(value: int) -> str:
     """Return 1,234."""
     return f"{value:,}"

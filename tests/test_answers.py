@@ -212,10 +212,12 @@ def test_the_night_after_shows_what_was_answered_and_tells_the_analyst(council: 
     (first,), (second,) = council.mail_to(ANALYST, day(1)), council.mail_to(ANALYST, day(2))
     for words in (first.text, first.html.replace("&#34;", '"')):
         assert 'Answered "the record is wrong" for 1 flag that still stands' in " ".join(words.split())
-    assert "1 waive until" in section(first, "Waivers and answers")
+    assert "1 waive until" in section(first, "Changed since yesterday")
     assert "aunt" not in first.text + first.html
-    assert "Answered" not in second.text
-    assert "1 waiver is in force" in section(second, "Waivers and answers")
+    # What a lead says is wrong stays until the record is put right, or the flag closes.
+    assert 'Answered "the record is wrong" for 1 flag' in section(second, "Needs you")
+    assert "Answers newly read" not in second.text
+    assert "1 waiver is in force" in section(second, "All else")
 
 
 def test_an_answer_on_a_later_list_takes_the_place_of_an_earlier_one(council: Council) -> None:

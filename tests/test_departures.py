@@ -53,7 +53,8 @@ def test_each_person_gone_has_a_reason(left: Left) -> None:
     assert left.reasons == {"P25": "reached 25", "P2": "lost", "P3": "died", "BACK1": "lost", "P1": "merged"}
     assert left.night.left == {"died": 1, "lost": 2, "merged": 1, "reached 25": 1}
     (mail,) = left.council.mail_to("analyst@example.gov.uk", day(1))
-    assert "Lost: BACK1, P2" in mail.text
+    assert "Lost (2), since 13 January 2026: BACK1, P2" in mail.text
+    assert "5 people have gone from the caseload: 2 lost, " in mail.text
 
 
 def test_a_merged_record_hands_its_flags_to_the_one_that_stands_for_it(left: Left) -> None:

@@ -493,8 +493,8 @@ def test_a_team_the_config_does_not_know_is_said_once_with_its_people(council):
 
     mail = council.mail_to("analyst@example.gov.uk", NIGHT)[0]
     assert night.unrouted == {"Nowhere": 2}
-    assert section(mail, "Teams without a lead").count("Nowhere") == 1
-    assert "2" in section(mail, "Teams without a lead")
+    assert section(mail, "Needs you").count("Nowhere") == 1
+    assert "2 young people: team “Nowhere”" in section(mail, "Needs you")
 
 
 def test_nothing_is_changed_by_a_supplement_that_cannot_be_read(council):

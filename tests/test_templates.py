@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from monitor.caseload.departures import Departed
 from monitor.config.delivery_settings import People, Team
 from monitor.config.settings import shipped
 from monitor.errors import Problems
 from monitor.figures.week import Week
 from monitor.messages import samples
-from monitor.messages.analyst import NightAccount, RefusedDigest, compose_analyst
+from monitor.messages.analyst import Addressed, NightAccount, RefusedDigest, compose_analyst
 from monitor.messages.head import compose_head
 from monitor.messages.lead import NoLead, compose_lead
 from monitor.messages.parts import FlagLine, MessageContext, WrittenMessage
@@ -365,20 +366,21 @@ def test_the_analyst_reads_what_the_night_did():
         unreadable={"activity": 7, "latest_contact_date": 30},
         cannot_assess={"latest_contact_date": 30},
         no_lead=(NoLead("East", "unknown team", 9),),
-        deaths=("P700",),
+        departed=Departed(deaths=(("P700", AS_AT),)),
         changes={"opened": 14, "cleared": 9},
         opened={"plan": 14},
-        leads_told=4,
+        readers=Addressed(4, 1, 2),
         lists_folder="data/exceptions/2026-01-12",
     )  # fmt: skip
 
     assert mail.kind == "analyst"
     assert mail.subject == (
-        "OFFICIAL-SENSITIVE Leaving care data: 912 checked, 1 death to confirm, 1 rule failed, 26 new data flags, "
-        "39 unreadable - 12 January 2026"
+        "OFFICIAL-SENSITIVE Leaving care data: needs you: 1 rule failed, 1 death to confirm, 9 without a lead "
+        "(912 checked, 26 new data flags) - 12 January 2026"
     )
     for words in (squeeze(mail.text), words_of(mail.html)):
         assert "912 young people checked, from 921 rows." in words
+        assert "4 leads, 1 manager and 2 heads have a digest." in words
         assert "In-touch status not recorded: 26 new, 26 open" in words
         assert "P020" in words
         assert "and 6 more" in words
@@ -403,8 +405,9 @@ def test_the_analyst_sees_the_column_with_most_gaps_first():
 
 def test_the_analyst_is_never_shown_a_restricted_id():
     flags = [line(1, "P001", "in-touch-recorded", "data"), line(2, "P002", "in-touch-recorded", "data")]
+    departed = Departed(deaths=(("P003", AS_AT),))
 
-    mail = analyst_mail(*flags, the_night=night(restricted=frozenset({"P002", "P003"})), deaths=("P003",))
+    mail = analyst_mail(*flags, the_night=night(restricted=frozenset({"P002", "P003"})), departed=departed)
 
     for words in (mail.text, mail.html):
         assert "P001" in words

@@ -10,13 +10,16 @@ A birth date alone never makes two records one person.
 """
 
 import datetime as dt
+import json
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from monitor.caseload.roster import rank_category
 from monitor.store.bulk import update_query
-from monitor.store.tables import Person
+from monitor.store.tables import FlagEvent, Person, table_of
 from monitor.workspace import Workspace, load_rows, step
 
 
@@ -123,6 +126,62 @@ def count(workspace: Workspace) -> dict[str, int]:
     return dict(rows.fetchall())
 
 
-def lost(workspace: Workspace) -> tuple[str, ...]:
-    rows = workspace.execute("SELECT person_id FROM leaver WHERE reason = 'lost' ORDER BY person_id")
-    return tuple(row[0] for row in rows.fetchall())
+Since = tuple[str, dt.date]
+"""An id, and since when something is so of that person."""
+
+
+@dataclass(frozen=True)
+class Departed:
+    """Who has died or left, as far as somebody has yet to do something about it, the longest first.
+
+    ``left``: who has gone lately, counted by reason. ``lost``: who is away and nothing says why.
+    """
+
+    deaths: tuple[Since, ...] = ()
+    alive_again: tuple[Since, ...] = ()
+    lost: tuple[Since, ...] = ()
+    left: Mapping[str, int] = field(default_factory=dict)
+
+
+@step(reads=("leaver", "roster", "roster_tonight"))
+def find_departed(workspace: Workspace, store: Connection, as_at: dt.date, since: dt.date) -> Departed:
+    """Find deaths that nobody has confirmed, who is alive again, who is lost, and who has left after ``since``."""
+    rows = workspace.execute(
+        """
+        SELECT person_id, died_on, alive_again_on, absent_since, left_reason FROM roster_tonight
+        WHERE died_on IS NOT NULL OR absent_since > $since OR left_reason = 'lost'
+        UNION ALL
+        SELECT r.person_id, r.died_on, NULL, coalesce(r.absent_since, CASE WHEN l.reason IS NOT NULL THEN $as_at END),
+            coalesce(r.left_reason, l.reason)
+        FROM roster AS r ANTI JOIN roster_tonight USING (person_id) LEFT JOIN leaver AS l USING (person_id)
+        WHERE r.died_on IS NOT NULL OR r.absent_since > $since OR l.reason IS NOT NULL
+        ORDER BY person_id
+        """,
+        {"as_at": as_at, "since": since},
+    ).fetchall()
+    known = _read_confirmed_deaths(store) if any(died_on for _, died_on, *_ in rows) else {}
+    deaths, alive, lost, left = [], [], [], Counter[str]()
+    for person_id, died_on, alive_again_on, absent_since, reason in rows:
+        if alive_again_on:
+            alive.append((person_id, alive_again_on))
+        elif died_on and known.get(person_id, dt.date.min) < died_on:
+            deaths.append((person_id, died_on))
+        if reason == "lost" and not died_on:
+            lost.append((person_id, absent_since))
+        if reason and absent_since and absent_since > since:
+            left[reason] += 1
+    longest = _longest_first
+    return Departed(longest(deaths), longest(alive), longest(lost), dict(left.most_common()))
+
+
+def _longest_first(people: list[Since]) -> tuple[Since, ...]:
+    return tuple(sorted(people, key=lambda one: (one[1], one[0])))
+
+
+def _read_confirmed_deaths(store: Connection) -> dict[str, dt.date]:
+    """Return when somebody last confirmed that each of these people had died."""
+    event = table_of(FlagEvent)
+    # An event about a person is about no flag: an index finds those few.
+    asked = select(event.c.payload, event.c.as_at).where(event.c.flag_id.is_(None), event.c.kind == "death confirmed")
+    rows = store.execute(asked.order_by(event.c.as_at))
+    return {json.loads(payload)["person_id"]: as_at for payload, as_at in rows if payload}

@@ -87,42 +87,45 @@ def _list_waivers(workspace: Workspace, as_at: date) -> None:
 class Decided:
     """What the analyst is told of waivers and answers, counted.
 
-    ``answered``: answers this night is the first to know of, by what they say; ``to_look_at``: flags that stand and
-    whose newest answer says that the record is wrong or that they are not ours. ``unmatched``: waivers that came to
-    match nothing tonight.
+    ``answered``: flags with an answer that a night after the analyst's last message was the first to know of, by what
+    it says; ``to_look_at``: flags that stand and whose newest answer says that the record is wrong or that they are not
+    ours, with the day of the oldest. ``unmatched``: waivers that have come to match nothing since that message.
     """
 
     answered: Mapping[str, int] = field(default_factory=dict)
-    to_look_at: Mapping[str, int] = field(default_factory=dict)
+    to_look_at: Mapping[str, tuple[int, date]] = field(default_factory=dict)
     in_force: int = 0
     ending: int = 0
     unmatched: int = 0
 
 
-def count(workspace: Workspace, as_at: date) -> Decided:
-    """Count what ``flag_line`` and ``waiver_tonight`` hold of decisions; nothing of someone recorded as died."""
+def count(workspace: Workspace, as_at: date, since: date) -> Decided:
+    """Count what ``flag_line`` and ``waiver_tonight`` hold of decisions; nothing of someone recorded as died.
+
+    ``since``: the date of the analyst's last message, or the day before tonight where there is none.
+    """
     standing = workspace.execute(
         """
-        SELECT answer, count(*), count(*) FILTER (answer_noticed_on = $as_at)
+        SELECT answer, count(*), count(*) FILTER (answer_noticed_on > $since), min(answered_on)
         FROM flag_line WHERE answer IS NOT NULL AND state <> 'resolved' GROUP BY answer
         """,
-        {"as_at": as_at},
+        {"since": since},
     ).fetchall()
-    all_told = {answer: number for answer, number, _ in standing}
+    all_told = {answer: (number, oldest) for answer, number, _, oldest in standing}
     ((in_force, near, unmatched),) = workspace.execute(
         f"""
         SELECT
             count(*) FILTER (target = 'in force'),
             count(*) FILTER (target = 'in force' AND until_on - $as_at <= {max(REMINDERS)}),
             count(*) FILTER (
-                CASE WHEN target = 'ended' THEN ended_on = $as_at AND ended_why IN {tuple(UNMATCHED)}
+                CASE WHEN target = 'ended' THEN ended_on > $since AND ended_why IN {tuple(UNMATCHED)}
                 ELSE target IN {tuple(UNMATCHED)} END
             )
         FROM waiver_tonight LEFT JOIN caseload AS c USING (person_id)
         WHERE NOT coalesce(c.died, false)
         """,
-        {"as_at": as_at},
+        {"as_at": as_at, "since": since},
     ).fetchall()
     to_look_at = {word: all_told[word] for word in ("the record is wrong", "not ours") if word in all_told}
-    new = {answer: number for answer, _, number in standing if number}
+    new = {answer: number for answer, _, number, _ in standing if number}
     return Decided(new, to_look_at, in_force, near, unmatched)

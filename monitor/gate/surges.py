@@ -8,6 +8,7 @@ that is resolved while it waits is never told to a lead. Flags that carry an ear
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from monitor.config.settings import Quarantine
 from monitor.workspace import Workspace, step
@@ -63,10 +64,20 @@ def count_new(workspace: Workspace, rules: Iterable[str]) -> dict[str, int]:
     return dict(rows.fetchall())
 
 
-def count_waiting(workspace: Workspace) -> dict[str, int]:
-    """Return how many flags still wait since an earlier night, by rule."""
+@dataclass(frozen=True)
+class Waiting:
+    """One rule's flags that have waited since an earlier night."""
+
+    rule: str
+    flags: int
+    since: date
+
+
+def find_waiting(workspace: Workspace) -> tuple[Waiting, ...]:
+    """Return how many flags still wait since an earlier night, and since when, by rule."""
     rows = workspace.execute("""
-        SELECT rule, count(*) FROM flag_line WHERE state = 'quarantined' AND change IS DISTINCT FROM 'opened'
+        SELECT rule, count(*), min(opened_on) FROM flag_line
+        WHERE state = 'quarantined' AND change IS DISTINCT FROM 'opened'
         GROUP BY rule ORDER BY rule
     """)
-    return dict(rows.fetchall())
+    return tuple(Waiting(*row) for row in rows.fetchall())

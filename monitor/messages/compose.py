@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
@@ -11,6 +12,7 @@ from sqlalchemy import Connection
 from monitor.caseload import departures, removed_people
 from monitor.caseload.intake import Intake
 from monitor.caseload.list_matches import IdLists
+from monitor.caseload.rows import PLACEHOLDER
 from monitor.config.escalation_settings import latest
 from monitor.config.id_lists import read_restricted, restricted_sql
 from monitor.config.list_findings import ListFinding
@@ -19,9 +21,9 @@ from monitor.figures import measures, out_of_sight
 from monitor.figures.week import gather
 from monitor.flags import coming_due, decision_lists, life
 from monitor.flags.priority import list_rows_sql
-from monitor.gate.surges import Surge, count_waiting
+from monitor.gate.surges import Surge, find_waiting
 from monitor.gate.verdict import Verdict
-from monitor.messages.analyst import NightAccount, compose_analyst
+from monitor.messages.analyst import Addressed, NightAccount, compose_analyst
 from monitor.messages.attachment import number_attached, write_attachment
 from monitor.messages.duty import ClosedDay, compose_duty
 from monitor.messages.handed_on import ENDED_SO, find_handovers
@@ -63,8 +65,8 @@ class Post:
 class NightBasis:
     """What the messages of one judged night rest on, beside its flags (``flag_line``).
 
-    ``told``: what each address was told before. ``raised``: what goes above the leads. ``deaths``: people newly
-    recorded as died. ``ids``: what was found of the lists of ids. ``closed``: it is the night of a closed day.
+    ``told``: what each address was told before. ``raised``: what goes above the leads. ``ids``: what was found of the
+    lists of ids. ``closed``: it is the night of a closed day.
     """
 
     rulebook: Rulebook
@@ -72,13 +74,14 @@ class NightBasis:
     evaluated: Evaluation
     verdict: Verdict
     surges: Sequence[Surge]
-    deaths: Sequence[str]
     ids: IdLists
     told: Mapping[str, Told]
     raised: Sequence[Raised]
     lists_folder: str
     attach_lists: bool = False
     closed: ClosedDay | None = None
+    unreached: Mapping[str, dt.date] = field(default_factory=dict)
+    """By address, since when nothing has arrived there."""
 
     def told_to(self, address: str) -> Told:
         return self.told.get(address, NOTHING_TOLD)
@@ -116,8 +119,8 @@ def describe_night(
 
 
 READS = (
-    "caseload", "outcome", "outcome_before", "roster_tonight", "leaver", "flag_line", "flag_list", "waiver_tonight",
-    "measure", "indicator", "coming_due", "cannot_assess_list", "unreadable",
+    "caseload", "outcome", "outcome_before", "roster", "roster_tonight", "leaver", "flag_line", "flag_list",
+    "waiver_tonight", "measure", "indicator", "coming_due", "cannot_assess_list", "unreadable",
 )  # fmt: skip
 
 
@@ -144,23 +147,24 @@ def _write_each(desk: "Desk", no_lead: tuple[NoLead, ...], templates: Templates)
     desk = replace(desk, night=night)
     drop_tables(desk.workspace, "outcome", "outcome_before")
     yield from _write_duty(desk, lines, templates)
-    untold = {line.person_id for line in lines.by_address.pop(None, ())}
+    untold = {line.person_id for line in lines.by_address.pop(None, ()) if line.state in ("open", "held")}
     heads = _find_due_heads(desk)
     raised = {night.routes.escalate(flag.step, flag.line.team, flag.line.person_id)[0] for flag in basis.raised}
-    leads_told = 0
+    written: Counter[str] = Counter()
     restricted = (night.routes.head,) if _find_restricted_fault(desk, heads) else ()
     wrong = {address for address, told in basis.told.items() if told.taken_back}
     addresses = (*lines.by_address, *heads, *raised, *restricted, *wrong)
     for address in sorted({each for each in addresses if each} - {analyst}):
         draft = _draft(desk, address, lines, heads)
         if draft.parts:
-            leads_told += 1
+            written.update(_find_roles(night.routes, address, draft.parts))
             yield draft.finish(basis.told_to(address), templates)
         del draft
     draft, told = _draft(desk, analyst, lines, heads), basis.told_to(analyst)
+    written.update(_find_roles(night.routes, analyst, draft.parts))
     account = replace(
         _account(desk.workspace, desk.store, night, basis),
-        no_lead=no_lead, untold=len(untold), leads_told=leads_told + bool(draft.parts), lists=_find_list_faults(desk),
+        no_lead=no_lead, untold=len(untold), readers=Addressed(**written), lists=_find_list_faults(desk),
     )  # fmt: skip
     data_lines = _drop_unknown_ends(lines.data, told)
     night = replace(night, taken_back=told.taken_back)
@@ -178,6 +182,19 @@ def _write_duty(desk: "Desk", lines: "NightLines", templates: Templates) -> Iter
         draft.add(digest, lines=own)
         posting = draft.finish(desk.basis.told_to(address), templates)
         yield replace(posting, message=replace(posting.message, kind="duty", holds=("duty",)))
+
+
+def _find_roles(routes: Routes, address: str, parts: Iterable[Digest]) -> set[str]:
+    """Return what this address is, of ``Addressed``, for the parts of its message."""
+    roles = set()
+    for part in parts:
+        if part.kind == "lead":
+            roles.add("leads" if routes.teams_of(address) else "others")
+        elif part.kind == "head":
+            roles.add("heads")
+        else:
+            roles.update(routes.roles_above(address) or ("others",))
+    return roles
 
 
 def _add_answers(workspace: Workspace, night: MessageContext, basis: NightBasis) -> MessageContext:
@@ -340,15 +357,15 @@ def _find_restricted_fault(desk: Desk, heads: Collection[str]) -> ListFinding | 
 
 
 def _find_list_faults(desk: Desk) -> tuple[ListFinding, ...]:
-    """Return what is amiss with lists of the config, so far as the analyst may be told and has not been."""
+    """Return what is amiss with lists of the config, so far as the analyst may be told."""
     ids, routes = desk.basis.ids, desk.night.routes
     of_ids = (ids.merged_ids, ids.restricted if routes.head is None else None)
     told = desk.basis.told_to(routes.analyst).parts
     found = (*(finding for finding in of_ids if finding is not None), *desk.basis.intake.lists)
-    untold = [finding for finding in found if finding.is_fault and finding.token not in told]
+    faults = [finding for finding in found if finding.is_fault]
     # A first night may have a hundred spellings: the others follow on the next nights, and onboard shows them all.
-    spellings = [finding for finding in untold if finding.is_spelling][MOST_SPELLINGS:]
-    return tuple(finding for finding in untold if finding not in spellings)
+    later = [finding for finding in faults if finding.is_spelling and finding.token not in told][MOST_SPELLINGS:]
+    return tuple(finding for finding in faults if finding not in later)
 
 
 def _drop_unknown_ends(lines: Sequence[FlagLine], told: Told) -> list[FlagLine]:
@@ -437,12 +454,15 @@ def _find_no_lead(workspace: Workspace, routes: Routes) -> tuple[tuple[NoLead, .
     """Return how many are on tonight's caseload of each team with nobody to tell, and whose age is unknown."""
     rows = workspace.execute(
         """
-        SELECT coalesce(allocated_team, ''), count(*),
+        SELECT coalesce(allocated_team, ''),
+            count(*) FILTER (present IS NOT NULL AND NOT list_contains($restricted::VARCHAR[], person_id)),
             list([person_id, date_of_birth_gap]) FILTER (date_of_birth IS NULL AND present)
         FROM caseload WHERE NOT died AND first_seen_on IS NOT NULL GROUP BY ALL ORDER BY ALL
-        """
+        """,
+        {"restricted": sorted(routes.restricted)},
     ).fetchall()
-    teams = ((team, routes.unrouted(team), people) for team, people, _ in rows)
+    # Whom the restricted list protects, and whose record another stands for, goes by no team.
+    teams = ((team, routes.unrouted(team), people) for team, people, _ in rows if people)
     unchecked = (
         Unchecked(person_id, team or None, gap == "unreadable")
         for team, _, ageless in rows
@@ -453,8 +473,8 @@ def _find_no_lead(workspace: Workspace, routes: Routes) -> tuple[tuple[NoLead, .
 
 COUNTED = {
     "opened": "SELECT rule AS what FROM flag_line WHERE change = 'opened'",
-    "unreadable": """SELECT "column" FROM unreadable WHERE "column" <> ''""",
-    "cannot assess": "SELECT missing FROM cannot_assess_list",
+    "unreadable": f"""SELECT "column" FROM unreadable WHERE "column" <> '' AND reason <> {literal(PLACEHOLDER)}""",
+    "cannot assess": "SELECT missing FROM (SELECT DISTINCT person_id, missing FROM cannot_assess_list)",
     "changes": """
         SELECT CASE WHEN change = 'resolved' AND resolved_reason = 'rule changed'
                     THEN 'no longer asked for (rule changed)' ELSE change END
@@ -469,7 +489,8 @@ def _account(workspace: Workspace, store: Connection, night: MessageContext, bas
     counted: dict[str, dict[str, int]] = {kind: {} for kind in COUNTED}
     for kind, what, number in workspace.execute(f"SELECT kind, what, count(*) FROM ({listed}) GROUP BY ALL").fetchall():
         counted[kind][str(what)] = number
-    died, alive_again = _find_recorded_deaths(workspace, basis.told_to(night.routes.analyst).parts.get("analyst"))
+    yesterday = night.as_at - dt.timedelta(1)
+    since = min(basis.told_to(night.routes.analyst).parts.get("analyst", yesterday), yesterday)
     return NightAccount(
         intake=basis.intake,
         totals=basis.evaluated.totals,
@@ -479,33 +500,15 @@ def _account(workspace: Workspace, store: Connection, night: MessageContext, bas
         unreadable=counted["unreadable"],
         cannot_assess=counted["cannot assess"],
         changes=counted["changes"],
-        deaths=tuple(sorted({*basis.deaths, *died})),
-        alive_again=alive_again,
+        departed=departures.find_departed(workspace, store, night.as_at, since),
+        unreached=tuple(sorted((to, on) for to, on in basis.unreached.items() if night.routes.is_in_use(to))),
         lists_folder=basis.lists_folder,
         measures=measures.gather(workspace, store, night.as_at),
         surges=tuple(basis.surges),
-        waiting=count_waiting(workspace),
-        left=departures.count(workspace),
-        lost=departures.lost(workspace),
-        decided=decision_lists.count(workspace, night.as_at),
+        waiting=find_waiting(workspace),
+        decided=decision_lists.count(workspace, night.as_at, since),
         back=removed_people.list_back(store, night.as_at),
     )
-
-
-def _find_recorded_deaths(workspace: Workspace, last: dt.date | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the deaths of nights since ``last``, whose message to the analyst never went, and who is alive again.
-
-    These were recorded as died; tonight's records say they are alive, until somebody confirms it.
-    """
-    rows = workspace.execute(
-        """
-        SELECT person_id, died_on IS NOT NULL AND ($last IS NULL OR died_on > $last), alive_again_on IS NOT NULL
-        FROM roster_tonight WHERE died_on IS NOT NULL OR alive_again_on IS NOT NULL ORDER BY person_id
-        """,
-        {"last": last},
-    ).fetchall()
-    died = tuple(person_id for person_id, is_untold, _ in rows if is_untold)
-    return died, tuple(person_id for person_id, _, is_alive in rows if is_alive)
 
 
 COMING_COLUMNS = {

@@ -85,6 +85,17 @@ class Routes:
         """Return whether the config has a team of this name, and so there is a list of its own."""
         return fold(team or "") in self.leads
 
+    def roles_above(self, address: str) -> tuple[str, ...]:
+        """Return what this address is above the leads: managers, heads, or both."""
+        is_head = address == self.head or address in self.headed or any(a.head == address for a in self.above.values())
+        is_manager = any(above.manager == address for above in self.above.values())
+        return (*(("managers",) if is_manager else ()), *(("heads",) if is_head else ()))
+
+    def is_in_use(self, address: str) -> bool:
+        """Return whether anything may still go to this address."""
+        usual = (self.fallback, self.analyst, self.head)
+        return address in usual or address in self.names or bool(self.roles_above(address))
+
     def teams_of(self, recipient: str) -> tuple[str, ...]:
         """Return the teams this address leads, or covers for now, as the config spells them."""
         return self.names.get(recipient, ())

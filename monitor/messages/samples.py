@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, get_args
 
+from monitor.caseload.departures import Departed
 from monitor.caseload.intake import Intake
 from monitor.caseload.removed_people import Back
 from monitor.config.delivery_settings import People, Team
@@ -16,9 +17,9 @@ from monitor.figures.measures import Clearing, MeasuresAccount, MeasureTonight, 
 from monitor.figures.out_of_sight import EVERYONE, OUT_OF_TOUCH, LineCount
 from monitor.figures.week import TeamWeek, Week
 from monitor.flags.decision_lists import Decided
-from monitor.gate.surges import Surge
+from monitor.gate.surges import Surge, Waiting
 from monitor.gate.verdict import Verdict
-from monitor.messages.analyst import NightAccount, RefusedDigest, Why, compose_analyst
+from monitor.messages.analyst import Addressed, NightAccount, RefusedDigest, Why, compose_analyst
 from monitor.messages.head import RestrictedDigest, compose_head
 from monitor.messages.lead import NoLead, compose_lead
 from monitor.messages.manager import Raised, compose_manager
@@ -149,18 +150,31 @@ def _others() -> Iterator[Digest]:
     intake = Intake(3, 4, 1, 2, 0, 0, 0, frozenset(), ("A heading is not known.",), fingerprint="")
     share = Proportion(1, 2, not_assessed=1)
     figure = MeasureTonight("figure", "A figure", share, before=share, before_on=LONG_AGO)
-    decided = Decided({"done": 1, "not ours": 1}, {"not ours": 1}, in_force=2, ending=1, unmatched=1)
+    decided = Decided({"done": 1, "not ours": 1}, {"not ours": (1, BEFORE)}, in_force=2, ending=1, unmatched=1)
+    departed = Departed(
+        (("P1", BEFORE),), (("P2", AS_AT),), (("P3", LONG_AGO), ("P9", AS_AT)), {"lost": 1, "closed": 2}
+    )
     back, hidden = (Back(person, LONG_AGO, AS_AT, source) for person, source in (("P4", "caseload"), ("P9", None)))
     account = NightAccount(
         intake, {"one": Counts(5, 2, 2, 1)}, opened={"one": 2}, unreadable={"plan_date": 2},
-        cannot_assess={"plan_date": 1}, changes={"opened": 2}, untold=1, deaths=("P1",), alive_again=("P2",),
-        leads_told=2, lists_folder="lists", left={"lost": 1}, lost=("P3",), waiting={"one": 3},
+        cannot_assess={"plan_date": 1}, changes={"opened": 2}, untold=1, departed=departed,
+        readers=Addressed(2, 1, 1, 1), lists_folder="lists", waiting=(Waiting("one", 3, BEFORE),),
+        unreached=((LEAD, BEFORE),),
         caveats={"one": ("Dates are of the last return.",)}, surges=(Surge("one", 12, 0.2, 3, 2),),
         measures=MeasuresAccount((figure,), (figure,), (Clearing("one", 2, 9, 1),)), decided=decided,
         lists=(ListFinding("merged_ids", ("merged_ids: 1 line",), is_fault=True),),
         back=(back, hidden), no_lead=(NoLead("East", "unknown team", 2), NoLead(None, "no team", 1)),
     )  # fmt: skip
-    yield compose_analyst("analyst@example.gov.uk", [_line(1, severity="data")], NOTHING_TOLD, night, account)
+    usual = replace(night, full_list_from=BEFORE)
+    told = Told(last_digest=BEFORE, parts={"analyst": BEFORE, "tables": BEFORE, "unasked:six": BEFORE})
+    for before, the_night in ((NOTHING_TOLD, night), (told, usual)):
+        yield compose_analyst("analyst@example.gov.uk", [_line(1, severity="data")], before, the_night, account)
+    first = compose_analyst("analyst@example.gov.uk", [], told, usual, account)
+    known = Told(last_digest=BEFORE, parts=dict.fromkeys((*first.holds, "tables"), BEFORE))
+    yield compose_analyst("analyst@example.gov.uk", [_line(1, severity="data")], known, usual, account)
+    nothing = NightAccount(replace(intake, notes=()), {}, lists_folder="lists")
+    quiet = replace(usual, failed={}, doubted={}, not_assessed={}, adjustments=(), rules_changed=(), rules_withdrawn=())
+    yield compose_analyst("analyst@example.gov.uk", [], told, quiet, nothing)
     for why in get_args(Why):
         yield RefusedDigest("analyst@example.gov.uk", night, why, ("Too few people.",))
     troubles = [Trouble(fate, LEAD, (team,), "lead", BEFORE, "The mail server said no.") for fate in FATES]

@@ -30,7 +30,7 @@ from monitor.messages.cards import Item
 from monitor.messages.compiled_templates import CompiledTemplates, compile_templates
 from monitor.messages.parts import Digest, WrittenMessage
 from monitor.messages.safe_ids import hide_names
-from monitor.words import join_words, one_line, write_count, write_date, write_long_date, write_number
+from monitor.words import join_words, one_line, write_count, write_date, write_long_date, write_number, write_weekday
 
 if TYPE_CHECKING:
     from monitor.messages.own_templates import OwnTemplates
@@ -296,6 +296,7 @@ def _new_environment(loaders: list[BaseLoader], kind: type[Environment] = Enviro
     )
     environment.filters.update(
         date=write_date,
+        weekday=write_weekday,
         long_date=write_long_date,
         number=write_number,
         count_of=write_count,

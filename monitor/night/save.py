@@ -26,7 +26,7 @@ from monitor.messages.routes import plan_routes
 from monitor.messages.shown import shown_title
 from monitor.night.context import Judged, Night, NightOutcome, Outcome
 from monitor.night.publish import prepare_lists
-from monitor.outbox.last_told import load_told, load_told_escalations
+from monitor.outbox.last_told import load_told, load_told_escalations, load_unreached
 from monitor.outbox.queue import Postmark, find_due, find_hour, post
 from monitor.record import heads
 from monitor.store import events, nights
@@ -252,13 +252,13 @@ def _write_messages(night: Night, judged: Judged, store: Connection, raised: tup
         evaluated=judged.evaluation,
         verdict=judged.verdict,
         surges=judged.surges,
-        deaths=judged.deaths,
         ids=judged.ids,
         told=load_told(store, since=night.as_at - dt.timedelta(life.RECENT_DAYS)),
         raised=raised,
         lists_folder=str(night.lists),
         attach_lists=config.delivery.attaches_lists,
         closed=_find_closed_day(night),
+        unreached=load_unreached(store),
     )
     return compose.write_all(night.workspace, store, context, night.templates, basis)
 

@@ -43,7 +43,7 @@ class Readers:
 def find_objection(store: Connection, message: Any, readers: Readers) -> str | None:
     """Return why a message written earlier must not go any more; None if it may."""
     for person in _people(store, json.loads(message.people)):
-        # The analyst alone is told of deaths, once, on the night they are recorded.
+        # The analyst alone is told of deaths, from the night they are recorded until somebody confirms them.
         if person.died_on and (message.kind != "analyst" or person.died_on > message.as_at):
             return "someone it names has been recorded as died since it was written"
         if person.person_id in readers.routes.restricted and message.recipient != readers.routes.head:

@@ -112,6 +112,23 @@ def _load_told_wrong(store: Connection) -> dict[str, set[int]]:
     return found
 
 
+def load_unreached(store: Connection) -> dict[str, dt.date]:
+    """Return the addresses to which no message has gone since one was given up, with the date of the first such."""
+    given_up = select(_message.c.recipient, _message.c.id, _message.c.as_at).where(
+        _message.c.state == "permanent-failure"
+    )
+    failed = store.execute(given_up.order_by(_message.c.id)).all()
+    if not failed:
+        return {}
+    newest = select(_message.c.recipient, func.max(_message.c.id)).where(_went).group_by(_message.c.recipient)
+    reached = {row[0]: row[1] for row in store.execute(newest)}
+    found: dict[str, dt.date] = {}
+    for recipient, number, as_at in failed:
+        if number > reached.get(recipient, 0):
+            found.setdefault(recipient, as_at)
+    return found
+
+
 def load_told_escalations(store: Connection) -> frozenset[int]:
     """Return the escalations of unresolved flags that a reader has had."""
     said, step = table_of(MessageEscalation), table_of(Escalation)
