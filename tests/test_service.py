@@ -468,7 +468,7 @@ def test_valid_settings_count_at_the_next_night_and_the_next_delivery(one_night:
     council.wake(at("08:00", thursday))
 
     leads = [to for to, _ in council.mail()[before:] if to.startswith(("north@", "cover@"))]
-    assert senders == {"care@example.gov.uk"}
+    assert senders == {"Leaving care monitor <care@example.gov.uk>"}
     assert leads == ["north@example.gov.uk", "cover@example.gov.uk"]
 
 
