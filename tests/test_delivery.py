@@ -15,12 +15,14 @@ from support.postroom import NORTH, SOUTH, WEST, postroom, written
 from support.servers.mail import Mailbox, free_port, mail_server
 from support.smtp_channel import LONG, envelope, fault_of, parsed, parts_of, smtp_channel, temporary
 
+from monitor.cli.terminal import print_delivery
 from monitor.config.delivery_settings import DeliverySettings
 from monitor.config.smtp_settings import Smtp
 from monitor.delivery.channel import Channel, open_channel
 from monitor.delivery.envelope import ENDS_A_LINE, Thread, build_mail
 from monitor.errors import DeliveryError, Problems
 from monitor.network.policy import Network
+from monitor.outbox.last_told import load_told
 
 SECRET = "correct horse battery staple"
 # The message
@@ -413,7 +415,9 @@ def test_a_message_larger_than_the_config_lets_out_never_leaves(authority, ca_fi
     assert mailbox.taken == []
 
 
-def test_each_reader_is_judged_singly_over_one_connection(authority, ca_file, tmp_path: Path):
+def test_each_reader_is_judged_singly_and_what_the_server_took_is_not_called_delivered(
+    authority, ca_file, tmp_path: Path, capsys
+):
     mailbox = Mailbox()
     answers = {"north": "550 5.1.1 unknown", "south": "452 4.2.2 full"}
     mailbox.rcpt = lambda address: answers.get(address.partition("@")[0], "250 OK")
@@ -425,11 +429,16 @@ def test_each_reader_is_judged_singly_over_one_connection(authority, ca_file, tm
         postroom(tmp_path, teams=[]) as room,
     ):
         room.post(*(written(one) for one in (NORTH, SOUTH, injected, WEST)))
-        room.deliver(channel)
+        delivered = room.deliver(channel)
 
         assert room.states() == {
-            NORTH: "permanent-failure", SOUTH: "temporary-failure", injected: "permanent-failure", WEST: "delivered",
+            NORTH: "permanent-failure", SOUTH: "temporary-failure", injected: "permanent-failure", WEST: "taken",
         }  # fmt: skip
+        with room.database.reading() as store:
+            assert load_told(store, since=room.now.date())[WEST].last_digest == room.now.date()
+    print_delivery(delivered)
+    assert (delivered.delivered, delivered.taken) == (0, 2)
+    assert capsys.readouterr().out.startswith("2 messages taken by the server; 1 to be tried again; 2 given up")
     assert [one.rcpt_tos for one in mailbox.taken] == [[WEST], ["analyst@example.gov.uk"]]
 
 

@@ -26,7 +26,7 @@ from monitor.workdays import LONDON
 FIRST = dt.date(2026, 1, 12)
 STAGES = [
     "night begun", "sources read", "gate passed judgment", "rules asked", "night saved", "lists written",
-    "messages delivered", "report written",
+    "messages sent", "report written",
 ]  # fmt: skip
 PEOPLE = [
     settled(f"ZQX-{n:04}", worker="Wrenfield Marlow", adviser="Quillon Thackeray", born=f"0{1 + n % 9}/03/2006")
@@ -152,7 +152,7 @@ def test_a_defect_is_told_by_its_kind_and_place_and_not_in_its_own_words(nights:
 
 
 def test_a_delivery_that_fails_is_counted(nights: list[dict[str, object]]):
-    tried = of(nights, "messages delivered")
+    tried = of(nights, "messages sent")
 
     assert any(isinstance(line["to_retry"], int) and line["to_retry"] > 0 for line in tried)
 

@@ -317,7 +317,7 @@ def test_a_template_that_no_message_fits_stops_the_channel_and_blames_none(tmp_p
 
         assert words in (delivered.stopped or "")
         assert delivered.given_up == 0
-        assert mended.delivered == 3
+        assert mended.taken == 3
 
 
 def test_a_service_that_is_not_there_costs_one_try(tmp_path: Path):
@@ -372,7 +372,7 @@ def test_a_key_is_read_from_a_file_too(tmp_path: Path):
         room.post(written(NORTH))
         channel = open_notify(server.url, api_key_env=None, api_key_file=tmp_path / "notify.key")
 
-        assert room.deliver(channel).delivered == 1
+        assert room.deliver(channel).taken == 1
 
 
 # The text as Notify reads it

@@ -69,8 +69,9 @@ def print_delivery(delivered: "Delivered") -> None:
         (delivered.doubtful, "in doubt: they may have arrived, and are not sent again"),
         (delivered.withheld, "withheld: something they say may no longer be said to that reader"),
     )
-    sent = f"{write_count(delivered.delivered, 'message')} delivered"
-    console.print("; ".join(part for part in (sent, join_counts(others, "; ")) if part))
+    taken = f"{write_count(delivered.taken, 'message')} taken by the server" if delivered.taken else ""
+    arrived = f"{write_count(delivered.delivered, 'message')} delivered" if delivered.delivered or not taken else ""
+    console.print("; ".join(part for part in (taken, arrived, join_counts(others, "; ")) if part))
     print_lines(console, delivered.problems, style="red")
 
 

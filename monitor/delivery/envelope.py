@@ -66,12 +66,13 @@ class Envelope:
 class Receipt:
     """What the other side said when it took a message; it holds no personal data.
 
-    ``id``: by which a tracing service can be asked about it. ``state``: in Notify's words.
+    ``id``: by which a tracing service can be asked about it. ``state``: in Notify's words, or *taken*: a server has it
+    to pass on, and only a bounce would tell more.
     """
 
     words: str
     id: str | None = None
-    state: str = "delivered"
+    state: str = "taken"
 
 
 def build_mail(envelope: Envelope) -> Message:

@@ -29,7 +29,7 @@ class FolderChannel:
                 unfinished.write_bytes(content)
         except MonitorError as fault:
             raise DeliveryError(str(fault), stops=True) from None
-        return Receipt(path.relative_to(self._outbox).as_posix())
+        return Receipt(path.relative_to(self._outbox).as_posix(), state="delivered")
 
     def close(self) -> None:
         pass

@@ -45,7 +45,7 @@ class SmtpChannel:
         return self._settings.connections
 
     def send(self, envelope: Envelope) -> Receipt:
-        """Return the server's answer to the message; raises ``DeliveryError``.
+        """Return the server's answer to a message that it took, not delivered; raises ``DeliveryError``.
 
         Permanent: the server refused this message outright (5xx). Ambiguous: the whole message had gone when
         the connection was lost, so it may have been accepted. It stops the rest where the server cannot be used, or

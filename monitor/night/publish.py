@@ -31,7 +31,7 @@ def publish(night: Night, outcome: NightOutcome, channel: Channel) -> NightOutco
     if night.as_at != london_date(now):
         write_anew(night.database, night.config, lambda: (night.rulebook, night.templates), now)
     delivered = deliver_due(night.database, channel, night.config, clock=night.tools.clock)
-    night.note("messages delivered", **delivered.counts)
+    night.note("messages sent", **delivered.counts)
     if unwritten:
         raise unwritten
     report, report_fault = write_report(night)

@@ -37,6 +37,14 @@ class Progress:
     problems: list[str] = field(default_factory=list)
     stopped: str | None = None
 
+    def count_sent(self, state: str) -> None:
+        """Count a message that went; only a receipt that says so calls it delivered."""
+        self.counts["delivered" if state == "delivered" else "taken"] += 1
+
+    @property
+    def any_went(self) -> bool:
+        return bool(self.counts["delivered"] + self.counts["taken"])
+
     def note_sent(self, message: Any, attempt: int, now: dt.datetime) -> None:
         """Keep outside the database that a message was taken; its record in the database follows in any case."""
         sent = (now, message.as_at, message.kind, attempt)

@@ -109,7 +109,7 @@ def _record_answer(
         progress.note_sent(message, last.id if last else 0, now)
         attempts.accept(store, message, replace(found, state="sending"), now)
         receipts.record_state(store, message, found.state, now)
-        progress.counts["delivered"] += 1
+        progress.count_sent(found.state)
     elif attempts.count_attempts(store, message.id, "technical-failure") > MOST_REPEATS:
         attempts.hold(store, message, "nobody knows whether it went, after several attempts", now)
         progress.counts["doubtful"] += 1

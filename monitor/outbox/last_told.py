@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Select, and_, func, or_, select
 from monitor.flags.carried import Lineage, load_lineage
 from monitor.messages.parts import DIGESTS
 from monitor.messages.told import TakenBack, Told, ToldFlag
+from monitor.outbox.queue import WENT
 from monitor.store.bulk import read_by_ids
 from monitor.store.tables import (
     Escalation,
@@ -34,7 +35,7 @@ from monitor.workdays import london_date
 
 _message, _flag, _run = table_of(Message), table_of(Flag), table_of(Run)
 _taken_back = _message.c.run_id.in_(select(_run.c.id).where(_run.c.state == "withdrawn"))
-_went = and_(_message.c.accepted_at.is_not(None), _message.c.state.in_(("sending", "delivered")))
+_went = and_(_message.c.accepted_at.is_not(None), _message.c.state.in_(WENT))
 _may_have_gone = or_(
     _message.c.state == "technical-failure", and_(_message.c.state == "sending", _message.c.accepted_at.is_(None))
 )

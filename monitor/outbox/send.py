@@ -35,9 +35,12 @@ _message = table_of(Message)
 
 @dataclass(frozen=True)
 class Delivered:
-    """What one delivery did, in messages. ``stopped``: why the channel cannot be used, where it cannot."""
+    """What one delivery did, in messages. ``taken``: by a server that passes them on, and nobody knows yet that they
+    arrived. ``stopped``: why the channel cannot be used, where it cannot.
+    """
 
     delivered: int = 0
+    taken: int = 0
     to_retry: int = 0
     given_up: int = 0
     doubtful: int = 0
@@ -169,7 +172,7 @@ class DeliveryRound(Progress):
         self.note_sent(parcel.message, parcel.attempt, self._clock())
         with self._database.writing() as store:
             attempts.accept(store, parcel.message, receipt, self._clock())
-        self.counts["delivered"] += 1
+        self.count_sent(receipt.state)
         self._doubtful_in_a_row = 0
 
     def _is_kept_back(self, store: Connection, message: Any) -> bool:
@@ -228,7 +231,7 @@ class DeliveryRound(Progress):
         """Keep a message refused for what may be any message's fault until another has gone or been refused."""
         attempts.move(store, message.id, message.state, next_attempt_at=now + attempts.next_wait(1))
         self._rejected.append((message, why))
-        if not self.counts["delivered"] and len({refused.recipient for refused, _ in self._rejected}) > 1:
+        if not self.any_went and len({refused.recipient for refused, _ in self._rejected}) > 1:
             self._stop(store, why, now)
 
     def _stop(self, store: Connection, why: str, now: dt.datetime, *, not_before: dt.datetime | None = None) -> None:

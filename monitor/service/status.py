@@ -15,7 +15,7 @@ from monitor.config.settings import Config
 from monitor.errors import MonitorError
 from monitor.flags.state import find_state, is_quarantined, is_waiver_in_force
 from monitor.outbox.attempts import NOTICE
-from monitor.outbox.queue import PENDING
+from monitor.outbox.queue import PENDING, WENT
 from monitor.record import left_overs
 from monitor.record.continuity import find_break
 from monitor.record.purge import PERSON_REMOVAL
@@ -235,7 +235,7 @@ def _pile_up(store: Connection, now: dt.datetime) -> dict[str, Pile]:
             later.c.id > message.c.id,
             later.c.kind != NOTICE,
             later.c.accepted_at.is_not(None),
-            later.c.state.in_(("sending", "delivered")),
+            later.c.state.in_(WENT),
         )
         .exists()
     )

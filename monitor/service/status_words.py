@@ -34,7 +34,7 @@ def _facts(standing: ServiceStatus) -> list[tuple[str, str]]:
             + ("" if name == "not due yet" else f" (due {ago(standing.at - pile.oldest_due_at)})")
             for name, pile in standing.piles.items()
         ]
-        found.append(("Messages", ", ".join(piles) or "none undelivered"))
+        found.append(("Messages", ", ".join(piles) or "none waiting, none in trouble"))
     if standing.extracted_on and standing.source_age is not None:
         age = write_count(standing.source_age, "working day")
         found.append(("Sources", f"of {write_date(standing.extracted_on)}, {age} old"))

@@ -222,7 +222,7 @@ class Service:
                 self._log.info("messages written anew for who is on duty", messages=anew)
             delivered = deliver_due(database, channel, self.config, clock=self._clock)
         if any(delivered.counts.values()):
-            self._log.info("messages delivered", **delivered.counts)
+            self._log.info("messages sent", **delivered.counts)
 
     def _ask_for_receipts(self) -> None:
         """What became of messages that were taken; of those that did not arrive, people are told at once."""

@@ -300,8 +300,9 @@ class Message(SQLModel, table=True):
     """One e-mail of the outbox.
 
     ``state`` uses GOV.UK Notify's words: created, sending (handed over, no final receipt yet), delivered,
-    temporary-failure, permanent-failure, technical-failure (nobody knows whether it went); and replaced (by a later
-    night's before it went). ``people``: the ids of everyone it names, as a JSON list. ``due_at``: not sent before.
+    temporary-failure, permanent-failure, technical-failure (nobody knows whether it went); and taken (a mail server has
+    it, and tells no more unless it comes back) and replaced (by a later night's before it went). ``people``: the ids of
+    everyone it names, as a JSON list. ``due_at``: not sent before.
     ``accepted_at``: when the transport took it. ``next_attempt_at``: when it is tried, or asked about, again.
     ``doubtful_since``: since when it may have gone unnoticed, so that any later copy is marked as a repeat.
     ``receipt``: the transport's own id of it. ``attached``: the list that travels with it, as CSV. ``trouble``: why it

@@ -53,7 +53,7 @@ class Script:
         if fault is not None:
             raise fault
         self.sent.append(envelope)
-        return Receipt("taken")
+        return Receipt("taken", state="delivered")
 
     def close(self) -> None:
         pass
