@@ -56,6 +56,7 @@ COMMANDS = (
     service_commands.start,
     service_commands.status,
     night_commands.deliver,
+    night_commands.bounced,
     night_commands.check,
     night_commands.confirm,
     decision_commands.waive,

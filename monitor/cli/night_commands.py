@@ -135,6 +135,31 @@ def deliver(
     raise typer.Exit(0 if delivered.all_went and not received.failed else 1)
 
 
+def bounced(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Reports of a mail server, saved as .eml.")],
+    config: ConfigPath = CONFIG,
+    as_json: AsJson = False,
+    wait: Wait = WAIT,
+) -> None:
+    """Read delivery reports: what came back counts as not told, and the manager and the analyst hear of it at once."""
+    settings = load(config)
+
+    from monitor.cli import plain_text
+    from monitor.delivery.channel import open_channel
+    from monitor.outbox import bounces
+    from monitor.outbox.send import deliver_due
+    from monitor.record.continuity import known_store
+
+    channel = open_channel(settings.delivery, data_folder=settings.data_folder, environ=os.environ)
+    with known_store(settings, locate_database(settings), wait_seconds=wait) as database:
+        read = bounces.read_files(database, files, now())
+        if any(each.failed for file in read for each in file.heard):
+            deliver_due(database, channel, settings, clock=now)
+    lines = [line for file in read for line in file.in_words()]
+    plain_text.print_account(lines, [file.as_dict() for file in read], as_json=as_json)
+    raise typer.Exit(bounces.find_exit_code(read))
+
+
 def check(
     address: Annotated[
         str | None, typer.Argument(metavar="[ADDRESS]", help="With --send-test: the one address to send it to.")

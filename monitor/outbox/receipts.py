@@ -64,30 +64,38 @@ def poll_receipts(
 
 def record_state(store: Connection, message: Any, state: str | None, now: dt.datetime) -> str:
     """Record what is known of a message that was taken: delivered, failed, or awaited."""
-    last = attempts.last_attempt(store, message.id)
     if state == "delivered":
         attempts.move(store, message.id, "delivered")
         stands = say_row(Message, id=message.id, state="delivered")
         attempts.record(store, "message delivered", None, now, {"message": message.key, **stands})
-        _note(store, last, "delivered", now)
+        _note(store, attempts.last_attempt(store, message.id), "delivered", now)
         return "delivered"
     if state == "permanent-failure":
-        _note(store, last, "permanent-failure", now)
-        attempts.give_up(store, message, "it could not be delivered (permanent-failure); check the address", now)
+        record_failure(store, message, "it could not be delivered (permanent-failure); check the address", now)
         return "failed"
     if state in ("temporary-failure", "technical-failure"):
-        _note(store, last, "temporary-failure", now)
-        fault = DeliveryError(f"it was taken and could not be delivered for now ({state})")
-        if find_newer(store, message):
-            # Sending it after a newer one would only confuse; its news is untold again, and goes in the next.
-            attempts.withhold(store, message, f"{fault}, and a newer one has been written since", now)
-        else:
-            attempts.put_off(store, message, fault, most_attempts=MOST_ATTEMPTS, now=now)
+        record_failure_for_now(store, message, f"it was taken and could not be delivered for now ({state})", now)
         return "failed"
     if message.accepted_at is not None and now - message.accepted_at > LONGEST_WAIT:
         attempts.hold(store, message, "it was taken, and for 72 hours nobody said that it arrived", now)
         return "failed"
     return "awaited"
+
+
+def record_failure(store: Connection, message: Any, why: str, now: dt.datetime) -> None:
+    """Record that a message that was taken will not arrive."""
+    _note(store, attempts.last_attempt(store, message.id), "permanent-failure", now)
+    attempts.give_up(store, message, why, now)
+
+
+def record_failure_for_now(store: Connection, message: Any, why: str, now: dt.datetime) -> None:
+    """Record that a message that was taken did not arrive, and put it off; not after a newer one."""
+    _note(store, attempts.last_attempt(store, message.id), "temporary-failure", now)
+    if find_newer(store, message):
+        # Sending it after a newer one would only confuse; its news is untold again, and goes in the next.
+        attempts.withhold(store, message, f"{why}, and a newer one has been written since", now)
+    else:
+        attempts.put_off(store, message, DeliveryError(why), most_attempts=MOST_ATTEMPTS, now=now)
 
 
 def find_newer(store: Connection, message: Any) -> bool:
