@@ -15,6 +15,7 @@ from monitor.config.id_lists import read_restricted
 from monitor.config.list_findings import ListFinding
 from monitor.config.settings import Config
 from monitor.delivery.channel import open_channel
+from monitor.delivery.report_mailbox import open_mailbox
 from monitor.durations import LONGEST_DAYS
 from monitor.errors import MonitorError, Refused, StoreError
 from monitor.gate import comparison, source_fitness
@@ -104,6 +105,8 @@ def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Chec
             sections.append(("Closed days", closed))
         samples.prove(open_templates(config.templates))
         open_channel(config.delivery, config.data_folder, config.network.reach(environ))
+        if config.delivery.bounces:
+            open_mailbox(config.delivery.bounces, config.network.reach(environ))
         sections.append(("Delivery", tuple(_describe_delivery(config, as_at))))
     except MonitorError as fault:
         faults.append(fault)
@@ -122,6 +125,8 @@ def _describe_delivery(config: Config, today: dt.date) -> Iterator[str]:
     yield f"{delivery.channel}{through}, marked {delivery.marking}"
     if delivery.channel == "smtp" and delivery.smtp and delivery.smtp.warning:
         yield f"warning: {delivery.smtp.warning}"
+    if bounces := delivery.bounces:
+        yield f"what comes back is read in {bounces.mailbox}, by {bounces.kind}"
     for place in secret_ends.find_undated(config):
         yield f"{place}: no secret_expires_on, so nobody is warned before its secret or certificate expires; give it"
     for end in secret_ends.find_ends(config, today):

@@ -3,7 +3,7 @@
 import datetime as dt
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +21,11 @@ from monitor.cli.options import (
     today,
 )
 from monitor.errors import Problems
+
+if TYPE_CHECKING:
+    from monitor.config.settings import Config
+    from monitor.network.policy import Network
+    from monitor.outbox.bounce_mailbox import BouncesHeard
 
 
 def run(
@@ -110,7 +115,7 @@ def deliver(
     wait: Wait = WAIT,
     as_json: AsJson = False,
 ) -> None:
-    """Send the messages that are due, and ask what became of those that were taken."""
+    """Send the messages that are due, and find out what became of those that were taken."""
     settings = load(config)
 
     from monitor.cli import plain_text, terminal
@@ -122,17 +127,40 @@ def deliver(
     from monitor.record.continuity import known_store
     from monitor.rulebook.kept_rulebook import open_rulebook
 
-    channel = open_channel(settings.delivery, settings.data_folder, settings.network.reach(os.environ))
+    network = settings.network.reach(os.environ)
+    channel = open_channel(settings.delivery, settings.data_folder, network)
+    heard = _hear_bounces(settings, network, wait)
     with known_store(settings, locate_database(settings), wait_seconds=wait, existing=False) as database:
         received = poll_receipts(database, channel, settings, clock=now)
         write_anew(database, settings, lambda: (open_rulebook(settings), open_templates(settings.templates)), now())
         delivered = deliver_due(database, channel, settings, clock=now, hurried=hurried)
     if as_json:
-        plain_text.print_json({**terminal.describe_delivery(delivered), "receipts": vars(received)})
+        found = {"receipts": vars(received), "bounces": vars(heard)}
+        plain_text.print_json({**terminal.describe_delivery(delivered), **found})
     else:
+        for line in heard.in_words():
+            typer.echo(line)
         terminal.print_receipts(received)
         terminal.print_delivery(delivered)
-    raise typer.Exit(0 if delivered.all_went and not received.failed else 1)
+    raise typer.Exit(0 if delivered.all_went and not (received.failed or heard.failed or heard.fault) else 1)
+
+
+def _hear_bounces(settings: "Config", network: "Network", wait: float) -> "BouncesHeard":
+    """Look into the mailbox of delivery reports, where the config names one."""
+    from monitor.delivery.report_mailbox import open_mailbox
+    from monitor.outbox import bounce_mailbox
+    from monitor.record.continuity import known_store
+
+    bounces = settings.delivery.bounces
+    if bounces is None:
+        return bounce_mailbox.BouncesHeard()
+    mailbox = open_mailbox(bounces, network)
+    try:
+        seen = bounce_mailbox.look(mailbox, today(), bounces.look_back_days)
+        with known_store(settings, locate_database(settings), wait_seconds=wait, existing=False) as database:
+            return bounce_mailbox.record_look(database, mailbox, seen, now())
+    finally:
+        mailbox.close()
 
 
 def bounced(
@@ -150,7 +178,7 @@ def bounced(
     from monitor.outbox.send import deliver_due
     from monitor.record.continuity import known_store
 
-    channel = open_channel(settings.delivery, data_folder=settings.data_folder, environ=os.environ)
+    channel = open_channel(settings.delivery, settings.data_folder, settings.network.reach(os.environ))
     with known_store(settings, locate_database(settings), wait_seconds=wait) as database:
         read = bounces.read_files(database, files, now())
         if any(each.failed for file in read for each in file.heard):

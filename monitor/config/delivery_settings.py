@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, model_validator
 
+from monitor.config.bounce_settings import BounceSettings
 from monitor.config.fields import Domains, File, Hour, Line, Mailbox, Table, WebAddress
 from monitor.config.graph_settings import Graph
 from monitor.config.smtp_settings import Smtp
@@ -150,6 +151,7 @@ class DeliverySettings(Table):
     smtp: Smtp | None = None
     notify: Notify | None = None
     graph: Graph | None = None
+    bounces: BounceSettings | None = None
 
     @model_validator(mode="after")
     def _domains_are_named(self) -> "DeliverySettings":

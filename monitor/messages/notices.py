@@ -7,7 +7,7 @@ from typing import Literal
 
 from monitor.messages.parts import MessageContext
 
-Matter = Literal["database", "defect", "unfinished", "settings", "outage", "ahead", "taken back"]
+Matter = Literal["database", "defect", "unfinished", "settings", "outage", "ahead", "taken back", "bounces"]
 
 
 @dataclass(frozen=True)

@@ -135,6 +135,9 @@ def _judge_messages(standing: ServiceStatus) -> list[Concern]:
             late = ago(standing.at - pile.oldest_due_at)
             what = f"{write_count(pile.messages, 'message')} {waiting}, the oldest due {late}"
             found.append(Concern("messages", what, "try now, and see why not: monitor deliver --now"))
+    if unread := standing.bounces_not_read:
+        what = f"what came back is not heard since {write_date(unread.day)}: {unread.why}"
+        found.append(Concern("messages", what, "put it right, then: monitor deliver; until then messages go as usual"))
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 from monitor.config.settings import Config
 from monitor.workdays import LONDON, london_date
 
-Step = Literal["night", "deliver", "receipts", "outage", "purge", "heartbeat", "ahead"]
+Step = Literal["night", "deliver", "receipts", "bounces", "outage", "purge", "heartbeat", "ahead"]
 
 OUTAGE_WORKING_DAYS = 3
 OUTAGE_AGAIN_DAYS = 7
@@ -61,6 +61,7 @@ class DoneByProcess:
     failed_at: tuple[dt.datetime, ...] = ()
     delivered_at: dt.datetime | None = None
     receipts_at: dt.datetime | None = None
+    bounces_at: dt.datetime | None = None
     purged_on: dt.date | None = None
     settled_on: dt.date | None = None
     outage_on: dt.date | None = None
@@ -87,6 +88,8 @@ def plan(config: Config, facts: Facts, done: DoneByProcess, now: dt.datetime) ->
         steps.append("deliver")
     if facts.receipts and _is_time(done.receipts_at, config.service.receipts_every_minutes, now):
         steps.append("receipts")
+    if config.delivery.bounces and accepted and _is_time(done.bounces_at, config.service.receipts_every_minutes, now):
+        steps.append("bounces")
     if accepted == today:
         if done.purged_on != today:
             steps.append("purge")

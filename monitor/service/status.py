@@ -15,6 +15,7 @@ from monitor.config.settings import Config
 from monitor.errors import MonitorError
 from monitor.flags.state import find_state, is_quarantined, is_waiver_in_force
 from monitor.outbox.attempts import NOTICE
+from monitor.outbox.bounce_mailbox import NotReadSince, find_not_read
 from monitor.outbox.queue import PENDING, WENT
 from monitor.record import left_overs
 from monitor.record.continuity import find_break
@@ -106,6 +107,7 @@ class ServiceStatus:
     alive_again: int = 0
     unfinished_removals: int = 0
     left_overs: int = 0
+    bounces_not_read: NotReadSince | None = None
 
 
 def gather(config: Config, where: URL, now: dt.datetime, *, wait_seconds: float) -> ServiceStatus:
@@ -176,6 +178,7 @@ def _read(config: Config, database: Database, now: dt.datetime, accepted: dt.dat
             "flags": _count_flags(store, today),
             "quarantined": _count_quarantined(store),
             "piles": _pile_up(store, now),
+            "bounces_not_read": find_not_read(store) if config.delivery.bounces else None,
             "back_after_removal": len(removed_people.list_back(store, today)),
             "left_overs": 0 if lock.is_holder_alive(store) else len(left_overs.find_all(store, config, only_look=True)),
             **_count_what_waits(store, today),

@@ -99,6 +99,7 @@ def as_dict(standing: ServiceStatus, concerns: Sequence[Concern]) -> dict[str, A
         "recorded_as_died_and_alive": standing.alive_again,
         "removals_unfinished": standing.unfinished_removals,
         "left_overs": standing.left_overs,
+        "bounces_not_read": standing.bounces_not_read and vars(standing.bounces_not_read),
     }
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import URL
 
 from monitor.config.settings import Config, load_config
 from monitor.delivery.channel import Channel, open_channel
+from monitor.delivery.report_mailbox import open_mailbox
 from monitor.errors import LockHeld, MonitorError, Problems, StoreError
 from monitor.log import place_of
 from monitor.messages import compose
@@ -26,6 +27,7 @@ from monitor.network.policy import Network
 from monitor.night import failure, on_duty
 from monitor.night.context import Tools
 from monitor.night.run import run_night
+from monitor.outbox.bounce_mailbox import look, record_look
 from monitor.outbox.queue import Postmark, post
 from monitor.outbox.receipts import poll_receipts
 from monitor.outbox.send import deliver_due
@@ -67,6 +69,8 @@ def read_settings(path: Path, environ: Mapping[str, str]) -> Settings:
     settings = Settings(config, open_rulebook(config), read_templates(config.templates))
     network = config.network.reach(environ)
     open_channel(config.delivery, config.data_folder, network).close()
+    if config.delivery.bounces:
+        open_mailbox(config.delivery.bounces, network)
     Heartbeat(config.heartbeat, network)
     return settings
 
@@ -160,6 +164,7 @@ class Service:
             "night": self._run_night,
             "deliver": self._deliver,
             "receipts": self._ask_for_receipts,
+            "bounces": self._hear_bounces,
             "outage": self._tell_of_outage,
             "ahead": self._tell_of_night_ahead,
             "purge": self._purge,
@@ -234,6 +239,27 @@ class Service:
             self._log.info("receipts", **received.counts)
         if received.failed:
             self._deliver()
+
+    def _hear_bounces(self) -> None:
+        """What came back to the mailbox of delivery reports; that it cannot be read is told at the second look."""
+        settings, now = self.config.delivery.bounces, self._clock()
+        self._done = replace(self._done, bounces_at=now)
+        if settings is None:
+            return
+        mailbox = open_mailbox(settings, self._network)
+        try:
+            seen = look(mailbox, london_date(now), settings.look_back_days)
+            with known_store(self.config, self._database) as database:
+                heard = record_look(database, mailbox, seen, now)
+        finally:
+            mailbox.close()
+        if heard.failed:
+            self._log.info("messages came back", failed=heard.failed)
+            self._deliver()
+        if heard.fault:
+            self._log.warning("the mailbox of bounces cannot be read: monitor status says why")
+            if heard.unread_before:
+                self._alert("bounces", (heard.fault,), about="bounces")
 
     def _tell_of_outage(self) -> None:
         """One line to every lead and head, through the outbox; for want of it, nobody could be sure to be told once."""
