@@ -291,7 +291,7 @@ def test_a_service_that_goes_on_asking_for_no_wait_at_all_is_left_alone(office: 
     fault = office.fault()
 
     assert fault.stops
-    assert len(office.server.log) == 1 + 4
+    assert len(office.server.log) == 1 + 5
 
 
 @pytest.mark.parametrize(("as_date", "status"), [(False, 429), (True, 429), (False, 503)])
