@@ -1,10 +1,13 @@
 """When a secret or a certificate of the config ends: warned of in time, and by whoever looks."""
 
 import datetime as dt
+from pathlib import Path
 from typing import Any
 
 import pytest
+from support.council import NIGHT, Council, crowd
 from support.servers.microsoft import CLIENT, SECRET, TENANT
+from support.timed_service import few_rules
 
 from monitor.cli.check import check
 from monitor.config.secret_ends import find_ends, find_undated
@@ -12,6 +15,7 @@ from monitor.config.settings import Config
 from monitor.service.concerns import judge
 from monitor.service.status import DatabaseState, ServiceStatus
 from monitor.store.database import HEAD
+from monitor.words import write_date
 
 LAST_DAY = dt.date(2026, 3, 31)
 APP = {"tenant": TENANT, "client_id": CLIENT, "client_secret_env": "GRAPH_SECRET", "secret_expires_on": LAST_DAY}
@@ -66,3 +70,16 @@ def test_check_says_it_and_who_sends(tmp_path: Any) -> None:
     assert first == "graph from care-leaver-monitor@example.gov.uk, marked OFFICIAL-SENSITIVE"
     assert "expires today; make a new one in Entra" in second
     assert find_undated(config(secret_expires_on=None)) == ("delivery.graph",)
+
+
+def test_the_analysts_mail_has_one_line_of_it(tmp_path: Path) -> None:
+    (tmp_path / "graph.secret").write_text(SECRET, encoding="utf-8")
+    app = f'tenant = "{TENANT}", client_id = "{CLIENT}", client_secret_file = "graph.secret"'
+    last_day = NIGHT + dt.timedelta(30)
+    settings = f'delivery.channel = "graph"\ndelivery.graph = {{ {app}, secret_expires_on = {last_day} }}\n'
+    council = Council(tmp_path, settings + few_rules(tmp_path))
+
+    council.night(NIGHT, crowd(20), unattended=True)
+
+    (said,) = council.rows("SELECT text FROM message WHERE kind = 'analyst'")[0]
+    assert f"expires on {write_date(last_day)}; make a new one in Entra" in " ".join(said.split())

@@ -21,13 +21,21 @@ class SecretEnd:
     last_day: date
 
     def describe(self, today: date) -> str:
-        """Say when it ends, or ended."""
-        what, days = f"{self.place}: the secret or certificate in {self.proof}", (self.last_day - today).days
-        if days < 0:
-            return f"{what} expired on {write_date(self.last_day)}"
+        """Say when it ends, or ended, to whoever reads it today."""
+        days = (self.last_day - today).days
         if days == 0:
-            return f"{what} expires today"
-        return f"{what} expires on {write_date(self.last_day)}, in {write_count(days, 'day')}"
+            return f"{self._what} expires today"
+        within = f", in {write_count(days, 'day')}" if days > 0 else ""
+        return f"{self.describe_dated(today)}{within}"
+
+    def describe_dated(self, today: date) -> str:
+        """Say the same by its date alone, since a mail may be read days later."""
+        ends = "expired" if self.last_day < today else "expires"
+        return f"{self._what} {ends} on {write_date(self.last_day)}"
+
+    @property
+    def _what(self) -> str:
+        return f"{self.place}: the secret or certificate in {self.proof}"
 
 
 REMEDY = "make a new one in Entra, put it there, and correct secret_expires_on; once expired, it lets nothing in or out"
