@@ -29,7 +29,7 @@ MOST_ROWS = 60
 
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Council:
-    """A baseline; a night on which somebody dies, is lost and an address bounced; two that change nothing.
+    """A baseline; a night on which somebody dies, is lost and an address bounced; two that change little.
 
     Before the last, somebody confirms the death and the one who was lost is back.
     """
@@ -45,8 +45,9 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Council:
     with council.open_database() as database, database.writing() as store:
         store.exec_driver_sql("UPDATE message SET state = 'permanent-failure' WHERE recipient = 'north@example.gov.uk'")
     died = settled("DIED1", in_touch="d) Died")
-    later = [*here, homeless("NEW1", team="South"), settled("DATA2", in_touch="", team="South")]
+    later = [*here, homeless("NEW1"), settled("DATA2", in_touch="", team="South")]
     council.night(day(1), [*later, died])
+    later.append(homeless("NEW2", team="South"))
     council.night(day(2), [*later, died])
     with council.open_database() as database:
         last_night.confirm(database, "DIED1", by="A Analyst", today=day(2), now=council.clock)
@@ -84,11 +85,11 @@ def test_what_waits_is_said_every_day_with_its_date_until_it_is_done(lived: Coun
     assert "Nothing has reached north@example.gov.uk since 12 January 2026." in words(first)
     assert "Nothing has reached" not in second  # the message of the first of the two nights did
     assert the_mail(lived, 2).subject.startswith(
-        "OFFICIAL-SENSITIVE Leaving care data: needs you: 1 lost, 1 death to confirm (30 checked)"
+        "OFFICIAL-SENSITIVE Leaving care data: needs you: 1 lost, 1 death to confirm (31 checked)"
     )
     assert third == ""
     assert "Nothing needs you." in the_mail(lived, 3).text
-    assert "nothing needs you, 31 checked" in the_mail(lived, 3).subject
+    assert "nothing needs you, 32 checked" in the_mail(lived, 3).subject
 
 
 def test_what_has_changed_is_told_once(lived: Council) -> None:
@@ -116,9 +117,10 @@ def test_readers_are_counted_by_what_they_are(lived: Council) -> None:
     said = [words(the_mail(lived, n).text) for n in (0, 1, 2)]
 
     assert "2 leads and 1 head have a digest." in said[0]
+    assert "1 lead has a digest." in said[1]
     # North's manager leads South: one message, two parts, counted as each.
-    assert "2 leads and 1 manager have a digest." in said[1]
-    assert "1 head has a digest." in said[2]
+    assert [mail.to for mail in lived.mail(day(2))] == ["south@example.gov.uk", ANALYST]
+    assert "1 lead and 1 manager have a digest." in said[2]
 
 
 # Values in, values out.
