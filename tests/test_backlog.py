@@ -12,9 +12,11 @@ from support.flag_nights import Answer, Nights, Person, day
 from support.timed_service import few_rules
 from test_withdraw import take_back
 
+from monitor.figures.burn_down import TeamBacklog, burn_down, count_backlog, list_worst
 from monitor.flags.backlog import Backlog, NightAsked, find_begun
 from monitor.flags.life import RuleFacts
 from monitor.record.audit_rows import compare_rows
+from monitor.workspace import load_rows, open_workspace
 
 STEPS = {"critical": (2, 5), "high": (10, 20)}
 CRITICAL, HIGH = "turning-18-adviser", "pa-allocated"
@@ -170,3 +172,88 @@ def test_a_new_rule_and_a_changed_limit_begin_that_night_also_when_it_is_put_rig
     with council.open_database() as opened, opened.reading() as store:
         compared = compare_rows(store, lambda step: None)
     assert not compared.problems, compared
+
+
+# Burn-down
+
+
+def test_the_burn_down_counts_what_is_left_and_what_was_put_right_and_no_changed_rule_or_heir_for_it():
+    workspace = open_workspace()
+    columns = {
+        "flag_id": "BIGINT", "person_id": "VARCHAR", "team": "VARCHAR", "rule": "VARCHAR", "severity": "VARCHAR",
+        "state": "VARCHAR", "opened_on": "DATE", "in_breach_since": "DATE", "resolved_on": "DATE",
+        "resolved_reason": "VARCHAR", "folded": "BOOLEAN",
+    }  # fmt: skip
+    stood, later, today = day(0), day(3), day(21)
+
+    given: list[Any] = [
+        ("P1", stood, None, None), ("P2", stood, day(10), "cleared"), ("P3", stood, day(16), "cleared"),
+        ("P4", stood, day(17), "rule changed"), ("P5", stood, day(18), "handed on"), ("P5", stood, None, None),
+        ("P6", later, None, None), ("P7", later, day(20), "cleared"), ("P9", stood, day(19), "corrected"),
+    ]  # fmt: skip
+    rows = [(n, who, "North", "plan", "high", "resolved" if ended else "open", since, since, ended, why, False)
+            for n, (who, since, ended, why) in enumerate(given)]  # fmt: skip
+    rows.append((20, "P8", "South", "plan", "high", "waived", stood, stood, None, None, False))
+    rows.append((21, "P0", "South", "plan", "high", "open", stood, stood, None, None, False))
+    load_rows(workspace, "flag_line", columns, rows)
+
+    counted = count_backlog(workspace, Backlog(stood), today, ["P0"])
+    for_all = burn_down(counted, of_team=lambda team: True, with_restricted=False)
+    with_all = burn_down(counted, of_team=lambda team: team == "South", with_restricted=True)
+
+    assert for_all.teams == (
+        TeamBacklog("North", 2, 0, 1, 1, before=(5, 5, 4)), TeamBacklog("South", 1, 1, before=(1, 1, 1)),
+    )  # fmt: skip
+    assert (for_all.total.left, for_all.total.fewer) == (3, 2)
+    assert [team.left for team in with_all.teams] == [2]
+
+
+def test_the_worst_of_a_backlog_are_those_with_the_most_critical_flags_then_weight_then_the_oldest_breach():
+    workspace = open_workspace()
+    columns = {
+        "flag_id": "BIGINT", "person_id": "VARCHAR", "team": "VARCHAR", "rule": "VARCHAR", "severity": "VARCHAR",
+        "state": "VARCHAR", "opened_on": "DATE", "in_breach_since": "DATE", "folded": "BOOLEAN",
+    }  # fmt: skip
+    given = [
+        ("P1", "high", day(-9), False), ("P2", "high", day(-90), False), ("P3", "critical", day(0), False),
+        ("P4", "critical", day(0), False), ("P4", "medium", day(0), False), ("P5", "high", day(-5), False),
+        ("P5", "high", day(-5), True), ("P6", "high", day(-1), False), ("P6", "low", day(-1), False),
+        ("P7", "critical", day(-400), False),
+    ]  # fmt: skip
+    rows = [(n, who, "North", f"rule-{n}", severity, "open", day(0), since, folded)
+            for n, (who, severity, since, folded) in enumerate(given)]  # fmt: skip
+    load_rows(workspace, "flag_list", columns, rows)
+    load_rows(workspace, "flag_line", columns, rows)
+    workspace.execute("ALTER TABLE flag_line DROP folded")
+
+    worst = list_worst(workspace, Backlog(day(0)), ["person_id"], ["P3"])
+
+    assert list(dict.fromkeys(person for (person,) in worst)) == ["P4", "P7", "P6", "P2", "P1"]
+
+
+def test_managers_and_heads_read_of_the_backlog_once_a_week_and_the_summary_says_it_first(tmp_path: Path) -> None:
+    council = Council(tmp_path, few_rules(tmp_path, "homeless"))
+    text = council.config_path.read_text(encoding="utf-8")
+    manager = 'also_known_as = ["LC North"]\nmanager = "manager@example.gov.uk"'
+    council.config_path.write_text(text.replace('also_known_as = ["LC North"]', manager), encoding="utf-8")
+    stood = [homeless("P1"), homeless("P2"), homeless("P3", team="South"), *crowd(10)]
+    council.night(NIGHT, stood)
+    council.night(night_of(1), stood)
+    council.night(night_of(7), [settled("P1"), *stood[1:]])
+
+    to_manager = council.mail_to("manager@example.gov.uk")
+    to_head = council.mail_to("head@example.gov.uk")
+
+    subjects = [mail.subject.removeprefix("OFFICIAL-SENSITIVE Leaving care: ") for mail in to_manager]
+    assert subjects == ["backlog 2 - 12 January 2026", "backlog 1, 1 fewer than last week - 19 January 2026"]
+    assert "North: 1 left, 1 put right last week; before: 2" in to_manager[1].text
+    assert "P2, critical" in to_manager[1].text
+    assert "South" not in to_manager[1].text
+    assert "P3" not in to_manager[1].text
+    weeks = [mail for mail in to_head if "week" in mail.subject]
+    assert [mail.subject.split(";")[0] for mail in weeks] == [
+        "OFFICIAL-SENSITIVE Leaving care week: backlog 3",
+        "OFFICIAL-SENSITIVE Leaving care week: backlog 2, 1 fewer than last week",
+    ]
+    assert weeks[1].text.index("Backlog") < weeks[1].text.index("Out of sight")
+    assert "P3, critical - South" in weeks[1].text

@@ -10,12 +10,14 @@ from support.council import NIGHT, Council, Mail, crowd, homeless, settled
 from support.council import day as night_of
 from support.flag_nights import Answer, Nights, Person, day
 from support.timed_service import few_rules
-from test_messages import AS_AT, HEAD, line, night
+from test_messages import AS_AT, HEAD, RULES, line, night
 
 from monitor.config.delivery_settings import People, Team
+from monitor.figures.burn_down import Counted, TeamBacklog
 from monitor.flags.escalation import Pause, count_working_days, find_pauses, latest_opening
 from monitor.flags.life import RuleFacts
-from monitor.messages.manager import ManagerDigest, Raised, compose_manager
+from monitor.messages.backlog_week import BacklogFound, BacklogWeek, compose_backlog
+from monitor.messages.manager import MailSoFar, ManagerDigest, Raised, compose_manager
 from monitor.messages.routes import plan_routes
 from monitor.messages.templates import render
 from monitor.store.tables import Escalation, FlagEvent, Waiver, table_of
@@ -274,64 +276,106 @@ def test_a_restricted_person_goes_to_the_head_of_service_at_every_step_and_to_no
 # What they are told
 
 
-def up(number: int, person_id: str, rule: str = "homeless", *, first_night: bool = False, **given: Any) -> Raised:
+def up(number: int, person_id: str, rule: str = "homeless", *, backlog: bool = False, **given: Any) -> Raised:
     step, days = given.pop("step", "manager"), given.pop("working_days", 2)
     severity = given.pop("severity", "critical")
-    return Raised(number, step, days, line(number, person_id, rule, severity, **given), first_night)
+    return Raised(number, step, days, line(number, person_id, rule, severity, **given), backlog)
 
 
 def compose(*all_raised: Raised, recipient: str = MANAGER, restricted: tuple[str, ...] = (), **given: Any) -> Any:
-    routes = plan_routes([NORTH], people(), frozenset(restricted))
-    return compose_manager(recipient, all_raised, night(routes=routes, **given))
+    routes, mail = plan_routes([NORTH], people(), frozenset(restricted)), given.pop("mail", MailSoFar())
+    return compose_manager(recipient, all_raised, night(routes=routes, **given), mail)
 
 
-def test_a_manager_reads_since_when_how_long_and_what_was_answered():
+def words_of(digest: Any) -> str:
+    return " ".join(render(digest).text.split())
+
+
+def test_a_manager_reads_why_since_when_what_was_answered_and_what_to_do():
     digest = compose(
-        up(1, "P001", opened_on=dt.date(2026, 1, 8), working_days=2, answer="done", answered_on=dt.date(2026, 1, 9))
+        up(1, "P001", opened_on=dt.date(2026, 1, 8), working_days=2, answer="done", answered_on=dt.date(2026, 1, 9)),
+        up(2, "P001", "plan", severity="high"),
     )
 
-    words = " ".join(render(digest).text.split())
+    mail, words = render(digest), words_of(digest)
 
-    assert "Open since 8 January 2026, 2 working days. Answered “done” on 9 January 2026." in words
-    assert "lead is told of these every day." in words
-    assert "P001, critical" in words
-    assert (
-        render(digest).subject == "OFFICIAL-SENSITIVE Leaving care escalated: 1 for you (1 critical) - 12 January 2026"
-    )
+    assert "P001, critical - no adviser recorded" in words
+    assert "Nowhere settled to live. Because. Open for 2 working days, since 8 January 2026. Answered “done”" in words
+    assert f"Next: {RULES['homeless'].action} Also: Pathway plan overdue" in words
+    assert mail.subject == "OFFICIAL-SENSITIVE Leaving care: 2 newly raised, 1 critical - 12 January 2026"
 
 
-def test_a_sensitive_rule_goes_up_by_its_neutral_title_and_due_date_alone():
-    digest = compose(up(1, "P001", "vulnerable", because="Disability recorded.", answer="done", answered_on=AS_AT,
-                        due_on=dt.date(2026, 1, 5)))  # fmt: skip
+def test_a_sensitive_rule_goes_up_as_its_plain_sibling_with_what_to_do_and_its_row_of_the_list():
+    digest = compose(up(7, "P001", "vulnerable", because="Disability recorded.", answer="done", answered_on=AS_AT,
+                        due_on=dt.date(2026, 1, 5)), list_rows={7: 14})  # fmt: skip
 
     mail = render(digest)
 
-    for words in (mail.text, mail.html):
+    for words in (" ".join(mail.text.split()), mail.html):
         assert "Priority check" in words
-        assert "Due 5 January 2026" in words
+        assert "Due 5 January 2026. The rest is in row 14 of the team’s list." in words  # noqa: RUF001
         assert "Disab" not in words
         assert "done" not in words
-        assert "working day" not in words.split("You are told")[1].split("Priority check")[1]
+        assert "working day" not in words
+    assert "Next: " in mail.text
 
 
-def test_what_stood_on_the_first_night_is_counted_by_rule_beyond_the_worst_five():
-    stood = [up(n, f"P{n:03}", first_night=True) for n in range(1, 41)]
-    fresh = up(41, "P041")
+def test_the_worst_come_first_and_of_equals_what_is_new_then_who_waits_longest():
+    digest = compose(
+        up(1, "P001", "plan", severity="high", working_days=30), up(2, "P002", backlog=True, working_days=20),
+        up(3, "P003", working_days=2), up(4, "P004", working_days=5),
+    )  # fmt: skip
 
-    digest = compose(*stood, fresh)
-
-    (team,) = digest.teams
-    assert [person.person_id for person in team.people] == ["P041", "P001", "P002", "P003", "P004", "P005"]
-    assert team.rest == (("Nowhere settled to live", 35),)
-    assert digest.told == tuple(range(1, 42))
-    assert "35 Nowhere settled to live" in " ".join(render(digest).text.split())
+    assert [person.person_id for person in digest.named] == ["P004", "P003", "P002", "P001"]
+    assert "1 of these are from the backlog." in words_of(digest)
 
 
-def test_a_flood_of_later_flags_is_capped_too():
-    digest = compose(*(up(n, f"P{n:03}") for n in range(1, 41)), most_escalated=20)
+def flood() -> list[Raised]:
+    """The worst day: 533 flags of 200 young people of four teams, all due at once, with long words."""
+    because = "No contact with the young person has been recorded since 2 November 2025, which is 71 days ago."
+    rules = ("homeless", "plan", "contact", "vulnerable", "pa")
+    return [
+        up(n, f"EX-{n % 200:06}", rules[n % 5], team=f"Leaving Care Team Number {n % 4}", because=because,
+           severity=("critical", "high")[n % 2], personal_adviser="Alexandra Example-Surname", working_days=n % 30,
+           due_on=dt.date(2026, 1, 5))
+        for n in range(1, 534)
+    ]  # fmt: skip
 
-    (team,) = digest.teams
-    assert (len(team.people), sum(number for _, number in team.rest), team.flags) == (20, 20, 40)
+
+def weekly(flags: list[Raised]) -> BacklogWeek | None:
+    counted = [Counted(False, TeamBacklog(f"Leaving Care Team Number {n}", 133, 9, 8, 2, (150, 148, 145, 143)))
+               for n in range(4)]  # fmt: skip
+    worst = [(flag.line, dt.date(2025, 5, 3)) for flag in flags[:10]]
+    return compose_backlog(BacklogFound(counted, worst), night(), lambda team: True)
+
+
+@pytest.mark.parametrize("mail", [MailSoFar(), MailSoFar(weekly(flood())), MailSoFar(None, 60)])
+def test_whatever_comes_at_once_a_managers_mail_is_seventy_rows_and_says_how_many_more(mail: MailSoFar):
+    flags = flood()
+
+    digest = compose(*flags, recipient=HEAD, mail=mail, case_url="https://cms.example.gov.uk/person/{person_id}",
+                     lists_folder="/srv/council/shared/leaving-care/lists", chain_head="0123456789abcdef")  # fmt: skip
+
+    assert digest.told == tuple(range(1, 534))
+    assert len(digest.named) >= 1
+    shown = {person.person_id for person in digest.named}
+    assert digest.counted == sum(flag.line.person_id not in shown for flag in flags)
+    assert f"And {digest.counted} more flags in the exception lists" in words_of(digest)
+    assert len(render(digest).text.splitlines()) <= 70, render(digest).text
+
+
+def test_the_weekly_part_says_what_is_left_what_was_put_right_the_trend_and_the_worst():
+    digest = compose(mail=MailSoFar(weekly(flood())))
+
+    words, mail = words_of(digest), render(digest)
+
+    assert mail.subject == ("OFFICIAL-SENSITIVE Leaving care: backlog 532, 40 fewer than last week - 12 January 2026")
+    assert "Leaving Care Team Number 2: 133 left, 8 put right last week; before: 150, 148, 145, 143" in words
+    week = "532 left, 32 put right last week, 8 ended otherwise; before: 600, 592, 580, 572. 36 flags are waived."
+    assert f"All together: {week}" in words
+    assert len(digest.backlog.worst) == 5
+    assert "So since 3 May 2025." in words
+    assert digest.holds == ("backlog",)
 
 
 def test_no_manager_reads_of_a_restricted_person_and_the_head_reads_of_them_apart():
@@ -341,7 +385,8 @@ def test_no_manager_reads_of_a_restricted_person_and_the_head_reads_of_them_apar
     head = compose(*flags, restricted=("P002",), recipient=HEAD)
 
     assert manager.people == ("P001",)
-    assert [(team.team, team.lead) for team in head.teams] == [("Restricted list", "restricted")]
+    assert [(person.person_id, person.team) for person in head.named] == [("P002", "restricted list")]
+    assert "Leaving Care North" not in render(head).text
     assert "P001" not in render(head).text
 
 
@@ -381,15 +426,16 @@ def test_a_flag_goes_from_lead_to_manager_to_head_in_one_message_a_day_each(tmp_
     council.night(night_of(7), news)
 
     both = only(council.mail_to("south@example.gov.uk", night_of(2)))
-    assert "Leaving care: escalated to you" in both.text
+    assert "Leaving care: raised to you" in both.text
     assert "Leaving care: South" in both.text
     assert "P1, critical" in both.text
-    assert "escalated: 1 for you (1 critical); Leaving care: " in both.subject
+    assert "Leaving care: 1 newly raised, 1 critical; Leaving care: " in both.subject
     assert council.mail_to("south@example.gov.uk", night_of(3)) == []
     head = only(council.mail_to("head@example.gov.uk", night_of(7)))
     assert "P1, critical" in head.text
     assert "P2, critical" in head.text
-    assert "They came to you because the team has no manager in the settings." in " ".join(head.text.split())
+    assert "These came to you because the settings name no manager for South." in " ".join(head.text.split())
+    assert head.text.index("Leaving care: the week") < head.text.index("Leaving care: raised to you")
     assert "Leaving care: the week" in head.text
     steps = council.rows("SELECT flag_id, step, recipient, instead FROM escalation ORDER BY id")
     assert [(step, to, why) for _, step, to, why in steps] == [
@@ -411,7 +457,7 @@ def test_an_escalation_that_was_never_delivered_is_in_the_next_digest(tmp_path: 
         council.night(dt.date(2026, 1, n), people_tonight, unattended=True)
     council.deliver(dt.datetime(2026, 1, 19, 8, 0, tzinfo=dt.UTC))
 
-    mails = [mail for mail in council.mail_to("south@example.gov.uk") if "escalated" in mail.subject]
+    mails = [mail for mail in council.mail_to("south@example.gov.uk") if "newly raised" in mail.subject]
     assert "P1, critical" in only(mails).text
 
 

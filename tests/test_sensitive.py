@@ -177,7 +177,7 @@ CALM: dict[str, Any] = {"failed": {}, "rules_changed": (), "not_assessed": {}}
 def raised(lines: Sequence[FlagLine]) -> tuple[str, ...]:
     manager = "manager@example.gov.uk"
     routes = plan_routes([Team(name="North", lead=LEAD, manager=manager)], People(analyst="analyst@example.gov.uk"))
-    flags = [Raised(n, "manager", 5, one, first_night=False) for n, one in enumerate(lines)]
+    flags = [Raised(n, "manager", 5, one) for n, one in enumerate(lines)]
     digest = compose_manager(manager, flags, night(routes=routes))
     assert digest is not None
     # How many flags there are is no news of anybody.

@@ -512,7 +512,7 @@ def test_every_kind_of_message_has_a_specimen_that_the_shipped_templates_can_put
     ("name", "words", "fault"),
     [
         ("lead.html", "{{ digest.teams[0] }}{% for each in digest.also_new %}{{ each.name }}{% endfor %}", "name"),
-        ("manager.txt", "{% for team in digest.teams %}{{ team.boss }}{% endfor %}", "boss"),
+        ("manager.txt", "{% for person in digest.named %}{{ person.boss }}{% endfor %}", "boss"),
         ("head.txt", "{{ digest.week.sights }}", "sights"),
         ("page.txt", "{{ parts | join }}{{ digest.night.autority }}", "autority"),
     ],

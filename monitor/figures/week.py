@@ -1,14 +1,14 @@
 """The figures of a week: who is out of sight, the flags of each team, and what was escalated and refused since."""
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from monitor.figures import out_of_sight
 from monitor.figures.out_of_sight import EVERYONE, LineCount
-from monitor.flags import escalation
 from monitor.store.tables import Escalation, Run, table_of
 from monitor.workspace import Workspace
 
@@ -23,17 +23,13 @@ class TeamWeek:
     waived: int = 0
     opened: int = 0
     cleared: int = 0
-    to_manager: int = 0
-    to_head: int = 0
+    raised: int = 0
+    """Flags, not steps, that went above the lead."""
     rule_changed: int = 0
 
     @property
     def label(self) -> str:
         return self.team or "No team recorded"
-
-    @property
-    def raised(self) -> int:
-        return self.to_manager + self.to_head
 
 
 @dataclass(frozen=True)
@@ -87,23 +83,19 @@ def gather(
         since=since,
         sight=tuple(line for line in sight if line.people),
         teams=tuple(
-            TeamWeek(team or None, *(*counts, *(raised.get((team, step), 0) for step in escalation.STEPS), changed))
-            for team, *counts, changed in flags
+            TeamWeek(team or None, *(*counts, raised.get(team, 0), changed)) for team, *counts, changed in flags
         ),
         refused=tuple(sorted(refused - accepted)),
         nights=len(accepted),
     )
 
 
-def _count_raised(store: Connection, since: dt.date, as_at: dt.date) -> dict[tuple[str, str], int]:
-    """Escalations by team and step."""
+def _count_raised(store: Connection, since: dt.date, as_at: dt.date) -> dict[str, int]:
+    """Count the flags that went above the lead, by team; one that took both steps is one flag of its last team."""
     table = table_of(Escalation)
-    rows = store.execute(
-        select(table.c.team, table.c.step, func.count())
-        .where(table.c.as_at > since, table.c.as_at <= as_at)
-        .group_by(table.c.team, table.c.step)
-    )
-    return {(team or "", step): count for team, step, count in rows}
+    within = table.c.as_at > since, table.c.as_at <= as_at
+    rows = store.execute(select(table.c.flag_id, table.c.team).where(*within).order_by(table.c.id))
+    return dict(Counter({flag_id: team or "" for flag_id, team in rows}.values()))
 
 
 def _read_nights(store: Connection, since: dt.date, as_at: dt.date) -> tuple[set[dt.date], set[dt.date]]:

@@ -60,3 +60,23 @@ def list_rows_sql(flags: str, wanted: str, restricted: str) -> str:
             FROM {flags} JOIN ({priority_sql(flags, "NOT folded")}) USING (person_id) WHERE NOT ({restricted})
         ) WHERE {wanted}
     """
+
+
+BACKLOG_FIRST = "criticals DESC, weight DESC, in_breach_longest, person_id"
+WORTH_WORKING_FIRST = f"{BACKLOG_FIRST}, {rank_sql()} NULLS LAST, rule"
+"""The order in which a backlog is worked through: the most critical flags, the most to weigh, the oldest breach."""
+
+
+def place_backlog_sql(flags: str, most: int) -> str:
+    """Return the DuckDB query of the first people of each team's backlog, ``most`` at most, with what places them.
+
+    ``flags``: a relation with person_id, team, severity, folded and in_breach_since.
+    """
+    weights = " ".join(f"WHEN '{severity}' THEN {weight}" for severity, weight in WEIGHTS.items())
+    return f"""
+        SELECT person_id, count(*) FILTER (severity = 'critical') AS criticals,
+            coalesce(sum(CASE severity {weights} END) FILTER (NOT folded), 0) AS weight,
+            min(in_breach_since) AS in_breach_longest
+        FROM {flags} GROUP BY person_id, team
+        QUALIFY row_number() OVER (PARTITION BY team ORDER BY {BACKLOG_FIRST}) <= {most}
+    """

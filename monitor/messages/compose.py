@@ -18,18 +18,21 @@ from monitor.config.id_lists import read_restricted, restricted_sql
 from monitor.config.list_findings import ListFinding
 from monitor.config.settings import Config
 from monitor.figures import measures, out_of_sight
+from monitor.figures.burn_down import count_backlog, list_worst
 from monitor.figures.week import gather
 from monitor.flags import coming_due, decision_lists, life
+from monitor.flags.backlog import Backlog
 from monitor.flags.priority import list_rows_sql
 from monitor.gate.surges import Surge, find_waiting
 from monitor.gate.verdict import Verdict
 from monitor.messages.analyst import Addressed, NightAccount, compose_analyst
 from monitor.messages.attachment import number_attached, write_attachment
+from monitor.messages.backlog_week import NO_BACKLOG_FOUND, BacklogFound, compose_backlog
 from monitor.messages.duty import ClosedDay, compose_duty
 from monitor.messages.handed_on import ENDED_SO, find_handovers
 from monitor.messages.head import RestrictedDigest, compose_head
 from monitor.messages.lead import NoLead, compose_lead
-from monitor.messages.manager import Raised, compose_manager
+from monitor.messages.manager import MailSoFar, Raised, compose_manager
 from monitor.messages.notices import Notice
 from monitor.messages.parts import (
     LINE_FIELDS,
@@ -41,7 +44,7 @@ from monitor.messages.parts import (
     Posting,
     Unchecked,
 )
-from monitor.messages.routes import Routes, plan_routes
+from monitor.messages.routes import Routes, fold, plan_routes
 from monitor.messages.templates import Templates, render_together
 from monitor.messages.told import NOTHING_TOLD, Told
 from monitor.rulebook.evaluation import Evaluation
@@ -65,8 +68,8 @@ class Post:
 class NightBasis:
     """What the messages of one judged night rest on, beside its flags (``flag_line``).
 
-    ``told``: what each address was told before. ``raised``: what goes above the leads. ``ids``: what was found of the
-    lists of ids. ``closed``: it is the night of a closed day.
+    ``told``: what each address was told before. ``raised``: what goes above the leads; ``backlog``: what does not.
+    ``ids``: what was found of the lists of ids. ``closed``: it is the night of a closed day.
     """
 
     rulebook: Rulebook
@@ -77,6 +80,7 @@ class NightBasis:
     ids: IdLists
     told: Mapping[str, Told]
     raised: Sequence[Raised]
+    backlog: Backlog
     lists_folder: str
     attach_lists: bool = False
     closed: ClosedDay | None = None
@@ -149,11 +153,14 @@ def _write_each(desk: "Desk", no_lead: tuple[NoLead, ...], templates: Templates)
     yield from _write_duty(desk, lines, templates)
     untold = {line.person_id for line in lines.by_address.pop(None, ()) if line.state in ("open", "held")}
     heads = _find_due_heads(desk)
+    desk = replace(desk, managers=_find_due_managers(desk))
+    if heads or desk.managers:
+        desk = replace(desk, backlog=_find_backlog(desk))
     raised = {night.routes.escalate(flag.step, flag.line.team, flag.line.person_id)[0] for flag in basis.raised}
     written: Counter[str] = Counter()
     restricted = (night.routes.head,) if _find_restricted_fault(desk, heads) else ()
     wrong = {address for address, told in basis.told.items() if told.taken_back}
-    addresses = (*lines.by_address, *heads, *raised, *restricted, *wrong)
+    addresses = (*lines.by_address, *heads, *desk.managers, *raised, *restricted, *wrong)
     for address in sorted({each for each in addresses if each} - {analyst}):
         draft = _draft(desk, address, lines, heads)
         if draft.parts:
@@ -212,8 +219,10 @@ def _add_answers(workspace: Workspace, night: MessageContext, basis: NightBasis)
     )
 
 
-PARTS = ("analyst", "manager", "lead", "head")
+PARTS = ("analyst", "head", "manager", "lead")
 """The order of the parts of one message."""
+ROOM_OF_A_PART = 60
+"""About how many lines of a phone another part of the same mail takes."""
 
 
 @dataclass
@@ -272,12 +281,17 @@ class NightLines:
 
 @dataclass(frozen=True)
 class Desk:
-    """Where the night's messages are written from."""
+    """Where the night's messages are written from.
+
+    ``managers``: those to whom the weekly part about the backlog is due; ``backlog``: what it rests on.
+    """
 
     workspace: Workspace
     store: Connection
     night: MessageContext
     basis: NightBasis
+    managers: frozenset[str] = frozenset()
+    backlog: BacklogFound = NO_BACKLOG_FOUND
 
 
 def _draft(desk: Desk, address: str, lines: NightLines, heads: Mapping[str, Sequence[str]]) -> Draft:
@@ -288,11 +302,11 @@ def _draft(desk: Desk, address: str, lines: NightLines, heads: Mapping[str, Sequ
     own = lines.by_address.pop(address, None)
     if own is not None:
         _draft_lead(desk, address, own, lines.coming.get(address, ()), draft)
-    _draft_escalations(desk, address, draft)
     if address == desk.night.routes.head and (finding := _find_restricted_fault(desk, heads)):
         draft.add(RestrictedDigest(address, desk.night, finding))
     if address in heads:
         _draft_summary(desk, address, heads[address], draft)
+    _draft_escalations(desk, address, draft)
     if taken_back and not draft.parts and address != desk.night.routes.analyst:
         draft.add(Notice(address, desk.night, "taken back"))
     return draft
@@ -322,11 +336,37 @@ def _mark_flipping(lines: Iterable[FlagLine], flipping: frozenset[int], quiet: f
 
 
 def _draft_escalations(desk: Desk, address: str, draft: Draft) -> None:
-    raised, perhaps_had = desk.basis.raised, desk.basis.told_to(address).perhaps_had
-    digest = compose_manager(address, raised, desk.night, perhaps_had=perhaps_had) if raised else None
+    night, routes = desk.night, desk.night.routes
+    backlog = None
+    if address in desk.managers:
+        headed = {fold(team) for team in routes.headed.get(address, ())}
+
+        def is_managed(team: str | None) -> bool:
+            return routes.escalate("manager", team, "")[0] == address and fold(team or "") not in headed
+
+        backlog = compose_backlog(desk.backlog, night, is_managed)
+    if not desk.basis.raised and backlog is None:
+        return
+    mail = MailSoFar(backlog, len(draft.parts) * ROOM_OF_A_PART, desk.basis.told_to(address).perhaps_had)
+    digest = compose_manager(address, desk.basis.raised, night, mail)
     if digest is not None:
         draft.add(digest)
         draft.escalations += digest.told
+
+
+def _find_due_managers(desk: Desk) -> frozenset[str]:
+    """Return each manager who has had nothing of the backlog this week; the head of service has it in the summary."""
+    night, basis = desk.night, desk.basis
+    managers = {above.manager for above in night.routes.above.values() if above.manager} - {night.routes.head}
+    return frozenset(each for each in managers if basis.told_to(each).is_due("backlog", night.summary_from))
+
+
+def _find_backlog(desk: Desk) -> BacklogFound:
+    workspace, backlog, night = desk.workspace, desk.basis.backlog, desk.night
+    counted = count_backlog(workspace, backlog, night.as_at, night.routes.restricted)
+    columns = (*LINE_FIELDS, "in_breach_since")
+    worst = list_worst(workspace, backlog, columns, night.routes.restricted) if counted else []
+    return BacklogFound(counted, [(FlagLine(*fields), since) for *fields, since in worst])
 
 
 def _find_due_heads(desk: Desk) -> dict[str, Sequence[str]]:
@@ -345,7 +385,13 @@ def _draft_summary(desk: Desk, address: str, teams: Sequence[str], draft: Draft)
     night, told = desk.night, desk.basis.told_to(address)
     since = told.parts.get("summary") or night.as_at - dt.timedelta(7)
     week = gather(desk.workspace, desk.store, night.as_at, since, teams or None)
-    draft.add(compose_head(address, teams, week, night, perhaps_had=told.perhaps_had))
+    all_teams = address == night.routes.head
+
+    def is_headed(team: str | None) -> bool:
+        return all_teams or fold(team or "") in {fold(each) for each in teams}
+
+    backlog = compose_backlog(desk.backlog, night, is_headed, with_restricted=all_teams)
+    draft.add(compose_head(address, teams, week, night, MailSoFar(backlog, perhaps_had=told.perhaps_had)))
 
 
 def _find_restricted_fault(desk: Desk, heads: Collection[str]) -> ListFinding | None:

@@ -7,12 +7,14 @@ from datetime import date
 from monitor.config.list_findings import ListFinding
 from monitor.figures.out_of_sight import SINCE
 from monitor.figures.week import Week
+from monitor.messages.backlog_week import BacklogWeek
+from monitor.messages.manager import NOTHING_SO_FAR, MailSoFar
 from monitor.messages.parts import MessageContext
 
 
 @dataclass(frozen=True)
 class HeadDigest:
-    """The weekly summary for one head of service: counts only."""
+    """The weekly summary for one head of service: counts, and the worst of the backlog by name."""
 
     recipient: str
     night: MessageContext
@@ -21,13 +23,18 @@ class HeadDigest:
     week: Week
     not_assessed: tuple[str | None, ...]
     cleared_nothing: tuple[str, ...]
+    backlog: BacklogWeek | None = None
     perhaps_had: tuple[date, ...] = ()
     flag_ids: tuple[int, ...] = ()
-    people: tuple[str, ...] = ()
     template: str = "head"
     kind: str = "head"
     holds: tuple[str, ...] = ("summary",)
     since_labels: tuple[str, ...] = SINCE
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Everyone it names."""
+        return tuple(person.person_id for person in self.backlog.worst) if self.backlog else ()
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,7 @@ class RestrictedDigest:
 
 
 def compose_head(
-    recipient: str, teams: Sequence[str], week: Week, night: MessageContext, *, perhaps_had: Sequence[date] = ()
+    recipient: str, teams: Sequence[str], week: Week, night: MessageContext, mail: MailSoFar = NOTHING_SO_FAR
 ) -> HeadDigest:
     """Return the summary of a week; a team that had something to clear and cleared nothing is named."""
     rules = sorted({*night.not_assessed, *night.failed, *night.doubted})
@@ -61,5 +68,6 @@ def compose_head(
         cleared_nothing=tuple(
             team.label for team in week.teams if not night.baseline and not team.cleared and (team.open or team.held)
         ),
-        perhaps_had=tuple(perhaps_had),
+        backlog=mail.backlog,
+        perhaps_had=mail.perhaps_had,
     )

@@ -1,225 +1,201 @@
-"""Decides what somebody above the leads is told tonight: the flags newly escalated to that address, by team."""
+"""Decides what somebody above the leads is told: flags newly raised to that address, and weekly of the backlog."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from operator import attrgetter
 from typing import Literal
 
 from monitor.flags.priority import rank
+from monitor.messages.backlog_week import BacklogWeek
 from monitor.messages.parts import FlagLine, MessageContext
+from monitor.messages.raised_person import PHONE_LINES, RaisedPerson, choose_named, describe_person
 from monitor.messages.routes import Instead, Routes
-from monitor.messages.shown import show_once, shown_id
 from monitor.words import one_line
 
-FIRST_NIGHT_LISTED = 5
-"""Young people of a team named for flags that stood when the monitor first looked; the rest are counted."""
+RULES_LISTED = 5
+"""Rules by which the people who are not named are counted; the flags of the others are counted together."""
+ROOM_FOR_THE_REST = 16
+"""Lines of a phone for what stands beside the people who are named: how the mail opens, and the rest counted."""
+ROOM_OF_A_NOTE = 4
+FIRST_NAMED = 3
+"""People newly raised who come before the worst of the backlog."""
 
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """An open flag with the step it has reached; ``first_night``: it stood when the monitor first looked."""
+    """An open flag with the step it has reached; ``backlog``: it is one, so that what is new comes before it."""
 
     number: int
     step: str
     working_days: int
     line: FlagLine
-    first_night: bool = False
+    backlog: bool = False
 
 
 Entry = tuple[Raised, Instead | None]
+Note = Literal["cover", "nobody", "restricted", "no team", "unknown team", "no manager", "no head"]
 
 
 @dataclass(frozen=True)
-class RaisedItem:
-    """One escalated flag as a message shows it. A sensitive one is its title and due date only."""
+class RaisedNote:
+    """What is out of the ordinary of some teams: who else is told, or why it came to this address.
 
-    title: str | None
-    severity: str
-    sensitive: bool
-    because: str | None
-    due_on: date | None
-    opened_on: date
-    working_days: int
-    answer: str | None
-    answered_on: date | None
-
-
-@dataclass(frozen=True)
-class RaisedPerson:
-    """One young person with the flags that are escalated, the most serious first."""
-
-    person_id: str
-    link: str | None
-    adviser: str | None
-    severity: str
-    items: tuple[RaisedItem, ...]
-
-
-@dataclass(frozen=True)
-class TeamRaised:
-    """What a team's lead could not put right in time. ``rest``: flags by title beyond the people listed.
-
-    ``lead``: who was told of it every day: the lead, a cover (until ``cover_until``), or nobody of the team;
-    *restricted*: young people of any team whom nobody else is shown. ``instead``: why it came to this address, where
-    the step is another's.
+    ``until``: the last day of the cover.
     """
 
-    team: str | None
-    lead: Literal["lead", "cover", "nobody", "restricted"]
-    cover_until: date | None
-    instead: tuple[Instead, ...]
-    people: tuple[RaisedPerson, ...]
-    rest: tuple[tuple[str | None, int], ...]
-    flags: int
-    first_night: int
+    why: Note
+    teams: tuple[str, ...] = ()
+    until: date | None = None
 
 
 @dataclass(frozen=True)
 class ManagerDigest:
-    """The flags newly escalated to one address, the worst listed and the others counted."""
+    """What one address is told: the worst people by name, the flags of the others by rule; and weekly the backlog.
+
+    ``rest``: flags of people who are not named, by title, the most first; ``others``: those of further rules.
+    """
 
     recipient: str
     night: MessageContext
-    teams: tuple[TeamRaised, ...]
+    named: tuple[RaisedPerson, ...]
+    notes: tuple[RaisedNote, ...]
+    raised: int
     flags: int
     by_severity: Mapping[str, int]
+    backlogged: int
+    rest: tuple[tuple[str | None, int], ...]
+    others: int
     told: tuple[int, ...]
     """The escalations this message tells of, by line or by count."""
     perhaps_had: tuple[date, ...]
-    people: tuple[str, ...]
+    backlog: BacklogWeek | None = None
     flag_ids: tuple[int, ...] = ()
     template: str = "manager"
     kind: str = "manager"
-    holds: tuple[str, ...] = ("manager",)
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Everyone it names."""
+        worst = self.backlog.worst if self.backlog else ()
+        return tuple(dict.fromkeys(person.person_id for person in (*self.named, *worst)))
+
+    @property
+    def holds(self) -> tuple[str, ...]:
+        return (*(("manager",) if self.raised else ()), *(("backlog",) if self.backlog else ()))
+
+    @property
+    def counted(self) -> int:
+        """The flags that are counted and not shown."""
+        return sum(flags for _, flags in self.rest) + self.others
+
+
+@dataclass(frozen=True)
+class MailSoFar:
+    """What else is in the mail. ``phone_lines``: how many lines of a phone its other parts take.
+
+    ``perhaps_had``: dates of messages that may or may not have arrived.
+    """
+
+    backlog: BacklogWeek | None = None
+    phone_lines: int = 0
+    perhaps_had: tuple[date, ...] = ()
+
+
+NOTHING_SO_FAR = MailSoFar()
 
 
 def compose_manager(
-    recipient: str, raised: Iterable[Raised], night: MessageContext, *, perhaps_had: Sequence[date] = ()
+    recipient: str, raised: Iterable[Raised], night: MessageContext, mail: MailSoFar = NOTHING_SO_FAR
 ) -> ManagerDigest | None:
-    """Return what this address is told of flags above the lead, or None when nothing newly came to it.
+    """Return what this address is told of flags above the lead and of the backlog, or None where there is neither.
 
     ``raised``: what no reader has had yet; what the routes send elsewhere is left out.
     """
-    by_team = _find_entries(recipient, raised, night.routes)
-    if not by_team:
+    backlog = mail.backlog
+    entries = _find_entries(recipient, raised, night.routes)
+    if not entries and backlog is None:
         return None
-    teams = tuple(_team(team, entries, night) for team, entries in by_team)
-    flags = [flag for _, entries in by_team for flag, _ in entries]
-    severity_of = {flag.line.flag_id: flag.line.severity for flag in flags}
-    counts = Counter(severity_of.values())
+    # A flag that has reached both steps is told as it reached the head.
+    latest = {flag.line.flag_id: flag for flag, _ in sorted(entries, key=lambda entry: entry[0].step == "head")}
+    apart = {flag.line.flag_id for flag, why in entries if why == "restricted"}
+    people, notes = _order_people(latest.values(), apart, night), _list_notes(entries, night.routes)
+    room = PHONE_LINES - ROOM_FOR_THE_REST - ROOM_OF_A_NOTE * len(notes) - mail.phone_lines
+    if backlog is not None:
+        room -= backlog.phone_lines
+        backlog = backlog.within(room - sum(person.phone_lines for person in people[:FIRST_NAMED]))
+        room -= sum(person.phone_lines for person in backlog.worst)
+    named = choose_named(people[: night.most_escalated], room)
+    listed = {person.person_id for person in named}
+    rest = Counter(night.title(flag.line.rule) for flag in latest.values() if flag.line.person_id not in listed)
+    counts = Counter(flag.line.severity for flag in latest.values())
+    first = rest.most_common(RULES_LISTED)
     return ManagerDigest(
         recipient=recipient,
         night=night,
-        teams=teams,
-        flags=len(severity_of),
+        named=tuple(named),
+        notes=notes,
+        raised=len(people),
+        flags=len(latest),
         by_severity={severity: counts[severity] for severity in sorted(counts, key=rank)},
-        told=tuple(sorted(flag.number for flag in flags)),
-        perhaps_had=tuple(perhaps_had),
-        people=tuple(dict.fromkeys(person.person_id for team in teams for person in team.people)),
+        backlogged=sum(flag.backlog for flag in latest.values()),
+        rest=tuple(first),
+        others=rest.total() - sum(flags for _, flags in first),
+        told=tuple(sorted(flag.number for flag, _ in entries)),
+        perhaps_had=mail.perhaps_had,
+        backlog=backlog,
     )
 
 
-def _find_entries(recipient: str, raised: Iterable[Raised], routes: Routes) -> list[tuple[str | None, list[Entry]]]:
-    """Return by team what goes to this address, each flag with why it does so instead of to another.
-
-    Flags of restricted people come last, under None, and name no team.
-    """
-    by_team: defaultdict[tuple[bool, str], list[Entry]] = defaultdict(list)
+def _find_entries(recipient: str, raised: Iterable[Raised], routes: Routes) -> list[Entry]:
+    """Return what goes to this address, each flag with why it does so instead of to another."""
+    entries: list[Entry] = []
     for flag in raised:
         address, instead = routes.escalate(flag.step, flag.line.team, flag.line.person_id)
         if address == recipient and flag.line.severity != "data":
-            apart = instead == "restricted"
-            by_team[apart, "" if apart else flag.line.team or ""].append((flag, instead))
-    return [(None if apart else team, entries) for (apart, team), entries in sorted(by_team.items())]
+            entries.append((flag, instead))
+    return entries
 
 
-def _team(team: str | None, entries: Sequence[Entry], night: MessageContext) -> TeamRaised:
-    # A flag that has reached both steps is told as it reached the head.
-    latest = {flag.line.flag_id: flag for flag, _ in sorted(entries, key=lambda entry: entry[0].step == "head")}
-    named = _choose_named(latest.values(), night)
-    cover = night.routes.cover_of(team)
-    return TeamRaised(
-        team="Restricted list" if team is None else one_line(team) or None,
-        lead=_describe_lead(team, night.routes),
-        cover_until=cover.until if cover else None,
-        instead=tuple(dict.fromkeys(why for _, why in entries if why and team is not None)),
-        people=tuple(_person(about, night) for about in named),
-        rest=_count_rest(latest.values(), named, night),
-        flags=len(latest),
-        first_night=sum(flag.first_night for flag in latest.values()),
-    )
+def _order_people(raised: Iterable[Raised], apart: set[int], night: MessageContext) -> list[RaisedPerson]:
+    """Return the people, the worst first: of equals who is no backlog, then who has waited longest.
 
-
-def _count_rest(
-    raised: Iterable[Raised], named: Iterable[list[Raised]], night: MessageContext
-) -> tuple[tuple[str | None, int], ...]:
-    listed = {flag.line.flag_id for about in named for flag in about}
-    rest = Counter(night.title(flag.line.rule) for flag in raised if flag.line.flag_id not in listed)
-    return tuple(rest.most_common())
-
-
-def _describe_lead(team: str | None, routes: Routes) -> Literal["lead", "cover", "nobody", "restricted"]:
-    if team is None:
-        return "restricted"
-    if routes.unrouted(team):
-        return "nobody"
-    return "cover" if routes.cover_of(team) else "lead"
-
-
-def _choose_named(raised: Iterable[Raised], night: MessageContext) -> list[list[Raised]]:
-    """Return the flags of the people to name, the worst first.
-
-    Of the backlog (flags of the first night, and rules said once of the service), only the worst are named.
+    The team of somebody on the restricted list is not said.
     """
     by_person: defaultdict[str, list[Raised]] = defaultdict(list)
     for flag in raised:
         by_person[flag.line.person_id].append(flag)
-    named: list[list[Raised]] = []
-    backlog = 0
+    teams = {
+        "" if flag.line.flag_id in apart else flag.line.team or "" for about in by_person.values() for flag in about
+    }
+    people = []
     for about in sorted(by_person.values(), key=_seriousness):
-        in_backlog = all(flag.first_night or flag.line.rule in night.service_wide for flag in about)
-        if (in_backlog and backlog >= FIRST_NIGHT_LISTED) or len(named) >= night.most_escalated:
-            continue
-        backlog += in_backlog
-        named.append(about)
-    return named
+        first = about[0].line
+        label = "restricted list" if first.flag_id in apart else one_line(first.team or "") or "no team recorded"
+        when = {flag.line.flag_id: flag.working_days for flag in about}
+        team = label if len(teams) > 1 or first.flag_id in apart else None
+        people.append(describe_person((flag.line for flag in about), night, team=team, when=when))
+    return people
 
 
 def _seriousness(about: Sequence[Raised]) -> tuple[int, bool, int, str]:
     worst = min(rank(flag.line.severity) for flag in about)
-    in_backlog = all(flag.first_night for flag in about)
+    in_backlog = all(flag.backlog for flag in about)
     return (worst, in_backlog, -max(flag.working_days for flag in about), about[0].line.person_id)
 
 
-def _person(about: Sequence[Raised], night: MessageContext) -> RaisedPerson:
-    lines = show_once(night.rules, (flag.line for flag in about), attrgetter("flag_id"))
-    kept = {line.flag_id for line in lines}
-    ordered = sorted(
-        (flag for flag in about if flag.line.flag_id in kept),
-        key=lambda flag: (rank(flag.line.severity), shown_id(night.rules, flag.line.rule)),
-    )
-    line = ordered[0].line
-    return RaisedPerson(
-        person_id=line.person_id,
-        link=night.link(line.person_id),
-        adviser=one_line(line.personal_adviser) if line.personal_adviser else None,
-        severity=line.severity,
-        items=tuple(_item(flag, night) for flag in ordered),
-    )
-
-
-def _item(flag: Raised, night: MessageContext) -> RaisedItem:
-    line, words = flag.line, night.shown(flag.line)
-    return RaisedItem(
-        title=words.title,
-        severity=line.severity,
-        sensitive=not words.in_full,
-        because=words.because and one_line(words.because),
-        due_on=words.due_on,
-        opened_on=line.opened_on,
-        working_days=flag.working_days,
-        answer=words.if_full(line.answer),
-        answered_on=line.answered_on,
-    )
+def _list_notes(entries: Iterable[Entry], routes: Routes) -> tuple[RaisedNote, ...]:
+    """Return what is out of the ordinary: a team whose lead does not read of it, an address that is not the usual."""
+    found: defaultdict[tuple[Note, date | None], dict[str, None]] = defaultdict(dict)
+    for flag, instead in entries:
+        team = one_line(flag.line.team or "") or "no team recorded"
+        if instead == "restricted":
+            found["restricted", None] = {}
+            continue
+        if instead is not None:
+            found[instead, None][team] = None
+        if cover := routes.cover_of(flag.line.team):
+            found["cover", cover.until][team] = None
+        elif routes.unrouted(flag.line.team) == "no lead":
+            found["nobody", None][team] = None
+    return tuple(RaisedNote(why, tuple(sorted(teams)), until) for (why, until), teams in found.items())

@@ -13,6 +13,7 @@ from monitor.caseload.intake import Intake
 from monitor.caseload.removed_people import Back
 from monitor.config.delivery_settings import People, Team
 from monitor.config.list_findings import ListFinding
+from monitor.figures.burn_down import Counted, TeamBacklog
 from monitor.figures.measures import Clearing, MeasuresAccount, MeasureTonight, Proportion
 from monitor.figures.out_of_sight import EVERYONE, OUT_OF_TOUCH, LineCount
 from monitor.figures.week import TeamWeek, Week
@@ -20,9 +21,10 @@ from monitor.flags.decision_lists import Decided
 from monitor.gate.surges import Surge, Waiting
 from monitor.gate.verdict import Verdict
 from monitor.messages.analyst import Addressed, NightAccount, RefusedDigest, Why, compose_analyst
+from monitor.messages.backlog_week import BacklogFound, compose_backlog
 from monitor.messages.head import RestrictedDigest, compose_head
 from monitor.messages.lead import NoLead, compose_lead
-from monitor.messages.manager import Raised, compose_manager
+from monitor.messages.manager import MailSoFar, Raised, compose_manager
 from monitor.messages.notices import Matter, Notice
 from monitor.messages.parts import ComingDue, Digest, FlagLine, Handover, MessageContext, Unchecked
 from monitor.messages.routes import plan_routes
@@ -135,18 +137,25 @@ def _others() -> Iterator[Digest]:
         for step in ("manager", "head")
         for n, (rule, answer) in enumerate((("one", None), ("two", "done"), ("three", None)) * 10)
     ]
-    yield _must(compose_manager("head@example.gov.uk", raised, replace(night, most_escalated=2), perhaps_had=(BEFORE,)))
+    burning = (
+        Counted(False, TeamBacklog(team, 12, 1, 3, 1, (16,))),
+        Counted(False, TeamBacklog(None, 2, 0, 1, 0, (1,))),
+    )
+    found = BacklogFound(burning, [(raised[0].line, AS_AT), (raised[1].line, BEFORE)])
+    mail = MailSoFar(compose_backlog(found, night, lambda team: True), perhaps_had=(BEFORE,))
+    yield _must(compose_manager("head@example.gov.uk", raised, replace(night, most_escalated=2), mail))
+    yield _must(compose_manager("head@example.gov.uk", (), night, mail))
     sight = (
         LineCount(EVERYONE, 5, (1, 1, 1, 0), 2, BEFORE),
         LineCount(OUT_OF_TOUCH, 3, (1, 1, 1, 0), also_nobody_named=1),
         LineCount("no-contact", 2, (1, 0, 0, 1)),
     )
-    teams = (TeamWeek(team, 5, 1, 1, 2, 0, 1, 1), TeamWeek(None, 2, 0, 0, 1, 1))
+    teams = (TeamWeek(team, 5, 1, 1, 2, 0, 1), TeamWeek(None, 2, 0, 0, 1, 1))
     named = ("restricted: 0007 (line 3) matches nobody",)
     finding = ListFinding("restricted", ("restricted: line 3 matches nobody",), is_fault=True, named=named)
     yield RestrictedDigest("head@example.gov.uk", night, finding)
     for week in (Week(BEFORE, sight, teams, (BEFORE,), 4), Week(BEFORE, (), ())):
-        yield compose_head("head@example.gov.uk", (team,), week, night, perhaps_had=(BEFORE,))
+        yield compose_head("head@example.gov.uk", (team,), week, night, mail)
     intake = Intake(3, 4, 1, 2, 0, 0, 0, frozenset(), ("A heading is not known.",), fingerprint="")
     share = Proportion(1, 2, not_assessed=1)
     figure = MeasureTonight("figure", "A figure", share, before=share, before_on=LONG_AGO)

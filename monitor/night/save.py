@@ -4,7 +4,7 @@ import datetime as dt
 import json
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, select
 
@@ -48,7 +48,7 @@ def accept(night: Night, judged: Judged) -> NightOutcome:
         _save_run(night, judged, store, now)
         backlog = _load_backlog(night, judged, store)
         raised = _escalate(night, store, backlog, now)
-        messages = _write_messages(night, judged, store, raised)
+        messages = _write_messages(night, judged, store, GoingUp(raised, backlog))
         written = save_messages(night, store, messages.postings, now)
         measures.save(night.workspace, store, run_id=night.run_id or 0, as_at=night.as_at, corrects=night.corrects)
         _record_run(night, store, now)
@@ -78,7 +78,7 @@ def rehearse(night: Night, judged: Judged) -> NightOutcome:
         _decide_waivers(night, store)
         life.list_flags(night.workspace, store, night.as_at)
         backlog = _load_backlog(night, judged, store)
-        messages = _write_messages(night, judged, store, _escalate(night, store, backlog))
+        messages = _write_messages(night, judged, store, GoingUp(_escalate(night, store, backlog), backlog))
         written = sum(1 for _ in messages.postings)
     return replace(_account(night, judged, "rehearsed"), messages=written, unrouted=messages.unrouted)
 
@@ -196,10 +196,15 @@ def _describe_run(night: Night, judged: Judged, now: dt.datetime) -> dict[str, o
 
 
 def _find_begun(night: Night, judged: Judged, store: Connection) -> tuple[str, ...]:
-    """Find the rules that could open flags tonight and never could before, as they are asked now."""
+    """Find the rules that could open flags tonight and never could before, as they are asked now.
+
+    On the first night of real people after invented ones, that is every rule.
+    """
     answers = judged.evaluation
     silent = answers.not_assessed.keys() | answers.failed.keys() | answers.doubted.keys()
     answered = (rule for rule in night.rulebook.in_force(judged.verdict.asked_on) if rule.id not in silent)
+    if judged.seen.unproven.after_sample is not None:
+        return tuple(sorted(rule.id for rule in answered))
     brought = {(SUPPLIED_BY + one.source, column) for one in judged.seen.sources for column in one.columns}
     return load_begun(store, night.past.before, answered, brought)
 
@@ -240,7 +245,15 @@ def _escalate(night: Night, store: Connection, backlog: Backlog, now: dt.datetim
     return escalate_flags(night.workspace, store, basis, run_id=night.run_id, recorded_at=now)
 
 
-def _write_messages(night: Night, judged: Judged, store: Connection, raised: tuple[Raised, ...]) -> compose.Post:
+@dataclass(frozen=True)
+class GoingUp:
+    """What goes above the leads tonight, and the backlog, which does not step by step."""
+
+    raised: tuple[Raised, ...]
+    backlog: Backlog
+
+
+def _write_messages(night: Night, judged: Judged, store: Connection, above: GoingUp) -> compose.Post:
     """Write one message for each address that has something to be told, from the lists' tables and the measures."""
     config = night.config
     prepare_lists(night)
@@ -256,7 +269,8 @@ def _write_messages(night: Night, judged: Judged, store: Connection, raised: tup
         surges=judged.surges,
         ids=judged.ids,
         told=load_told(store, since=night.as_at - dt.timedelta(life.RECENT_DAYS)),
-        raised=raised,
+        raised=above.raised,
+        backlog=above.backlog,
         lists_folder=str(night.lists),
         attach_lists=config.delivery.attaches_lists,
         closed=_find_closed_day(night),
