@@ -374,7 +374,7 @@ def test_the_weekly_part_says_what_is_left_what_was_put_right_the_trend_and_the_
     week = "532 left, 32 put right last week, 8 ended otherwise; before: 600, 592, 580, 572. 36 flags are waived."
     assert f"All together: {week}" in words
     assert len(digest.backlog.worst) == 5
-    assert "So since 3 May 2025." in words
+    assert " Since 3 May 2025." in words
     assert digest.holds == ("backlog",)
 
 
@@ -427,7 +427,7 @@ def test_a_flag_goes_from_lead_to_manager_to_head_in_one_message_a_day_each(tmp_
 
     both = only(council.mail_to("south@example.gov.uk", night_of(2)))
     assert "Leaving care: raised to you" in both.text
-    assert "Leaving care: South" in both.text
+    assert "South, Wednesday 14 January 2026" in both.text
     assert "P1, critical" in both.text
     assert "Leaving care: 1 newly raised, 1 critical; Leaving care: " in both.subject
     assert council.mail_to("south@example.gov.uk", night_of(3)) == []

@@ -18,7 +18,7 @@ from monitor.workspace import Workspace
 FEWEST_FOR_QUARTILES = 4
 ENDING_WITHIN = 14
 MOST_WAIVERS = 500
-STEPS = {"manager": "To the manager", "head": "To the head of service"}
+STEPS = {"manager": "To the manager, no further", "head": "On to the head of service"}
 
 
 def count_clearing(data: ReportData) -> tuple[ClearingDays, ...]:
@@ -69,7 +69,10 @@ def count_done(data: ReportData) -> WhatWasDone:
     escalation, answer = table_of(Escalation), table_of(Answer)
     raised = select(escalation.c.flag_id, escalation.c.step).where(escalation.c.as_at.between(nights.since, as_at))
     said = select(answer.c.flag_id, answer.c.answer).where(answer.c.answered_on.between(nights.since, as_at))
-    steps, answers = (_count_words(workspace, store.execute(rows).all()) for rows in (raised, said))
+    going_up = store.execute(raised.order_by(escalation.c.id)).all()
+    # A flag that took both steps is one flag, told at the higher.
+    highest = list({row.flag_id: row for row in going_up}.values())
+    steps, answers = (_count_words(workspace, rows) for rows in (highest, store.execute(said).all()))
     return WhatWasDone(
         tuple(Tally(STEPS.get(step, step), steps[step]) for step in (*STEPS, *sorted(steps.keys() - STEPS.keys()))),
         tuple(Tally(word.capitalize(), number) for word, number in sorted(answers.items())),
