@@ -240,6 +240,7 @@ def test_check_says_who_hears_about_whom(council: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert "North: north@example.gov.uk" in done.stdout
+    assert "neither lists_folder nor lists_url is set in [lists]" in " ".join(done.stdout.split())
     assert "Ready" in done.stdout
     assert not (council / "data").exists()
 

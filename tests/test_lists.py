@@ -14,7 +14,8 @@ import pytest
 
 from monitor.errors import MonitorError
 from monitor.lists.flag_workbook import ListTerms
-from monitor.lists.lists import FLAG_COLUMNS, export_flags, file_names, publish, write_night
+from monitor.lists.lists import FLAG_COLUMNS, export_flags, publish, write_night
+from monitor.messages.list_place import file_names
 from monitor.workspace import load_rows, lock_down, open_workspace
 
 NIGHT = date(2026, 1, 12)
@@ -401,7 +402,9 @@ def test_a_folder_that_cannot_be_written_to_is_said_plainly(tmp_path):
 def test_team_names_become_safe_file_names_that_never_collide():
     names = file_names(["../x", "CON", "Team/A", "team a", "all", "Équipe", "☂", "", "x" * 300, "Team B"])
 
-    assert names["Team B"] == "team-team-b"
+    others = file_names(["Team B"], ["team b", "Team C", "team-c"])
+    assert names["Team B"] == others["Team B"] == "team-team-b"
+    assert len(set(others.values())) == 4
     assert (names["../x"], names["CON"], names["all"]) == ("team-x", "team-con", "team-all")
     assert names["Équipe"] == "team-equipe"
     assert names["Team/A"] != names["team a"]

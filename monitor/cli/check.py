@@ -107,7 +107,7 @@ def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Chec
         open_channel(config.delivery, config.data_folder, config.network.reach(environ))
         if config.delivery.bounces:
             open_mailbox(config.delivery.bounces, config.network.reach(environ))
-        sections.append(("Delivery", tuple(_describe_delivery(config, as_at))))
+        sections.append(("Delivery", (*_describe_delivery(config, as_at), _describe_shared_lists(config))))
     except MonitorError as fault:
         faults.append(fault)
     try:
@@ -251,6 +251,15 @@ def _load_roster(workspace: Workspace, config: Config, environ: Mapping[str, str
         could = False
     load_rows(workspace, "roster", {"person_id": "VARCHAR"}, people)
     return could
+
+
+def _describe_shared_lists(config: Config) -> str:
+    """Say where leads find their lists."""
+    lists = config.lists
+    found = [str(place) for place in (lists.lists_folder, lists.lists_url) if place]
+    if found or config.delivery.attaches_lists:
+        return f"leads find their lists in {' and '.join(found)}" if found else "each list goes with the mail"
+    return "leads are told to ask the analyst for their list: neither lists_folder nor lists_url is set in [lists]"
 
 
 def _describe_database(config: Config, environ: Mapping[str, str]) -> str:

@@ -100,6 +100,36 @@ def check_web_address(value: str) -> str:
     return value
 
 
+def check_lists_address(value: str) -> str:
+    """Check the address of a folder of lists, which stands in mails: it opens nothing for whoever has the address."""
+    remedy = "copy the folder's address from the browser, like https://example.sharepoint.com/sites/leaving-care/lists"
+    if not value.startswith("https://"):
+        raise ValueError(f"must begin with https://; {remedy}")
+    if "@" in value.removeprefix("https://").partition("/")[0]:
+        raise ValueError(f"holds a user or a password; {remedy}")
+    check_web_address(value)
+    parts = urlsplit(value)
+    if "?" in value or ";" in value:
+        raise ValueError(f"holds a question mark or a semicolon and what follows it, which may be a token; {remedy}")
+    if any(character in value for character in " \"'<>\\`{|}"):
+        raise ValueError(f"holds a blank or a sign that no web address has (a blank is %20); {remedy}")
+    folders = re.sub("(?i)/:[a-z]:/r/", "/", unquote_plus(parts.path)).split("/")
+    if (parts.hostname or "") in SHARING_HOSTS or any(map(_is_sharing, folders)):
+        raise ValueError(f"is a sharing link, whose token opens the lists for whoever reads it; {remedy}")
+    return value.rstrip("/")
+
+
+SHARING_HOSTS = ("1drv.ms", "we.tl", "bit.ly", "aka.ms", "tinyurl.com")
+"""Hosts whose every address is a link made for sharing, or hides where it leads."""
+SHARING = re.compile(r"(?i):[a-z]:|s!.+|guestaccess\.aspx|.*(access_?token|authkey|sharekey|guestaccess|sig=|sv=).*")
+"""A part of the path that makes it a sharing link: SharePoint's token is after /:f:/s/, a plain path after /:f:/r/."""
+TOKEN = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=(?:\D*\d+\D+){2}\D*\d)[A-Za-z0-9]{20,}|[0-9a-f]{32,}")
+
+
+def _is_sharing(folder: str) -> bool:
+    return bool(SHARING.fullmatch(folder)) or any(map(TOKEN.fullmatch, re.split(r"[-_ .~=+]", folder)))
+
+
 def refuse_password(value: str, remedy: str) -> None:
     """Raise where a database's url holds a password, which messages would show."""
     try:
@@ -135,6 +165,7 @@ File = Annotated[Located, AfterValidator(_file)]
 
 DatabaseUrl = Annotated[str, AfterValidator(_database)]
 WebAddress = Annotated[str, AfterValidator(check_web_address)]
+ListsAddress = Annotated[str, AfterValidator(check_lists_address)]
 
 
 class Table(BaseModel):

@@ -13,7 +13,7 @@ from monitor.catalogue.no_adviser import fold_adviser
 from monitor.config.closed_days import Closure, gather_days
 from monitor.config.delivery_settings import DeliverySettings, People, Team, teams_differ
 from monitor.config.escalation_settings import Digests, EscalationSettings
-from monitor.config.fields import DatabaseUrl, File, Folder, Line, Located, Table, check_case_url
+from monitor.config.fields import DatabaseUrl, File, Folder, Line, ListsAddress, Located, Table, check_case_url
 from monitor.config.id_lists import check_lists
 from monitor.config.network_settings import NetworkSettings
 from monitor.config.retention_settings import Retention
@@ -35,10 +35,11 @@ def shipped(name: str) -> Path:
 
 
 class Lists(Table):
-    """The exception lists."""
+    """The exception lists. ``lists_url``: where a browser finds what ``lists_folder`` holds."""
 
     workbooks: bool = True
     lists_folder: Located | None = None
+    lists_url: ListsAddress | None = None
 
 
 class ReportSettings(Table):

@@ -5,9 +5,6 @@ without which Excel on Windows spoils accented names; dates in them are ISO. Peo
 no list but their own, which is for the head of service.
 """
 
-import hashlib
-import re
-import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -20,6 +17,7 @@ from monitor.files import append_privately, folder_written_whole, open_privately
 from monitor.flags.decision_lists import ANSWER_COLUMNS, WAIVER_COLUMNS
 from monitor.flags.priority import LIST_ORDER, priority_sql
 from monitor.lists.flag_workbook import EVERY, FlagPart, ListTerms, write_flag_workbooks
+from monitor.messages.list_place import OTHER_TEAMS, file_names
 from monitor.messages.shown import shown_title
 from monitor.rulebook.clearing import in_words
 from monitor.words import fold_name, nearest
@@ -70,9 +68,8 @@ MADE = {"cells": "BIGINT", "rows": "VARCHAR"}
 NOT_EVERY_NIGHT = ("difference", "not_on_caseload", "coming_due_list", "quarantined_list", "waiver_list", "answer_list")
 """Tables that only a night of several sources has, or one with something to forecast, to wait for or decided."""
 
-OTHER_TEAMS, RESTRICTED = "other-teams", "restricted"
+RESTRICTED = "restricted"
 MOST_OTHER_TEAMS = 100
-LONGEST_NAME = 80
 
 
 @step(reads=("flag_line", "caseload"), makes=("rule_words", "team_name", "flag_list"))
@@ -197,7 +194,7 @@ def write_night(
     cannot be holding teams; what is left, and people with no team, are in ``other-teams``. Returns the paths written.
     """
     others = _other_teams(workspace, teams, terms.restricted)
-    files = file_names([*teams, *(others if len(others) <= MOST_OTHER_TEAMS else ())])
+    files = file_names(teams, others if len(others) <= MOST_OTHER_TEAMS else ())
     types = _read_types(workspace)
     kinds = _arrange(workspace, types["flag_list"], files, terms.restricted, "TABLE" if workbooks else "VIEW")
     lists = {EVERY: "Every team", **{file: team for team, file in files.items()}}
@@ -254,26 +251,6 @@ def publish(night: Path, folder: Path) -> list[Path]:
                 with open_privately(unfinished / path.name, "wb") as copy:
                     copy.write(path.read_bytes())
     return sorted((folder / night.name).iterdir())
-
-
-def file_names(teams: Iterable[str]) -> dict[str, str]:
-    """Return a file name, without suffix, for each team: safe on every system, no two the same.
-
-    ``team-`` in front keeps a team called "all" or "CON" from taking a name that means something else.
-    """
-    slugs = {team: _slug(team) for team in teams}
-    taken = list(slugs.values())
-    return {
-        team: f"team-{slug}"
-        if slug and len(slug) <= LONGEST_NAME and taken.count(slug) == 1
-        else f"team-{slug[:LONGEST_NAME]}-{hashlib.sha256(team.encode()).hexdigest()[:8]}".replace("--", "-")
-        for team, slug in slugs.items()
-    }
-
-
-def _slug(team: str) -> str:
-    plain = unicodedata.normalize("NFKD", team).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
 
 
 # Arranging.

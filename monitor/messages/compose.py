@@ -32,6 +32,7 @@ from monitor.messages.duty import ClosedDay, compose_duty
 from monitor.messages.handed_on import ENDED_SO, find_handovers
 from monitor.messages.head import RestrictedDigest, compose_head
 from monitor.messages.lead import NoLead, compose_lead
+from monitor.messages.list_place import describe_shelf
 from monitor.messages.manager import MailSoFar, Raised, compose_manager
 from monitor.messages.notices import Notice
 from monitor.messages.parts import (
@@ -114,6 +115,7 @@ def describe_night(
         after_jump=ledger.is_jump(as_at),
         chain_head=chain_head,
         lists_folder=str(config.lists.lists_folder) if config.lists.lists_folder else None,
+        shelf=describe_shelf(config),
         flips=config.digests.flips,
         flip_nights=config.digests.flip_nights,
         full_list_from=latest(config.digests.full_list_day, as_at),

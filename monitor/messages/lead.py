@@ -22,6 +22,7 @@ from monitor.messages.cards import (
     write_line,
 )
 from monitor.messages.handed_on import HandedOn, describe_handed_on
+from monitor.messages.list_place import ListPlace, find_lists
 from monitor.messages.news import LOST, OPEN, Kind, PersonNews, Status, compare_person, gather_people
 from monitor.messages.parts import ComingDue, FlagLine, MessageContext
 from monitor.messages.routes import Cover, Routes, Unrouted
@@ -139,6 +140,12 @@ class LeadDigest:
     @property
     def teams(self) -> tuple[str, ...]:
         return self.night.routes.teams_of(self.recipient)
+
+    @property
+    def lists(self) -> ListPlace | None:
+        """Where the lists of its young people are; restricted people are in none of them."""
+        teams = [*self.teams, *(each.team for each in self.no_lead)]
+        return find_lists(self.night, teams) if teams else None
 
     @property
     def covering(self) -> tuple[Cover, ...]:

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import quote
 
+from monitor.messages.list_place import ListShelf
 from monitor.messages.shown import RuleWords, Shown, find_alike, shown, shown_title
 
 if TYPE_CHECKING:
@@ -121,6 +122,8 @@ class MessageContext:
     taken_back: "tuple[TakenBack, ...]" = ()
     """Nights that this reader was told of, and that no longer stand."""
     lists_folder: str | None = None
+    shelf: ListShelf = field(default_factory=ListShelf)
+    """What ``find_lists`` needs to know of the lists."""
     verdict: "Verdict | None" = None
     """What the gate believed of the night; None where it never came to that."""
     doubted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

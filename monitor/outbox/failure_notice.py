@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select
 
 from monitor.config.settings import Config
+from monitor.messages.list_place import describe_shelf
 from monitor.messages.parts import MessageContext, Posting
 from monitor.messages.routes import plan_routes
 from monitor.messages.templates import open_templates, render
@@ -33,8 +34,7 @@ def report_troubles(database: Database, config: Config, now: dt.datetime) -> int
         return 0
     day = london_date(now)
     routes = plan_routes(config.teams, config.people)
-    lists_folder = str(config.lists.lists_folder) if config.lists.lists_folder else None
-    night = MessageContext(day, config.authority, config.delivery.marking, {}, routes, lists_folder=lists_folder)
+    night = MessageContext(day, config.authority, config.delivery.marking, {}, routes, shelf=describe_shelf(config))
     templates = open_templates(config.templates)
     by_reader: defaultdict[str, list[Trouble]] = defaultdict(list)
     for row in rows:

@@ -16,7 +16,8 @@ from monitor.errors import Problems, Refused
 from monitor.flags import life, waivers
 from monitor.lists.answer_sheet import allow_answers
 from monitor.lists.flag_workbook import ListTerms
-from monitor.lists.lists import export_flags, file_names, prepare
+from monitor.lists.lists import export_flags, prepare
+from monitor.messages.list_place import file_names
 from monitor.rulebook.rulebook import Rulebook
 from monitor.store import events
 from monitor.store.database import Database
@@ -50,9 +51,9 @@ def write_flag_lists(database: Database, config: Config, rulebook: Rulebook, pat
         answering = allow_answers(config, store)
     prepare(workspace, rulebook.rules, config.teams, as_at=as_at)
     flagged = workspace.execute("SELECT DISTINCT team FROM flag_list WHERE trim(team) <> ''").fetchall()
-    teams = dict.fromkeys([*(team.name for team in config.teams), *sorted(name for (name,) in flagged)])
+    names = file_names((team.name for team in config.teams), sorted(name for (name,) in flagged))
     terms = ListTerms(as_at, read_restricted(config), config.delivery.marking, answering)
-    files: dict[str, str | None] = {"all": None, **{file: team for team, file in file_names(teams).items()}}
+    files: dict[str, str | None] = {"all": None, **{file: team for team, file in names.items()}}
     for path in paths:
         if path.stem in files:
             form: Literal["csv", "xlsx"] = "xlsx" if path.suffix == ".xlsx" else "csv"

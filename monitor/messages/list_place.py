@@ -1,0 +1,96 @@
+"""Where a reader finds the lists: the name of each team's file, and the folder or the address that has it.
+
+The one place that says so: each mail asks ``find_lists``, and the lists are written under ``file_names``.
+"""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from monitor.config.settings import Config
+    from monitor.messages.parts import MessageContext
+
+LONGEST_NAME = 80
+OTHER_TEAMS = "other-teams"
+
+
+@dataclass(frozen=True)
+class ListShelf:
+    """What a council does with its lists: the file of each team, the shared folder and its address, if any."""
+
+    files: tuple[tuple[str, str], ...] = ()
+    suffix: str = ".csv"
+    folder: str | None = None
+    link: str | None = None
+    attached: bool = False
+    """Each lead's list goes with the mail."""
+
+
+@dataclass(frozen=True)
+class ListPlace:
+    """Where one reader finds a list: the files, in the folder of the night's date. Neither folder nor link: ask."""
+
+    files: tuple[tuple[str, str | None], ...]
+    """Each with its own address, where it has one."""
+    day: date
+    folder: str | None
+    link: str | None
+    """The page of all the lists."""
+    ask: str
+    """The analyst's address, who has every list."""
+    attached: bool = False
+
+
+def describe_shelf(config: "Config") -> ListShelf:
+    """Return what the settings say of the lists."""
+    lists = config.lists
+    files = tuple(file_names(team.name for team in config.teams).items())
+    folder = str(lists.lists_folder) if lists.lists_folder else None
+    suffix = ".xlsx" if lists.workbooks else ".csv"
+    return ListShelf(files, suffix, folder, lists.lists_url, config.delivery.attaches_lists)
+
+
+def find_lists(night: "MessageContext", teams: Sequence[str | None]) -> ListPlace:
+    """Return where the lists of these teams are, as the settings spell them; of any other, the list of other teams."""
+    shelf = night.shelf
+    known = dict(shelf.files)
+    names = dict.fromkeys(known.get(team or "", OTHER_TEAMS) + shelf.suffix for team in teams)
+    # A page is an address of its own, and what the monitor does not copy may stand in no folder of that date.
+    has_files = shelf.link and shelf.folder and not _is_page(shelf.link)
+    within = f"{shelf.link}/{night.as_at.isoformat()}" if has_files else None
+    files = tuple((name, within and f"{within}/{name}") for name in names)
+    return ListPlace(files, night.as_at, shelf.folder, shelf.link, night.routes.analyst, shelf.attached)
+
+
+def _is_page(link: str) -> bool:
+    return link.lower().endswith((".aspx", ".html", ".htm", ".php"))
+
+
+def file_names(teams: Iterable[str], others: Iterable[str] = ()) -> dict[str, str]:
+    """Return a file name, without suffix, for each team: safe on every system, no two the same.
+
+    ``team-`` in front keeps a team called "all" or "CON" from taking a name that means something else. ``others``:
+    teams that the settings do not know, which take no name from one that they know.
+    """
+    slugs = {team: _slug(team) for team in teams}
+    taken = list(slugs.values())
+    names = {team: _name(team, slug, plain=taken.count(slug) == 1) for team, slug in slugs.items()}
+    slugs = {team: _slug(team) for team in others if team not in names}
+    taken += slugs.values()
+    return names | {team: _name(team, slug, plain=taken.count(slug) == 1) for team, slug in slugs.items()}
+
+
+def _name(team: str, slug: str, *, plain: bool) -> str:
+    if slug and len(slug) <= LONGEST_NAME and plain:
+        return f"team-{slug}"
+    return f"team-{slug[:LONGEST_NAME]}-{hashlib.sha256(team.encode()).hexdigest()[:8]}".replace("--", "-")
+
+
+def _slug(team: str) -> str:
+    plain = unicodedata.normalize("NFKD", team).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
