@@ -78,6 +78,7 @@ LINES = (
     Line(NOBODY_NAMED, "Nobody named", EVERYONE, NO_ADVISER),
 )
 BY_NAME = {line.name: line for line in LINES}
+TIERS = {name: frozenset(BY_NAME[name].rules) for name in (OUT_OF_TOUCH, NOBODY_NAMED)}
 DATED_ONLY = ("eligible-adviser",)
 """Rules that say since when somebody has nobody named, and count nobody."""
 WAYS = (NO_CONTACT, NO_ADDRESS, GONE, (*NO_ADVISER, *DATED_ONLY))
@@ -142,7 +143,7 @@ def find_people(workspace: Workspace, store: Connection, flags: str, as_at: dt.d
     ``flags``: the table of the night's flags, with flag_id, person_id, rule, state, team, age, due_on and
     in_breach_since.
     """
-    workspace.execute(PEOPLE.format(flags=flags), {"as_at": as_at, "seen": _find_seen(store, as_at)})
+    workspace.execute(PEOPLE.format(flags=flags), {"as_at": as_at, "seen": find_seen(store, as_at)})
 
 
 def count_lines(workspace: Workspace, as_at: dt.date, teams: Collection[str] | None = None) -> dict[str, LineCount]:
@@ -176,8 +177,11 @@ def _name_ways(lines: int) -> tuple[str, tuple[str, ...]]:
     return OUT_OF_TOUCH if OUT_OF_TOUCH in names else NOBODY_NAMED, (*ways, *tail)
 
 
-def _find_seen(store: Connection, as_at: dt.date) -> Sequence[int]:
-    """Return the ids of the flags without a due day whose beginning the monitor saw."""
+def find_seen(store: Connection, as_at: dt.date, severities: Collection[str] = ()) -> Sequence[int]:
+    """Return the ids of the flags without a due day whose beginning the monitor saw.
+
+    Of the rules of out of sight; of every rule, where ``severities`` says which flags are wanted.
+    """
     flag, person, profile = table_of(Flag), table_of(Person), table_of(Profile)
     asked, other, opening = profile.alias("asked"), flag.alias("other"), flag.alias("opening")
 
@@ -200,7 +204,7 @@ def _find_seen(store: Connection, as_at: dt.date) -> Sequence[int]:
     )
     answers = (
         select(asked.c.as_at, asked.c.key)
-        .where(asked.c.name == "asked", asked.c.key.in_(WAY_OF))
+        .where(asked.c.name == "asked", *(() if severities else (asked.c.key.in_(WAY_OF),)))
         .cte("answers")
         .prefix_with("MATERIALIZED")
     )
@@ -228,7 +232,7 @@ def _find_seen(store: Connection, as_at: dt.date) -> Sequence[int]:
         .join(person, person.c.person_id == flag.c.person_id)
         .join(nights, nights.c.opened_on == flag.c.opened_on)
         .where(
-            flag.c.rule.in_(WAY_OF),
+            flag.c.severity.in_(severities) if severities else flag.c.rule.in_(WAY_OF),
             flag.c.due_on.is_(None),
             or_(flag.c.resolved_on.is_(None), flag.c.resolved_on > as_at),
             person.c.first_seen_on <= nights.c.before,

@@ -70,6 +70,12 @@ UNRESOLVED = {
 HISTORY = {"person_id": "VARCHAR", "rule": "VARCHAR", "spells": "INTEGER", "last_cleared_on": "DATE"}
 AFTER_JUMP = "the first night after a long gap ends nothing by its date"
 """Why a flag is held that the date alone would end."""
+ABSENT = "not on the caseload"
+TEAM_NOT_BELIEVED = "the list of the team is not believed"
+FAILED = "the rule failed while running"
+NO_SOURCE = "no source supplies "
+NOT_BELIEVED = " not believed"
+"""Other reasons why a flag is held: whole, how one begins, how one ends. Any other is the person's own cell."""
 NOT_A_SPELL = ("withdrawn", "corrected", "rule changed")
 """Reasons that say nothing of how the young person did, so that what opens next is not back again."""
 
@@ -110,11 +116,11 @@ def gather_facts(
     for rule in rulebook.in_force(as_at):
         unanswered = None
         if rule.id in evaluated.failed:
-            unanswered = "the rule failed while running"
+            unanswered = FAILED
         elif rule.id in evaluated.not_assessed:
-            unanswered = "no source supplies " + ", ".join(evaluated.not_assessed[rule.id]).replace("_", " ")
+            unanswered = NO_SOURCE + ", ".join(evaluated.not_assessed[rule.id]).replace("_", " ")
         elif rule.id in evaluated.doubted:
-            unanswered = ", ".join(evaluated.doubted[rule.id]).replace("_", " ") + " not believed"
+            unanswered = ", ".join(evaluated.doubted[rule.id]).replace("_", " ") + NOT_BELIEVED
         assessed = rule.id not in evaluated.not_assessed
         facts.append(
             RuleFacts(rule.id, rule.severity, tuple(rule.continues), unanswered, rule.id in reworded, assessed)
@@ -313,8 +319,8 @@ SELECT
     CASE
         WHEN found <> 'hold' THEN NULL
         WHEN $after_jump AND (c.age >= 25 OR f.rule IS NULL) THEN '{AFTER_JUMP}'
-        WHEN c.person_id IS NOT NULL AND c.present IS NULL THEN 'the list of the team is not believed'
-        WHEN c.present IS NOT TRUE THEN 'not on the caseload'
+        WHEN c.person_id IS NOT NULL AND c.present IS NULL THEN '{TEAM_NOT_BELIEVED}'
+        WHEN c.present IS NOT TRUE THEN '{ABSENT}'
         WHEN f.unanswered IS NOT NULL THEN f.unanswered
         WHEN a.outcome = 'not applicable' THEN h.silent
         ELSE coalesce(gap.missing, 'the record cannot be assessed')

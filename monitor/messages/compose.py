@@ -19,6 +19,7 @@ from monitor.config.list_findings import ListFinding
 from monitor.config.settings import Config
 from monitor.figures import measures, out_of_sight
 from monitor.figures.burn_down import count_backlog, list_worst
+from monitor.figures.out_of_sight import find_seen
 from monitor.figures.week import gather
 from monitor.flags import coming_due, decision_lists, life
 from monitor.flags.backlog import Backlog
@@ -34,6 +35,7 @@ from monitor.messages.head import RestrictedDigest, compose_head
 from monitor.messages.lead import NoLead, compose_lead
 from monitor.messages.list_place import describe_shelf
 from monitor.messages.manager import MailSoFar, Raised, compose_manager
+from monitor.messages.news import SERIOUS
 from monitor.messages.notices import Notice
 from monitor.messages.parts import (
     LINE_FIELDS,
@@ -150,6 +152,7 @@ def _write_each(desk: "Desk", no_lead: tuple[NoLead, ...], templates: Templates)
     analyst = night.routes.analyst
     lines = _load_lines(desk.workspace, night)
     night = replace(night, handovers=_find_handovers(desk, lines), list_rows=lines.list_rows)
+    night = replace(night, seen=_find_seen(desk, lines))
     desk = replace(desk, night=night)
     drop_tables(desk.workspace, "outcome", "outcome_before")
     yield from _write_duty(desk, lines, templates)
@@ -419,6 +422,14 @@ def _find_list_faults(desk: Desk) -> tuple[ListFinding, ...]:
 def _drop_unknown_ends(lines: Sequence[FlagLine], told: Told) -> list[FlagLine]:
     """Return the lines without the resolved flags that this address never knew of, or knows to be resolved."""
     return [line for line in lines if line.state != "resolved" or not told.knows_resolved(line.flag_id)]
+
+
+def _find_seen(desk: Desk, lines: "NightLines") -> frozenset[int]:
+    """Find the serious flags whose beginning the monitor saw, where a weekly part is due that says since when."""
+    night, told_to = desk.night, desk.basis.told_to
+    due = any(told_to(each).is_due("full", night.full_list_from) for each in lines.by_address if each)
+    is_first = night.previous_accepted_on is None
+    return frozenset(find_seen(desk.store, night.as_at, SERIOUS)) if due and not is_first else frozenset()
 
 
 def _find_handovers(desk: Desk, lines: "NightLines") -> dict[tuple[str, str], Handover]:

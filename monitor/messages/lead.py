@@ -21,12 +21,15 @@ from monitor.messages.cards import (
     write_card,
     write_line,
 )
+from monitor.messages.faults import Fault, UnreadCells, find_faults, find_unread
+from monitor.messages.first_mail import BaselinePart, compose_baseline
 from monitor.messages.handed_on import HandedOn, describe_handed_on
 from monitor.messages.list_place import ListPlace, find_lists
+from monitor.messages.monday import WeeklyPart, compose_weekly
 from monitor.messages.news import LOST, OPEN, Kind, PersonNews, Status, compare_person, gather_people
 from monitor.messages.parts import ComingDue, FlagLine, MessageContext
 from monitor.messages.routes import Cover, Routes, Unrouted
-from monitor.messages.sections import Rota, find_first, list_rotas
+from monitor.messages.sections import find_first
 from monitor.messages.shown import shown_id
 from monitor.messages.told import Told
 from monitor.rulebook.severity import SEVERITIES
@@ -36,6 +39,7 @@ LISTED = 12
 """Young people in one line each, beside the cards; the rest are counted."""
 COMING_LISTED = 8
 """Flags about to open in one line each; the rest are counted."""
+CARD_LINES = 6
 UNCHECKED_NAMED = 12
 """Young people without a date of birth whom a digest names; the rest it counts."""
 
@@ -48,14 +52,6 @@ class CriticalReason:
     people: int
     longest: Link
     days: int
-
-
-@dataclass(frozen=True)
-class Glance:
-    """Everyone with one critical flag, so that nobody urgent is further down than the first screen."""
-
-    title: str | None
-    people: tuple[Link, ...]
 
 
 @dataclass(frozen=True)
@@ -115,7 +111,7 @@ class LeadDigest:
     """Everything one team lead is told tonight, counted and in order; the templates give it words.
 
     ``everyone``: what is news about each young person; ``lines``: the flags that rests on. ``coming_told``: everything
-    coming due that it newly says, by line or by count. ``full``: the weekly whole list is due (``rotas``).
+    coming due that it newly says, by line or by count. ``full``: the weekly part is due (``weekly``).
     """
 
     recipient: str
@@ -184,7 +180,8 @@ class LeadDigest:
         kinds: tuple[Kind, ...] = ("baseline", "critical", "lost", "new")
         return {kind: len(self._of(kind)) for kind in kinds} | {
             "put_right": len(self.put_right),
-            "held": self.held,
+            "faults": sum(fault.is_new for fault in self.faults),
+            "unread": sum(cells.people for cells in self.unread),
             "handed_on": len(self.handed_on),
             "ended": sum(self.ended.values()),
             "coming": len(self.coming_told),
@@ -257,11 +254,6 @@ class LeadDigest:
             if person.no_longer_critical
         )
 
-    @property
-    def held(self) -> int:
-        """People of whom something known could not be checked, and of whom nothing else is said."""
-        return sum(person.is_held and person.kind in ("cleared", "open") for person in self.everyone)
-
     @cached_property
     def still_critical(self) -> Sequence[PersonNews]:
         """Everyone critical who is not newly so."""
@@ -319,10 +311,6 @@ class LeadDigest:
         return sum(person.person_id in self.night.routes.restricted for person in self.still_open)
 
     @cached_property
-    def critical(self) -> tuple[Glance, ...]:
-        return _glance(self.still_open, self.night)
-
-    @cached_property
     def coming(self) -> tuple[ComingLine, ...]:
         """What comes due, by line; the baseline only counts it."""
         return () if self.baseline else tuple(_coming_line(due, self.night) for due in self.coming_told[:COMING_LISTED])
@@ -340,8 +328,45 @@ class LeadDigest:
         return _sum_service(self.recipient, self.night) if self.baseline or self.full else ()
 
     @cached_property
-    def rotas(self) -> tuple[Rota, ...]:
-        return list_rotas(self.still_open, self.night) if self.full and not self.baseline else ()
+    def weekly(self) -> WeeklyPart | None:
+        """How the team stands, once a week; of whoever is newly critical the day's news tells."""
+        if not self.full or self.baseline:
+            return None
+        named = {person.person_id for person in self._of("critical")}
+        return compose_weekly(self.still_open, self.night, named=named, lines=self.news_lines)
+
+    @property
+    def news_lines(self) -> int:
+        """About how many lines the day's news takes."""
+        cards = CARD_LINES * (len(self.critical_cards) + len(self.lost_cards)) + len(self.critical_others)
+        return cards + sum(map(len, (self.also_new, self.coming, self.ending, self.handed_on, self.service)))
+
+    @cached_property
+    def start(self) -> BaselinePart | None:
+        """How the team stands on the first night."""
+        if not self.baseline or not self.still_open:
+            return None
+        return compose_baseline(self.still_open, self._own(self.lines), self.night)
+
+    @cached_property
+    def faults(self) -> tuple[Fault, ...]:
+        """What waits because of the data, by cause; what lasts is told when it is new, and weekly."""
+        found = find_faults(self._held, self.recipient, self.told_on, self.night)
+        return tuple(each for each in found if each.is_tonight or each.is_new or self.full)
+
+    @cached_property
+    def unread(self) -> tuple[UnreadCells, ...]:
+        """Whose own cells leave something open that this address knows of."""
+        known = (line for line in self._held if line.flag_id in self.told.lead_flags)
+        return find_unread(known, self.told_on, self.night) if self.told_on else ()
+
+    @cached_property
+    def _held(self) -> Sequence[FlagLine]:
+        return self._own(line for line in self.lines if line.state == "held")
+
+    def _own(self, lines: Iterable[FlagLine]) -> Sequence[FlagLine]:
+        """Return those of the flags that this address may be told."""
+        return [line for about in gather_people(self.recipient, lines, self.night.routes) for line in about]
 
     @cached_property
     def unchecked(self) -> tuple[UncheckedPeople, ...]:
@@ -359,9 +384,9 @@ class LeadDigest:
             *(person.person_id for person in self.handed_on),
             *(line.person_id for line in self.coming),
             *(line.person_id for line in self.ending),
-            *_ids(glance.people for glance in (self.critical if self.baseline else ())),
+            *(part.people if (part := self.weekly or self.start) else ()),
             *_ids(group.people for group in self.unchecked),
-            *_ids(people for rota in self.rotas for _, people in rota.named),
+            *_ids(cells.first for cells in self.unread),
         ]
         return tuple(dict.fromkeys(named))
 
@@ -369,11 +394,6 @@ class LeadDigest:
     def quiet(self) -> frozenset[int]:
         """Flags whose state tonight this address is not to be taken to know."""
         return frozenset(flag_id for person in self.everyone for flag_id in person.quiet)
-
-    @property
-    def unsettled(self) -> int:
-        """Flags that keep opening and clearing, of which this address has been told."""
-        return len(self._find_flags("unsettled"))
 
     @cached_property
     def flipping(self) -> frozenset[int]:
@@ -422,17 +442,6 @@ def compose_lead(
         full=told.is_due("full", night.full_list_from),
     )
     return digest if baseline or digest.full or digest.has_news else None
-
-
-def _glance(people: Iterable[PersonNews], night: MessageContext) -> tuple[Glance, ...]:
-    """Return every open critical flag, folded ones too, by what a message calls it; the commonest last."""
-    found: defaultdict[str | None, list[str]] = defaultdict(list)
-    critical = (person for person in people if person.severity == "critical")
-    for person in sorted(critical, key=lambda each: each.person_id):
-        for title in {night.title(line.rule) for line in person.current if line.severity == "critical"}:
-            found[title].append(person.person_id)
-    ordered = sorted(found.items(), key=lambda entry: (len(entry[1]), entry[0] or ""))
-    return tuple(Glance(title, tuple((each, night.link(each)) for each in ids)) for title, ids in ordered)
 
 
 def _find_reasons(people: Iterable[PersonNews], night: MessageContext) -> tuple[CriticalReason, ...]:

@@ -162,18 +162,14 @@ def _compare_flags(
         line.flag_id: _compare_known(line, known[line.flag_id], told_on) for line in current if line.flag_id in known
     }
     if len(statuses) < len(current):
-        told_flipping = {line.rule for line in about if told.says_flipping(line.flag_id)}
-        statuses = {
-            line.flag_id: statuses.get(line.flag_id)
-            or _describe_unknown(line, most_flips, told_flipping=line.rule in told_flipping)
-            for line in current
-        }
+        statuses = {line.flag_id: statuses.get(line.flag_id) or _describe_unknown(line, most_flips) for line in current}
     return statuses
 
 
-def _describe_unknown(line: FlagLine, most_flips: int, *, told_flipping: bool) -> Status:
+def _describe_unknown(line: FlagLine, most_flips: int) -> Status:
+    """Return what a flag is to whoever has not heard of it; one that keeps changing is news if it is critical."""
     if line.flips >= most_flips:
-        return "unsettled" if told_flipping else "flipping"
+        return "flipping" if line.severity == "critical" else "unsettled"
     gap = line.opened_on - line.last_cleared_on if line.last_cleared_on else None
     return "back" if line.earlier_spells and gap is not None and gap <= BACK_WITHIN else "new"
 

@@ -53,6 +53,7 @@ class FlagLine(NamedTuple):
     answered_on: date | None = None
     answer_noticed_on: date | None = None
     """The first accepted night that knew of the answer: news to a reader whose last digest is older than that."""
+    in_breach_since: date | None = None
     flips: int = 0
     """How often the same rule has opened for the same person within the nights that the settings say."""
 
@@ -139,6 +140,8 @@ class MessageContext:
     """By flag, the row of its list in which a reader finds what a message may not say of it."""
     unchecked: tuple[Unchecked, ...] = ()
 
+    seen: frozenset[int] = frozenset()
+    """Serious flags without a due day whose beginning the monitor saw; loaded where a weekly list is due."""
     flips: int = 3
     """A flag that opened so often within the nights that the settings say keeps changing."""
     flip_nights: int = 30

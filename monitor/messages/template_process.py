@@ -52,7 +52,7 @@ HIDDEN: Mapping[type, frozenset[str]] = {
     LeadDigest: frozenset(
         {"told", "everyone", "lines", "coming_told", "by_kind", "still_open", "still_critical", "put_right"}
     ),
-    MessageContext: frozenset({"rules", "shown", "before"}),
+    MessageContext: frozenset({"rules", "shown", "before", "seen"}),
     NightAccount: frozenset({"deaths", "alive_again", "lost", "back"}),
     Routes: frozenset({"restricted"}),
     Told: frozenset({"flags", "known", "coming"}),

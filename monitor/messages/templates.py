@@ -39,6 +39,8 @@ PARTS = ("subject.txt", "txt", "html")
 MESSAGES = ("lead", "manager", "head", "restricted", "analyst", "refused", "undelivered", "notice")
 PAGE = "page"
 """The frame of every message: marking, the parts one after another, the foot."""
+PIECES = tuple(f"{piece}.{part}" for piece in ("monday", "baseline") for part in ("txt", "html"))
+"""What a lead's mail holds once a week, and on the first night."""
 REPORT: Mapping[str, frozenset[str]] = {
     "report.html": frozenset({"report", "page", "number", "in_words", "size", "share", "draw"}),
     "onboard.html": frozenset({"seen", "page"}),
@@ -52,7 +54,7 @@ AS_THEY_ARE = (".css", ".js")
 PHRASES = "phrases.txt"
 SHARED = (PHRASES, "parts.html")
 TEXT_WIDTH = 78
-NAMES = (*SHARED, *(f"{message}.{part}" for message in (*MESSAGES, PAGE) for part in PARTS), *REPORT)
+NAMES = (*SHARED, *(f"{message}.{part}" for message in (*MESSAGES, PAGE) for part in PARTS), *PIECES, *REPORT)
 ABOUT_FAULTS = ("refused", "undelivered", "notice")
 """What is said of a fault: by the shipped templates where a council's own are the fault."""
 STOCK = shipped("templates").parent

@@ -11,6 +11,7 @@ from support.council import Mail
 from support.mail_size import count_rows, count_screens
 from support.unattended_nights import LEADS, OpenFlag, Story
 
+WEEKLY = " by adviser: how many"
 SERIOUS = ("critical", "high", "medium", "low")
 
 
@@ -45,7 +46,8 @@ def read_mails(story: Story, *, screens: bool = True) -> list[Reading]:
         if mail.to not in (*LEADS, "manager@example.gov.uk"):
             continue
         week = (mail.to, day.isocalendar()[:2])
-        kind = "baseline" if mail.to not in {to for to, _ in had} else "ordinary" if week in had else "weekly"
+        is_weekly = WEEKLY in mail.text if mail.to in LEADS else week not in had
+        kind = "baseline" if mail.to not in {to for to, _ in had} else "weekly" if is_weekly else "ordinary"
         kind = "fault" if kind == "ordinary" and day in story.without else kind
         had.add(week)
         found.append(Reading(mail.to, day, kind, count_rows(mail.text)))
@@ -58,7 +60,10 @@ def read_mails(story: Story, *, screens: bool = True) -> list[Reading]:
 def add_by_fault(story: Story) -> list[tuple[dt.date, str, int, int | None]]:
     """Return of each mail on a day of a fault: the day, to whom, its rows, and those it had had without the fault."""
     found = []
+    nights = {as_at for as_at, *_ in story.council.rows("SELECT as_at FROM run WHERE state = 'accepted'")}
     for day, without in story.without.items():
+        if day.isoformat() not in nights:
+            continue  # It was refused, and what went was of the night before.
         rows = {mail.to: count_rows(mail.text) for mail in without}
         for each, mail in story.sent:
             if each == day and mail.to in LEADS:

@@ -21,6 +21,8 @@ from monitor.workdays import LONDON, NEVER_CLOSED
 EXAMPLE = Path(__file__).parent.parent.parent / "config.example.toml"
 LEADS = {f"lead.{each}@example.gov.uk": f"Leaving Care {each.title()}" for each in ("north", "south", "east")}
 """Leads who are nothing else; the fourth is also the manager of the first."""
+AS_NEW = r"(?!, (no longer|more serious|which keeps))(?=[,;:.(]|$| since| again| new since)"
+"""What may follow a title of which something is said to be new."""
 OPEN = """
     SELECT person_id, id, rule, severity, opened_on FROM flag WHERE resolved_on IS NULL AND severity <> 'data'
     AND (quarantined_on IS NULL OR released_on IS NOT NULL)
@@ -122,10 +124,8 @@ class Story:
             as_at = _as_at(mail).isoformat()
             for person, words in _news(mail):
                 for flag_id, rule, opened, resolved in spells[person]:
-                    title = shown_title(self.rules, rule)
-                    if opened <= as_at < resolved and re.search(
-                        rf"{re.escape(title or '-')}( \((new|opened)|[.;\[]|$)", words
-                    ):
+                    title = re.escape(shown_title(self.rules, rule) or "-")
+                    if opened <= as_at < resolved and re.search(rf"(?i)\b{title}{AS_NEW}", words):
                         told[mail.to, flag_id] += 1
                         names[mail.to, flag_id] = (mail.to, person, rule)
         return [names[key] for key, number in told.items() if number > 1]
@@ -198,22 +198,10 @@ def _as_at(mail: Mail) -> dt.date:
 
 
 def _news(mail: Mail) -> list[tuple[str, str]]:
-    """The young people under New, Worse and Back again, each with what is said to be new about them."""
-    parts = re.split(r"^(.+)\n-{3,}\n", mail.text, flags=re.MULTILINE)
-    found = []
-    for heading, words in zip(parts[1::2], parts[2::2], strict=True):
-        if re.match(r"(New|Worse|Back again) \(", heading):
-            for block in re.split(r"^- ", words, flags=re.MULTILINE)[1:]:
-                said = " ".join(re.split(r"\n\S|Also open:", block)[0].split())
-                found.append((said[:7], _without_what_is_known(said)))
-    return found
-
-
-def _without_what_is_known(said: str) -> str:
-    """Of what a flag brings with it, only what is marked as new: the rest was told before and is said as context."""
-
-    def keep(also: re.Match[str]) -> str:
-        return " ".join(each for each in also[1].split("; ") if each.endswith("(new)"))
-
-    said = re.sub(r"Also: ([^.]*)\.", keep, said)
-    return re.sub(r"\(also ((?:[^()]|\([^()]*\))*)\)", keep, said)
+    """The young people of whom something is said to be new, each with the words: on a card, or in a line."""
+    own = mail.text.split("\nLeaving Care ")[-1]
+    cards = re.findall(r"^\d+\. (?:Ring|Act|Find) .*?(?=\n\n|\Z)", own, flags=re.MULTILINE | re.DOTALL)
+    listed = re.findall(r"^(?:Also new|New)\n(.*?)(?=\n\n|\Z)", own, flags=re.MULTILINE | re.DOTALL)
+    blocks = [card.split("Also:")[0] for card in cards if not re.search(r"more\s+serious\s+than|waiver\s+has", card)]
+    blocks += [block for lines in listed for block in re.split(r"^- ", lines, flags=re.MULTILINE)[1:]]
+    return [(found[0], " ".join(block.split())) for block in blocks if (found := re.search(r"\b\d{4,7}\b", block))]
