@@ -4,11 +4,12 @@ import ast
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import monitor
-from monitor.messages.shown import shown, shown_folds, shown_title
+from monitor.messages.shown import TELLABLE, shown, shown_folds, shown_title, tell_before
 
 HOUSE = Path(monitor.__file__).parent
 KEYS = {"sensitive", "shown_as", "stands_for"}
@@ -23,6 +24,7 @@ class Words:
     due_on: object | None = "due"
     action: str = "Name an adviser."
     folds: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,3 +102,37 @@ def test_what_one_folds_all_that_are_shown_alike_fold() -> None:
     }  # fmt: skip
 
     assert shown_folds(folding, "vulnerable") == shown_folds(folding, "cover") == {"contact", "plan"}
+
+
+HOMELESS = Words("No fixed abode", needs=("accommodation", "personal_adviser", "in_touch", "disability"))
+
+
+@pytest.mark.parametrize(("before", "now", "told"), [
+    ({"accommodation": "U"}, {"accommodation": "S"}, ("independent living",)),
+    ({"in_touch": "YES", "personal_adviser": "A Example"}, {"in_touch": "NO", "personal_adviser": None},
+     ("A Example", "in touch")),
+    ({"accommodation": "U"}, {"accommodation": "U"}, ()),
+    ({"accommodation": None}, {"accommodation": "S"}, ()),
+    ({}, {"accommodation": "S"}, ()),
+    ({"accommodation": "U"}, {}, ()),
+    ({"accommodation": "X"}, {"accommodation": "S"}, ()),
+    ({"accommodation": "U"}, {"accommodation": "X"}, ()),
+    ({"accommodation": "C"}, {"accommodation": "S"}, ()),
+    ({"accommodation": "H"}, {"accommodation": "S"}, ()),
+    ({"in_touch": "REFU"}, {"in_touch": "NO"}, ()),
+    ({"disability": False}, {"disability": True}, ()),
+    ({"latest_contact_date": "2026-01-05"}, {"latest_contact_date": None}, ()),
+])  # fmt: skip
+def test_what_stood_before_is_told_only_where_both_may_be_told(before: Any, now: Any, told: tuple[str, ...]) -> None:
+    assert tell_before(HOMELESS, before, now) == told
+    assert tell_before(replace(HOMELESS, sensitive=True, shown_as="cover"), before, now) == ()
+    assert tell_before(replace(HOMELESS, stands_for=("vulnerable",)), before, now) == ()
+
+
+def test_no_message_tells_an_earlier_value_of_what_no_message_may_hold() -> None:
+    assert TELLABLE.keys().isdisjoint({
+        "date_of_birth", "uasc", "disability", "is_parent", "release_date", "death_date", "health_history_date",
+        "activity", "risk_open", "closure_reason", "over21_offer_outcome", "adult_services_decision_date",
+    })  # fmt: skip
+    assert not {"X", "C", "G", "H"} & set(TELLABLE["accommodation"] or "")
+    assert TELLABLE["in_touch"] == {"YES", "NO"}

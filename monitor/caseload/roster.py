@@ -4,7 +4,9 @@ Loading puts it beside tonight's rows; ``decide`` works out tonight's roster; ``
 """
 
 import datetime as dt
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, select
 
@@ -97,6 +99,24 @@ def load_last_values(workspace: Workspace, store: Connection, table: str, people
     ids = [row[0] for row in workspace.execute(people).fetchall()]
     wanted = select(person.c.person_id, person.c.last_values).where(is_among(store, person.c.person_id, ids))
     load_query(workspace, table, {"person_id": "VARCHAR", "last_values": "VARCHAR"}, store, wanted)
+
+
+def load_changed_values(
+    store: Connection, run_id: int, people: Collection[str]
+) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Give the last values of these people as they were before a run that has been saved, and as it left them.
+
+    None for blank; a column without a key was unreadable or not supplied. Nobody whom the run left as they were, or
+    saw for the first time.
+    """
+    person, undo = table_of(Person), table_of(PersonBefore)
+    joined = undo.join(person, person.c.person_id == undo.c.person_id)
+    wanted = select(undo.c.person_id, undo.c.row, person.c.last_values).select_from(joined)
+    changed = wanted.where(undo.c.run_id == run_id, undo.c.row.is_not(None), is_among(store, undo.c.person_id, people))
+    for person_id, row, now in store.execute(changed):
+        before = json.loads(row).get("last_values")
+        if before and now:
+            yield person_id, json.loads(before), json.loads(now)
 
 
 @step(reads=("roster",), changes=("caseload",), makes=("stay",))

@@ -2,14 +2,14 @@
 
 import datetime as dt
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
 
 from sqlalchemy import Connection
 
-from monitor.caseload import departures, removed_people
+from monitor.caseload import departures, removed_people, roster
 from monitor.caseload.intake import Intake
 from monitor.caseload.list_matches import IdLists
 from monitor.caseload.rows import PLACEHOLDER
@@ -35,7 +35,7 @@ from monitor.messages.head import RestrictedDigest, compose_head
 from monitor.messages.lead import NoLead, compose_lead
 from monitor.messages.list_place import describe_shelf
 from monitor.messages.manager import MailSoFar, Raised, compose_manager
-from monitor.messages.news import SERIOUS
+from monitor.messages.news import SERIOUS, may_have_card
 from monitor.messages.notices import Notice
 from monitor.messages.parts import (
     LINE_FIELDS,
@@ -48,6 +48,7 @@ from monitor.messages.parts import (
     Unchecked,
 )
 from monitor.messages.routes import Routes, fold, plan_routes
+from monitor.messages.shown import tell_before
 from monitor.messages.templates import Templates, render_together
 from monitor.messages.told import NOTHING_TOLD, Told
 from monitor.rulebook.evaluation import Evaluation
@@ -89,6 +90,8 @@ class NightBasis:
     closed: ClosedDay | None = None
     unreached: Mapping[str, dt.date] = field(default_factory=dict)
     """By address, since when nothing has arrived there."""
+    run_id: int | None = None
+    """The run that has been saved; None for a rehearsal."""
 
     def told_to(self, address: str) -> Told:
         return self.told.get(address, NOTHING_TOLD)
@@ -151,7 +154,9 @@ def _write_each(desk: "Desk", no_lead: tuple[NoLead, ...], templates: Templates)
     night, basis = desk.night, desk.basis
     analyst = night.routes.analyst
     lines = _load_lines(desk.workspace, night)
-    night = replace(night, handovers=_find_handovers(desk, lines), list_rows=lines.list_rows)
+    night = replace(
+        night, handovers=_find_handovers(desk, lines), before=_find_before(desk, lines), list_rows=lines.list_rows
+    )
     night = replace(night, seen=_find_seen(desk, lines))
     desk = replace(desk, night=night)
     drop_tables(desk.workspace, "outcome", "outcome_before")
@@ -441,6 +446,25 @@ def _find_handovers(desk: Desk, lines: "NightLines") -> dict[tuple[str, str], Ha
         if line.resolved_reason in ENDED_SO and address and not desk.basis.told_to(address).knows_resolved(line.flag_id)
     ]
     return find_handovers(desk.workspace, desk.basis.rulebook, ended)
+
+
+def _find_before(desk: Desk, lines: NightLines) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Find what stood on the record before tonight, of the flags opened tonight that may have a card."""
+    as_at, rules, run_id = desk.night.as_at, desk.basis.rulebook.by_id, desk.basis.run_id
+    if run_id is None or desk.night.baseline:
+        return {}
+    opened: defaultdict[str, list[str]] = defaultdict(list)
+    for own in lines.by_address.values():
+        for line in own:
+            if line.opened_on == as_at and line.state == "open" and may_have_card(line) and line.rule in rules:
+                opened[line.person_id].append(line.rule)
+    if not opened:
+        return {}
+    return {
+        (person_id, rule): tell_before(rules[rule], before, now)
+        for person_id, before, now in roster.load_changed_values(desk.store, run_id, opened)
+        for rule in opened[person_id]
+    }
 
 
 def _load_coming(workspace: Workspace, routes: Routes) -> dict[str | None, list[ComingDue]]:

@@ -102,6 +102,11 @@ class PersonNews:
         return [line for root, inside in self.roots for line in (root, *inside)]
 
 
+def may_have_card(line: FlagLine) -> bool:
+    """Return whether somebody of whom this flag is news may have a card for it."""
+    return line.severity == "critical" or (line.severity in SERIOUS and line.rule in LOST)
+
+
 def gather_people(recipient: str, lines: Iterable[FlagLine], routes: Routes) -> list[list[FlagLine]]:
     """Return the lines this address may be told, by young person; nothing of those who died tonight."""
     by_person: defaultdict[str, list[FlagLine]] = defaultdict(list)

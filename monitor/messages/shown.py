@@ -4,10 +4,13 @@ A sensitive rule is shown as a plain one, its *cover*: the cover's title and nex
 has one. Of the cover itself no more is said, so that nothing in a message tells the two apart.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
+
+from monitor.catalogue.columns import BY_NAME
+from monitor.words import one_line, write_date
 
 Value = TypeVar("Value")
 
@@ -32,6 +35,13 @@ class RuleWords(Protocol):
 
 
 Rules = Mapping[str, RuleWords]
+
+
+class RuleReads(RuleWords, Protocol):
+    """What a message needs to know of a rule to tell what the record said before."""
+
+    @property
+    def needs(self) -> Sequence[str]: ...
 
 
 class FlagWords(Protocol):
@@ -147,6 +157,53 @@ def show_once(rules: Rules, lines: Iterable[Line], first: Callable[[Line], objec
     if not kept:
         return lines
     return [line for line in lines if kept.get((line.person_id, shown_id(rules, line.rule)), line) is line]
+
+
+TELLABLE: Mapping[str, Collection[object] | None] = {
+    # Not custody, nor a home that may be of the health service, nor who has gone abroad or was deported.
+    "accommodation": frozenset("BDEKRSTUVWYZ"),
+    "accommodation_suitable": None,
+    # Not death, nor who refuses or no longer wants services, nor who went home.
+    "in_touch": frozenset(("YES", "NO")),
+    "personal_adviser": None,
+    "pathway_plan_review_date": None,
+    "latest_contact_date": None,
+}
+"""The columns of which a message may tell what stood there before, and the codes of which it may; None: any value."""
+
+
+def tell_before(rule: RuleReads, before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return in words what stood on the record before in the columns that a plain rule needs, where that has changed.
+
+    ``before`` and ``now`` by column, None for blank; a column without a key is not known. An earlier value is told
+    only where that and the present one may both be told, and never of a rule that is sensitive or stands for one.
+    """
+    if not is_plain(rule):
+        return ()
+    columns = (column for column in rule.needs if column in TELLABLE and column in before and column in now)
+    return tuple(
+        _write_value(column, before[column])
+        for column in columns
+        if before[column] is not None
+        and before[column] != now[column]
+        and _may_tell(column, before[column])
+        and (now[column] is None or _may_tell(column, now[column]))
+    )
+
+
+def _may_tell(column: str, value: object) -> bool:
+    allowed = TELLABLE[column]
+    return allowed is None or value in allowed
+
+
+def _write_value(column: str, value: Any) -> str:
+    known = BY_NAME[column]
+    if known.kind == "yes_no":
+        return "suitable" if value else "not suitable"
+    if known.kind == "date":
+        return write_date(date.fromisoformat(value))
+    meaning = known.codes.get(value) if known.codes else None
+    return meaning[:1].lower() + meaning[1:] if meaning else one_line(value)
 
 
 def pass_rule(rule: RuleWords) -> tuple[object, ...]:

@@ -275,6 +275,7 @@ def _write_messages(night: Night, judged: Judged, store: Connection, above: Goin
         attach_lists=config.delivery.attaches_lists,
         closed=_find_closed_day(night),
         unreached=load_unreached(store),
+        run_id=None if night.request.dry_run else night.run_id,
     )
     return compose.write_all(night.workspace, store, context, night.templates, basis)
 
