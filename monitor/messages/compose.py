@@ -32,7 +32,7 @@ from monitor.messages.backlog_week import NO_BACKLOG_FOUND, BacklogFound, compos
 from monitor.messages.duty import ClosedDay, compose_duty
 from monitor.messages.handed_on import ENDED_SO, find_handovers
 from monitor.messages.head import RestrictedDigest, compose_head
-from monitor.messages.lead import NoLead, compose_lead
+from monitor.messages.lead import LeadDigest, NoLead, compose_lead
 from monitor.messages.list_place import describe_shelf
 from monitor.messages.manager import MailSoFar, Raised, compose_manager
 from monitor.messages.news import SERIOUS, may_have_card
@@ -235,6 +235,12 @@ ROOM_OF_A_PART = 60
 """About how many lines of a phone another part of the same mail takes."""
 
 
+def _place_part(part: Digest) -> tuple[bool, int]:
+    """Return the sort key of a part: who is newly critical comes first, whatever else the reader is told."""
+    is_urgent = isinstance(part, LeadDigest) and part.counts["critical"] > 0
+    return not is_urgent, PARTS.index(part.kind)
+
+
 @dataclass
 class Draft:
     """What one address is to be told tonight, gathered before it is put into words."""
@@ -253,7 +259,7 @@ class Draft:
 
     def finish(self, told: Told, templates: Templates) -> Posting:
         """Return the message, with what it makes an address newly know that was told ``told``."""
-        message = render_together(sorted(self.parts, key=lambda part: PARTS.index(part.kind)), templates)
+        message = render_together(sorted(self.parts, key=_place_part), templates)
         # Everyone in the list is looked at again before it goes, as are those whom the message names.
         people = tuple(dict.fromkeys((*message.people, *self.listed)))
         return Posting(
