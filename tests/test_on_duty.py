@@ -1,12 +1,18 @@
 """Who reads is a matter of the moment of sending: what waits for somebody no longer on duty is written anew."""
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from support.council import NIGHT, Council, crowd, homeless, settled
 from support.timed_service import few_rules
 from test_closed_days import named, told_as_news
+
+from monitor.config.delivery_settings import People, Team
+from monitor.messages.cover_notes import find_cover_notes
+from monitor.messages.routes import plan_routes
+from monitor.messages.told import NOTHING_TOLD, Told
 
 LEAD, COVER, NEW = "north@example.gov.uk", "cover@example.gov.uk", "new@example.gov.uk"
 SATURDAY, MONDAY = dt.date(2026, 1, 17), dt.date(2026, 1, 19)
@@ -70,6 +76,10 @@ def test_a_cover_still_on_duty_gets_what_waits_for_it_and_the_lead_her_other_tea
     assert sorted(told_as_news(council)[1:]) == [
         (COVER, str(SATURDAY), "N1"), (COVER, str(SATURDAY), "N2"), (LEAD, str(SATURDAY), "S1"),
     ]  # fmt: skip
+    (mail,) = council.mail_to(LEAD, SATURDAY)
+    says = "cover@example.gov.uk reads the daily e-mail of North for you until 18 January 2026."
+    assert says in " ".join(mail.text.split())
+    assert named([mail]) == [{"S1"}]
 
 
 @pytest.mark.parametrize(
@@ -92,3 +102,46 @@ def test_a_config_changed_since_the_night_counts_at_the_moment_of_sending(
     assert [each[2] for each in told_as_news(council)[1:] if each[0] == reader] == news
     assert len(council.mail_to(reader, SATURDAY)) == 1
     assert {"N1", "N2", "S1"} >= set().union(*named(council.mail_to(reader, SATURDAY)))
+
+
+# That a cover begins and ends
+
+
+def cover(until: dt.date, reader: str = COVER, begins: str = "2026-01-13") -> dict[str, str]:
+    return {"reader": reader, "from": begins, "until": str(until)}
+
+
+def notes(told: dict[str, Told], on: dt.date, *covers: dict[str, str]) -> set[tuple[str, str, str]]:
+    """What is told of covers on a night, which is then told: by address, what and as whom."""
+    team = Team.model_validate({"name": "North", "lead": LEAD, "covers": list(covers)})
+    found = find_cover_notes(plan_routes([team], People(), as_at=on), told)
+    for address, each in found.items():
+        known = told.get(address, NOTHING_TOLD)
+        told[address] = replace(known, parts={**known.parts, **dict.fromkeys((note.token for note in each), on)})
+    return {(address, note.what, note.role) for address, each in found.items() for note in each}
+
+
+def test_lead_and_cover_are_told_once_each_when_a_cover_begins_when_it_changes_and_when_it_ends() -> None:
+    told: dict[str, Told] = {}
+    begins = {(COVER, "begins", "cover"), (LEAD, "begins", "lead")}
+    ends = {(COVER, "ends", "cover"), (LEAD, "ends", "lead")}
+
+    assert notes(told, dt.date(2026, 1, 12), cover(SATURDAY)) == set()
+    assert notes(told, dt.date(2026, 1, 13), cover(SATURDAY)) == begins
+    assert notes(told, dt.date(2026, 1, 14), cover(SATURDAY)) == set()
+    assert notes(told, dt.date(2026, 1, 15), cover(MONDAY)) == begins
+    assert notes(told, dt.date(2026, 1, 20), cover(MONDAY)) == ends
+    assert notes(told, dt.date(2026, 1, 21), cover(MONDAY)) == set()
+    assert notes(told, dt.date(2026, 2, 2), cover(dt.date(2026, 2, 3), begins="2026-02-02")) == begins
+    assert notes(told, dt.date(2026, 2, 3)) == ends
+    assert notes(told, dt.date(2026, 2, 4)) == set()
+
+
+def test_where_one_cover_follows_another_the_lead_is_not_told_that_she_reads_again() -> None:
+    told: dict[str, Told] = {}
+    times = [cover(SATURDAY), cover(MONDAY, NEW, "2026-01-18")]
+    notes(told, SATURDAY, *times)
+
+    assert notes(told, MONDAY, *times) == {
+        (COVER, "ends", "cover"), (NEW, "begins", "cover"), (LEAD, "begins", "lead"),
+    }  # fmt: skip

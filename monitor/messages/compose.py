@@ -29,6 +29,7 @@ from monitor.gate.verdict import Verdict
 from monitor.messages.analyst import Addressed, NightAccount, compose_analyst
 from monitor.messages.attachment import number_attached, write_attachment
 from monitor.messages.backlog_week import NO_BACKLOG_FOUND, BacklogFound, compose_backlog
+from monitor.messages.cover_notes import CoverNote, CoverNotice, find_cover_notes
 from monitor.messages.duty import ClosedDay, compose_duty
 from monitor.messages.handed_on import ENDED_SO, find_handovers
 from monitor.messages.head import RestrictedDigest, compose_head
@@ -170,7 +171,8 @@ def _write_each(desk: "Desk", no_lead: tuple[NoLead, ...], templates: Templates)
     written: Counter[str] = Counter()
     restricted = (night.routes.head,) if _find_restricted_fault(desk, heads) else ()
     wrong = {address for address, told in basis.told.items() if told.taken_back}
-    addresses = (*lines.by_address, *heads, *desk.managers, *raised, *restricted, *wrong)
+    desk = replace(desk, notes=find_cover_notes(night.routes, basis.told))
+    addresses = (*lines.by_address, *heads, *desk.managers, *raised, *restricted, *wrong, *desk.notes)
     for address in sorted({each for each in addresses if each} - {analyst}):
         draft = _draft(desk, address, lines, heads)
         if draft.parts:
@@ -229,7 +231,7 @@ def _add_answers(workspace: Workspace, night: MessageContext, basis: NightBasis)
     )
 
 
-PARTS = ("analyst", "head", "manager", "lead")
+PARTS = ("analyst", "head", "manager", "lead", "cover")
 """The order of the parts of one message."""
 ROOM_OF_A_PART = 60
 """About how many lines of a phone another part of the same mail takes."""
@@ -252,6 +254,8 @@ class Draft:
     attached: str | None = None
     listed: tuple[str, ...] = ()
     """Everyone in what is attached."""
+    said: tuple[str, ...] = ()
+    """What its parts say in passing, as ``holds`` has it."""
 
     def add(self, part: Digest, *, lines: Iterable[FlagLine] = ()) -> None:
         self.parts.append(part)
@@ -263,7 +267,7 @@ class Draft:
         # Everyone in the list is looked at again before it goes, as are those whom the message names.
         people = tuple(dict.fromkeys((*message.people, *self.listed)))
         return Posting(
-            replace(message, people=people),
+            replace(message, people=people, holds=(*message.holds, *self.said)),
             _find_new_to(told, self.lines, set(message.flag_ids)),
             coming=self.coming,
             attached=self.attached,
@@ -308,6 +312,7 @@ class Desk:
     basis: NightBasis
     managers: frozenset[str] = frozenset()
     backlog: BacklogFound = NO_BACKLOG_FOUND
+    notes: Mapping[str, tuple[CoverNote, ...]] = field(default_factory=dict)
 
 
 def _draft(desk: Desk, address: str, lines: NightLines, heads: Mapping[str, Sequence[str]]) -> Draft:
@@ -323,6 +328,7 @@ def _draft(desk: Desk, address: str, lines: NightLines, heads: Mapping[str, Sequ
     if address in heads:
         _draft_summary(desk, address, heads[address], draft)
     _draft_escalations(desk, address, draft)
+    _draft_cover_notes(desk, address, draft)
     if taken_back and not draft.parts and address != desk.night.routes.analyst:
         draft.add(Notice(address, desk.night, "taken back"))
     return draft
@@ -349,6 +355,16 @@ def _mark_flipping(lines: Iterable[FlagLine], flipping: frozenset[int], quiet: f
         for line in lines
         if line.flag_id not in quiet
     ]
+
+
+def _draft_cover_notes(desk: Desk, address: str, draft: Draft) -> None:
+    """Add that a cover has begun or is over; a lead's part says itself for whom its reader reads."""
+    notes = desk.notes.get(address, ())
+    if any(part.kind == "lead" for part in draft.parts):
+        draft.said = tuple(note.token for note in notes if note.is_reader_told)
+        notes = tuple(note for note in notes if not note.is_reader_told)
+    if notes:
+        draft.add(CoverNotice(address, desk.night, notes))
 
 
 def _draft_escalations(desk: Desk, address: str, draft: Draft) -> None:

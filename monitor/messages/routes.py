@@ -31,6 +31,7 @@ class Cover:
 
     team: str
     until: date
+    lead: str | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class Routes:
     covers: Mapping[str, tuple[Cover, ...]] = field(default_factory=dict)
     headed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Heads of some teams only, with those teams; the head of service is not among them."""
+    spellings: Mapping[str, str] = field(default_factory=dict)
+    """The team that each spelling means, as the config spells it; folded."""
 
     def address(self, team: str | None, person_id: str) -> str | None:
         """Return the one address that may be told about this person; None when only the head may and there is none."""
@@ -126,21 +129,23 @@ def plan_routes(
     above: dict[str, Above] = {}
     covers: dict[str, tuple[Cover, ...]] = {}
     headed: dict[str, tuple[str, ...]] = {}
+    spelt: dict[str, str] = {}
     for team in teams:
         reader = _lower(team.reader(as_at))
         spellings = [fold(name) for name in (team.name, *team.also_known_as)]
+        spelt.update(dict.fromkeys(spellings, team.name))
         leads.update(dict.fromkeys(spellings, reader))
         above.update(dict.fromkeys(spellings, Above(_lower(team.manager), _lower(team.head))))
         if reader:
             names[reader] = (*names.get(reader, ()), team.name)
             cover = team.cover_on(as_at)
             if cover and reader != _lower(team.lead):
-                covers[reader] = (*covers.get(reader, ()), Cover(team.name, cover.until))
+                covers[reader] = (*covers.get(reader, ()), Cover(team.name, cover.until, _lower(team.lead)))
         head = _lower(team.head)
         if head and head != _lower(people.head):
             headed[head] = (*headed.get(head, ()), team.name)
     fallback, analyst = (people.fallback or people.analyst).lower(), people.analyst.lower()
-    return Routes(leads, names, fallback, analyst, _lower(people.head), restricted, above, covers, headed)
+    return Routes(leads, names, fallback, analyst, _lower(people.head), restricted, above, covers, headed, spelt)
 
 
 def _lower(address: str | None) -> str | None:

@@ -22,6 +22,7 @@ from monitor.gate.surges import Surge, Waiting
 from monitor.gate.verdict import Verdict
 from monitor.messages.analyst import Addressed, NightAccount, RefusedDigest, Why, compose_analyst
 from monitor.messages.backlog_week import BacklogFound, compose_backlog
+from monitor.messages.cover_notes import CoverNote, CoverNotice
 from monitor.messages.head import RestrictedDigest, compose_head
 from monitor.messages.lead import NoLead, compose_lead
 from monitor.messages.manager import MailSoFar, Raised, compose_manager
@@ -188,6 +189,11 @@ def _others() -> Iterator[Digest]:
         yield RefusedDigest("analyst@example.gov.uk", night, why, ("Too few people.",))
     troubles = [Trouble(fate, LEAD, (team,), "lead", BEFORE, "The mail server said no.") for fate in FATES]
     yield compose_undelivered("analyst@example.gov.uk", troubles, night)
+    notes = (
+        CoverNote("begins", "cover", team, "t", AS_AT, LEAD), CoverNote("begins", "lead", team, "t", AS_AT, LEAD),
+        CoverNote("ends", "cover", team, "t"), CoverNote("ends", "lead", team, "t"),
+    )  # fmt: skip
+    yield CoverNotice(LEAD, night, notes)
     for matter in get_args(Matter):
         yield Notice("analyst@example.gov.uk", night, matter, ("The database does not answer.",), BEFORE, repeat=True)
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from monitor.messages.own_templates import OwnTemplates
 
 PARTS = ("subject.txt", "txt", "html")
-MESSAGES = ("lead", "manager", "head", "restricted", "analyst", "refused", "undelivered", "notice")
+MESSAGES = ("lead", "manager", "head", "restricted", "analyst", "refused", "undelivered", "notice", "cover")
 PAGE = "page"
 """The frame of every message: marking, the parts one after another, the foot."""
 PIECES = tuple(f"{piece}.{part}" for piece in ("monday", "baseline") for part in ("txt", "html"))

@@ -19,7 +19,7 @@ from monitor.workdays import LONDON, NEVER_CLOSED, WorkingDays
 PENDING = ("created", "temporary-failure")
 WENT = ("sending", "taken", "delivered")
 """The states of a message that was accepted: what it tells counts as told until it is known to have failed."""
-REPLACES = {**dict.fromkeys(DIGESTS, frozenset((*DIGESTS, "refused"))), "refused": frozenset({"refused"})}
+REPLACES = {**dict.fromkeys(DIGESTS, frozenset((*DIGESTS, "refused", "cover"))), "refused": frozenset({"refused"})}
 """What is still pending of these kinds is replaced by a message of a kind."""
 COLUMNS = ("id", "key", "run_id", "as_at", "created_at", "due_at", "state", "recipient", "kind", "subject", "text",
            "html", "people", "attached", "holds")  # fmt: skip
