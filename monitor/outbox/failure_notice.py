@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from monitor.config.delivery_settings import Team
 from monitor.config.settings import Config
 from monitor.messages.list_place import describe_shelf
 from monitor.messages.parts import MessageContext, Posting
@@ -33,12 +34,12 @@ def report_troubles(database: Database, config: Config, now: dt.datetime) -> int
     if not rows:
         return 0
     day = london_date(now)
-    routes = plan_routes(config.teams, config.people)
+    routes, usual = (plan_routes(config.teams, config.people, as_at=on) for on in (day, None))
     night = MessageContext(day, config.authority, config.delivery.marking, {}, routes, shelf=describe_shelf(config))
     templates = open_templates(config.templates)
     by_reader: defaultdict[str, list[Trouble]] = defaultdict(list)
     for row in rows:
-        teams = routes.teams_of(row.recipient)
+        teams = routes.teams_of(row.recipient) or usual.teams_of(row.recipient)
         trouble = Trouble(WHAT[row.state], row.recipient, teams, row.kind, row.as_at, row.trouble)
         for reader in sorted(_find_readers(row, config)):
             by_reader[reader].append(trouble)
@@ -54,15 +55,19 @@ def report_troubles(database: Database, config: Config, now: dt.datetime) -> int
 
 
 def _find_readers(row: Any, config: Config) -> set[str]:
-    """Return the analyst, and for a message that will not arrive the managers of that lead's teams.
+    """Return the analyst, and for a message that will not arrive the managers of that lead's or cover's teams.
 
     Nobody is told at the address that failed; where only that is left, the head of service is.
     """
     readers = {config.people.analyst.lower()}
     if row.state == "permanent-failure":
-        led = (team for team in config.teams if (team.lead or "").lower() == row.recipient)
+        led = (team for team in config.teams if row.recipient in _list_daily_readers(team))
         readers |= {team.manager.lower() for team in led if team.manager}
     readers.discard(row.recipient)
     if not readers and config.people.head:
         readers = {config.people.head.lower()} - {row.recipient}
     return readers
+
+
+def _list_daily_readers(team: Team) -> set[str]:
+    return {address.lower() for address in (team.lead, *(cover.reader for cover in team.all_covers)) if address}

@@ -39,7 +39,7 @@ from monitor.service import due, facts
 from monitor.service.due import DoneByProcess, Facts, Step
 from monitor.service.heartbeat import Heartbeat, Signal, describe
 from monitor.store import nights
-from monitor.store.database import reading_store
+from monitor.store.database import Database, reading_store
 from monitor.store.location import locate
 from monitor.store.nights import Request
 from monitor.store.tables import Run, table_of
@@ -221,13 +221,21 @@ class Service:
         self._done = replace(self._done, delivered_at=self._clock())
         channel = self._open_channel()
         with known_store(self.config, self._database) as database:
-            words = (self._settings.rulebook, self._settings.templates)
-            anew = on_duty.write_anew(database, self.config, lambda: words, self._clock())
-            if anew:
-                self._log.info("messages written anew for who is on duty", messages=anew)
+            self._write_anew(database)
             delivered = deliver_due(database, channel, self.config, clock=self._clock)
         if any(delivered.counts.values()):
             self._log.info("messages sent", **delivered.counts)
+
+    def _write_anew(self, database: Database) -> None:
+        """Write anew what waits for readers not on duty; what cannot be is withheld and told of, and the rest goes."""
+        words = (self._settings.rulebook, self._settings.templates)
+        try:
+            number = on_duty.write_anew(database, self.config, lambda: words, self._clock())
+        except Exception as fault:
+            self._log.error("step failed", step="anew", fault=type(fault).__name__, place=place_of(fault))
+        else:
+            if number:
+                self._log.info("messages written anew for who is on duty", messages=number)
 
     def _ask_for_receipts(self) -> None:
         """What became of messages that were taken; of those that did not arrive, people are told at once."""
