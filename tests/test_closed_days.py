@@ -33,6 +33,14 @@ def unattended(council: Council, on: dt.date, people: list[dict[str, str]]) -> N
     council.deliver(dt.datetime.combine(on, dt.time(8), dt.UTC))
 
 
+def rewrite(council: Council, *pairs: tuple[str, str]) -> None:
+    text = council.config_path.read_text(encoding="utf-8")
+    for before, after in pairs:
+        assert before in text
+        text = text.replace(before, after)
+    council.config_path.write_text(text, encoding="utf-8")
+
+
 def told_as_news(council: Council) -> list[tuple[object, ...]]:
     """To whom, when and about whom each open flag was news that arrived, in order."""
     return council.rows("""
@@ -49,7 +57,9 @@ def named(mails: list[Mail]) -> list[set[str]]:
 def test_on_a_closed_day_whoever_is_on_duty_is_told_who_is_newly_critical_and_the_lead_afterwards(
     tmp_path: Path,
 ) -> None:
-    council = closed_council(tmp_path)
+    for name in ("nights", "no-night"):
+        (tmp_path / name).mkdir()
+    council = closed_council(tmp_path / "nights")
     people = {name: settled(name, team="North" if name[0] == "N" else "South") for name in ("N1", "N2", "S1", "S2")}
 
     def become_homeless(name: str, team: str) -> list[dict[str, str]]:
@@ -63,7 +73,10 @@ def test_on_a_closed_day_whoever_is_on_duty_is_told_who_is_newly_critical_and_th
     first = {each.to: each for each in council.mail(CLOSED[0])}
     unattended(council, CLOSED[1], become_homeless("S2", "South"))
     second = {each.to for each in council.mail(CLOSED[1])}
+    without = council.copy_to(tmp_path / "no-night")
     unattended(council, day(4), [*people.values(), *crowd(20)])
+    rewrite(without, (f"until = {CLOSED[1]} }}", f"until = {day(4)} }}"))
+    without.deliver(dt.datetime.combine(day(4), dt.time(8), dt.UTC))
 
     assert before == [{"N1"}]
     assert first.keys() == {MANAGER, COVER}
@@ -77,6 +90,9 @@ def test_on_a_closed_day_whoever_is_on_duty_is_told_who_is_newly_critical_and_th
         (COVER, str(CLOSED[0]), "S1"), (MANAGER, str(CLOSED[0]), "N2"), (COVER, str(CLOSED[1]), "S2"),
         (NORTH, str(day(4)), "N2"), (SOUTH, str(day(4)), "S1"), (SOUTH, str(day(4)), "S2"),
     ]  # fmt: skip
+    # No night was accepted on Friday, and the cover was told on the closed days of what waits for it as new.
+    assert told_as_news(without) == [*told_as_news(council)[:4], (NORTH, str(CLOSED[1]), "N2")]
+    assert not set().union(*named(without.mail_to(SOUTH)))
 
 
 def test_check_says_when_the_council_is_closed_and_warns_of_a_team_with_nobody_on_duty() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.council import NIGHT, Council, crowd, homeless, settled
 from support.timed_service import few_rules
-from test_closed_days import named, told_as_news
+from test_closed_days import named, rewrite, told_as_news
 
 from monitor.config.delivery_settings import People, Team
 from monitor.messages.cover_notes import find_cover_notes
@@ -17,14 +17,6 @@ from monitor.messages.told import NOTHING_TOLD, Told
 LEAD, COVER, NEW = "north@example.gov.uk", "cover@example.gov.uk", "new@example.gov.uk"
 SATURDAY, MONDAY = dt.date(2026, 1, 17), dt.date(2026, 1, 19)
 COVERS = f'covers = [{{ reader = "{COVER}", from = 2026-01-14, until = 2026-01-18 }}]\n'
-
-
-def rewrite(council: Council, *pairs: tuple[str, str]) -> None:
-    text = council.config_path.read_text(encoding="utf-8")
-    for before, after in pairs:
-        assert before in text
-        text = text.replace(before, after)
-    council.config_path.write_text(text, encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
