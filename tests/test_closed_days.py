@@ -6,7 +6,7 @@ from pathlib import Path
 from support.council import Council, Mail, crowd, day, homeless, settled
 from support.timed_service import few_rules
 
-from monitor.cli.check import describe_closed_days
+from monitor.cli.check import describe_closed_days, describe_coming_covers
 from monitor.config.settings import Config
 
 NORTH, SOUTH = "north@example.gov.uk", "south@example.gov.uk"
@@ -114,3 +114,6 @@ def test_check_says_when_the_council_is_closed_and_warns_of_a_team_with_nobody_o
         "critical goes to head@example.gov.uk; name a cover in teams.covers, or a manager",
     )
     assert describe_closed_days(config, dt.date(2027, 1, 1)) == ()
+    covers = ("South: cover@example.gov.uk covers from 20 December 2026 until 29 December 2026",)
+    assert describe_coming_covers(config, dt.date(2026, 12, 19)) == covers
+    assert describe_coming_covers(config, dt.date(2026, 12, 20)) == ()

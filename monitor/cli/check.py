@@ -100,7 +100,9 @@ def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Chec
         sections.append(("Waivers", _describe_waivers(config)))
         routes = plan_routes(config.teams, config.people, read_restricted(config), as_at=as_at)
         rows = route_table.trace(routes, [team.name for team in config.teams], config.escalation.steps)
-        sections.append(("Routes", _describe_routes(routes, rows, seen.people)))
+        sections.append(
+            ("Routes", (*_describe_routes(routes, rows, seen.people), *describe_coming_covers(config, as_at)))
+        )
         if closed := describe_closed_days(config, as_at):
             sections.append(("Closed days", closed))
         samples.prove(open_templates(config.templates))
@@ -302,6 +304,15 @@ def _describe_waivers(config: Config) -> tuple[str, ...]:
         long = reason.longest_time.days(LONGEST_DAYS) > OVERLONG_DAYS
         lines.append(f"{code}: {reason.longest} at most: {reason.meaning}" + ("; over a year is long" if long else ""))
     return (*lines, f"lists are answered within {config.answers.list_working_days} working days")
+
+
+def describe_coming_covers(config: Config, as_at: dt.date) -> tuple[str, ...]:
+    """Say who is to cover for whom after a day, the first to begin first."""
+    coming = [(cover, team.name) for team in config.teams for cover in team.covers if cover.begins > as_at]
+    return tuple(
+        f"{team}: {cover.reader} covers from {write_date(cover.begins)} until {write_date(cover.until)}"
+        for cover, team in sorted(coming, key=lambda each: (each[0].begins, each[1]))
+    )
 
 
 def describe_closed_days(config: Config, as_at: dt.date) -> tuple[str, ...]:
