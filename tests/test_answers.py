@@ -149,7 +149,7 @@ def test_csv_lists_keep_exactly_the_promised_columns(known: Council) -> None:
 
 
 def test_a_key_is_of_one_row_and_cannot_be_made_up() -> None:
-    key = row_keys.Key(7, NIGHT, row_keys.mark_flag("high", None, "No contact"))
+    key = row_keys.Key(7, NIGHT, row_keys.mark_flag(b"secret", "high", None, "No contact"))
     sealed = row_keys.make_key(b"secret", key, person_id="P1", rule="neet")
 
     opened = [

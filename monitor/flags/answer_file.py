@@ -6,14 +6,15 @@
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
 from monitor.errors import Problems
-from monitor.flags import row_keys, waiver_request
+from monitor.flags import mailed_answers, row_keys, waiver_request
 from monitor.flags.answers import WORDS
+from monitor.flags.mailed_answers import Reply
 from monitor.flags.waiver_request import LONGEST_NOTE, Reasons
 from monitor.store.bulk import insert_rows, next_id, read_by_ids
 from monitor.store.database import Database
@@ -62,6 +63,7 @@ class KeptAnswer:
 class KnownFlags:
     """What the store holds of the flags that a file answers. ``unwaivable``: why a flag cannot be waived now."""
 
+    secret: bytes = field(default=b"", repr=False)
     flags: Mapping[int, "Row[Any]"] = field(default_factory=dict)
     answers: Mapping[int, Sequence["Row[Any]"]] = field(default_factory=dict)
     unwaivable: Mapping[int, str] = field(default_factory=dict)
@@ -198,7 +200,7 @@ def _check_flag(key: row_keys.Key, known: KnownFlags) -> Iterator[tuple[str, str
     elif flag.resolved_on is not None:
         ended = f"{write_date(flag.resolved_on)} ({flag.resolved_reason})"
         yield "answer", f"the flag was resolved on {ended}, {since}; empty the row's answer"
-    elif row_keys.mark_flag(flag.severity, flag.in_breach_since, flag.because) != key.mark:
+    elif row_keys.mark_flag(known.secret, flag.severity, flag.in_breach_since, flag.because) != key.mark:
         yield "answer", f"what the list says of the flag has changed {since}; answer it on the newest list"
 
 
@@ -230,12 +232,17 @@ def _is_same(recorded: "Row[Any]", given: KeptAnswer) -> bool:
 
 @dataclass(frozen=True)
 class AnsweredFile:
-    """One answered list as it was read. ``place``: what it is called in errors; ``by``: who answered."""
+    """One answered list, or reply, as it was read. ``place``: what it is called in errors; ``by``: who answered.
+
+    ``row``: what one of its rows is called there. ``reply``: of an e-mail, from whom it is and what it answers.
+    """
 
     place: str
     sha256: str
     givens: Sequence[Given]
     by: str | None
+    row: str = "row"
+    reply: Reply | None = None
 
 
 def save_answers(
@@ -246,10 +253,13 @@ def save_answers(
     with database.reading() if dry_run else database.writing() as store:
         if whole := list(_check_file(store, file)):
             raise Problems([*problems, *whole])
-        keyed = _open_keys(file.givens, row_keys.read_secret(store))
-        known = _load(store, keyed, stamp.as_at)
+        secret, givens = row_keys.read_secret(store), file.givens
+        if file.reply is not None:
+            givens = _fit_reply(store, secret, file, file.reply)
+        keyed = _open_keys(givens, secret)
+        known = replace(_load(store, keyed, stamp.as_at), secret=secret)
         kept, repeated, faults = decide(keyed, known, limits, stamp.as_at)
-        problems += [f"{file.place}, row {row}, {column}: {fault}" for row, column, fault in faults]
+        problems += [f"{file.place}, {file.row} {row}, {column}: {fault}" for row, column, fault in faults]
         if not (faults or kept):
             problems.append(f"{file.place}: every answer in it was recorded before; there is nothing new to read")
         if problems:
@@ -259,6 +269,14 @@ def save_answers(
     counts = Counter(answer.answer for answer in kept)
     ordered: dict[str, int] = {word: counts[word] for word in WORDS if counts[word]}
     return AnswersSaved(ordered, repeated, file.sha256, dry_run)
+
+
+def _fit_reply(store: Connection, secret: bytes, file: AnsweredFile, reply: Reply) -> list[Given]:
+    """Return what a reply answers as rows; ``Problems`` names each answer that may not be taken."""
+    fitted, faults = mailed_answers.fit(store, secret, reply)
+    if faults:
+        raise Problems([f"{file.place}, {file.row} {row}: {fault}" for row, fault in faults])
+    return [Given(each.row, each.person_id, each.rule, each.key, each.choice, note=each.note) for each in fitted]
 
 
 def _open_keys(givens: Iterable[Given], secret: bytes) -> list[tuple[Given, row_keys.Key | None]]:
@@ -273,7 +291,7 @@ def _check_file(store: Connection, file: AnsweredFile) -> Iterator[str]:
     if read is not None:
         read_on = write_date(read.answered_on)
         yield f"{file.place}: this very file was read on {read_on} by {read.answered_by}; nothing is new"
-    elif not file.givens:
+    elif not (file.givens or file.reply):
         yield f"{file.place}: holds no answer; fill in the column answer, save it and read it again"
 
 
@@ -286,7 +304,7 @@ def _load(store: Connection, keyed: Sequence[tuple[Given, row_keys.Key | None]],
     for row in read_by_ids(store, earlier, answer.c.flag_id, ids):
         answers.setdefault(row.flag_id, []).append(row)
     to_waive = {key.flag_id for given, key in keyed if key and _word(given.answer) == "waive until"}
-    return KnownFlags(flags, answers, _find_unwaivable(store, [flags[n] for n in to_waive & flags.keys()], today))
+    return KnownFlags(b"", flags, answers, _find_unwaivable(store, [flags[n] for n in to_waive & flags.keys()], today))
 
 
 def _find_unwaivable(store: Connection, flags: Iterable["Row[Any]"], today: dt.date) -> dict[int, str]:

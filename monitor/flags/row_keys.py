@@ -30,10 +30,19 @@ def read_secret(store: Connection) -> bytes:
     return bytes.fromhex(store.execute(select(seal.c.secret).where(seal.c.name == "lists")).scalar_one())
 
 
-def mark_flag(severity: str, in_breach_since: dt.date | None, because: str | None) -> str:
-    """Return how a flag stands as a short mark: it changes with how severe it is, since when, and why."""
+def mark_flag(secret: bytes, severity: str, in_breach_since: dt.date | None, because: str | None) -> str:
+    """Return how a flag stands as a short mark: it changes with how severe it is, since when, and why.
+
+    It is made with the secret: by a plain hash, a reader of an e-mail could find out why by trying likely reasons.
+    """
     facts = json.dumps([severity, in_breach_since and in_breach_since.isoformat(), because])
-    return hashlib.sha256(facts.encode()).hexdigest()[:10]
+    return hmac.new(secret, facts.encode(), hashlib.sha256).hexdigest()[:10]
+
+
+def find_flag_id(text: str) -> int | None:
+    """Return the flag that a key speaks of, which nothing proves yet; None where it is no key."""
+    first = text.partition(".")[0]
+    return int(first) if first.isdecimal() and first.isascii() and len(first) < 16 else None
 
 
 def make_key(secret: bytes, key: Key, *, person_id: str, rule: str) -> str:

@@ -74,7 +74,7 @@ def allow_answers(config: "Config", store: "Connection") -> Answering:
 
 def fill_row(flag: FlagToAnswer, answering: Answering, as_at: date) -> tuple[Any, ...]:
     """Return the cells of ``KINDS`` for one flag: what was answered before, blanks to fill in, and the key."""
-    mark = row_keys.mark_flag(flag.severity, flag.in_breach_since, flag.because)
+    mark = row_keys.mark_flag(answering.secret, flag.severity, flag.in_breach_since, flag.because)
     key = row_keys.Key(flag.flag_id, as_at, mark)
     sealed = row_keys.make_key(answering.secret, key, person_id=flag.person_id, rule=flag.rule)
     return (flag.answered, *(None for _ in ANSWER_KINDS), sealed)

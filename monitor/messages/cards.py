@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+from monitor.messages.answering import ReadyReply, write_replies
 from monitor.messages.news import PersonNews, Status
 from monitor.messages.parts import FlagLine, MessageContext
 from monitor.words import one_line
@@ -65,7 +66,8 @@ class Card(PersonShown):
     """One young person, what changed about them, and the one thing to do.
 
     ``number``: counted through the digest. ``also``: what else is open, by title, what is news first; ``more``: how
-    much else there is; ``waiting``: flags that could not be checked. ``flag_id``: of the flag it is about.
+    much else there is; ``waiting``: flags that could not be checked. ``flag_id``: of the flag it is about;
+    ``replies``: how it is answered by e-mail.
     """
 
     kind: Literal["critical", "lost"]
@@ -76,6 +78,7 @@ class Card(PersonShown):
     more: int
     waiting: int
     flag_id: int
+    replies: tuple[ReadyReply, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ def write_card(person: PersonNews, kind: Literal["critical", "lost"], number: in
         more=max(len(titles) - ALSO_NAMED, 0),
         waiting=len(roots) - len(standing),
         flag_id=line.flag_id,
+        replies=write_replies(line, night),
     )
 
 

@@ -24,9 +24,11 @@ from monitor.figures.week import gather
 from monitor.flags import coming_due, decision_lists, life
 from monitor.flags.backlog import Backlog
 from monitor.flags.priority import list_rows_sql
+from monitor.flags.row_keys import read_secret
 from monitor.gate.surges import Surge, find_waiting
 from monitor.gate.verdict import Verdict
 from monitor.messages.analyst import Addressed, NightAccount, compose_analyst
+from monitor.messages.answering import Answerable, find_reader_of_answers, list_answerable
 from monitor.messages.attachment import number_attached, write_attachment
 from monitor.messages.backlog_week import NO_BACKLOG_FOUND, BacklogFound, compose_backlog
 from monitor.messages.cover_notes import CoverNote, CoverNotice, find_cover_notes
@@ -127,6 +129,7 @@ def describe_night(
         full_list_from=latest(config.digests.full_list_day, as_at),
         summary_from=latest(config.escalation.summary_day, as_at),
         most_escalated=config.escalation.most_listed,
+        answers_to=find_reader_of_answers(config),
     )
 
 
@@ -145,7 +148,7 @@ def write_all(
     Reads ``flag_line`` and the other tables of the night.
     """
     no_lead, unchecked = _find_no_lead(workspace, night.routes)
-    night = replace(night, unchecked=unchecked)
+    night = replace(night, unchecked=unchecked, answer_secret=read_secret(store))
     desk = Desk(workspace, store, _add_answers(workspace, night, basis), basis)
     return Post(_write_each(desk, no_lead, templates), {team.team or "": team.people for team in no_lead})
 
@@ -251,6 +254,7 @@ class Draft:
     lines: list[FlagLine] = field(default_factory=list)
     coming: tuple[ComingDue, ...] = ()
     escalations: tuple[int, ...] = ()
+    answerable: tuple[Answerable, ...] = ()
     attached: str | None = None
     listed: tuple[str, ...] = ()
     """Everyone in what is attached."""
@@ -272,6 +276,7 @@ class Draft:
             coming=self.coming,
             attached=self.attached,
             escalations=self.escalations,
+            answerable=self.answerable,
         )
 
 
@@ -344,8 +349,14 @@ def _draft_lead(desk: Desk, address: str, own: Sequence[FlagLine], coming: Itera
         return
     draft.add(digest, lines=_mark_flipping(news, digest.flipping, digest.quiet))
     draft.coming += digest.coming_told
+    draft.answerable = _list_answerable(digest, own, desk.night)
     if desk.basis.attach_lists:
         draft.attached, draft.listed = write_attachment(desk.workspace, own, desk.night)
+
+
+def _list_answerable(digest: LeadDigest, lines: Sequence[FlagLine], night: MessageContext) -> tuple[Answerable, ...]:
+    numbers = {card.flag_id: card.number for card in (*digest.critical_cards, *digest.lost_cards)}
+    return list_answerable(lines, numbers, night)
 
 
 def _mark_flipping(lines: Iterable[FlagLine], flipping: frozenset[int], quiet: frozenset[int]) -> list[FlagLine]:
@@ -539,9 +550,10 @@ def _load_lines(workspace: Workspace, night: MessageContext) -> NightLines:
 
 LINES_AT_ONCE = 5_000
 TEAM = FlagLine._fields.index("team")
-SHARED = frozenset(
-    {"team", "personal_adviser", "eligibility", "rule", "severity", "state", "opened_on", "due_on", "because"}
-)
+SHARED = frozenset({
+    "team", "personal_adviser", "eligibility", "rule", "severity", "state", "opened_on", "due_on", "because",
+    "in_breach_since",
+})  # fmt: skip
 """The words and dates of a line that thousands share. No number or yes or no is among them: 1 equals yes."""
 
 
@@ -641,6 +653,7 @@ def write_leads_anew(
             continue
         draft = Draft()
         draft.add(digest, lines=_mark_flipping(news, digest.flipping, digest.quiet))
+        draft.answerable = _list_answerable(digest, own, night)
         if attach_lists:
             draft.attached, draft.listed = write_attachment(workspace, own, night)
         yield draft.finish(known, templates)

@@ -134,6 +134,17 @@ class LeadDigest:
         return any(self.counts.values()) or bool(self.answers or self.night.taken_back)
 
     @property
+    def can_answer(self) -> bool:
+        """Whether somebody reads what this address answers; a head of service answers nobody by e-mail."""
+        routes = self.night.routes
+        is_head = self.recipient == routes.head or self.recipient in routes.headed
+        return self.night.answers_to is not None and not is_head
+
+    @property
+    def has_replies(self) -> bool:
+        return any(card.replies for card in (*self.critical_cards, *self.lost_cards))
+
+    @property
     def teams(self) -> tuple[str, ...]:
         return self.night.routes.teams_of(self.recipient)
 

@@ -153,6 +153,10 @@ class MessageContext:
     most_escalated: int = 20
     """Young people of a team whom an escalation names; the rest are counted."""
 
+    answers_to: str | None = None
+    """The mailbox that reads answers by e-mail, and below the secret of their keys; without both there are none."""
+    answer_secret: bytes | None = field(default=None, repr=False)
+
     @cached_property
     def alike(self) -> frozenset[str]:
         """The rules that a message shows as another, and those others."""
@@ -215,6 +219,7 @@ class WrittenMessage:
 class Posting:
     """A finished message with the flags it tells of that differ from the last telling: (flag id, severity, state).
 
+    ``answerable``: its cards that can be answered by e-mail: number, flag, and how that stood.
     ``coming``: what it newly says will come due. ``escalations``: those it tells of. ``attached``: the list that goes
     with it, as CSV.
     """
@@ -224,3 +229,4 @@ class Posting:
     coming: tuple[ComingDue, ...] = ()
     attached: str | None = None
     escalations: tuple[int, ...] = ()
+    answerable: tuple[tuple[int, int, str], ...] = ()

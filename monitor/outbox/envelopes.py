@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 from monitor.config.settings import Config
 from monitor.delivery.envelope import Envelope, Thread
 from monitor.flags.row_keys import read_secret
+from monitor.messages.answering import find_reader_of_answers
 from monitor.messages.parts import DIGESTS
 from monitor.store.tables import Message, Run, table_of
 from monitor.words import write_date
@@ -46,12 +47,6 @@ def is_for_head_alone(config: Config, recipient: str, restricted: Collection[str
     """
     heads = {head.lower() for head in (config.people.head, *(team.head for team in config.teams)) if head}
     return bool(restricted) or recipient in heads
-
-
-def find_reader_of_answers(config: Config) -> str | None:
-    """Return the mailbox that the config names, or the analyst's; None where it names neither."""
-    analyst = config.people.analyst if "analyst" in config.people.model_fields_set else None
-    return config.delivery.reply_to or analyst
 
 
 def find_thread(store: Connection, message: Any) -> Thread:

@@ -22,7 +22,7 @@ WENT = ("sending", "taken", "delivered")
 REPLACES = {**dict.fromkeys(DIGESTS, frozenset((*DIGESTS, "refused", "cover"))), "refused": frozenset({"refused"})}
 """What is still pending of these kinds is replaced by a message of a kind."""
 COLUMNS = ("id", "key", "run_id", "as_at", "created_at", "due_at", "state", "recipient", "kind", "subject", "text",
-           "html", "people", "attached", "holds")  # fmt: skip
+           "html", "people", "attached", "holds", "answerable")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -119,4 +119,5 @@ def _row(number: int, posting: Posting, postmark: Postmark) -> tuple[object, ...
     due_at = postmark.on_duty_at if message.kind == "duty" and postmark.on_duty_at else postmark.due_at
     written = (postmark.run_id, postmark.as_at, postmark.created_at, due_at, "created")
     words = (message.recipient, message.kind, message.subject, message.text, message.html, json.dumps(message.people))
-    return (number, postmark.new_key(number), *written, *words, posting.attached, " ".join(message.holds))
+    answerable = json.dumps(posting.answerable) if posting.answerable else None
+    return (number, postmark.new_key(number), *written, *words, posting.attached, " ".join(message.holds), answerable)

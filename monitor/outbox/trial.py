@@ -14,8 +14,8 @@ from monitor.config.settings import Config
 from monitor.delivery.channel import Channel
 from monitor.delivery.envelope import Envelope, Receipt
 from monitor.errors import DeliveryError
+from monitor.messages.answering import find_reader_of_answers
 from monitor.outbox import attempts
-from monitor.outbox.envelopes import find_reader_of_answers
 from monitor.workdays import london_date
 
 Outcome = Literal["delivered", "written", "taken", "waited for", "refused", "failed", "in doubt", "not sent"]

@@ -20,7 +20,7 @@ from monitor.store.location import name_place, refuse_share
 from monitor.store.tables import Seal, table_of
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration; a test compares it with ``migrations/versions``."""
 
 WAIT_SECONDS = 5.0

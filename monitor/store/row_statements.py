@@ -81,7 +81,7 @@ COVERED: Mapping[str, Covered] = {
         Covered(RemovedPerson, frozenset({"mark", "salt"})),
         Covered(
             Message,
-            frozenset({"recipient", "subject", "text", "html", "attached", "trouble"}),
+            frozenset({"recipient", "subject", "text", "html", "attached", "trouble", "answerable"}),
             # Whom a short list of ids names can be guessed from its SHA-256.
             frozenset({"people", "next_attempt_at", "doubtful_since", "reported_at"}),
         ),

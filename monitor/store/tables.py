@@ -307,6 +307,7 @@ class Message(SQLModel, table=True):
     ``doubtful_since``: since when it may have gone unnoticed, so that any later copy is marked as a repeat.
     ``receipt``: the transport's own id of it. ``attached``: the list that travels with it, as CSV. ``trouble``: why it
     will not arrive, may not have, or must not go; ``reported_at``: when somebody was told of that.
+    ``answerable``: its cards that can be answered by e-mail, as JSON: number, flag id, and how the flag stood.
     ``holds``: its parts in words (lead, full, manager, summary, analyst), since one message may be several things to
     the same reader.
     """
@@ -335,6 +336,7 @@ class Message(SQLModel, table=True):
     trouble: str | None = Field(default=None, sa_type=Text)
     reported_at: dt.datetime | None = Field(default=None, sa_type=Instant)
     holds: str | None = None
+    answerable: str | None = Field(default=None, sa_type=Text)
 
 
 class MessageFlag(SQLModel, table=True):
