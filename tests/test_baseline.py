@@ -215,6 +215,9 @@ def test_the_first_night_after_the_samples_people_is_a_first_night(tmp_path: Pat
 
     assert "was of the sample's invented people" in str(caught.value)
     assert "people of 12 January 2026 are present" in str(caught.value)
+    council.night(day(1), crowd(20), accept="these are real people", by="A Analyst")
+    ((begun,),) = council.rows("SELECT begun_rules FROM run WHERE state = 'accepted' AND as_at = '2026-01-13'")
+    assert "homeless" in str(begun), "what opens tonight is a backlog"
 
 
 def test_check_says_before_the_first_night_what_that_night_says(tmp_path: Path) -> None:
