@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from support.council import NIGHT, Council, crowd
-from support.servers.microsoft import CLIENT, SECRET, TENANT
+from support.servers.microsoft import CLIENT, SECRET, TENANT, microsoft
 from support.timed_service import few_rules
 
 from monitor.cli.check import check
@@ -72,14 +72,18 @@ def test_check_says_it_and_who_sends(tmp_path: Any) -> None:
     assert find_undated(config(secret_expires_on=None)) == ("delivery.graph",)
 
 
-def test_the_analysts_mail_has_one_line_of_it(tmp_path: Path) -> None:
+def test_the_analyst_is_told_when_it_is_first_near_and_in_the_last_week_and_not_in_between(tmp_path: Path) -> None:
     (tmp_path / "graph.secret").write_text(SECRET, encoding="utf-8")
-    app = f'tenant = "{TENANT}", client_id = "{CLIENT}", client_secret_file = "graph.secret"'
-    last_day = NIGHT + dt.timedelta(30)
-    settings = f'delivery.channel = "graph"\ndelivery.graph = {{ {app}, secret_expires_on = {last_day} }}\n'
-    council = Council(tmp_path, settings + few_rules(tmp_path))
+    last_day = NIGHT + dt.timedelta(9)
+    with microsoft() as server:
+        app = f'tenant = "{TENANT}", client_id = "{CLIENT}", client_secret_file = "graph.secret"'
+        where = f'login_url = "{server.url}", graph_url = "{server.url}", secret_expires_on = {last_day}'
+        settings = f'delivery.channel = "graph"\ndelivery.graph = {{ {app}, {where} }}\n'
+        council = Council(tmp_path, settings + few_rules(tmp_path))
+        for days in range(3):
+            council.night(NIGHT + dt.timedelta(days), crowd(20))
 
-    council.night(NIGHT, crowd(20), unattended=True)
-
-    (said,) = council.rows("SELECT text FROM message WHERE kind = 'analyst'")[0]
-    assert f"expires on {write_date(last_day)}; make a new one in Entra" in " ".join(said.split())
+    mails = [" ".join(text.split()) for (text,) in council.rows("SELECT text FROM message WHERE kind = 'analyst'")]
+    assert len(server.to("analyst@example.gov.uk")) == 3
+    line = f"expires on {write_date(last_day)}. Make a new one in Entra"
+    assert [line in text for text in mails] == [True, False, True]

@@ -9,7 +9,7 @@ from monitor.config.fields import Table
 from monitor.config.network_settings import EntraApp
 from monitor.words import write_count, write_date
 
-WARNED = timedelta(days=30)
+WARNED, NEAR = timedelta(days=30), timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,10 @@ class SecretEnd:
     place: str
     proof: str
     last_day: date
+
+    def is_near(self, today: date) -> bool:
+        """Return whether it ends within a week, or has ended."""
+        return self.last_day - today <= NEAR
 
     def describe(self, today: date) -> str:
         """Say when it ends, or ended, to whoever reads it today."""

@@ -13,6 +13,7 @@ from monitor.caseload.departures import Departed
 from monitor.caseload.intake import IN_UNREADABLE, Intake
 from monitor.caseload.removed_people import Back
 from monitor.config.list_findings import ListFinding
+from monitor.config.secret_ends import SecretEnd
 from monitor.figures.measures import MeasuresAccount, MeasureTonight
 from monitor.flags.decision_lists import Decided
 from monitor.gate.surges import Surge, Waiting
@@ -72,6 +73,8 @@ class NightAccount:
     no_lead: tuple[NoLead, ...] = ()
     untold: int = 0
     unreached: tuple[tuple[str, date], ...] = ()
+    secrets: tuple[SecretEnd, ...] = ()
+    """Of the config: those that end within thirty days, or have ended."""
     departed: Departed = field(default_factory=Departed)
     back: tuple[Back, ...] = ()
     readers: Addressed = field(default_factory=Addressed)
@@ -268,7 +271,9 @@ def compose_analyst(
     fallen = account.measures.fallen if account.measures else ()
     fell_before = tuple(each for each in fallen if not _is_new(f"fallen:{each.name}", told))
     new_teams = tuple(each for each in account.no_lead if _is_new(_token_of(each), told))
-    needs = tuple(_find_needs(recipient, night, replace(account, no_lead=new_teams), lists.new))
+    secrets = tuple(end for end in account.secrets if end.is_near(night.as_at) or _is_new(_token_of_end(end), told))
+    pressing = replace(account, no_lead=new_teams, secrets=secrets)
+    needs = tuple(_find_needs(recipient, night, pressing, lists.new))
     back = [each.person for need in needs if need.what == "back" for each in need.about]
     named = [need.people for need in needs if need.people] + [rule.people for rule in data_rules]
     people = [*(person for names in named for person in names.listed), *back]
@@ -297,7 +302,8 @@ def compose_analyst(
         fallen_before=fell_before,
         caveats=_caveats(account),
         tokens=(
-            *lists.tokens, *map(_token_of, account.no_lead), *notes.tokens, *adjustments.tokens,
+            *lists.tokens, *map(_token_of, account.no_lead), *map(_token_of_end, account.secrets),
+            *notes.tokens, *adjustments.tokens,
             *(f"fallen:{each.name}" for each in fallen), *(f"unasked:{rule}" for rule in sorted(night.not_assessed)),
         ),
         flag_ids=tuple(line.flag_id for line in data_lines if line.state in ("open", "held")),
@@ -328,6 +334,10 @@ def _find_gone(kind: str, standing: Iterable[str], told: Told) -> tuple[str, ...
 
 def _token(kind: str, words: str) -> str:
     return f"{kind}:{hashlib.sha256(words.encode()).hexdigest()[:8]}"
+
+
+def _token_of_end(end: SecretEnd) -> str:
+    return _token("secret", f"{end.place} {end.last_day}")
 
 
 def _token_of(each: NoLead) -> str:
@@ -386,6 +396,14 @@ def _find_unasked(night: MessageContext, told: Told) -> tuple[Unasked, ...]:
 # What needs the analyst.
 
 
+def _find_mail_needs(night: MessageContext, account: NightAccount) -> Iterator[Need]:
+    """Find what keeps mail from arriving, or soon will."""
+    for address, since in account.unreached:
+        yield Need("unreached", about=address, since=since)
+    for end in account.secrets:
+        yield Need("secret", about=end.describe_dated(night.as_at))
+
+
 def _find_needs(
     recipient: str, night: MessageContext, account: NightAccount, new_lists: Iterable[str]
 ) -> Iterator[Need]:
@@ -398,8 +416,7 @@ def _find_needs(
     for failed in _list_failed(night):
         yield Need("failed", about=failed)
     yield from of_people("lost", name_people(departed.lost, night, recipient))
-    for address, since in account.unreached:
-        yield Need("unreached", about=address, since=since)
+    yield from _find_mail_needs(night, account)
     for surge in account.surges:
         yield Need("surge", about=surge, since=night.as_at)
     for waiting in account.waiting:

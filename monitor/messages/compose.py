@@ -16,6 +16,7 @@ from monitor.caseload.rows import PLACEHOLDER
 from monitor.config.escalation_settings import latest
 from monitor.config.id_lists import read_restricted, restricted_sql
 from monitor.config.list_findings import ListFinding
+from monitor.config.secret_ends import SecretEnd
 from monitor.config.settings import Config
 from monitor.figures import measures, out_of_sight
 from monitor.figures.burn_down import count_backlog, list_worst
@@ -91,6 +92,7 @@ class NightBasis:
     lists_folder: str
     attach_lists: bool = False
     closed: ClosedDay | None = None
+    secrets: tuple[SecretEnd, ...] = ()
     unreached: Mapping[str, dt.date] = field(default_factory=dict)
     """By address, since when nothing has arrived there."""
     run_id: int | None = None
@@ -618,6 +620,7 @@ def _account(workspace: Workspace, store: Connection, night: MessageContext, bas
         cannot_assess=counted["cannot assess"],
         changes=counted["changes"],
         departed=departures.find_departed(workspace, store, night.as_at, since),
+        secrets=basis.secrets,
         unreached=tuple(sorted((to, on) for to, on in basis.unreached.items() if night.routes.is_in_use(to))),
         lists_folder=basis.lists_folder,
         measures=measures.gather(workspace, store, night.as_at),

@@ -11,8 +11,8 @@ from monitor.messages.parts import MessageContext
 MOST_NAMED = 20
 
 What = Literal[
-    "untold", "doubt", "failed", "lost", "unreached", "surge", "waiting", "alive again", "died", "back", "list",
-    "no lead", "unmatched", "to look at",
+    "untold", "doubt", "failed", "lost", "unreached", "secret", "surge", "waiting", "alive again", "died", "back",
+    "list", "no lead", "unmatched", "to look at",
 ]  # fmt: skip
 """What there is to do, the most serious first: who is out of sight or unheard, then what the data says, then words."""
 

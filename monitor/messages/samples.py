@@ -13,6 +13,7 @@ from monitor.caseload.intake import Intake
 from monitor.caseload.removed_people import Back
 from monitor.config.delivery_settings import People, Team
 from monitor.config.list_findings import ListFinding
+from monitor.config.secret_ends import SecretEnd
 from monitor.figures.burn_down import Counted, TeamBacklog
 from monitor.figures.measures import Clearing, MeasuresAccount, MeasureTonight, Proportion
 from monitor.figures.out_of_sight import EVERYONE, OUT_OF_TOUCH, LineCount
@@ -170,6 +171,7 @@ def _others() -> Iterator[Digest]:
         cannot_assess={"plan_date": 1}, changes={"opened": 2}, untold=1, departed=departed,
         readers=Addressed(2, 1, 1, 1), lists_folder="lists", waiting=(Waiting("one", 3, BEFORE),),
         unreached=((LEAD, BEFORE),),
+        secrets=(SecretEnd("delivery.graph", "MONITOR_GRAPH_SECRET", AS_AT),),
         caveats={"one": ("Dates are of the last return.",)}, surges=(Surge("one", 12, 0.2, 3, 2),),
         measures=MeasuresAccount((figure,), (figure,), (Clearing("one", 2, 9, 1),)), decided=decided,
         lists=(ListFinding("merged_ids", ("merged_ids: 1 line",), is_fault=True),),

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from monitor.caseload import departures, removed_people, roster, snapshot
 from monitor.config.id_lists import read_restricted
-from monitor.config.secret_ends import REMEDY, find_ends
+from monitor.config.secret_ends import find_ends
 from monitor.figures import measures
 from monitor.figures.moves import find_movers
 from monitor.flags import answers, carried, life, waivers
@@ -260,10 +260,9 @@ def _write_messages(night: Night, judged: Judged, store: Connection, above: Goin
     movers = find_movers(night.workspace, store, night.as_at)
     measures.count(night.workspace, judged.intake.supplied, adviser_cap=config.measures.adviser_cap, movers=movers)
     context = compose.describe_night(config, night.rulebook, night.past, night.as_at, chain_head=events.head(store))
-    ends = [f"{end.describe_dated(night.as_at)}; {REMEDY}" for end in find_ends(config, night.as_at)]
     basis = compose.NightBasis(
         rulebook=night.rulebook,
-        intake=replace(judged.intake, notes=(*ends, *judged.intake.notes)),
+        intake=judged.intake,
         evaluated=judged.evaluation,
         verdict=judged.verdict,
         surges=judged.surges,
@@ -276,6 +275,7 @@ def _write_messages(night: Night, judged: Judged, store: Connection, above: Goin
         closed=_find_closed_day(night),
         unreached=load_unreached(store),
         run_id=None if night.request.dry_run else night.run_id,
+        secrets=find_ends(config, night.as_at),
     )
     return compose.write_all(night.workspace, store, context, night.templates, basis)
 
