@@ -7,7 +7,6 @@ from typing import Protocol
 from monitor.config.delivery_settings import DeliverySettings
 from monitor.delivery.envelope import Envelope, Receipt
 from monitor.delivery.folder import FolderChannel
-from monitor.delivery.smtp import SmtpChannel
 from monitor.network.policy import Network
 
 
@@ -61,9 +60,11 @@ def open_channel(delivery: DeliverySettings, data_folder: Path, network: Network
     Raises ``Problems`` when something it needs (a variable, a key, a certificate file) is not there.
     """
     if delivery.channel == "smtp" and delivery.smtp is not None:
+        # What a channel needs takes long to load, and the others do without.
+        from monitor.delivery.smtp import SmtpChannel
+
         return SmtpChannel(delivery.smtp, network, sender=delivery.sender)
     if delivery.channel == "notify" and delivery.notify is not None:
-        # An HTTP client and its tokens take long to load, and only this channel needs them.
         from monitor.delivery.notify import NotifyChannel
 
         return NotifyChannel(delivery.notify, network)
