@@ -66,7 +66,7 @@ def test_status_takes_it_as_a_concern() -> None:
 def test_check_says_it_and_who_sends(tmp_path: Any) -> None:
     report = check(config(folder=str(tmp_path)), as_at=LAST_DAY, environ={"GRAPH_SECRET": SECRET})
 
-    first, second = dict(report.sections)["Delivery"]
+    first, second, *_ = dict(report.sections)["Delivery"]
     assert first == "graph from care-leaver-monitor@example.gov.uk, marked OFFICIAL-SENSITIVE"
     assert "expires today; make a new one in Entra" in second
     assert find_undated(config(secret_expires_on=None)) == ("delivery.graph",)
