@@ -367,9 +367,10 @@ class LeadDigest:
 
     @cached_property
     def unread(self) -> tuple[UnreadCells, ...]:
-        """Whose own cells leave something open that this address knows of."""
-        known = (line for line in self._held if line.flag_id in self.told.lead_flags)
-        return find_unread(known, self.told_on, self.night) if self.told_on else ()
+        """Whose own cells leave something open that this address knows of, and of whom nothing else is new."""
+        said = {person.person_id for person in self.everyone if person.kind not in ("cleared", "open")}
+        lines = (line for line in self._held if line.flag_id in self.told.lead_flags and line.person_id not in said)
+        return find_unread(lines, self.told_on, self.night) if self.told_on else ()
 
     @cached_property
     def _held(self) -> Sequence[FlagLine]:
