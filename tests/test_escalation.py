@@ -429,7 +429,7 @@ def test_a_flag_goes_from_lead_to_manager_to_head_in_one_message_a_day_each(tmp_
     assert "Leaving care: raised to you" in both.text
     assert "South, Wednesday 14 January 2026" in both.text
     assert "P1, critical" in both.text
-    assert "Leaving care: 1 newly raised, 1 critical; Leaving care: " in both.subject
+    assert "1 newly critical, 1 put right; Leaving care: 1 newly raised, 1 critical - " in both.subject
     assert council.mail_to("south@example.gov.uk", night_of(3)) == []
     head = only(council.mail_to("head@example.gov.uk", night_of(7)))
     assert "P1, critical" in head.text
