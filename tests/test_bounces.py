@@ -168,6 +168,7 @@ def nested(depth: int) -> bytes:
         (b"From: a@b.example\n" + b"Content-Type: message/rfc822\n\n" * (MOST_PARTS - 2), "no delivery report"),
         (nested(MOST_PARTS - 2), "no delivery report"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "Outlook item"),
+        (b"From: a\nContent-Type: message/delivery-status\n\n" + b"a: b\n\n" * 20_000, "groups of fields"),
         (b"PK\x03\x04 no mail", "no headers of an e-mail"),
         (b"", "no headers of an e-mail"),
         (b"From: a@b.example\nSubject: =?nonsense?Q?=FF?=\nContent-Type: text/plain; charset=\xff\n\n\xff\xfe",

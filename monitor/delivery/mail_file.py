@@ -3,6 +3,7 @@
 import email
 import hashlib
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
@@ -13,6 +14,8 @@ from monitor.errors import MonitorError
 LARGEST = 5_000_000
 """Bytes; a report or a reply that quotes a digest is a hundredth of it."""
 MOST_PARTS = 200
+MOST_GROUPS = 10_000
+LONGEST_HEADER = 20_000
 HEADERS = {"from", "date", "content-type", "subject"}
 OUTLOOK_ITEM = b"\xd0\xcf\x11\xe0"
 
@@ -58,6 +61,8 @@ def parse(content: bytes) -> SavedMail:
         raise NotAMail(f"over {LARGEST // 1_000_000} MB, too large for a report or a reply; nothing of it was read")
     if len(re.findall(rb"(?im)^content-type[ \t]*:", content)) > MOST_PARTS or content.count(b"boundary=") > MOST_PARTS:
         raise NotAMail(f"more than {MOST_PARTS} parts inside one another, which no mail program writes")
+    if b"delivery-status" in content.lower() and len(re.findall(rb"\n\r?\n", content)) > MOST_GROUPS:
+        raise NotAMail(f"more than {MOST_GROUPS:,} groups of fields, which no mail server writes")
     try:
         message = email.message_from_bytes(content)
     except (RecursionError, ValueError, LookupError, TypeError, IndexError):
@@ -69,9 +74,9 @@ def parse(content: bytes) -> SavedMail:
 
 def walk(message: Message) -> Iterator[Message]:
     """Yield a message and every part in it, the outer ones first, whatever shape they have."""
-    waiting = [message]
+    waiting = deque([message])
     while waiting:
-        part = waiting.pop(0)
+        part = waiting.popleft()
         yield part
         waiting += list_parts(part)
 
@@ -85,7 +90,7 @@ def list_parts(part: Message) -> list[Message]:
 def read_header(part: Message, name: str) -> str:
     """Return a header as one line of text, empty where there is none; bytes that are no text stay marks."""
     value = part.get(name)
-    return " ".join(str(value).split()) if value is not None else ""
+    return " ".join(str(value)[:LONGEST_HEADER].split()) if value is not None else ""
 
 
 def read_text(part: Message) -> str:

@@ -26,6 +26,7 @@ QUOTED = re.compile(r"(?i)\s*(>|-{3,}|_{5,}|from:|sent:|on .{5,200} wrote:)")
 """A line below which a mail program puts what is answered."""
 FALSE_SENDER = re.compile(r"(?i)\b(spf|dkim|dmarc|compauth)\s*=\s*fail")
 MOST_ANSWERS = 100
+LONGEST_LINE = 1_000
 
 
 def read(path: Path) -> tuple[str, Reply]:
@@ -44,7 +45,7 @@ def _read_reply(mail: SavedMail) -> Reply:
     sender = _find_sender(mail)
     if any(FALSE_SENDER.search(str(said)) for said in mail.message.get_all("Authentication-Results", [])):
         raise Problems(["the mail server that took it in found its sender false; ask the reader"])
-    lines = [_decode(mail.read_header("Subject")), *_own_lines(mail.message)]
+    lines = [_decode(mail.read_header("Subject"))[:LONGEST_LINE], *_own_lines(mail.message)]
     answers, faults = _find_answers(lines)
     if not answers and not faults:
         inside = [part for part in walk(mail.message) if part.get_content_type() == "message/rfc822"]
@@ -101,11 +102,11 @@ def _own_lines(message: Message) -> Iterator[str]:
     for part in plain[:1]:
         text = read_text(part)
         if part.get_content_subtype() == "html":
-            text = unescape(re.sub(r"<[^>]{0,2000}>", " ", re.sub(r"(?i)<(br|/p|/div|/tr)[^>]{0,200}>", "\n", text)))
+            text = unescape(re.sub(r"<[^<>]{0,2000}>", " ", re.sub(r"(?i)<(br|/p|/div|/tr)[^<>]{0,200}>", "\n", text)))
         for line in text.splitlines():
             if QUOTED.match(line):
                 return
-            yield line[:1_000]
+            yield line[:LONGEST_LINE]
 
 
 def _outer_parts(part: Message) -> Iterator[Message]:
