@@ -439,6 +439,17 @@ def test_the_teams_own_manager_may_be_told_of_its_people_and_another_teams_lead_
         }  # fmt: skip
 
 
+def test_a_leads_digest_goes_only_to_who_reads_daily_but_a_part_that_only_a_night_can_write_takes_it_along(
+    tmp_path: Path,
+):
+    with postroom(tmp_path) as room:
+        room.post(*(written(MANAGER, f"k{n}", holds=("lead", *more)) for n, more in enumerate([(), ("backlog",)])))
+
+        room.deliver(Script())
+
+        assert [room.states(kind)[MANAGER] for kind in ("k0", "k1")] == ["replaced", "delivered"]
+
+
 def test_a_later_nights_digest_replaces_what_waits_and_leaves_other_kinds_alone(tmp_path: Path):
     channel = Script({each: [down(), None] for each in (NORTH,)})
     with postroom(tmp_path) as room:

@@ -59,7 +59,7 @@ def find_objection(store: Connection, message: Any, readers: Readers) -> str | N
     return None
 
 
-OTHER_PARTS = frozenset({"manager", "analyst", "summary", "restricted"})
+OTHER_PARTS = frozenset({"manager", "backlog", "analyst", "summary", "restricted"})
 """Parts of a message that only a night can write: one that holds such a part goes as it is, or not at all."""
 
 
