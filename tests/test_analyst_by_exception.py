@@ -116,7 +116,7 @@ def test_what_is_amiss_with_the_settings_or_the_sources_stays_in_one_line(lived:
 def test_readers_are_counted_by_what_they_are(lived: Council) -> None:
     said = [words(the_mail(lived, n).text) for n in (0, 1, 2)]
 
-    assert "2 leads and 1 head have a digest." in said[0]
+    assert "2 leads, 1 manager and 1 head have a digest." in said[0]
     assert "1 lead has a digest." in said[1]
     # North's manager leads South: one message, two parts, counted as each.
     assert [mail.to for mail in lived.mail(day(2))] == ["south@example.gov.uk", ANALYST]

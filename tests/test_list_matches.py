@@ -313,7 +313,7 @@ def test_other_names_and_placeholders_that_match_nothing_are_said(tmp_path: Path
     first, second = (council.mail_to(ANALYST, day(n))[0] for n in range(2))
     check = " ".join(monitor(tmp_path, "check").stdout.split())
 
-    for said in (" ".join(section(first, "Needs you today").split()), check):
+    for said in (" ".join(section(first, "Needs you").split()), check):
         assert 'also_known_as of team "North": 1 of 2 names occur tonight; nothing matches "Old North"' in said
         assert 'not_an_adviser: 1 of 2 entries occur tonight; nothing matches "nobody yet"' in said
     assert section(second, "Needs you") == ""
