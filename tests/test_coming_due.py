@@ -282,7 +282,7 @@ def test_a_flag_that_was_forecast_opens_on_its_day_and_was_said_once_on_entering
     )  # fmt: skip
     said = [mail for mail in council.mail_to(NORTH) if "P1" in section(mail, "Coming due")]
     assert [mail.subject for mail in said] == ["OFFICIAL-SENSITIVE Leaving care: 1 coming due - 17 January 2026"]
-    assert "P1 (A Example): Contact overdue: 24 January 2026" in said[0].text
+    assert "P1, A Example: Contact overdue: 24 January 2026" in said[0].text
     assert "Contact overdue: 24 January 2026" in said[0].html
     assert council.rows("SELECT rule, opened_on FROM flag") == [("contact-overdue", "2026-01-24")]
 

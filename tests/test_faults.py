@@ -53,7 +53,7 @@ def assert_whole(council: Council) -> None:
     assert council.rows("SELECT count(*) FROM run WHERE state = 'running'") == [(0,)]
     (first,) = council.mail_to(NORTH, NIGHT)
     (second,) = council.mail_to(NORTH, day(1))
-    assert ("P1" in first.text, "1 new, 1 cleared" in second.subject) == (True, True)
+    assert ("P1" in first.text, "1 newly critical, 1 put right" in second.subject) == (True, True)
     assert not list((council.folder / "data").rglob("*.unfinished"))
 
 

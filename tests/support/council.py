@@ -234,7 +234,14 @@ def _read(path: Path) -> Mail:
     return Mail(message["To"], message["Subject"], text, html.get_content())
 
 
+LEAD_HEADINGS = (
+    "New", "Also new", "Put right", "What is checked has changed", "Coming due", "Waivers ending", "Still critical: .*",
+)  # fmt: skip
+"""Headings of a lead's mail, which has no room for a line under each."""
+
+
 def section(mail: Mail, heading: str) -> str:
     """What stands under a heading of the text part; empty where there is no such heading."""
-    parts = re.split(r"^(.+)\n-{3,}\n", mail.text, flags=re.MULTILINE)
+    text = re.sub(rf"(?<=\n\n)({'|'.join(LEAD_HEADINGS)})\n(?!-)", r"\1\n---\n", mail.text)
+    parts = re.split(r"^(.+)\n-{3,}\n", text, flags=re.MULTILINE)
     return next((parts[n + 1] for n in range(1, len(parts), 2) if parts[n].startswith(heading)), "")
