@@ -233,4 +233,4 @@ def test_the_service_hears_what_came_back_and_tells_the_analyst_where_it_cannot(
         if "cannot be read" in subject
     ] == [1]
     assert "P1" in council.mail_to(NORTH)[-1].text
-    assert "1 young person" in council.mail_to(NORTH)[-1].text
+    assert "1 newly critical" in council.mail_to(NORTH)[-1].subject

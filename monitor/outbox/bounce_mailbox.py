@@ -1,21 +1,15 @@
 """Hears what came back to the mailbox of delivery reports, and remembers since when that cannot be read."""
 
 import datetime as dt
-import json
 from dataclasses import dataclass
-
-from sqlalchemy import Connection, select
 
 from monitor.delivery.delivery_report import DeliveryReport, read_reports
 from monitor.delivery.mail_file import NotAMail
 from monitor.delivery.report_mailbox import FoundReport, MailboxNotRead, ReportMailbox
 from monitor.outbox import attempts
 from monitor.outbox.bounces import HeardBounce, record_bounces
+from monitor.outbox.unheard_bounces import NOT_READ, READ_AGAIN, find_not_read
 from monitor.store.database import Database
-from monitor.store.tables import FlagEvent, table_of
-
-NOT_READ, READ_AGAIN = "bounces not read", "bounces read again"
-"""The events that say since when the mailbox cannot be read, and since when it can again."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +31,6 @@ class BouncesHeard:
     def in_words(self) -> list[str]:
         lines = [f"Came back: {self.failed}, by the mailbox of delivery reports"] if self.failed else []
         return [*lines, *([f"Bounces are not heard: {self.fault}"] if self.fault else [])]
-
-
-@dataclass(frozen=True)
-class NotReadSince:
-    """Since which day the mailbox cannot be read, and why it could not be then."""
-
-    day: dt.date
-    why: str
 
 
 def look(mailbox: ReportMailbox, today: dt.date, days: int) -> MailboxLook:
@@ -77,13 +63,3 @@ def record_look(database: Database, mailbox: ReportMailbox, seen: MailboxLook, n
             mailbox.mark_heard(report)
     failed = sum(each.failed for _, outcomes in heard for each in outcomes)
     return BouncesHeard(failed, seen.fault, before is not None)
-
-
-def find_not_read(store: Connection) -> NotReadSince | None:
-    """Return since when the mailbox cannot be read; None while it can."""
-    happened = table_of(FlagEvent)
-    newest = select(happened).where(happened.c.kind.in_((NOT_READ, READ_AGAIN))).order_by(happened.c.id.desc()).limit(1)
-    row = store.execute(newest).first()
-    if row is None or row.kind == READ_AGAIN:
-        return None
-    return NotReadSince(row.as_at, json.loads(row.payload or "{}").get("why", ""))

@@ -15,8 +15,8 @@ from monitor.config.settings import Config
 from monitor.errors import MonitorError
 from monitor.flags.state import find_state, is_quarantined, is_waiver_in_force
 from monitor.outbox.attempts import NOTICE
-from monitor.outbox.bounce_mailbox import NotReadSince, find_not_read
 from monitor.outbox.queue import PENDING, WENT
+from monitor.outbox.unheard_bounces import NotReadSince, find_not_read
 from monitor.record import left_overs
 from monitor.record.continuity import find_break
 from monitor.record.purge import PERSON_REMOVAL
