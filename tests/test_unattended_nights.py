@@ -4,6 +4,7 @@ import datetime as dt
 from pathlib import Path
 
 from support.council import Council
+from support.mail_figures import judge_order, read_mails
 from support.unattended_nights import Story
 
 
@@ -18,3 +19,8 @@ def test_a_weekend_of_nights_piles_nothing_up_repeats_nothing_and_loses_nothing(
     assert story.strangers() == []
     assert story.lost() == []
     assert story.told_twice_of_a_step() == []
+    order = judge_order(story)
+    assert (order.behind, order.unsaid, order.unnamed) == ([], [], [])
+    readings = read_mails(story, screens=False)
+    assert {reading.kind for reading in readings} == {"baseline", "weekly"}
+    assert max(reading.rows for reading in readings) <= 70

@@ -145,7 +145,7 @@ class Story:
     def lost(self) -> list[tuple[str, str]]:
         """Who has a flag, open or held, older than the last delivery, of which nobody has heard, and its rule.
 
-        Of two that a message shows alike, one is told.
+        Of two that a message shows alike, one is told; one that carries another on has been told with it.
         """
         last = max(_as_at(mail) for _, mail in self.sent)
         told = {str(person): set[str]() for (person,) in self.council.rows("SELECT person_id FROM person")}
@@ -155,8 +155,13 @@ class Story:
         """):
             told[str(person)].add(shown_id(self.rules, str(rule)))
         standing = self.council.rows(f"""
+            WITH RECURSIVE heard AS (
+                SELECT flag_id FROM message_flag JOIN message ON message.id = message_id WHERE accepted_at IS NOT NULL
+                UNION SELECT flag.id FROM flag JOIN heard ON flag.continues_flag_id = heard.flag_id
+            )
             SELECT person_id, rule FROM flag
-            WHERE resolved_on IS NULL AND severity <> 'data' AND opened_on <= '{last}'
+            WHERE id NOT IN (SELECT flag_id FROM heard)
+                AND resolved_on IS NULL AND severity <> 'data' AND opened_on <= '{last}'
                 AND (quarantined_on IS NULL OR released_on <= '{last}')
                 AND (SELECT count(*) FROM flag AS other WHERE other.person_id = flag.person_id
                      AND other.rule = flag.rule AND other.opened_on > date('{last}', '-30 days')) < 3
