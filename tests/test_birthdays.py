@@ -175,7 +175,7 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Council:
 def lines(council: Council, recipient: str) -> dict[str, str]:
     """What a mail says of each person of whom something else is asked."""
     (mail,) = council.mail_to(recipient, BIRTHDAY)
-    said = " ".join(section(mail, SAID).split()).split(" - ")[1:]
+    said = f" {' '.join(section(mail, SAID).split())}".split(" - ")[1:]
     return {line.split(" ")[0]: line for line in said}
 
 

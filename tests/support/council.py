@@ -242,6 +242,6 @@ LEAD_HEADINGS = (
 
 def section(mail: Mail, heading: str) -> str:
     """What stands under a heading of the text part; empty where there is no such heading."""
-    text = re.sub(rf"(?<=\n\n)({'|'.join(LEAD_HEADINGS)})\n(?!-)", r"\1\n---\n", mail.text)
+    text = re.sub(rf"(?<=\n\n)({'|'.join(LEAD_HEADINGS)})\n(?!---)", r"\1\n---\n", mail.text)
     parts = re.split(r"^(.+)\n-{3,}\n", text, flags=re.MULTILINE)
     return next((parts[n + 1] for n in range(1, len(parts), 2) if parts[n].startswith(heading)), "")
