@@ -60,6 +60,19 @@ def test_a_cover_whose_last_day_is_over_gets_nothing_and_the_lead_gets_it_in_one
     assert "cover" not in council.mail_to(LEAD, SATURDAY)[0].text
 
 
+def test_what_a_head_or_a_manager_reads_of_a_team_writes_no_lead_anew(tmp_path: Path) -> None:
+    council = Council(tmp_path, few_rules(tmp_path, "homeless"))
+    rewrite(council, ('lead = "north@', 'manager = "south@example.gov.uk"\nlead = "north@'))
+    people = [homeless("N1"), homeless("S1", team="South"), *crowd(20)]
+    council.night(NIGHT, people, unattended=True)
+
+    council.deliver(dt.datetime(2026, 1, 12, 8, tzinfo=dt.UTC))
+
+    both, head = ("".join(mail.text for mail in council.mail_to(f"{one}@example.gov.uk")) for one in ("south", "head"))
+    assert all("N1" in text and "S1" in text for text in (both, head))
+    assert council.rows("SELECT recipient FROM message WHERE state = 'replaced'") == []
+
+
 def test_a_cover_still_on_duty_gets_what_waits_for_it_and_the_lead_her_other_team_alone(
     waiting: Council, tmp_path: Path
 ) -> None:

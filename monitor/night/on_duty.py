@@ -24,7 +24,7 @@ from monitor.messages.routes import fold, plan_routes
 from monitor.messages.templates import Templates
 from monitor.messages.told import NOTHING_TOLD, Told, ToldFlag
 from monitor.outbox import attempts
-from monitor.outbox.last_check import OTHER_PARTS, Readers, find_readers, must_be_written_anew
+from monitor.outbox.last_check import OTHER_PARTS, Readers, find_readers, find_readers_of_news, must_be_written_anew
 from monitor.outbox.last_told import load_told
 from monitor.outbox.queue import PENDING, Postmark, post
 from monitor.record.last_night import load_last_night
@@ -98,8 +98,9 @@ def _find_addresses(
         # One that holds other parts too goes as it is; those who read today for its teams are told beside it.
         if message not in outdated and not _parts(message) & OTHER_PARTS:
             continue
-        now_read = find_readers(store, message, readers)
+        now_read = find_readers_of_news(store, message, readers)
         if message in outdated:
+            now_read |= find_readers(store, message, readers)
             then = plan_routes(config.teams, config.people, as_at=message.as_at)
             now_read |= {readers.routes.leads.get(fold(team)) for team in then.teams_of(message.recipient)}
             now_read |= {message.recipient} if readers.reads_daily(message.recipient) else set()

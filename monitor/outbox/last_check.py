@@ -78,7 +78,23 @@ def must_be_written_anew(store: Connection, message: Any, readers: Readers) -> b
 
 def find_readers(store: Connection, message: Any, readers: Readers) -> set[str | None]:
     """Return who reads today of the young people a message names; those who died or are restricted are left out."""
-    people = _people(store, json.loads(message.people))
+    return _find_readers_of(store, json.loads(message.people), readers)
+
+
+def find_readers_of_news(store: Connection, message: Any, readers: Readers) -> set[str | None]:
+    """Return who reads today of the young people of whom a message tells a lead something, whatever else it holds."""
+    flag, news = table_of(Flag), table_of(MessageFlag)
+    told = (
+        select(flag.c.person_id)
+        .join(news, news.c.flag_id == flag.c.id)
+        .where(news.c.message_id == message.id, news.c.severity != "data", news.c.state != "resolved")
+        .distinct()
+    )
+    return _find_readers_of(store, list(store.execute(told).scalars()), readers)
+
+
+def _find_readers_of(store: Connection, ids: Sequence[str], readers: Readers) -> set[str | None]:
+    people = _people(store, ids)
     asked = (each for each in people if not each.died_on and each.person_id not in readers.routes.restricted)
     return {readers.routes.address(each.team, each.person_id) for each in asked}
 
