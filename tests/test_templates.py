@@ -224,7 +224,7 @@ def test_a_message_that_may_have_arrived_is_owned_up_to():
         ({"state": "held", "held_since": AS_AT},
          "settled to live since last night. Because. It could not be checked last night."),
         ({"unconfirmed": True},
-         "since last night. Because. So many came at once that it may be a fault in the data: check the record first."),
+         "Because. So many came at once that it may be a fault in the data, and nobody has confirmed it. Check"),
         ({"flag_id": 900, "opened_on": BEFORE, "waiver_ended_on": AS_AT},
          "settled to live since 9 January 2026. Because. The waiver has ended."),
     ],
