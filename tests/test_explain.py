@@ -131,7 +131,7 @@ def test_events_flags_and_messages_are_theirs_alone(council: Council) -> None:
     assert [(flag["rule"], flag["resolved_on"]) for flag in account.flags] == [("homeless", None)]
     assert {(message["recipient"], message["kind"]) for message in account.messages} == {
         ("north@example.gov.uk", "lead"),
-        ("head@example.gov.uk", "manager"),
+        ("head@example.gov.uk", "head"),
     }
     assert not any({"text", "html", "subject", "people"} & message.keys() for message in account.messages)
 

@@ -254,9 +254,10 @@ def test_a_recording_rule_in_breach_for_over_a_third_is_one_line_and_names_nobod
 def test_a_recording_rule_in_breach_for_a_third_or_less_names_each_young_person(tmp_path: Path) -> None:
     council = with_a_recording_rule(tmp_path)
 
-    council.night(NIGHT, [settled("C901", worker=""), settled("C902", worker=""), *crowd(4)])
+    council.night(NIGHT, [settled("C901"), settled("C902"), *crowd(4)])
+    council.night(day(1), [settled("C901", worker=""), settled("C902", worker=""), *crowd(4)])
 
-    (mail,) = council.mail_to(NORTH)
+    (mail,) = council.mail_to(NORTH, day(1))
     assert "C901" in mail.text
     assert "C902" in mail.text
     assert "About our records" not in mail.text

@@ -156,7 +156,7 @@ def test_every_command_works_on_postgresql(tmp_path: Path, url: str) -> None:
 
     done = [ran, again, rehearsed, delivered, checked, exported, explained, replayed, measured]
     assert [(one.returncode, one.stderr) for one in done] == [(0, "")] * len(done)
-    assert "nothing waits to be confirmed" in confirmed.stderr
+    assert "recorded as having died; nothing waits" in confirmed.stderr
     assert "no fixed abode" in explained.stdout.lower()
     (listed,) = json.loads((tmp_path / "flags.json").read_text(encoding="utf-8"))
     assert (listed["person_id"], listed["rule"], listed["state"]) == ("P1", "homeless", "open")

@@ -200,12 +200,12 @@ def test_a_purge_that_was_killed_after_its_record_is_completed_by_the_next(counc
 
 def test_the_words_are_gone_from_the_database_file(council: Council) -> None:
     file = council.folder / "data" / "monitor.db"
-    assert b"Cleared" in file.read_bytes()
+    assert b"Put right" in file.read_bytes()
 
     purge(council, LATER)
 
     left = b"".join(path.read_bytes() for path in file.parent.glob("monitor.db*"))
-    assert b"Cleared" not in left
+    assert b"Put right" not in left
 
 
 def test_old_logs_beside_the_one_in_use_go_and_it_stays(council: Council) -> None:

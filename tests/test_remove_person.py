@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from openpyxl import load_workbook
 from sqlalchemy import Date, Text, select, text
 from sqlmodel import SQLModel
-from support.council import AWAY, GONE, NIGHT, OTHER, Council, copied, crowd, day, homeless, section, settled
+from support.council import AWAY, GONE, NIGHT, OTHER, Council, copied, crowd, day, homeless, settled
 
 from monitor.caseload import snapshot
 from monitor.config.settings import load_config
@@ -329,7 +330,8 @@ def test_a_message_that_waits_is_withdrawn_and_the_rest_of_it_told_the_next_nigh
     council.night(day(3), everyone_else())
 
     (told,) = council.mail_to(NORTH, day(3))
-    assert OTHER in section(told, "New")
+    assert OTHER in told.text
+    assert "newly critical" in told.subject
     assert GONE not in told.text
     assert council.rows(f"SELECT DISTINCT state FROM message WHERE recipient = '{NORTH}' AND text = ''") == [
         ("replaced",)
@@ -395,7 +397,7 @@ def test_what_is_beyond_reach_is_said_with_what_to_do(council: Council) -> None:
 
     said = "\n".join(remove_person.describe(purge(council)))
 
-    assert f"went to {ANALYST}, {NORTH} between" in said
+    assert re.search(rf"went to {ANALYST}, .*{NORTH} between", said)
     assert "1 lists in" in said
     assert "team-north.csv" in said
     assert "Backups of the data folder and the database from before today still hold this person" in said

@@ -189,7 +189,7 @@ def test_a_reader_who_would_be_told_nothing_is_told_that_it_was_taken_back(on_sq
     (mail,) = on_sqlite.mail_to(MANAGER, day(6))
     assert "The night of 17 January 2026 was taken back" in flat(mail)
     on_sqlite.night(day(7))
-    assert not on_sqlite.mail_to(MANAGER, day(7))
+    assert not [mail for mail in on_sqlite.mail_to(MANAGER, day(7)) if "was taken back" in flat(mail)]
 
 
 def test_what_has_not_gone_is_withheld_and_nobody_is_told_of_it(on_sqlite: Council):

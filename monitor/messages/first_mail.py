@@ -1,11 +1,9 @@
 """A lead's first mail: how the record stands, who is critical by what to do, and the rest by adviser."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from monitor.figures.out_of_sight import NOBODY_NAMED, OUT_OF_TOUCH, TIERS
-from monitor.flags.state import LISTED
 from monitor.messages.advisers import AdviserPeople, list_advisers, name_adviser
 from monitor.messages.news import PersonNews
 from monitor.messages.parts import FlagLine, MessageContext
@@ -42,8 +40,6 @@ class BaselinePart:
     advisers: tuple[AdviserPeople, ...]
     others: int
     flags: int
-    out_of_touch: int
-    nobody_named: int
 
     @property
     def estimates(self) -> bool:
@@ -61,17 +57,17 @@ class BaselinePart:
         return tuple(dict.fromkeys([*named, *(load.oldest[0] for load in self.advisers if load.oldest)]))
 
 
-def compose_baseline(people: Sequence[PersonNews], lines: Iterable[FlagLine], night: MessageContext) -> BaselinePart:
-    """Return how the people with something open stand. ``lines``: every flag that the reader may be told."""
+def compose_baseline(people: Sequence[PersonNews], night: MessageContext) -> BaselinePart:
+    """Return how the people with something open stand.
+
+    Who is out of sight is not counted here: of a small team the number would tell a sensitive rule from its cover.
+    """
     others = [person for person in people if person.severity != "critical"]
-    out_of_touch, nobody_named = _find_out_of_sight(lines)
     return BaselinePart(
         _group_critical([person for person in people if person.severity == "critical"], night),
         list_advisers(others, night),
         len(others),
         sum(len(person.current) for person in people),
-        len(out_of_touch),
-        len(nobody_named - out_of_touch),
     )
 
 
@@ -98,13 +94,3 @@ def _describe(group: Sequence[tuple[PersonNews, int, FlagLine]], night: MessageC
     others = sum(sum(line.severity == "critical" for line, _ in person.roots) > 1 for person, _, _ in group)
     found = tuple((adviser, tuple(people)) for adviser, people in advisers)
     return ToDo(words.title, words.action, found, others, len(group) - len(named))
-
-
-def _find_out_of_sight(lines: Iterable[FlagLine]) -> tuple[set[str], set[str]]:
-    """Return who is out of touch, and who has nobody named, as ``figures.out_of_sight`` has it."""
-    standing = [line for line in lines if line.state in LISTED]
-    touch, named = TIERS[OUT_OF_TOUCH], TIERS[NOBODY_NAMED]
-    return (
-        {line.person_id for line in standing if line.rule in touch},
-        {line.person_id for line in standing if line.rule in named},
-    )

@@ -357,7 +357,7 @@ class LeadDigest:
         """How the team stands on the first night."""
         if not self.baseline or not self.still_open:
             return None
-        return compose_baseline(self.still_open, self._own(self.lines), self.night)
+        return compose_baseline(self.still_open, self.night)
 
     @cached_property
     def faults(self) -> tuple[Fault, ...]:
