@@ -1,14 +1,17 @@
 """What a command imports: a library that is slow to load and has nothing to do costs every command its time."""
 
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 from support.command import monitor
 from test_cli import CONFIG, write_council
 
+ROOT = Path(__file__).parent.parent
 MODULES = """
 import sys
 from monitor.cli.command import run_command
@@ -61,3 +64,31 @@ def test_a_command_imports_no_library_that_it_does_not_need(
     modules = set(done.stdout.splitlines()[-1].split())
     assert "monitor.cli.command" in modules
     assert sorted(spared & modules) == []
+
+
+BUILD = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Absent(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in sys.argv[1:]:
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Absent())
+from monitor.messages.templates import compile_shipped
+from monitor.rulebook.kept_rulebook import write_built
+"""
+
+
+def test_a_wheel_is_built_with_what_the_build_requires_alone() -> None:
+    """What installs the project builds it where nothing else of it is installed yet."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    needed, built = (
+        {re.split(r"[\[<>=~! ]", each)[0] for each in group}
+        for group in (project["project"]["dependencies"], project["build-system"]["requires"])
+    )
+    absent = {"pyjwt": "jwt", "python-calamine": "python_calamine"}
+    names = [absent.get(each, each.replace("-", "_")) for each in needed - built] + ["sqlalchemy"]
+
+    subprocess.run([sys.executable, "-c", BUILD, *names], check=True)

@@ -20,6 +20,7 @@ from monitor.store.bulk import insert_rows, next_id, read_by_ids
 from monitor.store.database import Database
 from monitor.store.events import Event, Stamp
 from monitor.store.row_statements import record_stamped, say_row
+from monitor.store.seals import read_secret
 from monitor.store.tables import Answer, Flag, table_of
 from monitor.words import nearest, one_line, write_date
 from monitor.workdays import NEVER_CLOSED, WorkingDays
@@ -253,7 +254,7 @@ def save_answers(
     with database.reading() if dry_run else database.writing() as store:
         if whole := list(_check_file(store, file)):
             raise Problems([*problems, *whole])
-        secret, givens = row_keys.read_secret(store), file.givens
+        secret, givens = read_secret(store), file.givens
         if file.reply is not None:
             givens = _fit_reply(store, secret, file, file.reply)
         keyed = _open_keys(givens, secret)

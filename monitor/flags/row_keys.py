@@ -11,10 +11,6 @@ import hmac
 import json
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
-
-from monitor.store.tables import Seal, table_of
-
 
 @dataclass(frozen=True)
 class Key:
@@ -23,11 +19,6 @@ class Key:
     flag_id: int
     list_as_at: dt.date
     mark: str
-
-
-def read_secret(store: Connection) -> bytes:
-    seal = table_of(Seal)
-    return bytes.fromhex(store.execute(select(seal.c.secret).where(seal.c.name == "lists")).scalar_one())
 
 
 def mark_flag(secret: bytes, severity: str, in_breach_since: dt.date | None, because: str | None) -> str:

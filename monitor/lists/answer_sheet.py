@@ -29,6 +29,7 @@ from monitor.lists.workbook_file import (
     write_text,
 )
 from monitor.sources.spreadsheet import as_text, read_sheet
+from monitor.store.seals import read_secret
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -66,7 +67,7 @@ class FlagToAnswer(NamedTuple):
 
 
 def allow_answers(config: "Config", store: "Connection") -> Answering:
-    return Answering(row_keys.read_secret(store), config.waivers.reasons, config.answers.list_working_days)
+    return Answering(read_secret(store), config.waivers.reasons, config.answers.list_working_days)
 
 
 # Writing

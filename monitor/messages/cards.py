@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Literal
 
 from monitor.messages.answering import ReadyReply, write_replies
-from monitor.messages.news import PersonNews, Status
+from monitor.messages.flag_item import Item
+from monitor.messages.news import PersonNews
 from monitor.messages.parts import FlagLine, MessageContext
 from monitor.words import one_line
 
@@ -24,31 +24,6 @@ PREVIEWED = 3
 
 Link = tuple[str, str | None]
 """An id, and its link, if there is one."""
-
-
-@dataclass(frozen=True)
-class Item:
-    """One flag as a message shows it. A sensitive one is its cover's title, next step and due day only.
-
-    ``before``: what stood on the record the night before. ``opened_on``: None where it may not be told. ``row``: where
-    the reader's list has what may not be told here.
-    """
-
-    title: str | None
-    status: Status
-    in_full: bool
-    is_held: bool
-    because: str | None
-    action: str | None
-    before: tuple[str, ...]
-    due_on: date | None
-    days_over: int
-    opened_on: date | None
-    since_last_night: bool
-    last_cleared_on: date | None
-    flips: int
-    unconfirmed: bool
-    row: int | None
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,6 @@ from monitor.figures.week import gather
 from monitor.flags import coming_due, decision_lists, life
 from monitor.flags.backlog import Backlog
 from monitor.flags.priority import list_rows_sql
-from monitor.flags.row_keys import read_secret
 from monitor.gate.surges import Surge, find_waiting
 from monitor.gate.verdict import Verdict
 from monitor.messages.analyst import Addressed, NightAccount, compose_analyst
@@ -58,6 +57,7 @@ from monitor.messages.told import NOTHING_TOLD, Told
 from monitor.rulebook.evaluation import Evaluation
 from monitor.rulebook.rulebook import Rulebook
 from monitor.store.nights import Ledger, find_withdrawn
+from monitor.store.seals import read_secret
 from monitor.workspace import Workspace, drop_tables, literal, load_rows, step
 
 MOST_SPELLINGS = 8

@@ -23,10 +23,11 @@ from monitor.messages.cards import (
 )
 from monitor.messages.faults import Fault, UnreadCells, find_faults, find_unread
 from monitor.messages.first_mail import BaselinePart, compose_baseline
+from monitor.messages.flag_item import Status
 from monitor.messages.handed_on import HandedOn, describe_handed_on
 from monitor.messages.list_place import ListPlace, find_lists
 from monitor.messages.monday import WeeklyPart, compose_weekly
-from monitor.messages.news import LOST, OPEN, Kind, PersonNews, Status, compare_person, gather_people
+from monitor.messages.news import LOST, OPEN, Kind, PersonNews, compare_person, gather_people
 from monitor.messages.parts import ComingDue, FlagLine, MessageContext
 from monitor.messages.routes import Cover, Routes, Unrouted
 from monitor.messages.sections import find_first

@@ -9,6 +9,7 @@ from typing import Literal
 
 from monitor.figures.out_of_sight import BY_NAME, OUT_OF_TOUCH
 from monitor.flags.priority import place_person, rank
+from monitor.messages.flag_item import Status
 from monitor.messages.parts import FlagLine, MessageContext
 from monitor.messages.routes import Routes
 from monitor.messages.shown import RuleWords, show_once, shown_folds, shown_id, tells_all
@@ -16,10 +17,6 @@ from monitor.messages.told import Told, ToldFlag
 
 BACK_WITHIN = timedelta(days=90)
 
-Status = Literal["new", "worse", "reopened", "back", "flipping", "held", "open", "unsettled"]
-"""What a flag is to an address. *Worse*: it was less severe when last told. *Reopened*: its waiver has ended.
-*Flipping*: it keeps opening and clearing, and this address is told so now; *unsettled*: it has been told so, and is
-told no more until the flag has been stable."""
 NEWS: frozenset[Status] = frozenset(("new", "worse", "reopened", "back", "flipping"))
 Kind = Literal["baseline", "critical", "lost", "new", "cleared", "open"]
 """What a young person is to an address tonight. *Critical*: newly so, by whatever change; *lost*: newly out of touch,

@@ -26,8 +26,8 @@ from markupsafe import Markup
 
 from monitor.config.settings import shipped
 from monitor.errors import Problems
-from monitor.messages.cards import Item
 from monitor.messages.compiled_templates import CompiledTemplates, compile_templates
+from monitor.messages.flag_item import Item
 from monitor.messages.parts import Digest, WrittenMessage
 from monitor.messages.safe_ids import hide_names
 from monitor.words import join_words, one_line, write_count, write_date, write_long_date, write_number, write_weekday

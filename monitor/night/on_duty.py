@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 
 from monitor.config.settings import Config
 from monitor.figures import measures
-from monitor.flags import life, row_keys
+from monitor.flags import life
 from monitor.gate.verdict import Verdict
 from monitor.lists import lists
 from monitor.messages import compose
@@ -33,6 +33,7 @@ from monitor.rulebook.rulebook import Rulebook
 from monitor.store import events, nights
 from monitor.store.database import Database
 from monitor.store.row_statements import say_row
+from monitor.store.seals import read_secret
 from monitor.store.tables import Flag, Measure, Message, MessageFlag, Run, table_of
 from monitor.workdays import london_date
 
@@ -59,9 +60,7 @@ def write_anew(database: Database, config: Config, words: Words, now: dt.datetim
     with database.writing() as store:
         run = store.execute(select(table_of(Run)).where(table_of(Run).c.as_at == as_at, _is_accepted())).one()
         night = _describe(store, config, rulebook, compose.describe_night(config, rulebook, ledger, as_at), run)
-        night = replace(
-            night, routes=readers.routes, chain_head=events.head(store), answer_secret=row_keys.read_secret(store)
-        )
+        night = replace(night, routes=readers.routes, chain_head=events.head(store), answer_secret=read_secret(store))
         gone = [*outdated, *_find_joined(due, concerned, outdated)]
         waiting = [message for message in due if message not in gone]
         told = load_told(store, since=as_at - dt.timedelta(life.RECENT_DAYS))

@@ -12,9 +12,9 @@ from sqlalchemy import Connection, select
 
 from monitor.config.settings import Config
 from monitor.delivery.envelope import Envelope, Thread
-from monitor.flags.row_keys import read_secret
 from monitor.messages.answering import find_reader_of_answers
 from monitor.messages.parts import DIGESTS
+from monitor.store.seals import read_secret
 from monitor.store.tables import Message, Run, table_of
 from monitor.words import write_date
 from monitor.workdays import london_date
