@@ -1,8 +1,10 @@
 """The weekly part of a lead's mail: who is critical and since when, each adviser in a line, what keeps changing."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from monitor.messages.advisers import AdviserPeople, list_advisers, name_adviser
 from monitor.messages.news import PersonNews
@@ -11,21 +13,41 @@ from monitor.messages.since import Since, find_oldest
 
 CRITICAL_LISTED = 25
 """Critical young people whom it names; the rest are counted."""
-LINES, FEWEST_ADVISERS = 38, 8
+LINES, FEWEST_ADVISERS = 36, 8
 """Lines of a mail for the day's news, the critical and the advisers, of whom so many have one however much is new."""
 CHANGING_NAMED = 4
+LINE_WIDTH, ID_WIDTH, SINCE_WIDTH = 74, 11, 26
+"""Characters of a line, and about how many an id takes and a date with its words."""
+
+
+class CriticalPerson(NamedTuple):
+    """One critical young person: the link, if there is one, and the adviser, if one is named."""
+
+    person_id: str
+    link: str | None
+    adviser: str | None
+
+
+class CriticalSince(NamedTuple):
+    """Critical young people for whom it has been so for as long."""
+
+    since: Since
+    people: tuple[CriticalPerson, ...]
 
 
 @dataclass(frozen=True)
 class CriticalGroup:
-    """Critical young people of one adviser for the same reason and as long; ``more``: other reasons that each has."""
+    """Critical young people for the same reason, all with an adviser or all without; the longest first."""
 
-    adviser: str | None
+    has_adviser: bool
     title: str | None
-    since: Since
-    more: int
-    people: tuple[tuple[str, str | None], ...]
-    """Each with a link, if there is one."""
+    spans: tuple[CriticalSince, ...]
+
+    @property
+    def lines(self) -> int:
+        """About how many lines of a mail it takes."""
+        people = sum(ID_WIDTH + len(each.adviser or "") for span in self.spans for each in span.people)
+        return 1 + (len(self.title or "") + people + SINCE_WIDTH * len(self.spans)) // LINE_WIDTH
 
 
 @dataclass(frozen=True)
@@ -48,19 +70,25 @@ class WeeklyPart:
     changing: Changing | None
 
     @property
+    def named(self) -> tuple[str, ...]:
+        """The critical young people it names."""
+        return tuple(each.person_id for group in self.critical for span in group.spans for each in span.people)
+
+    @property
     def more(self) -> int:
-        return self.total - sum(len(group.people) for group in self.critical)
+        return self.total - len(self.named)
 
     @property
     def estimates(self) -> bool:
         """Whether it gives a day that is not known to be the first."""
-        told = [*(group.since for group in self.critical), *(load.oldest[2] for load in self.advisers if load.oldest)]
+        spans = (span for group in self.critical for span in group.spans)
+        told = [*(span.since for span in spans), *(load.oldest[2] for load in self.advisers if load.oldest)]
         return not all(since.known for since in told)
 
     @property
     def people(self) -> tuple[str, ...]:
         """Everyone it names."""
-        named = [person_id for group in self.critical for person_id, _ in group.people]
+        named = [*self.named]
         named += [load.oldest[0] for load in self.advisers if load.oldest]
         named += [person_id for person_id, _, _ in self.changing.first] if self.changing else []
         return tuple(dict.fromkeys(named))
@@ -75,11 +103,12 @@ def compose_weekly(
     """
     critical = [person for person in people if person.severity == "critical" and person.person_id not in named]
     groups = _group_critical(critical, night)
+    left = LINES - lines - sum(group.lines for group in groups)
     return WeeklyPart(
         groups,
         len(critical),
         sum(person.adviser is None for person in critical),
-        list_advisers(people, night, max(LINES - lines - len(groups), FEWEST_ADVISERS)),
+        list_advisers(people, night, max(left, FEWEST_ADVISERS)),
         _find_changing(people, night),
     )
 
@@ -87,25 +116,33 @@ def compose_weekly(
 def _group_critical(people: Iterable[PersonNews], night: MessageContext) -> tuple[CriticalGroup, ...]:
     """Return the first of critical people by why and since when: those with nobody named first, then the longest."""
     described = sorted((_describe_critical(person, night) for person in people), key=_place)
-    groups: dict[CriticalGroup, list[tuple[str, str | None]]] = {}
-    for each in described[:CRITICAL_LISTED]:
-        groups.setdefault(replace(each, people=()), []).extend(each.people)
-    return tuple(replace(group, people=tuple(found)) for group, found in groups.items())
+    groups: defaultdict[tuple[bool, str | None], defaultdict[Since, list[CriticalPerson]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    for title, since, person in described[:CRITICAL_LISTED]:
+        groups[person.adviser is not None, title][since].append(person)
+    return tuple(
+        CriticalGroup(has_adviser, title, tuple(CriticalSince(since, tuple(found)) for since, found in spans.items()))
+        for (has_adviser, title), spans in groups.items()
+    )
 
 
-def _describe_critical(person: PersonNews, night: MessageContext) -> CriticalGroup:
+Described = tuple[str | None, Since, CriticalPerson]
+"""Why somebody is critical, since when, and who it is."""
+
+
+def _describe_critical(person: PersonNews, night: MessageContext) -> Described:
     """Return why one person is critical: by what has been so for the longest."""
-    critical = [line for line in person.current if line.severity == "critical"]
-    oldest = find_oldest(critical, night)
+    oldest = find_oldest([line for line in person.current if line.severity == "critical"], night)
     assert oldest  # noqa: S101 - a person is critical because a flag is
     line, since = oldest
-    more = len({night.title(each.rule) for each in critical} - {night.title(line.rule)})
-    who = (person.person_id, night.link(person.person_id))
-    return CriticalGroup(name_adviser(person), night.title(line.rule), since, more, (who,))
+    who = CriticalPerson(person.person_id, night.link(person.person_id), name_adviser(person))
+    return night.title(line.rule), since, who
 
 
-def _place(group: CriticalGroup) -> tuple[bool, date, str]:
-    return group.adviser is not None, group.since.day, group.people[0][0]
+def _place(described: Described) -> tuple[bool, date, bool, str]:
+    _, since, person = described
+    return person.adviser is not None, since.day, not since.known, person.person_id
 
 
 def _find_changing(people: Iterable[PersonNews], night: MessageContext) -> Changing | None:
