@@ -418,7 +418,8 @@ class LeadDigest:
     @property
     def flag_ids(self) -> tuple[int, ...]:
         """Every open flag that it tells of, by line, by count, or once of the service."""
-        people = (flag_id for person in self.everyone for flag_id in person.statuses if flag_id not in self.quiet)
+        told = (flag_id for person in self.everyone for flag_id in (*person.statuses, *person.alike))
+        people = (flag_id for flag_id in told if flag_id not in self.quiet)
         of_service = (line for line in self.lines if self.night.is_of_service(line))
         about = gather_people(self.recipient, of_service, self.night.routes)
         return (*people, *(line.flag_id for lines in about for line in lines if line.state in OPEN))

@@ -53,6 +53,8 @@ class PersonNews:
     waived: Sequence[FlagLine]
     quiet: frozenset[int]
     """Flags that the address is to be told nothing of while they keep opening and clearing."""
+    alike: tuple[int, ...] = ()
+    """Open flags shown as one of ``current`` is: what is said of that one says all that may be said of them."""
 
     @cached_property
     def roots(self) -> Sequence[tuple[FlagLine, tuple[FlagLine, ...]]]:
@@ -113,15 +115,17 @@ def gather_people(recipient: str, lines: Iterable[FlagLine], routes: Routes) -> 
     return [about for about in by_person.values() if all(line.resolved_reason != "died" for line in about)]
 
 
-def _tell_first(line: FlagLine, told: Told) -> tuple[bool, bool, int]:
-    """The open before what has ended, and what an address knows of before what it does not."""
-    return line.state not in OPEN, line.flag_id not in told.known, line.flag_id
+def _tell_first(line: FlagLine, told: Told) -> tuple[bool, int, bool, int]:
+    """The open before what has ended, then the most serious, then what an address knows of."""
+    return line.state not in OPEN, rank(line.severity), line.flag_id not in told.known, line.flag_id
 
 
 def compare_person(about: Sequence[FlagLine], told: Told, night: MessageContext, *, baseline: bool) -> PersonNews:
     """Return what is news to an address about the young person of these lines."""
+    alike: Sequence[FlagLine] = ()
     if len(about) > 1 and not night.alike.isdisjoint([line.rule for line in about]):
-        about = show_once(night.rules, about, lambda line: _tell_first(line, told))
+        kept = show_once(night.rules, about, lambda line: _tell_first(line, told))
+        about, alike = kept, [line for line in about if line not in kept and line.state in OPEN]
     current = [line for line in about if line.state in OPEN]
     others = [line for line in about if line.state not in OPEN] if len(current) < len(about) else []
     statuses = _compare_flags(about, current, told, night.flips, baseline=baseline)
@@ -145,6 +149,7 @@ def compare_person(about: Sequence[FlagLine], told: Told, night: MessageContext,
         handed_on=handed_on,
         waived=[line for line in others if line.state == "waived"],
         quiet=quiet,
+        alike=tuple(line.flag_id for line in alike),
     )
 
 
