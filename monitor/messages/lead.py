@@ -36,10 +36,10 @@ from monitor.messages.told import Told
 from monitor.rulebook.severity import SEVERITIES
 from monitor.words import one_line
 
-LISTED = 12
-"""Young people in one line each, beside the cards; the rest are counted."""
-COMING_LISTED = 8
-"""Flags about to open in one line each; the rest are counted."""
+LISTED, LISTED_WEEKLY = 12, 7
+"""Young people in one line each, beside the cards, on a day and beside the weekly list; the rest are counted."""
+COMING_LISTED, COMING_WEEKLY = 8, 4
+"""Flags about to open in one line each, likewise; the rest are counted."""
 CARD_LINES = 6
 UNCHECKED_NAMED = 12
 """Young people without a date of birth whom a digest names; the rest it counts."""
@@ -237,7 +237,8 @@ class LeadDigest:
         carded = {card.person_id for card in self.lost_cards}
         lost = [person for person in self._of("lost") if person.person_id not in carded]
         new = sorted(find_first(self._of("new"), len(self._of("new"))), key=lambda person: not self._is_lost(person))
-        return tuple(write_line(person, self.night) for person in (*find_first(lost, LISTED), *new)[:LISTED])
+        most = LISTED_WEEKLY if self.full else LISTED
+        return tuple(write_line(person, self.night) for person in (*find_first(lost, most), *new)[:most])
 
     def _is_lost(self, person: PersonNews) -> bool:
         return any(shown_id(self.night.rules, line.rule) in LOST for line in person.news)
@@ -325,7 +326,8 @@ class LeadDigest:
     @cached_property
     def coming(self) -> tuple[ComingLine, ...]:
         """What comes due, by line; the baseline only counts it."""
-        return () if self.baseline else tuple(_coming_line(due, self.night) for due in self.coming_told[:COMING_LISTED])
+        most = COMING_WEEKLY if self.full else COMING_LISTED
+        return () if self.baseline else tuple(_coming_line(due, self.night) for due in self.coming_told[:most])
 
     @cached_property
     def ending(self) -> tuple[EndingLine, ...]:
