@@ -25,8 +25,8 @@ AIMS: Mapping[str, Aim] = {
     "20 people, first night": Aim(3.5),
     "20 people, a warm night": Aim(1.6),  # to be 1.0: two hundred statements are not yet planned in less
     "1,500 people, first night": Aim(3.7, 215),
-    "1,500 people, second night": Aim(3.5, 215),
-    "1,500 people, same night again": Aim(2.9, 215),
+    "1,500 people, second night": Aim(3.8, 215),
+    "1,500 people, same night again": Aim(3.2, 215),
     "80,000 people, first night": Aim(0.16, 500, "x for each 1,000 people more"),
     "80,000 people, second night": Aim(0.16, 500, "x for each 1,000 people more"),
     "80,000 people, same night again": Aim(0.16, 500, "x for each 1,000 people more"),
