@@ -153,7 +153,6 @@ def set_aside(workspace: Workspace, reading: Reading, shapes: Sequence[IdShape],
     found = {number: reason for number, reason in reasons.items() if reason is not None}
     if not found:
         return 0
-    reading.nobodies = tuple(found)
     workspace.execute(
         "INSERT INTO unreadable SELECT $source, $file, $sheet, unnest($rows::BIGINT[]), '', "
         "unnest($reasons::VARCHAR[]), ''",

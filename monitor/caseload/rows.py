@@ -60,8 +60,6 @@ class Reading:
     """Those of the council's own words, folded by column, that stand in a cell."""
     id_shapes: frozenset[tuple[str, int, bool]] = frozenset()
     """The kinds and lengths of its ids, and whether one could be spelt otherwise."""
-    nobodies: tuple[int, ...] = ()
-    """The numbers of rows that have an id and are no person's."""
     teams: frozenset[str] = frozenset()
     """Folded, the teams that its cells name."""
     advisers: AdviserTexts = NO_TEXTS
@@ -127,8 +125,8 @@ CLEAN = "left({0}, 1) BETWEEN '0' AND 'z' AND right({0}, 1) BETWEEN '0' AND 'z'"
 ROUNDED = r"regexp_full_match(t, '\d\.\d+[Ee]\+?\d+|\d[Ee]\+\d+')"
 
 
-def _rows(reading: Reading) -> str:
-    """SQL for an extract's rows with ``person_id``, NULL in a row that cannot be used."""
+def _rows(reading: Reading, table: str | None = None) -> str:
+    """SQL for an extract's rows, or those in ``table``, with ``person_id``, NULL in a row that cannot be used."""
     position = reading.positions[PERSON_ID]
     others = ", ".join(f"c{n}" for n in sorted(reading.positions.values()) if n != position)
     cell = f"c{position}"
@@ -148,7 +146,7 @@ def _rows(reading: Reading) -> str:
             SELECT *, CASE WHEN NOT ({PLAIN_ID}) THEN {bare_id_sql("t")} END AS bare
             FROM (
                 SELECT *, CASE WHEN {CLEAN.format(cell)} THEN {cell} ELSE trim({cell}, {WHITE}) END AS t
-                FROM "{reading.extract.table}"
+                FROM "{table or reading.extract.table}"
             )
         )"""
 
@@ -164,7 +162,7 @@ def _id_heading(reading: Reading) -> dict[str, str]:
 
 
 def list_unusable_rows(workspace: Workspace, reading: Reading) -> int:
-    """List the rows that say something and cannot be used; how many."""
+    """List the rows that say something and are not in the reading's typed table; how many."""
     listed = ", ".join(f"'{text}'" for text in FILLER)
     filler = " AND ".join(
         f"(c{n} IS NULL OR trim(c{n}, {WHITE}) IN ('', {listed}))" for n in sorted(reading.positions.values())
@@ -177,11 +175,12 @@ def list_unusable_rows(workspace: Workspace, reading: Reading) -> int:
     personal = f"({coded}) OR ({dated}) AND NOT regexp_matches(t, '{SUMMARY}')"
     others = ", ".join(f"c{reading.positions[name]}" for name in kinds)
     joined = cells.join_meanings(reading.meaning, telling)
-    # Kept apart first: asked of every row together, the dearer test for filler would come first.
+    # Kept apart first: asked of every row together, the dearer tests would come first.
     (count,) = workspace.execute(
         f"""
         INSERT INTO unreadable
-        WITH unusable AS MATERIALIZED (SELECT * FROM ({_rows(reading)}) WHERE person_id IS NULL)
+        WITH unread AS MATERIALIZED (SELECT * FROM "{reading.extract.table}" ANTI JOIN {reading.typed} USING ("row")),
+        unusable AS MATERIALIZED (SELECT * FROM ({_rows(reading, "unread")}) WHERE person_id IS NULL)
         SELECT $source, $file, $sheet, "row", '',
             CASE
                 WHEN r.fault IS NOT NULL THEN r.fault
@@ -321,18 +320,17 @@ def list_cells(workspace: Workspace, reading: Reading) -> None:
             INSERT INTO unreadable
             SELECT $source, $file, $sheet, * EXCLUDE (place) FROM ({placed}) ORDER BY place, "row"
             """,
-            place_of(reading) | _id_heading(reading),
+            place_of(reading),
         )
 
 
 def _select_cells(reading: Reading, name: str, where: str, reason: str) -> str:
     """SQL for the column's cells whose meaning ``m`` is as ``where`` says, with the reason and what is shown (SQL)."""
-    nobodies = f'AND r."row" NOT IN ({", ".join(map(str, reading.nobodies))})' if reading.nobodies else ""
     return f"""
         SELECT r."row", '{name}', {reason}
-        FROM ({_rows(reading)}) AS r
+        FROM "{reading.extract.table}" AS r SEMI JOIN {reading.typed} USING ("row")
         JOIN {reading.meaning} AS m ON m."column" = '{name}' AND m.text = r.c{reading.positions[name]}
-        WHERE r.person_id IS NOT NULL AND {where} {nobodies}
+        WHERE {where}
     """
 
 
