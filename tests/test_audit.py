@@ -51,6 +51,7 @@ def live_through(folder: Path, database: str | None = None) -> Council:
     rest = [homeless(OTHER), homeless("P3"), homeless("P4"), *crowd(30)]
     council.night(NIGHT, [homeless(GONE), homeless("M1"), homeless("P1"), homeless("P2"), settled("P5"), *rest])
     decide_waivers(council)
+    council.config_path.write_text(config, encoding="utf-8")
     rest[0] |= {"contact": "09/01/2026"}
     unreadable = homeless("P2") | {"accommodation": "#MULTIVALUE"}
     council.night(day(1), [homeless(GONE), homeless("M1"), settled("P1"), unreadable, settled("P5"), *rest])
@@ -144,6 +145,11 @@ class Tampering:
     name: str
     act: str | Callable[[Council], None]
     words: str
+    """A line for each thing that the audit has to say."""
+
+    def unsaid(self, found: Audit) -> list[str]:
+        said = "\n".join(found.problems)
+        return [words for words in self.words.splitlines() if words not in said]
 
 
 def on_disk(act: Callable[[Path], None]) -> Callable[[Council], None]:
@@ -229,20 +235,17 @@ MESSAGE_VALUES = {
 }  # fmt: skip
 
 
-def each(table: str, row: str, values: dict[str, str]) -> list[Tampering]:
-    """Change each of these columns of one row."""
-    words = "last_values are not those" if "last_values" in values else ""
-    return [
-        Tampering(
-            f"{table}.{name}", f"UPDATE {table} SET \"{name}\" = {value} WHERE {row}",
-            words if name == "last_values" else name + (" is not" if name in COVERED[table].digested else " stands as"),
-        )
-        for name, value in values.items()
-    ]  # fmt: skip
+def each(table: str, row: str, values: dict[str, str]) -> Tampering:
+    """Change these columns of one row: the audit has to name every one of them."""
+    words = {name: name + (" is not" if name in COVERED[table].digested else " stands as") for name in values}
+    if "last_values" in values:
+        words["last_values"] = "last_values are not those"
+    changed = ", ".join(f'"{name}" = {value}' for name, value in values.items())
+    return Tampering(f"{table}'s columns", f"UPDATE {table} SET {changed} WHERE {row}", "\n".join(words.values()))
 
 
 TAMPERINGS = [
-    *each("flag", FLAG, FLAG_VALUES),
+    each("flag", FLAG, FLAG_VALUES),
     Tampering("flag deleted", f"DELETE FROM flag WHERE {FLAG}", "is no longer in the database"),
     Tampering("flag forged", put_in(of("flag"), FLAG, id="9000", person_id="'C002'"), "no event ever told of it"),
     Tampering(
@@ -250,12 +253,12 @@ TAMPERINGS = [
         "UPDATE flag SET resolved_on = NULL, resolved_run_id = NULL WHERE resolved_reason = 'merged'",
         "resolved_on stands as nothing, and event",
     ),
-    *each("person", "person_id = 'C001'", PERSON_VALUES),
+    each("person", "person_id = 'C001'", PERSON_VALUES),
     Tampering("person deleted", "DELETE FROM person WHERE person_id = 'C001'", "person C001: is no longer"),
     Tampering("person forged", put_in(of("person"), "person_id = 'C001'", person_id="'X1'"), "person X1: stands"),
     Tampering("dead person made alive", "UPDATE person SET died_on = '2026-01-14' WHERE person_id = 'P5'", "died_on"),
     Tampering("withdrawn person put back", put_in(of("person"), "person_id = 'C001'", person_id="'N1'"), "deleted"),
-    *each("waiver", WAIVED, WAIVER_VALUES),
+    each("waiver", WAIVED, WAIVER_VALUES),
     Tampering("waiver deleted", f"DELETE FROM waiver WHERE {WAIVED}", "waiver 1 (homeless): is no longer"),
     Tampering(
         "waiver forged",
@@ -284,11 +287,11 @@ TAMPERINGS = [
     Tampering("removed person's mark changed", "UPDATE removed_person SET mark = 'x'", "mark is not what"),
     Tampering("removed person forgotten", "DELETE FROM removed_person", "removed person 1: is no longer"),
     Tampering("return of a removed person hidden", "UPDATE removed_person SET back_on = NULL", "back_on stands"),
-    *each("run", RUN_1, RUN_VALUES),
+    each("run", RUN_1, RUN_VALUES),
     Tampering("run deleted", "DELETE FROM run WHERE state = 'refused'", "is no longer in the database"),
     Tampering("run forged", put_in(of("run"), RUN_1, id="900", as_at="'2025-06-01'"), "run 900: stands"),
     Tampering("caseload's fingerprint changed", "UPDATE run SET snapshot_sha256 = 'x' WHERE id = 1", "snapshot_sha256"),
-    *each("message", SENT, MESSAGE_VALUES),
+    each("message", SENT, MESSAGE_VALUES),
     Tampering("message deleted", f"DELETE FROM message WHERE {SENT}", "message 1: is no longer"),
     Tampering("message forged", put_in(of("message"), SENT, id="900", key="'x'"), "message 900: stands"),
     *(
@@ -339,11 +342,11 @@ def test_whatever_is_done_to_the_record_by_hand_is_found_and_named(council: Coun
     found = audit(council)
 
     assert found.exit_code == 1
-    assert tampering.words in "\n".join(found.problems)
+    assert tampering.unsaid(found) == []
 
 
-def test_there_are_sixty_ways_and_every_column_of_flags_and_people_is_among_them() -> None:
-    assert len(TAMPERINGS) >= 60
+def test_there_are_a_hundred_ways_and_every_column_of_flags_and_people_is_among_them() -> None:
+    assert sum(len(tampering.words.splitlines()) for tampering in TAMPERINGS) >= 100
     assert {*FLAG_VALUES, "id"} == {*COVERED["flag"].columns}
     assert {*PERSON_VALUES, "person_id"} == {*COVERED["person"].columns, "last_values"}
 
@@ -386,7 +389,7 @@ def test_on_postgresql_the_same_life_is_whole_and_what_is_done_to_it_is_named(
     for tampering in (TAMPERINGS[n] for n in HEAVY):
         if isinstance(tampering.act, str):
             found = audit_what_would_be(council, tampering.act)
-            assert tampering.words in "\n".join(found.problems), tampering.name
+            assert tampering.unsaid(found) == [], tampering.name
     assert audit(council).problems == ()
 
 
