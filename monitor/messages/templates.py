@@ -44,6 +44,7 @@ PIECES = tuple(f"{piece}.{part}" for piece in ("monday", "baseline") for part in
 REPORT: Mapping[str, frozenset[str]] = {
     "report.html": frozenset({"report", "page", "number", "in_words", "size", "share", "draw"}),
     "onboard.html": frozenset({"seen", "page"}),
+    "report-people.html": frozenset({"report", "page", "number", "in_words", "size", "draw"}),
     "report-parts.html": frozenset({"number", "in_words", "size", "draw"}),
     "report.css": frozenset(),
     "report.js": frozenset(),

@@ -17,6 +17,7 @@ Edition = Literal["service", "board"]
 
 OTHER_TEAMS = "Other teams"
 NO_TEAM = "No team"
+NOTHING_DONE = "Nothing yet"
 
 
 class Hidden(Enum):
@@ -190,7 +191,7 @@ class PersonRow:
     """One young person out of sight. Never in the board's edition.
 
     ``tier`` and ``ways``: their labels. ``since``: when the record says it began, or None where it has no date:
-    then ``at_least_since`` is the first night that saw it.
+    then ``at_least_since`` is the first night that saw it. ``done``: what was done last, on ``done_on``.
     """
 
     person_id: str
@@ -200,6 +201,9 @@ class PersonRow:
     ways: tuple[str, ...]
     since: dt.date | None = None
     at_least_since: dt.date | None = None
+    last_contact: dt.date | None = None
+    done: str = NOTHING_DONE
+    done_on: dt.date | None = None
     link: str | None = None
 
 

@@ -4,7 +4,6 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from monitor.figures import out_of_sight
@@ -18,7 +17,8 @@ from monitor.figures.out_of_sight import (
     Line,
     LineCount,
 )
-from monitor.report.contents import NO_TEAM, Change, HowLong, OutOfSight, PersonRow, Sight, TeamSight, Trend
+from monitor.report import lost_people
+from monitor.report.contents import NO_TEAM, Change, HowLong, OutOfSight, Sight, TeamSight, Trend
 from monitor.report.report_data import ReportData
 from monitor.report.report_nights import Nights
 from monitor.report.spells import COUNTS_ON
@@ -83,7 +83,7 @@ def fill_first_screen(data: ReportData, asked: AskedNights, past: PastCounts, si
     teams = tuple(
         TeamSight(team, sizes.get(team, 0), lost.get(team, 0)) for team in sorted(names, key=names.__getitem__)
     )
-    people = _list_people(data)
+    people = lost_people.list_people(data)
     shown = tuple(row for row in people if row.person_id not in data.restricted)
     return OutOfSight(everyone, tuple(kinds), teams, shown, restricted=len(people) - len(shown))
 
@@ -111,25 +111,6 @@ def count_weeks(
         for line in LINES
     )
     return lines, tuple(Trend(team, team, count(past.by_team, team)) for team in teams)
-
-
-def _list_people(data: ReportData) -> list[PersonRow]:
-    query = "SELECT person_id, team, adviser FROM known_person SEMI JOIN out_of_sight USING (person_id)"
-    known = {person_id: where for person_id, *where in data.workspace.execute(query).fetchall()}
-    rows = []
-    for person in out_of_sight.list_people(data.workspace):
-        team, adviser = known.get(person.person_id, (NO_TEAM, None))
-        known_on, seen_on = (person.since, None) if person.known else (None, person.since)
-        rows.append(PersonRow(
-            person.person_id, team or NO_TEAM, adviser or "", BY_NAME[person.tier].label, _label_ways(person.ways),
-            known_on, seen_on, data.link(person.person_id),
-        ))  # fmt: skip
-    return rows
-
-
-@cache
-def _label_ways(ways: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(BY_NAME[way].label for way in ways)
 
 
 def _fill_line(line: Line, count: LineCount, past: PastCounts, nights: Nights, asked: AskedNights) -> Sight:

@@ -33,7 +33,7 @@ TEMPLATE, STYLE, SCRIPT = "report.html", "report.css", "report.js"
 MOST_TEAM_PICTURES = 24
 MOST_RULE_PICTURES = 12
 MOST_ADVISERS = 300
-MOST_PEOPLE = 400
+MOST_PEOPLE = 300
 MOST_TEAMS_PRINTED = 12
 """With more, what folds away stays out of a printed report unless it was opened."""
 FEWEST_POINTS = 2

@@ -23,8 +23,8 @@ SPELL = {
     "resolved_reason": "VARCHAR", "quarantined_on": "DATE", "released_on": "DATE",
 }  # fmt: skip
 PERSON = {
-    "person_id": "VARCHAR", "date_of_birth": "DATE", "team": "VARCHAR", "adviser": "VARCHAR", "first_seen_on": "DATE",
-    "absent_since": "DATE", "died_on": "DATE", "ended_on": "DATE",
+    "person_id": "VARCHAR", "date_of_birth": "DATE", "team": "VARCHAR", "adviser": "VARCHAR", "last_contact": "DATE",
+    "first_seen_on": "DATE", "absent_since": "DATE", "died_on": "DATE", "ended_on": "DATE",
 }  # fmt: skip
 
 COUNTS_ON = """s.stood_from <= {day} AND coalesce(s.resolved_on > {day}, true) AND NOT """ + quarantined_sql(
@@ -63,8 +63,9 @@ def _load_people(data: ReportData) -> None:
     store, workspace, person = data.store, data.workspace, table_of(Person)
     # SQLite reads JSON out of text as it is; PostgreSQL wants to be told what it is.
     as_json: Any = cast if store.dialect.name == "postgresql" else type_coerce
-    adviser = as_json(person.c.last_values, JSON)["personal_adviser"].as_string()
-    columns = [adviser if name == "adviser" else person.c[name] for name in PERSON]
+    values = as_json(person.c.last_values, JSON)
+    told = {"adviser": "personal_adviser", "last_contact": "latest_contact_date"}
+    columns = [values[told[name]].as_string() if name in told else person.c[name] for name in PERSON]
     load_query(workspace, "known_person", PERSON, store, select(*columns))
     spellings = [row[0] for row in workspace.execute("SELECT DISTINCT team FROM known_person").fetchall()]
     named = {spelt: name for spelt in spellings if (name := data.name_team(spelt)) != spelt}

@@ -170,12 +170,16 @@ def _sight(rng: Random, teams: tuple[str, ...], people: int, *, first: bool) -> 
     return OutOfSight(one(*EVERYONE, 0.1), kinds, by_team, rows, restricted=2)
 
 
+DONE = ("Nothing yet", "Told by e-mail", "Escalated to the manager", "Answered “done”", "Waived until 3 March 2026")
+
+
 def _person(n: int, teams: tuple[str, ...]) -> PersonRow:
     day, dated = NIGHT - dt.timedelta(n % 900), n % 3 != 0
     tier, ways = [("Out of touch", ("No contact", "No known address")), ("Nobody named", ("Nobody named",))][n % 2]
     return PersonRow(
         f"0{n:05}", teams[n % len(teams)], f"A Example {n % 8}", tier, ways, day if dated else None,
-        None if dated else day, f"https://cms.example.gov.uk/person/0{n:05}",
+        None if dated else day, last_contact=day if n % 4 else None, done=DONE[n % len(DONE)],
+        done_on=day if n % len(DONE) else None, link=f"https://cms.example.gov.uk/person/0{n:05}",
     )  # fmt: skip
 
 
