@@ -239,7 +239,7 @@ def test_everything_can_be_done_with_a_keyboard(show: Show) -> None:
     press("Enter")
     assert page.evaluate("document.activeElement.id") == "main"
     reached = []
-    for _ in range(60):
+    for _ in range(120):
         press("Tab")
         reached.append(page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()"))
         if reached[-1] == "filter-team":
