@@ -133,12 +133,12 @@ def test_only_the_answers_can_be_filled_in_and_each_cell_says_what_may_be_writte
     assert unlocked == {"answer", "answer_until", "answer_reason", "answer_note"}
     assert (sheet.protection.sheet, sheet.protection.password) == (True, None)
     assert (sheet.protection.autoFilter, sheet.protection.sort) == (False, False)  # not forbidden
-    assert sheet.column_dimensions["X"].hidden
-    assert checks["T2:T5"] == ("list", '"done,waive until,not ours,the record is wrong"')
-    assert checks["U2:U5"][0] == "date"
-    assert checks["W2:W5"] == ("textLength", "500")
+    assert sheet.column_dimensions["Y"].hidden
+    assert checks["U2:U5"] == ("list", '"done,waive until,not ours,the record is wrong"')
+    assert checks["V2:V5"][0] == "date"
+    assert checks["X2:X5"] == ("textLength", "500")
     first, last = (
-        int(part) for part in checks["V2:V5"][1].replace("'How to answer'!$A$", "").replace("$A$", "").split(":")
+        int(part) for part in checks["W2:W5"][1].replace("'How to answer'!$A$", "").replace("$A$", "").split(":")
     )
     reasons = [book["How to answer"].cell(row, 1).value for row in range(first, last + 1)]
     assert reasons == list(load_config(known.config_path).waivers.reasons)
@@ -317,7 +317,7 @@ def test_a_date_typed_as_text_is_understood(council: Council) -> None:
 
 def swap_answers(sheet: Any) -> None:
     """The keys of two rows, as when a part of the columns is sorted."""
-    sheet["X2"].value, sheet["X3"].value = sheet["X3"].value, sheet["X2"].value
+    sheet["Y2"].value, sheet["Y3"].value = sheet["Y3"].value, sheet["Y2"].value
 
 
 def rewrite(cell: str, value: str | None) -> Change:
@@ -328,7 +328,7 @@ def rewrite(cell: str, value: str | None) -> Change:
 
 
 def add_a_row(sheet: Any) -> None:
-    sheet.append(["P9", *[None] * 4, "homeless", *[None] * 13, "done"])
+    sheet.append(["P9", *[None] * 4, "homeless", *[None] * 14, "done"])
 
 
 def copy_a_row(sheet: Any) -> None:
@@ -341,8 +341,8 @@ def copy_a_row(sheet: Any) -> None:
         (swap_answers, {2: "key: does not belong to this row", 3: "key: does not belong to this row"}),
         (rewrite("A2", "P9"), {2: "key: does not belong to this row"}),
         (rewrite("F2", "neet"), {2: "key: does not belong to this row"}),
-        (rewrite("X2", None), {2: "key: missing"}),
-        (rewrite("X2", "1.20260112.0000000000.aaaa"), {2: "key: does not belong to this row"}),
+        (rewrite("Y2", None), {2: "key: missing"}),
+        (rewrite("Y2", "1.20260112.0000000000.aaaa"), {2: "key: does not belong to this row"}),
         (add_a_row, {6: "key: missing; the row was added by hand"}),
         (copy_a_row, {6: "key: the flag is answered in row 2 too; keep one of the two"}),
     ],

@@ -14,13 +14,13 @@ import pytest
 
 from monitor.errors import MonitorError
 from monitor.lists.flag_workbook import ListTerms
-from monitor.lists.lists import FLAG_COLUMNS, export_flags, publish, write_night
+from monitor.lists.lists import FLAG_COLUMNS, FLAG_LIST_COLUMNS, export_flags, publish, write_night
 from monitor.messages.list_place import file_names
 from monitor.workspace import load_rows, lock_down, open_workspace
 
 NIGHT = date(2026, 1, 12)
 NORTH, SOUTH = "Leaving Care North", "Leaving Care South"
-TYPES = dict.fromkeys(FLAG_COLUMNS, "VARCHAR") | {
+TYPES = dict.fromkeys(FLAG_LIST_COLUMNS, "VARCHAR") | {
     "age": "INTEGER", "days_open": "INTEGER", "opened_on": "DATE", "in_breach_since": "DATE", "waived_until": "DATE",
 }  # fmt: skip
 
@@ -34,7 +34,7 @@ def a_flag(person_id: str = "P001", **given: Any) -> tuple[Any, ...]:
         "action": "Make contact and record it.", "report_paragraphs": "28, 37, 48", "waived_until": None,
         "title_in_mail": "Contact overdue",
     }  # fmt: skip
-    return tuple((usual | given)[column] for column in FLAG_COLUMNS)
+    return tuple((usual | given)[column] for column in FLAG_LIST_COLUMNS)
 
 
 def a_workspace(*flags: tuple[Any, ...], cannot_assess=(), unreadable=(), folded=None):
@@ -95,11 +95,11 @@ def test_columns_stand_in_the_promised_order_with_iso_dates(tmp_path):
     lines = written["all.csv"].read_bytes().decode("utf-8-sig").splitlines()
     assert lines[0] == (
         "person_id,team,personal_adviser,age,eligibility,rule,title,severity,basis,state,opened_on,"
-        "in_breach_since,days_open,because,action,report_paragraphs,waived_until,title_in_mail"
+        "in_breach_since,days_open,because,action,report_paragraphs,waived_until,title_in_mail,out_of_sight"
     )
     assert lines[1].startswith('"0004512","Leaving Care North","A Brindlewick",22,"former relevant",')
     assert '"waived",2026-01-05,2026-01-04,7,' in lines[1]
-    assert lines[1].endswith('"28, 37, 48",2026-03-01,"Contact overdue"')
+    assert lines[1].endswith('"28, 37, 48",2026-03-01,"Contact overdue","No contact"')
     assert written["all.csv"].read_bytes().startswith(b"\xef\xbb\xbf")
 
 
@@ -180,7 +180,7 @@ def test_the_list_is_a_table_with_filters_a_frozen_heading_and_real_dates(tmp_pa
 
     sheet = open_book(written["all.xlsx"])["Flags"]
     table = sheet.tables["flags"]
-    assert (table.ref, table.autoFilter.ref, sheet.dimensions) == ("A1:R4", "A1:R4", "A1:R4")
+    assert (table.ref, table.autoFilter.ref, sheet.dimensions) == ("A1:S4", "A1:S4", "A1:S4")
     assert tuple(cell.value for cell in sheet[1]) == FLAG_COLUMNS
     assert sheet.freeze_panes == "B2"
     opened = sheet["K2"]
@@ -229,7 +229,7 @@ def test_a_workbook_holds_the_first_rows_and_says_how_many_there_are(tmp_path):
         "P003",
         "P004",
     ]
-    assert book["Flags"].tables["flags"].ref == "A1:R6"
+    assert book["Flags"].tables["flags"].ref == "A1:S6"
     lines = [row[0] for row in book["Summary"].iter_rows(values_only=True)]
     assert "The next sheet holds the first 5 of 12 flags; all.csv has them all" in lines
     assert len(read_csv(written["all.csv"])) == 12

@@ -288,6 +288,20 @@ SELECT line, count(*), count(*) FILTER (held), count(*) FILTER (waived), count(*
 FROM out_of_sight WHERE counts AND ($all_teams OR list_contains($teams::VARCHAR[], team)) GROUP BY line
 """
 
+SEVERAL = "; "
+"""What stands between the ways of one young person: a comma is in the label of one of them."""
+
+
+def _label_each(line: Line) -> str:
+    rules = ", ".join(f"'{rule}'" for rule in line.rules)
+    return f"max('{line.label}') FILTER (rule IN ({rules}))"
+
+
+WAYS_SQL = "array_to_string([{}], '{}')".format(
+    ", ".join(_label_each(line) for line in LINES if line.within == OUT_OF_TOUCH or line.name == NOBODY_NAMED), SEVERAL
+)
+"""In SQL, the ways in which one young person is out of sight, of all their flags that are open, held or waived."""
+
 PERSON_LINES = f"""
 SELECT person_id, CAST(sum(1 << (list_position({[line.name for line in LINES]}, line) - 1)) AS INTEGER),
     any_value(since) FILTER (line = '{EVERYONE}') AS began, bool_or(known) FILTER (line = '{EVERYONE}')

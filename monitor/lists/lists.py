@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from monitor.config.id_lists import restricted_sql
 from monitor.csv_text import csv_heading, csv_line
 from monitor.errors import Problems
+from monitor.figures.out_of_sight import WAYS_SQL
 from monitor.files import append_privately, folder_written_whole, open_privately, written_whole
 from monitor.flags.decision_lists import ANSWER_COLUMNS, WAIVER_COLUMNS
 from monitor.flags.priority import LIST_ORDER, priority_sql
@@ -30,9 +31,15 @@ if TYPE_CHECKING:
 FLAG_COLUMNS = (
     "person_id", "team", "personal_adviser", "age", "eligibility", "rule", "title", "severity", "basis",
     "state", "opened_on", "in_breach_since", "days_open", "because", "action", "report_paragraphs",
-    "waived_until", "title_in_mail",
+    "waived_until", "title_in_mail", "out_of_sight",
 )  # fmt: skip
-"""``title_in_mail``: what an e-mail calls the flag, where a plain rule is said in place of a sensitive one."""
+"""``title_in_mail``: what an e-mail calls the flag, where a plain rule is said in place of a sensitive one.
+
+``out_of_sight``: the ways in which the young person is out of sight, by this flag or another; empty if in none.
+"""
+OF_PERSON = "out_of_sight"
+FLAG_LIST_COLUMNS = tuple(column for column in FLAG_COLUMNS if column != OF_PERSON)
+"""The columns of ``flag_list``, whose flags are in the order of no list yet; and of a flag that waits in quarantine."""
 CANNOT_ASSESS_COLUMNS = ("person_id", "team", "missing", "why", "rules")
 UNREADABLE_COLUMNS = ("source", "file", "sheet", "row", "column", "reason", "value", "cells", "rows")
 COMING_DUE_COLUMNS = (
@@ -47,7 +54,7 @@ BESIDE = (
     ("unreadable", "unreadable", UNREADABLE_COLUMNS, 'source, file, sheet, "row", "column"'),
     ("differences", "difference", DIFFERENCE_COLUMNS, '"column", person_id, other_source'),
     ("not-on-caseload", "not_on_caseload", NOT_ON_CASELOAD_COLUMNS, 'source, "row"'),
-    ("quarantined", "quarantined_list", FLAG_COLUMNS, "rule, person_id"),
+    ("quarantined", "quarantined_list", FLAG_LIST_COLUMNS, "rule, person_id"),
     ("waivers", "waiver_list", WAIVER_COLUMNS, "ended_on NULLS FIRST, until_on, person_id, rule, waived_on"),
     ("answers", "answer_list", ANSWER_COLUMNS, "place, answered_on, team, person_id, rule"),
 )
@@ -188,7 +195,7 @@ def write_night(
 ) -> list[Path]:
     """Write the night's lists into ``folder/<as_at>``, whole or not at all, in place of any already there.
 
-    From the workspace tables ``flag_list`` (``FLAG_COLUMNS``, and perhaps a BOOLEAN ``folded`` for what adds
+    From the workspace tables ``flag_list`` (``FLAG_LIST_COLUMNS``, and perhaps a BOOLEAN ``folded`` for what adds
     nothing to a person's priority), and those of ``BESIDE`` that the night has. Each of ``teams`` gets its own
     pair even when it is empty, and so does any other team with flags, unless there are so many that the column
     cannot be holding teams; what is left, and people with no team, are in ``other-teams``. Returns the paths written.
@@ -275,24 +282,26 @@ def _arrange(
     Beside them: ``n`` (the place in that order), ``file`` (the team's) and ``aside`` (a restricted person's). Its rows
     stand in that order, so that nobody need put such long rows in order again; a view is for those who read it once.
     """
-    columns = ", ".join(f'{_plain(column, types[column])} AS "{column}"' for column in FLAG_COLUMNS)
+    columns = ", ".join(f'{_plain(column, types[column])} AS "{column}"' for column in FLAG_LIST_COLUMNS)
     columns += "".join(f", {name}" for name in ("flag_id", "answered") if name in types)
     unfolded = "NOT coalesce(folded, false)" if "folded" in types else "true"
     workspace.execute(f"""
         CREATE OR REPLACE TEMP {relation} listed AS
         WITH flags AS (SELECT {columns}, {unfolded} AS unfolded FROM flag_list),
         list_file AS (SELECT unnest({literals(files)}) AS team, unnest({literals(files.values())}) AS file),
-        priority AS ({priority_sql("flags", "unfolded")})
+        priority AS ({priority_sql("flags", "unfolded")}),
+        sight AS (SELECT person_id, {WAYS_SQL} AS {OF_PERSON} FROM flags GROUP BY person_id)
         SELECT row_number() OVER () AS n, * FROM (
             SELECT
                 coalesce(file, '{OTHER_TEAMS}') AS file,
                 {restricted_sql(restricted)} AS aside,
-                flags.* EXCLUDE (unfolded)
-            FROM flags JOIN priority USING (person_id) LEFT JOIN list_file USING (team)
+                flags.* EXCLUDE (unfolded),
+                {OF_PERSON}
+            FROM flags JOIN priority USING (person_id) JOIN sight USING (person_id) LEFT JOIN list_file USING (team)
             ORDER BY {LIST_ORDER}
         )
     """)
-    return {column: _kind(types[column]) for column in FLAG_COLUMNS}
+    return {column: _kind(types[column]) for column in FLAG_LIST_COLUMNS} | {OF_PERSON: "VARCHAR"}
 
 
 def _read_types(workspace: Workspace) -> dict[str, dict[str, str]]:
