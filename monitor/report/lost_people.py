@@ -7,7 +7,6 @@ told of it.
 
 import datetime as dt
 from collections.abc import Collection, Iterator
-from functools import cache
 from typing import NamedTuple
 
 from sqlalchemy import func, select
@@ -43,7 +42,8 @@ def list_people(data: ReportData) -> list[PersonRow]:
         team, adviser, last_contact = known.get(person.person_id, (NO_TEAM, None, None))
         step = steps.get(person.person_id)
         rows.append(PersonRow(
-            person.person_id, team or NO_TEAM, adviser or "", BY_NAME[person.tier].label, _label_ways(person.ways),
+            person.person_id, team or NO_TEAM, adviser or "", BY_NAME[person.tier].label,
+            tuple(BY_NAME[way].label for way in person.ways),
             since=person.since if person.known else None,
             at_least_since=None if person.known else person.since,
             last_contact=last_contact,
@@ -52,11 +52,6 @@ def list_people(data: ReportData) -> list[PersonRow]:
             link=data.link(person.person_id),
         ))  # fmt: skip
     return rows
-
-
-@cache
-def _label_ways(ways: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(BY_NAME[way].label for way in ways)
 
 
 def _find_last_steps(data: ReportData) -> dict[str, Step]:

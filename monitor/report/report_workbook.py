@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from monitor.figures.out_of_sight import AGES, SINCE
+from monitor.figures.out_of_sight import AGES, SEVERAL, SINCE
 from monitor.files import written_whole
 from monitor.lists import workbook
 from monitor.lists.workbook import LOOK, MOST_LINES, NARROWEST, distinct, set_up_page
@@ -213,12 +213,13 @@ def _sight(contents: Contents) -> Part:
 
 def _people(contents: Contents) -> Part:
     rows = tuple(
-        (row.person_id, row.team, row.adviser, row.tier, ", ".join(row.ways), row.since, row.at_least_since)
+        (row.person_id, row.team, row.adviser, row.tier, SEVERAL.join(row.ways), row.since, row.at_least_since,
+         row.last_contact, row.done, row.done_on)
         for row in contents.sight.people
-    )
+    )  # fmt: skip
     headings = (
         "Person", "Team", "Personal adviser", "Out of sight", "In which ways", "Since",
-        "Not known, at least since",
+        "Not known, at least since", "Last contact", "Done last", "Done on",
     )  # fmt: skip
     lines = tuple(_beside_restricted(contents.sight.restricted))
     return Part("People out of sight", lines, headings, rows, "Nobody")
