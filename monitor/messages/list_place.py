@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 80
 OTHER_TEAMS = "other-teams"
+PAGE_SUFFIX = ".html"
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,15 @@ def file_names(teams: Iterable[str], others: Iterable[str] = ()) -> dict[str, st
     slugs = {team: _slug(team) for team in others if team not in names}
     taken += slugs.values()
     return names | {team: _name(team, slug, plain=taken.count(slug) == 1) for team, slug in slugs.items()}
+
+
+def name_page(file: str) -> str:
+    """Return the file name of a team's page, as ``team-north.html``; ``file``: its list's name, of ``file_names``.
+
+    It stands beside the team's workbook (``team-north.xlsx``), in the night's folder and in that of ``lists_folder``,
+    wherever the settings have workbooks written; ``other-teams`` has one on the nights on which it has a workbook.
+    """
+    return file + PAGE_SUFFIX
 
 
 def _name(team: str, slug: str, *, plain: bool) -> str:
