@@ -11,8 +11,9 @@ from monitor.caseload.onboarding import Onboarding
 from monitor.config.config_file import Addition
 from monitor.config.settings import Config
 from monitor.files import make_private_folder, written_whole
+from monitor.messages.page_policy import allow, quoted_style
 from monitor.messages.templates import open_templates
-from monitor.report.page import STYLE, hash_allowed, quoted_style
+from monitor.report.page import STYLE
 
 TEMPLATE = "onboard.html"
 
@@ -41,7 +42,7 @@ def write_onboard_page(
         made_on=made_on,
         lines=tuple(lines),
         style=Markup(style),  # noqa: S704 - the shipped style, or a council's own: not data
-        allowed=f"default-src 'none'; style-src {hash_allowed(style)}; base-uri 'none'; form-action 'none'",
+        allowed=allow(style),
     )
     make_private_folder(path.absolute().parent)
     with written_whole(path.absolute()) as unfinished:

@@ -1,9 +1,6 @@
 """Makes the page of an oversight report: one file that holds everything it needs and can load nothing else."""
 
-import base64
 import datetime as dt
-import hashlib
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import filterfalse
@@ -12,6 +9,7 @@ from markupsafe import Markup
 
 from monitor.figures.out_of_sight import SINCE
 from monitor.flags.priority import rank
+from monitor.messages.page_policy import allow, quoted_style
 from monitor.messages.templates import Templates
 from monitor.report.charts import SMALL, WIDE, LineChart, draw
 from monitor.report.contents import (
@@ -172,8 +170,7 @@ def _prepare(contents: Contents, templates: Templates) -> Page:
         inspection=REPORT,
         style=Markup(style),  # noqa: S704 - the shipped style and script, or a council's own: not data
         script=Markup(script),  # noqa: S704
-        allowed=f"default-src 'none'; style-src {hash_allowed(style)}; script-src {hash_allowed(script)}; "
-        "base-uri 'none'; form-action 'none'",
+        allowed=allow(style, script),
     )
 
 
@@ -267,18 +264,3 @@ def _style(contents: Contents, templates: Templates) -> str:
     header = contents.header
     heading = ", ".join(filter(None, (header.authority, header.team)))
     return templates.read(STYLE) + quoted_style(header.marking, heading)
-
-
-def quoted_style(marking: str, heading: str) -> str:
-    """Return the words that a style prints at the top of each sheet."""
-    return f':root {{ --marking: "{_quoted(marking)}"; --heading: "{_quoted(heading)}"; }}\n'
-
-
-def _quoted(text: str) -> str:
-    """Text for a string in a style sheet: whatever could end it, or the style, is written by its number."""
-    return re.sub(r"[^0-9A-Za-z ,.-]", lambda found: f"\\{ord(found[0]):x} ", text)
-
-
-def hash_allowed(text: str) -> str:
-    """Return how a page says that it may use this style or script, and no other."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
