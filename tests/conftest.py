@@ -1,15 +1,18 @@
 """What tests share for the whole session: one PostgreSQL server, and one council after three nights."""
 
 import secrets
+import sqlite3
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 import trustme
 from hypothesis import settings
+from sqlalchemy import Pool, event
 from support.council import run_three_nights
 
 # A busy machine is no fault of the code: what is slow is measured in tests/benchmarks.
@@ -70,3 +73,18 @@ def three_nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("council")
     run_three_nights(folder)
     return folder
+
+
+@pytest.fixture
+def sqlite_keeps_deleted() -> Iterator[None]:
+    """An SQLite that overwrites what is deleted only where a connection asks for it, as every one but Debian's."""
+
+    def switch_off(driver: Any, _record: object) -> None:
+        if isinstance(driver, sqlite3.Connection):
+            driver.execute("PRAGMA secure_delete = OFF")
+
+    event.listen(Pool, "connect", switch_off)  # a pool's own listeners come after it
+    try:
+        yield
+    finally:
+        event.remove(Pool, "connect", switch_off)

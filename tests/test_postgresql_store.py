@@ -25,6 +25,7 @@ from monitor.config.settings import load_config
 from monitor.errors import Refused, StoreError
 from monitor.night.context import Tools
 from monitor.night.run import run_night
+from monitor.record.purge import describe, purge_store
 from monitor.store import events
 from monitor.store.bulk import delete_rows, insert_rows, update_rows
 from monitor.store.database import Database, open_store, reading_store, working_store
@@ -199,6 +200,24 @@ def test_decisions_and_what_is_made_of_them_work_on_postgresql(tmp_path: Path, u
     assert (waived["person_id"], waived["state"], waived["waived_until"]) == ("P1", "waived", until)
     assert council.rows("SELECT count(*) FROM flag WHERE person_id = 'P3'") == [(0,)]
     assert len(list((tmp_path / "report").glob("*.html"))) == len(list((tmp_path / "board").glob("*.html"))) == 1
+
+
+def test_a_purge_says_what_the_servers_files_may_still_hold(tmp_path: Path, url: str) -> None:
+    council = Council(tmp_path, few_rules(tmp_path), database=url)
+    council.night(NIGHT, [homeless("P1"), *crowd(3)])
+    late = dt.datetime(2029, 1, 12, 3, tzinfo=dt.UTC)
+
+    with council.open_database() as database:
+        purged = purge_store(database, load_config(council.config_path), late.date(), late)
+
+    (said,) = (line for line in describe(purged, dry_run=False) if "PostgreSQL" in line)
+    assert "until the server uses that room again" in said
+    assert "write-ahead log, archives and replicas" in said
+    assert (purged.rewritten, purged.problems) == (False, ())
+    with psycopg.connect(url, autocommit=True) as store:
+        store.execute("SELECT pg_stat_force_next_flush()")
+        vacuumed = store.execute("SELECT vacuum_count FROM pg_stat_user_tables WHERE relname = 'message'").fetchone()
+    assert vacuumed == (1,)
 
 
 def test_a_rehearsal_on_an_empty_database_makes_nothing(tmp_path: Path, url: str) -> None:

@@ -3,6 +3,8 @@
 import datetime as dt
 import json
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,9 @@ from support.council import NIGHT, OTHER, Council, copied, crowd, day, homeless,
 
 from monitor.config.retention_settings import Retention, oldest_kept
 from monitor.config.settings import load_config
-from monitor.record.purge import Purged, purge_store
+from monitor.record.purge import Purged, describe, purge_store
 from monitor.store import events
-from monitor.store.database import Database, open_store
+from monitor.store.database import WAIT_SECONDS, Database, open_store
 from monitor.store.location import locate
 
 LATER = dt.date(2029, 1, 12)
@@ -25,16 +27,18 @@ def council(three_nights: Path, tmp_path: Path) -> Council:
     return copied(three_nights, tmp_path)
 
 
-def opened(council: Council) -> Database:
-    return open_store(locate(load_config(council.config_path), {}))
+def opened(council: Council, wait_seconds: float = WAIT_SECONDS) -> Database:
+    return open_store(locate(load_config(council.config_path), {}), wait_seconds=wait_seconds)
 
 
-def purge(council: Council, today: dt.date, settings: str = "", *, dry_run: bool = False) -> Purged:
+def purge(
+    council: Council, today: dt.date, settings: str = "", *, dry_run: bool = False, wait_seconds: float = WAIT_SECONDS
+) -> Purged:
     if settings:
         with council.config_path.open("a", encoding="utf-8") as file:
             file.write(f"\n[retention]\n{settings}\n")
     config = load_config(council.config_path)
-    database = opened(council)
+    database = opened(council, wait_seconds)
     now = dt.datetime.combine(today, dt.time(3), dt.UTC)
     purged = purge_store(database, config, today, now, dry_run=dry_run)
     database.close()
@@ -198,14 +202,55 @@ def test_a_purge_that_was_killed_after_its_record_is_completed_by_the_next(counc
     assert len(names(council.folder / "data" / "snapshots")) == 1
 
 
-def test_the_words_are_gone_from_the_database_file(council: Council) -> None:
+def bytes_of_database(council: Council) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted((council.folder / "data").glob("monitor.db*")))
+
+
+def test_words_past_their_time_are_overwritten_where_sqlite_does_not_do_it_by_itself(
+    council: Council, sqlite_keeps_deleted: None
+) -> None:
+    assert b"Put right" in bytes_of_database(council)
+
+    purged = purge(council, LATER)
+
+    assert (b"Put right" in bytes_of_database(council), purged.rewritten) == (False, False)
+
+
+def test_what_an_earlier_version_deleted_is_overwritten_once_and_that_is_said(council: Council) -> None:
     file = council.folder / "data" / "monitor.db"
-    assert b"Put right" in file.read_bytes()
+    with closing(sqlite3.connect(file, isolation_level=None)) as earlier:
+        earlier.execute("PRAGMA secure_delete = OFF")
+        earlier.execute("PRAGMA user_version = 0")
+        earlier.execute("UPDATE message SET text = '', html = ''")
+    assert b"Put right" in bytes_of_database(council)
 
-    purge(council, LATER)
+    rehearsed, first, second = purge(council, day(20), dry_run=True), purge(council, day(20)), purge(council, day(20))
 
-    left = b"".join(path.read_bytes() for path in file.parent.glob("monitor.db*"))
-    assert b"Put right" not in left
+    assert [purged.rewritten for purged in (rehearsed, first, second)] == [True, True, False]
+    assert "The database is written anew: an earlier version did not overwrite what it deleted" in describe(
+        first, dry_run=False
+    )
+    assert b"Put right" not in bytes_of_database(council)
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_a_purge_while_another_program_reads_says_what_stays_and_the_next_finishes(
+    council: Council, version: int
+) -> None:
+    with closing(sqlite3.connect(council.folder / "data" / "monitor.db", isolation_level=None)) as reader:
+        reader.execute(f"PRAGMA user_version = {version}")
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM message").fetchone()
+        (problem,) = purge(council, LATER, wait_seconds=0).problems
+        reader.execute("COMMIT")
+    assert "another program is reading it, so what was deleted is still in its files" in problem
+    unfinished = "SELECT count(*) FROM removal WHERE finished_at IS NULL"
+    assert council.rows(unfinished) == [(1,)]
+
+    assert purge(council, LATER).problems == ()
+
+    assert council.rows(unfinished) == [(0,)]
+    assert b"Put right" not in bytes_of_database(council)
 
 
 def test_old_logs_beside_the_one_in_use_go_and_it_stays(council: Council) -> None:

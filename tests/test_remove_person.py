@@ -73,7 +73,7 @@ def places_that_name(council: Council, person: str) -> list[str]:
     return sorted(set(places))
 
 
-def test_a_purge_leaves_the_person_in_no_table_column_or_file(council: Council) -> None:
+def test_a_purge_leaves_the_person_in_no_table_column_or_file(council: Council, sqlite_keeps_deleted: None) -> None:
     before = places_that_name(council, GONE)
     assert {"person.person_id", "flag.person_id", "flag_event.payload", "message.people", "message.text"} <= set(before)
     assert {"monitor.db", f"exceptions/{NIGHT}/all.csv", f"snapshots/{NIGHT}-run-1.parquet"} <= set(before)

@@ -7,7 +7,8 @@
     logs                      files that nothing has been written to since
 
 The rows are emptied and the removal is recorded in one transaction; the files go after it. A process that is killed in
-between leaves files that the next purge finds.
+between leaves files that the next purge finds. Every connection to SQLite overwrites what it deletes; a file that an
+earlier version wrote to is written anew once.
 """
 
 import datetime as dt
@@ -22,7 +23,7 @@ from sqlmodel import SQLModel
 
 from monitor.config.retention_settings import oldest_kept
 from monitor.config.settings import Config
-from monitor.errors import Refused
+from monitor.errors import MonitorError, Refused
 from monitor.outbox.queue import PENDING
 from monitor.record import backup_list, left_overs, purge_files, removal_marks
 from monitor.record.purge_files import FOREVER, OldestKept, SpentFiles
@@ -53,6 +54,7 @@ PERSON_REMOVAL = "person"
 """The kinds of removal on record."""
 PAST_ITS_TIME, PERSON_REMOVED = "removed, past its time", "person removed"
 """The events that record them."""
+UNFINISHED = (table_of(Removal).c.kind == KIND, table_of(Removal).c.finished_at.is_(None))
 EMPTIED = "events_emptied"
 """Under this name the event of a removal says how many rows of the chain it emptied; the audit adds them up."""
 
@@ -67,8 +69,13 @@ THINGS = {
     "backups": "backups of the database",
     "left_overs": "files that a run that was killed left behind",
 }
+IN_THE_DATABASE = {"resolved_flags", "events", "messages"}
 NOT_SENT = (*PENDING, "sending")
 """The states of messages that may still be sent, which keep their words."""
+ON_SERVER = (
+    "PostgreSQL's files hold what was removed until the server uses that room again; its write-ahead log, archives and "
+    "replicas hold it until they are recycled"
+)
 NO_WORDS = {"text": "", "html": "", "people": "[]", "attached": None}
 """A message emptied of its words and of whom it names."""
 
@@ -92,6 +99,10 @@ class Purged:
     backups: tuple["KeptBackup", ...] = ()
     waits: str | None = None
     """Why nothing is removed yet, though it may be past its time."""
+    rewritten: bool = False
+    """Whether the database is written anew, because an earlier version did not overwrite what it deleted."""
+    on_server: bool = False
+    """Whether a server's files, which are not the monitor's, may still hold what was removed."""
 
     @property
     def exit_code(self) -> int:
@@ -109,25 +120,41 @@ def purge_store(
     With ``dry_run`` it only counts. After a night that followed a jump nothing goes until the next: the clock may be
     ahead, and what is removed is gone.
     """
+    rewritten = database.may_keep_deleted()
     with database.reading() if dry_run else database.writing() as store:
         if waits := _find_jump(store):
             return Purged({}, {}, waits=waits)
         oldest = _find_oldest(store, config, today)
         files = _find_files(store, config, oldest)
         purged = replace(_account(store, oldest, files), backups=list_backups(config, files["backups"]))
+        on_server = store.dialect.name != "sqlite" and bool(IN_THE_DATABASE.intersection(purged.removed))
+        purged = replace(purged, rewritten=rewritten, on_server=on_server)
         if dry_run:
             return purged
-        forget_for_good(store)
         emptied = _find_emptied(store, oldest)
         _empty_rows(store, oldest)
         if purged.removed:
             _record(store, purged, today, now)
             _restate(store, emptied, Stamp(today, now))
         removal_marks.keep(store, config.data_folder)
+        unfinished = store.execute(select(func.count()).where(*UNFINISHED)).scalar_one()
     problems = purge_files.remove_paths(path for spent in files.values() for _, path in spent)
-    if not problems:
+    kept = _overwrite(database, rewritten=rewritten) if rewritten or unfinished else ()
+    if unfinished and not (problems or kept):
         mark_finished(database, table_of(Removal).c.kind == KIND, now)
-    return replace(purged, problems=problems)
+    return replace(purged, problems=(*problems, *kept), rewritten=rewritten and not kept)
+
+
+def _overwrite(database: Database, *, rewritten: bool) -> tuple[str, ...]:
+    """Take what was deleted out of the database's files; return why that is not done."""
+    try:
+        if rewritten:
+            database.compact()
+        else:
+            database.let_go()
+    except MonitorError as fault:
+        return (str(fault),)
+    return ()
 
 
 def list_backups(config: Config, spent: Collection[tuple[dt.date | None, Path]] = ()) -> tuple[KeptBackup, ...]:
@@ -183,6 +210,11 @@ def describe(account: Purged, *, dry_run: bool) -> list[str]:
         return [account.waits]
     backups = [f"  {backup.path}, made on {backup.made_on}, kept {_write_until(backup)}" for backup in account.backups]
     backups = ["Backups, each of which holds everyone who was on record then:", *backups] if backups else []
+    if account.rewritten:
+        rewritten = "would be written anew" if dry_run else "is written anew"
+        backups = [f"The database {rewritten}: an earlier version did not overwrite what it deleted", *backups]
+    if account.on_server:
+        backups = [ON_SERVER, *backups]
     if not (account.removed or account.problems):
         return ["nothing is past its time", *backups]
     lines = ["Would be removed, past its time:" if dry_run else "Removed, past its time:"]
@@ -200,12 +232,6 @@ def list_problems(problems: Sequence[str]) -> list[str]:
     if not problems:
         return []
     return ["NOT FINISHED. Put this right and give the same command again:", *(f"  {problem}" for problem in problems)]
-
-
-def forget_for_good(store: Connection) -> None:
-    """Overwrite what this connection deletes from here on, in the file of an SQLite database."""
-    if store.dialect.name == "sqlite":
-        store.exec_driver_sql("PRAGMA secure_delete = ON")
 
 
 def _account(store: Connection, oldest: OldestKept, files: SpentFiles) -> Purged:

@@ -25,7 +25,7 @@ from monitor.config.settings import Config
 from monitor.errors import MonitorError, Problems, Refused
 from monitor.outbox import sent_file
 from monitor.record import backup_list, heads, removal_marks
-from monitor.record.purge import EMPTIED, PERSON_REMOVAL, PERSON_REMOVED, forget_for_good, list_problems, mark_finished
+from monitor.record.purge import EMPTIED, PERSON_REMOVAL, PERSON_REMOVED, list_problems, mark_finished
 from monitor.record.purge_files import SNAPSHOTS, remove_paths
 from monitor.record.removal_reach import list_beyond_reach
 from monitor.record.remove_files import FileChange, change_files, find_naming_files
@@ -270,7 +270,6 @@ def _finish_files(
 def _save_removal(database: Database, request: RemovalRequest, found: FoundFiles, number: int) -> dict[str, int]:
     """Remove the rows in one transaction, which a rehearsal takes back; return how many, by table."""
     with database.writing() as store:
-        forget_for_good(store)
         removed = remove_rows(store, request.trace)
         counts = removed.counts
         snapshots = _swap_snapshots(store, found.kept, removed)

@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection, select
 
 from monitor.caseload import removed_people
-from monitor.record.purge import EMPTIED, PERSON_REMOVAL, forget_for_good
+from monitor.record.purge import EMPTIED, PERSON_REMOVAL
 from monitor.record.removal_marks import RemovalMark, read
 from monitor.record.remove_rows import TABLES, RowsRemoved, remove_rows
 from monitor.record.trace import Trace
@@ -42,7 +42,6 @@ def repeat(store: Connection, data_folder: Path, repetition: Repetition) -> int:
     missing = [mark for mark in read(data_folder) if mark.salt not in known]
     if not missing:
         return 0
-    forget_for_good(store)
     people = _list_people(store)
     gone = 0
     for mark in missing:

@@ -309,8 +309,9 @@ class Service:
             purged = purge_store(database, self.config, today, now)
         if purged.waits:
             self._log.warning("what is past its time stays until the next night: the clock may be ahead")
-        elif purged.removed or purged.problems:
-            self._log.info("past its time", removed=sum(purged.removed.values()), left=len(purged.problems))
+        elif purged.removed or purged.rewritten or purged.problems:
+            counts = {"removed": sum(purged.removed.values()), "left": len(purged.problems)}
+            self._log.info("past its time", **counts, database_rewritten=purged.rewritten)
 
     def _settle(self) -> None:
         """The last ping of the date: what was accepted, and that every message due on it is settled."""

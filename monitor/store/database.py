@@ -40,6 +40,10 @@ OWN_TABLES = {
 }
 MOST_NAMED = 4
 
+SQLITE_PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON")
+OVERWRITTEN = 1
+"""The ``user_version`` of an SQLite file in which all that was ever deleted is overwritten; 0 if nobody knows."""
+
 
 @dataclass(frozen=True)
 class Database:
@@ -72,17 +76,41 @@ class Database:
             lock.check_holder(store, token)
             yield store
 
+    def may_keep_deleted(self) -> bool:
+        """Return whether the file may hold what an earlier version deleted, which did not overwrite it."""
+        if self.engine.dialect.name != "sqlite":
+            return False
+        with self.reading() as store:
+            return store.exec_driver_sql("PRAGMA user_version").scalar() != OVERWRITTEN
+
     def compact(self) -> None:
         """Rewrite the database so that nothing deleted stays in its files; it needs room for a second copy."""
-        with (
-            _explained(self.engine, "; what was deleted may still be in its files, so give the command again"),
-            _connected(self.engine, self.wait_seconds, in_transaction=False) as store,
-        ):
+        with self._upkeep() as store:
             if self.engine.dialect.name == "postgresql":
-                store.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("VACUUM FULL")
+                store.exec_driver_sql(f"VACUUM FULL {_name_tables()}")
                 return
             store.exec_driver_sql("VACUUM")
-            ((busy, _, _),) = store.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._empty_log(store)
+            store.exec_driver_sql(f"PRAGMA user_version = {OVERWRITTEN}")
+
+    def let_go(self) -> None:
+        """Empty SQLite's log of what was deleted; on PostgreSQL, free the room of it, which the server then reuses."""
+        with self._upkeep() as store:
+            if self.engine.dialect.name == "postgresql":
+                store.exec_driver_sql(f"VACUUM {_name_tables()}")
+            else:
+                self._empty_log(store)
+
+    @contextmanager
+    def _upkeep(self) -> Iterator[Connection]:
+        explained = _explained(self.engine, "; what was deleted may still be in its files, so give the command again")
+        with explained, _connected(self.engine, self.wait_seconds, in_transaction=False) as store:
+            if self.engine.dialect.name == "postgresql":
+                store.execution_options(isolation_level="AUTOCOMMIT")
+            yield store
+
+    def _empty_log(self, store: Connection) -> None:
+        ((busy, _, _),) = store.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         if busy:
             raise StoreError(
                 f"{name_place(self.engine.url)}: another program is reading it, so what was deleted is still in its "
@@ -253,7 +281,7 @@ def _sqlite_engine(where: URL, wait_seconds: float) -> Engine:
 
 def _configure_sqlite(driver: Any, _record: Any) -> None:
     driver.isolation_level = None  # _begin_sqlite begins transactions, never the driver
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    for pragma in SQLITE_PRAGMAS:
         driver.execute(f"PRAGMA {pragma}")
 
 
@@ -348,6 +376,11 @@ def make_tables(store: Connection) -> None:
     store.execute(seal.insert().values(name="lists", secret=secrets.token_hex(32)))
     store.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
     store.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
+    store.exec_driver_sql(f"PRAGMA user_version = {OVERWRITTEN}")
+
+
+def _name_tables() -> str:
+    return ", ".join(table.name for table in Seal.metadata.sorted_tables)
 
 
 def list_tables(store: Connection) -> frozenset[str]:
