@@ -8,6 +8,7 @@ import gc
 import os
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib import metadata
 from typing import Annotated
@@ -23,7 +24,8 @@ from monitor.cli import (
     setup_commands,
     upkeep_commands,
 )
-from monitor.errors import MonitorError
+from monitor.cli.plain_text import show_nearest_letters
+from monitor.errors import MonitorError, Problems
 
 
 def print_version(asked: bool) -> None:
@@ -95,10 +97,9 @@ def run_command() -> int:
     os.umask(0o077)
     # No other package has a say in how settings are read, and looking for one that wants it takes 15 ms.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+    show_nearest_letters()
     try:
+        _refuse_broken_text(sys.argv[1:])
         app(standalone_mode=True)
     except MonitorError as fault:
         for line in str(fault).splitlines():
@@ -112,6 +113,13 @@ def run_command() -> int:
             return ending.code or 0
         raise
     return 0
+
+
+def _refuse_broken_text(arguments: Sequence[str]) -> None:
+    """Refuse what was typed in another alphabet than this machine's, for nothing kept could hold it; a file may."""
+    for argument in arguments:
+        if any("\ud800" <= letter <= "\udfff" for letter in argument) and not os.path.exists(argument):
+            raise Problems([f"{argument}: holds bytes that are no letters in UTF-8; set the terminal to UTF-8"])
 
 
 def _leave(exit_code: int) -> None:

@@ -24,9 +24,24 @@ class Terminal(io.StringIO):
         return True
 
 
-def monitor(folder: Path, *arguments: str, output: io.StringIO | None = None) -> Done:
+class CodePage850(io.TextIOWrapper):
+    """An output with the letters of a Windows console; what is written is also put into those of two others."""
+
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), encoding="cp850", write_through=True)
+
+    def write(self, text: str) -> int:
+        for other in ("cp1252", "ascii"):
+            text.encode(other, self.errors or "strict")
+        return super().write(text)
+
+    def getvalue(self) -> str:
+        return self.buffer.getvalue().decode("cp850")  # type: ignore[attr-defined]
+
+
+def monitor(folder: Path, *arguments: str, output: io.StringIO | CodePage850 | None = None) -> Done:
     """Run the command in ``folder``, in this process; anything that would be a traceback fails the test."""
-    said, complained = output or io.StringIO(), io.StringIO()
+    said, complained = output or io.StringIO(), CodePage850() if isinstance(output, CodePage850) else io.StringIO()
     typed, config = sys.argv, os.environ.pop("MONITOR_CONFIG", None)
     sys.argv = ["monitor", *arguments]
     try:
