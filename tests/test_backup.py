@@ -3,7 +3,6 @@
 import datetime as dt
 import json
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 from sqlalchemy import text
 from support.command import Done, monitor
 from support.council import NIGHT, Council, crowd, day, homeless, settled
+from support.posix import KILL, KILLED
 from support.timed_service import few_rules
 
 from monitor.config.settings import load_config
@@ -220,12 +220,12 @@ left, rename = int(sys.argv.pop(1)), Path.rename
 def rename_or_die(self, target):
     global left
     if left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
+        KILL
     left -= 1
     return rename(self, target)
 Path.rename = rename_or_die
 main()
-"""
+""".replace("KILL", KILL)
 """The command, killed just before it renames for the so manieth time."""
 
 
@@ -241,7 +241,7 @@ def test_a_restore_that_is_killed_leaves_whole_databases_and_is_given_again(tmp_
     between = monitor(tmp_path, "run", "--dry-run", "--as-at", str(day(1)))
     done = put_back(council)
 
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert killed.returncode == KILLED, killed.stderr
     assert between.returncode == (3 if renamed else 0), between.stderr
     assert done.returncode == 0, done.stderr
     assert council.flags() == {("P1", "homeless"): "open", (GONE, "homeless"): "open"}

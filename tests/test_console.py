@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from support.command import CodePage850, monitor
 from support.council import NIGHT, Council, crowd, day, homeless
+from support.posix import needs_posix
 from support.timed_service import few_rules
 from test_readme import README
 
@@ -75,7 +76,7 @@ def test_a_letter_that_the_console_lacks_is_shown_as_the_nearest_it_has(council:
     assert f"critical: {shown} (" in done.stdout.decode(encoding)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="what is typed on Windows is letters already")
+@needs_posix("command line in bytes")
 def test_words_typed_in_another_alphabet_than_the_machines_are_refused_before_anything_is_done(council: Path):
     program = [sys.executable, "-c", "from monitor.cli.command import main; main()", "confirm", "homeless", "--by"]
 

@@ -11,6 +11,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword, Session
 from aiosmtpd.smtp import Envelope as Received
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support.posix import WINDOWS
 from support.postroom import NORTH, SOUTH, WEST, postroom, written
 from support.servers.mail import Mailbox, free_port, mail_server
 from support.smtp_channel import LONG, envelope, fault_of, parsed, parts_of, smtp_channel, temporary
@@ -170,8 +171,9 @@ def test_a_folder_message_is_one_file_that_only_its_owner_can_read(tmp_path: Pat
     path = tmp_path / "outbox" / "2026-01-12" / "lead-2026-01-12-1-7.eml"
     assert receipt.words == "2026-01-12/lead-2026-01-12-1-7.eml"
     assert list(parts_of(parsed(path.read_bytes()))) == ["text/plain", "text/html"]
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert [stat.S_IMODE(each.stat().st_mode) for each in (path.parent, path.parent.parent)] == [0o700, 0o700]
+    if not WINDOWS:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert [stat.S_IMODE(each.stat().st_mode) for each in (path.parent, path.parent.parent)] == [0o700, 0o700]
 
 
 def test_a_second_try_leaves_one_file_and_nothing_half_written(tmp_path: Path):

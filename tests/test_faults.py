@@ -2,7 +2,6 @@
 
 import datetime as dt
 import os
-import resource
 import shutil
 import signal
 import sqlite3
@@ -19,6 +18,7 @@ import psycopg
 import pytest
 from support.command import monitor
 from support.council import NIGHT, Council, crowd, day, homeless, settled
+from support.posix import needs_posix
 from support.timed_service import few_rules
 
 from monitor.config.settings import load_config
@@ -63,6 +63,8 @@ def assert_whole(council: Council) -> None:
 @contextmanager
 def no_file_grows_beyond(size: int) -> Iterator[None]:
     """Every write past ``size`` bytes fails, as it does on a full disk or beyond a quota."""
+    import resource
+
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
@@ -73,6 +75,7 @@ def no_file_grows_beyond(size: int) -> Iterator[None]:
         signal.signal(signal.SIGXFSZ, ignored)
 
 
+@needs_posix("limit to what a process may write")
 @pytest.mark.parametrize("size", [1, 6_000, 120_000])
 def test_a_night_that_has_no_room_to_write_says_so_and_the_next_try_completes_it(
     one_night: Council, tmp_path: Path, size: int
@@ -101,6 +104,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", folder], check=True)
 
 
+@needs_posix("mount of a small disk")
 def test_a_full_disk_is_said_and_the_night_is_completed_when_there_is_room(
     one_night: Council, small_disk: Path
 ) -> None:
@@ -190,6 +194,7 @@ def open_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+@needs_posix("file modes")
 def test_a_data_folder_that_cannot_be_written_to_is_said_and_nothing_is_lost(
     one_night: Council, open_folder: Path, ordinary_user: Callable[[Path], None]
 ) -> None:

@@ -1,11 +1,10 @@
 """``heads.txt``: the heads of the chain outside the database."""
 
 import datetime as dt
-import os
 import stat
 from pathlib import Path
 
-import pytest
+from support.posix import needs_posix
 
 from monitor.record import heads
 from monitor.record.heads import HeadLine
@@ -25,7 +24,7 @@ def test_lines_are_added_and_read_as_they_were(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows keeps permissions elsewhere")
+@needs_posix("file modes")
 def test_only_its_owner_reads_it(tmp_path: Path) -> None:
     heads.append(tmp_path / "data", FIRST)
     assert stat.S_IMODE((tmp_path / "data" / "heads.txt").stat().st_mode) == 0o600

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.command import monitor
+from support.posix import needs_posix
 
 from monitor.cli import new_folder
 from monitor.config.settings import load_config
@@ -87,6 +88,7 @@ def test_the_templates_can_be_taken_into_use_as_they_are(made: Path) -> None:
     assert (made / "templates" / "lead.txt").is_file()
 
 
+@needs_posix("file modes")
 def test_everything_it_writes_is_its_owners_alone(tmp_path: Path) -> None:
     before = os.umask(0)
     try:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.posix import WINDOWS, needs_posix
 
 from monitor.config.settings import RuleSettings, shipped
 from monitor.errors import Problems
@@ -89,7 +90,7 @@ def test_it_is_kept_for_its_owner_alone_and_read_the_next_time(
 ) -> None:
     assert not was_read((RULES,), data_folder, monkeypatch)
     (kept,) = kept_files(data_folder)
-    if sys.platform != "win32":
+    if not WINDOWS:
         assert kept.stat().st_mode & 0o777 == 0o600
         assert kept.parent.stat().st_mode & 0o777 == 0o700
     assert was_read((RULES,), data_folder, monkeypatch)
@@ -194,7 +195,7 @@ def test_what_is_damaged_is_made_anew(damage: str, data_folder: Path, monkeypatc
     assert not was_read((RULES,), data_folder, monkeypatch)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps rights in another way")
+@needs_posix("file modes")
 @pytest.mark.parametrize("fault", FOREIGN)
 def test_what_others_could_have_written_is_not_believed(
     fault: str, data_folder: Path, monkeypatch: pytest.MonkeyPatch

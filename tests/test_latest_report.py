@@ -1,12 +1,12 @@
 """The latest report is written again when it would say something else, and when it is not as it was written."""
 
-import os
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from support.council import Council, crowd, day, homeless
+from support.posix import needs_posix
 from support.timed_service import few_rules
 
 from monitor.config.settings import load_config
@@ -128,7 +128,7 @@ def test_a_later_day_another_template_and_another_figure_are_written(kept: Counc
     assert "P2" in page.read_text(encoding="utf-8")
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+@needs_posix("file modes")
 def test_the_note_is_its_owners_and_names_nobody(kept: Council, tmp_path: Path) -> None:
     council = kept.copy_to(tmp_path)
 

@@ -10,6 +10,7 @@ import pytest
 from filelock import FileLock
 from support.command import monitor
 from support.council import crowd, settled
+from support.posix import needs_posix
 from test_cli import write_council, write_list_9
 
 LEAVE = "from monitor.cli.command import main; main()"
@@ -109,6 +110,7 @@ def test_a_reader_that_goes_away_gets_the_same_exit_code(council: Path, command:
     assert write_to_nobody(LEAVE) == write_to_nobody(ORDINARY) != 0
 
 
+@needs_posix("alarm signal")
 def test_a_command_that_is_interrupted_leaves_its_lock_free(council: Path) -> None:
     interrupted = (
         "import signal\n"

@@ -1,7 +1,6 @@
 """What a killed run leaves is counted, swept by the next run and by a purge, and never anybody else's."""
 
 import json
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 from sqlalchemy import text
 from support.command import monitor
 from support.council import NIGHT, Council, crowd, day, homeless
+from support.posix import KILL, KILLED
 from support.timed_service import few_rules
 
 from monitor.config.settings import load_config
@@ -30,17 +30,17 @@ def act_or_die(self, *given, **named):
     global left
     if ".unfinished" in self.name:
         if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+            KILL
         left -= 1
     return act(self, *given, **named)
 setattr(Path, name, act_or_die)
 from monitor.night import save
 if name == "unlink":
     def die(*given):
-        os.kill(os.getpid(), signal.SIGKILL)
+        KILL
     save.accept = die
 main()
-"""
+""".replace("KILL", KILL)
 """A night, killed before an unfinished file or folder takes its name for the so manieth time, or before it is saved."""
 
 
@@ -75,7 +75,7 @@ def test_nothing_of_a_killed_night_is_left_after_the_next(council: Council, act:
     status = json.loads(monitor(council.folder, "status", "--json").stdout)
     night = council.night(day(1))
 
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert killed.returncode == KILLED, killed.stderr
     assert any(left in name for name in found), found
     assert status["left_overs"] == len(found)
     assert night.outcome in ("accepted", "unchanged")

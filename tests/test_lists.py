@@ -11,6 +11,7 @@ from typing import Any
 
 import openpyxl
 import pytest
+from support.posix import WINDOWS, needs_posix
 
 from monitor.errors import MonitorError
 from monitor.lists.flag_workbook import ListTerms
@@ -373,7 +374,7 @@ def test_what_a_killed_run_left_half_written_is_removed(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["2026-01-12"]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+@needs_posix("file modes")
 def test_only_the_owner_can_read_a_list(tmp_path):
     earlier = os.umask(0)
     try:
@@ -465,7 +466,7 @@ def test_leads_get_a_copy_of_their_teams_lists_and_of_nothing_else(tmp_path):
     lists = ("other-teams", "team-leaving-care-north", "team-leaving-care-south")
     assert [path.name for path in copies] == [f"{name}.{suffix}" for name in lists for suffix in ("csv", "xlsx")]
     assert all(path.read_bytes() == (tmp_path / "2026-01-12" / path.name).read_bytes() for path in copies)
-    if os.name != "nt":
+    if not WINDOWS:
         assert {stat.S_IMODE(path.stat().st_mode) for path in copies} == {0o640}
         assert stat.S_IMODE((shared / "2026-01-12").stat().st_mode) == 0o750
 

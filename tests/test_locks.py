@@ -3,7 +3,6 @@
 import datetime as dt
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import pytest
 from sqlalchemy import text
 from support.command import monitor
 from support.council import NIGHT, Council, crowd
+from support.posix import needs_posix
 from support.timed_service import few_rules
 from test_cli import write_council
 
@@ -82,7 +82,7 @@ def test_who_is_at_work_is_said_to_those_who_may_not_be(url: str) -> None:
 
 def test_a_process_that_is_killed_lets_the_next_one_in(url: str) -> None:
     with another_process_at_work(url) as process:
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait()
 
         with working_store(url) as database:
@@ -254,7 +254,7 @@ def _link(path: Path, to: str) -> None:
     path.symlink_to(to)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="links need rights of their own there")
+@needs_posix("links or pipes that anybody may make")
 @pytest.mark.parametrize(
     ("place", "make", "status", "words"),
     [
@@ -265,7 +265,7 @@ def _link(path: Path, to: str) -> None:
         ("data/monitor.db", lambda path: _link(path, "/nowhere/a.db"), 2, "database: .*a link that leads nowhere"),
         ("data/monitor.db", lambda path: _link(path, "monitor.db"), 2, "database: .*a link that leads nowhere"),
         ("data/monitor.db.lock", Path.mkdir, 3, "monitor.db.lock: .*no file; take it away"),
-        ("data/monitor.db.lock", os.mkfifo, 3, "monitor.db.lock: .*no file; take it away"),
+        ("data/monitor.db.lock", lambda path: os.mkfifo(path), 3, "monitor.db.lock: .*no file; take it away"),
         ("data/monitor.db.lock", lambda path: _link(path, "/nowhere/a"), 3, "monitor.db.lock: cannot be written"),
     ],
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 from support.council import Council, settled
+from support.posix import needs_posix
 from support.servers.http import Said, serving
 from support.servers.mail import free_port
 
@@ -189,7 +190,7 @@ def test_the_json_form_is_an_object_a_line(tmp_path: Path):
     assert dt.datetime.fromisoformat(str(line["at"])).tzinfo == dt.UTC
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+@needs_posix("file modes")
 def test_the_file_and_those_it_rotates_to_are_their_owners_alone(tmp_path: Path):
     before = os.umask(0)
     log = open_log("text", tmp_path / "logs" / "service.log")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from support.council import NIGHT, Council, crowd, day, homeless, settled
+from support.posix import needs_posix
 from support.timed_service import few_rules
 
 from monitor.errors import Problems, Refused, SourceError
@@ -200,6 +201,7 @@ def test_who_cannot_be_checked_is_listed_and_no_other_blank_that_a_rule_flags(li
     assert rows[0]["rules"].startswith("30 rules: ")
 
 
+@needs_posix("file modes")
 def test_everything_written_is_for_its_owner_only(lived: Lived) -> None:
     for path in (lived.council.folder / "data").rglob("*"):
         mode = stat.S_IMODE(path.stat().st_mode)

@@ -3,14 +3,12 @@
 import csv
 import json
 import os
-import pty
-import select
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import pytest
+from support.posix import needs_posix
 
 from monitor.config.settings import load_config
 
@@ -79,7 +77,7 @@ def test_yes_writes_what_is_certain_and_a_page_that_names_nobody(tmp_path: Path)
     assert "nothing was written" in _monitor(tmp_path, "--as-at", "2026-01-12", "--yes").stdout
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such terminals")
+@needs_posix("terminals that a test can type in")
 def test_in_a_terminal_it_asks_and_writes_the_answers(tmp_path: Path) -> None:
     _list(tmp_path / "list.csv")
     answers = {
@@ -107,6 +105,9 @@ def test_in_a_terminal_it_asks_and_writes_the_answers(tmp_path: Path) -> None:
 
 def _talk(folder: Path, answers: dict[str, str], *words: str) -> str:
     """Run the command in a terminal, answering each question by what it says; everything it said."""
+    import pty
+    import select
+
     child, terminal = pty.fork()
     if child == 0:
         os.chdir(folder)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from support.council import NIGHT, Council, crowd, day, settled
+from support.posix import needs_posix
 from support.random_people import shipped_rules
 
 from monitor.config.settings import shipped
@@ -141,7 +142,7 @@ def test_no_flag_as_it_is_and_no_rule_can_be_come_to_from_a_message() -> None:
     assert found & {FlagLine, PersonNews, ComingDue, Rule, samples.Words} == set()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="links need rights of their own there")
+@needs_posix("links or pipes that anybody may make")
 def test_no_link_leads_out_of_the_folder(tmp_path: Path) -> None:
     words = tmp_path / "words"
     words.mkdir()

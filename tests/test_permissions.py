@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from support.command import monitor
 from support.council import NIGHT, Council, crowd, day, homeless
+from support.posix import needs_posix
 
 from monitor.config.settings import load_config
 from monitor.record.purge import purge_store
@@ -16,7 +17,7 @@ from monitor.record.remove_person import RemovalRequest, remove_person
 from monitor.store.database import working_store
 from monitor.store.location import locate
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+pytestmark = needs_posix("file modes")
 
 NOW = dt.datetime(2026, 1, 20, 3, 0, tzinfo=dt.UTC)
 

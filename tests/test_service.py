@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from support.command import monitor
+from support.posix import NEW_GROUP, STOP, needs_posix
 from support.servers.mail import free_port
 from support.servers.notify import API_KEY, TEMPLATE, Knobs, notify_server
 from support.timed_service import Timed, days_between, few_rules, live_through, moments
@@ -632,7 +633,11 @@ class Process:
         self.council = council
         command = [sys.executable, "-c", "from monitor.cli.command import main; main()", "start", "--config"]
         self.popen = subprocess.Popen(
-            [*command, str(council.config_path)], stderr=subprocess.PIPE, text=True, env={**os.environ, **environ}
+            [*command, str(council.config_path)],
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **environ},
+            creationflags=NEW_GROUP,
         )
         self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -656,11 +661,10 @@ class Process:
         return code
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGTERM to another process")
 def test_a_service_started_late_catches_up_and_finishes_the_night_when_told_to_stop(tmp_path: Path) -> None:
     with started(tmp_path, '[service]\nrun_at = "00:00"\n') as process:
         process.wait_for("night begun")
-        code = process.stop(signal.SIGTERM)
+        code = process.stop(STOP)
 
     assert code == 0
     words = " ".join(process.lines)
@@ -669,7 +673,7 @@ def test_a_service_started_late_catches_up_and_finishes_the_night_when_told_to_s
     assert process.council.accepted() == [dt.datetime.now(LONDON).date()]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to another process")
+@needs_posix("Ctrl-C for a process with a group of its own")
 def test_an_idle_service_ends_at_once_on_ctrl_c(tmp_path: Path) -> None:
     with started(tmp_path, '[service]\nrun_at = "23:59"\n') as process:
         process.wait_for("service started")
@@ -679,12 +683,12 @@ def test_an_idle_service_ends_at_once_on_ctrl_c(tmp_path: Path) -> None:
     assert "service stopped" in process.lines[-1]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGTERM to another process")
+@needs_posix("time zone in an environment variable")
 @pytest.mark.parametrize("zone", ["GMT0BST,M3.5.0/1,M10.5.0/2", "Mars/Phobos", ":/etc/localtime", ""])
 def test_the_service_works_in_london_time_whatever_zone_the_machine_has(tmp_path: Path, zone: str) -> None:
     with started(tmp_path, '[service]\nrun_at = "23:59"\n', TZ=zone) as process:
         process.wait_for("service started")
-        code = process.stop(signal.SIGTERM)
+        code = process.stop(STOP)
 
     assert code == 0, process.lines
     assert "service stopped" in process.lines[-1]

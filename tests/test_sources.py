@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from support import binary_workbooks
 from support.binary_workbooks import Cell, Failed, Formula, write_ole
 from support.odd_workbooks import WRITERS, write_odd_xlsx
+from support.posix import needs_posix
 
 from monitor.catalogue.broken_cells import CUT_SHORT, MERGED, NOT_CALCULATED
 from monitor.config.source_settings import Source
@@ -552,6 +553,7 @@ def as_nobody() -> Iterator[None]:
             os.seteuid(0)
 
 
+@needs_posix("file modes")
 def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
     path = write_workbook(tmp_path / "list.xlsx", {"List 9": [LIST_9, row_of("P1")]})
     path.chmod(0)

@@ -11,6 +11,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlmodel import SQLModel
+from support.posix import needs_posix
 
 import monitor.store
 from monitor.errors import LockHeld, MonitorError, Refused
@@ -35,6 +36,7 @@ def test_the_newest_migration_is_the_one_the_code_expects() -> None:
     assert scripts.get_current_head() == HEAD
 
 
+@needs_posix("file modes")
 def test_the_database_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     open_store(url_in(tmp_path))
 

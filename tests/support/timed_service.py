@@ -4,7 +4,6 @@ import datetime as dt
 import email
 import os
 import re
-import resource
 import time
 import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -130,6 +129,8 @@ def resident_megabytes() -> float:
     if status.exists():
         (line,) = [line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmRSS:")]
         return int(line.split()[1]) / 1024
+    import resource  # macOS; Windows has no such module, and no test asks there
+
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

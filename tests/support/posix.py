@@ -1,0 +1,24 @@
+"""What a test needs that Windows has not, with the words that its skip says; and how a process is ended there."""
+
+import os
+import signal
+import subprocess
+
+import pytest
+
+WINDOWS = os.name == "nt"
+
+KILL = "os.kill(os.getpid(), getattr(signal, 'SIGKILL', signal.SIGTERM))"
+"""Ends the process in hand at once, nothing tidied up: what Python calls SIGTERM on Windows does just that."""
+KILLED = int(signal.SIGTERM) if WINDOWS else -signal.SIGKILL
+"""The exit code of a process that did."""
+
+NEW_GROUP = subprocess.CREATE_NEW_PROCESS_GROUP if WINDOWS else 0
+"""How to start a process that Ctrl-Break can reach without ending the tests too."""
+STOP = signal.CTRL_BREAK_EVENT if WINDOWS else signal.SIGTERM
+"""What asks a service to stop; Ctrl-Break is the one that Windows sends to another process."""
+
+
+def needs_posix(what: str) -> pytest.MarkDecorator:
+    """Skip the test on Windows, which has no ``what``."""
+    return pytest.mark.skipif(WINDOWS, reason=f"Windows has no {what}")
