@@ -1,17 +1,26 @@
 """Files and folders that appear whole or not at all, and that only their owner can read."""
 
+import errno
 import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 from monitor.errors import MonitorError
 
 UNFINISHED = ".unfinished"
+HELD = (errno.EBUSY, errno.ETXTBSY)
+"""What Linux answers where nothing may take the place of a file; on a share of Windows, because it is open there."""
+HELD_ON_WINDOWS = (5, 32, 33)
+"""Windows' own numbers: access denied, which is what a rename over an open file gets, and two of sharing."""
+TRIES_SECONDS = (0.1, 0.3, 0.6)
+"""How long to wait for a virus scanner or an indexer, which looks at each new file and lets go of it."""
 
 
 def make_private_folder(folder: Path) -> None:
@@ -45,7 +54,7 @@ def written_whole(path: Path) -> Iterator[Path]:
         yield unfinished
         unfinished.chmod(0o600)  # whoever wrote to it may have made it anew
         flush_to_disk(unfinished)
-        unfinished.replace(path)
+        _move(unfinished, path)
         flush_to_disk(path.parent)
     except OSError as fault:
         raise _not_written(path, fault) from None
@@ -60,7 +69,9 @@ def folder_written_whole(folder: Path, *, shared: bool = False) -> Iterator[Path
 
     Whatever goes wrong, ``folder`` and all it held are left as they were. What a process that was killed left
     half-written beside it is removed first, for it may hold personal data. If ``shared``, the folder above must
-    be there, and whoever may read it may read what is written; otherwise only the owner may.
+    be there, and whoever may read it may read what is written; otherwise only the owner may. Where another program
+    holds a file of ``folder`` open and the system lets nothing take its place, that file stays as it was, every other
+    is replaced, and the ``MonitorError`` names it.
     """
     unfinished, replaced = _beside(folder), _beside(folder)
     try:
@@ -74,20 +85,76 @@ def folder_written_whole(folder: Path, *, shared: bool = False) -> Iterator[Path
             _share(unfinished, folder.parent)
         for path in (*unfinished.iterdir(), unfinished):
             flush_to_disk(path)
-        if folder.exists():
-            folder.rename(replaced)
-        try:
-            unfinished.rename(folder)
-        except OSError:
-            if replaced.exists():
-                replaced.rename(folder)
-            raise
+        _take_place(unfinished, folder, replaced)
         flush_to_disk(folder.parent)
     except OSError as fault:
         raise _not_written(folder, fault) from None
     finally:
         for spent in (unfinished, replaced):
             shutil.rmtree(spent, ignore_errors=True)
+
+
+def write_each(writes: Iterable[Callable[[], object]]) -> None:
+    """Do them all, though one cannot be written; then raise ``MonitorError`` with a line for each that was not."""
+    faults = []
+    for write in writes:
+        try:
+            write()
+        except MonitorError as fault:
+            faults.append(str(fault))
+    if faults:
+        raise MonitorError("\n".join(faults))
+
+
+def _take_place(unfinished: Path, folder: Path, replaced: Path) -> None:
+    """Put ``unfinished`` where ``folder`` is, which goes to ``replaced``; or file by file, where one is held open."""
+    if folder.exists():
+        try:
+            _move(folder, replaced)
+        except OSError as fault:
+            if not _is_held(fault):
+                raise
+            _replace_each(unfinished, folder)
+            return
+    try:
+        _move(unfinished, folder)
+    except OSError:
+        if replaced.exists():
+            replaced.rename(folder)
+        raise
+
+
+def _replace_each(unfinished: Path, folder: Path) -> None:
+    """Replace the files of ``folder`` by those of ``unfinished``, and remove the others, but for what is held open."""
+    names = {path.name for path in unfinished.iterdir()}
+
+    def change(path: Path) -> None:
+        try:
+            if path.name in names:
+                _move(unfinished / path.name, path)
+            else:
+                path.unlink(missing_ok=True)
+        except OSError as fault:
+            raise _not_written(path, fault) from None
+
+    gone = {path.name for path in folder.iterdir()} - names
+    write_each(partial(change, folder / name) for name in sorted(names | gone))
+
+
+def _move(old: Path, new: Path) -> None:
+    """Give ``old`` the name ``new``; on Windows a file that was there is tried again while it is held for a moment."""
+    for seconds in TRIES_SECONDS if os.name == "nt" else ():
+        try:
+            old.replace(new)
+        except PermissionError:
+            time.sleep(seconds)
+        else:
+            return
+    old.replace(new)
+
+
+def _is_held(fault: OSError) -> bool:
+    return fault.errno in HELD or getattr(fault, "winerror", None) in HELD_ON_WINDOWS
 
 
 def _share(folder: Path, like: Path) -> None:
@@ -157,6 +224,11 @@ def _beside(path: Path) -> Path:
 
 def _not_written(path: Path, fault: OSError) -> MonitorError:
     reason = fault.strerror or type(fault).__name__
+    if _is_held(fault) and path.exists():
+        return MonitorError(
+            f"{path}: is held open by another program ({reason}), so what it held is kept; close it there: it "
+            "is written the next time"
+        )
     return MonitorError(
         f"{path}: cannot be written ({reason}); check that the folder is there, is yours to write to and has room"
     )

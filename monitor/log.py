@@ -4,6 +4,7 @@ import logging
 import logging.handlers
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -84,6 +85,11 @@ class _PrivateFile(logging.handlers.RotatingFileHandler):
     def _open(self) -> Any:
         new = os.open(self.baseFilename, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
         return os.fdopen(new, self.mode, encoding=self.encoding)
+
+    def doRollover(self) -> None:  # noqa: N802 - the library's name
+        """Begin a new file; where another program holds an old one open, go on in the one in use."""
+        with suppress(OSError):
+            super().doRollover()
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
         """A disk that is full must not stop the night for the sake of its log."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 from support.council import Council, settled
+from support.held import held_open
 from support.posix import needs_posix
 from support.servers.http import Said, serving
 from support.servers.mail import free_port
@@ -222,3 +223,18 @@ def test_the_web_library_logs_no_address(tmp_path: Path, caplog: pytest.LogCaptu
     assert became == "sent"
     assert len(server.log) == 2
     assert "secret" not in caplog.text + (tmp_path / "service.log").read_text(encoding="utf-8")
+
+
+def test_a_log_that_cannot_begin_a_new_file_goes_on_in_the_one_it_has(tmp_path: Path):
+    log = open_log("text", tmp_path / "service.log")
+    (handler,) = logging.getLogger("monitor").handlers
+    assert isinstance(handler, logging.handlers.RotatingFileHandler)
+    handler.maxBytes = 1
+    (tmp_path / "service.log.1").touch()
+
+    with held_open(tmp_path / "service.log.1"):
+        for number in range(3):
+            log.info("night saved", run=number)
+
+    lines = (tmp_path / "service.log").read_text(encoding="utf-8").splitlines()
+    assert [line.rpartition("=")[2] for line in lines] == ["0", "1", "2"]

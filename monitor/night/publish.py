@@ -6,6 +6,7 @@ from pathlib import Path
 from monitor.config.id_lists import read_restricted
 from monitor.delivery.channel import Channel
 from monitor.errors import MonitorError
+from monitor.files import write_each
 from monitor.flags import coming_due, decision_lists
 from monitor.lists import answer_sheet, lists
 from monitor.lists.flag_workbook import ListTerms
@@ -18,7 +19,7 @@ from monitor.workspace import drop_tables
 
 
 def publish(night: Night, outcome: NightOutcome, channel: Channel) -> NightOutcome:
-    """Write the lists, deliver what is due, write the report; a list that cannot be written keeps no message back."""
+    """Write the lists, deliver what is due, write the report; what cannot be written keeps nothing else back."""
     paths: tuple[Path, ...] = ()
     unwritten: MonitorError | None = None
     try:
@@ -32,9 +33,9 @@ def publish(night: Night, outcome: NightOutcome, channel: Channel) -> NightOutco
         write_anew(night.database, night.config, lambda: (night.rulebook, night.templates), now)
     delivered = deliver_due(night.database, channel, night.config, clock=night.tools.clock)
     night.note("messages sent", **delivered.counts)
-    if unwritten:
-        raise unwritten
     report, report_fault = write_report(night)
+    if unwritten:
+        raise MonitorError("\n".join(filter(None, (str(unwritten), report_fault))))
     return replace(outcome, lists=paths, report=report, report_fault=report_fault, delivered=delivered)
 
 
@@ -73,13 +74,22 @@ def _write_lists(night: Night) -> tuple[Path, ...]:
     restricted = read_restricted(config)
     # People are told of already; the lists need memory for long rows.
     drop_tables(night.workspace, "caseload", "roster", "roster_tonight")
-    paths = lists.write_night(
-        night.workspace,
-        night.lists.parent,
-        ListTerms(night.as_at, restricted, config.delivery.marking, answering),
-        teams=[team.name for team in config.teams],
-        workbooks=config.lists.workbooks,
-    )
-    if config.lists.lists_folder:
-        paths += lists.publish(night.lists, config.lists.lists_folder)
+    paths: list[Path] = []
+
+    def write() -> None:
+        paths.extend(
+            lists.write_night(
+                night.workspace,
+                night.lists.parent,
+                ListTerms(night.as_at, restricted, config.delivery.marking, answering),
+                teams=[team.name for team in config.teams],
+                workbooks=config.lists.workbooks,
+            )
+        )
+
+    def copy() -> None:
+        if config.lists.lists_folder and night.lists.is_dir():
+            paths.extend(lists.publish(night.lists, config.lists.lists_folder))
+
+    write_each([write, copy])
     return tuple(paths)

@@ -1,10 +1,11 @@
 """Write a report, page and workbook, in the edition asked for; and the latest of every night."""
 
 import datetime as dt
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monitor.files import make_private_folder, written_whole
+from monitor.files import make_private_folder, write_each, written_whole
 from monitor.messages.templates import Templates
 from monitor.report import page, report_workbook, written_note
 from monitor.report.board import suppress
@@ -33,13 +34,19 @@ def gather_edition(
 
 
 def write_report(contents: Contents, folder: Path, templates: Templates) -> tuple[Path, ...]:
-    """Write the report into ``folder``, each file whole or not at all and readable by its owner only."""
+    """Write the report into ``folder``, each file whole or not at all and readable by its owner only.
+
+    One that cannot be written keeps no other back. Raises ``MonitorError``.
+    """
     make_private_folder(folder)
     shown, book = _name_files(contents, folder)
-    with written_whole(shown) as unfinished:
-        unfinished.write_text(page.write_page(contents, templates), encoding="utf-8", newline="\n")
-    report_workbook.write(contents, book)
+    write_each([partial(_write_page, contents, shown, templates), partial(report_workbook.write, contents, book)])
     return shown, book
+
+
+def _write_page(contents: Contents, path: Path, templates: Templates) -> None:
+    with written_whole(path) as unfinished:
+        unfinished.write_text(page.write_page(contents, templates), encoding="utf-8", newline="\n")
 
 
 def write_latest_report(
