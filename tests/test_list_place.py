@@ -5,12 +5,15 @@ from pathlib import Path
 
 import pytest
 from support.council import NIGHT, Council, crowd, homeless
-from support.lead_digests import LEAD, lead_mail, line, night
+from support.lead_digests import BEFORE, LEAD, lead_mail, line, night
 
 from monitor.config.delivery_settings import Team
 from monitor.config.settings import load_config
 from monitor.errors import Problems
+from monitor.figures.week import Week
+from monitor.messages.head import compose_head
 from monitor.messages.list_place import ListShelf, file_names
+from monitor.messages.templates import render
 
 URL = "https://example.sharepoint.com/sites/leaving-care/Shared%20Documents/lists"
 
@@ -73,16 +76,31 @@ def test_a_leads_mail_names_the_file_of_the_team_and_where_it_is() -> None:
         line(), the_night=night(Team(name="Leaving Care North", lead=LEAD), Team(name="South", lead=LEAD), shelf=shelf)
     )
 
-    file = "team-leaving-care-north.xlsx"
+    file, page = "team-leaving-care-north.xlsx", "team-leaving-care-north.html"
     said = " ".join(mail.text.split())
-    assert f"Your list is {file}, in the folder 2026-01-12 of {URL}." in said
+    assert f"Your list is {file} and your page {page}, in the folder 2026-01-12 of {URL}." in said
     assert f'<a class="link" href="{URL}/2026-01-12/{file}"' in mail.html
+    assert f'<a class="link" href="{URL}/2026-01-12/{page}"' in mail.html
     assert f'href="{URL}"' in mail.html
-    assert f"Your list is {file}, in the folder 2026-01-12 of L:/lists." in " ".join(of_folder.text.split())
-    assert f"{file}," in of_page.html
+    folder = " ".join(of_folder.text.split())
+    assert f"Your list is {file} and your page {page}, in the folder 2026-01-12 of L:/lists." in folder
+    assert f"Your list is {file} and your page {page}, in" in of_page.html
     assert 'href="https://example.gov.uk/lists.aspx"' in of_page.html
     assert f"Your list is {file}. The analyst has it: analyst@example.gov.uk." in " ".join(nowhere.text.split())
-    assert f"Your lists are {file} and team-south.xlsx" in " ".join(of_two.text.split())
+    two = f"Your lists are {file} and team-south.xlsx and your pages {page} and team-south.html, in the folder"
+    assert two in " ".join(of_two.text.split())
+
+
+def test_those_above_the_leads_read_where_all_lists_are() -> None:
+    shelf = ListShelf((), ".xlsx", "L:/lists", URL)
+    week = Week(BEFORE, (), ())
+
+    head = render(compose_head("head@example.gov.uk", (), week, night(shelf=shelf)))
+    nowhere = render(compose_head("head@example.gov.uk", (), week, night()))
+
+    assert f"Everyone is in the lists, in the folder 2026-01-12 of {URL}." in " ".join(head.text.split())
+    assert f'<a class="link" href="{URL}"' in head.html
+    assert "Everyone is in the lists. The analyst has them: analyst@example.gov.uk." in nowhere.text
 
 
 def test_the_file_that_a_mail_names_is_there(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from monitor.config.delivery_settings import People, Team
-from monitor.messages.compose import make_lines
 from monitor.messages.lead import LeadDigest, NoLead, compose_lead
 from monitor.messages.news import fold_flags
+from monitor.messages.night_lines import make_lines
 from monitor.messages.parts import FlagLine, MessageContext
 from monitor.messages.routes import plan_routes
 from monitor.messages.templates import render

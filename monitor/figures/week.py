@@ -3,7 +3,7 @@
 import datetime as dt
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, select
 
@@ -54,13 +54,24 @@ class Week:
 
     @property
     def total(self) -> TeamWeek:
-        sums = [sum(getattr(team, name) for team in self.teams) for name in TeamWeek.__slots__[1:]]
-        return TeamWeek("All together", *sums)
+        return _add_up("All together", self.teams)
+
+    def within(self, most: int) -> "Week":
+        """Return the same with at most so many teams: those with the fewest unresolved flags are one, the last."""
+        if len(self.teams) <= most:
+            return self
+        first = sorted(self.teams, key=lambda team: -(team.open + team.held + team.waived))[: most - 1]
+        named = tuple(team for team in self.teams if team in first)
+        return replace(self, teams=(*named, _add_up("The other teams", set(self.teams) - set(first))))
 
     @property
     def rows(self) -> tuple[TeamWeek, ...]:
         """The teams, and all together where there are several."""
         return (*self.teams, self.total) if len(self.teams) > 1 else self.teams
+
+
+def _add_up(label: str, teams: Collection[TeamWeek]) -> TeamWeek:
+    return TeamWeek(label, *(sum(getattr(team, name) for team in teams) for name in TeamWeek.__slots__[1:]))
 
 
 def gather(

@@ -6,11 +6,8 @@ from dataclasses import dataclass
 
 from monitor.messages.news import SERIOUS, PersonNews
 from monitor.messages.parts import MessageContext
+from monitor.messages.room import add_lengths, count_lines
 from monitor.messages.since import Since, find_oldest
-from monitor.words import one_line
-
-ADVISERS = 26
-"""Advisers with a line each, at most; the rest, who have the least serious, are counted in one."""
 
 
 @dataclass(frozen=True)
@@ -27,21 +24,24 @@ class AdviserPeople:
     oldest: tuple[str, str | None, Since] | None = None
     advisers: int = 1
 
+    @property
+    def phone_lines(self) -> int:
+        """About how many lines of a phone it takes."""
+        oldest = 24 + len(self.oldest[0]) if self.oldest else 0
+        return count_lines(28 + add_lengths(self.adviser) + oldest)
 
-def list_advisers(
-    people: Iterable[PersonNews], night: MessageContext, most: int = ADVISERS
-) -> tuple[AdviserPeople, ...]:
-    """Return one line an adviser, ``most`` at most: nobody first, then whoever has the most critical, then high."""
+
+def list_advisers(people: Iterable[PersonNews], night: MessageContext) -> tuple[AdviserPeople, ...]:
+    """Return one line an adviser: nobody first, then whoever has the most critical, then high."""
     by_name: defaultdict[str | None, list[PersonNews]] = defaultdict(list)
     for person in people:
-        by_name[name_adviser(person)].append(person)
-    loads = sorted((_describe(adviser, own, night) for adviser, own in by_name.items()), key=_place)
+        by_name[person.adviser_name].append(person)
+    return tuple(sorted((_describe(adviser, own, night) for adviser, own in by_name.items()), key=_place))
+
+
+def keep_first(loads: Sequence[AdviserPeople], most: int) -> tuple[AdviserPeople, ...]:
+    """Return at most so many lines: the advisers who have the least serious are counted in the last."""
     return tuple(loads) if len(loads) <= most else (*loads[: most - 1], _sum_up(loads[most - 1 :]))
-
-
-def name_adviser(person: PersonNews) -> str | None:
-    """Return the adviser's name on one line; None for nobody."""
-    return one_line(person.adviser) or None if person.adviser else None
 
 
 def _describe(adviser: str | None, people: Sequence[PersonNews], night: MessageContext) -> AdviserPeople:

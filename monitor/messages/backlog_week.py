@@ -1,17 +1,20 @@
 """The weekly part about the backlog, for managers and heads: what is left by team, the trend, and the worst first."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import groupby
 
 from monitor.figures.burn_down import WORST_LISTED, BurnDown, Counted, TeamBacklog, burn_down
 from monitor.messages.parts import FlagLine, MessageContext
-from monitor.messages.raised_person import PHONE_COLUMNS, RaisedPerson, choose_named, describe_person
+from monitor.messages.raised_person import RaisedPerson, describe_person
+from monitor.messages.room import PHONE_COLUMNS, TITLE, Wish
 
-FEWEST_WORST = 3
-TEAMS_LISTED = 8
+FEWEST_WORST = 1
+FEWEST_TEAMS, TEAMS_LISTED = 3, 8
 """Teams told by name; the others are counted together."""
+TEAM_LINES = 3
+"""Lines of a phone that a team takes, beside a long name."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ NO_BACKLOG_FOUND = BacklogFound()
 
 @dataclass(frozen=True)
 class BacklogWeek:
-    """What one reader is told of the backlog. ``teams``: at most so many, the others together in the last."""
+    """What one reader is told of the backlog. ``teams``: the most left first, the others together in the last."""
 
     total: TeamBacklog
     teams: tuple[TeamBacklog, ...]
@@ -42,13 +45,27 @@ class BacklogWeek:
         return (*self.teams, self.total) if len(self.teams) > 1 else self.teams
 
     @property
-    def phone_lines(self) -> int:
-        """About how many lines this takes on a phone, without the worst people."""
-        return 9 + sum(3 + len(team.label) // PHONE_COLUMNS for team in self.rows)
+    def wishes(self) -> Mapping[str, Wish]:
+        """What it would tell one by one."""
+        return {
+            "worst": Wish([person.phone_lines for person in self.worst], FEWEST_WORST, TITLE),
+            "backlog": Wish(
+                [TEAM_LINES + len(team.label) // PHONE_COLUMNS for team in self.teams[:TEAMS_LISTED]], FEWEST_TEAMS
+            ),
+        }
 
-    def within(self, room: int) -> "BacklogWeek":
-        """Return the same with the worst people who have room in so many lines, three of them at least."""
-        return replace(self, worst=tuple(choose_named(self.worst, room, least=FEWEST_WORST)))
+    @property
+    def phone_lines(self) -> int:
+        """About how many lines of a phone it takes beside that."""
+        return 7 + (TEAM_LINES + 1 if len(self.teams) > 1 else 1)
+
+    def within(self, shares: Mapping[str, int]) -> "BacklogWeek":
+        """Return the same with as many of ``wishes`` as are given, the other teams in one line."""
+        teams, most = self.teams, shares["backlog"]
+        if len(teams) > most:
+            others = BurnDown(teams[most - 1 :]).total
+            teams = (*teams[: most - 1], replace(others, team="The other teams"))
+        return replace(self, teams=teams, worst=self.worst[: shares["worst"]])
 
 
 def compose_backlog(
@@ -63,9 +80,6 @@ def compose_backlog(
     if not figures:
         return None
     teams = sorted(figures.teams, key=lambda team: (-team.left, team.label))
-    if len(teams) > TEAMS_LISTED:
-        others = BurnDown(tuple(teams[TEAMS_LISTED - 1 :])).total
-        teams = [*teams[: TEAMS_LISTED - 1], replace(others, team="The other teams")]
     several = len(figures.teams) > 1
     people = [
         describe_person(

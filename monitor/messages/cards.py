@@ -9,16 +9,9 @@ from monitor.messages.answering import ReadyReply, write_replies
 from monitor.messages.flag_item import Item
 from monitor.messages.news import PersonNews
 from monitor.messages.parts import FlagLine, MessageContext
+from monitor.messages.room import CARD_COLUMNS, add_lengths, count_lines, keep_line
 from monitor.words import one_line
 
-CRITICAL_CARDS = 6
-"""Newly critical young people who have a card each; of the others an id says enough."""
-CRITICAL_NAMED = 25
-"""Newly critical young people named in one digest, on a card or by id; the rest are counted by adviser."""
-LOST_CARDS = 4
-"""Young people newly out of touch who have a card each; the others have a line."""
-ALSO_NAMED = 4
-"""Titles beside the first; the rest are counted."""
 PREVIEWED = 3
 """Advisers named in the first line of a mail."""
 
@@ -55,6 +48,16 @@ class Card(PersonShown):
     flag_id: int
     replies: tuple[ReadyReply, ...] = ()
 
+    @property
+    def phone_lines(self) -> int:
+        """About how many lines of a phone it takes."""
+        item = self.item
+        who = 22 + add_lengths(self.person_id, self.adviser, self.team)
+        change = 40 + add_lengths(item.title, item.because, *item.before)
+        others = sum(2 + add_lengths(title) for title in self.also) + (30 if self.waiting else 0)
+        action = 4 + len(item.action) if item.action else 0
+        return count_lines(who, change, action, others, columns=CARD_COLUMNS) + (3 if self.replies else 2)
+
 
 @dataclass(frozen=True)
 class NewsLine(PersonShown):
@@ -62,6 +65,12 @@ class NewsLine(PersonShown):
 
     items: tuple[Item, ...]
     more: int
+
+    @property
+    def phone_lines(self) -> int:
+        """About how many lines of a phone it takes."""
+        who = 4 + add_lengths(self.person_id, self.adviser, self.team)
+        return count_lines(who + sum(12 + add_lengths(item.title) for item in self.items))
 
 
 def write_card(person: PersonNews, kind: Literal["critical", "lost"], number: int, night: MessageContext) -> Card:
@@ -81,8 +90,8 @@ def write_card(person: PersonNews, kind: Literal["critical", "lost"], number: in
         number=number,
         severity=line.severity,
         item=write_item(line, person, night),
-        also=tuple(titles)[:ALSO_NAMED],
-        more=max(len(titles) - ALSO_NAMED, 0),
+        also=(also_named := keep_line(tuple(titles))),
+        more=len(titles) - len(also_named),
         waiting=len(roots) - len(standing),
         flag_id=line.flag_id,
         replies=write_replies(line, night),
@@ -103,7 +112,7 @@ def _introduce(person: PersonNews, night: MessageContext) -> tuple[str, str | No
     address = night.routes.address(person.team, person.person_id)
     shows_team = len(night.routes.teams_of(address or "")) != 1 or night.routes.unrouted(person.team) is not None
     team = one_line(person.team) if shows_team and person.team else None
-    return person.person_id, night.link(person.person_id), team, name_adviser(person.adviser)
+    return person.person_id, night.link(person.person_id), team, person.adviser_name
 
 
 def write_item(line: FlagLine, person: PersonNews, night: MessageContext) -> Item:
@@ -129,14 +138,9 @@ def write_item(line: FlagLine, person: PersonNews, night: MessageContext) -> Ite
     )
 
 
-def name_adviser(adviser: str | None) -> str | None:
-    """Return an adviser's name on one line; None for nobody."""
-    return one_line(adviser) or None if adviser else None
-
-
 def count_advisers(people: Iterable[PersonNews]) -> tuple[tuple[str | None, int], ...]:
     """Count people by adviser, the adviser with the most first and nobody last."""
-    counts = Counter(name_adviser(person.adviser) for person in people)
+    counts = Counter(person.adviser_name for person in people)
     return tuple(sorted(counts.items(), key=lambda entry: (entry[0] is None, -entry[1], entry[0] or "")))
 
 
@@ -164,5 +168,5 @@ def list_by_adviser(
     """Return people by adviser, in their order, each with a link if there is one."""
     found: dict[str | None, list[Link]] = {}
     for person in people:
-        found.setdefault(name_adviser(person.adviser), []).append((person.person_id, night.link(person.person_id)))
+        found.setdefault(person.adviser_name, []).append((person.person_id, night.link(person.person_id)))
     return tuple((adviser, tuple(links)) for adviser, links in found.items())

@@ -4,13 +4,15 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from monitor.messages.advisers import AdviserPeople, list_advisers, name_adviser
+from monitor.messages.advisers import AdviserPeople, keep_first, list_advisers
 from monitor.messages.news import PersonNews
 from monitor.messages.parts import FlagLine, MessageContext
 from monitor.messages.shown import shown_id
 
 CRITICAL_LISTED = 60
 """Critical young people whom a baseline names; the rest are counted."""
+ADVISERS_LISTED = 26
+"""Advisers with a line each; the others are counted in one."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def compose_baseline(people: Sequence[PersonNews], night: MessageContext) -> Bas
     others = [person for person in people if person.severity != "critical"]
     return BaselinePart(
         _group_critical([person for person in people if person.severity == "critical"], night),
-        list_advisers(others, night),
+        keep_first(list_advisers(others, night), ADVISERS_LISTED),
         len(others),
         sum(len(person.current) for person in people),
     )
@@ -89,7 +91,7 @@ def _describe(group: Sequence[tuple[PersonNews, int, FlagLine]], night: MessageC
     by_adviser: defaultdict[str | None, list[tuple[str, str | None]]] = defaultdict(list)
     named = [person for person, n, _ in group if n < CRITICAL_LISTED]
     for person in named:
-        by_adviser[name_adviser(person)].append((person.person_id, night.link(person.person_id)))
+        by_adviser[person.adviser_name].append((person.person_id, night.link(person.person_id)))
     advisers = sorted(by_adviser.items(), key=lambda entry: (entry[0] is not None, -len(entry[1]), entry[0] or ""))
     others = sum(sum(line.severity == "critical" for line, _ in person.roots) > 1 for person, _, _ in group)
     found = tuple((adviser, tuple(people)) for adviser, people in advisers)

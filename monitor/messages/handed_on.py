@@ -10,6 +10,7 @@ from datetime import date
 
 from monitor.flags.priority import rank
 from monitor.messages.parts import FlagLine, Handover, MessageContext
+from monitor.messages.room import add_lengths, count_lines
 from monitor.messages.shown import is_plain
 from monitor.rulebook.covers import find_ages
 from monitor.rulebook.questions import BREACH, CANNOT_ASSESS, OK
@@ -46,6 +47,12 @@ class HandedOn:
     ended: tuple[str | None, ...]
     heirs: tuple[Heir, ...]
     asked: tuple[str | None, ...]
+
+    @property
+    def phone_lines(self) -> int:
+        """About how many lines of a phone it takes."""
+        titles = (*self.ended, *(heir.title for heir in self.heirs), *self.asked)
+        return count_lines(50 + add_lengths(self.person_id, self.adviser, *titles) + 24 * len(self.heirs))
 
 
 def find_handovers(

@@ -8,8 +8,17 @@ from monitor.config.list_findings import ListFinding
 from monitor.figures.out_of_sight import SINCE
 from monitor.figures.week import Week
 from monitor.messages.backlog_week import BacklogWeek
+from monitor.messages.list_place import ListPlace, find_all_lists
 from monitor.messages.manager import NOTHING_SO_FAR, MailSoFar
 from monitor.messages.parts import MessageContext
+from monitor.messages.room import PHONE_COLUMNS, Wish, share_room
+
+FRAME = 28
+"""Lines of a phone for what stands beside the backlog, the lines of those out of sight and the teams."""
+SIGHT_LINES, TEAM_LINES = 4, 3
+"""Lines of a phone that each of those takes, beside a long name."""
+FEWEST_TEAMS = 4
+"""Teams told by name at least; the others are counted together."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,8 @@ class HeadDigest:
     cleared_nothing: tuple[str, ...]
     backlog: BacklogWeek | None = None
     perhaps_had: tuple[date, ...] = ()
+    phone_lines: int = 0
+    """About how many lines of a phone it takes."""
     flag_ids: tuple[int, ...] = ()
     template: str = "head"
     kind: str = "head"
@@ -35,6 +46,11 @@ class HeadDigest:
     def people(self) -> tuple[str, ...]:
         """Everyone it names."""
         return tuple(person.person_id for person in self.backlog.worst) if self.backlog else ()
+
+    @property
+    def lists(self) -> ListPlace:
+        """Where the lists of all teams are."""
+        return find_all_lists(self.night)
 
 
 @dataclass(frozen=True)
@@ -59,15 +75,23 @@ def compose_head(
 ) -> HeadDigest:
     """Return the summary of a week; a team that had something to clear and cleared nothing is named."""
     rules = sorted({*night.not_assessed, *night.failed, *night.doubted})
+    backlog = mail.backlog
+    wishes = {
+        **(backlog.wishes if backlog else {}),
+        "teams": Wish([TEAM_LINES + len(team.label) // PHONE_COLUMNS for team in week.teams], FEWEST_TEAMS),
+    }
+    beside = FRAME + SIGHT_LINES * len(week.sight) + (backlog.phone_lines if backlog else 0)
+    shares = share_room(mail.room - beside, wishes)
     return HeadDigest(
         recipient=recipient,
         night=night,
         teams=tuple(teams),
-        week=week,
+        week=week.within(shares["teams"]),
         not_assessed=tuple(night.title(rule) for rule in rules),
         cleared_nothing=tuple(
             team.label for team in week.teams if not night.baseline and not team.cleared and (team.open or team.held)
         ),
-        backlog=mail.backlog,
+        backlog=backlog and backlog.within(shares),
         perhaps_had=mail.perhaps_had,
+        phone_lines=beside + sum(wish.count_lines(shares[name]) for name, wish in wishes.items()),
     )

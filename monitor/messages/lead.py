@@ -2,15 +2,12 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
+from typing import Protocol
 
-from monitor.flags.waivers import Ending, remind
 from monitor.messages.cards import (
-    CRITICAL_CARDS,
-    CRITICAL_NAMED,
-    LOST_CARDS,
     AdviserTally,
     Card,
     Link,
@@ -29,18 +26,28 @@ from monitor.messages.list_place import ListPlace, find_lists
 from monitor.messages.monday import WeeklyPart, compose_weekly
 from monitor.messages.news import LOST, OPEN, Kind, PersonNews, compare_person, gather_people
 from monitor.messages.parts import ComingDue, FlagLine, MessageContext
+from monitor.messages.room import PHONE_LINES, TITLE, Wish, count_lines, share_room
 from monitor.messages.routes import Cover, Routes, Unrouted
 from monitor.messages.sections import find_first
 from monitor.messages.shown import shown_id
+from monitor.messages.soon import ComingLine, EndingLine, gather_coming, gather_ending, write_coming
 from monitor.messages.told import Told
 from monitor.rulebook.severity import SEVERITIES
 from monitor.words import one_line
 
-LISTED, LISTED_WEEKLY = 12, 7
-"""Young people in one line each, beside the cards, on a day and beside the weekly list; the rest are counted."""
-COMING_LISTED, COMING_WEEKLY = 8, 4
-"""Flags about to open in one line each, likewise; the rest are counted."""
-CARD_LINES = 6
+SHARES: Mapping[str, tuple[int, int]] = {
+    "critical": (1, 6), "lost": (0, 4), "new": (1, 12), "changed": (1, 12), "ending": (1, 12), "coming": (0, 8),
+    "advisers": (2, 26),
+}  # fmt: skip
+"""What is told one by one, the most serious first: how many of each have a card or a line however much there is, and
+how many at most. A newly critical person without a card is named, as is each whose checks changed or whose waiver ends;
+of the rest an id says enough. The others are counted."""
+CRITICAL_NAMED = 25
+"""Newly critical young people named in one digest, on a card or by id; the rest are counted by adviser."""
+FRAME = 18
+"""Lines of a phone for what every mail has: how it opens, where the list is, how to answer, the foot."""
+ID_LENGTH = 12
+"""Characters of an id in a list of ids, the names of advisers among them counted in."""
 UNCHECKED_NAMED = 12
 """Young people without a date of birth whom a digest names; the rest it counts."""
 
@@ -53,30 +60,6 @@ class CriticalReason:
     people: int
     longest: Link
     days: int
-
-
-@dataclass(frozen=True)
-class ComingLine:
-    """What will open for a young person within days if nothing changes; a sensitive rule as its cover."""
-
-    person_id: str
-    link: str | None
-    adviser: str | None
-    title: str | None
-    opens_on: date | None
-    days_until: int
-
-
-@dataclass(frozen=True)
-class EndingLine:
-    """A waiver that ends within days: after that the flag is news again, unless it is resolved."""
-
-    person_id: str
-    link: str | None
-    adviser: str | None
-    title: str | None
-    until_on: date
-    within: Ending
 
 
 @dataclass(frozen=True)
@@ -107,12 +90,20 @@ class UncheckedPeople:
     people: tuple[tuple[str, str | None], ...]
 
 
+class Sized(Protocol):
+    """What takes so many lines of a phone."""
+
+    @property
+    def phone_lines(self) -> int: ...
+
+
 @dataclass(frozen=True)
 class LeadDigest:
     """Everything one team lead is told tonight, counted and in order; the templates give it words.
 
     ``everyone``: what is news about each young person; ``lines``: the flags that rests on. ``coming_told``: everything
-    coming due that it newly says, by line or by count. ``full``: the weekly part is due (``weekly``).
+    coming due that it newly says, by line or by count. ``full``: the weekly part is due (``weekly``). ``room``: lines
+    of a phone that it may take.
     """
 
     recipient: str
@@ -123,6 +114,7 @@ class LeadDigest:
     coming_told: tuple[ComingDue, ...]
     baseline: bool
     full: bool
+    room: int = PHONE_LINES
     template: str = "lead"
     kind: str = "lead"
 
@@ -194,10 +186,10 @@ class LeadDigest:
             "put_right": len(self.put_right),
             "faults": sum(fault.is_new for fault in self.faults),
             "unread": sum(cells.people for cells in self.unread),
-            "handed_on": len(self.handed_on),
+            "handed_on": len(self._handed_on),
             "ended": sum(self.ended.values()),
             "coming": len(self.coming_told),
-            "ending": len(self.ending),
+            "ending": len(self._ending),
         }
 
     @property
@@ -206,39 +198,53 @@ class LeadDigest:
         return self.counts["lost"] + self.counts["new"]
 
     @cached_property
-    def _critical_in_order(self) -> Sequence[PersonNews]:
+    def critical_in_order(self) -> Sequence[PersonNews]:
         return find_first(self._of("critical"), CRITICAL_NAMED)
+
+    @cached_property
+    def _critical_candidates(self) -> Sequence[Card]:
+        first = self.critical_in_order[: SHARES["critical"][1]]
+        return [write_card(person, "critical", n, self.night) for n, person in enumerate(first, start=1)]
+
+    @cached_property
+    def _lost_in_order(self) -> Sequence[PersonNews]:
+        return find_first(self._of("lost"), SHARES["lost"][1] + SHARES["new"][1])
+
+    @cached_property
+    def _lost_candidates(self) -> Sequence[Card]:
+        return [write_card(person, "lost", 0, self.night) for person in self._lost_in_order[: SHARES["lost"][1]]]
 
     @cached_property
     def critical_cards(self) -> tuple[Card, ...]:
         """Who is newly critical: the first have a card each."""
-        first = self._critical_in_order[:CRITICAL_CARDS]
-        return tuple(write_card(person, "critical", n, self.night) for n, person in enumerate(first, start=1))
+        return tuple(self._critical_candidates[: self._shares["critical"]])
 
     @cached_property
     def critical_others(self) -> tuple[tuple[str | None, tuple[Link, ...]], ...]:
         """Who else is newly critical, by adviser."""
-        return list_by_adviser(self._critical_in_order[CRITICAL_CARDS:], self.night)
+        return list_by_adviser(self.critical_in_order[len(self.critical_cards) :], self.night)
 
     @cached_property
     def critical_unnamed(self) -> tuple[tuple[str | None, int], ...]:
         """How many more are newly critical, by adviser."""
-        named = {person.person_id for person in self._critical_in_order}
+        named = {person.person_id for person in self.critical_in_order}
         return count_advisers(person for person in self._of("critical") if person.person_id not in named)
 
     @cached_property
     def lost_cards(self) -> tuple[Card, ...]:
-        first, start = find_first(self._of("lost"), LOST_CARDS), len(self.critical_cards) + 1
-        return tuple(write_card(person, "lost", n, self.night) for n, person in enumerate(first, start=start))
+        first = self._lost_candidates[: self._shares["lost"]]
+        return tuple(replace(card, number=n) for n, card in enumerate(first, start=len(self.critical_cards) + 1))
 
     @cached_property
     def also_new(self) -> tuple[NewsLine, ...]:
         """The rest of what is new, in one line each: those out of touch first, then the highest priority."""
-        carded = {card.person_id for card in self.lost_cards}
-        lost = [person for person in self._of("lost") if person.person_id not in carded]
+        return tuple(self._write_new(len(self.lost_cards))[: self._shares["new"]])
+
+    def _write_new(self, cards: int) -> Sequence[NewsLine]:
+        """Return the lines of the first who have none of the first cards of those out of touch."""
         new = sorted(find_first(self._of("new"), len(self._of("new"))), key=lambda person: not self._is_lost(person))
-        most = LISTED_WEEKLY if self.full else LISTED
-        return tuple(write_line(person, self.night) for person in (*find_first(lost, most), *new)[:most])
+        people = (*self._lost_in_order[cards:], *new)[: SHARES["new"][1]]
+        return [write_line(person, self.night) for person in people]
 
     def _is_lost(self, person: PersonNews) -> bool:
         return any(shown_id(self.night.rules, line.rule) in LOST for line in person.news)
@@ -304,12 +310,22 @@ class LeadDigest:
         return dict(Counter(reason for person in self.everyone for reason in person.ended))
 
     @cached_property
-    def handed_on(self) -> tuple[HandedOn, ...]:
+    def _handed_on(self) -> tuple[HandedOn, ...]:
         """Everyone of whom something else is asked since a birthday, or since no adviser is named."""
         concerned = sorted((person for person in self.everyone if person.handed_on), key=lambda each: each.rank)
         return tuple(
             describe_handed_on(person.handed_on, (*person.current, *person.waived), self.night) for person in concerned
         )
+
+    @property
+    def handed_on(self) -> tuple[HandedOn, ...]:
+        """The first of them, each in a line."""
+        return self._handed_on[: self._shares["changed"]]
+
+    @property
+    def handed_on_others(self) -> tuple[Link, ...]:
+        """The others."""
+        return tuple((each.person_id, each.link) for each in self._handed_on[len(self.handed_on) :])
 
     @cached_property
     def waived(self) -> int:
@@ -324,14 +340,29 @@ class LeadDigest:
         return sum(person.person_id in self.night.routes.restricted for person in self.still_open)
 
     @cached_property
+    def _coming(self) -> Sequence[ComingLine]:
+        """What comes due first, by line; the baseline only counts it."""
+        first = () if self.baseline else self.coming_told[: SHARES["coming"][1]]
+        return [write_coming(due, self.night) for due in first]
+
+    @property
     def coming(self) -> tuple[ComingLine, ...]:
-        """What comes due, by line; the baseline only counts it."""
-        most = COMING_WEEKLY if self.full else COMING_LISTED
-        return () if self.baseline else tuple(_coming_line(due, self.night) for due in self.coming_told[:most])
+        return tuple(self._coming[: self._shares["coming"]])
 
     @cached_property
+    def _ending(self) -> tuple[EndingLine, ...]:
+        return gather_ending(self.everyone, self.told_on, self.night)
+
+    @property
     def ending(self) -> tuple[EndingLine, ...]:
-        return _gather_ending(self.everyone, self.told_on, self.night)
+        """The waivers that end first, each in a line."""
+        return self._ending[: self._shares["ending"]]
+
+    @property
+    def ending_others(self) -> tuple[Link, ...]:
+        """Whose waivers end too."""
+        found = dict.fromkeys((each.person_id, each.link) for each in self._ending[len(self.ending) :])
+        return tuple(found)
 
     @cached_property
     def answers(self) -> tuple[tuple[str, int], ...]:
@@ -342,18 +373,47 @@ class LeadDigest:
         return _sum_service(self.recipient, self.night) if self.baseline or self.full else ()
 
     @cached_property
-    def weekly(self) -> WeeklyPart | None:
-        """How the team stands, once a week; of whoever is newly critical the day's news tells."""
+    def week_in_full(self) -> WeeklyPart | None:
         if not self.full or self.baseline:
             return None
-        named = {person.person_id for person in self._of("critical")}
-        return compose_weekly(self.still_open, self.night, named=named, lines=self.news_lines)
+        return compose_weekly(self.still_open, self.night, {person.person_id for person in self._of("critical")})
+
+    @cached_property
+    def weekly(self) -> WeeklyPart | None:
+        """How the team stands, once a week; of whoever is newly critical the day's news tells."""
+        return self.week_in_full and self.week_in_full.within(self._shares["advisers"])
+
+    @cached_property
+    def _wishes(self) -> Mapping[str, Wish]:
+        """What is told one by one, in the order of ``SHARES``."""
+        entries: Mapping[str, Sequence[Sized]] = {
+            "critical": self._critical_candidates,
+            "lost": self._lost_candidates,
+            "new": self._write_new(SHARES["lost"][0]),
+            "changed": self._handed_on,
+            "ending": self._ending,
+            "coming": self._coming,
+            "advisers": self.week_in_full.advisers if self.week_in_full else (),
+        }
+        cards = ("critical", "lost")
+        return {
+            name: Wish([each.phone_lines for each in entries[name][:most]], least, 0 if name in cards else TITLE)
+            for name, (least, most) in SHARES.items()
+        }
+
+    @cached_property
+    def _shares(self) -> Mapping[str, int]:
+        return share_room(self.room - _count_other_lines(self), self._wishes)
+
+    def within(self, room: int) -> "LeadDigest":
+        """Return the same in so many lines of a phone."""
+        return self if room == self.room else replace(self, room=room)
 
     @property
-    def news_lines(self) -> int:
-        """About how many lines the day's news takes."""
-        cards = CARD_LINES * (len(self.critical_cards) + len(self.lost_cards)) + len(self.critical_others)
-        return cards + sum(map(len, (self.also_new, self.coming, self.ending, self.handed_on, self.service)))
+    def phone_lines(self) -> int:
+        """About how many lines of a phone it takes."""
+        told = sum(wish.count_lines(self._shares[name]) for name, wish in self._wishes.items())
+        return max(told + _count_other_lines(self), PHONE_LINES if self.start else 0)
 
     @cached_property
     def start(self) -> BaselinePart | None:
@@ -396,9 +456,9 @@ class LeadDigest:
             *(line.person_id for line in self.also_new),
             *_ids([self.no_longer_critical]),
             *(reason.longest[0] for reason in self.still_reasons),
-            *(person.person_id for person in self.handed_on),
+            *(person.person_id for person in self._handed_on),
             *(line.person_id for line in self.coming),
-            *(line.person_id for line in self.ending),
+            *(line.person_id for line in self._ending),
             *(part.people if (part := self.weekly or self.start) else ()),
             *_ids(group.people for group in self.unchecked),
             *_ids(cells.first for cells in self.unread),
@@ -453,11 +513,25 @@ def compose_lead(
         told=told,
         everyone=[compare_person(about, told, night, baseline=baseline) for about in people],
         lines=lines,
-        coming_told=_gather_coming(recipient, coming, told, night),
+        coming_told=gather_coming(recipient, coming, told, night),
         baseline=baseline,
         full=told.is_due("full", night.full_list_from),
     )
     return digest if baseline or digest.full or digest.has_news else None
+
+
+def _count_other_lines(digest: LeadDigest) -> int:
+    """Count about how many lines of a phone everything takes that is said however little room there is."""
+    ids = len(digest.critical_in_order[SHARES["critical"][0] :]) + len(digest.no_longer_critical)
+    sentences = (
+        *digest.faults, *digest.unread, *digest.ended, *digest.unchecked, *digest.perhaps_had, *digest.covering,
+        *digest.rules_changed, *digest.night.rules_withdrawn, *digest.night.adjustments, *digest.night.taken_back,
+    )  # fmt: skip
+    short = (*digest.service, *digest.no_lead)
+    titles = sum(map(bool, (ids, digest.put_right, digest.still, digest.unchecked, digest.service, digest.no_lead)))
+    still = 0 if digest.full else 2 * len(digest.still_reasons)
+    week = digest.week_in_full.phone_lines if digest.week_in_full else 0
+    return FRAME + TITLE * titles + count_lines(ID_LENGTH * ids) + 3 * len(sentences) + 2 * len(short) + still + week
 
 
 def _find_reasons(people: Iterable[PersonNews], night: MessageContext) -> tuple[CriticalReason, ...]:
@@ -473,43 +547,6 @@ def _find_reasons(people: Iterable[PersonNews], night: MessageContext) -> tuple[
         longest = (person_id, night.link(person_id))
         reasons.append(CriticalReason(title, len(since), longest, (night.as_at - opened_on).days))
     return tuple(sorted(reasons, key=lambda reason: (-reason.days, -reason.people, reason.title or "")))
-
-
-def _gather_coming(
-    recipient: str, coming: Iterable[ComingDue], told: Told, night: MessageContext
-) -> tuple[ComingDue, ...]:
-    """Return what this address is newly told of, soonest first; a rule said once of the service is left out."""
-    own = (
-        due
-        for due in coming
-        if not night.is_of_service(due)
-        and (due.person_id, due.rule, due.opens_on) not in told.coming
-        and night.routes.address(due.team, due.person_id) == recipient
-    )
-    return tuple(sorted(own, key=lambda due: (due.opens_on, due.person_id, due.rule)))
-
-
-def _coming_line(due: ComingDue, night: MessageContext) -> ComingLine:
-    adviser = one_line(due.personal_adviser) if due.personal_adviser else None
-    opens_on = None if due.on_birthday else due.opens_on
-    return ComingLine(
-        due.person_id, night.link(due.person_id), adviser, night.title(due.rule), opens_on, due.days_until
-    )
-
-
-def _gather_ending(people: Iterable[PersonNews], told_on: date | None, night: MessageContext) -> tuple[EndingLine, ...]:
-    """Return the waivers whose end this address is to be reminded of tonight, the first to end first."""
-    found = []
-    for person in people:
-        for line in person.waived:
-            if line.waived_until is None or line.waived_on is None:
-                continue
-            within = remind(until_on=line.waived_until, waived_on=line.waived_on, as_at=night.as_at, told_on=told_on)
-            if within is not None:
-                adviser = one_line(line.personal_adviser) if line.personal_adviser else None
-                title, link = night.title(line.rule), night.link(line.person_id)
-                found.append(EndingLine(line.person_id, link, adviser, title, line.waived_until, within))
-    return tuple(sorted(found, key=lambda each: (each.until_on, each.person_id)))
 
 
 def _list_unchecked(recipient: str, night: MessageContext) -> tuple[UncheckedPeople, ...]:

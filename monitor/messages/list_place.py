@@ -7,7 +7,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -31,13 +31,21 @@ class ListShelf:
     attached: bool = False
     """Each lead's list goes with the mail."""
 
+    @property
+    def has_pages(self) -> bool:
+        """Whether a team's page stands beside its list."""
+        return self.suffix == ".xlsx"
+
 
 @dataclass(frozen=True)
 class ListPlace:
-    """Where one reader finds a list: the files, in the folder of the night's date. Neither folder nor link: ask."""
+    """Where one reader finds a list: the files, in the folder of the night's date. Neither folder nor link: ask.
+
+    ``files``: each with its own address, where it has one; none where it is about the lists of all teams. ``pages``:
+    the same of the teams' pages.
+    """
 
     files: tuple[tuple[str, str | None], ...]
-    """Each with its own address, where it has one."""
     day: date
     folder: str | None
     link: str | None
@@ -45,6 +53,7 @@ class ListPlace:
     ask: str
     """The analyst's address, who has every list."""
     attached: bool = False
+    pages: tuple[tuple[str, str | None], ...] = ()
 
 
 def describe_shelf(config: "Config") -> ListShelf:
@@ -60,12 +69,21 @@ def find_lists(night: "MessageContext", teams: Sequence[str | None]) -> ListPlac
     """Return where the lists of these teams are, as the settings spell them; of any other, the list of other teams."""
     shelf = night.shelf
     known = dict(shelf.files)
-    names = dict.fromkeys(known.get(team or "", OTHER_TEAMS) + shelf.suffix for team in teams)
+    names = list(dict.fromkeys(known.get(team or "", OTHER_TEAMS) for team in teams))
     # A page is an address of its own, and what the monitor does not copy may stand in no folder of that date.
     has_files = shelf.link and shelf.folder and not _is_page(shelf.link)
-    within = f"{shelf.link}/{night.as_at.isoformat()}" if has_files else None
-    files = tuple((name, within and f"{within}/{name}") for name in names)
-    return ListPlace(files, night.as_at, shelf.folder, shelf.link, night.routes.analyst, shelf.attached)
+    within = f"{shelf.link}/{night.as_at.isoformat()}/" if has_files else None
+    files = tuple((name + shelf.suffix, within and within + name + shelf.suffix) for name in names)
+    # Pages stand beside workbooks, and go with no e-mail.
+    paged = [name_page(name) for name in names] if shelf.has_pages and (shelf.folder or shelf.link) else ()
+    pages = tuple((page, within and within + page) for page in paged)
+    return replace(find_all_lists(night), files=files, pages=pages, attached=shelf.attached)
+
+
+def find_all_lists(night: "MessageContext") -> ListPlace:
+    """Return where the lists of all teams are."""
+    shelf = night.shelf
+    return ListPlace((), night.as_at, shelf.folder, shelf.link, night.routes.analyst)
 
 
 def _is_page(link: str) -> bool:

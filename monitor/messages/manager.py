@@ -8,18 +8,20 @@ from typing import Literal
 
 from monitor.flags.priority import rank
 from monitor.messages.backlog_week import BacklogWeek
+from monitor.messages.list_place import ListPlace, find_all_lists
 from monitor.messages.parts import FlagLine, MessageContext
-from monitor.messages.raised_person import PHONE_LINES, RaisedPerson, choose_named, describe_person
+from monitor.messages.raised_person import RaisedPerson, describe_person
+from monitor.messages.room import PHONE_LINES, Wish, share_room
 from monitor.messages.routes import Instead, Routes
 from monitor.words import one_line
 
 RULES_LISTED = 5
 """Rules by which the people who are not named are counted; the flags of the others are counted together."""
-ROOM_FOR_THE_REST = 16
-"""Lines of a phone for what stands beside the people who are named: how the mail opens, and the rest counted."""
-ROOM_OF_A_NOTE = 4
-FIRST_NAMED = 3
-"""People newly raised who come before the worst of the backlog."""
+FRAME = 16
+"""Lines of a phone for what stands beside those who are told of: how the mail opens, the rest counted, the foot."""
+NOTE = 4
+"""Lines of a phone that a note takes."""
+FEWEST_NAMED = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,11 @@ class ManagerDigest:
         return (*(("manager",) if self.raised else ()), *(("backlog",) if self.backlog else ()))
 
     @property
+    def lists(self) -> ListPlace:
+        """Where the lists of all teams are."""
+        return find_all_lists(self.night)
+
+    @property
     def counted(self) -> int:
         """The flags that are counted and not shown."""
         return sum(flags for _, flags in self.rest) + self.others
@@ -92,13 +99,13 @@ class ManagerDigest:
 
 @dataclass(frozen=True)
 class MailSoFar:
-    """What else is in the mail. ``phone_lines``: how many lines of a phone its other parts take.
+    """What else is in the mail. ``room``: lines of a phone that its other parts leave.
 
     ``perhaps_had``: dates of messages that may or may not have arrived.
     """
 
     backlog: BacklogWeek | None = None
-    phone_lines: int = 0
+    room: int = PHONE_LINES
     perhaps_had: tuple[date, ...] = ()
 
 
@@ -120,12 +127,13 @@ def compose_manager(
     latest = {flag.line.flag_id: flag for flag, _ in sorted(entries, key=lambda entry: entry[0].step == "head")}
     apart = {flag.line.flag_id for flag, why in entries if why == "restricted"}
     people, notes = _order_people(latest.values(), apart, night), _list_notes(entries, night.routes)
-    room = PHONE_LINES - ROOM_FOR_THE_REST - ROOM_OF_A_NOTE * len(notes) - mail.phone_lines
-    if backlog is not None:
-        room -= backlog.phone_lines
-        backlog = backlog.within(room - sum(person.phone_lines for person in people[:FIRST_NAMED]))
-        room -= sum(person.phone_lines for person in backlog.worst)
-    named = choose_named(people[: night.most_escalated], room)
+    wishes = {
+        "raised": Wish([person.phone_lines for person in people[: night.most_escalated]], FEWEST_NAMED),
+        **(backlog.wishes if backlog else {}),
+    }
+    shares = share_room(mail.room - FRAME - NOTE * len(notes) - (backlog.phone_lines if backlog else 0), wishes)
+    backlog = backlog and backlog.within(shares)
+    named = people[: shares["raised"]]
     listed = {person.person_id for person in named}
     rest = Counter(night.title(flag.line.rule) for flag in latest.values() if flag.line.person_id not in listed)
     counts = Counter(flag.line.severity for flag in latest.values())

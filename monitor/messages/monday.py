@@ -2,22 +2,21 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import NamedTuple
 
-from monitor.messages.advisers import AdviserPeople, list_advisers, name_adviser
+from monitor.messages.advisers import AdviserPeople, keep_first, list_advisers
 from monitor.messages.news import PersonNews
 from monitor.messages.parts import MessageContext
+from monitor.messages.room import TITLE, add_lengths, count_lines
 from monitor.messages.since import Since, find_oldest
 
 CRITICAL_LISTED = 25
 """Critical young people whom it names; the rest are counted."""
-LINES, FEWEST_ADVISERS = 36, 8
-"""Lines of a mail for the day's news, the critical and the advisers, of whom so many have one however much is new."""
 CHANGING_NAMED = 4
-LINE_WIDTH, ID_WIDTH, SINCE_WIDTH = 74, 11, 26
-"""Characters of a line, and about how many an id takes and a date with its words."""
+BETWEEN, SINCE = 4, 26
+"""About how many characters stand between two people, and in a date with its words."""
 
 
 class CriticalPerson(NamedTuple):
@@ -44,10 +43,11 @@ class CriticalGroup:
     spans: tuple[CriticalSince, ...]
 
     @property
-    def lines(self) -> int:
-        """About how many lines of a mail it takes."""
-        people = sum(ID_WIDTH + len(each.adviser or "") for span in self.spans for each in span.people)
-        return 1 + (len(self.title or "") + people + SINCE_WIDTH * len(self.spans)) // LINE_WIDTH
+    def phone_lines(self) -> int:
+        """About how many lines of a phone it takes."""
+        people = [each for span in self.spans for each in span.people]
+        ids = sum(BETWEEN + add_lengths(each.person_id, each.adviser) for each in people)
+        return count_lines(14 + add_lengths(self.title) + ids + SINCE * len(self.spans))
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,16 @@ class WeeklyPart:
         return not all(since.known for since in told)
 
     @property
+    def phone_lines(self) -> int:
+        """About how many lines of a phone it takes, without the advisers."""
+        critical = sum(group.phone_lines for group in self.critical)
+        return (TITLE + critical if self.total else 0) + (2 if self.more else 0) + 2 + (6 if self.changing else 0)
+
+    def within(self, advisers: int) -> "WeeklyPart":
+        """Return the same with a line each for at most so many advisers."""
+        return replace(self, advisers=keep_first(self.advisers, advisers))
+
+    @property
     def people(self) -> tuple[str, ...]:
         """Everyone it names."""
         named = [*self.named]
@@ -94,21 +104,14 @@ class WeeklyPart:
         return tuple(dict.fromkeys(named))
 
 
-def compose_weekly(
-    people: Sequence[PersonNews], night: MessageContext, *, named: Collection[str] = (), lines: int = 0
-) -> WeeklyPart:
-    """Return how the people with something open stand.
-
-    ``named``: the critical of whom the day's news tells already; ``lines``: how many that news takes.
-    """
+def compose_weekly(people: Sequence[PersonNews], night: MessageContext, named: Collection[str] = ()) -> WeeklyPart:
+    """Return how the people with something open stand; ``named``: the critical of whom the day's news tells already."""
     critical = [person for person in people if person.severity == "critical" and person.person_id not in named]
-    groups = _group_critical(critical, night)
-    left = LINES - lines - sum(group.lines for group in groups)
     return WeeklyPart(
-        groups,
+        _group_critical(critical, night),
         len(critical),
         sum(person.adviser is None for person in critical),
-        list_advisers(people, night, max(left, FEWEST_ADVISERS)),
+        list_advisers(people, night),
         _find_changing(people, night),
     )
 
@@ -136,7 +139,7 @@ def _describe_critical(person: PersonNews, night: MessageContext) -> Described:
     oldest = find_oldest([line for line in person.current if line.severity == "critical"], night)
     assert oldest  # noqa: S101 - a person is critical because a flag is
     line, since = oldest
-    who = CriticalPerson(person.person_id, night.link(person.person_id), name_adviser(person))
+    who = CriticalPerson(person.person_id, night.link(person.person_id), person.adviser_name)
     return night.title(line.rule), since, who
 
 

@@ -14,6 +14,7 @@ from monitor.messages.parts import FlagLine, MessageContext
 from monitor.messages.routes import Routes
 from monitor.messages.shown import RuleWords, show_once, shown_folds, shown_id, tells_all
 from monitor.messages.told import Told, ToldFlag
+from monitor.words import one_line
 
 BACK_WITHIN = timedelta(days=90)
 
@@ -55,6 +56,11 @@ class PersonNews:
     """Flags that the address is to be told nothing of while they keep opening and clearing."""
     alike: tuple[int, ...] = ()
     """Open flags shown as one of ``current`` is: what is said of that one says all that may be said of them."""
+
+    @property
+    def adviser_name(self) -> str | None:
+        """The adviser's name on one line; None for nobody."""
+        return one_line(self.adviser) or None if self.adviser else None
 
     @cached_property
     def roots(self) -> Sequence[tuple[FlagLine, tuple[FlagLine, ...]]]:

@@ -122,7 +122,6 @@ class MessageContext:
     chain_head: str | None = None
     taken_back: "tuple[TakenBack, ...]" = ()
     """Nights that this reader was told of, and that no longer stand."""
-    lists_folder: str | None = None
     shelf: ListShelf = field(default_factory=ListShelf)
     """What ``find_lists`` needs to know of the lists."""
     verdict: "Verdict | None" = None

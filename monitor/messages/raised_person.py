@@ -1,21 +1,15 @@
 """One young person as those above the leads read of them: who, why, since when, what to do; and how long that is."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from math import ceil
 from operator import attrgetter
 
 from monitor.flags.priority import rank
 from monitor.messages.parts import FlagLine, MessageContext
+from monitor.messages.room import CARD_COLUMNS, add_lengths, count_lines, keep_line
 from monitor.messages.shown import show_once, shown_id
 from monitor.words import one_line
-
-PHONE_COLUMNS = 36
-"""Characters of a card in one line of a phone 390 px wide."""
-PHONE_LINES = 104
-"""Lines that a manager's mail may have on a phone: three screens, without what every mail has. A card of so many is
-never more than 70 lines of text at 78 columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +38,7 @@ class RaisedFlag:
 class RaisedPerson:
     """One young person: the most serious flag in full, one thing to do, and the titles of the other flags.
 
-    ``team``: where the mail is about several.
+    ``team``: where the mail is about several. ``more``: how many flags of other titles there are.
     """
 
     person_id: str
@@ -54,19 +48,19 @@ class RaisedPerson:
     severity: str
     flag: RaisedFlag
     also: tuple[str | None, ...] = ()
+    more: int = 0
 
     @property
     def phone_lines(self) -> int:
         """About how many lines this takes on a phone."""
         flag = self.flag
-        reason = len(flag.title or "") + len(flag.because or "") + (80 if flag.working_days is not None else 40)
         texts = [
-            len(self.person_id) + len(self.adviser or "no adviser recorded") + len(self.team or "") + 22,
-            reason,
+            add_lengths(self.person_id, self.adviser or "no adviser recorded", self.team) + 22,
+            add_lengths(flag.title, flag.because) + (80 if flag.working_days is not None else 40),
             len(flag.action or "") + 6,
             sum(len(title or "") + 2 for title in self.also) + 6 if self.also else 0,
         ]
-        return 2 + sum(ceil(text / PHONE_COLUMNS) for text in texts)
+        return 2 + count_lines(*texts, columns=CARD_COLUMNS)
 
 
 def describe_person(
@@ -85,7 +79,8 @@ def describe_person(
         team=team,
         severity=first.severity,
         flag=_describe_flag(first, night, when[first.flag_id]),
-        also=tuple(titles),
+        also=(also := keep_line(tuple(titles))),
+        more=len(titles) - len(also),
     )
 
 
@@ -106,13 +101,3 @@ def _describe_flag(line: FlagLine, night: MessageContext, when: int | date) -> R
         since=words.if_full(since),
         at_least=since == line.opened_on and line.due_on is None,
     )
-
-
-def choose_named(people: Sequence[RaisedPerson], room: int, *, least: int = 1) -> Sequence[RaisedPerson]:
-    """Return the first people who have room in so many lines of a phone, ``least`` at least."""
-    used = 0
-    for number, person in enumerate(people):
-        used += person.phone_lines
-        if used > room and number >= least:
-            return people[:number]
-    return people

@@ -76,7 +76,7 @@ def _night(**given: Any) -> MessageContext:
             ("P8", "two"): Handover(frozenset({"one"}), ("two",)), ("P8", "three"): Handover(frozenset()),
         },
         "unchecked": (*(Unchecked(f"P{n}", "North") for n in range(20, 40)), Unchecked("P40", "North", True)),
-        "lists_folder": "lists", "service_wide": {}, "doubted": {"two": ("plan_date",)},
+        "service_wide": {}, "doubted": {"two": ("plan_date",)},
     }  # fmt: skip
     return MessageContext(**(usual | given))
 

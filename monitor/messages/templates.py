@@ -39,8 +39,8 @@ PARTS = ("subject.txt", "txt", "html")
 MESSAGES = ("lead", "manager", "head", "restricted", "analyst", "refused", "undelivered", "notice", "cover")
 PAGE = "page"
 """The frame of every message: marking, the parts one after another, the foot."""
-PIECES = tuple(f"{piece}.{part}" for piece in ("monday", "baseline") for part in ("txt", "html"))
-"""What a lead's mail holds once a week, and on the first night."""
+PIECES = tuple(f"{piece}.{part}" for piece in ("monday", "baseline", "raised") for part in ("txt", "html"))
+"""What a lead's mail holds once a week, and on the first night; what the mails above the leads share."""
 REPORT: Mapping[str, frozenset[str]] = {
     "report.html": frozenset({"report", "page", "number", "in_words", "size", "share", "draw"}),
     "onboard.html": frozenset({"seen", "page"}),

@@ -19,6 +19,7 @@ from monitor.flags.escalation import EscalationTerms
 from monitor.gate import baseline, comparison
 from monitor.gate.source_fitness import SUPPLIED_BY
 from monitor.messages import compose
+from monitor.messages.drafts import NightBasis
 from monitor.messages.duty import ClosedDay
 from monitor.messages.manager import Raised
 from monitor.messages.manager_flags import EscalationBasis, escalate_flags
@@ -260,7 +261,7 @@ def _write_messages(night: Night, judged: Judged, store: Connection, above: Goin
     movers = find_movers(night.workspace, store, night.as_at)
     measures.count(night.workspace, judged.intake.supplied, adviser_cap=config.measures.adviser_cap, movers=movers)
     context = compose.describe_night(config, night.rulebook, night.past, night.as_at, chain_head=events.head(store))
-    basis = compose.NightBasis(
+    basis = NightBasis(
         rulebook=night.rulebook,
         intake=judged.intake,
         evaluated=judged.evaluation,
