@@ -8,6 +8,7 @@ from typing import Any
 
 import openpyxl
 import pytest
+from openpyxl.utils import get_column_letter
 from sqlalchemy import select, text
 from support.command import monitor
 from support.council import NIGHT, Council, crowd, day, section, settled
@@ -18,6 +19,8 @@ from monitor.errors import Problems
 from monitor.flags import answer_file, answers, row_keys, waiver_request
 from monitor.flags.answer_file import AnswersSaved
 from monitor.lists import answer_sheet
+from monitor.lists.answer_sheet import ANSWER_KINDS
+from monitor.lists.list_columns import read_heading
 from monitor.lists.lists import FLAG_COLUMNS
 from monitor.store.database import working_store
 from monitor.store.events import Stamp
@@ -65,12 +68,17 @@ def a_list(council: Council, as_at: dt.date = NIGHT, name: str = "all.xlsx") -> 
     return council.folder / "data" / "exceptions" / as_at.isoformat() / name
 
 
+def find_columns(sheet: Any) -> dict[str, int]:
+    """Where each column stands, by its name."""
+    return {read_heading(cell.value): cell.column for cell in sheet[1]}
+
+
 def fill_in(council: Council, given: dict[str, dict[str, Any]], *, to: str = "back.xlsx", of: Path | None = None,
             change: Change = lambda sheet: None) -> Path:  # fmt: skip
     """The list as its reader sends it back: each person's answer columns filled in, and whatever else was changed."""
     book = openpyxl.load_workbook(of or a_list(council))
     sheet = book["Flags"]
-    places = {cell.value: cell.column for cell in sheet[1]}
+    places = find_columns(sheet)
     for row in range(2, sheet.max_row + 1):
         for name, value in given.get(sheet.cell(row, places["person_id"]).value, {}).items():
             cell = sheet.cell(row, places[name])
@@ -123,22 +131,24 @@ def test_only_the_answers_can_be_filled_in_and_each_cell_says_what_may_be_writte
     book = openpyxl.load_workbook(a_list(known))
     sheet = book["Flags"]
 
-    headings = [cell.value for cell in sheet[1]]
-    unlocked = {headings[cell.column - 1] for row in sheet.iter_rows() for cell in row if not cell.protection.locked}
+    columns = find_columns(sheet)
+    unlocked = {cell.column for row in sheet.iter_rows() for cell in row if not cell.protection.locked}
     checks = {str(each.sqref): (each.type, each.formula1) for each in sheet.data_validations.dataValidation}
-    assert tuple(headings[: len(FLAG_COLUMNS)]) == FLAG_COLUMNS
-    assert headings[len(FLAG_COLUMNS) :] == [
-        "answered", "answer", "answer_until", "answer_reason", "answer_note", "key",
+    hidden = {name for name, at in columns.items() if sheet.column_dimensions[get_column_letter(at)].hidden}
+    shown = [cell.value for cell in sheet[1] if read_heading(cell.value) not in hidden]
+    assert shown == [
+        "Young person", "Team", "What is wrong", "Answer", "Until", "Reason", "Note", "Why it is listed",
     ]  # fmt: skip
-    assert unlocked == {"answer", "answer_until", "answer_reason", "answer_note"}
+    assert hidden == {*FLAG_COLUMNS, "key"} - {"person_id", "team", "title", "because"}
+    assert unlocked == {columns[name] for name in ANSWER_KINDS}
     assert (sheet.protection.sheet, sheet.protection.password) == (True, None)
-    assert (sheet.protection.autoFilter, sheet.protection.sort) == (False, False)  # not forbidden
-    assert sheet.column_dimensions["Y"].hidden
-    assert checks["U2:U5"] == ("list", '"done,waive until,not ours,the record is wrong"')
-    assert checks["V2:V5"][0] == "date"
-    assert checks["X2:X5"] == ("textLength", "500")
+    # What is not forbidden: to filter, and to show what is hidden.
+    assert not any((sheet.protection.autoFilter, sheet.protection.sort, sheet.protection.formatColumns))
+    assert checks["E2:E5"] == ("list", '"done,waive until,not ours,the record is wrong"')
+    assert checks["F2:F5"][0] == "date"
+    assert checks["H2:H5"] == ("textLength", "500")
     first, last = (
-        int(part) for part in checks["W2:W5"][1].replace("'How to answer'!$A$", "").replace("$A$", "").split(":")
+        int(part) for part in checks["G2:G5"][1].replace("'How to answer'!$A$", "").replace("$A$", "").split(":")
     )
     reasons = [book["How to answer"].cell(row, 1).value for row in range(first, last + 1)]
     assert reasons == list(load_config(known.config_path).waivers.reasons)
@@ -206,9 +216,11 @@ def test_the_night_after_shows_what_was_answered_and_tells_the_analyst(council: 
         ("0001", "done", "", "open"),
     ]
     sheet = openpyxl.load_workbook(a_list(council, day(1)))["Flags"]
-    answered = {row[0].value: row[len(FLAG_COLUMNS)].value for row in sheet.iter_rows(min_row=2)}
-    assert answered["0001"] == 'answered "done" on 12/01/2026 by A Lead; record not yet updated'
-    assert answered["P3"] is None
+    why = find_columns(sheet)["why"]
+    said = {row[0].value: row[why - 1].value for row in sheet.iter_rows(min_row=2)}
+    assert said["0001"].endswith('. Answered "done" on 12/01/2026 by A Lead; record not yet updated.')
+    assert said["P2"].startswith("Critical, waived until 01/02/2026. ")
+    assert "nswered" not in said["P3"]
     (first,), (second,) = council.mail_to(ANALYST, day(1)), council.mail_to(ANALYST, day(2))
     for words in (first.text, first.html.replace("&#34;", '"')):
         assert 'Answered "the record is wrong" for 1 flag that still stands' in " ".join(words.split())
@@ -236,7 +248,7 @@ def test_an_answer_on_a_later_list_takes_the_place_of_an_earlier_one(council: Co
     assert workspace.execute("SELECT answer FROM lead_answer").fetchall() == [("not ours",)]
     late = fill_in(council, {"0001": {"answer": "done", "answer_note": "Really"}}, to="late.xlsx")
     assert problems(council, late, on=day(2)) == [
-        'row 2, answer: answered "not ours" already on 13 January 2026 by A Lead, on the list of 13 January 2026; '
+        'row 2, Answer: answered "not ours" already on 13 January 2026 by A Lead, on the list of 13 January 2026; '
         "to change that, answer it on the next list"
     ]
 
@@ -256,13 +268,19 @@ def test_the_same_file_twice_is_refused_and_so_is_one_with_nothing_new(council: 
 
     (twice,) = problems(council, path)
     (again,) = problems(
-        council, fill_in(council, {"0001": {"answer": "done"}}, to="again.xlsx", change=rewrite("Z1", "saved again"))
+        council,
+        fill_in(
+            council,
+            {"0001": {"answer": "done"}},
+            to="again.xlsx",
+            change=lambda sheet: sheet.cell(9, 40, "saved again"),
+        ),
     )
     (empty,) = problems(council, fill_in(council, {}, to="empty.xlsx"))
 
     assert twice.endswith("this very file was read on 12 January 2026 by A Lead; nothing is new")
     assert again.endswith("every answer in it was recorded before; there is nothing new to read")
-    assert empty.endswith("holds no answer; fill in the column answer, save it and read it again")
+    assert empty.endswith("holds no answer; fill in the column Answer, save it and read it again")
 
 
 def test_everything_wrong_in_a_file_is_said_at_once_and_nothing_is_kept(known: Council) -> None:
@@ -275,12 +293,12 @@ def test_everything_wrong_in_a_file_is_said_at_once_and_nothing_is_kept(known: C
 
     assert problems(known, path, by=" ") == [
         "--by: missing; give the name of who decided it",
-        'row 2, answer: "doen" is not an answer; did you mean "done"?',
-        "row 3, answer_reason: missing; give one of under-way, waiting-for-others, their-choice, not-safe-now, "
+        'row 2, Answer: "doen" is not an answer; did you mean "done"?',
+        "row 3, Reason: missing; give one of under-way, waiting-for-others, their-choice, not-safe-now, "
         "system-cannot-record",
-        "row 3, answer_until: 12 January 2026 is not to come; a waiver ends after today, 12 January 2026",
-        'row 4, answer_until: only goes with "waive until"; empty it, or choose that answer',
-        "row 5, answer: missing, beside what is filled in; give one of done, waive until, not ours, "
+        "row 3, Until: 12 January 2026 is not to come; a waiver ends after today, 12 January 2026",
+        'row 4, Until: only goes with "waive until"; empty it, or choose that answer',
+        "row 5, Answer: missing, beside what is filled in; give one of done, waive until, not ours, "
         "the record is wrong, or empty the row",
     ]
 
@@ -288,15 +306,15 @@ def test_everything_wrong_in_a_file_is_said_at_once_and_nothing_is_kept(known: C
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (WAIVE | {"answer_until": "31/02/2026"}, 'answer_until: "31/02/2026" is not a date; write it like 2026-03-31'),
-        (WAIVE | {"answer_until": "1/3/26"}, 'answer_until: "1/3/26" is not a date'),
+        (WAIVE | {"answer_until": "31/02/2026"}, 'Until: "31/02/2026" is not a date; write it like 2026-03-31'),
+        (WAIVE | {"answer_until": "1/3/26"}, 'Until: "1/3/26" is not a date'),
         (WAIVE | {"answer_until": "1/3/2026"}, '"under-way" is for 4 weeks at most, so until 9 February 2026'),
-        (WAIVE | {"answer_note": None}, "answer_note: missing; say in a few words what was agreed"),
-        (WAIVE | {"answer_reason": "under way"}, 'answer_reason: "under way" is not a reason code; did you mean'),
-        ({"answer": "the record is wrong"}, "answer_note: missing; say what is wrong, and what would be right"),
-        ({"answer": "done", "answer_note": "x" * 501}, "answer_note: 501 characters; 500 at most"),
-        ({"answer": "#N/A"}, 'answer: "#N/A" is not an answer'),
-        ({"answer": True}, 'answer: "true" is not an answer'),
+        (WAIVE | {"answer_note": None}, "Note: missing; say in a few words what was agreed"),
+        (WAIVE | {"answer_reason": "under way"}, 'Reason: "under way" is not a reason code; did you mean'),
+        ({"answer": "the record is wrong"}, "Note: missing; say what is wrong, and what would be right"),
+        ({"answer": "done", "answer_note": "x" * 501}, "Note: 501 characters; 500 at most"),
+        ({"answer": "#N/A"}, 'Answer: "#N/A" is not an answer'),
+        ({"answer": True}, 'Answer: "true" is not an answer'),
     ],
 )
 def test_a_bad_answer_is_said_with_its_row_column_and_what_would_be_right(
@@ -317,18 +335,21 @@ def test_a_date_typed_as_text_is_understood(council: Council) -> None:
 
 def swap_answers(sheet: Any) -> None:
     """The keys of two rows, as when a part of the columns is sorted."""
-    sheet["Y2"].value, sheet["Y3"].value = sheet["Y3"].value, sheet["Y2"].value
+    key = find_columns(sheet)["key"]
+    first, second = sheet.cell(2, key), sheet.cell(3, key)
+    first.value, second.value = second.value, first.value
 
 
-def rewrite(cell: str, value: str | None) -> Change:
+def rewrite(column: str, value: str | None) -> Change:
     def change(sheet: Any) -> None:
-        sheet[cell].value = value
+        sheet.cell(2, find_columns(sheet)[column]).value = value
 
     return change
 
 
 def add_a_row(sheet: Any) -> None:
-    sheet.append(["P9", *[None] * 4, "homeless", *[None] * 14, "done"])
+    row = {"person_id": "P9", "rule": "homeless", "answer": "done"}
+    sheet.append({at: row.get(name) for name, at in find_columns(sheet).items()})
 
 
 def copy_a_row(sheet: Any) -> None:
@@ -338,13 +359,13 @@ def copy_a_row(sheet: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "found"),
     [
-        (swap_answers, {2: "key: does not belong to this row", 3: "key: does not belong to this row"}),
-        (rewrite("A2", "P9"), {2: "key: does not belong to this row"}),
-        (rewrite("F2", "neet"), {2: "key: does not belong to this row"}),
-        (rewrite("Y2", None), {2: "key: missing"}),
-        (rewrite("Y2", "1.20260112.0000000000.aaaa"), {2: "key: does not belong to this row"}),
-        (add_a_row, {6: "key: missing; the row was added by hand"}),
-        (copy_a_row, {6: "key: the flag is answered in row 2 too; keep one of the two"}),
+        (swap_answers, {2: "Key: does not belong to this row", 3: "Key: does not belong to this row"}),
+        (rewrite("person_id", "P9"), {2: "Key: does not belong to this row"}),
+        (rewrite("rule", "neet"), {2: "Key: does not belong to this row"}),
+        (rewrite("key", None), {2: "Key: missing"}),
+        (rewrite("key", "1.20260112.0000000000.aaaa"), {2: "Key: does not belong to this row"}),
+        (add_a_row, {6: "Key: missing; the row was added by hand"}),
+        (copy_a_row, {6: "Key: the flag is answered in row 2 too; keep one of the two"}),
     ],
 )
 def test_a_row_that_was_tampered_with_is_named(known: Council, change: Change, found: dict[int, str]) -> None:
@@ -365,8 +386,18 @@ def reorder(sheet: Any) -> None:
             sheet.cell(number, column).value = value
 
 
-def test_whole_rows_may_be_sorted(known: Council) -> None:
-    path = fill_in(known, {"0001": {"answer": "done"}, "P2": {"answer": "not ours"}}, change=reorder)
+def call_as_before(sheet: Any) -> None:
+    """As an older workbook has it: the names of the columns for headings, the answers behind the others."""
+    columns = sorted(find_columns(sheet).items(), key=lambda column: column[0].startswith("answer"))
+    rows = [[row[at - 1].value for _, at in columns] for row in sheet.iter_rows(min_row=2)]
+    for number, values in enumerate([[name for name, _ in columns], *rows], start=1):
+        for column, value in enumerate(values, start=1):
+            sheet.cell(number, column).value = value
+
+
+@pytest.mark.parametrize("change", [reorder, call_as_before])
+def test_rows_may_be_sorted_and_columns_moved_or_called_as_before(known: Council, change: Change) -> None:
+    path = fill_in(known, {"0001": {"answer": "done"}, "P2": {"answer": "not ours"}}, change=change)
 
     taken = read(known, path, dry_run=True)
 
@@ -383,10 +414,10 @@ def test_a_flag_that_was_resolved_or_changed_since_the_list_is_not_answered(coun
     found = problems(council, path, on=day(1))
 
     assert found[0] == (
-        "row 2, answer: the flag was resolved on 13 January 2026 (cleared), since the list of 12 January 2026; "
+        "row 2, Answer: the flag was resolved on 13 January 2026 (cleared), since the list of 12 January 2026; "
         "empty the row's answer"
     )
-    assert found[1].startswith("row 3, answer: ")
+    assert found[1].startswith("row 3, Answer: ")
     assert (
         found[1].endswith("since the list of 12 January 2026; answer it on the newest list") or "resolved" in found[1]
     )
@@ -398,7 +429,7 @@ def test_a_list_that_is_too_old_is_not_answered(known: Council) -> None:
 
     assert read(known, path, on=day(14), dry_run=True).counts == {"done": 1}
     assert problems(known, path, on=day(15)) == [
-        "row 3, key: the list is of 12 January 2026, 11 working days ago, and lists are taken within 10; "
+        "row 3, Key: the list is of 12 January 2026, 11 working days ago, and lists are taken within 10; "
         "answer it on the newest list"
     ]
 
@@ -413,7 +444,7 @@ def test_a_flag_that_is_waived_is_not_waived_again(council: Council) -> None:
     found_wrong = problems(council, fill_in(council, {"P2": WAIVE}))
 
     assert found_wrong == [
-        "row 3, answer: waived already until 1 February 2026 (under-way) by A Manager; to change that, end it first "
+        "row 3, Answer: waived already until 1 February 2026 (under-way) by A Manager; to change that, end it first "
         "with: monitor unwaive"
     ]
 
@@ -439,7 +470,7 @@ def test_the_command_says_where_a_file_is_wrong(council: Council) -> None:
 
     assert [done.returncode for done in (wrong, csv, none, held)] == [2, 2, 2, 4]
     assert "--by: missing; give the name of who decided it" in wrong.stderr
-    assert 'back.xlsx: sheet "Flags", row 3, answer: "doen" is not an answer; did you mean "done"?' in wrong.stderr
+    assert 'back.xlsx: sheet "Flags", row 3, Answer: "doen" is not an answer; did you mean "done"?' in wrong.stderr
     assert "list-9.csv: " in csv.stderr
     assert "nothing.xlsx: cannot be read (No such file or directory)" in none.stderr
 
@@ -458,7 +489,7 @@ def test_a_workbook_of_another_kind_is_refused_by_what_it_lacks(known: Council) 
         said[name] = str(caught.value)
 
     assert 'no sheet "Flags"; its sheets are "Sheet"' in said["other.xlsx"]
-    assert "row 1: no column answer_until, answer_reason, answer_note, key" in said["flags.xlsx"]
+    assert "row 1: no column Until, Reason, Note, Key" in said["flags.xlsx"]
 
 
 def test_an_export_can_be_answered_too_and_json_counts(council: Council) -> None:

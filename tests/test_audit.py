@@ -24,6 +24,7 @@ from monitor.flags import answer_file, waiver_request
 from monitor.flags.quarantine import confirm_surge
 from monitor.flags.waiver_request import UnwaiveRequest, WaiverLimits, WaiverRequest
 from monitor.lists import answer_sheet
+from monitor.lists.list_columns import read_heading
 from monitor.record import audit as auditing
 from monitor.record import heads, last_night
 from monitor.record.audit import Audit
@@ -81,7 +82,7 @@ def decide_waivers(council: Council) -> None:
     path = council.folder / "data" / "exceptions" / NIGHT.isoformat() / "all.xlsx"
     book = openpyxl.load_workbook(path)
     sheet = book["Flags"]
-    places = {cell.value: cell.column for cell in sheet[1]}
+    places = {read_heading(cell.value): cell.column for cell in sheet[1]}
     for row in range(2, sheet.max_row + 1):
         given = {OTHER: {"answer": "done"}, "P4": {"answer": "waive until", "answer_until": "14/01/2026"}}
         given["P4"] |= {"answer_reason": str(asked.reason), "answer_note": "until she moves"}

@@ -14,12 +14,14 @@ import pytest
 from support.posix import WINDOWS, needs_posix
 
 from monitor.errors import MonitorError
+from monitor.lists.answer_sheet import Answering
 from monitor.lists.flag_workbook import ListTerms
 from monitor.lists.lists import FLAG_COLUMNS, FLAG_LIST_COLUMNS, export_flags, publish, write_night
 from monitor.messages.list_place import file_names
 from monitor.workspace import load_rows, lock_down, open_workspace
 
 NIGHT = date(2026, 1, 12)
+TO_DO = "Make contact and record it."
 NORTH, SOUTH = "Leaving Care North", "Leaving Care South"
 TYPES = dict.fromkeys(FLAG_LIST_COLUMNS, "VARCHAR") | {
     "age": "INTEGER", "days_open": "INTEGER", "opened_on": "DATE", "in_breach_since": "DATE", "waived_until": "DATE",
@@ -32,7 +34,7 @@ def a_flag(person_id: str = "P001", **given: Any) -> tuple[Any, ...]:
         "eligibility": "former relevant", "rule": "over-21-contact", "title": "No contact in 12 months",
         "severity": "high", "basis": "report", "state": "open", "opened_on": date(2026, 1, 5),
         "in_breach_since": None, "days_open": 7, "because": "Last contact 3 January 2025.",
-        "action": "Make contact and record it.", "report_paragraphs": "28, 37, 48", "waived_until": None,
+        "action": TO_DO, "report_paragraphs": "28, 37, 48", "waived_until": None,
         "title_in_mail": "Contact overdue",
     }  # fmt: skip
     return tuple((usual | given)[column] for column in FLAG_LIST_COLUMNS)
@@ -40,8 +42,9 @@ def a_flag(person_id: str = "P001", **given: Any) -> tuple[Any, ...]:
 
 def a_workspace(*flags: tuple[Any, ...], cannot_assess=(), unreadable=(), folded=None):
     workspace = open_workspace()
-    types = TYPES if folded is None else TYPES | {"folded": "BOOLEAN"}
-    rows = flags if folded is None else [(*flag, fold) for flag, fold in zip(flags, folded, strict=True)]
+    types = TYPES | {"folded": "BOOLEAN", "flag_id": "BIGINT", "answered": "VARCHAR"}
+    folds = folded or [False] * len(flags)
+    rows = [(*flag, fold, n, None) for n, (flag, fold) in enumerate(zip(flags, folds, strict=True), start=1)]
     load_rows(workspace, "flag_list", types, rows)
     texts = ("person_id", "team", "missing", "why", "rules")
     load_rows(workspace, "cannot_assess_list", dict.fromkeys(texts, "VARCHAR"), cannot_assess)
@@ -63,6 +66,12 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 def open_book(path: Path) -> openpyxl.Workbook:
     return openpyxl.load_workbook(BytesIO(path.read_bytes()))
+
+
+def list_rows(sheet: Any) -> list[dict[str, Any]]:
+    """The cells of each row by their headings."""
+    headings, *rows = sheet.iter_rows()
+    return [dict(zip([cell.value for cell in headings], row, strict=True)) for row in rows]
 
 
 def test_a_night_has_a_pair_of_lists_for_all_and_for_every_team(tmp_path):
@@ -170,8 +179,8 @@ def test_nothing_in_a_cell_can_break_out_of_it(tmp_path):
     written = write(workspace, tmp_path, workbooks=True)
 
     assert read_csv(written["all.csv"])[0]["because"] == text
-    shown = open_book(written["all.xlsx"])["Flags"]["N2"].value
-    assert openpyxl.utils.escape.unescape(shown) == text
+    shown = list_rows(open_book(written["all.xlsx"])["Flags"])[0]["Why it is listed"].value
+    assert openpyxl.utils.escape.unescape(shown) == f"High. {text}"
 
 
 def test_the_list_is_a_table_with_filters_a_frozen_heading_and_real_dates(tmp_path):
@@ -181,17 +190,61 @@ def test_the_list_is_a_table_with_filters_a_frozen_heading_and_real_dates(tmp_pa
 
     sheet = open_book(written["all.xlsx"])["Flags"]
     table = sheet.tables["flags"]
-    assert (table.ref, table.autoFilter.ref, sheet.dimensions) == ("A1:S4", "A1:S4", "A1:S4")
-    assert tuple(cell.value for cell in sheet[1]) == FLAG_COLUMNS
+    assert table.ref == table.autoFilter.ref == sheet.dimensions
     assert sheet.freeze_panes == "B2"
-    opened = sheet["K2"]
-    assert (opened.value, opened.number_format) == (datetime(2026, 1, 5), "dd/mm/yyyy")  # noqa: DTZ001
-    assert (sheet["D2"].value, sheet["D2"].data_type) == (22, "n")
-    assert sheet["L2"].value is None
-    because = next(row for row in sheet.iter_rows(min_row=2) if row[0].value == "P002")[13]
-    assert because.alignment.wrap_text
-    assert sheet.row_dimensions[because.row].height > 5 * 15
-    assert sheet.column_dimensions["G"].width > len("No contact in 12 months")
+    assert sheet["A2"].hyperlink is None  # the config says nowhere where a case is
+    row, long, _ = list_rows(sheet)
+    assert (row["Opened on"].value, row["Opened on"].number_format) == (datetime(2026, 1, 5), "dd/mm/yyyy")  # noqa: DTZ001
+    assert (row["Age"].value, row["Age"].data_type) == (22, "n")
+    assert row["In breach since"].value is None
+    assert long["Why it is listed"].alignment.wrap_text
+    assert sheet.row_dimensions[long["Why it is listed"].row].height > 5 * 15
+
+
+def test_eight_columns_of_a_list_fit_on_paper_with_text_that_can_be_read(tmp_path):
+    workspace = a_workspace(
+        a_flag("P001"), a_flag("P002", state="waived", waived_until=date(2026, 2, 1)), a_flag("P003", state="held"),
+        a_flag("P004", team=SOUTH),
+    )  # fmt: skip
+
+    written = write(workspace, tmp_path, workbooks=True, answering=Answering(b"secret", {}, 10))
+
+    for name, other in (("all.xlsx", "Team"), ("team-leaving-care-north.xlsx", "Personal adviser")):
+        sheet = open_book(written[name])["Flags"]
+        shown = [cell for cell in sheet[1] if not sheet.column_dimensions[cell.column_letter].hidden]
+        assert [cell.value for cell in shown] == [
+            "Young person", other, "What is wrong", "Answer", "Until", "Reason", "Note", "Why it is listed",
+        ]  # fmt: skip
+        assert (sheet.page_setup.paperSize, sheet.page_setup.orientation) == (9, "landscape")
+        assert (sheet.sheet_properties.pageSetUpPr.fitToPage, sheet.page_setup.fitToHeight) == (True, 0)
+        assert sheet.print_title_rows == "$1:$1"
+        assert sheet.print_area.endswith(f"!$A$1:${shown[-1].column_letter}${sheet.max_row}")
+        # In pixels of Calibri 11, of which an inch has 96; programs make what is wider than the paper smaller.
+        across = sum(sheet.column_dimensions[cell.column_letter].width * 7 for cell in shown)
+        between = (297 / 25.4 - sheet.page_margins.left - sheet.page_margins.right) * 96
+        assert {sheet["A2"].font.sz, sheet["D2"].font.sz} == {11}
+        assert min(between / across, 1) * 11 >= 9 * 1.15  # another font may be wider
+    why = [
+        row["Why it is listed"].value for row in list_rows(open_book(written["team-leaving-care-north.xlsx"])["Flags"])
+    ]
+    assert why == [
+        "High. Last contact 3 January 2025.",
+        "High, held. Last contact 3 January 2025.",
+        "High, waived until 01/02/2026. Last contact 3 January 2025.",
+    ]
+
+
+def test_ids_lead_to_the_case_where_the_config_says_where_it_is(tmp_path):
+    workspace = a_workspace(a_flag("P/1 é"), a_flag("P/1 é", rule="neet"), a_flag('"&<2>'))
+
+    written = write(workspace, tmp_path, workbooks=True, case_url="https://cms.example.gov.uk/a?b&c={person_id}")
+
+    rows = list_rows(open_book(written["all.xlsx"])["Flags"])
+    begun = "https://cms.example.gov.uk/a?b&c="
+    assert [row["Young person"].hyperlink.target for row in rows] == [
+        f"{begun}P%2F1%20%C3%A9", f"{begun}P%2F1%20%C3%A9", f"{begun}%22%26%3C2%3E",
+    ]  # fmt: skip
+    assert rows[0]["Young person"].font.u == "single"
 
 
 def test_the_summary_counts_every_rule_by_state_and_team(tmp_path):
@@ -209,10 +262,10 @@ def test_the_summary_counts_every_rule_by_state_and_team(tmp_path):
     assert ["4 flags about 3 young people: 2 open, 1 held, 1 waived"] in rows
     assert ["Paragraphs, in the list: of Ofsted on Cheshire East, March 2024."] in rows
     assert rows[-4:] == [
-        ["rule", "title", "severity", "open", "held", "waived", "all", NORTH, SOUTH],
-        ["homeless", "Homeless", "critical", 1, 0, 0, 1, 1, 0],
-        ["over-21-contact", "No contact in 12 months", "high", 1, 1, 1, 3, 2, 1],
-        ["All rules", "", "", 2, 1, 1, 4, 3, 1],
+        ["What is wrong", "Severity", "What to do", "Rule", "Open", "Held", "Waived", "All", NORTH, SOUTH],
+        ["Homeless", "critical", TO_DO, "homeless", 1, 0, 0, 1, 1, 0],
+        ["No contact in 12 months", "high", TO_DO, "over-21-contact", 1, 1, 1, 3, 2, 1],
+        ["All rules", "", "", "", 2, 1, 1, 4, 3, 1],
     ]
     assert sheet.tables["summary"].autoFilter.ref
 
@@ -230,7 +283,7 @@ def test_a_workbook_holds_the_first_rows_and_says_how_many_there_are(tmp_path):
         "P003",
         "P004",
     ]
-    assert book["Flags"].tables["flags"].ref == "A1:S6"
+    assert book["Flags"].tables["flags"].ref.endswith("6")
     lines = [row[0] for row in book["Summary"].iter_rows(values_only=True)]
     assert "The next sheet holds the first 5 of 12 flags; all.csv has them all" in lines
     assert len(read_csv(written["all.csv"])) == 12
@@ -240,7 +293,7 @@ def test_a_list_with_nothing_on_it_says_so(tmp_path):
     written = write(a_workspace(), tmp_path, workbooks=True)
 
     book = open_book(written["team-leaving-care-north.xlsx"])
-    assert tuple(cell.value for cell in book["Flags"][1]) == FLAG_COLUMNS
+    assert book["Flags"]["A1"].value == "Young person"
     assert book["Flags"]["A2"].value == "No flags on this list as at 12 January 2026"
     assert "0 flags about 0 young people: 0 open, 0 held, 0 waived" in [r[0] for r in book["Summary"].values]
     assert read_csv(written["all.csv"]) == []

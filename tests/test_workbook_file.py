@@ -108,7 +108,14 @@ def test_every_part_is_xml_and_is_declared(tmp_path: Path) -> None:
         tmp_path / "a.xlsx",
         a_sheet([("a", 0)], [("b", 0)], name="One", filtered="A1:A2", table=table, columns=[SheetColumn(9)]),
         a_sheet(
-            [("c", 0)], name="Two", frozen=(1, 1), merged=["A1:B1"], unlocked=["sort"], header="&Cx", footer="&R&P"
+            [("c", 0)],
+            name="Two",
+            frozen=(1, 1),
+            links=[("A1", "https://a.uk/?b&c"), ("A2", "x" * 2_080)],
+            merged=["A1:B1"],
+            unlocked=["sort"],
+            header="&Cx",
+            footer="&R&P",
         ),
     )
 
@@ -118,6 +125,7 @@ def test_every_part_is_xml_and_is_declared(tmp_path: Path) -> None:
     declared = {each.get("PartName") for each in parts["[Content_Types].xml"]} - {None}
     assert {f"/{name}" for name in parts if not name.endswith((".rels", "[Content_Types].xml"))} == declared
     assert next(iter(parts)) == "[Content_Types].xml"
+    assert [link.get("Target") for link in parts["xl/worksheets/_rels/sheet2.xml.rels"]] == ["https://a.uk/?b&c"]
 
 
 def test_the_same_sheets_give_the_same_bytes_and_no_other_file(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ who compares decides which way is safe.
 """
 
 import re
+from urllib.parse import quote
 
 from monitor.words import GAPS, INVISIBLE, MARKS
 
@@ -115,6 +116,11 @@ def may_hold_name(person_id: str) -> bool:
 
 WITHHELD = "(id withheld)"
 """Shown for an id that says nothing but perhaps a name."""
+
+
+def link_case(case_url: str | None, person_id: str) -> str | None:
+    """Return the address of a person's case, if the config has one of cases."""
+    return case_url and case_url.replace("{person_id}", quote(person_id, safe=""))
 
 
 def show_id(person_id: str) -> str:

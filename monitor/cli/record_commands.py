@@ -52,7 +52,8 @@ def export(
         team = resolve_team(workspace, settings.teams, team)
     asked = {"team": team, "rule": rule, "state": state}
     wanted = {column: value for column, value in asked.items() if value is not None}
-    terms = ListTerms(as_at, read_restricted(settings), settings.delivery.marking, answering)
+    restricted, marking = read_restricted(settings), settings.delivery.marking
+    terms = ListTerms(as_at, restricted, marking, answering, case_url=settings.case_url)
     count = export_flags(workspace, output, terms, form=form, wanted=wanted)
     typer.echo(f"{count} {'flag' if count == 1 else 'flags'} as at {as_at} written to {output}")
 

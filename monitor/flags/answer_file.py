@@ -29,6 +29,10 @@ ANSWER_COLUMNS = (
     "id", "flag_id", "person_id", "rule", "answer", "until_on", "reason", "note", "list_as_at", "file_sha256",
     "file_row", "answered_on", "answered_by", "recorded_at",
 )  # fmt: skip
+ANSWER_HEADINGS = {
+    "answer": "Answer", "answer_until": "Until", "answer_reason": "Reason", "answer_note": "Note", "key": "Key",
+}  # fmt: skip
+"""What the columns of an answer are called where they are filled in, and where they are found wrong."""
 Fault = tuple[int, str, str]
 """A row of the file, the column in it, and what is wrong there."""
 
@@ -165,7 +169,7 @@ def _wrong_key(given: Given) -> tuple[str, str]:
     if not given.key.strip():
         return "key", "missing; the row was added by hand: answer in the rows of the workbook as it was written"
     remedy = "copy the answer into the workbook as it was written"
-    return "key", f"does not belong to this row: the key, person_id or rule has been changed or moved; {remedy}"
+    return "key", f"does not belong to this row: the young person, rule or key has been changed or moved; {remedy}"
 
 
 def _check_words(given: Given, today: dt.date, reasons: Reasons) -> Iterator[tuple[str, str]]:
@@ -260,7 +264,9 @@ def save_answers(
         keyed = _open_keys(givens, secret)
         known = replace(_load(store, keyed, stamp.as_at), secret=secret)
         kept, repeated, faults = decide(keyed, known, limits, stamp.as_at)
-        problems += [f"{file.place}, {file.row} {row}, {column}: {fault}" for row, column, fault in faults]
+        problems += [
+            f"{file.place}, {file.row} {row}, {ANSWER_HEADINGS[column]}: {fault}" for row, column, fault in faults
+        ]
         if not (faults or kept):
             problems.append(f"{file.place}: every answer in it was recorded before; there is nothing new to read")
         if problems:
@@ -293,7 +299,7 @@ def _check_file(store: Connection, file: AnsweredFile) -> Iterator[str]:
         read_on = write_date(read.answered_on)
         yield f"{file.place}: this very file was read on {read_on} by {read.answered_by}; nothing is new"
     elif not (file.givens or file.reply):
-        yield f"{file.place}: holds no answer; fill in the column answer, save it and read it again"
+        yield f"{file.place}: holds no answer; fill in the column Answer, save it and read it again"
 
 
 def _load(store: Connection, keyed: Sequence[tuple[Given, row_keys.Key | None]], today: dt.date) -> KnownFlags:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from monitor.errors import Problems, SourceError
 from monitor.flags import row_keys
-from monitor.flags.answer_file import Given
+from monitor.flags.answer_file import ANSWER_HEADINGS, Given
 from monitor.flags.answers import WORDS
 from monitor.flags.waiver_request import LONGEST_NOTE
+from monitor.lists.list_columns import read_heading, write_heading
 from monitor.lists.workbook import LOOK
 from monitor.lists.workbook_file import (
     LINE_HEIGHT,
@@ -39,9 +40,7 @@ if TYPE_CHECKING:
 
 SHEET, HELP = "Flags", "How to answer"
 ANSWER_KINDS = {"answer": "ANSWER", "answer_until": "ANSWER_DATE", "answer_reason": "ANSWER", "answer_note": "ANSWER"}
-KINDS = {"answered": "VARCHAR", **ANSWER_KINDS, "key": "VARCHAR"}
-"""The columns behind those of the list, and how each is written."""
-LONGEST = {"answered": 40, "answer": 20, "answer_until": 12, "answer_reason": 24, "answer_note": 48, "key": 24}
+"""The columns to fill in, and how each is written."""
 NEEDED = ("person_id", "rule", *ANSWER_KINDS, "key")
 
 
@@ -55,9 +54,8 @@ class Answering:
 
 
 class FlagToAnswer(NamedTuple):
-    """What a row's key is made of, and what was answered before."""
+    """What a row's key is made of."""
 
-    answered: str | None
     flag_id: int
     person_id: str
     rule: str
@@ -73,12 +71,11 @@ def allow_answers(config: "Config", store: "Connection") -> Answering:
 # Writing
 
 
-def fill_row(flag: FlagToAnswer, answering: Answering, as_at: date) -> tuple[Any, ...]:
-    """Return the cells of ``KINDS`` for one flag: what was answered before, blanks to fill in, and the key."""
+def seal_row(flag: FlagToAnswer, answering: Answering, as_at: date) -> str:
+    """Return the key of a flag's row on the list of a date."""
     mark = row_keys.mark_flag(answering.secret, flag.severity, flag.in_breach_since, flag.because)
     key = row_keys.Key(flag.flag_id, as_at, mark)
-    sealed = row_keys.make_key(answering.secret, key, person_id=flag.person_id, rule=flag.rule)
-    return (flag.answered, *(None for _ in ANSWER_KINDS), sealed)
+    return row_keys.make_key(answering.secret, key, person_id=flag.person_id, rule=flag.rule)
 
 
 def protect(sheet: Sheet, columns: Sequence[str], rows: int, answering: Answering, as_at: date) -> Sheet:
@@ -116,16 +113,9 @@ def protect(sheet: Sheet, columns: Sequence[str], rows: int, answering: Answerin
     for name, (values, said) in checks.items():
         column = columns.index(name)
         formulas = [element(f"formula{n}", write_text(str(value))) for n, value in enumerate(values, start=1)]
-        shown = {"allowBlank": 1, "showInputMessage": 1, "showErrorMessage": 1, "errorTitle": name}
+        shown = {"allowBlank": 1, "showInputMessage": 1, "showErrorMessage": 1, "errorTitle": ANSWER_HEADINGS[name]}
         written.append(element("dataValidation", *formulas, **said, **shown, sqref=place(1, column, rows, column)))
-    last_printed = columns.index("answered")  # what is to be filled in would only make the rest smaller
-    return replace(
-        sheet,
-        columns=[replace(column, hidden=name == "key") for column, name in zip(sheet.columns, columns, strict=True)],
-        checks=written,
-        printed=place(0, 0, rows, last_printed - 1),
-        unlocked=("autoFilter", "sort", "formatColumns", "formatRows"),
-    )
+    return replace(sheet, checks=written, unlocked=("autoFilter", "sort", "formatColumns", "formatRows"))
 
 
 def _guidance(answering: Answering) -> list[str]:
@@ -135,12 +125,14 @@ def _guidance(answering: Answering) -> list[str]:
         "Leave a row empty if there is nothing to say of it.",
         f"The list is taken within {answering.list_working_days} working days of its date; then use a newer one.",
         "done: the work is done. The flag closes when the record shows it, not before.",
-        "waive until: leave it alone up to and with a day. Needs answer_until, a reason from below, and a note of "
-        "what was agreed. You are reminded before the end.",
+        "waive until: leave it alone up to and with a day. Needs that day under Until, a reason from below, and a note "
+        "of what was agreed. You are reminded before the end.",
         "not ours: another team or authority has this young person. Say in the note which.",
         "the record is wrong: say in the note what is wrong and what would be right. The analyst sees to it.",
         "All other cells are locked, so that each answer stays with its flag. The buttons in the headings filter. "
         "To sort, take the protection off first (Review, Unprotect Sheet; there is no password) and sort whole rows.",
+        "More columns are hidden, such as what to do, how serious it is and since when, and are not printed. To see "
+        "them, select all (Ctrl+A), right-click the letter of a column and choose Unhide.",
     ]  # fmt: skip
 
 
@@ -163,7 +155,7 @@ def write_guidance(answering: Answering) -> Sheet:
         merged.append(place(number, 1 if said else 0, number, 2))
         rows.append(draw_row(number, cells, LINE_HEIGHT * (1 + len(line) // 115)))
     first = _first_reason(answering) - 1
-    headings = ("answer_reason", "meaning", "for at most")
+    headings = (ANSWER_HEADINGS["answer_reason"], "Meaning", "For at most")
     rows.append(draw_row(first - 1, [(name, LOOK["strong top"]) for name in headings]))
     for number, (code, reason) in enumerate(answering.reasons.items(), start=first):
         texts = (code, reason.meaning, reason.longest)
@@ -182,7 +174,7 @@ LARGEST_FILE = 100_000_000
 def read(path: Path) -> tuple[str, list[Given]]:
     """Return the file's hash and its answered rows, as they were written; ``Problems`` if it is no such list."""
     sha256, cells = _read_cells(path)
-    headings = [as_text(cell) or "" for cell in cells[0]] if cells else []
+    headings = [read_heading(as_text(cell) or "") for cell in cells[0]] if cells else []
     _check_headings(path, headings)
     places = {name: headings.index(name) for name in NEEDED}
     givens = []
@@ -213,6 +205,6 @@ def _check_headings(path: Path, headings: Sequence[str]) -> None:
     place = f'{path.name}: sheet "{SHEET}", row 1'
     if missing := [name for name in NEEDED if name not in headings]:
         remedy = "answer in the workbook as it was written (a .csv cannot be answered)"
-        raise Problems([f"{place}: no column {', '.join(missing)}; {remedy}"])
+        raise Problems([f"{place}: no column {', '.join(map(write_heading, missing))}; {remedy}"])
     if twice := [name for name in NEEDED if headings.count(name) > 1]:
-        raise Problems([f"{place}: two columns {', '.join(twice)}; keep the first of each"])
+        raise Problems([f"{place}: two columns {', '.join(map(write_heading, twice))}; keep the first of each"])

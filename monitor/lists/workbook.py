@@ -14,7 +14,7 @@ FILTER_BUTTON = 3
 """Characters hidden by the button beside a heading."""
 COUNT, TEXT, DATE, ABOUT = "#,##0", "@", "dd/mm/yyyy", '"about "#,##0'
 NUMBERS = ("General", "0", COUNT, TEXT, DATE, ABOUT)
-BLACK, NAVY, YELLOW, GREY = "FF000000", "FF1F3864", "FFFFF7D6", "FFBFBFBF"
+BLACK, NAVY, YELLOW, GREY, BLUE = "FF000000", "FF1F3864", "FFFFF7D6", "FFBFBFBF", "FF0B5394"
 
 
 def _draw_look(
@@ -35,7 +35,7 @@ def _draw_look(
     )  # fmt: skip
 
 
-BOLD, LARGE, WHITE = 1, 2, 3
+BOLD, LARGE, WHITE, LINK = 1, 2, 3, 4
 ON_NAVY, ON_YELLOW = 2, 3
 THIN, THIN_GREY = 1, 2
 LOOKS = {
@@ -48,6 +48,8 @@ LOOKS = {
     "heading": _draw_look(font=WHITE, fill=ON_NAVY, vertical="top"),
     "framed heading": _draw_look(font=WHITE, fill=ON_NAVY, border=THIN, vertical="top", wrapText=1),
     "text": _draw_look(TEXT, vertical="top", wrapText=1),
+    "framed text": _draw_look(TEXT, border=THIN_GREY, vertical="top", wrapText=1),
+    "framed link": _draw_look(TEXT, font=LINK, border=THIN_GREY, vertical="top", wrapText=1),
     "withheld": _draw_look(TEXT, vertical="top", horizontal="right"),
     "date": _draw_look(DATE, vertical="top", horizontal="left"),
     "number": _draw_look("0", vertical="top", horizontal="center"),
@@ -61,9 +63,9 @@ LOOKS = {
 LOOK = {name: number for number, name in enumerate(LOOKS)}
 
 
-def _draw_font(size: int, color: str, *, bold: bool) -> str:
+def _draw_font(size: int, color: str, emphasis: str = "") -> str:
     parts = [element("sz", val=size), element("color", rgb=color), element("name", val="Calibri")]
-    return element("font", *(["<b/>"] if bold else []), *parts)
+    return element("font", emphasis, *parts)
 
 
 def _draw_border(color: str = "") -> str:
@@ -83,8 +85,8 @@ def _list(name: str, *parts: str) -> str:
 STYLES = element(
     "styleSheet",
     _list("numFmts", *(element("numFmt", numFmtId=n, formatCode=code) for n, code in enumerate(NUMBERS[1:], 164))),
-    _list("fonts", _draw_font(11, BLACK, bold=False), _draw_font(11, BLACK, bold=True),
-          _draw_font(14, BLACK, bold=True), _draw_font(11, "FFFFFFFF", bold=True)),
+    _list("fonts", _draw_font(11, BLACK), _draw_font(11, BLACK, "<b/>"), _draw_font(14, BLACK, "<b/>"),
+          _draw_font(11, "FFFFFFFF", "<b/>"), _draw_font(11, BLUE, "<u/>")),
     _list("fills", *(element("fill", element("patternFill", patternType=kind)) for kind in ("none", "gray125")),
           _draw_fill(NAVY), _draw_fill(YELLOW)),
     _list("borders", _draw_border(), _draw_border(BLACK), _draw_border(GREY)),
@@ -104,6 +106,11 @@ def fit_column(heading: str, longest: int, look: int = 0) -> SheetColumn:
     """Make a column wide enough for its longest value and for its heading with the button, within limits."""
     longest = max(longest, len(heading) + FILTER_BUTTON)
     return SheetColumn(min(max(longest + 1, NARROWEST), WIDEST), look)
+
+
+def count_lines(length: int, width: int) -> int:
+    """Return how many lines a text takes in a column; more letters than digits fit, and lines end between words."""
+    return min(-(-length // (width + 2)) or 1, MOST_LINES)
 
 
 def set_up_page(sheet: Sheet, marking: str | None, *, seal: str = "") -> Sheet:

@@ -5,12 +5,13 @@ formula, and ids keep their leading zeros. The same sheets give the same bytes.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeAlias
 from xml.sax.saxutils import escape, quoteattr
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -20,8 +21,8 @@ from monitor.files import open_privately
 Cell: TypeAlias = tuple[str | int | date | None, int]
 """A value and its look; without a value, a cell is written for its look, if it has one."""
 
-LONGEST_CELL, LINE_HEIGHT, A4 = 32_767, 15, 9
-"""The characters a cell can hold in Excel; the height of a line; a size of paper."""
+LONGEST_CELL, LONGEST_LINK, LINE_HEIGHT, A4 = 32_767, 2_079, 15, 9
+"""The characters a cell and a link can hold in Excel; the height of a line; a size of paper."""
 PADDING = 0.7109375
 """What Excel adds to the width of a column."""
 MOST_TEXTS = 4_096
@@ -59,7 +60,8 @@ class Sheet:
     ``frozen``: rows and columns that stay in sight. ``filtered``: the place of its table, or of the filter over it;
     ``table``: the table's name and headings. ``merged``: places, each one cell. ``checks``: of what is filled in, as
     XML. ``unlocked``: what the lock of the sheet leaves free; None without a lock. ``text_numbers``: where numbers are
-    text on purpose. ``repeated``: rows and columns on each page; ``printed``: the place that is.
+    text on purpose. ``repeated``: rows and columns on each page; ``printed``: the place that is; ``margin``: at its
+    sides, in inches. ``links``: cells, each with the address it opens, taken after the rows.
     """
 
     name: str
@@ -78,6 +80,8 @@ class Sheet:
     pages_across: int = 1
     repeated: Sequence[str] = ()
     printed: str = ""
+    margin: float = 0.7
+    links: Iterable[tuple[str, str]] = ()
 
 
 @cache
@@ -122,7 +126,7 @@ def draw_row(row: int, cells: Iterable[Cell], height: int = LINE_HEIGHT) -> str:
         for column, (value, look) in enumerate(cells)
         if look or value is not None
     ]
-    high = f' ht="{height}" customHeight="1"' if height != LINE_HEIGHT else ""
+    high = f' ht="{height}"' if height != LINE_HEIGHT else ""  # it grows with what is written into it
     return f'<row r="{number}"{high}>{"".join(drawn)}</row>'
 
 
@@ -147,7 +151,12 @@ def write_workbook(path: Path, sheets: Sequence[Sheet], *, styles: str, title: s
                 rows = iter(sheet.rows)
                 while together := "".join(islice(rows, ROWS_TOGETHER)):
                     part.write(together.encode())
-                part.write(_after_rows(sheet).encode())
+                links, targets = _draw_links(sheet)
+                part.write(_after_rows(sheet, links).encode())
+            related = [(f"{OFFICE}/table", f"../tables/table{number}.xml")] if sheet.table else []
+            if related or targets:
+                with book.open(f"xl/worksheets/_rels/sheet{number}.xml.rels", "w") as part:
+                    part.write((HEAD + _link(*related, addresses=targets)).encode())
 
 
 def _list_parts(sheets: Sequence[Sheet], styles: str, core: str) -> dict[str, str]:
@@ -180,17 +189,18 @@ def _list_parts(sheets: Sequence[Sheet], styles: str, core: str) -> dict[str, st
         "xl/workbook.xml": _list_sheets(sheets),
         "xl/_rels/workbook.xml.rels": _link(*links, (f"{OFFICE}/styles", "styles.xml")),
         "xl/styles.xml": styles,
-        **{
-            f"xl/worksheets/_rels/sheet{number}.xml.rels": _link((f"{OFFICE}/table", f"../tables/table{number}.xml"))
-            for number, _ in tables
-        },
         **{f"xl/tables/table{number}.xml": _draw_table(sheet, number) for number, sheet in tables},
     }
 
 
-def _link(*targets: tuple[str, str]) -> str:
+def _link(*targets: tuple[str, str], addresses: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Relate a part to others of the workbook, and to the addresses outside it by their ids."""
     links = (element("Relationship", Id=f"rId{n}", Type=kind, Target=at) for n, (kind, at) in enumerate(targets, 1))
-    return element("Relationships", *links, xmlns=f"{PACKAGE}/relationships")
+    outside = (
+        element("Relationship", Id=id_, Type=f"{OFFICE}/hyperlink", Target=address, TargetMode="External")
+        for address, id_ in addresses.items()
+    )
+    return element("Relationships", *links, *outside, xmlns=f"{PACKAGE}/relationships")
 
 
 def _describe(title: str, made_on: date) -> str:
@@ -251,7 +261,19 @@ def _before_rows(sheet: Sheet) -> str:
     ])  # fmt: skip
 
 
-def _after_rows(sheet: Sheet) -> str:
+def _draw_links(sheet: Sheet) -> tuple[list[str], dict[str, str]]:
+    """Return an element for each linked cell, and the id of each address; a table has the first id."""
+    first = 2 if sheet.table else 1
+    targets: dict[str, str] = {}
+    drawn = [
+        f'<hyperlink ref="{cell}" r:id="{targets.setdefault(address, f"rId{len(targets) + first}")}"/>'
+        for cell, address in sheet.links
+        if len(address) <= LONGEST_LINK
+    ]
+    return drawn, targets
+
+
+def _after_rows(sheet: Sheet, links: Sequence[str]) -> str:
     """What follows the rows, in the order that Excel insists on."""
     free = dict.fromkeys(sheet.unlocked or (), 0)
     lines = (("oddHeader", sheet.header), ("oddFooter", sheet.footer))
@@ -262,7 +284,8 @@ def _after_rows(sheet: Sheet) -> str:
         element("autoFilter", ref=sheet.filtered) if sheet.filtered and not sheet.table else "",
         element("mergeCells", *(element("mergeCell", ref=at) for at in sheet.merged)) if sheet.merged else "",
         element("dataValidations", *sheet.checks) if sheet.checks else "",
-        element("pageMargins", left=0.7, right=0.7, top=0.75, bottom=0.75, header=0.3, footer=0.3),
+        element("hyperlinks", *links) if links else "",
+        element("pageMargins", left=sheet.margin, right=sheet.margin, top=0.75, bottom=0.75, header=0.3, footer=0.3),
         element("pageSetup", paperSize=A4, fitToWidth=sheet.pages_across, fitToHeight=0, orientation="landscape"),
         element("headerFooter", *(element(name, write_text(line)) for name, line in lines if line)),
         element("ignoredErrors", as_text) if sheet.text_numbers else "",

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol
-from urllib.parse import quote
 
+from monitor.catalogue.person_ids import link_case
 from monitor.messages.list_place import ListShelf
 from monitor.messages.shown import RuleWords, Shown, find_alike, shown, shown_title
 
@@ -174,7 +174,7 @@ class MessageContext:
         return about.rule in self.service_wide
 
     def link(self, person_id: str) -> str | None:
-        return self.case_url and self.case_url.replace("{person_id}", quote(person_id, safe=""))
+        return link_case(self.case_url, person_id)
 
 
 class Digest(Protocol):

@@ -81,7 +81,7 @@ def _write_lists(night: Night) -> tuple[Path, ...]:
             lists.write_night(
                 night.workspace,
                 night.lists.parent,
-                ListTerms(night.as_at, restricted, config.delivery.marking, answering),
+                ListTerms(night.as_at, restricted, config.delivery.marking, answering, case_url=config.case_url),
                 teams=[team.name for team in config.teams],
                 workbooks=config.lists.workbooks,
             )

@@ -52,7 +52,8 @@ def write_flag_lists(database: Database, config: Config, rulebook: Rulebook, pat
     prepare(workspace, rulebook.rules, config.teams, as_at=as_at)
     flagged = workspace.execute("SELECT DISTINCT team FROM flag_list WHERE trim(team) <> ''").fetchall()
     names = file_names((team.name for team in config.teams), sorted(name for (name,) in flagged))
-    terms = ListTerms(as_at, read_restricted(config), config.delivery.marking, answering)
+    restricted = read_restricted(config)
+    terms = ListTerms(as_at, restricted, config.delivery.marking, answering, case_url=config.case_url)
     files: dict[str, str | None] = {"all": None, **{file: team for team, file in names.items()}}
     for path in paths:
         if path.stem in files:

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from sqlalchemy import Connection
 
+from monitor.catalogue.person_ids import link_case
 from monitor.config.id_lists import RestrictedIds, read_restricted
 from monitor.report.contents import NO_TEAM
 from monitor.report.report_nights import Nights
@@ -60,5 +60,4 @@ class ReportData:
 
     def link(self, person_id: str) -> str | None:
         """Return the address of a case, if the config has one."""
-        case_url = self.config.case_url
-        return case_url and case_url.replace("{person_id}", quote(person_id, safe=""))
+        return link_case(self.config.case_url, person_id)
