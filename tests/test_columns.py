@@ -24,7 +24,6 @@ from monitor.sources.read import read_source
 from monitor.workspace import fetch, open_workspace
 
 AS_AT = dt.date(2026, 1, 12)
-README = Path(__file__).parent.parent / "README.md"
 
 
 def read(*asked: Source) -> tuple[Intake, dict[str, dict[str, Any]], list[tuple[Any, ...]]]:
@@ -46,14 +45,6 @@ def test_the_dictionary_describes_every_column_once():
     assert len(names) == len(set(names))
     assert {column.name for column in COLUMNS} < set(names)
     assert {"age", "category", "present"} < set(names)
-
-
-def test_the_readme_has_the_dictionary_of_the_catalogue():
-    lines = ["| Column | Holds | Meaning |", "|---|---|---|"]
-    lines += [f"| `{name}` | {holds} | {meaning} |" for name, holds, meaning, _ in dictionary.column_rows()]
-    table = "\n".join(lines) + "\n"
-
-    assert table in README.read_text(encoding="utf-8"), f"put this in the place of the README's table:\n{table}"
 
 
 def test_monitor_columns_prints_codes_meanings_and_headings():

@@ -42,6 +42,7 @@ def council(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("arguments", "spared"),
     [
         (("--help",), ALWAYS_SPARED - {"pygments"} | OF_A_NIGHT | {"sqlalchemy", "sqlmodel", "pydantic", "filelock"}),
+        (("help", "lead"), ALWAYS_SPARED | OF_A_NIGHT | {"markdown_it", "sqlalchemy", "filelock", "smtplib"}),
         (("status",), ALWAYS_SPARED | OF_A_NIGHT | {"rich", "filelock", "smtplib"}),
         (("audit",), ALWAYS_SPARED | {"jinja2", "rich", "filelock", "smtplib"}),
         (("measures",), ALWAYS_SPARED | {"filelock", "smtplib"}),

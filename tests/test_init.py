@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -14,6 +15,7 @@ from support.posix import needs_posix
 from monitor.cli import new_folder
 from monitor.config.settings import load_config
 from monitor.errors import Problems
+from monitor.handbook.topics import read_topic
 from monitor.messages.templates import open_templates
 from monitor.rulebook import examples
 from monitor.rulebook.rule_folders import load_rulebook
@@ -40,6 +42,22 @@ def test_the_folder_works_at_once(tmp_path: Path) -> None:
     assert night.returncode == 0, night.stderr
     assert "accepted" in night.stdout
     assert list((folder / "data" / "outbox").rglob("*.eml"))
+    assert sorted(name for name in name_files(folder) if f"`{name}`" not in said_files()) == []
+
+
+def name_files(folder: Path) -> set[str]:
+    """What stands in the folder, as the handbook names it."""
+    places = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    at_top = {place.name if len(place.parts) == 1 else f"{place.parts[0]}/" for place in places} - {"data/"}
+    in_data = [Path(*place.parts[1:]) for place in places if place.parts[0] == "data"]
+    kept = {f"{place.parts[0]}/" if len(place.parts) > 1 else place.name for place in in_data}
+    lists = {place.name for place in in_data if place.parts[0] == "exceptions"}
+    return at_top | kept | {re.sub("^team-.*[.]", "team-NAME.", name) for name in lists}
+
+
+def said_files() -> str:
+    """The pages for the analyst and for IT, a folder of each date said without its date."""
+    return (read_topic("analyst") + read_topic("it")).replace("/DATE/`", "/`")
 
 
 def test_nothing_is_overwritten_and_every_file_in_the_way_is_named(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from support.mutants import judge, mutate
 
 from monitor.config.settings import shipped
+from monitor.handbook.topics import read_topic
 from monitor.rulebook.conditions import parse_condition
 from monitor.rulebook.examples import run_rules
 from monitor.rulebook.rule import Rule
@@ -161,8 +162,7 @@ def test_a_mutant_that_cannot_be_run_counts_as_noticed(tmp_path: Path) -> None:
 
 
 def test_the_guide_to_writing_a_rule_says_what_happens(tmp_path: Path) -> None:
-    guide = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8").split("## Writing a rule")[1]
-    _, rule, first, more = re.findall(r"```toml\n(.*?)```", guide.split("\n## ")[0], re.DOTALL)
+    _, rule, first, more = re.findall(r"```toml\n(.*?)```", read_topic("rules"), re.DOTALL)
     path = tmp_path / "homeless-contact.toml"
 
     path.write_text(rule + first, encoding="utf-8")

@@ -17,6 +17,7 @@ import typer
 
 from monitor.cli import (
     decision_commands,
+    handbook_commands,
     night_commands,
     record_commands,
     rule_commands,
@@ -77,6 +78,7 @@ COMMANDS = (
     setup_commands.onboard,
     setup_commands.sample,
     setup_commands.columns,
+    handbook_commands.help,
 )
 """In the order in which ``monitor --help`` lists them."""
 for command in COMMANDS:

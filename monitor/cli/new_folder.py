@@ -3,6 +3,7 @@
 import datetime as dt
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,10 +49,13 @@ class Made:
     next_steps: tuple[str, ...]
 
 
-def make(folder: Path, *, today: dt.date, people: int = PEOPLE) -> Made:
-    """Fill ``folder``, made if need be; ``Problems``, and nothing written, where that would overwrite anything."""
+def make(folder: Path, *, today: dt.date, people: int = PEOPLE, more: Mapping[str, str] | None = None) -> Made:
+    """Fill ``folder``, made if need be; ``Problems``, and nothing written, where that would overwrite anything.
+
+    ``more``: further files by their names, such as the handbook.
+    """
     folder = folder.absolute()
-    texts = _texts(folder)
+    texts = _texts(folder) | dict(more or {})
     samples = ("sample/list-9.xlsx", "sample/supplement.xlsx")
     there = [name for name in (*texts, *samples) if (folder / name).exists()]
     if folder.exists() and not folder.is_dir():
@@ -127,6 +131,6 @@ def _next_steps(folder: Path) -> tuple[str, ...]:
         f"Before the first real night, remove what the invented people left: everything in {folder / 'data'}",
         f"Read {EXAMPLE_RULE} if you want a rule of your own, and templates/ if you want other words: one is used "
         "once you name the folder in the config, so leave in it only those you change",
-        f'To run every night, see {folder / "deploy"} and "Installing for real" in the README; the account that '
-        f"runs it must own {folder / 'data'}, and be able to read the rest",
+        f"To run every night, see {folder / 'deploy'} and the page for IT in {folder / 'handbook.html'}; the account "
+        f"that runs it must own {folder / 'data'}, and be able to read the rest",
     )

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from monitor.cli.handbook_commands import describe_commands, write_commands
 from monitor.cli.options import CONFIG, AsAt, AsJson, ConfigPath, today
 
 
@@ -30,12 +31,15 @@ def sample(
 
 
 def init(
+    context: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make; nothing in it is overwritten.")],
 ) -> None:
     """Make a folder to start from: config, a rule of your own, templates, invented people, and how to install it."""
     from monitor.cli import new_folder
+    from monitor.handbook.handbook_page import write_handbook
 
-    made = new_folder.make(folder, today=today())
+    handbook = write_handbook(write_commands(describe_commands(context.find_root().command)))
+    made = new_folder.make(folder, today=today(), more={"handbook.html": handbook})
     typer.echo(f"{len(made.files)} files written to {made.folder}. Next:")
     for number, step in enumerate(made.next_steps, start=1):
         typer.echo(f"{number}. {step}")

@@ -57,7 +57,7 @@ CAUSES = (
     ),
     Cause(
         r"database \"[^\"]*\" does not exist|\[3D000\]|Cannot open database",
-        store="there is no such database; make it first, as the README says",
+        store="there is no such database; make it first, as monitor help it says",
         source='no database "{database}" at {host}; correct the url',
     ),
     Cause(
