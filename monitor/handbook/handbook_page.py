@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from monitor.handbook.topics import PAGES, TOPICS, read_topic
-from monitor.report.page import hash_allowed
+from monitor.messages.page_policy import hash_allowed
 
 if TYPE_CHECKING:
     from markdown_it.token import Token

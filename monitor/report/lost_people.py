@@ -24,7 +24,7 @@ from monitor.words import write_date
 RAISED_TO = {"manager": "the manager", "head": "the head of service"}
 
 
-class Step(NamedTuple):
+class LastStep(NamedTuple):
     """What was done on a day. ``place``: of two on one day, the later has the higher."""
 
     on: dt.date
@@ -54,7 +54,7 @@ def list_people(data: ReportData) -> list[PersonRow]:
     return rows
 
 
-def _find_last_steps(data: ReportData) -> dict[str, Step]:
+def _find_last_steps(data: ReportData) -> dict[str, LastStep]:
     """Return by person what was done last, of those about whom anything was."""
     query = "SELECT flag_id, person_id FROM report_flag WHERE list_contains($rules::VARCHAR[], rule)"
     rules = {"rules": list(BY_NAME[EVERYONE].rules)}
@@ -62,19 +62,19 @@ def _find_last_steps(data: ReportData) -> dict[str, Step]:
     about = {flag: {person} for flag, person in people.items()}
     for earlier, heirs in load_lineage(data.store).find_heirs().items():
         about.setdefault(earlier, set()).update(people[heir] for heir in heirs if heir in people)
-    found: dict[str, Step] = {}
+    found: dict[str, LastStep] = {}
     for flag, step in _read_steps(data, about):
         for person in about[flag]:
             found[person] = max(found.get(person, step), step)
     untold = [flag for flag, whose in about.items() if not whose <= found.keys()]
-    first: dict[str, Step] = {}
+    first: dict[str, LastStep] = {}
     for flag, step in _read_told(data, untold):
         for person in about[flag]:
             first[person] = min(first.get(person, step), step)
     return first | found
 
 
-def _read_steps(data: ReportData, flags: Collection[int]) -> Iterator[tuple[int, Step]]:
+def _read_steps(data: ReportData, flags: Collection[int]) -> Iterator[tuple[int, LastStep]]:
     """Give each step that somebody took about these flags up to the last night, with its flag."""
     if not flags:
         return
@@ -84,16 +84,16 @@ def _read_steps(data: ReportData, flags: Collection[int]) -> Iterator[tuple[int,
     for flag, on, step in store.execute(
         upward.where(raised.c.as_at <= as_at, is_among(store, raised.c.flag_id, flags))
     ):
-        yield flag, Step(on, 1, f"Escalated to {RAISED_TO.get(step, step)}")
+        yield flag, LastStep(on, 1, f"Escalated to {RAISED_TO.get(step, step)}")
     said = select(answer.c.flag_id, answer.c.answered_on, answer.c.answer).where(answer.c.answered_on <= as_at)
     for flag, on, word in store.execute(said.where(is_among(store, answer.c.flag_id, flags))):
-        yield flag, Step(on, 2, f"Answered “{word}”")
+        yield flag, LastStep(on, 2, f"Answered “{word}”")
     signed = select(waiver.c.flag_id, waiver.c.waived_on, waiver.c.until_on).where(waiver.c.waived_on <= as_at)
     for flag, on, until in store.execute(signed.where(is_among(store, waiver.c.flag_id, flags))):
-        yield flag, Step(on, 3, f"Waived until {write_date(until)}")
+        yield flag, LastStep(on, 3, f"Waived until {write_date(until)}")
 
 
-def _read_told(data: ReportData, flags: Collection[int]) -> Iterator[tuple[int, Step]]:
+def _read_told(data: ReportData, flags: Collection[int]) -> Iterator[tuple[int, LastStep]]:
     """Give the first mail that told of each of these flags."""
     if not flags:
         return
@@ -105,4 +105,4 @@ def _read_told(data: ReportData, flags: Collection[int]) -> Iterator[tuple[int, 
         .group_by(told.c.flag_id)
     )
     for flag, on in data.store.execute(first):
-        yield flag, Step(on, 0, "Told by e-mail")
+        yield flag, LastStep(on, 0, "Told by e-mail")
