@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, select
 
+from monitor.config.id_lists import restricted_sql
 from monitor.figures import out_of_sight
 from monitor.figures.out_of_sight import EVERYONE, LineCount
+from monitor.flags.state import LISTED
 from monitor.store.tables import Escalation, Run, table_of
 from monitor.workspace import Workspace
 
@@ -34,13 +36,18 @@ class TeamWeek:
 
 @dataclass(frozen=True)
 class Week:
-    """The figures of a week for some teams, or for the whole service. ``sight``: the lines that hold anybody."""
+    """The figures of a week for some teams, or for the whole service. ``sight``: the lines that hold anybody.
+
+    ``restricted``: of the young people counted, those on the restricted list, with ``restricted_flags`` unresolved.
+    """
 
     since: dt.date
     sight: tuple[LineCount, ...]
     teams: tuple[TeamWeek, ...]
     refused: tuple[dt.date, ...] = ()
     nights: int = 0
+    restricted: int = 0
+    restricted_flags: int = 0
 
     @property
     def out_of_sight(self) -> int:
@@ -101,6 +108,18 @@ def gather(
     )
 
 
+def count_restricted(
+    workspace: Workspace, week: Week, restricted: Collection[str], teams: Collection[str] | None = None
+) -> Week:
+    """Return the week with how many of those it counts are restricted; of ``teams`` only, if given."""
+    if not restricted:
+        return week
+    named = {"teams": list(teams or ()), "all_teams": teams is None}
+    query = RESTRICTED.format(restricted=restricted_sql(restricted))
+    ((people, flags),) = workspace.execute(query, named).fetchall()
+    return replace(week, restricted=people, restricted_flags=flags)
+
+
 def _count_raised(store: Connection, since: dt.date, as_at: dt.date) -> dict[str, int]:
     """Count the flags that went above the lead, by team; one that took both steps is one flag of its last team."""
     table = table_of(Escalation)
@@ -132,4 +151,9 @@ WHERE severity <> 'data' AND ($all_teams OR list_contains($teams::VARCHAR[], tea
 GROUP BY ALL
 HAVING count(*) FILTER (state <> 'resolved' OR resolved_on > $since) > 0
 ORDER BY ALL
+"""
+RESTRICTED = f"""
+SELECT count(DISTINCT person_id), count(*) FROM flag_line
+WHERE severity <> 'data' AND list_contains({list(LISTED)}, state)
+    AND ($all_teams OR list_contains($teams::VARCHAR[], team)) AND {{restricted}}
 """

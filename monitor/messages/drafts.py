@@ -10,7 +10,7 @@ from monitor.caseload.intake import Intake
 from monitor.caseload.list_matches import IdLists
 from monitor.config.list_findings import ListFinding
 from monitor.config.secret_ends import SecretEnd
-from monitor.figures.week import gather
+from monitor.figures.week import count_restricted, gather
 from monitor.flags.backlog import Backlog
 from monitor.gate.surges import Surge
 from monitor.gate.verdict import Verdict
@@ -224,12 +224,13 @@ def _draft_summary(desk: Desk, address: str, draft: Draft) -> None:
     night, told, teams = desk.night, desk.basis.told_to(address), desk.heads[address]
     since = told.parts.get("summary") or night.as_at - dt.timedelta(7)
     week = gather(desk.workspace, desk.store, night.as_at, since, teams or None)
+    week = count_restricted(desk.workspace, week, night.routes.restricted, teams or None)
     all_teams = address == night.routes.head
 
     def is_headed(team: str | None) -> bool:
         return all_teams or fold(team or "") in {fold(each) for each in teams}
 
-    backlog = compose_backlog(desk.backlog, night, is_headed, with_restricted=all_teams)
+    backlog = compose_backlog(desk.backlog, night, is_headed, with_restricted=True)
     mail = MailSoFar(backlog, draft.find_room(desk.is_manager(address)), told.perhaps_had)
     digest = compose_head(address, teams, week, night, mail)
     draft.add(digest, phone_lines=digest.phone_lines)
