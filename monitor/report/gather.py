@@ -71,6 +71,8 @@ def _gather(data: ReportData, header: Header) -> Contents:
     sizes, without = ({team: counts[n] for team, counts in counted.items()} for n in (0, 1))
     sight = first_screen.fill_first_screen(data, asked, past, sizes)
     teams = tuple(row.team for row in sight.teams)
+    # Not the rows of the night: who died or turned 25 is among them, and in no team.
+    header = replace(header, people=sum(sizes.values()))
     if data.team is not None:
         header = replace(header, people=sizes.get(data.team, 0), absent=None)
     return Contents(
