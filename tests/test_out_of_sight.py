@@ -1,38 +1,21 @@
-"""Who is out of sight: one number in the weekly mail, on the page and in the workbook, and since when."""
+"""Who is out of sight, and since when; that it is one number everywhere: ``test_consistency``."""
 
 import datetime as dt
-import re
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from random import Random
 
 import pytest
-from openpyxl import load_workbook
-from sqlalchemy import select
-from support.board_reader import read_page
 from support.council import Council, crowd, day, settled
 from support.random_people import shipped_rules
 from support.timed_service import few_rules
 
 from monitor.config.settings import load_config
-from monitor.figures.out_of_sight import BY_NAME, EVERYONE, LINES, NOBODY_NAMED, OUT_OF_TOUCH, SINCE
+from monitor.figures.out_of_sight import BY_NAME, NOBODY_NAMED, OUT_OF_TOUCH, SINCE
 from monitor.report.contents import Contents, PersonRow, Sight
 from monitor.report.gather import gather_report
 from monitor.report.report_nights import ReportRequest
 from monitor.rulebook.rule_folders import load_rulebook
 from monitor.store.database import open_store
 from monitor.store.location import locate
-from monitor.store.tables import Flag, Waiver, table_of
-
-RULES = (
-    "not-in-touch", "contact-overdue", "over-21-contact", "known-address", "left-caseload", "status-dropped",
-    "pa-allocated", "over-21-adviser", "turning-18-adviser", "eligible-adviser",
-)  # fmt: skip
-"""Two or so of each way: a night of few rules is a short one."""
-NIGHTS = 20
-RESTRICTED = "C003"
-Figures = dict[str, tuple[int, tuple[int, ...], int]]
-"""By label: young people, by ``SINCE``, and not known."""
 
 
 def gather(council: Council, on: dt.date) -> Contents:
@@ -56,149 +39,6 @@ def ids(name: str) -> str:
 
 def person(contents: Contents, person_id: str) -> PersonRow:
     return next(row for row in contents.sight.people if row.person_id == ids(person_id))
-
-
-# Twenty nights, and three readers
-
-
-CHANGES: tuple[Mapping[str, str], ...] = (
-    {"adviser": ""},
-    {"adviser": "", "born": "01/06/2002"},
-    {"adviser": "", "contact": ""},
-    {"contact": ""},
-    {"contact": "01/03/2025"},
-    {"contact": "01/06/2024", "born": "01/06/2003"},
-    {"contact": "", "accommodation": "X: In custody"},
-    {"accommodation": "R: Residence not known"},
-    {"accommodation": "", "adviser": "", "born": "01/06/2003"},
-    {"in_touch": "b) No"},
-    {"in_touch": "d) No - young person no longer requires services"},
-    {"eligibility": "e) No current eligibility"},
-    {"adviser": "#MULTIVALUE"},
-    {},
-    {},
-    {},
-)
-
-
-def live(people: int) -> Iterator[list[dict[str, str]]]:
-    """Night after night, the whole list: each night somebody changes, and somebody goes missing or comes back."""
-    rng = Random(11)
-    everyone = {row["id"]: row for row in crowd(people)}
-    for person_id in list(everyone)[: people // 3]:
-        everyone[person_id] |= rng.choice(CHANGES)
-    missing: list[str] = []
-    for _ in range(NIGHTS):
-        for person_id in rng.sample(sorted(everyone), 3):
-            everyone[person_id] = settled(person_id) | rng.choice(CHANGES)
-        missing = rng.sample(sorted(everyone), 2) if rng.random() < 0.4 else missing[:1]
-        yield [row for person_id, row in everyone.items() if person_id not in missing]
-
-
-def read_mail(text: str) -> Figures:
-    part = text.split("\nOut of sight\n---", 1)[1].split("\nTeams\n---", 1)[0]
-    found: Figures = {}
-    for item in re.findall(r"^- (.*?)(?=^- |\n\n)", part, flags=re.MULTILINE | re.DOTALL):
-        label, people, detail = re.fullmatch(r"(?:of them: )?(.*): ([\d,]+) \((.*)\)", " ".join(item.split())).groups()  # type: ignore[union-attr]
-        by_name = {name: int(number) for number, name in re.findall(rf"(\d+) ({'|'.join(SINCE)}|not known)", detail)}
-        bands = tuple(by_name.get(name, 0) for name in SINCE)
-        found[label] = (int(people), bands, by_name.get("not known", 0))
-    return found
-
-
-def read_html(path: Path) -> Figures:
-    page = read_page(path)
-    people = {row[0]: int(row[1]) for row in page["ways"][1:] if row[1].isdigit()}
-    found = {}
-    for label, *cells in page["since-when"][1:]:
-        shown = BY_NAME[EVERYONE].label if label == "All of them" else label
-        found[shown] = (people[label], tuple(map(int, cells[: len(SINCE)])), int(cells[len(SINCE) + 2]))
-    return found
-
-
-Book = dict[str, list[dict[str, object]]]
-
-
-def open_book(path: Path, *names: str) -> Book:
-    """Sheets of a workbook: their rows by heading."""
-    with path.open("rb") as file:
-        book = load_workbook(file, read_only=True)
-        sheets = {name: list(book[name].values) for name in names}
-        book.close()
-    tops = {name: next(n for n, row in enumerate(rows) if row[1] is not None) for name, rows in sheets.items()}
-    return {
-        name: [dict(zip(rows[tops[name]], row, strict=True)) for row in rows[tops[name] + 1 :]]  # type: ignore[arg-type]
-        for name, rows in sheets.items()
-    }
-
-
-def read_cells(rows: list[dict[str, object]]) -> Figures:
-    return {
-        str(row["Way of being out of sight"]): (
-            row["Young people"], tuple(row[name] for name in SINCE), row["Since when not known"],
-        )
-        for row in rows if row["Young people"] is not None
-    }  # type: ignore[misc]  # fmt: skip
-
-
-def some(figures: Figures) -> Figures:
-    """Without the lines that hold nobody, which a mail leaves out."""
-    return {label: row for label, row in figures.items() if row[0]}
-
-
-def test_mail_page_and_workbook_give_one_number_and_list_those_people_on_each_of_twenty_nights(tmp_path: Path) -> None:
-    (tmp_path / "restricted.txt").write_text(f"{RESTRICTED}\n", encoding="utf-8")
-    settings = few_rules(tmp_path, *RULES) + 'restricted = "restricted.txt"'
-    council = Council(tmp_path, settings, report=True)
-    seen: set[str] = set()
-    for n, people in enumerate(live(45)):
-        if n == 5:
-            waive(council, day(n))
-        council.night(day(n), people, unattended=True, accept="invented")
-        ((mail,),) = council.rows(
-            f"SELECT text FROM message WHERE recipient = 'head@example.gov.uk' AND as_at = '{day(n)}' "
-            "AND text LIKE '%Out of sight%'"
-        )
-        page, path = (tmp_path / "data" / "report" / name for name in ("report.html", "report.xlsx"))
-
-        html, book = read_html(page), open_book(path, "Out of sight", "People out of sight")
-
-        assert html == read_cells(book["Out of sight"])
-        assert some(html) == read_mail(str(mail)), n
-        flags = council.rows(
-            "SELECT person_id, rule FROM flag WHERE resolved_on IS NULL "
-            "AND (quarantined_on IS NULL OR released_on IS NOT NULL)"
-        )
-        ids = {line.name: {person_id for person_id, rule in flags if rule in line.rules} for line in LINES}
-        both = ids["out-of-touch"] & ids["nobody-named"]
-        ids["nobody-named"] -= both
-        for line in LINES:
-            found, bands, not_known = html[line.label]
-            assert found == len(ids[line.name]) == sum(bands) + not_known, (n, line.name)
-        assert not both or f"{len(both)} of those out of touch also" in " ".join(str(mail).split())
-        assert {label for label, row in html.items() if row[0]} == {line.label for line in LINES if ids[line.name]}
-        rows = book["People out of sight"]
-        shown = ids[EVERYONE] - {RESTRICTED}
-        assert [row["Person"] for row in rows] == [row[0] for row in read_page(page)["people-table"][1:]]
-        assert {row["Person"] for row in rows} == shown
-        known = sum(row["Since"] is not None for row in rows)
-        assert 0 <= sum(html[BY_NAME[EVERYONE].label][1]) - known <= (RESTRICTED in ids[EVERYONE])
-        seen |= {row["state"] for row in council.listed(day(n), "all.csv")}
-    assert seen == {"open", "held", "waived"}
-
-
-def waive(council: Council, on: dt.date) -> None:
-    """Decide not to chase one flag for a while, as the command would have done on that day."""
-    with council.open_database() as database, database.writing() as store:
-        flag = table_of(Flag)
-        wanted = select(flag.c.id, flag.c.person_id, flag.c.rule).where(flag.c.rule == "known-address")
-        flag_id, person_id, rule = store.execute(wanted.where(flag.c.resolved_on.is_(None))).first() or (0, "", "")
-        values = {
-            "flag_id": flag_id, "person_id": person_id, "rule": rule, "reason": "under-way", "note": "Agreed.",
-            "until_on": on + dt.timedelta(30), "waived_on": on, "waived_by": "M Manager",
-            "recorded_at": dt.datetime.combine(on, dt.time(9), dt.UTC),
-        }  # fmt: skip
-        store.execute(table_of(Waiver).insert().values(values))
 
 
 # Since when
