@@ -178,11 +178,13 @@ def test_the_last_nights_lists_are_made_again_without_the_person_and_those_of_ol
     for name in ("all.xlsx", "team-north.xlsx"):
         rows = [row for row in load_workbook(last / name)["Flags"].iter_rows(values_only=True) if row[0]]
         assert (OTHER in {row[0] for row in rows}, GONE in str(rows)) == (True, False)
+    page = (last / "team-north.html").read_text(encoding="utf-8")
+    assert (f'data-person="{OTHER}"' in page, GONE in page) == (True, False)
     assert {path: path.read_bytes() for path in others} == others
     actions = {change.path.relative_to(exceptions).as_posix(): change.action for change in account.files
                if change.path.is_relative_to(exceptions)}  # fmt: skip
     assert {name for name, action in actions.items() if action == "made again"} == {
-        f"{day(2)}/{name}" for name in ("all.csv", "all.xlsx", "team-north.csv", "team-north.xlsx")
+        f"{day(2)}/{name}" for name in ("all.csv", "all.xlsx", "team-north.csv", "team-north.html", "team-north.xlsx")
     }
     assert f"{NIGHT}/all.csv" in actions
     assert not (exceptions / NIGHT.isoformat() / "all.csv").exists()

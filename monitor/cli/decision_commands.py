@@ -57,30 +57,28 @@ def unwaive(
 
 
 def answers(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A list (.xlsx) with answers, or a reply (.eml).")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="A list (.xlsx), a team's page (.json) or a reply (.eml)."),
+    ],
     by: By = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every answer and record none.")] = False,
     config: ConfigPath = CONFIG,
     as_json: AsJson = False,
 ) -> None:
-    """Read back what a lead answered, on an exception list or by e-mail: every answer is recorded, or none."""
+    """Read back what a lead answered, on a list, a team's page or by e-mail: every answer is recorded, or none."""
     settings = load(config)
 
     from monitor.cli import plain_text
     from monitor.flags import answer_file
-    from monitor.lists import answer_mail, answer_sheet
+    from monitor.lists.answered_file import find_readers, read_answered
     from monitor.record.continuity import known_store
     from monitor.store.database import reading_store
     from monitor.store.events import Stamp
 
-    mailed = file.suffix.lower() == ".eml"
-    sha256, reply = answer_mail.read(file) if mailed else ("", None)
-    sha256, givens = (sha256, []) if mailed else answer_sheet.read(file)
+    answered = read_answered(file, by, find_readers(settings.teams, today()))
     where = locate_database(settings)
     with reading_store(where) if dry_run else known_store(settings, where) as database:
-        place = file.name if mailed else f'{file.name}: sheet "{answer_sheet.SHEET}"'
-        row = "answer" if mailed else "row"
-        answered = answer_file.AnsweredFile(place, sha256, givens, by, row, reply)
         answers = settings.answers.list_working_days
         limits = answer_file.AnswerLimits(settings.waivers.reasons, answers, settings.working_days)
         saved = answer_file.save_answers(database, answered, limits, Stamp(today(), now()), dry_run=dry_run)

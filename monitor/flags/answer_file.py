@@ -167,8 +167,8 @@ def _check_known(
 
 def _wrong_key(given: Given) -> tuple[str, str]:
     if not given.key.strip():
-        return "key", "missing; the row was added by hand: answer in the rows of the workbook as it was written"
-    remedy = "copy the answer into the workbook as it was written"
+        return "key", "missing; the row was added by hand: answer in the rows of the list as it was written"
+    remedy = "copy the answer into the list as it was written"
     return "key", f"does not belong to this row: the young person, rule or key has been changed or moved; {remedy}"
 
 

@@ -1,6 +1,7 @@
 """Fits what a reply by e-mail answers to the flags it was asked about: by sealed key, or by the number of a card.
 
-Only the address that a key was sent to may answer with it. Of the reply nothing but choice and key is taken.
+Only the address that a key was sent to may answer with it, or one that has the team's list and page, on which it
+stands too. Of the reply nothing but choice and key is taken.
 """
 
 import json
@@ -12,8 +13,8 @@ from sqlalchemy import Connection, Row, func, or_, select
 
 from monitor.flags import row_keys
 from monitor.store.bulk import read_by_ids
-from monitor.store.tables import Flag, Message, Run, table_of
-from monitor.words import write_date
+from monitor.store.tables import Flag, Message, Person, Run, table_of
+from monitor.words import fold_name, write_date
 
 NOT_OURS = "is no key of this monitor's: it was cut short or changed, or another council's monitor made it"
 RECORD_WRONG_NOTE = "answered by e-mail: ask the reader what is wrong"
@@ -31,11 +32,15 @@ class MailedAnswer(NamedTuple):
 
 @dataclass(frozen=True)
 class Reply:
-    """What a reply says. ``sender``: its address; ``messages``: keys of the e-mails of ours that it may answer."""
+    """What a reply says. ``sender``: its address; ``messages``: keys of the e-mails of ours that it may answer.
+
+    ``teams``: those whose list and page the sender has, by folded name: their keys came with it.
+    """
 
     sender: str
     answers: Sequence[MailedAnswer]
     messages: frozenset[str] = frozenset()
+    teams: frozenset[str] = frozenset()
 
 
 class FittedAnswer(NamedTuple):
@@ -68,6 +73,7 @@ def fit(store: Connection, secret: bytes, reply: Reply) -> tuple[list[FittedAnsw
     }
     flag = table_of(Flag)
     flags = {row.id: row for row in read_by_ids(store, select(flag), flag.c.id, ids - {None})}
+    cards += _find_on_lists(store, secret, reply, flags)
     fitted, faults = [], []
     for answer in reply.answers:
         try:
@@ -83,6 +89,27 @@ def fit(store: Connection, secret: bytes, reply: Reply) -> tuple[list[FittedAnsw
 
 class _Unfit(Exception):
     """Why an answer cannot be taken."""
+
+
+def _find_on_lists(store: Connection, secret: bytes, reply: Reply, flags: Mapping[int, "Row[Any]"]) -> Iterator[_Card]:
+    """Yield what the keys of a reply are about where they stand on the lists and pages that its sender has."""
+    if not reply.teams:
+        return
+    person, run = table_of(Person), table_of(Run)
+    rows = read_by_ids(
+        store, select(person.c.person_id, person.c.team), person.c.person_id, {row.person_id for row in flags.values()}
+    )
+    theirs = {row.person_id for row in rows if fold_name(row.team or "") in reply.teams}
+    keys = []
+    for answer in reply.answers:
+        about = flags.get(row_keys.find_flag_id(answer.key or "") or 0)
+        if answer.key is not None and about is not None and about.person_id in theirs:
+            keys.append(row_keys.open_key(secret, answer.key, person_id=about.person_id, rule=about.rule))
+    days = {key.list_as_at for key in keys if key is not None}
+    accepted = set(store.execute(select(run.c.as_at).where(run.c.as_at.in_(days), run.c.state == "accepted")).scalars())
+    for key in keys:
+        if key is not None:
+            yield _Card("", 0, key, "accepted" if key.list_as_at in accepted else "withdrawn")
 
 
 def _find_card(

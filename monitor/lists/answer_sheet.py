@@ -6,7 +6,7 @@ against the rest. Excel sorts no protected sheet with locked cells in it, so the
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -51,6 +51,8 @@ class Answering:
     secret: bytes
     reasons: Mapping[str, "Reason"]
     list_working_days: int
+    sealed: dict[int, str] = field(default_factory=dict, repr=False, compare=False)
+    """The keys made so far, by flag: each stands in the list of all, in its team's, and on the team's page."""
 
 
 class FlagToAnswer(NamedTuple):
@@ -72,7 +74,13 @@ def allow_answers(config: "Config", store: "Connection") -> Answering:
 
 
 def seal_row(flag: FlagToAnswer, answering: Answering, as_at: date) -> str:
-    """Return the key of a flag's row on the list of a date."""
+    """Return the key with which a flag is answered: the same in the workbook, on the page and in a mail."""
+    if flag.flag_id not in answering.sealed:
+        answering.sealed[flag.flag_id] = _seal(flag, answering, as_at)
+    return answering.sealed[flag.flag_id]
+
+
+def _seal(flag: FlagToAnswer, answering: Answering, as_at: date) -> str:
     mark = row_keys.mark_flag(answering.secret, flag.severity, flag.in_breach_since, flag.because)
     key = row_keys.Key(flag.flag_id, as_at, mark)
     return row_keys.make_key(answering.secret, key, person_id=flag.person_id, rule=flag.rule)

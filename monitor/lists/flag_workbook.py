@@ -6,7 +6,7 @@ from datetime import date
 from itertools import chain, groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monitor.catalogue.person_ids import link_case
 from monitor.flags.state import LISTED
@@ -19,6 +19,9 @@ from monitor.lists.workbook_file import LINE_HEIGHT, Sheet, SheetColumn, draw_ro
 from monitor.rulebook.ledger import REPORT
 from monitor.words import write_count, write_date
 from monitor.workspace import Workspace, in_chunks
+
+if TYPE_CHECKING:
+    from monitor.lists.team_page import TeamPages
 
 MOST_WORKBOOK_ROWS = 50_000
 EVERY = "all"
@@ -43,6 +46,7 @@ class ListTerms:
     """What all lists of one night share. ``restricted``: people who are in no list but their own.
 
     ``answering``: what the workbooks need so that they can be answered, if they may be. ``case_url``: where ids lead.
+    ``pages``: what the teams' pages need, if they are written.
     """
 
     as_at: date
@@ -51,6 +55,7 @@ class ListTerms:
     answering: Answering | None = None
     most_rows: int = MOST_WORKBOOK_ROWS
     case_url: str | None = None
+    pages: "TeamPages | None" = None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from monitor.files import append_privately, folder_written_whole, open_privately
 from monitor.flags.decision_lists import ANSWER_COLUMNS, WAIVER_COLUMNS
 from monitor.flags.priority import LIST_ORDER, priority_sql
 from monitor.lists.flag_workbook import EVERY, FlagPart, ListTerms, write_flag_workbooks
-from monitor.messages.list_place import OTHER_TEAMS, file_names
+from monitor.lists.team_page import PagePart, write_team_pages
+from monitor.messages.list_place import OTHER_TEAMS, file_names, name_page
 from monitor.messages.shown import shown_title
 from monitor.rulebook.clearing import in_words
 from monitor.words import fold_name, nearest
@@ -218,6 +219,13 @@ def write_night(
                 for file, subject in lists.items()
             }
             write_flag_workbooks(workspace, parts, kinds, terms)
+            if terms.pages is not None:
+                pages = {
+                    file: PagePart(unfinished / name_page(file), subject, file)
+                    for file, subject in lists.items()
+                    if file != EVERY
+                }
+                write_team_pages(workspace, pages, terms, terms.pages)
     return sorted(night.iterdir())
 
 
@@ -230,9 +238,7 @@ def export_flags(
     wanted: Mapping[str, str],
 ) -> int:
     """Write the flags whose columns hold what is ``wanted`` to ``output``, whole or not at all; the number of them."""
-    kinds = _arrange(workspace, _read_types(workspace)["flag_list"], {}, terms.restricted)
-    scope = " AND ".join(["NOT aside", *(f'"{column}" = {literal(value)}' for column, value in wanted.items())])
-    workspace.execute(f"DELETE FROM listed WHERE ({scope}) IS NOT TRUE")
+    kinds = _list_wanted(workspace, terms, wanted)
     with written_whole(output) as unfinished:
         if form == "xlsx":
             subject = ", ".join(wanted.values()) or "Every team"
@@ -245,6 +251,15 @@ def export_flags(
         else:
             _write_json(workspace, unfinished)
     return number_of(workspace, "SELECT count(*) FROM listed")
+
+
+def export_page(workspace: Workspace, output: Path, terms: ListTerms, *, file: str, team: str) -> None:
+    """Write the page of one team's flags to ``output``, whole or not at all; ``file``: the name of its list."""
+    if terms.pages is None:
+        raise AssertionError("whoever writes a page says what it needs")
+    _list_wanted(workspace, terms, {"team": team})
+    with written_whole(output) as unfinished:
+        write_team_pages(workspace, {OTHER_TEAMS: PagePart(unfinished, team, file)}, terms, terms.pages)
 
 
 def publish(night: Path, folder: Path) -> list[Path]:
@@ -261,6 +276,14 @@ def publish(night: Path, folder: Path) -> list[Path]:
 
 
 # Arranging.
+
+
+def _list_wanted(workspace: Workspace, terms: ListTerms, wanted: Mapping[str, str]) -> dict[str, str]:
+    """Make ``listed`` of the flags whose columns hold what is ``wanted``; returns its columns' types."""
+    kinds = _arrange(workspace, _read_types(workspace)["flag_list"], {}, terms.restricted)
+    scope = " AND ".join(["NOT aside", *(f'"{column}" = {literal(value)}' for column, value in wanted.items())])
+    workspace.execute(f"DELETE FROM listed WHERE ({scope}) IS NOT TRUE")
+    return kinds
 
 
 def _other_teams(workspace: Workspace, teams: Sequence[str], restricted: Collection[str]) -> list[str]:

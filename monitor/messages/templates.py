@@ -48,8 +48,11 @@ REPORT: Mapping[str, frozenset[str]] = {
     "report-parts.html": frozenset({"number", "in_words", "size", "draw"}),
     "report.css": frozenset(),
     "report.js": frozenset(),
+    "team.html": frozenset({"page"}),
+    "team.css": frozenset(),
+    "team.js": frozenset(),
 }
-"""The pieces of the oversight report, and what the templates among them are given."""
+"""The pieces of the oversight report and of a team's page, and what the templates among them are given."""
 AS_THEY_ARE = (".css", ".js")
 """A file that ends so is put into the page as it is, and is no template."""
 PHRASES = "phrases.txt"

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from monitor.config.id_lists import read_restricted
 from monitor.delivery.channel import Channel
-from monitor.errors import MonitorError
+from monitor.errors import MonitorError, Problems
 from monitor.files import write_each
 from monitor.flags import coming_due, decision_lists
 from monitor.lists import answer_sheet, lists
 from monitor.lists.flag_workbook import ListTerms
+from monitor.lists.team_page import describe_pages
 from monitor.night.context import Night, NightOutcome
 from monitor.night.on_duty import write_anew
 from monitor.outbox.send import deliver_due
@@ -71,17 +72,23 @@ def _write_lists(night: Night) -> tuple[Path, ...]:
     night.tools.say("Writing exception lists")
     with night.database.reading() as store:
         answering = answer_sheet.allow_answers(config, store)
+        pages = None
+        if config.lists.workbooks:
+            pages = describe_pages(config, night.rulebook, night.templates, store, night.as_at)
     restricted = read_restricted(config)
     # People are told of already; the lists need memory for long rows.
     drop_tables(night.workspace, "caseload", "roster", "roster_tonight")
     paths: list[Path] = []
+    terms = ListTerms(
+        night.as_at, restricted, config.delivery.marking, answering, case_url=config.case_url, pages=pages
+    )
 
     def write() -> None:
         paths.extend(
             lists.write_night(
                 night.workspace,
                 night.lists.parent,
-                ListTerms(night.as_at, restricted, config.delivery.marking, answering, case_url=config.case_url),
+                terms,
                 teams=[team.name for team in config.teams],
                 workbooks=config.lists.workbooks,
             )
@@ -92,4 +99,6 @@ def _write_lists(night: Night) -> tuple[Path, ...]:
             paths.extend(lists.publish(night.lists, config.lists.lists_folder))
 
     write_each([write, copy])
+    if pages and pages.faults:
+        raise Problems(list(dict.fromkeys(pages.faults)))
     return tuple(paths)

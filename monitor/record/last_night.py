@@ -16,8 +16,10 @@ from monitor.errors import Problems, Refused
 from monitor.flags import life, waivers
 from monitor.lists.answer_sheet import allow_answers
 from monitor.lists.flag_workbook import ListTerms
-from monitor.lists.lists import export_flags, prepare
-from monitor.messages.list_place import file_names
+from monitor.lists.lists import export_flags, export_page, prepare
+from monitor.lists.team_page import describe_pages
+from monitor.messages.list_place import PAGE_SUFFIX, file_names
+from monitor.messages.templates import open_templates
 from monitor.rulebook.rulebook import Rulebook
 from monitor.store import events
 from monitor.store.database import Database
@@ -45,20 +47,24 @@ def load_last_night(database: Database) -> tuple[Workspace, dt.date]:
 
 
 def write_flag_lists(database: Database, config: Config, rulebook: Rulebook, paths: Iterable[Path]) -> Iterator[Path]:
-    """Write the last night's lists of flags again, those of ``paths`` that are a team's; yield each as it is done."""
+    """Write the last night's lists and pages of flags again, those of ``paths``; yield each as it is done."""
     workspace, as_at = load_last_night(database)
     with database.reading() as store:
         answering = allow_answers(config, store)
+        pages = describe_pages(config, rulebook, open_templates(config.templates), store, as_at)
     prepare(workspace, rulebook.rules, config.teams, as_at=as_at)
     flagged = workspace.execute("SELECT DISTINCT team FROM flag_list WHERE trim(team) <> ''").fetchall()
     names = file_names((team.name for team in config.teams), sorted(name for (name,) in flagged))
     restricted = read_restricted(config)
-    terms = ListTerms(as_at, restricted, config.delivery.marking, answering, case_url=config.case_url)
+    terms = ListTerms(as_at, restricted, config.delivery.marking, answering, case_url=config.case_url, pages=pages)
     files: dict[str, str | None] = {"all": None, **{file: team for team, file in names.items()}}
     for path in paths:
-        if path.stem in files:
+        team = files.get(path.stem)
+        if path.suffix == PAGE_SUFFIX and team is not None:
+            export_page(workspace, path, terms, file=path.stem, team=team)
+            yield path
+        elif path.suffix != PAGE_SUFFIX and path.stem in files:
             form: Literal["csv", "xlsx"] = "xlsx" if path.suffix == ".xlsx" else "csv"
-            team = files[path.stem]
             export_flags(workspace, path, terms, form=form, wanted={"team": team} if team else {})
             yield path
     workspace.close()

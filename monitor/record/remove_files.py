@@ -1,7 +1,7 @@
 """The generated files that name a person: removed, or made again without them where the store still has it all.
 
-Made again: the last accepted night's lists of flags, and the latest report. Lists of older nights, mails, exports and
-logs are removed. A file of a kind that the monitor does not make is left to the person who removes.
+Made again: the last accepted night's lists of flags and teams' pages, and the latest report. Lists of older nights,
+mails, exports and logs are removed. A file of a kind that the monitor does not make is left to the person who removes.
 """
 
 import datetime as dt
@@ -18,6 +18,7 @@ from typing import Literal
 from monitor.config.settings import Config
 from monitor.errors import MonitorError
 from monitor.files import UNFINISHED
+from monitor.messages.list_place import PAGE_SUFFIX
 from monitor.messages.templates import open_templates
 from monitor.record import last_night
 from monitor.record.purge_files import EXCEPTIONS, LOGS, SAMPLE, SNAPSHOTS, remove_paths
@@ -82,8 +83,9 @@ def _can_be_made_again(path: Path, newest: dt.date) -> bool:
     folder, kind = path.parent.as_posix(), path.suffix
     if folder == REPORT:
         return path.name in ("report.html", "report.xlsx")
-    is_flag_list = path.stem == "all" or path.stem.startswith("team-")
-    return folder == f"{EXCEPTIONS}/{newest}" and is_flag_list and kind in (".csv", ".xlsx")
+    is_of_team = path.stem.startswith("team-")
+    is_list = kind in (".csv", ".xlsx") and (path.stem == "all" or is_of_team)
+    return folder == f"{EXCEPTIONS}/{newest}" and (is_list or (kind == PAGE_SUFFIX and is_of_team))
 
 
 # Reading
