@@ -95,8 +95,21 @@
     save.disabled = !number;
     if (mail) mail.disabled = !number;
   };
+  const begin = (details) => {
+    if (details.dataset.asked || !details.closest(".person")) return;
+    details.dataset.asked = "yes";
+    details.querySelectorAll(".flag").forEach(ask);
+    const back = document.createElement("p");
+    back.className = "screen";
+    back.innerHTML = '<a href="#answering">Back to “Save my answers”</a>';
+    details.querySelector(".inside").append(back);
+  };
+  document.addEventListener("click", (event) => {
+    const summary = event.target.closest("summary"); // at once, so that the next key finds the choices
+    if (summary) begin(summary.parentElement);
+  });
   document.addEventListener("toggle", (event) => {
-    if (event.target.open) event.target.querySelectorAll(".flag").forEach(ask);
+    if (event.target.open) begin(event.target);
   }, true);
   document.addEventListener("input", (event) => {
     const part = event.target.closest(".answer");
