@@ -87,7 +87,7 @@ def test_a_night_has_a_pair_of_lists_for_all_and_for_every_team(tmp_path):
         "team-leaving-care-south",
     ]
     pairs = [f"{name}.{suffix}" for name in lists for suffix in ("csv", "xlsx")]
-    assert sorted(written) == sorted([*pairs, "cannot-assess.csv", "unreadable.csv"])
+    assert sorted(written) == sorted([*pairs, "cannot-assess.csv", "cannot-assess-summary.csv", "unreadable.csv"])
     assert {path.parent for path in written.values()} == {tmp_path / "2026-01-12"}
     assert [row["person_id"] for row in read_csv(written["all.csv"])] == ["P001", "P002", "P003"]
     assert [row["person_id"] for row in read_csv(written["team-leaving-care-south.csv"])] == ["P002"]
@@ -334,6 +334,27 @@ def test_cannot_assess_and_unreadable_lists(tmp_path):
     ]
 
 
+def test_who_could_not_be_assessed_is_counted_by_column_beside_the_rows(tmp_path):
+    born = "date_of_birth"
+    workspace = a_workspace(cannot_assess=[
+        ("P1", NORTH, born, "blank", "3 rules: homeless, neet, visits"),
+        ("P2", SOUTH, "activity", "unreadable", "neet"),
+        ("P3", None, "activity", "blank", "=eet, neet"), ("P666", NORTH, "activity", "blank", "neet"),
+        (None, NORTH, "activity", "blank", "neet"),
+    ])  # fmt: skip
+
+    written = write(workspace, tmp_path, restricted=frozenset({"P666"}))
+
+    columns = ("missing", "young_people", "restricted", "why", "rules")
+    assert read_csv(written["cannot-assess-summary.csv"]) == [
+        dict(zip(columns, row, strict=True))
+        for row in [("activity", "3", "1", "blank: 3, unreadable: 1", "'=eet, neet"),
+                    (born, "1", "0", "blank: 1", "homeless, neet, visits")]
+    ]  # fmt: skip
+    assert [row["person_id"] for row in read_csv(written["cannot-assess.csv"])] == ["P1", "", "P2", "P3"]
+    assert list(read_csv(written["cannot-assess.csv"])[0]) == ["person_id", "team", "missing", "why", "rules"]
+
+
 def test_restricted_people_are_only_on_the_list_for_the_head_of_service(tmp_path):
     workspace = a_workspace(
         a_flag("P001"), a_flag("P666"),
@@ -473,7 +494,7 @@ def test_a_team_called_like_a_path_writes_inside_the_nights_folder(tmp_path):
     written = write(workspace, tmp_path / "exceptions", teams=teams, workbooks=True)
 
     assert [path.name for path in tmp_path.iterdir()] == ["exceptions"]
-    assert len(written) == 2 * 5 + 2
+    assert len(written) == 2 * 5 + 3
     summary = open_book(written["all.xlsx"])["Summary"]
     headings = [column.name for column in summary.tables["summary"].tableColumns]
     assert headings[-4:] == ["../../x", "CON", "Team #[1]'s", "team/#[1]'S"]
@@ -503,7 +524,7 @@ def test_a_column_that_cannot_be_holding_teams_does_not_make_a_file_of_each(tmp_
 
     written = write(workspace, tmp_path)
 
-    assert len(written) == 6
+    assert len(written) == 7
     assert len(read_csv(written["other-teams.csv"])) == 150
 
 

@@ -42,6 +42,12 @@ OF_PERSON = "out_of_sight"
 FLAG_LIST_COLUMNS = tuple(column for column in FLAG_COLUMNS if column != OF_PERSON)
 """The columns of ``flag_list``, whose flags are in the order of no list yet; and of a flag that waits in quarantine."""
 CANNOT_ASSESS_COLUMNS = ("person_id", "team", "missing", "why", "rules")
+SUMMARY = "cannot-assess-summary"
+SUMMARY_KINDS = {
+    "missing": "VARCHAR", "young_people": "BIGINT", "restricted": "BIGINT", "why": "VARCHAR", "rules": "VARCHAR",
+}  # fmt: skip
+"""The list beside those who could not be assessed: a row a column. ``young_people``: those listed; ``restricted``: how
+many more the list of restricted people has."""
 UNREADABLE_COLUMNS = ("source", "file", "sheet", "row", "column", "reason", "value", "cells", "rows")
 COMING_DUE_COLUMNS = (
     "person_id", "team", "personal_adviser", "rule", "title", "severity", "opens_on", "days_until", "action",
@@ -362,11 +368,13 @@ def _write_csvs(
 
     What is not restricted is in the file of ``EVERY`` too, if that is named.
     """
-    heading = csv_heading(columns)
+    headings = {SUMMARY: csv_heading(SUMMARY_KINDS)}
+    usual = csv_heading(columns)
     written: set[str] = set()
 
     def add(file: str, lines: Iterable[str]) -> None:
-        append_privately(folder / f"{file}.csv", ("" if file in written else heading) + "".join(lines))
+        heading = "" if file in written else headings.get(file, usual)
+        append_privately(folder / f"{file}.csv", heading + "".join(lines))
         written.add(file)
 
     for file in named:
@@ -395,7 +403,33 @@ def _write_beside(
         of_people = "person_id" in columns
         file = f"CASE WHEN {aside} THEN '{RESTRICTED}-{name}' ELSE '{name}' END" if of_people else f"'{name}'"
         rows = f"SELECT {file}, {csv_line(kinds)} FROM {GROUPED.get(table, table)} ORDER BY {order}"
-        _write_csvs(folder, kinds, in_chunks(workspace, rows), [name])
+        named = [name]
+        if table == "cannot_assess_list":
+            rows, named = _add_summary(f"{file} AS file, {csv_line(kinds)} AS line", aside), [name, SUMMARY]
+        _write_csvs(folder, kinds, in_chunks(workspace, rows), named)
+
+
+def _add_summary(cells: str, aside: str) -> str:
+    """The query of who could not be assessed and, in the same pass, of how many there are for each column."""
+    return f"""
+        WITH summary AS (
+            SELECT
+                missing, count(DISTINCT coalesce(person_id, '')) FILTER (NOT {aside}) AS young_people,
+                count(DISTINCT person_id) FILTER ({aside}) AS restricted,
+                array_to_string(list_transform(
+                    map_entries(histogram(why)), lambda each: concat(each['key'], ': ', each['value'])
+                ), ', ') AS why,
+                array_to_string(list_sort(list_distinct(string_split(
+                    string_agg(DISTINCT regexp_replace(rules, '^[0-9]+ rules: ', ''), ', '), ', '
+                ))), ', ') AS rules
+            FROM cannot_assess_list GROUP BY missing
+        )
+        SELECT file, line FROM (
+            SELECT team, person_id, 0 AS fewer, missing, {cells} FROM cannot_assess_list
+            UNION ALL
+            SELECT NULL, NULL, -young_people - restricted, missing, '{SUMMARY}', {csv_line(SUMMARY_KINDS)} FROM summary
+        ) ORDER BY team, person_id, fewer, missing
+    """
 
 
 def _write_json(workspace: Workspace, path: Path) -> None:
