@@ -78,11 +78,12 @@ COMMANDS = (
     setup_commands.onboard,
     setup_commands.sample,
     setup_commands.columns,
-    handbook_commands.help,
 )
 """In the order in which ``monitor --help`` lists them."""
 for command in COMMANDS:
     app.command()(command)
+# A message that is asked about may begin like an option.
+app.command(context_settings={"ignore_unknown_options": True})(handbook_commands.help)
 app.add_typer(rule_commands.rules_app, name="rules")
 
 

@@ -13,7 +13,7 @@ from monitor.words import did_you_mean, join_words
 def help(
     context: typer.Context,
     topic: Annotated[
-        list[str] | None, typer.Argument(metavar="[TOPIC|MESSAGE]", help="A topic, a command, or a message you saw.")
+        list[str] | None, typer.Argument(metavar="TOPIC|MESSAGE", help="A topic, a command, or a message you saw.")
     ] = None,
 ) -> None:
     """Print a page of the handbook, or what stands behind a message; alone it lists the topics."""
@@ -78,7 +78,9 @@ def _explain(asked: str) -> str:
         close, there = did_you_mean(asked.lower(), TOPICS), join_words(find_word(asked))
         stands = f"; the word stands in {there}" if there and not close else ""
         raise Problems([f'help: no topic "{asked[:60]}"{close or stands + "."} {topics}'])
-    found = find_troubles(asked, read_troubles())
+    troubles = read_troubles()
+    each = [pair for line in asked.splitlines() for pair in find_troubles(line, troubles)]
+    found = {trouble.title: (trouble, message) for trouble, message in each}.values()
     if not found:
         raise Problems([f"help: no topic and no message like that; give a message as it was printed. {topics}"])
     parts = []
