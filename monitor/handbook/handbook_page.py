@@ -85,6 +85,7 @@ def _to_html(name: str, text: str) -> str:
         if token.type == "table_open":
             token.attrSet("aria-label", _bare(heading))
     html = str(markdown.renderer.render(tokens, markdown.options, {}))
+    html = re.sub(r"<td><code>\w+", lambda name: name[0].replace("_", "_<wbr>"), html)
     html = html.replace("<table", '<div class="scroll" tabindex="0"><table').replace("</table>", "</table></div>")
     return html.replace("<th></th>", "<td></td>").replace("<pre>", '<pre tabindex="0">')
 
