@@ -8,6 +8,7 @@ import pytest
 from support.random_people import shipped_rules
 
 from monitor.config.settings import shipped
+from monitor.handbook.topics import PAGES, TOPICS, read_topic
 from monitor.messages import samples
 from monitor.messages.templates import render
 
@@ -104,6 +105,24 @@ def test_no_rule_and_no_message_says_what_blames_or_takes_silence_for_good_news(
     templates = [fault for name, text in template_texts() for fault in find_banned(name, text)]
 
     assert [*rules, *templates] == []
+
+
+def test_readme_and_handbook_are_plain() -> None:
+    pages = [Path(__file__).parent.parent / "README.md", *(PAGES / f"{name}.md" for name in TOPICS)]
+    code = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)
+
+    texts = [(page.name, code.sub("", page.read_text(encoding="utf-8"))) for page in pages]
+    of_the_field = {r"\babscond|\bservice user|\bclient\b|\bhard to reach\b|\bnon-engag"}  # the client of a sign-in
+    banned = {pattern: instead for pattern, instead in BANNED.items() if pattern not in of_the_field}
+    assert [fault for name, text in texts for fault in find_banned(name, text, banned)] == []
+
+
+def test_the_handbooks_page_for_leads_is_short_enough_to_be_read_once() -> None:
+    text = read_topic("lead").split("## For the analyst")[0]
+
+    prose = re.sub(r"^\|.*|^#.*", "", text, flags=re.MULTILINE)
+    assert [words for words in read_sentences(prose) if len(words) > LONGEST_SENTENCE] == []
+    assert reading_age(prose) <= HARDEST
 
 
 def test_a_leads_mail_has_none_of_the_monitors_own_words() -> None:

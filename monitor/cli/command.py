@@ -39,6 +39,7 @@ def print_version(asked: bool) -> None:
 app = typer.Typer(
     name="monitor",
     help="Checks every night that no young person leaving care has dropped out of sight.",
+    epilog="monitor help lists the pages of the handbook, for leads, analysts and IT.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
