@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from monitor.errors import MonitorError
+from monitor.rights import close_folder
 
 UNFINISHED = ".unfinished"
 HELD = (errno.EBUSY, errno.ETXTBSY)
@@ -27,9 +28,19 @@ def make_private_folder(folder: Path) -> None:
     """Make ``folder`` and those above it that are missing, open to the owner alone."""
     try:
         for part in (*reversed(folder.parents), folder):
-            part.mkdir(mode=0o700, exist_ok=True)
+            _make_folder(part)
     except OSError as fault:
         raise _not_written(folder, fault) from None
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700)
+    except OSError:
+        if not folder.is_dir():
+            raise
+    else:
+        close_folder(folder)
 
 
 def make_private_file(path: Path) -> None:
@@ -79,7 +90,8 @@ def folder_written_whole(folder: Path, *, shared: bool = False) -> Iterator[Path
             make_private_folder(folder.parent)
         for left_over in folder.parent.glob(f".*{UNFINISHED}"):
             shutil.rmtree(left_over)
-        unfinished.mkdir(mode=0o700)
+        # Windows' Python takes 0700 for a list of rights of its own, and what is shared is to have those of its folder.
+        unfinished.mkdir(mode=0o777 if shared and os.name == "nt" else 0o700)
         yield unfinished
         if shared:
             _share(unfinished, folder.parent)

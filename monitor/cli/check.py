@@ -17,7 +17,7 @@ from monitor.config.settings import Config
 from monitor.delivery.channel import open_channel
 from monitor.delivery.report_mailbox import open_mailbox
 from monitor.durations import LONGEST_DAYS
-from monitor.errors import MonitorError, Refused, StoreError
+from monitor.errors import MonitorError, Problems, Refused, StoreError
 from monitor.gate import comparison, source_fitness
 from monitor.gate.verdict import Dated
 from monitor.messages import route_table, samples
@@ -27,6 +27,7 @@ from monitor.night import judgment
 from monitor.night.context import Night, Tools
 from monitor.night.run import NOWHERE
 from monitor.record.continuity import find_break
+from monitor.rights import describe_open
 from monitor.rulebook.kept_rulebook import open_rulebook
 from monitor.rulebook.rulebook import Rulebook
 from monitor.sources.extract import SourceContext, say_nothing
@@ -116,6 +117,8 @@ def check(config: Config, *, as_at: dt.date, environ: Mapping[str, str]) -> Chec
         sections.append(("Database", (_describe_database(config, environ), *_describe_nobodies(config, environ))))
     except MonitorError as fault:
         faults.append(fault)
+    if open_to := describe_open(config.data_folder):
+        faults.append(Problems([f"data_folder: {open_to}"]))
     problems = tuple(line for fault in faults for line in str(fault).splitlines())
     return CheckReport(tuple(sections), problems, max((fault.exit_code for fault in faults), default=0), judged, rows)
 

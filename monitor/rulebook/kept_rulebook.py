@@ -19,6 +19,7 @@ from monitor import catalogue, durations
 from monitor.config.settings import SHIPPED, RuleSettings, shipped
 from monitor.errors import MonitorError, Problems
 from monitor.files import make_private_folder, written_whole
+from monitor.rights import is_closed
 from monitor.rulebook.ledger import LEDGER
 from monitor.rulebook.rule_json import read_value, write_value
 from monitor.rulebook.rulebook import Rulebook
@@ -138,9 +139,9 @@ def _read_kept(place: Path, key: str) -> Rulebook | None:
 
 
 def _is_ours_alone(path: Path) -> bool:
-    """Whether only its owner, who runs this, could have written it. Windows has its own way with rights."""
+    """Whether only its owner, who runs this, could have written it; on Windows what is in a closed folder is so."""
     if os.name == "nt":
-        return True
+        return is_closed(path if path.is_dir() else path.parent)
     found = path.lstat()
     return not stat.S_ISLNK(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
 

@@ -11,6 +11,7 @@ import hashlib
 import os
 import secrets
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -25,6 +26,8 @@ from monitor.store.location import name_place
 from monitor.store.tables import Holder, load_first, table_of
 
 LOOK_EVERY_SECONDS = 0.2
+MAY_WAIT, STILL_THERE, ACCESS_DENIED = 0x00100000, 0x102, 5
+"""Windows' names for these are SYNCHRONIZE, WAIT_TIMEOUT and ERROR_ACCESS_DENIED."""
 
 
 def hold_lock(engine: Engine, *, wait_seconds: float = 0) -> AbstractContextManager[None]:
@@ -120,15 +123,34 @@ def is_holder_alive(store: Connection) -> bool:
     holder = load_first(store, Holder, select(table_of(Holder)))
     if holder is None:
         return False
-    if holder.host != socket.gethostname() or os.name == "nt":
-        return True
+    return holder.host != socket.gethostname() or _is_running(holder.pid)
+
+
+def _is_running(pid: int) -> bool:
+    if sys.platform == "win32":
+        return _is_running_on_windows(pid)
     try:
-        os.kill(holder.pid, 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except OSError:
         pass  # it is there, and another account's
     return True
+
+
+def _is_running_on_windows(pid: int) -> bool:
+    """Ask Windows, where ``os.kill`` would end the process; one that may not be asked about is there."""
+    import ctypes  # only there, and only for this
+
+    kernel = ctypes.WinDLL("kernel32", use_last_error=True)  # type: ignore[attr-defined]
+    kernel.OpenProcess.restype = ctypes.c_void_p
+    process = kernel.OpenProcess(MAY_WAIT, False, pid)
+    if not process:
+        return bool(ctypes.get_last_error() == ACCESS_DENIED)  # type: ignore[attr-defined]
+    try:
+        return bool(kernel.WaitForSingleObject(ctypes.c_void_p(process), 0) == STILL_THERE)
+    finally:
+        kernel.CloseHandle(ctypes.c_void_p(process))
 
 
 def _held(engine: Engine) -> LockHeld:
