@@ -198,12 +198,12 @@ class LeadDigest:
         return self.counts["lost"] + self.counts["new"]
 
     @cached_property
-    def critical_in_order(self) -> Sequence[PersonNews]:
+    def _critical_in_order(self) -> Sequence[PersonNews]:
         return find_first(self._of("critical"), CRITICAL_NAMED)
 
     @cached_property
     def _critical_candidates(self) -> Sequence[Card]:
-        first = self.critical_in_order[: SHARES["critical"][1]]
+        first = self._critical_in_order[: SHARES["critical"][1]]
         return [write_card(person, "critical", n, self.night) for n, person in enumerate(first, start=1)]
 
     @cached_property
@@ -222,12 +222,12 @@ class LeadDigest:
     @cached_property
     def critical_others(self) -> tuple[tuple[str | None, tuple[Link, ...]], ...]:
         """Who else is newly critical, by adviser."""
-        return list_by_adviser(self.critical_in_order[len(self.critical_cards) :], self.night)
+        return list_by_adviser(self._critical_in_order[len(self.critical_cards) :], self.night)
 
     @cached_property
     def critical_unnamed(self) -> tuple[tuple[str | None, int], ...]:
         """How many more are newly critical, by adviser."""
-        named = {person.person_id for person in self.critical_in_order}
+        named = {person.person_id for person in self._critical_in_order}
         return count_advisers(person for person in self._of("critical") if person.person_id not in named)
 
     @cached_property
@@ -373,7 +373,7 @@ class LeadDigest:
         return _sum_service(self.recipient, self.night) if self.baseline or self.full else ()
 
     @cached_property
-    def week_in_full(self) -> WeeklyPart | None:
+    def _week(self) -> WeeklyPart | None:
         if not self.full or self.baseline:
             return None
         return compose_weekly(self.still_open, self.night, {person.person_id for person in self._of("critical")})
@@ -381,7 +381,7 @@ class LeadDigest:
     @cached_property
     def weekly(self) -> WeeklyPart | None:
         """How the team stands, once a week; of whoever is newly critical the day's news tells."""
-        return self.week_in_full and self.week_in_full.within(self._shares["advisers"])
+        return self._week and self._week.within(self._shares["advisers"])
 
     @cached_property
     def _wishes(self) -> Mapping[str, Wish]:
@@ -393,7 +393,7 @@ class LeadDigest:
             "changed": self._handed_on,
             "ending": self._ending,
             "coming": self._coming,
-            "advisers": self.week_in_full.advisers if self.week_in_full else (),
+            "advisers": self._week.advisers if self._week else (),
         }
         cards = ("critical", "lost")
         return {
@@ -403,7 +403,23 @@ class LeadDigest:
 
     @cached_property
     def _shares(self) -> Mapping[str, int]:
-        return share_room(self.room - _count_other_lines(self), self._wishes)
+        return share_room(self.room - self._other_lines, self._wishes)
+
+    @cached_property
+    def _other_lines(self) -> int:
+        """Count about how many lines of a phone everything takes that is said however little room there is."""
+        ids = len(self._critical_in_order[SHARES["critical"][0] :]) + len(self.no_longer_critical)
+        sentences = (
+            *self.faults, *self.unread, *self.ended, *self.unchecked, *self.perhaps_had, *self.covering,
+            *self.rules_changed, *self.night.rules_withdrawn, *self.night.adjustments, *self.night.taken_back,
+        )  # fmt: skip
+        short = (*self.service, *self.no_lead)
+        titles = sum(map(bool, (ids, self.put_right, self.still, self.unchecked, self.service, self.no_lead)))
+        still = 0 if self.full else 2 * len(self.still_reasons)
+        week = self._week.phone_lines if self._week else 0
+        return (
+            FRAME + TITLE * titles + count_lines(ID_LENGTH * ids) + 3 * len(sentences) + 2 * len(short) + still + week
+        )
 
     def within(self, room: int) -> "LeadDigest":
         """Return the same in so many lines of a phone."""
@@ -413,7 +429,7 @@ class LeadDigest:
     def phone_lines(self) -> int:
         """About how many lines of a phone it takes."""
         told = sum(wish.count_lines(self._shares[name]) for name, wish in self._wishes.items())
-        return max(told + _count_other_lines(self), PHONE_LINES if self.start else 0)
+        return max(told + self._other_lines, PHONE_LINES if self.start else 0)
 
     @cached_property
     def start(self) -> BaselinePart | None:
@@ -518,20 +534,6 @@ def compose_lead(
         full=told.is_due("full", night.full_list_from),
     )
     return digest if baseline or digest.full or digest.has_news else None
-
-
-def _count_other_lines(digest: LeadDigest) -> int:
-    """Count about how many lines of a phone everything takes that is said however little room there is."""
-    ids = len(digest.critical_in_order[SHARES["critical"][0] :]) + len(digest.no_longer_critical)
-    sentences = (
-        *digest.faults, *digest.unread, *digest.ended, *digest.unchecked, *digest.perhaps_had, *digest.covering,
-        *digest.rules_changed, *digest.night.rules_withdrawn, *digest.night.adjustments, *digest.night.taken_back,
-    )  # fmt: skip
-    short = (*digest.service, *digest.no_lead)
-    titles = sum(map(bool, (ids, digest.put_right, digest.still, digest.unchecked, digest.service, digest.no_lead)))
-    still = 0 if digest.full else 2 * len(digest.still_reasons)
-    week = digest.week_in_full.phone_lines if digest.week_in_full else 0
-    return FRAME + TITLE * titles + count_lines(ID_LENGTH * ids) + 3 * len(sentences) + 2 * len(short) + still + week
 
 
 def _find_reasons(people: Iterable[PersonNews], night: MessageContext) -> tuple[CriticalReason, ...]:
