@@ -1,11 +1,12 @@
 """What each address is told: routing, order, silence, and what is never said."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from support.lead_digests import Words
 
 from monitor.config.delivery_settings import People, Team
 from monitor.messages.lead import LeadDigest, NoLead, compose_lead
@@ -26,17 +27,6 @@ TEAMS = (
     Team(name="Leaving Care North", lead=LEAD, also_known_as=("LC North",)),
     Team(name="Leaving Care West"),
 )
-
-
-@dataclass(frozen=True)
-class Words:
-    title: str
-    action: str = "Do the next thing."
-    sensitive: bool = False
-    shown_as: str | None = None
-    stands_for: tuple[str, ...] = ()
-    due_on: object | None = "due"
-    folds: frozenset[str] = frozenset()
 
 
 RULES = {
@@ -663,7 +653,7 @@ def test_a_card_says_what_to_do_once_what_else_is_open_by_title_and_presses_noth
 
     text = " ".join(render(digest).text.split())
     assert "1. Find P1, with B Gorsefield" in text
-    assert "Do: Do the next thing. Also: A small thing. 2 older flags wait until they are found." in text
+    assert "Do: Make contact and record it. Also: A small thing. 2 older flags wait until they are found." in text
     assert digest.counts["unread"] == 0
 
 

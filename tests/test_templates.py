@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.lead_digests import Words
 
 from monitor.caseload.departures import Departed
 from monitor.config.delivery_settings import People, Team
@@ -29,17 +30,6 @@ AS_AT = date(2026, 1, 12)
 BEFORE = date(2026, 1, 9)
 LEAD = "lead.north@example.gov.uk"
 ANALYST = "analyst@example.gov.uk"
-
-
-@dataclass(frozen=True)
-class Words:
-    title: str
-    action: str = "Make contact and record it."
-    sensitive: bool = False
-    shown_as: str | None = None
-    stands_for: tuple[str, ...] = ()
-    due_on: object | None = "due"
-    folds: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
