@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from support.council import NIGHT, Council, crowd
 from support.servers.microsoft import CLIENT, SECRET, TENANT, microsoft
 from support.timed_service import few_rules
@@ -16,6 +19,7 @@ from monitor.service.concerns import judge
 from monitor.service.status import DatabaseState, ServiceStatus
 from monitor.store.database import HEAD
 from monitor.words import write_date
+from monitor.workdays import london_date
 
 LAST_DAY = dt.date(2026, 3, 31)
 APP = {"tenant": TENANT, "client_id": CLIENT, "client_secret_env": "GRAPH_SECRET", "secret_expires_on": LAST_DAY}
@@ -51,6 +55,32 @@ def test_a_secret_is_warned_of_from_thirty_days_before_its_last_day(days: int, w
 def test_a_channel_that_is_not_in_use_warns_of_nothing() -> None:
     assert find_ends(config("folder"), LAST_DAY) == ()
     assert find_undated(config("folder", secret_expires_on=None)) == ()
+
+
+def test_a_certificate_says_itself_when_it_ends_and_the_earlier_day_counts(tmp_path: Path) -> None:
+    file = tmp_path / "app.pem"
+    file.write_text("no certificate", encoding="utf-8")
+    by_itself = config(client_secret_env=None, certificate_file=str(file), secret_expires_on=None)
+    undated = find_undated(by_itself)
+    last_day = london_date(sign_certificate(file))
+
+    assert undated == ("delivery.graph",)
+    assert find_undated(by_itself) == ()
+    assert [end.last_day for end in find_ends(by_itself, last_day)] == [last_day]
+    for said in (last_day - dt.timedelta(1), last_day + dt.timedelta(1)):
+        (end,) = find_ends(config(client_secret_env=None, certificate_file=str(file), secret_expires_on=said), last_day)
+        assert end.last_day == min(said, last_day)
+
+
+def sign_certificate(file: Path) -> dt.datetime:
+    """Write a certificate that ends within days; return when."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "care leaver monitor")])
+    begins = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    ends = begins + dt.timedelta(days=9)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, begins, ends).sign(key, hashes.SHA256())
+    file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    return ends
 
 
 def test_status_takes_it_as_a_concern() -> None:

@@ -1,13 +1,18 @@
-"""When the secrets and certificates of the config end, so far as it says: warned of 30 days ahead, and from then on."""
+"""When the secrets and certificates of the config end: warned of 30 days ahead, and from then on.
+
+Of a certificate its file says so; of a secret, only the config does.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from pathlib import Path
 
 from monitor.config.delivery_settings import DeliverySettings
 from monitor.config.fields import Table
 from monitor.config.network_settings import EntraApp
 from monitor.words import write_count, write_date
+from monitor.workdays import london_date
 
 WARNED, NEAR = timedelta(days=30), timedelta(days=7)
 
@@ -53,13 +58,29 @@ def find_ends(config: Table, today: date) -> tuple[SecretEnd, ...]:
 
 def find_undated(config: Table) -> tuple[str, ...]:
     """List the tables whose secret or certificate has no date, so that nobody can be warned."""
-    return tuple(place for place, app in _apps(config, "") if app.secret_expires_on is None)
+    return tuple(place for place, app in _apps(config, "") if _find_last_day(app) is None)
 
 
 def _all_ends(config: Table, place: str) -> Iterator[SecretEnd]:
     for where, app in _apps(config, place):
-        if app.secret_expires_on is not None:
-            yield SecretEnd(where, app.proof_place, app.secret_expires_on)
+        if (last_day := _find_last_day(app)) is not None:
+            yield SecretEnd(where, app.proof_place, last_day)
+
+
+def _find_last_day(app: EntraApp) -> date | None:
+    """Return the day that the config gives, or that of the certificate itself, if that is earlier."""
+    own = read_last_day(app.certificate_file) if app.certificate_file else None
+    return min((day for day in (app.secret_expires_on, own) if day is not None), default=None)
+
+
+def read_last_day(file: Path) -> date | None:
+    """Return the last day of the first certificate of a PEM file; None where it cannot be read: signing in says why."""
+    try:
+        from cryptography import x509  # not installed everywhere, and it loads slowly
+
+        return london_date(x509.load_pem_x509_certificates(file.read_bytes())[0].not_valid_after_utc)
+    except (ImportError, OSError, ValueError):
+        return None
 
 
 def _apps(table: Table, place: str) -> Iterator[tuple[str, EntraApp]]:
