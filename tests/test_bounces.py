@@ -14,6 +14,7 @@ from monitor.delivery.delivery_report import read_reports
 from monitor.delivery.mail_file import MOST_PARTS, parse
 from monitor.outbox.bounces import BounceFile, find_exit_code, read_files
 from monitor.outbox.last_told import load_told
+from monitor.outbox.trial import record, send_trials
 from monitor.record.audit import audit
 from monitor.store.tables import Message, table_of
 
@@ -152,6 +153,21 @@ def test_nothing_is_believed_or_kept_of_a_report_that_is_not_ours(tmp_path: Path
         assert (room.events(), find_exit_code(heard)) == (events, 0)
         assert set(room.states().values()) == {"delivered"}
         assert WEST not in str([file.in_words() for file in heard])
+
+
+def test_what_came_back_of_a_test_is_said_and_nothing_follows(tmp_path: Path):
+    with postroom(tmp_path) as room:
+        done = send_trials(Script(), room.config, {NORTH: ()}, now=room.now, sleep=lambda _: None)
+        with room.database.writing() as store:
+            record(store, done, room.now)
+        events = room.events()
+
+        heard = hear(room, report(done.each[0].key, NORTH), report("test-000000000000", NORTH))
+
+        assert outcomes(heard) == ["came back", "not ours"]
+        words = f"came back: the test message to {NORTH} (5.1.1: nobody has that address there)"
+        assert heard[0].in_words() == [f"0.eml: {words}"]
+        assert (room.events(), find_exit_code(heard)) == (events, 1)
 
 
 def nested(depth: int) -> bytes:

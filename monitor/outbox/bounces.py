@@ -13,14 +13,15 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, select
 
-from monitor.delivery.delivery_report import DeliveryReport, ReportedRecipient, read_reports
+from monitor.delivery.delivery_report import DeliveryReport, Failing, ReportedRecipient, read_reports
 from monitor.delivery.mail_file import NotAMail, SavedMail, read_saved_mail
 from monitor.outbox import attempts, receipts
 from monitor.outbox.queue import WENT
+from monitor.outbox.trial import is_trial
 from monitor.store.bulk import read_by_ids
 from monitor.store.database import Database
 from monitor.store.tables import FlagEvent, Message, table_of
-from monitor.words import write_date
+from monitor.words import one_line, write_date
 
 BOUNCED = "message bounced"
 """The event that says that a report was heard."""
@@ -103,7 +104,9 @@ def record_bounces(
 def _record_report(store: Connection, report: DeliveryReport, sha256: str, now: dt.datetime) -> Sequence[HeardBounce]:
     messages = list(read_by_ids(store, select(_message), _message.c.key, sorted(report.keys)))
     if not messages:
-        return [HeardBounce("not ours", "it names no message of this monitor's; nothing of it is kept")]
+        return _hear_of_trial(store, report) or [
+            HeardBounce("not ours", "it names no message of this monitor's; nothing of it is kept")
+        ]
     found = []
     for message in messages:
         reported = [each for each in report.recipients if message.recipient.lower() in each.addresses]
@@ -111,6 +114,17 @@ def _record_report(store: Connection, report: DeliveryReport, sha256: str, now: 
             worst = min(reported, key=lambda each: ("for good", "for now", "not").index(each.failing))
             found.append(_record(store, message, worst, sha256, now))
     return found or [HeardBounce("not ours", "it is about an address that the message it names did not go to")]
+
+
+def _hear_of_trial(store: Connection, report: DeliveryReport) -> Sequence[HeardBounce]:
+    """Return what a report says of a test message, of which nothing but its key is on record, and nothing follows."""
+    if not any(is_trial(store, key) for key in sorted(report.keys)):
+        return ()
+    outcomes: dict[Failing, Outcome] = {"for good": "came back", "for now": "came back for now", "not": "late"}
+    return [
+        HeardBounce(outcomes[each.failing], f"the test message to {one_line(each.addresses[0])} ({each.in_words()})")
+        for each in report.recipients
+    ]
 
 
 def _record(store: Connection, message: Any, reported: ReportedRecipient, sha256: str, now: dt.datetime) -> HeardBounce:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from html import escape
 from typing import Any, Literal
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from monitor.config.settings import Config
 from monitor.delivery.channel import Channel
@@ -16,6 +16,7 @@ from monitor.delivery.envelope import Envelope, Receipt
 from monitor.errors import DeliveryError
 from monitor.messages.answering import find_reader_of_answers
 from monitor.outbox import attempts
+from monitor.store.tables import FlagEvent, table_of
 from monitor.workdays import london_date
 
 Outcome = Literal["delivered", "written", "taken", "waited for", "refused", "failed", "in doubt", "not sent"]
@@ -48,6 +49,8 @@ class Trial:
     reads_as: tuple[str, ...]
     outcome: Outcome
     said: str = ""
+    key: str = ""
+    """Of the message; none where none was sent."""
 
     @property
     def went(self) -> bool:
@@ -110,7 +113,8 @@ def send_trials(
         with ThreadPoolExecutor(max(channel.at_once, 1)) as threads:
             results = list(threads.map(lambda envelope: _send(channel, envelope), envelopes))
         sent = zip(allowed.items(), results, strict=True)
-        trials = {address: _judge(address, roles, result, channel) for (address, roles), result in sent}
+        judged = {address: _judge(address, roles, result, channel) for (address, roles), result in sent}
+        trials = {each.recipient: replace(judged[each.recipient], key=each.key) for each in envelopes}
         receipts = {address: result.id for address, result in zip(allowed, results, strict=True)
                     if isinstance(result, Receipt) and result.id}  # fmt: skip
         _wait_for_receipts(channel, trials, receipts, sleep)
@@ -120,11 +124,19 @@ def send_trials(
 
 
 def record(store: Connection, trials: Trials, now: dt.datetime) -> None:
-    """Record that a test was sent, through what and with what outcome: counts alone."""
+    """Record that a test was sent, through what and with what outcome: counts, and the keys that a report may name."""
     counts: dict[str, int] = {}
     for trial in trials.each:
         counts[trial.outcome] = counts.get(trial.outcome, 0) + 1
-    attempts.record(store, EVENT, None, now, {"channel": trials.channel, "outcomes": counts})
+    keys = [trial.key for trial in trials.each if trial.key]
+    attempts.record(store, EVENT, None, now, {"channel": trials.channel, "outcomes": counts, "keys": keys})
+
+
+def is_trial(store: Connection, key: str) -> bool:
+    """Return whether a key is that of a test that was sent."""
+    event = table_of(FlagEvent)
+    sent = select(event.c.id).where(event.c.kind == EVENT, event.c.payload.contains(f'"{key}"', autoescape=True))
+    return store.execute(sent.limit(1)).first() is not None
 
 
 def _write(config: Config, address: str, roles: Iterable[str], now: dt.datetime) -> Envelope:
