@@ -188,12 +188,13 @@ class _Service:
         recipient = str(mail["To"])
         if recipient in knobs.faults_by_address:
             raise _Refused(*knobs.faults_by_address[recipient])
-        time.sleep(knobs.stalls_by_address.get(recipient, knobs.stall_seconds))
         with self._lock:
             server.sent.append(mail)
             server.saved.append(saved)
             dropped = knobs.drop_after_accepting > 0
             knobs.drop_after_accepting -= dropped
+        # It has it, and has not said so: nothing of one simulation arrives in the next.
+        time.sleep(knobs.stalls_by_address.get(recipient, knobs.stall_seconds))
         if dropped:
             raise ConnectionAbortedError
         return Said(b"", 202)
