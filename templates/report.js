@@ -14,6 +14,11 @@
   addEventListener("resize", fit);
   document.addEventListener("toggle", fit, true);
 
+  // A link to what is folded away opens it, in a browser that does not do so by itself.
+  const reveal = () => document.getElementById(location.hash.slice(1))?.closest("details")?.setAttribute("open", "");
+  addEventListener("hashchange", reveal);
+  reveal();
+
   const SEVERITIES = ["critical", "high", "medium", "low", "data"];
   const RUNS = /^[\s\p{Z}\p{C}]*[=+@\uFF1D\uFF0B\uFF20\uFF0D-]|^[\t\r\n]/u;
   const DOES_NOT_RUN = /^\s*[+-]?([0-9]+([.,][0-9]+)*)?$/;

@@ -398,8 +398,8 @@ def test_no_number_under_six_follows_from_all_that_page_and_workbook_say(tmp_pat
 
 def test_ids_advisers_and_links_are_in_neither_file(tmp_path: Path) -> None:
     whole = example("council")
-    rows = tuple(replace(row, person_id=f"QX{row.person_id}") for row in whole.flags.rows)
-    waivers = tuple(replace(row, person_id=f"QX{row.person_id}") for row in whole.waivers.rows)
+    rows = tuple(replace(row, person_id=f"QX-{row.person_id}") for row in whole.flags.rows)
+    waivers = tuple(replace(row, person_id=f"QX-{row.person_id}") for row in whole.waivers.rows)
     whole = replace(whole, flags=replace(whole.flags, rows=rows), waivers=replace(whole.waivers, rows=waivers))
 
     _publish(whole, tmp_path)
@@ -409,7 +409,7 @@ def test_ids_advisers_and_links_are_in_neither_file(tmp_path: Path) -> None:
         cell for rows in read_workbook(tmp_path / "board-report.xlsx").values() for row in rows for cell in row
     )
     for text in (page, book):
-        assert "QX" not in text
+        assert "QX-" not in text
         assert "A Example" not in text
         assert "cms.example.gov.uk" not in text
 

@@ -105,7 +105,7 @@ def test_since_when_is_since_the_breach_and_changes_are_beside_a_week_before(tmp
     assert no_contact.since.longest_since == dt.date(2024, 8, 25)
     assert no_contact.last_month.by is None
     assert told.trends.sight[2].values == (2, 1)
-    assert told.done.cleared == 2
+    assert told.done.cleared.count == 2
 
 
 def test_a_kind_that_nobody_could_be_asked_about_has_no_number_and_says_why(tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ from support.report_contents import Size, example
 
 from monitor.errors import Problems
 from monitor.messages.templates import open_templates
-from monitor.report.charts import WIDE, LineChart, draw, name_days, pick_ticks
+from monitor.report.charts import HEIGHT, draw_bars, draw_line
 from monitor.report.contents import HIDDEN, About, Contents, FlagList, RuleCounts, Trend, Trends
-from monitor.report.page import share, show_number, write_page
+from monitor.report.page import LONGEST_NAMED, share, show_number, title_trend, write_page
 
 SIZES = get_args(Size)
 MOST_BYTES = 2_000_000
@@ -158,7 +158,8 @@ def test_names_of_every_kind_stay_names() -> None:
 
     assert all(" ".join(name.split()) in reader.text for name in odd)
     assert len(reader.named("script")) == 1
-    assert len(reader.named("bdi")) == len(rows) + len(whole.waivers.rows) + len(whole.sight.people)
+    listed = (*rows, *whole.waivers.rows, *whole.sight.people, *whole.unanswered.rows)
+    assert len(reader.named("bdi")) == len(listed) + LONGEST_NAMED
 
 
 def test_a_marking_stays_inside_the_style_that_prints_it() -> None:
@@ -182,9 +183,8 @@ def test_an_empty_store_says_so_and_shows_no_figures() -> None:
 def test_one_night_draws_no_lines() -> None:
     reader = read(page_for("first night"))
 
-    assert "A line needs at least two" in reader.text
-    assert "There was no accepted night a week before" in reader.text
-    assert not reader.named("svg")
+    assert "not known in a week" in reader.text
+    assert not [each for each in reader.named("svg") if each["class"] == "line"]
 
 
 def test_a_refused_last_night_stands_above_the_figures_of_the_night_before() -> None:
@@ -193,14 +193,14 @@ def test_a_refused_last_night_stands_above_the_figures_of_the_night_before() -> 
     refused = text.index("The last night was not accepted")
     assert "13 January 2026 was refused: only 3 of the 1,500 people are present" in text
     assert "still those of Monday 12 January 2026" in text
-    assert refused < text.index("young people out of sight, of 1,500")
+    assert refused < text.index("Out of touch: 90")
 
 
 def test_the_sections_come_in_the_order_they_are_asked_for() -> None:
     reader = read(page_for("council"))
 
     assert [each["id"] for each in reader.named("section")] == [
-        "sight", "people", "belief", "rules", "trends", "clearing", "done", "waivers", "caseloads", "measures",
+        "sight", "people", "belief", "rules", "teams", "weeks", "done", "clearing", "waivers", "caseloads", "measures",
         "paragraphs", "list", "words",
     ]  # fmt: skip
 
@@ -215,7 +215,7 @@ def test_the_inspection_report_is_named_where_its_paragraphs_are() -> None:
 def test_what_could_not_be_assessed_stands_beside_the_figures() -> None:
     page = page_for("council")
 
-    for table in ("ways", "rules-all", "rule-teams-1", "measures-all", "paragraph-map"):
+    for table in ("ways", "rules-all", "measures-all", "paragraph-map"):
         headings = re.search(rf'<table id="{table}">.*?</thead>', page, re.DOTALL)
         assert headings is not None
         assert "Cannot assess" in headings[0]
@@ -273,7 +273,9 @@ def test_a_template_of_a_councils_own_may_name_only_what_there_is(tmp_path: Path
     with pytest.raises(Problems) as caught:
         open_templates(tmp_path)
 
-    assert str(caught.value).startswith('report.html: no "reports"; it is given draw, in_words, number, page, report')
+    assert str(caught.value).startswith(
+        'report.html: no "reports"; it is given bars, in_words, line, number, page, report'
+    )
 
 
 # Numbers and pictures.
@@ -290,41 +292,95 @@ def test_a_share_is_given_only_of_exact_numbers() -> None:
     assert [share(0, 0), share(HIDDEN, 3), share(About(10), 30), share(None, 3)] == [None] * 4
 
 
-@pytest.mark.parametrize(
-    ("highest", "ticks"),
-    [(0, (0, 1)), (1, (0, 1)), (3, (0, 1, 2, 3)), (5, (0, 2, 4, 6)), (40, (0, 10, 20, 30, 40)),
-     (41, (0, 20, 40, 60)), (19_400, (0, 5_000, 10_000, 15_000, 20_000))],
-)  # fmt: skip
-def test_scales_are_round_and_start_at_nought(highest: int, ticks: tuple[int, ...]) -> None:
-    assert pick_ticks(highest) == ticks
+def test_a_title_tells_the_trend() -> None:
+    as_at = dt.date(2026, 1, 12)
+    then = [
+        (2, dt.date(2026, 1, 5)), (5, dt.date(2025, 12, 12)), (1_200, dt.date(2025, 1, 6)), (None, as_at),
+        (HIDDEN, dt.date(2025, 12, 12)),
+    ]  # fmt: skip
+
+    titles = [title_trend("No fixed abode", 5, number, on, as_at=as_at) for number, on in then]
+
+    assert titles == [
+        "No fixed abode: 5, was 2 on 5 January", "No fixed abode: 5, as in December",
+        "No fixed abode: 5, was 1,200 in January 2025", "No fixed abode: 5", "No fixed abode: 5",
+    ]  # fmt: skip
+    assert title_trend("Gone", None, 3, as_at, as_at=as_at) == "Gone"
 
 
-def test_days_below_a_picture_are_few_and_even() -> None:
-    mondays = [dt.date(2024, 1, 22) + dt.timedelta(7 * n) for n in range(104)]
+def test_a_line_has_a_scale_of_its_own_and_is_broken_where_there_is_no_value() -> None:
+    values = [1004, 1005, None, 1006, None, None, 1003, 1002]
 
-    assert list(name_days(mondays, 3).values()) == ["Jan 2025", "Jan 2026"]
-    assert list(name_days(mondays, 9).values())[:3] == ["Apr 2024", "Jul", "Oct"]
-    assert list(name_days(mondays[:3], 9).values()) == ["22 Jan", "5 Feb"]
+    svg = draw_line(values, 'Says "it" of <South>', marked=(2,))
 
-
-def test_a_line_is_broken_where_there_is_no_value() -> None:
-    days = [dt.date(2026, 1, 5) + dt.timedelta(7 * n) for n in range(8)]
-
-    svg = draw(LineChart("k", "North & <South>", 'Says "it"', days, [4, 5, None, 6, None, None, 3, 2]), WIDE)
-
-    lines = re.findall(r'<g class="series"><path.*?</g>', svg)
-    assert [line.count("<path") for line in lines] == [2]
-    assert svg.count("<circle") == 2  # the one without neighbours, and the last
-    assert '<title id="k-title">North &amp; &lt;South&gt;</title><desc id="k-says">Says "it"</desc>' in svg
-    assert 'role="img" aria-labelledby="k-title k-says"' in svg
+    lines = re.findall(r'<path d="M([^"]*)"', svg)
+    assert [line.count("L") for line in lines] == [1, 1]
+    assert svg.count("<circle") == 3  # both ends, and the one without neighbours
+    heights = [float(each.split()[1]) for line in lines for each in line.split(" L")]
+    assert max(heights) - min(heights) > HEIGHT / 2
+    assert svg.count('class="mark"') == 1
+    assert 'role="img" aria-label=' in svg
+    assert "&lt;South&gt;" in svg
     assert not re.search("style|script|http|NaN|None", svg)
+    assert "circle" not in draw_line([None, None], "")
+    assert 'cy="14"' in draw_line([7, 7], "")
 
 
-def test_every_picture_has_its_words_and_its_table() -> None:
+def test_bars_are_parts_of_the_most_and_nought_is_none() -> None:
+    svg = draw_bars([5, 10], most=20)
+
+    assert re.findall(r'class="bar-(\d)" y="(\d+)" width="(\d+)"', svg) == [("1", "0", "25"), ("2", "12", "50")]
+    assert "<rect" not in draw_bars([0, 0], most=0)
+
+
+def test_every_picture_stands_beside_its_figures() -> None:
     page = page_for("council")
 
-    figures = re.findall(r"<figure>.*?</figure>", page, re.DOTALL)
-    assert len(figures) == 1 + 5 + 5 + 6
-    assert all("<desc" in each and "<figcaption" in each and "<table" in each for each in figures)
-    assert "1 week has no accepted night, and a gap in the line." in figures[0]
-    assert ": no accepted night<td>" in figures[0]
+    for row in re.findall(r"<tr.*?</tr>", page, re.DOTALL):
+        if "<svg" in row:
+            assert "<th scope" in row
+            assert '<td class="n">' in row
+    lines = re.findall(r'<svg class="line"[^>]*aria-label="([^"]*)"', page)
+    assert len(lines) == 5 + 6 + 6 + 5  # what moved, the rules, the ways, the teams
+    assert "1 week has no accepted night, and a gap in the line." in lines[0]
+    assert page.count('<path class="mark"') == 6 * 20
+
+
+# The first page.
+
+
+def test_the_first_page_says_who_since_when_and_what_was_done() -> None:
+    page = page_for("council")
+    first = read(page[: page.index("<details")]).text
+
+    for words in (
+        "Young people out of sight: 150, was 157 in December",
+        "Longest: 000149",
+        "Not known for 30, at least since 3 November 2025",
+        "In the last week: 6 flags cleared, 1 raised above the lead, 2 answered, 0 waived; 9 opened",
+        "not known for 9, at least since 3 Nov 2025",
+        "Left of what the first night found: 160, was 185 a week ago",
+        "No answer from a lead: 500 open flags",
+        "In the last month: 29 opened, 20 cleared",
+        "Cells that could not be read: accommodation 1.3% and activity 0.3%",
+    ):
+        assert words in first
+
+
+def test_a_refused_night_stands_in_its_week_and_in_what_to_believe() -> None:
+    whole = example("council")
+    refused = dt.date(2026, 1, 8)
+    flow = (*whole.flow[:-2], replace(whole.flow[-2], refused=(refused,)), whole.flow[-1])
+
+    text = read(page_of(replace(whole, flow=flow))).text
+
+    assert "× 8 Jan" in text  # noqa: RUF001 - the mark
+    assert "Nights not accepted in the last four weeks: 8 January 2026." in text
+    assert "No night was refused in the last four weeks." in read(page_for("council")).text
+
+
+def test_a_board_gets_no_row_and_no_week_of_the_first_page_that_tells_of_a_few() -> None:
+    text = read(page_for("board")).text
+
+    for words in ("Longest", "in a week", "No answer from a lead", "Nights refused", "first night found", "What moved"):
+        assert words not in text

@@ -96,7 +96,7 @@ def gather(
     named = {"teams": list(teams or ()), "all_teams": teams is None, "since": since}
     flags = workspace.execute(TEAMS, named).fetchall()
     raised = _count_raised(store, since, as_at)
-    accepted, refused = _read_nights(store, since, as_at)
+    accepted, refused = read_nights(store, since, as_at)
     return Week(
         since=since,
         sight=tuple(line for line in sight if line.people),
@@ -128,8 +128,8 @@ def _count_raised(store: Connection, since: dt.date, as_at: dt.date) -> dict[str
     return dict(Counter({flag_id: team or "" for flag_id, team in rows}.values()))
 
 
-def _read_nights(store: Connection, since: dt.date, as_at: dt.date) -> tuple[set[dt.date], set[dt.date]]:
-    """The nights accepted, and those refused or failed."""
+def read_nights(store: Connection, since: dt.date, as_at: dt.date) -> tuple[set[dt.date], set[dt.date]]:
+    """Return the nights after a day that were accepted, and those that were refused or failed."""
     run = table_of(Run)
     states = store.execute(select(run.c.as_at, run.c.state).where(run.c.as_at > since, run.c.as_at <= as_at)).all()
     return (

@@ -42,10 +42,10 @@ PAGE = "page"
 PIECES = tuple(f"{piece}.{part}" for piece in ("monday", "baseline", "raised") for part in ("txt", "html"))
 """What a lead's mail holds once a week, and on the first night; what the mails above the leads share."""
 REPORT: Mapping[str, frozenset[str]] = {
-    "report.html": frozenset({"report", "page", "number", "in_words", "size", "share", "draw"}),
+    "report.html": frozenset({"report", "page", "number", "in_words", "size", "share", "line", "bars"}),
     "onboard.html": frozenset({"seen", "page"}),
-    "report-people.html": frozenset({"report", "page", "number", "in_words", "size", "draw"}),
-    "report-parts.html": frozenset({"number", "in_words", "size", "draw"}),
+    "report-people.html": frozenset({"report", "page", "number", "in_words", "size", "line"}),
+    "report-parts.html": frozenset({"page", "number", "in_words", "size", "line"}),
     "report.css": frozenset(),
     "report.js": frozenset(),
     "team.html": frozenset({"page"}),

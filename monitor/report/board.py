@@ -19,6 +19,7 @@ from typing import Any, TypeVar, get_type_hints
 from monitor.figures.out_of_sight import EVERYONE, OUT_OF_TOUCH
 from monitor.report.contents import (
     HIDDEN,
+    NO_BACKLOG,
     OTHER_TEAMS,
     About,
     Caseloads,
@@ -31,9 +32,12 @@ from monitor.report.contents import (
     RuleCounts,
     RuleFigures,
     Sight,
+    Tally,
     TeamSight,
     Trends,
+    Unanswered,
     WaiverFigures,
+    WhatWasDone,
 )
 from monitor.report.rule_figures import add_up
 
@@ -117,13 +121,29 @@ def _leave_out_people(contents: Contents) -> Contents:
     trust = replace(trust, doubts=doubts, accepted_because=because)
     return replace(
         contents,
-        header=replace(header, edition="board", trust=trust, not_accepted=nights),
+        header=replace(header, edition="board", trust=trust, not_accepted=nights, unreadable=()),
         sight=replace(contents.sight, people=(), restricted=0),
         trends=Trends(contents.trends.sight),
         clearing=(),
+        done=_tell_number(contents.done),
+        flow=(),
+        backlog=NO_BACKLOG,
+        unanswered=Unanswered(),
         waivers=WaiverFigures(waivers.in_force, waivers.ending_soon, waivers.ended),
         caseloads=Caseloads(contents.caseloads.cap),
         flags=FlagList(),
+    )
+
+
+def _tell_number(done: WhatWasDone) -> WhatWasDone:
+    """Return how many of everything in the period, without when, and without what is a sum or a part of others."""
+    return WhatWasDone(
+        escalations=tuple(Tally(each.label, each.count) for each in done.escalations),
+        answers=tuple(Tally(each.label, each.count) for each in done.answers),
+        opened=Tally(done.opened.label, done.opened.count),
+        cleared=Tally(done.cleared.label, done.cleared.count),
+        no_longer_asked=Tally(done.no_longer_asked.label, done.no_longer_asked.count),
+        rule_changed=Tally(done.rule_changed.label, done.rule_changed.count),
     )
 
 

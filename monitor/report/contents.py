@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Literal, TypeAlias
 
+from monitor.figures.burn_down import BurnDown
 from monitor.flags.state import State
 
 Edition = Literal["service", "board"]
 
+NO_BACKLOG = BurnDown()
 OTHER_TEAMS = "Other teams"
 NO_TEAM = "No team"
 NOTHING_DONE = "Nothing yet"
@@ -99,6 +101,7 @@ class Header:
     ``team``: the one team it is about, where one was asked for. ``people``: on the caseload that night;
     ``absent``: known, and not on it. ``chain_head``: the newest hash of the audit chain. ``adjustments``: how rules
     that stand for law were loosened, in sentences. ``first_night_on``: the first accepted night there is.
+    ``unreadable``: columns with cells that could not be read, the most first, each with how many of 1,000 cells.
     """
 
     authority: str
@@ -116,6 +119,7 @@ class Header:
     not_accepted: tuple[NotAccepted, ...] = ()
     adjustments: tuple[str, ...] = ()
     chain_head: str | None = None
+    unreadable: tuple[tuple[str, int], ...] = ()
     first_night_on: dt.date | None = None
     nights: int = 0
 
@@ -303,10 +307,16 @@ class ClearingDays:
 
 @dataclass(frozen=True)
 class Tally:
-    """So many of something, such as escalations by step, answers by kind or waivers by reason."""
+    """So many of something in the period, such as escalations by step, answers by kind or waivers by reason.
+
+    ``in_week`` and ``in_month``: of these, up to the last night; ``last_on``: the last of them. No board is told when.
+    """
 
     label: str
-    count: Number
+    count: Number = None
+    in_week: Number = None
+    in_month: Number = None
+    last_on: dt.date | None = None
 
 
 @dataclass(frozen=True)
@@ -338,14 +348,54 @@ class WaiverFigures:
 
 @dataclass(frozen=True)
 class WhatWasDone:
-    """What people did in the period: escalations by step, answers of leads by kind."""
+    """What people did in the period: escalations by step, answers of leads by kind, flags opened and ended.
+
+    ``opened`` and ``backlog`` are apart, and the mails count both as opened. ``escalated`` and ``answered``: of every
+    kind; no board is told them, because they are sums. A flag that another carries on is opened once.
+    """
 
     escalations: tuple[Tally, ...] = ()
     answers: tuple[Tally, ...] = ()
-    opened: Number = None
-    cleared: Number = None
-    no_longer_asked: Number = None
-    rule_changed: Number = None
+    opened: Tally = Tally("Opened")
+    backlog: Tally = Tally("Found on a first night")
+    cleared: Tally = Tally("Cleared")
+    no_longer_asked: Tally = Tally("No longer asked")
+    rule_changed: Tally = Tally("No longer asked for (rule changed)")
+    escalated: Tally = Tally("Raised above the lead")
+    answered: Tally = Tally("Answered by a lead")
+    waived: Tally = Tally("Waived")
+
+
+@dataclass(frozen=True)
+class WeekFlow:
+    """What one week opened and cleared, and its nights that were tried and not accepted. ``week``: its Monday."""
+
+    week: dt.date
+    opened: Number
+    backlog: Number
+    cleared: Number
+    refused: tuple[dt.date, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UnansweredRow:
+    """One open flag that no lead has answered, nor waived. ``opened_on``: since when it waits, ``days`` of them."""
+
+    person_id: str
+    team: str
+    title: str
+    severity: str
+    opened_on: dt.date
+    days: int
+    link: str | None = None
+
+
+@dataclass(frozen=True)
+class Unanswered:
+    """The open flags that have no answer: ``total`` of them, and the oldest of people who may be shown."""
+
+    total: Number = None
+    rows: tuple[UnansweredRow, ...] = ()
 
 
 # The service.
@@ -468,7 +518,8 @@ class Contents:
     """A whole report. ``flags``, advisers and waiver rows are empty in the board's edition.
 
     ``weeks``: the night each week is told by, the last of it; None where a week had no accepted night.
-    ``week_starts``: the Monday of each week. ``teams``: every team shown, in order.
+    ``week_starts``: the Monday of each week; ``flow`` has the same weeks. ``teams``: every team shown, in order.
+    ``backlog``, ``flow`` and ``unanswered`` are empty in the board's edition.
     """
 
     header: Header
@@ -480,6 +531,9 @@ class Contents:
     trends: Trends = Trends()
     clearing: tuple[ClearingDays, ...] = ()
     done: WhatWasDone = WhatWasDone()
+    flow: tuple[WeekFlow, ...] = ()
+    backlog: BurnDown = NO_BACKLOG
+    unanswered: Unanswered = Unanswered()
     waivers: WaiverFigures = WaiverFigures()
     caseloads: Caseloads = Caseloads(cap=25)
     measures: tuple[MeasureFigure, ...] = ()

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from monitor.config.id_lists import restricted_sql
-from monitor.flags.priority import WORST_FIRST, priority_sql
+from monitor.flags.priority import WORST_FIRST, priority_sql, rank_sql
 from monitor.messages.shown import shown
-from monitor.report.contents import FlagList, FlagRow
+from monitor.report.contents import FlagList, FlagRow, Unanswered, UnansweredRow
 from monitor.report.report_data import ReportData
 from monitor.store.bulk import read_by_ids
-from monitor.store.tables import Flag, table_of
+from monitor.store.tables import Answer, Flag, table_of
 
 MOST_ROWS = 2_000
 """More than a page can be searched by eye; the lists have them all."""
@@ -58,6 +58,35 @@ ORDERED = f"""
     FROM flags JOIN priority USING (person_id)
     ORDER BY {WORST_FIRST}
     LIMIT {MOST_ROWS}
+"""
+
+
+def find_oldest_unanswered(data: ReportData) -> Unanswered:
+    """Return the open flags that no lead has answered: how many, and the oldest, the most serious first of a day.
+
+    A fault of the data has nothing to answer; what is waived is answered, and what is held waits for the data.
+    """
+    answer = table_of(Answer)
+    answered = select(answer.c.flag_id).where(answer.c.answered_on <= data.as_at).distinct()
+    query = UNANSWERED.format(hidden=restricted_sql(data.restricted), rank=rank_sql("severity"), most=MOST_UNANSWERED)
+    rows = data.workspace.execute(query, {"answered": list(data.store.execute(answered).scalars())}).fetchall()
+    total = rows[0][-1] if rows else 0
+    return Unanswered(total, tuple(
+        UnansweredRow(
+            person, team, shown(data.rulebook.by_id, ListedFlag(rule)).title or GONE, severity, opened_on,
+            (data.as_at - opened_on).days, data.link(person),
+        )
+        for person, team, rule, severity, opened_on, is_hidden, _ in rows
+        if not is_hidden
+    ))  # fmt: skip
+
+
+MOST_UNANSWERED = 5
+UNANSWERED = """
+    SELECT person_id, team, rule, severity, opened_on, {hidden} AS is_hidden, count(*) OVER () AS total
+    FROM report_flag
+    WHERE state = 'open' AND severity <> 'data' AND flag_id NOT IN (SELECT unnest($answered::BIGINT[]))
+    ORDER BY is_hidden, opened_on, {rank}, in_breach_since, person_id, rule LIMIT {most}
 """
 
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from monitor.errors import Problems
+from monitor.figures.burn_down import burn_down, count_backlog
 from monitor.figures.out_of_sight import LINES
-from monitor.gate import source_fitness
+from monitor.flags.backlog import load_backlog
+from monitor.gate import baseline, source_fitness
 from monitor.report import caseloads, first_screen, flag_rows, rule_figures, spells, what_was_done
 from monitor.report.contents import NO_TEAM, Contents, Header, SourceStanding, Trend, Trends, Trust
 from monitor.report.first_screen import AskedNights, PastCounts
@@ -75,6 +77,8 @@ def _gather(data: ReportData, header: Header) -> Contents:
     header = replace(header, people=sum(sizes.values()))
     if data.team is not None:
         header = replace(header, people=sizes.get(data.team, 0), absent=None)
+    backlog, waivers = load_backlog(data.store, data.as_at, since=nights.since), what_was_done.read_waivers(data)
+    happened = what_was_done.count_days(data, backlog)
     return Contents(
         header=header,
         sight=sight,
@@ -84,8 +88,13 @@ def _gather(data: ReportData, header: Header) -> Contents:
         weeks=tuple(night.as_at if night is not None else None for _, night in nights.weeks),
         trends=Trends(*first_screen.count_weeks(nights, asked, past, teams), _count_rule_weeks(data, asked)),
         clearing=what_was_done.count_clearing(data),
-        done=what_was_done.count_done(data),
-        waivers=what_was_done.list_waivers(data),
+        done=what_was_done.count_done(data, happened, waivers[0]),
+        flow=what_was_done.count_flow(data, happened),
+        backlog=burn_down(
+            count_backlog(data.workspace, backlog, data.as_at), of_team=lambda team: True, with_restricted=True
+        ),
+        unanswered=flag_rows.find_oldest_unanswered(data),
+        waivers=what_was_done.list_waivers(data, waivers),
         caseloads=caseloads.count_caseloads(data, without),
         measures=caseloads.compare_measures(data),
         paragraphs=rule_figures.map_paragraphs(rule_figures.load_map(rulebook, data.config), figures),
@@ -111,9 +120,20 @@ def _head(data: ReportData, made_on: dt.date) -> Header:
         not_accepted=nights.not_accepted,
         adjustments=tuple(data.rulebook.adjustments),
         chain_head=events.head(data.store),
+        unreadable=_find_unreadable(data) if run is not None else (),
         first_night_on=nights.first_on,
         nights=nights.count,
     )
+
+
+def _find_unreadable(data: ReportData) -> tuple[tuple[str, int], ...]:
+    """Return the columns with cells that could not be read, the most first, each with how many of 1,000 cells."""
+    profile = table_of(Profile)
+    rows = select(profile.c.key, profile.c.value).where(
+        profile.c.run_id == data.run.id, profile.c.name == baseline.UNREADABLE, profile.c.value > 0
+    )
+    found = [(row.key.replace("_", " "), max(1, round(1000 * row.value))) for row in data.store.execute(rows)]
+    return tuple(sorted(found, key=lambda cells: (-cells[1], cells[0])))
 
 
 def _trust(run: Any) -> Trust:

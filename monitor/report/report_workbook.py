@@ -279,11 +279,9 @@ def _clearing(contents: Contents) -> Part:
 
 def _done(contents: Contents) -> Part:
     done, waivers = contents.done, contents.waivers
+    flags = (done.opened, done.backlog, done.cleared, done.no_longer_asked, done.rule_changed)
     rows = (
-        ("Flags", "Opened", done.opened),
-        ("Flags", "Cleared", done.cleared),
-        ("Flags", "No longer asked", done.no_longer_asked),
-        ("Flags", "No longer asked for (rule changed)", done.rule_changed),
+        *(("Flags", each.label, each.count) for each in flags if each.count is not None),
         *(("Escalations", each.label, each.count) for each in done.escalations),
         *(("Answers", each.label, each.count) for each in done.answers),
         ("Waivers", "In force", waivers.in_force),

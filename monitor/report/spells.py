@@ -19,7 +19,7 @@ from monitor.workspace import Workspace
 
 SPELL = {
     "flag_id": "BIGINT", "person_id": "VARCHAR", "rule": "VARCHAR", "severity": "VARCHAR", "stood_from": "DATE",
-    "in_breach_since": "DATE", "due_on": "DATE", "held_since": "DATE", "resolved_on": "DATE",
+    "opened_on": "DATE", "in_breach_since": "DATE", "due_on": "DATE", "held_since": "DATE", "resolved_on": "DATE",
     "resolved_reason": "VARCHAR", "quarantined_on": "DATE", "released_on": "DATE",
 }  # fmt: skip
 PERSON = {
@@ -36,7 +36,10 @@ AGE = "year({day}) - year(p.date_of_birth) - CAST((month({day}), day({day})) < (
 
 
 def load_flags(data: ReportData) -> None:
-    """Make ``spell``, ``known_person`` and ``report_flag`` (those of the last night), of one team if it is named."""
+    """Make ``spell``, ``known_person`` and ``report_flag`` (those of the last night), of one team if it is named.
+
+    ``flag_line`` is the same spells as the night's own tables have them, for what is counted in both.
+    """
     workspace, store, as_at = data.workspace, data.store, data.as_at
     _load_people(data)
     _load_spells(workspace, store, data.nights)
@@ -57,6 +60,19 @@ def load_flags(data: ReportData) -> None:
         """,
         {"as_at": as_at, "no_team": NO_TEAM, "waived": _find_waived(store, as_at), **given},
     )
+    workspace.execute(FLAG_LINE.format(as_at=as_at))
+
+
+FLAG_LINE = """
+    CREATE OR REPLACE VIEW flag_line AS
+    SELECT s.* EXCLUDE (resolved_on, resolved_reason), p.team,
+        CASE WHEN s.resolved_on <= DATE '{as_at}' THEN s.resolved_on END AS resolved_on,
+        CASE WHEN s.resolved_on <= DATE '{as_at}' THEN s.resolved_reason END AS resolved_reason,
+        CASE WHEN s.resolved_on <= DATE '{as_at}' THEN 'resolved' ELSE coalesce(f.state, 'quarantined') END AS state
+    FROM spell AS s LEFT JOIN known_person AS p USING (person_id)
+    LEFT JOIN (SELECT flag_id, state FROM report_flag) AS f USING (flag_id)
+    WHERE s.stood_from <= DATE '{as_at}'
+"""
 
 
 def _load_people(data: ReportData) -> None:

@@ -1,23 +1,33 @@
 """What was done in the period: flags cleared and how long that took, escalations, answers, waivers."""
 
-from collections import Counter
+import datetime as dt
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, or_, select
+from sqlalchemy import or_, select
 
+from monitor.durations import Duration
+from monitor.figures.week import read_nights
+from monitor.flags.backlog import Backlog
 from monitor.flags.priority import rank_sql
-from monitor.flags.state import is_waiver_in_force, quarantined_sql, waives
+from monitor.flags.state import is_waiver_in_force, waives
 from monitor.messages.shown import shown
-from monitor.report.contents import ClearingDays, Tally, WaiverFigures, WaiverRow, WhatWasDone
+from monitor.report.contents import ClearingDays, Tally, WaiverFigures, WaiverRow, WeekFlow, WhatWasDone
 from monitor.report.flag_rows import CONFIDENTIAL, GONE, ListedFlag
 from monitor.report.report_data import ReportData
+from monitor.report.report_nights import Nights
 from monitor.store.tables import Answer, Escalation, Waiver, table_of
 from monitor.workspace import Workspace
 
 FEWEST_FOR_QUARTILES = 4
 ENDING_WITHIN = 14
 MOST_WAIVERS = 500
+ReadWaivers = tuple[list[Any], dict[str, str]]
+"""Waivers of the people of the report, in force on the last night or ended in the period; and their teams."""
+Happened = Mapping[str, Counter[dt.date]]
+"""Flags by day: opened, found on a first night (backlog), and ended by reason."""
 STEPS = {"manager": "To the manager, no further", "head": "On to the head of service"}
 
 
@@ -53,46 +63,113 @@ def count_clearing(data: ReportData) -> tuple[ClearingDays, ...]:
     return tuple(found)
 
 
-def count_done(data: ReportData) -> WhatWasDone:
-    """Return the flags opened and ended in the period, the escalations by step and the answers by kind."""
+def count_done(data: ReportData, happened: Happened, waivers: Sequence[Any]) -> WhatWasDone:
+    """Return the flags opened and ended in the period, the escalations by step, the answers by kind and the waivers."""
     workspace, store, nights, as_at = data.workspace, data.store, data.nights, data.as_at
-    (counted,) = workspace.execute(
-        f"""
-        SELECT count(*) FILTER (stood_from BETWEEN $since AND $as_at AND NOT {quarantined_sql("spell")}),
-            count(*) FILTER (resolved_reason = 'cleared' AND resolved_on BETWEEN $since AND $as_at),
-            count(*) FILTER (resolved_reason = 'no longer asked' AND resolved_on BETWEEN $since AND $as_at),
-            count(*) FILTER (resolved_reason = 'rule changed' AND resolved_on BETWEEN $since AND $as_at)
-        FROM spell
-        """,
-        {"since": nights.since, "as_at": as_at},
-    ).fetchall()
     escalation, answer = table_of(Escalation), table_of(Answer)
-    raised = select(escalation.c.flag_id, escalation.c.step).where(escalation.c.as_at.between(nights.since, as_at))
-    said = select(answer.c.flag_id, answer.c.answer).where(answer.c.answered_on.between(nights.since, as_at))
-    going_up = store.execute(raised.order_by(escalation.c.id)).all()
+    raised = select(escalation.c.flag_id, escalation.c.step, escalation.c.as_at)
+    raised = raised.where(escalation.c.as_at.between(nights.since, as_at)).order_by(escalation.c.id)
+    said = select(answer.c.flag_id, answer.c.answer, answer.c.answered_on)
+    said = said.where(answer.c.answered_on.between(nights.since, as_at))
     # A flag that took both steps is one flag, told at the higher.
-    highest = list({row.flag_id: row for row in going_up}.values())
-    steps, answers = (_count_words(workspace, rows) for rows in (highest, store.execute(said).all()))
+    highest = list({row.flag_id: row for row in store.execute(raised)}.values())
+    steps, answers = (_list_days(workspace, rows) for rows in (highest, store.execute(said).all()))
+    waived = Counter(row.waived_on for row in waivers if nights.since <= row.waived_on <= as_at)
+    tally = Tallier(nights)
     return WhatWasDone(
-        tuple(Tally(STEPS.get(step, step), steps[step]) for step in (*STEPS, *sorted(steps.keys() - STEPS.keys()))),
-        tuple(Tally(word.capitalize(), number) for word, number in sorted(answers.items())),
-        *counted,
+        escalations=tuple(
+            tally(STEPS.get(step, step), Counter(steps.get(step, ())))
+            for step in (*STEPS, *sorted(steps.keys() - STEPS.keys()))
+        ),
+        answers=tuple(tally(word.capitalize(), Counter(days)) for word, days in sorted(answers.items())),
+        opened=tally("Opened", happened["opened"]),
+        backlog=tally("Found on a first night", happened["backlog"]),
+        cleared=tally("Cleared", happened["cleared"]),
+        no_longer_asked=tally("No longer asked", happened["no longer asked"]),
+        rule_changed=tally("No longer asked for (rule changed)", happened["rule changed"]),
+        escalated=tally("Raised above the lead", Counter(day for days in steps.values() for day in days)),
+        answered=tally("Answered by a lead", Counter(day for days in answers.values() for day in days)),
+        waived=tally("Waived", waived),
     )
 
 
-def _count_words(workspace: Workspace, rows: Sequence[Row[Any, Any]]) -> Counter[str]:
-    """Count the second of each row, of those whose first is a flag of the report."""
+def count_flow(data: ReportData, happened: Happened) -> tuple[WeekFlow, ...]:
+    """Return what each week of the report opened and cleared, and its nights that were not accepted."""
+    nights = data.nights
+    accepted, tried = read_nights(data.store, nights.since - dt.timedelta(1), data.as_at)
+    refused = sorted(tried - accepted)
+
+    def count(what: str, monday: dt.date) -> int:
+        return sum(happened[what][monday + dt.timedelta(n)] for n in range(7))
+
+    return tuple(
+        WeekFlow(
+            monday,
+            count("opened", monday),
+            count("backlog", monday),
+            count("cleared", monday),
+            tuple(night for night in refused if 0 <= (night - monday).days < 7),
+        )
+        for monday, _ in nights.weeks
+    )
+
+
+@dataclass(frozen=True)
+class Tallier:
+    """Adds up counts by day: of the period, of the last week and of the last month."""
+
+    nights: Nights
+
+    def __call__(self, label: str, days: Counter[dt.date]) -> Tally:
+        as_at = self.nights.last.as_at  # type: ignore[union-attr]
+        week, month = as_at - dt.timedelta(7), Duration(1, "month").before(as_at)
+        return Tally(
+            label,
+            days.total(),
+            sum(number for day, number in days.items() if day > week),
+            sum(number for day, number in days.items() if day > month),
+            max(days, default=None),
+        )
+
+
+def count_days(data: ReportData, backlog: Backlog) -> Happened:
+    """Count by day the flags opened, found on a first night, and ended by reason; faults of the data are no flags."""
+    rows = data.workspace.execute(
+        f"""
+        SELECT CASE WHEN {backlog.sql("flag_line")} THEN 'backlog' ELSE 'opened' END AS what, opened_on AS day, count(*)
+        FROM flag_line
+        WHERE severity <> 'data' AND state <> 'quarantined' AND opened_on BETWEEN $since AND $as_at
+            AND coalesce(resolved_reason NOT IN ('handed on', 'merged'), true)
+        GROUP BY ALL
+        UNION ALL
+        SELECT resolved_reason, resolved_on, count(*) FROM flag_line
+        WHERE severity <> 'data' AND resolved_on BETWEEN $since AND $as_at GROUP BY ALL
+        """,
+        {"since": data.nights.since, "as_at": data.as_at},
+    ).fetchall()
+    happened: defaultdict[str, Counter[dt.date]] = defaultdict(Counter)
+    for what, day, number in rows:
+        happened[what][day] = number
+    return happened
+
+
+def _list_days(workspace: Workspace, rows: Sequence[Any]) -> dict[str, list[dt.date]]:
+    """List the days by the second of each row, of those whose first is a flag of the report."""
     if not rows:
-        return Counter()
+        return {}
     query = "SELECT flag_id FROM spell WHERE flag_id IN (SELECT unnest($flags::BIGINT[]))"
-    about = {flag for (flag,) in workspace.execute(query, {"flags": [flag for flag, _ in rows]}).fetchall()}
-    return Counter(word for flag, word in rows if flag in about)
+    about = {flag for (flag,) in workspace.execute(query, {"flags": [row[0] for row in rows]}).fetchall()}
+    days: defaultdict[str, list[dt.date]] = defaultdict(list)
+    for flag, word, day in rows:
+        if flag in about:
+            days[word].append(day)
+    return days
 
 
-def list_waivers(data: ReportData) -> WaiverFigures:
+def list_waivers(data: ReportData, read: ReadWaivers) -> WaiverFigures:
     """Return those in force, soonest to end first; and those that ended in the period."""
     as_at = data.as_at
-    rows, teams = _read_waivers(data)
+    rows, teams = read
     in_force = [row for row in rows if waives(row, as_at)]
     ended = [row for row in rows if not waives(row, as_at)]
     meanings = {code: reason.meaning for code, reason in data.config.waivers.reasons.items()}
@@ -108,7 +185,7 @@ def list_waivers(data: ReportData) -> WaiverFigures:
     )
 
 
-def _read_waivers(data: ReportData) -> tuple[list[Any], dict[str, str]]:
+def read_waivers(data: ReportData) -> ReadWaivers:
     """Read those in force on the last night, or ended in the period, of the people of the report; and their teams."""
     waiver = table_of(Waiver)
     ended_then = waiver.c.ended_on.between(data.nights.since, data.as_at)

@@ -24,15 +24,21 @@ WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 320, "height": 640}
 ACCESSIBLE = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 CONTROLS = ("Skip to main content", "On this page", "Download", "Show everything", "Every team", "Next page")
 
+UNFOLD = "document.querySelectorAll('details').forEach((each) => { each.open = true; })"
+SIZES: tuple[Size, ...] = ("first night", "small", "refused", "200 teams", "80,000 people", "board", "empty")
+
 Show = Callable[..., Page]
 
 
 @pytest.fixture
 def show(browser: Browser, tmp_path: Path) -> Iterator[Show]:
-    """Opens a report from a file, as from a file share; ``options`` are those of a browser context."""
+    """Opens a report from a file, as from a file share; ``options`` are those of a browser context.
+
+    What folds away is open, unless it is to stay ``folded``.
+    """
     contexts = []
 
-    def opened(contents: Contents | Size, **options: object) -> Page:
+    def opened(contents: Contents | Size, *, folded: bool = False, **options: object) -> Page:
         whole = example(contents) if isinstance(contents, str) else contents
         path = tmp_path / "report.html"
         path.write_text(write_page(whole, open_templates()), encoding="utf-8", newline="")
@@ -40,6 +46,8 @@ def show(browser: Browser, tmp_path: Path) -> Iterator[Show]:
         contexts.append(context)
         page = context.new_page()
         page.goto(path.as_uri())
+        if not folded:
+            page.evaluate(UNFOLD)
         return page
 
     yield opened
@@ -78,6 +86,62 @@ def downloaded(page: Page) -> str:
     with page.expect_download() as waiting:
         page.locator("#download").click()
     return Path(waiting.value.path()).read_bytes().decode()
+
+
+# The first page.
+
+
+def test_the_first_page_is_one_sheet_and_its_first_screen_answers(show: Show, tmp_path: Path) -> None:
+    """At a desk, on a phone and on paper, whatever the size of the service; nothing scrolls sideways."""
+    page = show("empty", folded=True)
+    sizes = {size: example(size) for size in SIZES} | {"long": long_winded()}
+    for size, contents in sizes.items():
+        (tmp_path / "report.html").write_text(write_page(contents, open_templates()), encoding="utf-8", newline="")
+        page.reload()
+        screens = {}
+        for width, height in ((1280, 800), (390, 844), (320, 640)):
+            page.set_viewport_size({"width": width, "height": height})
+            screens[width] = page.evaluate("document.documentElement.scrollHeight") / height
+            assert page.evaluate("document.documentElement.scrollWidth") == width, size
+            if size not in ("empty", "long") and width > 320:
+                box = page.locator(".answers").bounding_box()
+                assert box["y"] + box["height"] <= height, (size, width)
+
+        printed = PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True)))
+
+        assert len(printed.pages) == 1, size
+        assert screens[1280] <= 12, size
+
+
+def long_winded() -> Contents:
+    """A report in which every name and sentence is as long as they come, after a night that was refused."""
+    whole, name = example("refused"), "The Royal Borough of Kingston upon Thames and Richmond"
+    wordy = "Contact with the personal adviser or the office overdue at 21 or over"
+    rules = tuple(replace(rule, title=wordy) for rule in whole.rules)
+    trends = replace(whole.trends, rules=tuple(replace(trend, label=wordy) for trend in whole.trends.rules))
+    rows = tuple(replace(row, title=wordy, team=name) for row in whole.unanswered.rows)
+    people = tuple(replace(person, team=name) for person in whole.sight.people)
+    return replace(
+        whole,
+        header=replace(whole.header, authority=name, unreadable=whole.header.unreadable * 4),
+        rules=rules,
+        trends=trends,
+        unanswered=replace(whole.unanswered, rows=rows),
+        sight=replace(whole.sight, people=people),
+    )
+
+
+def test_a_link_to_a_part_opens_it_and_print_gives_the_first_page_and_what_is_open(show: Show) -> None:
+    page = show("small", folded=True)
+
+    page.get_by_role("link", name="Who they are, one by one").press("Enter")
+
+    assert page.locator("details[open] h2").all_inner_texts() == ["Who they are"]
+    assert page.locator("#people-table").is_visible()
+    words = [sheet.extract_text() for sheet in PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True))).pages]
+    assert "What was done" in words[0]
+    assert words[1].count("Who they are") == 1
+    assert "Adviser caseloads" not in " ".join(words)
 
 
 # Finding.
@@ -222,7 +286,6 @@ def test_it_prints_as_a_marked_a4_document_without_controls(show: Show) -> None:
     assert not [control for control in CONTROLS if control in words]
     assert "https:" not in words
     assert words.count("Leaving Care South") > 120  # every flag that was found, not one page of them
-    assert "Not in education, employment or training, by team" in words
     assert page.locator("#list-table tbody tr").count() == 100
 
 
@@ -230,7 +293,7 @@ def test_it_prints_as_a_marked_a4_document_without_controls(show: Show) -> None:
 
 
 def test_everything_can_be_done_with_a_keyboard(show: Show) -> None:
-    page = show(THREE)
+    page = show(THREE, folded=True)
     press = page.keyboard.press
 
     press("Tab")
@@ -242,6 +305,8 @@ def test_everything_can_be_done_with_a_keyboard(show: Show) -> None:
     for _ in range(120):
         press("Tab")
         reached.append(page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()"))
+        if reached[-1].startswith("Every flag"):
+            press("Enter")  # it opens
         if reached[-1] == "filter-team":
             press("S")  # the first choice that starts so
         if reached[-1] == "find-person":
@@ -260,13 +325,15 @@ def test_everything_can_be_done_with_a_keyboard(show: Show) -> None:
 
 
 def test_everything_can_be_read_with_scripts_off(show: Show) -> None:
-    page = show("council", java_script_enabled=False)
+    page = show("council", folded=True, java_script_enabled=False)
+    for part in page.locator("summary").all():
+        part.click()
 
     assert page.locator("#list-table tbody tr").count() == 1950
     assert page.locator("#filters").is_hidden()
     assert page.locator("#pages").is_hidden()
     assert page.locator("button:visible").count() == 0
-    assert page.locator("main section").count() == 13
+    assert page.locator("main section").count() == 14
     assert page.locator("svg:visible").count() > 10
     assert page.locator(".scroll").first.get_attribute("tabindex") == "0"
 
@@ -275,7 +342,7 @@ def test_everything_can_be_read_with_scripts_off(show: Show) -> None:
 def test_a_phone_never_scrolls_sideways(show: Show, size: Size) -> None:
     page = show(size, viewport=PHONE)
 
-    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    page.evaluate(UNFOLD)
 
     assert page.evaluate("document.documentElement.scrollWidth") == 320
     assert page.evaluate("document.querySelector('main').getBoundingClientRect().right") <= 320
@@ -306,10 +373,11 @@ def test_wide_tables_scroll_in_regions_a_keyboard_can_reach(show: Show) -> None:
 def slim(whole: Contents) -> Contents:
     """A report with a few of everything: what is sound for one row is for all."""
     rules = tuple(replace(rule, teams=dict(list(rule.teams.items())[:2])) for rule in whole.rules[-2:])
+    flow = whole.flow[:5]
     kept = (whole.trends.sight[:2], whole.trends.teams[:1], whole.trends.rules[:1])
     trends = Trends(*(tuple(replace(line, values=line.values[:5]) for line in lines) for lines in kept))
     return replace(
-        whole, rules=rules, week_starts=whole.week_starts[:5], weeks=whole.weeks[:5], trends=trends,
+        whole, rules=rules, flow=flow, week_starts=whole.week_starts[:5], weeks=whole.weeks[:5], trends=trends,
         paragraphs=whole.paragraphs[1:5], teams=whole.teams[:2],
         caseloads=replace(whole.caseloads, advisers=whole.caseloads.advisers[:2], teams=whole.caseloads.teams[:2]),
         flags=replace(whole.flags, rows=whole.flags.rows[::20]),
@@ -318,7 +386,7 @@ def slim(whole: Contents) -> Contents:
 
 def violations(page: Page) -> list[tuple[str, str]]:
     """What axe finds wrong with the page as it stands, with everything that folds away open."""
-    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    page.evaluate(UNFOLD)
     found = Axe().run(page, options={"runOnly": {"type": "tag", "values": ACCESSIBLE}, "resultTypes": ["violations"]})
     return [(each["id"], node["html"]) for each in found.response["violations"] for node in each["nodes"]]
 
@@ -347,7 +415,7 @@ def test_dark_and_light_are_the_readers_choice(show: Show) -> None:
     def colours() -> list[str]:
         return page.evaluate(
             "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color, "
-            "getComputedStyle(document.querySelector('.picture .series path')).stroke]"
+            "getComputedStyle(document.querySelector('.line path')).stroke]"
         )
 
     dark = colours()

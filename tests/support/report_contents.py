@@ -5,6 +5,7 @@ from dataclasses import replace
 from random import Random
 from typing import Literal
 
+from monitor.figures.burn_down import BurnDown, TeamBacklog
 from monitor.figures.out_of_sight import SINCE
 from monitor.report.board import suppress
 from monitor.report.contents import (
@@ -33,8 +34,11 @@ from monitor.report.contents import (
     Trend,
     Trends,
     Trust,
+    Unanswered,
+    UnansweredRow,
     WaiverFigures,
     WaiverRow,
+    WeekFlow,
     WhatWasDone,
 )
 
@@ -97,10 +101,30 @@ def example(size: Size = "small", *, team: str | None = None) -> Contents:
             ClearingDays("homeless", "No fixed abode", "critical", 2, 3),
         ),
         done=WhatWasDone(
-            escalations=(Tally("To the manager", 12), Tally("To the head of service", 3)),
-            answers=(Tally("Done", 20), Tally("Wait until a date", 4), Tally("The record is wrong", 2)),
-            opened=88, cleared=61, no_longer_asked=9, rule_changed=4,
+            (_tally("To the manager", 12), _tally("To the head of service", 3)),
+            (_tally("Done", 20), _tally("Wait until a date", 4), _tally("The record is wrong", 2)),
+            *(
+                _tally(label, number)
+                for label, number in (
+                    ("Opened", 88), ("Found on a first night", 900), ("Cleared", 61), ("No longer asked", 9),
+                    ("No longer asked for (rule changed)", 4), ("Raised above the lead", 15),
+                    ("Answered by a lead", 26), ("Waived", 6),
+                )
+            ),
         ),
+        flow=tuple(
+            WeekFlow(start, 20 + n % 7, 900 * (n == 0), 15 + n % 9, (start + dt.timedelta(2),) * (n % 5 == 4))
+            for n, start in enumerate(starts)
+        ),
+        backlog=BurnDown(tuple(
+            TeamBacklog(name, 30 + n, 2, 4, 1, (60 + n, 50 + n, 45 + n, 35 + n)[: weeks - 1])
+            for n, name in enumerate(teams)
+        )),
+        unanswered=Unanswered(people // 3, tuple(
+            UnansweredRow(f"0{n:05}", teams[n % len(teams)], RULES[n][1], RULES[n][2], NIGHT - dt.timedelta(40), 40,
+                          f"https://cms.example.gov.uk/person/0{n:05}")
+            for n in range(5)
+        )),
         waivers=_waivers(),
         caseloads=Caseloads(
             25,
@@ -117,6 +141,10 @@ def example(size: Size = "small", *, team: str | None = None) -> Contents:
 
 
 EVERYONE = ("everyone", "Out of sight in any way", "")
+
+
+def _tally(label: str, number: int) -> Tally:
+    return Tally(label, number, number // 9, number // 3, NIGHT - dt.timedelta(3))
 
 
 def _header(people: int, team: str | None) -> Header:
@@ -138,6 +166,7 @@ def _header(people: int, team: str | None) -> Header:
         ),
         adjustments=('"No personal adviser" stands for a legal duty; its severity here is medium, not high: agreed.',),
         chain_head="4f" * 32,
+        unreadable=(("accommodation", 13), ("activity", 3)),
         first_night_on=NIGHT - dt.timedelta(730),
         nights=700,
     )
