@@ -12,10 +12,10 @@ from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import quote
 
 from markupsafe import Markup
 
+from monitor.catalogue.person_ids import link_case
 from monitor.errors import Problems
 from monitor.figures.out_of_sight import LINES, NOBODY_NAMED, OUT_OF_TOUCH
 from monitor.files import open_privately
@@ -56,7 +56,7 @@ NO_LONGER_A_RULE = "A rule no longer in the rulebook"
 class TeamPages:
     """What the pages need beside what every list of the night has.
 
-    ``case_url``: the address of a case, with ``{person_id}``; ``answers_to``: the mailbox that takes answers.
+    ``answers_to``: the mailbox that takes answers.
     ``faults``: what was wrong with a council's own template, where the shipped one was used in its place.
     """
 
@@ -64,7 +64,6 @@ class TeamPages:
     rules: Mapping[str, "Rule"]
     history: FlagHistory = field(default_factory=FlagHistory)
     authority: str = ""
-    case_url: str | None = None
     answers_to: str | None = None
     faults: list[str] = field(default_factory=list)
 
@@ -75,7 +74,7 @@ def describe_pages(
     """Return what the pages need, as the store and the settings are now."""
     history = load_history(store, as_at)
     answers_to = find_reader_of_answers(config)
-    return TeamPages(templates, rulebook.by_id, history, config.authority, config.case_url, answers_to)
+    return TeamPages(templates, rulebook.by_id, history, config.authority, answers_to)
 
 
 class PageStep(NamedTuple):
@@ -259,11 +258,10 @@ class _Desk:
         moments = [(line, self._list_moments(line)) for line in lines]
         severities = dict.fromkeys(line.severity for line in lines)
         ways = {WAY_OF[line.rule] for line in lines if line.rule in WAY_OF}
-        case_url = self.pages.case_url
         cleared = self.pages.history.cleared.get(first.person_id, ())
         return PagePerson(
             first.person_id,
-            case_url and case_url.replace("{person_id}", quote(first.person_id, safe="")),
+            link_case(self.terms.case_url, first.person_id),
             (first.personal_adviser or "").strip(),
             first.age,
             min((line.severity for line in lines if line.state != "waived"), key=rank, default=""),
@@ -282,8 +280,7 @@ class _Desk:
         key = ""
         if self.terms.answering is not None:
             asked = FlagToAnswer(
-                line.answered, line.flag_id, line.person_id, line.rule, line.severity, line.in_breach_since,
-                line.because,
+                line.flag_id, line.person_id, line.rule, line.severity, line.in_breach_since, line.because,
             )  # fmt: skip
             key = answer_sheet.seal_row(asked, self.terms.answering, self.terms.as_at)
         since = line.in_breach_since
