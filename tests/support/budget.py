@@ -27,6 +27,7 @@ AIMS: Mapping[str, Aim] = {
     "1,500 people, first night": Aim(3.7, 215),
     "1,500 people, second night": Aim(3.8, 215),
     "1,500 people, same night again": Aim(3.2, 215),
+    "900 people, teams' pages": Aim(0.2),
     "80,000 people, first night": Aim(0.16, 500, "x for each 1,000 people more"),
     "80,000 people, second night": Aim(0.16, 500, "x for each 1,000 people more"),
     "80,000 people, same night again": Aim(0.16, 500, "x for each 1,000 people more"),
