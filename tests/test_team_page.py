@@ -118,7 +118,7 @@ def test_a_page_stands_beside_each_teams_workbook_and_holds_no_more_than_it(know
 
     book = openpyxl.load_workbook(night / "team-north.xlsx")["Flags"]
     headings = [cell.value for cell in book[1]]
-    keys = {row[headings.index("key")] for row in book.iter_rows(min_row=2, values_only=True)}
+    keys = {row[headings.index("Key")] for row in book.iter_rows(min_row=2, values_only=True)}
     assert sorted(path.stem for path in night.glob("*.html")) == ["team-north", "team-south"]
     assert {given["data-key"] for given in north.flags.values()} == keys
     assert list(north.flags) == [("P1", "homeless"), ("P1", "pa-allocated"), ("P2", "homeless"), ("P3", "homeless")]
@@ -280,7 +280,7 @@ def lose_rule(file: dict[str, Any]) -> None:
     del file["answers"][0]["rule"]
 
 
-NO_KEY = "answer 1, key: does not belong to this row: the key, person_id or rule has been changed or moved"
+NO_KEY = "answer 1, Key: does not belong to this row: the young person, rule or key has been changed or moved"
 AGAIN = "save the answers from the page again, and send the file as it is"
 
 
@@ -292,18 +292,18 @@ AGAIN = "save the answers from the page again, and send the file as it is"
         (of_first(rule="neet"), [NO_KEY]),
         (of_first(key="1.20260114.0000000000." + "a" * 32), [NO_KEY]),
         (of_first(key="\u00e9.1"), [NO_KEY]),
-        (of_first(key=""), ["answer 1, key: missing; the row was added by hand"]),
-        (of_first(answer="doen"), ['answer 1, answer: "doen" is not an answer; did you mean "done"?']),
-        (of_first(answer="=done"), ['answer 1, answer: "=done" is not an answer']),
-        (of_first(answer=""), ["answer 1, answer: missing, beside what is filled in"]),
-        (of_first(answer="the record is wrong"), ["answer 1, answer_note: missing; say what is wrong"]),
-        (of_first(answer_until="soon"), ['answer 1, answer_until: only goes with "waive until"']),
-        (of_first(answer_note="x" * 501), ["answer 1, answer_note: 501 characters; 500 at most"]),
-        (of_first(answer_note="\ud800"), [f"answer 1, answer_note: holds half a character; {AGAIN}"]),
-        (of_first(answer=True), [f"answer 1, answer: True is not text; {AGAIN}"]),
+        (of_first(key=""), ["answer 1, Key: missing; the row was added by hand"]),
+        (of_first(answer="doen"), ['answer 1, Answer: "doen" is not an answer; did you mean "done"?']),
+        (of_first(answer="=done"), ['answer 1, Answer: "=done" is not an answer']),
+        (of_first(answer=""), ["answer 1, Answer: missing, beside what is filled in"]),
+        (of_first(answer="the record is wrong"), ["answer 1, Note: missing; say what is wrong"]),
+        (of_first(answer_until="soon"), ['answer 1, Until: only goes with "waive until"']),
+        (of_first(answer_note="x" * 501), ["answer 1, Note: 501 characters; 500 at most"]),
+        (of_first(answer_note="\ud800"), [f"answer 1, Note: holds half a character; {AGAIN}"]),
+        (of_first(answer=True), [f"answer 1, Answer: True is not text; {AGAIN}"]),
         (of_first(anser="x"), [f'answer 1, "anser": not of an answer; did you mean "answer"?; {AGAIN}']),
         (lose_rule, [f"answer 1, rule: missing; {AGAIN}"]),
-        (answer_again, ["answer 3, key: the flag is answered in row 1 too; keep one of the two"]),
+        (answer_again, ["answer 3, Key: the flag is answered in row 1 too; keep one of the two"]),
         (lambda file: file["answers"].append("P1"), [f"answer 3, the whole: not an answer; {AGAIN}"]),
         (lambda file: file.update(answers=[]), ["holds no answer"]),
         (lambda file: file.update(answers={}), [f"answers: not a list; {AGAIN}"]),
@@ -356,9 +356,9 @@ def test_a_page_of_another_night_or_council_is_refused_and_one_too_old(council: 
         store.exec_driver_sql("UPDATE seal SET secret = '00ff'")
     (foreign, _) = refused(council, path)
 
-    assert old.startswith("answer 1, key: the list is of 14 January 2026, 12 working days ago")
+    assert old.startswith("answer 1, Key: the list is of 14 January 2026, 12 working days ago")
     assert resolved == [
-        "answer 1, answer: the flag was resolved on 15 January 2026 (cleared), since the list of 14 January 2026; "
+        "answer 1, Answer: the flag was resolved on 15 January 2026 (cleared), since the list of 14 January 2026; "
         "empty the row's answer"
     ]
     assert foreign.startswith(NO_KEY)
@@ -371,7 +371,7 @@ def test_the_command_reads_a_pages_file_and_says_what_is_wrong_with_it(council: 
     none = monitor(council.folder, "answers", "nothing.json", "--by", "A Lead")
 
     assert [done.returncode for done in (wrong, none)] == [2, 2]
-    assert f'{path.name}, answer 1, answer: "doen" is not an answer; did you mean "done"?' in wrong.stderr
+    assert f'{path.name}, answer 1, Answer: "doen" is not an answer; did you mean "done"?' in wrong.stderr
     assert "nothing.json: cannot be read (No such file or directory); name the file that a team's page" in none.stderr
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor.errors import Problems
-from monitor.flags.answer_file import Given
+from monitor.flags.answer_file import ANSWER_HEADINGS, Given
 from monitor.words import did_you_mean, one_line
 
 SUFFIX = ".json"
@@ -100,12 +100,13 @@ def _check_answer(answer: Any) -> Iterator[str]:
     for name in sorted(answer.keys() - set(FIELDS)):
         yield f'"{_quote(name)}": not of an answer{did_you_mean(name[:40], FIELDS)}; {REMEDY}'
     for name in FIELDS:
+        shown = ANSWER_HEADINGS.get(name, name)
         if name not in answer:
-            yield f"{name}: missing; {REMEDY}"
+            yield f"{shown}: missing; {REMEDY}"
         elif not isinstance(answer[name], str):
-            yield f"{name}: {_quote(answer[name])} is not text; {REMEDY}"
+            yield f"{shown}: {_quote(answer[name])} is not text; {REMEDY}"
         elif not _is_text(answer[name]):
-            yield f"{name}: holds half a character; {REMEDY}"
+            yield f"{shown}: holds half a character; {REMEDY}"
 
 
 def _is_text(value: str) -> bool:
