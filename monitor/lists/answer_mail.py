@@ -22,6 +22,8 @@ KEY = r"\d{1,15}\.\d{8}\.[0-9a-f]{10}\.[0-9a-f]{32}"
 CHOICE = "|".join(map(re.escape, CHOICES))
 WITH_KEY = re.compile(rf"(?i)(?:\b({CHOICE}|waive until)\b)?[\s:,;-]*\b({KEY})\b")
 BY_NUMBER = re.compile(rf"(?i)\s*(?:(\d{{1,3}})[.:)]?\s+({CHOICE})|({CHOICE})[:,]?\s+(\d{{1,3}}))\s*[.!]?\s*")
+CHOICE_ALONE = re.compile(rf"(?i)\s*({CHOICE})\s*[:,;-]\s*")
+STARTS_WITH_KEY = re.compile(rf"(?i)\s*{KEY}\b")
 QUOTED = re.compile(r"(?i)\s*(>|-{3,}|_{5,}|from:|sent:|on .{5,200} wrote:)")
 """A line below which a mail program puts what is answered."""
 FALSE_SENDER = re.compile(r"(?i)\b(spf|dkim|dmarc|compauth)\s*=\s*fail")
@@ -69,7 +71,7 @@ def _find_answers(lines: Iterable[str]) -> tuple[list[MailedAnswer], list[str]]:
     """Return each answer once, in order, and what is wrong with the others."""
     found: dict[str, str] = {}
     faults: list[str] = []
-    for line in lines:
+    for line in _join_wrapped(lines):
         for said, about in _read_line(line):
             if said in ("", "waive until"):
                 faults.append(
@@ -85,6 +87,14 @@ def _find_answers(lines: Iterable[str]) -> tuple[list[MailedAnswer], list[str]]:
     if len(answers) > MOST_ANSWERS:
         faults.append(f"more than {MOST_ANSWERS} answers; answer on the list")
     return answers, list(dict.fromkeys(faults))
+
+
+def _join_wrapped(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the lines, a key with the choice before it: mail programs break a line that is longer than they like."""
+    before = ""
+    for line in lines:
+        yield f"{before} {line}" if before and STARTS_WITH_KEY.match(line) else line
+        before = line if CHOICE_ALONE.fullmatch(line) else ""
 
 
 def _read_line(line: str) -> Iterator[tuple[str, str]]:

@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from monitor.errors import Problems
 from monitor.flags.answer_file import AnsweredFile
 from monitor.lists import answer_mail, answer_page, answer_sheet
+from monitor.messages.list_place import PAGE_SUFFIX
 from monitor.words import fold_name
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ def read_answered(path: Path, by: str | None, readers: Mapping[str, frozenset[st
     ``by``: who answered. ``readers``: the addresses that have each team's list, by its folded names.
     """
     kind = path.suffix.lower()
+    if kind == PAGE_SUFFIX:
+        raise Problems([f"{path.name}: is the page itself; press “Save my answers” on it, and name the file it saves"])
     if kind == ".eml":
         sha256, reply = answer_mail.read(path)
         teams = frozenset(team for team, addresses in readers.items() if reply.sender in addresses)
