@@ -143,7 +143,8 @@ SELECT coalesce(team, '') AS team,
     count(*) FILTER (state = 'open'),
     count(*) FILTER (state = 'held'),
     count(*) FILTER (state = 'waived'),
-    count(*) FILTER (opened_on > $since AND state <> 'quarantined'),
+    count(*) FILTER (opened_on > $since AND state <> 'quarantined'
+        AND coalesce(resolved_reason NOT IN ('handed on', 'merged', 'corrected'), true)),
     count(*) FILTER (resolved_on > $since AND resolved_reason = 'cleared'),
     count(*) FILTER (resolved_on > $since AND resolved_reason = 'rule changed')
 FROM flag_line
