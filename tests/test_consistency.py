@@ -246,14 +246,44 @@ def read_cells(rows: list[dict[str, object]]) -> Figures:
     }  # type: ignore[misc]  # fmt: skip
 
 
-def read_html(path: Path) -> Figures:
-    page = read_page(path)
-    people = {row[0]: int(row[1]) for row in page["ways"][1:] if row[1].isdigit()}
-    found = {}
-    for label, *cells in page["since-when"][1:]:
-        shown = BY_NAME[EVERYONE].label if label == "All of them" else label
-        found[shown] = (people[label], tuple(map(int, cells[: len(SINCE)])), int(cells[len(SINCE) + 2]))
-    return found
+@dataclass(frozen=True)
+class PageFigures:
+    """Figures of the report's page: people by line, in its two tables; by since when; flags; and those listed."""
+
+    ways: dict[str, int]
+    now: dict[str, int]
+    since: tuple[int, ...]
+    deeds: dict[str, int]
+    backlog: int | None
+    unanswered: int
+    rules: dict[str, int]
+    teams: dict[str, int]
+    people: list[str]
+
+
+def read_html(path: Path) -> PageFigures:
+    page, text = read_page(path), path.read_text(encoding="utf-8")
+
+    def first(row: list[str]) -> tuple[str, int]:
+        label, number = re.match(r"(.*?): (\d+)", row[0]).groups()  # type: ignore[union-attr]
+        return BY_NAME[EVERYONE].label if label == "All of them" else label, int(number)
+
+    def last(name: str) -> dict[str, int]:
+        return {row[0].partition(": ")[0]: int(row[-1]) for row in page[name][1:]}
+
+    since = {row[0].lower(): int(row[1]) for row in page["since-when"][1:]}
+    waiting = re.search(r"No answer from a lead: ([\d,]+) open flags", text)
+    return PageFigures(
+        ways=dict(map(first, page["ways"][1:])),
+        now=last("sight-lines"),
+        since=tuple(since.get(name, 0) for name in (*SINCE, "not known")),
+        deeds={row[0]: int(row[1]) for row in page["deeds"][1:]},
+        backlog=int(page["backlog"][-1][1]) if "backlog" in page else None,
+        unanswered=int(waiting[1]) if waiting else 0,
+        rules={first(row)[0]: int(row[4]) for row in page["rules-all"][1:]},
+        teams=last("sight-teams"),
+        people=[row[0] for row in page["people-table"][1:]],
+    )
 
 
 # The nights
@@ -284,6 +314,7 @@ def test_every_figure_of_a_first_night_and_up_to_a_twentieth_is_what_the_databas
             check_people(council, truth, people)
             check_lists(council, truth)
             check_report(council, truth)
+            check_page(council, truth, texts["head"])
             check_mails(council, truth, texts)
         seen.update(flag.state for flag in truth.flags)
         seen.update(flag.rule for flag in truth.flags if flag.is_restricted)
@@ -306,21 +337,26 @@ def check_out_of_sight(council: Council, truth: Truth, head: str) -> None:
 
     html, (book, above) = read_html(page), open_book(path, "Out of sight", "People out of sight", "Teams")
 
-    assert html == read_cells(book["Out of sight"])
-    assert {label: row for label, row in html.items() if row[0]} == read_sight(head)
+    figures = read_cells(book["Out of sight"])
+    assert {label: row for label, row in figures.items() if row[0]} == read_sight(head)
     for line in LINES:
-        found, bands, not_known = html[line.label]
+        found, bands, not_known = figures[line.label]
         assert found == len(truth.people(line.name)) == sum(bands) + not_known, line.name
+        assert html.ways.get(line.label, found) == html.now.get(line.label, found) == found, line.name
+    assert html.ways.keys() == {line.label for line in LINES}
+    _, bands, not_known = figures[BY_NAME[EVERYONE].label]
+    assert html.since == (*bands, not_known)
     everyone = truth.people(EVERYONE)
     rows = book["People out of sight"]
-    assert [row["Person"] for row in rows] == [row[0] for row in read_page(page)["people-table"][1:]]
+    assert [row["Person"] for row in rows] == html.people
     assert {row["Person"]: row["In which ways"] for row in rows} == {
         person_id: truth.ways(person_id) for person_id in everyone - {RESTRICTED}
     }
     assert ("1 restricted young person is not listed." in above) is (RESTRICTED in everyone)
     known = sum(row["Since"] is not None for row in rows)
-    assert 0 <= sum(html[BY_NAME[EVERYONE].label][1]) - known <= (RESTRICTED in everyone)
+    assert 0 <= sum(bands) - known <= (RESTRICTED in everyone)
     teams = {row["Team"]: row["Out of sight"] for row in book["Teams"]}
+    assert teams == html.teams
     assert {team: number for team, number in teams.items() if number} == {
         team or "No team": len(people)
         for team in ("North", "South", "")
@@ -410,6 +446,24 @@ def check_report(council: Council, truth: Truth) -> None:
     assert sum(row["Until"] is not None and row["Ended on"] is None for row in book["Waivers"]) == sum(
         flag.state == "waived" for flag in truth.flags
     )
+
+
+def check_page(council: Council, truth: Truth, head: str) -> None:
+    """The page's own figures: flags of the week, the backlog, what waits for an answer, and the flags of each rule."""
+    folder = council.folder / "data" / "report"
+    page, (book, _) = read_html(folder / "report.html"), open_book(folder / "report.xlsx", "Rules")
+    week = read_teams(head)["All together"]
+    answered = {ANSWERED} if truth.as_at >= day(8) else set()
+    waiting = [flag for flag in truth.told if flag.state == "open" and flag.person_id not in answered]
+    flags = Counter(flag.rule for flag in truth.flags)
+
+    # The mail counts what a first night found as opened; the page has a line of its own for it.
+    assert page.deeds["Opened"] + page.deeds.get("Found on a first night", 0) == week[3]
+    assert page.deeds["Cleared"] == week[4]
+    assert page.backlog == sum(flag.opened_on == day(0) for flag in truth.told)
+    assert page.unanswered == len(waiting)
+    titles = {str(row["Title"]): flags[str(row["Rule"])] for row in book["Rules"]}
+    assert page.rules == {title: titles[title] for title in page.rules}
 
 
 def check_mails(council: Council, truth: Truth, texts: Mapping[str, str]) -> None:
