@@ -7,20 +7,22 @@ from typing import Any
 
 import pytest
 from openpyxl import load_workbook
+from sqlalchemy import insert, text
 from support.command import monitor
 from support.council import Council, crowd, day, settled
 from support.timed_service import few_rules
 
 from monitor.config.settings import load_config
-from monitor.errors import Problems
+from monitor.errors import Problems, Refused
 from monitor.figures.out_of_sight import LINES
 from monitor.night.context import NightOutcome
-from monitor.report.contents import Contents, Sight
+from monitor.report.contents import Contents, Sight, Tally
 from monitor.report.gather import gather_report
 from monitor.report.report_nights import ReportRequest
 from monitor.rulebook.rule_folders import load_rulebook
 from monitor.store.database import open_store
 from monitor.store.location import locate
+from monitor.store.tables import Answer
 
 
 def gather(council: Council, on: dt.date, **other: Any) -> Contents:
@@ -95,6 +97,8 @@ def test_first_screen_agrees_with_lists_and_flags_of_the_night(lost: Lost, tmp_p
 def test_since_when_is_since_the_breach_and_changes_are_beside_a_week_before(tmp_path: Path) -> None:
     council = Council(tmp_path)
     council.night(day(0), [*LOST[1:], *crowd(20)])
+    with pytest.raises(Refused):
+        council.night(day(3), crowd(3))
     council.night(day(7), [LOST[0], *LOST[2:], *crowd(20), settled("P2")])
 
     told = gather(council, day(7))
@@ -105,7 +109,43 @@ def test_since_when_is_since_the_breach_and_changes_are_beside_a_week_before(tmp
     assert no_contact.since.longest_since == dt.date(2024, 8, 25)
     assert no_contact.last_month.by is None
     assert told.trends.sight[2].values == (2, 1)
-    assert told.done.cleared.count == 2
+    found = [row for row in council.listed(day(0), "all.csv") if row["severity"] != "data"]
+    listed = [row for row in council.listed(day(7), "all.csv") if row["severity"] != "data"]
+    new = [row for row in listed if row["opened_on"] == day(7).isoformat()]
+    assert [(week.opened, week.backlog, week.cleared, week.refused) for week in told.flow] == [
+        (0, len(found), 0, (day(3),)), (len(new), 0, 2, ()),
+    ]  # fmt: skip
+    assert (told.done.cleared, told.done.backlog) == (
+        Tally("Cleared", 2, 2, 2, day(7)),
+        Tally("Found on a first night", len(found), 0, len(found), day(0)),
+    )
+    assert told.backlog.total.left == len(listed) - len(new)
+    assert told.backlog.total.before == (len(found),)
+    waiting = [row for row in listed if row["state"] == "open"]
+    assert told.unanswered.total == len(waiting)
+    waits = [row.opened_on for row in told.unanswered.rows]
+    assert waits == sorted(waits)
+    assert (waits[0], told.unanswered.rows[0].days) == (day(0), 7)
+
+
+def test_what_is_answered_is_unanswered_no_more_and_nobody_restricted_is_named(tmp_path: Path) -> None:
+    (tmp_path / "restricted.txt").write_text("P2\n", encoding="utf-8")
+    rules = few_rules(tmp_path, *ADVISERS)
+    council = Council(tmp_path, settings=f'{rules}restricted = "restricted.txt"')
+    council.night(day(0), [settled(f"P{n}", adviser="") for n in range(3)] + crowd(20))
+    with council.open_database() as database, database.writing() as store:
+        ((flag,),) = store.execute(text("SELECT id FROM flag WHERE person_id = 'P0'")).all()
+        store.execute(insert(Answer).values(
+            id=1, flag_id=flag, person_id="P0", rule="pa-allocated", answer="done", list_as_at=day(0),
+            file_sha256="", file_row=1, answered_on=day(0), answered_by="A Lead", recorded_at=council.clock,
+        ))  # fmt: skip
+
+    told = gather(council, day(0))
+
+    assert told.unanswered.total == 2
+    assert [row.person_id for row in told.unanswered.rows] == ["P1"]
+    assert told.done.answered == Tally("Answered by a lead", 1, 1, 1, day(0))
+    assert told.done.answers == (Tally("Done", 1, 1, 1, day(0)),)
 
 
 def test_a_kind_that_nobody_could_be_asked_about_has_no_number_and_says_why(tmp_path: Path) -> None:

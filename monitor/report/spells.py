@@ -64,7 +64,7 @@ def load_flags(data: ReportData) -> None:
 
 
 FLAG_LINE = """
-    CREATE OR REPLACE VIEW flag_line AS
+    CREATE OR REPLACE TABLE flag_line AS
     SELECT s.* EXCLUDE (resolved_on, resolved_reason), p.team,
         CASE WHEN s.resolved_on <= DATE '{as_at}' THEN s.resolved_on END AS resolved_on,
         CASE WHEN s.resolved_on <= DATE '{as_at}' THEN s.resolved_reason END AS resolved_reason,

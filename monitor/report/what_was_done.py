@@ -136,14 +136,16 @@ def count_days(data: ReportData, backlog: Backlog) -> Happened:
     """Count by day the flags opened, found on a first night, and ended by reason; faults of the data are no flags."""
     rows = data.workspace.execute(
         f"""
-        SELECT CASE WHEN {backlog.sql("flag_line")} THEN 'backlog' ELSE 'opened' END AS what, opened_on AS day, count(*)
-        FROM flag_line
-        WHERE severity <> 'data' AND state <> 'quarantined' AND opened_on BETWEEN $since AND $as_at
-            AND coalesce(resolved_reason NOT IN ('handed on', 'merged'), true)
-        GROUP BY ALL
-        UNION ALL
-        SELECT resolved_reason, resolved_on, count(*) FROM flag_line
-        WHERE severity <> 'data' AND resolved_on BETWEEN $since AND $as_at GROUP BY ALL
+        WITH happened AS (
+            SELECT unnest([
+                {{'what': CASE WHEN {backlog.sql("flag_line")} THEN 'backlog' ELSE 'opened' END, 'day':
+                    CASE WHEN state <> 'quarantined' AND coalesce(resolved_reason NOT IN ('handed on', 'merged'), true)
+                    THEN opened_on END}},
+                {{'what': resolved_reason, 'day': resolved_on}}
+            ], recursive := true)
+            FROM flag_line WHERE severity <> 'data'
+        )
+        SELECT what, day, count(*) FROM happened WHERE day BETWEEN $since AND $as_at GROUP BY ALL
         """,
         {"since": data.nights.since, "as_at": data.as_at},
     ).fetchall()
