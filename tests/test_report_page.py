@@ -382,5 +382,6 @@ def test_a_refused_night_stands_in_its_week_and_in_what_to_believe() -> None:
 def test_a_board_gets_no_row_and_no_week_of_the_first_page_that_tells_of_a_few() -> None:
     text = read(page_for("board")).text
 
+    assert "To the manager about 10" in text
     for words in ("Longest", "in a week", "No answer from a lead", "Nights refused", "first night found", "What moved"):
         assert words not in text

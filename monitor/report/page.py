@@ -310,7 +310,8 @@ def _lay_out_backlog(contents: Contents) -> BacklogWeeks | None:
     total = contents.backlog.total
     weeks = range(len(total.before), 0, -1)
     left = [(f"{write_count(n, 'week')} ago", number) for n, number in zip(weeks, total.before, strict=True)]
-    words = f", was {total.before[-1]:,} a week ago" if total.before else ""
+    before = total.before[-1] if total.before else None
+    words = "" if before is None else f", {'as' if before == total.left else f'was {before:,}'} a week ago"
     return BacklogWeeks(
         f"Left of what the first night found: {total.left:,}{words}",
         (*left, ("Now", total.left)),
