@@ -451,12 +451,12 @@ def test_every_night_leaves_its_head_outside_the_database(council: Council) -> N
 
 def test_the_next_run_adds_the_head_that_a_killed_one_did_not(council: Council) -> None:
     path = council.folder / "data" / "heads.txt"
-    whole = path.read_text().splitlines()
+    whole = path.read_text(encoding="utf-8").splitlines()
     path.write_text("\n".join(whole[:-1]) + "\n")
 
     council.night(day(8))
 
-    assert path.read_text().splitlines()[: len(whole)] == whole
+    assert path.read_text(encoding="utf-8").splitlines()[: len(whole)] == whole
     assert audit(council).problems == ()
 
 

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 from support.command import Done, monitor
 from support.council import NIGHT, Council, crowd, day, homeless, settled
-from support.posix import KILL, KILLED
+from support.posix import KILL, KILLED, is_private
 from support.timed_service import few_rules
 
 from monitor.config.settings import load_config
@@ -55,7 +55,7 @@ def test_a_backup_is_whole_while_another_writes_and_its_owners_alone(council: Co
     file = council.folder / "kept.db"
     assert done.returncode == 0, done.stderr
     assert "up to the night of 12 January 2026" in done.stdout
-    assert file.stat().st_mode & 0o077 == 0
+    assert is_private(file)
     with closing(sqlite3.connect(file)) as kept:
         assert kept.execute("SELECT count(*) FROM flag").fetchone() == (2,)
         assert kept.execute("PRAGMA quick_check").fetchone() == ("ok",)
@@ -88,7 +88,7 @@ def test_a_restore_says_what_is_lost_and_the_nights_go_on(council: Council) -> N
     assert any("may have had" in mail.text and "13 January 2026" in mail.text for mail in (first, second))
     (aside,) = (council.folder / "data").glob("replaced-*.db")
     assert str(aside) in done.stdout
-    assert aside.stat().st_mode & 0o077 == 0
+    assert is_private(aside)
     with closing(sqlite3.connect(aside)) as kept:
         assert kept.execute("SELECT count(*) FROM flag").fetchone() == (3,)
     assert not list((council.folder / "data").rglob("*.unfinished*"))
@@ -132,7 +132,7 @@ def test_whoever_was_removed_since_is_removed_from_what_is_put_back(council: Cou
     assert any("kept.db holds this person until" in line for line in outside), outside
     assert GONE not in mark
     assert len(removal_marks.read(council.folder / "data")) == 1
-    assert (council.folder / "data" / "removed.txt").stat().st_mode & 0o077 == 0
+    assert is_private(council.folder / "data" / "removed.txt")
     assert council.flags() == {("P1", "homeless"): "open"}
     assert council.rows(f"SELECT count(*) FROM person WHERE person_id = '{GONE}'") == [(0,)]
     assert council.rows(f"SELECT count(*) FROM flag_event WHERE payload LIKE '%{GONE}%'") == [(0,)]

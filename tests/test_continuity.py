@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 from support.command import monitor
 from support.council import NIGHT, Council, crowd, day, homeless
+from support.posix import is_private
 from support.timed_service import few_rules
 
 from monitor.errors import StoreError
@@ -193,7 +194,7 @@ def test_the_file_of_what_was_sent_names_nobody_and_is_its_owners_alone(one_nigh
     assert len(sent_file.read(file.parent, 0)) == len(one_night.mail())
     assert "@" not in content
     assert "P1" not in content
-    assert file.stat().st_mode & 0o077 == 0
+    assert is_private(file)
 
 
 def test_a_line_that_was_cut_short_hides_no_other(tmp_path: Path) -> None:

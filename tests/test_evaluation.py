@@ -65,7 +65,7 @@ def ask(
     folder = folder / "rules"
     folder.mkdir(exist_ok=True)
     for name, text in rules.items():
-        (folder / f"{name}.toml").write_text(text)
+        (folder / f"{name}.toml").write_text(text, encoding="utf-8")
     rulebook = load_rulebook([folder], {})
     workspace = open_workspace()
     build_caseload(workspace, people)

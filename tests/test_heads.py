@@ -19,7 +19,7 @@ def test_lines_are_added_and_read_as_they_were(tmp_path: Path) -> None:
     heads.append(folder, FIRST)
     heads.append(folder, SECOND)
     assert heads.read(folder) == heads.KeptHeads((FIRST, SECOND))
-    assert (folder / "heads.txt").read_text().splitlines()[1].split("\t") == [
+    assert (folder / "heads.txt").read_text(encoding="utf-8").splitlines()[1].split("\t") == [
         "2026-01-13T06:00:00+00:00", "2026-01-13", "52", "cd" * 32,
     ]  # fmt: skip
 

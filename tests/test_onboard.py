@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from support.posix import needs_posix
+from support.posix import is_private, needs_posix
 
 from monitor.config.settings import load_config
 
@@ -67,7 +67,7 @@ def test_yes_writes_what_is_certain_and_a_page_that_names_nobody(tmp_path: Path)
     assert source.headings == {"Acommodation Type": "accommodation"}
     assert source.words == {"accommodation": {"Suported lodgins": "E"}}
     page = (tmp_path / "onboard.html").read_text(encoding="utf-8")
-    assert (tmp_path / "onboard.html").stat().st_mode & 0o077 == 0
+    assert is_private(tmp_path / "onboard.html")
     for text in (done.stdout, page):
         assert "Shared house" in text
         assert "Aaaa Aaaa Aaaaa" in text

@@ -10,6 +10,7 @@ from openpyxl import load_workbook
 from sqlalchemy import insert, text
 from support.command import monitor
 from support.council import Council, crowd, day, settled
+from support.posix import is_private
 from support.timed_service import few_rules
 
 from monitor.config.settings import load_config
@@ -182,7 +183,7 @@ def test_the_latest_is_written_every_night_for_its_owner_only(lost: Lost) -> Non
     assert [path.name for path in report] == ["report.html", "report.xlsx"]
     for path in report:
         assert path.parent == council.folder / "data" / "report"
-        assert path.stat().st_mode & 0o077 == 0
+        assert is_private(path)
     assert "P1" in report[0].read_text(encoding="utf-8")
 
 

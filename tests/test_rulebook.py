@@ -54,7 +54,7 @@ longest_wait = 17
 def write(folder: Path, **rules: str) -> Path:
     folder.mkdir(exist_ok=True)
     for name, text in rules.items():
-        (folder / f"{name.replace('_', '-')}.toml").write_text(text)
+        (folder / f"{name.replace('_', '-')}.toml").write_text(text, encoding="utf-8")
     return folder
 
 

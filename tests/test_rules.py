@@ -89,7 +89,7 @@ expect = "not asked"
 
 
 def load(folder: Path, text: str) -> Rulebook:
-    (folder / "plan.toml").write_text(text)
+    (folder / "plan.toml").write_text(text, encoding="utf-8")
     return load_rulebook([folder], {})
 
 

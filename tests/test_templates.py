@@ -508,7 +508,7 @@ def test_every_kind_of_message_has_a_specimen_that_the_shipped_templates_can_put
     ],
 )
 def test_a_name_no_message_has_is_found_by_trying_each_template(tmp_path: Path, name: str, words: str, fault: str):
-    (tmp_path / name).write_text(words)
+    (tmp_path / name).write_text(words, encoding="utf-8")
 
     with pytest.raises(Problems, match=rf"{name}: .*{fault}"):
         samples.prove(open_templates(tmp_path))

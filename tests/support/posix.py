@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -22,3 +23,8 @@ STOP = signal.CTRL_BREAK_EVENT if WINDOWS else signal.SIGTERM
 def needs_posix(what: str) -> pytest.MarkDecorator:
     """Skip the test on Windows, which has no ``what``."""
     return pytest.mark.skipif(WINDOWS, reason=f"Windows has no {what}")
+
+
+def is_private(path: Path) -> bool:
+    """Return whether the file's mode lets only its owner read it; on Windows it has the rights of its folder."""
+    return WINDOWS or not path.stat().st_mode & 0o077
