@@ -1,4 +1,5 @@
 """A folder to start from: it works at once, says what to do next, and overwrites nothing."""
+# ruff: noqa: RUF001 - PowerShell takes curly quotes for quotes, so they are tried
 
 import datetime as dt
 import os
@@ -21,6 +22,8 @@ from monitor.rulebook import examples
 from monitor.rulebook.rule_folders import load_rulebook
 
 TODAY = dt.date(2026, 1, 12)
+TASK = Path(new_folder.__file__).parent / "new_folder_files" / "windows-task.ps1"
+BRACKETS = ("()", "{}", "[]")
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +132,35 @@ def test_units_and_the_image_name_this_folder_and_nothing_is_left_to_fill_in(mad
     assert "ProtectSystem=strict" in unit
     image = (made / "deploy" / "Dockerfile").read_text(encoding="utf-8")
     assert image.index("RUN pip") < image.index("USER 10001") < image.index("ENTRYPOINT")
+
+
+def test_the_task_of_windows_takes_any_path_and_names_groups_in_no_language(tmp_path: Path) -> None:
+    folder, command = Path("C:/Tom's ‘Café’ $HOME"), "C:/Łódź/monitor.exe"
+
+    script = new_folder.write_powershell(TASK.read_text(encoding="utf-8"), folder, command)
+
+    place = str(folder).replace("Tom's ‘Café’", "Tom''s ‘‘Café’’")
+    code = [line for line in script.splitlines() if not line.lstrip("\ufeff").startswith("#")]
+    assert script.startswith("\ufeff# ")
+    assert f"$folder = '{place}'" in code
+    assert f"$monitor = '{command}'" in code
+    assert not re.search("@[A-Z]+@", script)
+    assert "Administrators:" not in script
+    assert all(line.count('"') % 2 == 0 for line in code)
+    assert all(len({"".join(code).count(bracket) for bracket in pair}) == 1 for pair in BRACKETS)
+
+
+@pytest.mark.skipif(shutil.which("pwsh") is None, reason="PowerShell is not here to ask")
+def test_powershell_finds_nothing_wrong_with_the_task_of_windows(made: Path) -> None:
+    script = str(made / "deploy" / "windows-task.ps1").replace("'", "''")
+    asked = (
+        "$faults = $null; [void][System.Management.Automation.Language.Parser]::ParseFile("
+        f"'{script}', [ref]$null, [ref]$faults); $faults | ForEach-Object {{ $_.Message }}"
+    )
+
+    done = subprocess.run(["pwsh", "-NoProfile", "-Command", asked], capture_output=True, text=True, check=True)
+
+    assert done.stdout == ""
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not here to ask")

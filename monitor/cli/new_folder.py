@@ -1,6 +1,7 @@
 """``monitor init``: a folder with everything a council starts from, which works at once with invented people."""
 
 import datetime as dt
+import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -85,8 +86,8 @@ def _texts(folder: Path) -> dict[str, str]:
     for unit in UNITS:
         text = _read(HERE / unit).replace("@HARDENING@", hardening)
         texts[f"deploy/{unit}"] = _place(text, folder, escape="%%")
-    for name in ("Dockerfile", "windows-task.ps1"):
-        texts[f"deploy/{name}"] = _place(_read(HERE / name), folder)
+    texts["deploy/Dockerfile"] = _place(_read(HERE / "Dockerfile"), folder)
+    texts["deploy/windows-task.ps1"] = write_powershell(_read(HERE / "windows-task.ps1"), folder, _command())
     return texts
 
 
@@ -102,6 +103,14 @@ def _config() -> str:
 def _place(text: str, folder: Path, *, escape: str = "%") -> str:
     """``text`` with this folder and this installation's command; a unit file doubles its percent signs."""
     return text.replace("@FOLDER@", str(folder).replace("%", escape)).replace("@MONITOR@", _command())
+
+
+def write_powershell(text: str, folder: Path, command: str) -> str:
+    """Return a script with these two inside its single quotes, marked as UTF-8, which Windows' own PowerShell needs."""
+    quoted = (re.sub("(['\u2018\u2019\u201a\u201b])", r"\1\1", str(value)) for value in (folder, command))
+    for mark, value in zip(("@FOLDER@", "@MONITOR@"), quoted, strict=True):
+        text = text.replace(mark, value)
+    return f"\ufeff{text}"
 
 
 def _command() -> str:
