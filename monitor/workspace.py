@@ -61,6 +61,12 @@ class Workspace:
     def close(self) -> None:
         self._duckdb.close()
 
+    def __enter__(self) -> "Workspace":
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        self.close()
+
     def begin(self, step: Step) -> None:
         """Take up a step; raises ``StepFault`` naming the tables that it lacks, or would make a second time."""
         twice = [f"{table} (made by {self._made_by[table]})" for table in step.makes if table in self._made_by]

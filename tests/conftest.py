@@ -14,11 +14,23 @@ import trustme
 from hypothesis import settings
 from sqlalchemy import Pool, event
 from support.council import run_three_nights
+from support.open_connections import OpenConnections
 from support.posix import WINDOWS
 
 # A busy machine is no fault of the code: what is slow is measured in tests/benchmarks.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+OPENED = OpenConnections()
+
+
+@pytest.fixture(autouse=True)
+def no_connection_left_open() -> Iterator[None]:
+    """Fails the test, or a later one, that lets go of a connection to SQLite or DuckDB without closing it."""
+    yield
+    dropped = OPENED.close_dropped()
+    assert not dropped, f"let go of without being closed: {', '.join(dropped)}"
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from support.command import monitor
 from support.council import NIGHT, Council, crowd, day, section, settled
 from support.timed_service import few_rules
 
+from monitor.cli.options import today
 from monitor.config.settings import load_config
 from monitor.errors import Problems
 from monitor.flags import answer_file, answers, row_keys, waiver_request
@@ -494,7 +495,7 @@ def test_a_workbook_of_another_kind_is_refused_by_what_it_lacks(known: Council) 
 
 def test_an_export_can_be_answered_too_and_json_counts(council: Council) -> None:
     with council.open_database() as database, database.writing() as store:  # the list of today, whatever today is
-        store.execute(text("UPDATE run SET as_at = :today"), {"today": dt.datetime.now(dt.UTC).date()})
+        store.execute(text("UPDATE run SET as_at = :today"), {"today": today().isoformat()})
     monitor(council.folder, "export", "--format", "xlsx", "--output", "mine.xlsx", "--team", "South")
     path = fill_in(council, {"S1": {"answer": "done"}}, of=council.folder / "mine.xlsx")
 

@@ -1,8 +1,10 @@
 """The chain of events: whatever is changed afterwards is named."""
 
 import datetime as dt
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,14 +18,17 @@ NIGHT = dt.date(2026, 1, 5)
 NOW = dt.datetime(2026, 1, 5, 2, 30, tzinfo=dt.UTC)
 
 
-def store_with_three_events(folder: Path) -> Database:
-    database = open_store(f"sqlite:///{folder / 'monitor.db'}")
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """A store with three events."""
+    database = open_store(f"sqlite:///{tmp_path / 'monitor.db'}")
     with database.writing() as store:
         first = [Event("opened", 1, "P001", "homeless", "No fixed abode"), Event("opened", 2, "P002", "neet", "G5")]
         events.record(store, first, as_at=NIGHT, recorded_at=NOW, run_id=1)
         last = [Event("resolved", 1, "P001", "homeless", "cleared", by="A. Person")]
         events.record(store, last, as_at=NIGHT, recorded_at=NOW, run_id=2)
-    return database
+    yield database
+    database.close()
 
 
 def first_broken(database: Database) -> int | None:
@@ -39,30 +44,23 @@ def change(database: Database, **values: object) -> None:
         store.execute(table.update().where(table.c.id == 2).values(values))
 
 
-def test_an_untouched_chain_verifies(tmp_path: Path) -> None:
-    database = store_with_three_events(tmp_path)
-
+def test_an_untouched_chain_verifies(database: Database) -> None:
     assert first_broken(database) is None
 
 
-def test_a_changed_payload_is_named(tmp_path: Path) -> None:
-    database = store_with_three_events(tmp_path)
-
+def test_a_changed_payload_is_named(database: Database) -> None:
     change(database, payload='{"kind":"opened"}')
 
     assert first_broken(database) == 2
 
 
-def test_a_changed_column_is_named(tmp_path: Path) -> None:
-    database = store_with_three_events(tmp_path)
-
+def test_a_changed_column_is_named(database: Database) -> None:
     change(database, as_at=dt.date(2025, 1, 5))
 
     assert first_broken(database) == 2
 
 
-def test_a_removed_row_is_named_at_the_next_one(tmp_path: Path) -> None:
-    database = store_with_three_events(tmp_path)
+def test_a_removed_row_is_named_at_the_next_one(database: Database) -> None:
     table = table_of(FlagEvent)
     with database.writing() as store:
         store.execute(table.delete().where(table.c.id == 2))
@@ -70,9 +68,7 @@ def test_a_removed_row_is_named_at_the_next_one(tmp_path: Path) -> None:
     assert first_broken(database) == 3
 
 
-def test_removing_what_an_event_says_keeps_the_chain_valid(tmp_path: Path) -> None:
-    database = store_with_three_events(tmp_path)
-
+def test_removing_what_an_event_says_keeps_the_chain_valid(database: Database) -> None:
     change(database, payload=None, salt=None)
 
     assert first_broken(database) is None

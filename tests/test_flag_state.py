@@ -1,12 +1,14 @@
 """The state of a flag: the database, the workspace and one stored row agree on every combination of dates."""
 
 import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import product
 from types import MappingProxyType
 from typing import NamedTuple
 
 import pytest
-from sqlalchemy import create_engine, select
+from sqlalchemy import Connection, create_engine, select
 
 from monitor.flags import state
 from monitor.store.tables import Flag, Waiver, table_of
@@ -28,11 +30,19 @@ class Waived(NamedTuple):
     ended_on: dt.date | None
 
 
+@contextmanager
+def in_memory() -> Iterator[Connection]:
+    engine = create_engine("sqlite://")
+    with engine.begin() as store:
+        yield store
+    engine.dispose()
+
+
 def test_quarantine_is_the_same_in_the_database_the_workspace_and_a_row() -> None:
     rows = [Quarantine(*dates) for dates in product(NEAR, NEAR)]
     flag = table_of(Flag)
-    engine, workspace = create_engine("sqlite://"), open_workspace()
-    with engine.begin() as store:
+    workspace = open_workspace()
+    with in_memory() as store:
         flag.create(store)
         table_of(Waiver).create(store)
         facts = {"rule": "neet", "severity": "low", "opened_on": DAY, "opened_run_id": 1, "in_breach_since": DAY}
@@ -73,7 +83,7 @@ def test_a_waiver_in_force_is_the_same_in_the_database_and_a_row() -> None:
     days = NEAR[1:]
     rows = [Waived(*dates) for dates in product(days, days, NEAR)]  # type: ignore[arg-type]
     waiver = table_of(Waiver)
-    with create_engine("sqlite://").begin() as store:
+    with in_memory() as store:
         waiver.create(store)
         facts = {"rule": "neet", "reason": "r", "note": "", "waived_by": "A", "recorded_at": dt.datetime.now(dt.UTC)}
         store.execute(waiver.insert(), [

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -232,14 +233,14 @@ def test_an_older_database_is_left_as_it_is(tmp_path: Path):
     council = Council(tmp_path, few_rules(tmp_path))
     with council.open_database():
         pass
-    with sqlite3.connect(tmp_path / "data" / "monitor.db") as file:
+    with closing(sqlite3.connect(tmp_path / "data" / "monitor.db", isolation_level=None)) as file:
         file.execute("UPDATE alembic_version SET version_num = '0000'")
 
     done = monitor(tmp_path, "status")
 
     assert done.returncode == 1
     assert "the database is of an older version (0000" in done.stdout
-    with sqlite3.connect(tmp_path / "data" / "monitor.db") as file:
+    with closing(sqlite3.connect(tmp_path / "data" / "monitor.db")) as file:
         assert file.execute("SELECT version_num FROM alembic_version").fetchone() == ("0000",)
 
 

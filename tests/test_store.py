@@ -23,9 +23,7 @@ def url_in(folder: Path) -> str:
 
 
 def test_a_new_database_has_exactly_the_tables_the_code_describes(tmp_path: Path) -> None:
-    database = open_store(url_in(tmp_path))
-
-    with database.reading() as store:
+    with closing(open_store(url_in(tmp_path))) as database, database.reading() as store:
         differences = compare_metadata(MigrationContext.configure(store), SQLModel.metadata)
     assert differences == []
 
@@ -38,7 +36,7 @@ def test_the_newest_migration_is_the_one_the_code_expects() -> None:
 
 @needs_posix("file modes")
 def test_the_database_is_readable_by_its_owner_only(tmp_path: Path) -> None:
-    open_store(url_in(tmp_path))
+    open_store(url_in(tmp_path)).close()
 
     for path in (tmp_path / "data").iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -83,6 +81,7 @@ def test_a_failed_step_saves_nothing(tmp_path: Path) -> None:
 
     with database.reading() as store:
         assert store.execute(text("SELECT count(*) FROM measure")).scalar() == 0
+    database.close()
 
 
 def write_twice(database: Database) -> None:

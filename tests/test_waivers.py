@@ -321,6 +321,7 @@ def test_the_database_holds_one_waiver_in_force_for_a_person_and_rule(tmp_path: 
         store.execute(add)
         with pytest.raises(IntegrityError):
             store.execute(add)
+    database.close()
 
 
 # The command

@@ -70,26 +70,21 @@ def holds(path: Path, person_id: str) -> bool:
     """Return whether a kept night has this person; ``MonitorError`` if it cannot be read."""
     import duckdb
 
-    workspace = open_workspace()
+    query = "SELECT 1 FROM read_parquet(?) WHERE person_id = ?"
     try:
-        return bool(
-            workspace.execute("SELECT 1 FROM read_parquet(?) WHERE person_id = ?", [str(path), person_id]).fetchall()
-        )
+        with open_workspace() as workspace:
+            return bool(workspace.execute(query, [str(path), person_id]).fetchall())
     except duckdb.Error:
         raise MonitorError(
             f"{path}: cannot be read, so nobody can tell whom it holds; remove it, or put back an unharmed copy"
         ) from None
-    finally:
-        workspace.close()
 
 
 def leave_out(path: Path, target: Path, person_id: str) -> None:
     """Write what ``path`` keeps to ``target``, without this person."""
-    workspace = open_workspace()
-    with written_whole(target) as unfinished:
+    with open_workspace() as workspace, written_whole(target) as unfinished:
         others = f"SELECT * FROM read_parquet({literal(str(path))}) WHERE person_id <> {literal(person_id)}"
         workspace.execute(f"COPY ({others} ORDER BY person_id) TO {literal(str(unfinished))} (FORMAT parquet)")
-    workspace.close()
 
 
 def fingerprint(path: Path) -> str:

@@ -155,21 +155,20 @@ def _see_sources(config: Config, as_at: dt.date, environ: Mapping[str, str], rul
         with working_store(NOWHERE) as database:
             past = read_ledger(database, as_at)
             night = Night(config, request, tools, rulebook, open_templates(None), database, past)
-            found = judgment.read_night(night)
-            seen = _describe_sources(night.workspace, found.caseload, as_at)
-            verdict = judgment.ask_rules(night, found.caseload, judgment.judge_caseload(night, found)).verdict
-            lists = _describe_findings(found.caseload.ids, found.caseload.intake.lists)
-            night.workspace.close()
+            with night.workspace:
+                found = judgment.read_night(night)
+                seen = _describe_sources(night.workspace, found.caseload, as_at)
+                verdict = judgment.ask_rules(night, found.caseload, judgment.judge_caseload(night, found)).verdict
+                lists = _describe_findings(found.caseload.ids, found.caseload.intake.lists)
         last = "the first night would be refused" if verdict.refusals else "the first night would be believed"
         stale = (verdict.stale,) if verdict.stale else ()
         refused = [Refused(why) for why in verdict.refusals]
         return replace(seen, lines=(*seen.lines, *stale, last), lists=lists, refused=tuple(refused))
-    workspace = open_workspace()
-    caseload = read_caseload(
-        workspace, config, SourceContext(as_at, config.data_folder, environ, network=config.network.reach(environ))
-    )
-    seen = _describe_sources(workspace, caseload, as_at)
-    return replace(seen, lists=_describe_lists(workspace, config, environ, caseload.intake.lists))
+    context = SourceContext(as_at, config.data_folder, environ, network=config.network.reach(environ))
+    with open_workspace() as workspace:
+        caseload = read_caseload(workspace, config, context)
+        seen = _describe_sources(workspace, caseload, as_at)
+        return replace(seen, lists=_describe_lists(workspace, config, environ, caseload.intake.lists))
 
 
 def _is_before_first_night(config: Config, environ: Mapping[str, str]) -> bool:

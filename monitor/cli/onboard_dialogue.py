@@ -56,7 +56,8 @@ class Dialogue:
         context = SourceContext(
             self.wanted.as_at, self.config.data_folder, os.environ, network=self.config.network.reach(os.environ)
         )
-        return look(open_workspace(), self.config, context)
+        with open_workspace() as workspace:
+            return look(workspace, self.config, context)
 
     def accept(self, changes: Iterable[Proposal]) -> None:
         for change in changes:

@@ -30,7 +30,8 @@ def find_unasked(
                 if (night := find_newest(store)) is not None:
                     return f"on the night of {write_date(night)}", _find_of_night(store, night, rules)
         context = SourceContext(today, config.data_folder, environ, network=config.network.reach(environ))
-        supplied = read_caseload(open_workspace(), config, context).intake.supplied
+        with open_workspace() as workspace:
+            supplied = read_caseload(workspace, config, context).intake.supplied
     except MonitorError as fault:
         return f"not known ({str(fault).splitlines()[0]})", {}
     lacking = {rule.id: [name.replace("_", " ") for name in rule.needs if name not in supplied] for rule in rules}

@@ -92,6 +92,9 @@ class Night:
         """The runs that were ever accepted for this date, which this one puts right."""
         return self.past.same_date
 
+    def close(self) -> None:
+        self.workspace.close()
+
     def note(self, stage: str, **counts: int | str | None) -> None:
         self.tools.note(stage, run=self.run_id, **counts)
 

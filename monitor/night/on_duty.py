@@ -55,23 +55,25 @@ def write_anew(database: Database, config: Config, words: Words, now: dt.datetim
         return 0
     rulebook, templates = words()
     workspace, as_at = load_last_night(database)
-    lists.prepare(workspace, rulebook.rules, config.teams, as_at=as_at)
-    ledger = nights.read_ledger(database, as_at)
-    with database.writing() as store:
-        run = store.execute(select(table_of(Run)).where(table_of(Run).c.as_at == as_at, _is_accepted())).one()
-        night = _describe(store, config, rulebook, compose.describe_night(config, rulebook, ledger, as_at), run)
-        night = replace(night, routes=readers.routes, chain_head=events.head(store), answer_secret=read_secret(store))
-        gone = [*outdated, *_find_joined(due, concerned, outdated)]
-        waiting = [message for message in due if message not in gone]
-        told = load_told(store, since=as_at - dt.timedelta(life.RECENT_DAYS))
-        known = {address: _add_waiting(store, told.get(address, NOTHING_TOLD), address, waiting)
-                 for address in concerned}  # fmt: skip
-        attach = config.delivery.attaches_lists
-        written = list(compose.write_leads_anew(workspace, night, known, templates, attach_lists=attach))
-        for message in gone:
-            _replace(store, message, now)
-        number = post(store, written, Postmark(run.id, as_at, created_at=now, due_at=now), beside=True)
-    workspace.close()
+    with workspace:
+        lists.prepare(workspace, rulebook.rules, config.teams, as_at=as_at)
+        ledger = nights.read_ledger(database, as_at)
+        with database.writing() as store:
+            run = store.execute(select(table_of(Run)).where(table_of(Run).c.as_at == as_at, _is_accepted())).one()
+            night = _describe(store, config, rulebook, compose.describe_night(config, rulebook, ledger, as_at), run)
+            night = replace(
+                night, routes=readers.routes, chain_head=events.head(store), answer_secret=read_secret(store)
+            )
+            gone = [*outdated, *_find_joined(due, concerned, outdated)]
+            waiting = [message for message in due if message not in gone]
+            told = load_told(store, since=as_at - dt.timedelta(life.RECENT_DAYS))
+            known = {address: _add_waiting(store, told.get(address, NOTHING_TOLD), address, waiting)
+                     for address in concerned}  # fmt: skip
+            attach = config.delivery.attaches_lists
+            written = list(compose.write_leads_anew(workspace, night, known, templates, attach_lists=attach))
+            for message in gone:
+                _replace(store, message, now)
+            number = post(store, written, Postmark(run.id, as_at, created_at=now, due_at=now), beside=True)
     return number
 
 

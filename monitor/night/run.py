@@ -15,6 +15,7 @@ What happens when a step fails:
 """
 
 import json
+from contextlib import closing
 from dataclasses import replace
 
 from sqlalchemy import URL
@@ -53,7 +54,8 @@ def run_night(config: Config, request: Request, tools: Tools, *, wait_seconds: f
         continuity.insist(config, where, wait_seconds=wait_seconds)
         with reading_store(where) if is_there(where) else working_store(NOWHERE) as database:
             past = nights.read_ledger(database, request.as_at)
-            return _rehearse(Night(config, request, tools, rulebook, templates, database, past))
+            with closing(Night(config, request, tools, rulebook, templates, database, past)) as night:
+                return _rehearse(night)
     channel = open_channel(config.delivery, config.data_folder, config.network.reach(tools.environ))
     alarms = failure.Alarms(config.data_folder / "alarms", tools.told)
     teller = failure.Teller(config, where, rulebook, templates, channel, alarms, tools.clock)
@@ -66,9 +68,10 @@ def run_night(config: Config, request: Request, tools: Tools, *, wait_seconds: f
     ):
         past = nights.read_ledger(database, request.as_at)
         nights.check_date(request, past)
-        with failure.recorded(Night(config, request, tools, rulebook, templates, database, past), channel) as night:
-            outcome = _run(night)
-        return publish.publish(night, outcome, channel)
+        with closing(Night(config, request, tools, rulebook, templates, database, past)) as begun:
+            with failure.recorded(begun, channel) as night:
+                outcome = _run(night)
+            return publish.publish(night, outcome, channel)
 
 
 def _run(night: Night) -> NightOutcome:

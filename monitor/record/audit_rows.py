@@ -59,14 +59,13 @@ def compare_rows(store: Connection, say: Callable[[str], None]) -> RowsCompared:
     begun = _find_beginning(store)
     rows, earlier = {}, 0
     problems: list[str] = []
-    workspace = open_workspace()
-    for covered in COVERED.values():
-        say(f"Comparing {covered.name.replace('_', ' ')} with the events")
-        compared = _TableCheck(workspace, store, covered, begun).run()
-        rows[covered.name] = compared.rows
-        earlier += compared.earlier
-        problems += compared.problems
-    workspace.close()
+    with open_workspace() as workspace:
+        for covered in COVERED.values():
+            say(f"Comparing {covered.name.replace('_', ' ')} with the events")
+            compared = _TableCheck(workspace, store, covered, begun).run()
+            rows[covered.name] = compared.rows
+            earlier += compared.earlier
+            problems += compared.problems
     problems += _check_last_values(store)
     problems += _check_figures(store)
     return RowsCompared(rows, tuple(problems), earlier, begun)

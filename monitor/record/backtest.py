@@ -187,18 +187,17 @@ class _ReplayedFlags:
         """Replay one night more; return what it did."""
         if kept.why_not:
             return NightReplayed(kept.as_at, why_not=kept.why_not)
-        workspace = open_workspace()
-        snapshot.read(workspace, kept.path)
-        lock_down(workspace)
-        evaluated = ask_rules(workspace, self.book, kept)
-        self._load_flags(workspace)
-        decide(workspace, gather_facts(self.book, evaluated, kept.asked_on), kept.as_at)
-        apply_decisions(workspace, run_id=kept.run_id, as_at=kept.as_at, first=self.next_id)
-        if kept.as_at >= self.since:
-            self._count_told(workspace)
-        night = _count_flags(workspace, kept, self.rule, _why_no_answers(self.rule, evaluated))
-        self._keep_flags(workspace)
-        workspace.close()
+        with open_workspace() as workspace:
+            snapshot.read(workspace, kept.path)
+            lock_down(workspace)
+            evaluated = ask_rules(workspace, self.book, kept)
+            self._load_flags(workspace)
+            decide(workspace, gather_facts(self.book, evaluated, kept.asked_on), kept.as_at)
+            apply_decisions(workspace, run_id=kept.run_id, as_at=kept.as_at, first=self.next_id)
+            if kept.as_at >= self.since:
+                self._count_told(workspace)
+            night = _count_flags(workspace, kept, self.rule, _why_no_answers(self.rule, evaluated))
+            self._keep_flags(workspace)
         return night
 
     def _load_flags(self, workspace: Workspace) -> None:

@@ -145,23 +145,25 @@ def _ask(
     """Ask every rule; return the answers, and what they were asked of."""
     if night.why_not is None:
         workspace, source = open_workspace(), f"the caseload kept of {night.as_at}"
-        snapshot.read(workspace, night.path)
     else:
         workspace, last = last_night.load_last_night(database)
         source = f"what the roster last knew, as at {last}, because {night.why_not}"
-        # Between nights nobody has a row of tonight: a person who was not missing on the last night counts as here.
-        workspace.execute(
-            "UPDATE caseload SET present = absent_since IS NULL FROM roster WHERE roster.person_id = caseload.person_id"
-        )
-    workspace.execute("DELETE FROM caseload WHERE person_id <> ?", [person_id])
-    lock_down(workspace)
-    rows = fetch(workspace, "SELECT * FROM caseload")
-    if not rows:
-        workspace.close()
-        return (), f"{source}, which does not have this person: dead or 25 by then, or not yet known"
-    evaluated = ask_rules(workspace, rulebook, night)
-    answers = list(_load_answers(workspace, rulebook.rules, rows[0], evaluated, night))
-    workspace.close()
+    with workspace:
+        if night.why_not is None:
+            snapshot.read(workspace, night.path)
+        else:
+            # Between nights nobody has a row of tonight: who was not missing on the last night counts as here.
+            workspace.execute(
+                "UPDATE caseload SET present = absent_since IS NULL FROM roster "
+                "WHERE roster.person_id = caseload.person_id"
+            )
+        workspace.execute("DELETE FROM caseload WHERE person_id <> ?", [person_id])
+        lock_down(workspace)
+        rows = fetch(workspace, "SELECT * FROM caseload")
+        if not rows:
+            return (), f"{source}, which does not have this person: dead or 25 by then, or not yet known"
+        evaluated = ask_rules(workspace, rulebook, night)
+        answers = list(_load_answers(workspace, rulebook.rules, rows[0], evaluated, night))
     return tuple(sorted(answers, key=lambda answer: ORDER.index(answer.outcome))), source
 
 
@@ -291,13 +293,12 @@ def _find_kept_nights(nights: Sequence[KeptNight], person_id: str) -> tuple[dt.d
     there = {str(night.path): night.as_at for night in nights if night.why_not is None}
     if not there:
         return ()
-    workspace = open_workspace()
-    rows = workspace.execute(
-        "SELECT DISTINCT filename FROM read_parquet($files, filename = true, union_by_name = true) "
-        "WHERE person_id = $id",
-        {"files": list(there), "id": person_id},
-    ).fetchall()
-    workspace.close()
+    with open_workspace() as workspace:
+        rows = workspace.execute(
+            "SELECT DISTINCT filename FROM read_parquet($files, filename = true, union_by_name = true) "
+            "WHERE person_id = $id",
+            {"files": list(there), "id": person_id},
+        ).fetchall()
     return tuple(sorted(there[row[0]] for row in rows))
 
 

@@ -32,42 +32,46 @@ from monitor.workspace import Workspace, open_workspace
 def load_last_night(database: Database) -> tuple[Workspace, dt.date]:
     """Load ``caseload`` and ``flag_line`` as the last accepted night left them; return the workspace and that date."""
     workspace = open_workspace()
-    with database.reading() as store:
-        as_at = find_newest(store)
-        if as_at is None:
-            raise Refused("the database holds no accepted night yet; run one with: monitor run")
-        create_empty(workspace)
-        roster.load(workspace, store)
-        life.load(workspace, store)
-        join_roster(workspace, None, as_at=as_at)
-        life.keep_as_stored(workspace)
-        waivers.decide(workspace, store, as_at, after_jump=find_jump(store) is not None)
-        life.list_flags(workspace, store, as_at)
+    try:
+        with database.reading() as store:
+            as_at = find_newest(store)
+            if as_at is None:
+                raise Refused("the database holds no accepted night yet; run one with: monitor run")
+            create_empty(workspace)
+            roster.load(workspace, store)
+            life.load(workspace, store)
+            join_roster(workspace, None, as_at=as_at)
+            life.keep_as_stored(workspace)
+            waivers.decide(workspace, store, as_at, after_jump=find_jump(store) is not None)
+            life.list_flags(workspace, store, as_at)
+    except BaseException:
+        workspace.close()
+        raise
     return workspace, as_at
 
 
 def write_flag_lists(database: Database, config: Config, rulebook: Rulebook, paths: Iterable[Path]) -> Iterator[Path]:
     """Write the last night's lists and pages of flags again, those of ``paths``; yield each as it is done."""
     workspace, as_at = load_last_night(database)
-    with database.reading() as store:
-        answering = allow_answers(config, store)
-        pages = describe_pages(config, rulebook, open_templates(config.templates), store, as_at)
-    prepare(workspace, rulebook.rules, config.teams, as_at=as_at)
-    flagged = workspace.execute("SELECT DISTINCT team FROM flag_list WHERE trim(team) <> ''").fetchall()
-    names = file_names((team.name for team in config.teams), sorted(name for (name,) in flagged))
-    restricted = read_restricted(config)
-    terms = ListTerms(as_at, restricted, config.delivery.marking, answering, case_url=config.case_url, pages=pages)
-    files: dict[str, str | None] = {"all": None, **{file: team for team, file in names.items()}}
-    for path in paths:
-        team = files.get(path.stem)
-        if path.suffix == PAGE_SUFFIX and team is not None:
-            export_page(workspace, path, terms, file=path.stem, team=team)
-            yield path
-        elif path.suffix != PAGE_SUFFIX and path.stem in files:
-            form: Literal["csv", "xlsx"] = "xlsx" if path.suffix == ".xlsx" else "csv"
-            export_flags(workspace, path, terms, form=form, wanted={"team": team} if team else {})
-            yield path
-    workspace.close()
+    with workspace:
+        with database.reading() as store:
+            answering = allow_answers(config, store)
+            pages = describe_pages(config, rulebook, open_templates(config.templates), store, as_at)
+        prepare(workspace, rulebook.rules, config.teams, as_at=as_at)
+        flagged = workspace.execute("SELECT DISTINCT team FROM flag_list WHERE trim(team) <> ''").fetchall()
+        names = file_names((team.name for team in config.teams), sorted(name for (name,) in flagged))
+        restricted = read_restricted(config)
+        terms = ListTerms(as_at, restricted, config.delivery.marking, answering, case_url=config.case_url, pages=pages)
+        files: dict[str, str | None] = {"all": None, **{file: team for team, file in names.items()}}
+        for path in paths:
+            team = files.get(path.stem)
+            if path.suffix == PAGE_SUFFIX and team is not None:
+                export_page(workspace, path, terms, file=path.stem, team=team)
+                yield path
+            elif path.suffix != PAGE_SUFFIX and path.stem in files:
+                form: Literal["csv", "xlsx"] = "xlsx" if path.suffix == ".xlsx" else "csv"
+                export_flags(workspace, path, terms, form=form, wanted={"team": team} if team else {})
+                yield path
 
 
 def confirm(database: Database, person_id: str, *, by: str, today: dt.date, now: dt.datetime) -> str:

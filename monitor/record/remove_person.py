@@ -186,10 +186,10 @@ def _refuse_while_in_a_source(
 
     A care history keeps everyone who was ever in care: it only counts for those of whom it could tell the monitor.
     """
-    workspace, person_id, as_at = open_workspace(), request.person_id, request.today
+    person_id, as_at = request.person_id, request.today
     context = SourceContext(as_at, config.data_folder, environ, say, network=config.network.reach(environ))
-    having = find_person(workspace, read_sources(workspace, config, context), person_id, as_at)
-    workspace.close()
+    with open_workspace() as workspace:
+        having = find_person(workspace, read_sources(workspace, config, context), person_id, as_at)
     if having:
         named = " and ".join(f'"{name}"' for name in having)
         raise Refused(

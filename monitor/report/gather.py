@@ -34,9 +34,9 @@ def gather_report(
     request: ReportRequest,
 ) -> Contents:
     """Return the report of a period, as at its last accepted night; of one team, if it is named in any spelling."""
-    with database.reading() as store:
+    with open_workspace() as workspace, database.reading() as store:
         nights = find_nights(store, request)
-        data = ReportData(open_workspace(), store, config, rulebook, nights)
+        data = ReportData(workspace, store, config, rulebook, nights)
         if request.team is not None:
             data = replace(data, team=data.name_team(request.team))
         spells.load_flags(data)

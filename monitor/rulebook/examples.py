@@ -72,18 +72,17 @@ def run_rules(rules: Sequence[Rule]) -> list[Result]:
     Give the rules without the config's adjustments, which examples do not know.
     """
     cases = [(rule, example) for rule in rules for example in rule.examples]
-    workspace = open_workspace()
-    build_caseload(workspace, (example for _, example in cases))
-    lock_down(workspace)
-    _, failed = ask(workspace, rules)
-    expected = ((place, f"E{place}", rule.id) for place, (rule, _) in enumerate(cases, start=1))
-    kinds = {"place": "INTEGER", "person_id": "VARCHAR", "rule": "VARCHAR"}
-    load_rows(workspace, "expected", kinds, expected)
-    rows = workspace.execute("""
-        SELECT outcome, age, category, declined FROM expected
-        JOIN caseload USING (person_id) LEFT JOIN answer USING (person_id, rule) ORDER BY place
-    """).fetchall()
-    workspace.close()
+    with open_workspace() as workspace:
+        build_caseload(workspace, (example for _, example in cases))
+        lock_down(workspace)
+        _, failed = ask(workspace, rules)
+        expected = ((place, f"E{place}", rule.id) for place, (rule, _) in enumerate(cases, start=1))
+        kinds = {"place": "INTEGER", "person_id": "VARCHAR", "rule": "VARCHAR"}
+        load_rows(workspace, "expected", kinds, expected)
+        rows = workspace.execute("""
+            SELECT outcome, age, category, declined FROM expected
+            JOIN caseload USING (person_id) LEFT JOIN answer USING (person_id, rule) ORDER BY place
+        """).fetchall()
     results = []
     for (rule, example), (got, *worked_out) in zip(cases, rows, strict=True):
         outcome = f"failed: {failed[rule.id]}" if rule.id in failed else got or NOT_ASKED

@@ -70,7 +70,7 @@ def read_settings(path: Path, environ: Mapping[str, str]) -> Settings:
     network = config.network.reach(environ)
     open_channel(config.delivery, config.data_folder, network).close()
     if config.delivery.bounces:
-        open_mailbox(config.delivery.bounces, network)
+        open_mailbox(config.delivery.bounces, network).close()
     Heartbeat(config.heartbeat, network)
     return settings
 

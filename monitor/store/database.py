@@ -249,8 +249,7 @@ def _open_engine(where: URL, wait_seconds: float) -> Engine:
 
     @event.listens_for(engine, "connect")
     def configure(driver: Any, _record: Any) -> None:
-        for name, value in settings.items():
-            driver.execute(f"SET {name} = {value}")
+        _configure(driver, [f"SET {name} = {value}" for name, value in settings.items()])
         driver.commit()
 
     return engine
@@ -281,8 +280,17 @@ def _sqlite_engine(where: URL, wait_seconds: float) -> Engine:
 
 def _configure_sqlite(driver: Any, _record: Any) -> None:
     driver.isolation_level = None  # _begin_sqlite begins transactions, never the driver
-    for pragma in SQLITE_PRAGMAS:
-        driver.execute(f"PRAGMA {pragma}")
+    _configure(driver, [f"PRAGMA {pragma}" for pragma in SQLITE_PRAGMAS])
+
+
+def _configure(driver: Any, statements: Iterable[str]) -> None:
+    """Set up a new connection; close it where that fails, as the pool would not."""
+    try:
+        for statement in statements:
+            driver.execute(statement)
+    except BaseException:
+        driver.close()
+        raise
 
 
 def _begin_sqlite(store: Connection) -> None:

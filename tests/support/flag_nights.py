@@ -1,6 +1,7 @@
 """Nights over a handful of answers given outright: what happens to flags and waivers, without reading any source."""
 
 import datetime as dt
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -53,6 +54,7 @@ class Nights:
         self, folder: Path, steps: Mapping[str, Sequence[int]] | None = None, *, days: WorkingDays = NEVER_CLOSED
     ) -> None:
         self.database: Database = open_store(f"sqlite:///{folder / 'monitor.db'}")
+        weakref.finalize(self, self.database.close)
         self.run_id = 0
         self.steps = steps or {}
         self.first_night: dt.date | None = None
