@@ -41,6 +41,16 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+@pytest.mark.parametrize("script", ["run", "versions"])
+def test_the_readmes_two_lines_are_what_the_checks_run(script: str):
+    typed = re.findall(r"^python3 -m venv .+$", README, re.MULTILINE)
+
+    ran = (ROOT / ".ci" / script).read_text(encoding="utf-8").splitlines()
+
+    assert [line.strip() for line in ran if "python3 -m venv" in line] == typed
+    assert [line.rpartition("&& ")[2] for line in typed] == ["monitor run --config config.example.toml", "pytest"]
+
+
 @pytest.mark.parametrize("command", [*commands()])
 def test_the_readme_names_every_command(command: str) -> None:
     assert command in named(README)

@@ -47,14 +47,15 @@ def export(
         workspace, as_at = last_night.load_last_night(database)
         with database.reading() as store:
             answering = allow_answers(settings, store)
-    prepare(workspace, rulebook.rules, settings.teams, as_at=as_at)
-    if team is not None:
-        team = resolve_team(workspace, settings.teams, team)
-    asked = {"team": team, "rule": rule, "state": state}
-    wanted = {column: value for column, value in asked.items() if value is not None}
-    restricted, marking = read_restricted(settings), settings.delivery.marking
-    terms = ListTerms(as_at, restricted, marking, answering, case_url=settings.case_url)
-    count = export_flags(workspace, output, terms, form=form, wanted=wanted)
+    with workspace:
+        prepare(workspace, rulebook.rules, settings.teams, as_at=as_at)
+        if team is not None:
+            team = resolve_team(workspace, settings.teams, team)
+        asked = {"team": team, "rule": rule, "state": state}
+        wanted = {column: value for column, value in asked.items() if value is not None}
+        restricted, marking = read_restricted(settings), settings.delivery.marking
+        terms = ListTerms(as_at, restricted, marking, answering, case_url=settings.case_url)
+        count = export_flags(workspace, output, terms, form=form, wanted=wanted)
     typer.echo(f"{count} {'flag' if count == 1 else 'flags'} as at {as_at} written to {output}")
 
 
