@@ -94,7 +94,7 @@ def compose(
 def sections(digest: LeadDigest | None) -> dict[str, list[str]]:
     """Who is told of as what, in the order of the digest."""
     assert digest is not None
-    others = [person_id for _, people in digest.critical_others for person_id, _ in people]
+    others = [each.person_id for _, people in digest.critical_others for each in people]
     told = {
         "critical": [*(card.person_id for card in digest.critical_cards), *others],
         "lost": [card.person_id for card in digest.lost_cards],
@@ -308,7 +308,7 @@ def test_of_many_newly_critical_six_have_cards_25_are_named_and_the_rest_are_cou
     digest = compose([*high, *critical], told(OLD))
 
     first = [f"C{n:03}" for n in range(1, 7)]
-    named = {adviser: [person_id for person_id, _ in people] for adviser, people in digest.critical_others}
+    named = {title: [each.person_id for each in people] for title, people in digest.critical_others}
     assert [card.person_id for card in digest.critical_cards] == first
     assert sorted([*first, *(each for people in named.values() for each in people)]) == [
         f"C{n:03}" for n in range(1, 26)

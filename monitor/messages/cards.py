@@ -1,9 +1,9 @@
 """The cards and lines of a lead's digest: one action a young person, and what changed since the last night."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from monitor.messages.answering import ReadyReply, write_replies
 from monitor.messages.flag_item import Item
@@ -162,11 +162,24 @@ def tally_advisers(people: Iterable[PersonNews]) -> AdviserTally:
     return AdviserTally(named, sum(dict(counts).values()) - nobody - sum(dict(named).values()), nobody)
 
 
-def list_by_adviser(
-    people: Sequence[PersonNews], night: MessageContext
-) -> tuple[tuple[str | None, tuple[Link, ...]], ...]:
-    """Return people by adviser, in their order, each with a link if there is one."""
-    found: dict[str | None, list[Link]] = {}
+class CriticalPerson(NamedTuple):
+    """One critical young person: the link, if there is one, and the adviser, if one is named."""
+
+    person_id: str
+    link: str | None
+    adviser: str | None
+
+
+def name_critical(person: PersonNews, night: MessageContext) -> CriticalPerson:
+    """Return who a critical young person is, where a line is about several."""
+    return CriticalPerson(person.person_id, night.link(person.person_id), person.adviser_name)
+
+
+def list_by_reason(
+    people: Iterable[PersonNews], night: MessageContext
+) -> tuple[tuple[str | None, tuple[CriticalPerson, ...]], ...]:
+    """Return people by the title of the worst of what is news, in their order."""
+    found: dict[str | None, list[CriticalPerson]] = {}
     for person in people:
-        found.setdefault(person.adviser_name, []).append((person.person_id, night.link(person.person_id)))
-    return tuple((adviser, tuple(links)) for adviser, links in found.items())
+        found.setdefault(night.title(person.news[0].rule), []).append(name_critical(person, night))
+    return tuple((title, tuple(about)) for title, about in found.items())

@@ -10,10 +10,11 @@ from typing import Protocol
 from monitor.messages.cards import (
     AdviserTally,
     Card,
+    CriticalPerson,
     Link,
     NewsLine,
     count_advisers,
-    list_by_adviser,
+    list_by_reason,
     tally_advisers,
     write_card,
     write_line,
@@ -36,18 +37,18 @@ from monitor.rulebook.severity import SEVERITIES
 from monitor.words import one_line
 
 SHARES: Mapping[str, tuple[int, int]] = {
-    "critical": (1, 6), "lost": (0, 4), "new": (1, 12), "changed": (1, 12), "ending": (1, 12), "coming": (0, 8),
-    "advisers": (2, 26),
+    "critical": (2, 6), "lost": (0, 4), "new": (1, 12), "changed": (1, 12), "ending": (1, 12), "advisers": (4, 26),
+    "coming": (0, 8),
 }  # fmt: skip
 """What is told one by one, the most serious first: how many of each have a card or a line however much there is, and
-how many at most. A newly critical person without a card is named, as is each whose checks changed or whose waiver ends;
-of the rest an id says enough. The others are counted."""
+how many at most. A newly critical person without a card is named with the reason; of the others whose checks changed,
+or whose waiver ends, an id says enough. The rest are counted."""
 CRITICAL_NAMED = 25
 """Newly critical young people named in one digest, on a card or by id; the rest are counted by adviser."""
 FRAME = 18
 """Lines of a phone for what every mail has: how it opens, where the list is, how to answer, the foot."""
 ID_LENGTH = 12
-"""Characters of an id in a list of ids, the names of advisers among them counted in."""
+"""Characters of an id in a list of ids; with the name of an adviser it takes two of them."""
 UNCHECKED_NAMED = 12
 """Young people without a date of birth whom a digest names; the rest it counts."""
 
@@ -220,9 +221,9 @@ class LeadDigest:
         return tuple(self._critical_candidates[: self._shares["critical"]])
 
     @cached_property
-    def critical_others(self) -> tuple[tuple[str | None, tuple[Link, ...]], ...]:
-        """Who else is newly critical, by adviser."""
-        return list_by_adviser(self._critical_in_order[len(self.critical_cards) :], self.night)
+    def critical_others(self) -> tuple[tuple[str | None, tuple[CriticalPerson, ...]], ...]:
+        """Who else is newly critical, by why."""
+        return list_by_reason(self._critical_in_order[len(self.critical_cards) :], self.night)
 
     @cached_property
     def critical_unnamed(self) -> tuple[tuple[str | None, int], ...]:
@@ -392,8 +393,8 @@ class LeadDigest:
             "new": self._write_new(SHARES["lost"][0]),
             "changed": self._handed_on,
             "ending": self._ending,
-            "coming": self._coming,
             "advisers": self._week.advisers if self._week else (),
+            "coming": self._coming,
         }
         cards = ("critical", "lost")
         return {
@@ -408,7 +409,7 @@ class LeadDigest:
     @cached_property
     def _other_lines(self) -> int:
         """Count about how many lines of a phone everything takes that is said however little room there is."""
-        ids = len(self._critical_in_order[SHARES["critical"][0] :]) + len(self.no_longer_critical)
+        ids = 2 * len(self._critical_in_order[SHARES["critical"][0] :]) + len(self.no_longer_critical)
         sentences = (
             *self.faults, *self.unread, *self.ended, *self.unchecked, *self.perhaps_had, *self.covering,
             *self.rules_changed, *self.night.rules_withdrawn, *self.night.adjustments, *self.night.taken_back,
@@ -468,7 +469,7 @@ class LeadDigest:
         """Everyone it names, each once."""
         named = [
             *(card.person_id for card in (*self.critical_cards, *self.lost_cards)),
-            *_ids(people for _, people in self.critical_others),
+            *(each.person_id for _, people in self.critical_others for each in people),
             *(line.person_id for line in self.also_new),
             *_ids([self.no_longer_critical]),
             *(reason.longest[0] for reason in self.still_reasons),

@@ -7,6 +7,7 @@ from datetime import date
 from typing import NamedTuple
 
 from monitor.messages.advisers import AdviserPeople, keep_first, list_advisers
+from monitor.messages.cards import CriticalPerson, name_critical
 from monitor.messages.news import PersonNews
 from monitor.messages.parts import MessageContext
 from monitor.messages.room import TITLE, add_lengths, count_lines
@@ -17,14 +18,6 @@ CRITICAL_LISTED = 25
 CHANGING_NAMED = 4
 BETWEEN, SINCE = 4, 26
 """About how many characters stand between two people, and in a date with its words."""
-
-
-class CriticalPerson(NamedTuple):
-    """One critical young person: the link, if there is one, and the adviser, if one is named."""
-
-    person_id: str
-    link: str | None
-    adviser: str | None
 
 
 class CriticalSince(NamedTuple):
@@ -139,8 +132,7 @@ def _describe_critical(person: PersonNews, night: MessageContext) -> Described:
     oldest = find_oldest([line for line in person.current if line.severity == "critical"], night)
     assert oldest  # noqa: S101 - a person is critical because a flag is
     line, since = oldest
-    who = CriticalPerson(person.person_id, night.link(person.person_id), person.adviser_name)
-    return night.title(line.rule), since, who
+    return night.title(line.rule), since, name_critical(person, night)
 
 
 def _place(described: Described) -> tuple[bool, date, bool, str]:
