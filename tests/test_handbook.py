@@ -150,7 +150,8 @@ def test_what_is_no_message_leads_nowhere(tmp_path: Path) -> None:
     printed = monitor(tmp_path, "help", "the cat sat on the mat")
 
     assert printed.returncode == 2
-    assert "no topic and no message like that" in printed.stderr
+    assert 'no topic and no message "the cat sat on the mat". The topics are' in printed.stderr
+    assert "; the words stand in sending." in monitor(tmp_path, "help", "535 5.7.3  Authentication").stderr
     assert monitor(tmp_path, "help", "protected", "by", "a", "password").stdout.startswith(f"### {LOCKED_FILE}")
 
 

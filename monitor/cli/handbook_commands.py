@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from monitor.errors import Problems
-from monitor.words import did_you_mean, join_words
+from monitor.words import did_you_mean, join_words, one_line
 
 
 def help(
@@ -73,16 +73,15 @@ def _explain(asked: str) -> str:
     from monitor.handbook.topics import TOPICS, find_word
     from monitor.handbook.troubles import find_troubles, read_troubles
 
-    topics = f"The topics are {join_words(tuple(TOPICS))}"
-    if len(asked.split()) == 1:
-        close, there = did_you_mean(asked.lower(), TOPICS), join_words(find_word(asked))
-        stands = f"; the word stands in {there}" if there and not close else ""
-        raise Problems([f'help: no topic "{asked[:60]}"{close or stands + "."} {topics}'])
-    troubles = read_troubles()
+    troubles = read_troubles() if len(asked.split()) > 1 else []
     each = [pair for line in asked.splitlines() for pair in find_troubles(line, troubles)]
     found = {trouble.title: (trouble, message) for trouble, message in each}.values()
     if not found:
-        raise Problems([f"help: no topic and no message like that; give a message as it was printed. {topics}"])
+        topics = f"The topics are {join_words(tuple(TOPICS))}"
+        what, stand = ("topic and no message", "words stand") if troubles else ("topic", "word stands")
+        close, there = did_you_mean(asked.lower(), TOPICS), join_words(find_word(asked))
+        where = f"; the {stand} in {there}." if there else "."
+        raise Problems([f'help: no {what} "{one_line(asked)[:60]}"{close or where} {topics}'])
     parts = []
     for trouble, message in found:
         said, _, named = trouble.text.partition("\n- `")

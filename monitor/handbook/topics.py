@@ -40,8 +40,8 @@ def read_topic(name: str, commands: str = "") -> str:
 
 
 def find_word(word: str) -> list[str]:
-    """Return the topics on whose hand-written page a word stands."""
-    pattern = re.compile(rf"\b{re.escape(word)}", re.IGNORECASE)
+    """Return the topics on whose hand-written page a word, or several in their order, stand."""
+    pattern = re.compile(r"\b" + r"\s+".join(map(re.escape, word.split())), re.IGNORECASE)
     return [name for name in TOPICS if pattern.search((PAGES / f"{name}.md").read_text(encoding="utf-8"))]
 
 

@@ -12,11 +12,11 @@ LEFT_OUT = "\u2026"
 """Stands in a named message for what differs each time."""
 SHORTEST = 10
 """Letters: a shorter message, or part of one, may be of any other."""
-LONG_RUN = 20
+LONG_RUN = 16
 """Letters that two texts do not have in common by chance."""
 LIKE_ENOUGH = 0.6
 FEWEST_WORDS = 4
-MOST_ENTRIES = 3
+MOST_ENTRIES = 5
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def find_troubles(text: str, troubles: Sequence[TroubleEntry]) -> list[tuple[Tro
             for trouble in troubles
             for score, message in [max((measure(_pieces(message), said), message) for message in trouble.messages)]
         ]
-        if best := max(score for score, _, _ in scored):
+        if best := max((score for score, _, _ in scored), default=0):
             return [(trouble, message) for score, trouble, message in scored if score == best][:MOST_ENTRIES]
     return []
 
