@@ -149,13 +149,13 @@ def test_opening_a_row_shows_why_what_to_do_what_would_clear_it_and_what_happene
     assert 'Said before answered "done" on 14/01/2026 by A Lead; record not yet updated' in text
     of_p1, of_others = text.split("What happened")[1:3], text.split("What happened")[2:]
     assert "13 January 2026: cleared by the record: Where the young person lives is not recorded" in of_p1[0]
-    assert "12 January 2026: listed: No fixed abode 13 January" not in text
+    assert "12 January 2026: opened: No fixed abode 13 January" not in text
     steps = [
         "14 January 2026: waived until 1 February 2026: No fixed abode",
         "14 January 2026: answered “waive until” by A Lead: No fixed abode",
-        "14 January 2026: could be checked again: No fixed abode",
-        "13 January 2026: could not be checked: No fixed abode",
-        "12 January 2026: listed: No fixed abode",
+        "14 January 2026: released, could be checked again: No fixed abode",
+        "13 January 2026: held, could not be checked: No fixed abode",
+        "12 January 2026: opened: No fixed abode",
     ]
     assert all(step in " ".join(of_others) for step in steps)
     assert "Waived until 1 February 2026." in text
@@ -166,7 +166,7 @@ def test_opening_a_row_shows_why_what_to_do_what_would_clear_it_and_what_happene
 
 def test_a_night_that_was_taken_back_happened_to_no_flag(council: Council) -> None:
     council.night(day(3), a_night(homeless("P1", adviser=""), homeless("P2"), homeless("P3") | UNREADABLE))
-    assert "15 January 2026: could not be checked" in look(a_page(council, day(3))).text
+    assert "15 January 2026: held, could not be checked" in look(a_page(council, day(3))).text
 
     request = WithdrawalRequest(day(3), "A Clerk", "a test", day(3))
     withdraw_night(load_config(council.config_path), request, Tools(lambda: council.clock, {}, lambda step: None))

@@ -92,6 +92,7 @@ class PageFlag(NamedTuple):
     title: str
     severity: str
     state: str
+    opened_on: dt.date
     days_open: int
     failing_since: dt.date | None
     waived_until: dt.date | None
@@ -285,7 +286,7 @@ class _Desk:
             key = answer_sheet.seal_row(asked, self.terms.answering, self.terms.as_at)
         since = line.in_breach_since
         return PageFlag(
-            line.flag_id, line.rule, line.title, line.severity, line.state, line.days_open,
+            line.flag_id, line.rule, line.title, line.severity, line.state, line.opened_on, line.days_open,
             since if since and since < line.opened_on else None,
             line.waived_until, line.because, action, clears, line.answered, key,
         )  # fmt: skip
