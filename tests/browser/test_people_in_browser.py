@@ -102,7 +102,7 @@ def test_on_a_phone_a_young_person_is_a_card_that_says_what_each_line_is(phone: 
     cells = card.locator("td").all_inner_texts()
     assert cells == [
         "No contact; Gone off the caseload, or closed", "not known, at least since 12 January 2026", "1 March 2024",
-        "B Example", "South", "Told by e-mail on 12 January 2026",
+        "B Example", "South", "12 January 2026: told by e-mail",
     ]  # fmt: skip
     heading = "getComputedStyle(document.querySelectorAll('#people-table tbody td')[{}], '::before').content"
     assert [phone.evaluate(heading.format(n)) for n in (1, 2, 5)] == [
