@@ -165,11 +165,11 @@ def test_every_command_works_on_postgresql(tmp_path: Path, url: str) -> None:
 
 
 def test_decisions_and_what_is_made_of_them_work_on_postgresql(tmp_path: Path, url: str) -> None:
-    council = Council(tmp_path, few_rules(tmp_path), database=url)
+    council = Council(tmp_path, few_rules(tmp_path, "homeless", "birth-date-recorded", "pa-allocated"), database=url)
     config = council.config_path.read_text(encoding="utf-8").replace("workbooks = false", "")
     council.config_path.write_text(config, encoding="utf-8")
     seen = crowd(10, contact=f"{today():%d/%m/%Y}")
-    council.write([homeless("P1"), homeless("P2"), homeless("P3"), *seen])
+    council.write([homeless("P1"), homeless("P2"), homeless("P3", adviser=""), *seen])
     until = (today() + dt.timedelta(14)).isoformat()
 
     done = [
