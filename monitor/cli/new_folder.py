@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping
@@ -85,7 +86,7 @@ def _texts(folder: Path) -> dict[str, str]:
     hardening = _read(HERE / "hardening.txt").rstrip()
     for unit in UNITS:
         text = _read(HERE / unit).replace("@HARDENING@", hardening)
-        texts[f"deploy/{unit}"] = _place(text, folder, escape="%%")
+        texts[f"deploy/{unit}"] = "".join(_place_in_unit(line, folder) for line in text.splitlines(keepends=True))
     texts["deploy/Dockerfile"] = _place(_read(HERE / "Dockerfile"), folder)
     texts["deploy/windows-task.ps1"] = write_powershell(_read(HERE / "windows-task.ps1"), folder, _command())
     return texts
@@ -100,9 +101,20 @@ def _config() -> str:
     return text
 
 
-def _place(text: str, folder: Path, *, escape: str = "%") -> str:
-    """``text`` with this folder and this installation's command; a unit file doubles its percent signs."""
-    return text.replace("@FOLDER@", str(folder).replace("%", escape)).replace("@MONITOR@", _command())
+def _place(text: str, folder: Path) -> str:
+    """``text`` with this folder and this installation's command; a shell's single quotes are put round the folder."""
+    text = text.replace("'@FOLDER@'", shlex.quote(str(folder)))
+    return text.replace("@FOLDER@", str(folder)).replace("@MONITOR@", _command())
+
+
+def _place_in_unit(line: str, folder: Path) -> str:
+    """A line of a unit with this folder and this installation's command, as systemd takes it apart."""
+    for name, value in (("@FOLDER@", str(folder)), ("@MONITOR@", _command())):
+        written = value.replace("%", "%%")
+        if '"@' in line:
+            written = written.replace("\\", "\\\\").replace('"', '\\"')
+        line = line.replace(name, written.replace("$", "$$") if line.startswith("Exec") else written)
+    return line
 
 
 def write_powershell(text: str, folder: Path, command: str) -> str:
@@ -129,14 +141,34 @@ def _write(path: Path, text: str) -> None:
         unfinished.write_bytes(text.encode())
 
 
+def _type(*words: str) -> str:
+    """``words`` as a line that a terminal takes as they are, in any folder; on Windows, PowerShell."""
+    if sys.platform != "win32":
+        return shlex.join(words)
+    line = " ".join(f'"{word}"' if " " in word else word for word in words)
+    return f"& {line}" if line.startswith('"') else line
+
+
+def _typed_command() -> str:
+    """``monitor`` where the terminal finds this one by that name, else its place."""
+    place, found = Path(_command()), shutil.which("monitor")
+    return "monitor" if found and Path(found).absolute() == place.absolute() else str(place)
+
+
 def _next_steps(folder: Path) -> tuple[str, ...]:
-    config = folder / CONFIG
+    """What to do next; a line to type stands by itself."""
+    config, monitor = folder / CONFIG, _typed_command()
+
+    def type_line(*words: str) -> str:
+        return f":\n   {_type(monitor, *words, '--config', str(config))}"
+
     return (
-        f'Try it with the invented people: monitor run --config "{config}"',
-        f"Open the newest file in {folder / 'data' / 'outbox'} with a mail program, and all.xlsx in "
-        f"{folder / 'data' / 'exceptions'}",
+        f"Try it with the invented people{type_line('run')}",
+        f"Open the newest mail in {folder / 'data' / 'outbox'} with a mail program, and all.xlsx in the newest folder "
+        f"of {folder / 'data' / 'exceptions'}",
         f"In {config}, name your own extract in [[sources]], your teams in [[teams]] and your analyst in [people]",
-        f'Check it: monitor check --config "{config}", then rehearse a night: monitor run --dry-run',
+        f"Check it{type_line('check')}",
+        f"Rehearse a night, which keeps nothing and sends nothing{type_line('run', '--dry-run')}",
         f"Before the first real night, remove what the invented people left: everything in {folder / 'data'}",
         f"Read {EXAMPLE_RULE} if you want a rule of your own, and templates/ if you want other words: one is used "
         "once you name the folder in the config, so leave in it only those you change",
