@@ -23,14 +23,17 @@ class OpenConnections:
     def __init__(self) -> None:
         self._opened: list[Connection] = []
         connect = duckdb.connect
-        self._alone = {sqlite3.Connection: count_holders([sqlite3.connect(":memory:")])}
-        self._alone[duckdb.DuckDBPyConnection] = count_holders([connect()])
+        self._alone: dict[type, int] = {}
+        for probes in ([sqlite3.connect(":memory:")], [connect()]):
+            self._alone[type(probes[0])] = count_holders(probes)
+            probes[0].close()
         sys.addaudithook(self._note)
 
         @wraps(connect)
         def connect_and_note(*given: object, **named: object) -> duckdb.DuckDBPyConnection:
             made = connect(*given, **named)  # type: ignore[arg-type]
-            if is_product(sys._getframe(2)):
+            caller = sys._getframe(1)  # open_workspace, which somebody calls
+            if is_product(caller.f_back or caller):
                 self._opened.append(made)
             return made
 
