@@ -155,14 +155,15 @@ def _replace_each(unfinished: Path, folder: Path) -> None:
 
 def _move(old: Path, new: Path) -> None:
     """Give ``old`` the name ``new``; on Windows a file that was there is tried again while it is held for a moment."""
+    move = old.rename if old.is_dir() else old.replace
     for seconds in TRIES_SECONDS if os.name == "nt" else ():
         try:
-            old.replace(new)
+            move(new)
         except PermissionError:
             time.sleep(seconds)
         else:
             return
-    old.replace(new)
+    move(new)
 
 
 def _is_held(fault: OSError) -> bool:
