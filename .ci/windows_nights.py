@@ -1,6 +1,6 @@
 """What a council does with the monitor on Windows, one thing after another; works on a real Windows too.
 
-    python .ci/windows_nights.py LOG nights FOLDER
+    python .ci/windows_nights.py LOG nights FOLDER [PART...]
     python .ci/windows_nights.py LOG tests ARGUMENTS OF PYTEST...
 
 What is said goes to the file LOG, for under Wine the standard streams need a terminal.
@@ -93,14 +93,13 @@ class Council:
 
 def live_nights(council: Council) -> None:
     """A first night, the same again, three later nights."""
-    council.give("sample", "list-9.xlsx", "--people", "60", "--as-at", night(6))
     council.give("check", codes=(0, 1))
     for back in (5, 5, 4, 3, 2):
         council.give("run", "--as-at", night(back), codes=(0, 1))
 
 
 def die_and_complete(council: Council) -> None:
-    """A night that is ended at its third file, and the next try."""
+    """A night that is ended at its third file, and the next try; it may be the first."""
     dead = council.give("3", "run", "--as-at", night(1), codes=(15, -9), code=DYING)
     council.tell(not dead, "it said nothing on the way", dead)
     told = council.give("status", codes=(0, 1))
@@ -129,11 +128,15 @@ def write_what_is_held(council: Council) -> None:
     data = council.folder / "data"
     for path in (data / "report" / "report.html", data / "report" / "report.xlsx"):
         before = path.read_bytes()
+        (data / "report" / ".written.json").unlink(missing_ok=True)  # else a report that says the same is left alone
         with path.open("rb"):
-            said = council.give("run", "--again", "--by", NAME, "--as-at", night(1), codes=(1,))
+            said = council.give("run", "--as-at", night(1), codes=(1,))
         council.tell(f"{path.name}: is held open" in said, f"{path.name} is said to be held open", said)
         council.tell(path.read_bytes() == before, f"{path.name} is as it was")
-        council.give("report", "--output", str(data / "report"))
+        council.give("run", "--as-at", night(1))
+        council.tell((data / "report" / ".written.json").is_file(), f"{path.name} is written the next time")
+    council.give("run", "--again", "--by", NAME, "--as-at", night(1), codes=(0, 1))
+    council.give("report", "--output", "reports")
     lists = data / "exceptions" / night(1)
     with (lists / "all.xlsx").open("rb"):
         said = council.give("run", "--as-at", night(1), codes=(1,))
@@ -214,21 +217,25 @@ def name_long_places(council: Council) -> None:
     council.give("run", "--config", "deep.toml", codes=(0, 1, 2, 3))
 
 
-def all_named(council: Council) -> None:
+def name_every_command(council: Council) -> None:
     named = set(re.findall(r"^\| `monitor ((?:rules )?[a-z]+)", README.read_text(encoding="utf-8"), re.MULTILINE))
     council.tell(named <= council.given, "every command of the README was given", str(named - council.given))
 
 
-def live(folder: Path) -> int:
-    """Do all of it in a new folder; the number of things that were not as they should be."""
+PARTS = (
+    live_nights, die_and_complete, work_beside_another, write_what_is_held, give_every_command, stop_the_service,
+    name_long_places, name_every_command,
+)  # fmt: skip
+
+
+def live(folder: Path, wanted: list[str]) -> int:
+    """Do all of it, or the parts that are wanted, in a new folder; the number of things not as they should be."""
     place = folder / f"Leaving care Łódź – Ω {dt.datetime.now(dt.UTC):%H%M%S}"
     place.mkdir(parents=True)
     (place / "monitor.toml").write_text(CONFIG, encoding="utf-8")
     council = Council(place)
-    for part in (
-        live_nights, die_and_complete, work_beside_another, write_what_is_held, give_every_command, stop_the_service,
-        name_long_places, all_named,
-    ):  # fmt: skip
+    council.give("sample", "list-9.xlsx", "--people", "60", "--as-at", night(6))
+    for part in [part for part in PARTS if not wanted or part.__name__ in wanted]:
         print(f"-- {part.__name__.replace('_', ' ')}", flush=True)
         try:
             part(council)
@@ -263,5 +270,5 @@ def run_tests(arguments: list[str]) -> int:
 if __name__ == "__main__":
     _, log, what, *rest = sys.argv
     with said_in(log):
-        ended = min(live(Path(rest[0])), 1) if what == "nights" else run_tests(rest)
+        ended = min(live(Path(rest[0]), rest[1:]), 1) if what == "nights" else run_tests(rest)
     os._exit(ended)  # threads of what was tried, if any, are not waited for
