@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.lead_digests import Words
 
 from monitor.caseload.departures import Departed
 from monitor.config.delivery_settings import People, Team
@@ -30,6 +29,19 @@ AS_AT = date(2026, 1, 12)
 BEFORE = date(2026, 1, 9)
 LEAD = "lead.north@example.gov.uk"
 ANALYST = "analyst@example.gov.uk"
+
+
+@dataclass(frozen=True)
+class Words:
+    """Here, because the process that fills a council's own templates loads this module, and not those of support."""
+
+    title: str
+    action: str = "Make contact and record it."
+    sensitive: bool = False
+    shown_as: str | None = None
+    stands_for: tuple[str, ...] = ()
+    due_on: object | None = "due"
+    folds: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
