@@ -1,5 +1,6 @@
 """What a test needs that Windows has not, with the words that its skip says; and how a process is ended there."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 WINDOWS = os.name == "nt"
+UNDER_WINE = WINDOWS and hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
 
 KILL = "os.kill(os.getpid(), getattr(signal, 'SIGKILL', signal.SIGTERM))"
 """Ends the process in hand at once, nothing tidied up: what Python calls SIGTERM on Windows does just that."""
