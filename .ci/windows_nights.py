@@ -164,7 +164,9 @@ def give_every_command(council: Council) -> None:
     council.give("explain", person)
     council.give("explain", person, "--json")
     council.give("confirm", rule, "--by", NAME, codes=(0, 2))
-    council.give("answers", str(council.folder / "data" / "exceptions" / night(1) / "all.xlsx"), "--by", NAME)
+    listed = council.folder / "data" / "exceptions" / night(1) / "all.xlsx"
+    said = council.give("answers", str(listed), "--by", NAME, codes=(2,))
+    council.tell("holds no answer" in said, "a list that nobody filled in is read, and said to hold no answer", said)
     council.give("deliver")
     (council.folder / "back.eml").write_bytes(b"Subject: hello\r\n\r\nnothing came back\r\n")
     council.give("bounced", "back.eml", codes=(0, 1, 2))
