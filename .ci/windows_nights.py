@@ -179,6 +179,7 @@ def give_every_command(council: Council) -> None:
     council.give("restore", f"kept {NAME}.db", *SIGNED, "--dry-run")
     council.give("restore", f"kept {NAME}.db", *SIGNED)
     council.give("run", "--withdraw", night(1), *SIGNED, codes=(0, 1))
+    council.give("help", codes=(0, 1, 2))
     council.give("onboard")
     council.give("columns")
     council.give("columns", "--template", "supplement.xlsx")
