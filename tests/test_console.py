@@ -24,7 +24,8 @@ COMMANDS = (
     "waive P1 homeless --until 2026-12-10 --reason under-way --note @ --by @", "unwaive P1 homeless --by @",
     "answers @.xlsx --by @", "rules list", "rules show homeless", "rules test", "rules map", "backtest homeless",
     "explain P1", "explain P1 --json", "explain @", "measures", "report --output @", "audit", "backup @.db",
-    "restore @.db --dry-run --by @ --reason @", "purge --dry-run", "purge --person P1 --by @ --reason @", "init @",
+    "restore @.db --dry-run --by @ --reason @", "purge --dry-run", "purge --person P1 --by @ --reason @",
+    "init @", "help @",
     "onboard", "sample @.xlsx --people 5", "columns", "start --config @.toml", "run --accept @ --by @",
     "run --withdraw 2026-01-13 --by @ --reason @", "unknown-@",
 )  # fmt: skip
