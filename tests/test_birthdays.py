@@ -2,6 +2,7 @@
 
 import csv
 import datetime as dt
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -124,6 +125,7 @@ def test_a_flag_that_a_birthday_ends_is_carried_on_held_or_told_by_name(
     (mail,) = council.mail_to(NORTH, BIRTHDAY)
     rows = council.rows("SELECT person_id, rule, opened_on, held_since, resolved_on FROM flag")
     flags = {(str(row[0]), str(row[1])): row[2:] for row in rows}
+    named = set(re.findall(r"[\w-]+", section(mail, SAID)))  # the first in a line each, the others by their ids
     lost = []
     for person_id, one in people.items():
         heirs = [rule.id for rule in RULEBOOK.rules if one.rule in rule.continues]
@@ -131,7 +133,7 @@ def test_a_flag_that_a_birthday_ends_is_carried_on_held_or_told_by_name(
         standing = [flags[person_id, heir] for heir in heirs if flags.get((person_id, heir), (0, 0, 1))[2] is None]
         is_carried = any(heir[0] == str(NIGHT) for heir in standing)
         is_held = held_since is not None and resolved_on is None
-        is_told = f"- {person_id} (" in section(mail, SAID)
+        is_told = person_id in named
         assert opened_on == str(NIGHT)
         if not (is_carried or is_held or is_told):
             lost.append((one.rule, one.age, one.given.get("in_touch")))
@@ -139,7 +141,7 @@ def test_a_flag_that_a_birthday_ends_is_carried_on_held_or_told_by_name(
     assert lost == []
     assert {one.age for one in people.values()} >= {18, 21}
     assert len({one.rule for one in people.values()}) > 20
-    assert all(f"- {person_id} (" in section(mail, SAID) for person_id in people)
+    assert people.keys() <= named
 
 
 CLIFF, HIDDEN, DOUBT, FREE, MOVED, ALONE, QUIET = ("C901", "C902", "C903", "C904", "C905", "C906", "C907")

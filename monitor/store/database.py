@@ -193,8 +193,11 @@ def find_version(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> str | Non
 def locked_file(where: URL, *, wait_seconds: float = WAIT_SECONDS) -> Iterator[None]:
     """Be the only process at work on an SQLite database, whatever stands there now; it is not opened."""
     engine = _sqlite_engine(where, wait_seconds)
-    with lock.hold_lock(engine, wait_seconds=wait_seconds):
-        yield
+    try:
+        with lock.hold_lock(engine, wait_seconds=wait_seconds):
+            yield
+    finally:
+        engine.dispose()  # whoever is refused the lock has asked who holds it
 
 
 @contextmanager
