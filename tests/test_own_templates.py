@@ -62,10 +62,7 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("text", ENDLESS.values(), ids=ENDLESS)
-def test_a_template_that_does_not_end_is_stopped_and_named(
-    tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(own_templates, "SECONDS", 1)  # whether it is stopped by time or by size, it is named
+def test_a_template_that_does_not_end_is_stopped_and_named(tmp_path: Path, text: str) -> None:
     begun = time.monotonic()
 
     problems = problems_of(tmp_path, "lead.txt", text)

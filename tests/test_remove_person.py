@@ -132,8 +132,8 @@ def values_for(table: Any, flag_id: int | None) -> Iterator[tuple[str, Any]]:
             yield column.name, GONE
         elif kind is str:
             yield column.name, f"about {GONE}, too" if isinstance(column.type, Text) else "x"
-        elif kind in (int, float):
-            yield column.name, 991
+        elif kind in (bool, int, float):
+            yield column.name, kind(991)
         else:
             yield column.name, NIGHT if isinstance(column.type, Date) else NOW
 

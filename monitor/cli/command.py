@@ -126,14 +126,24 @@ def _refuse_broken_text(arguments: Sequence[str]) -> None:
             raise Problems([f"{argument}: holds bytes that are no letters in UTF-8; set the terminal to UTF-8"])
 
 
+def _is_watched() -> bool:
+    """Return whether a debugger, a profiler or a count of coverage looks on; from Python 3.12 on some ask otherwise."""
+    monitoring = getattr(sys, "monitoring", None)
+    named = monitoring is not None and any(map(monitoring.get_tool, range(MOST_TOOLS)))
+    return named or sys.gettrace() is not None or sys.getprofile() is not None
+
+
+MOST_TOOLS = 6
+"""Tools that ``sys.monitoring`` has room for."""
+
+
 def _leave(exit_code: int) -> None:
     """Leave at once: taking apart some 900 modules takes a third of a second, and nothing needs it.
 
     What asked to be called at the end is called, and what was printed is flushed. While a thread is at work, a
     debugger or a profiler looks on, or the output cannot be written, the interpreter ends in its own way.
     """
-    watched = sys.gettrace() is not None or sys.getprofile() is not None
-    if threading.active_count() == 1 and not watched:
+    if threading.active_count() == 1 and not _is_watched():
         atexit._run_exitfuncs()
         with suppress(OSError, ValueError):
             for stream in (sys.stdout, sys.stderr):
