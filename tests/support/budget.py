@@ -24,10 +24,10 @@ class Aim:
 AIMS: Mapping[str, Aim] = {
     "20 people, first night": Aim(3.5),
     "20 people, a warm night": Aim(1.6),  # to be 1.0: two hundred statements are not yet planned in less
-    "1,500 people, first night": Aim(3.7, 215),
-    "1,500 people, second night": Aim(3.8, 215),
-    "1,500 people, same night again": Aim(3.2, 215),
-    "900 people, teams' pages": Aim(0.2),
+    "1,500 people, first night": Aim(4.0, 215),
+    "1,500 people, second night": Aim(4.2, 215),
+    "1,500 people, same night again": Aim(3.4, 215),
+    "900 people, teams' pages": Aim(0.25),
     "80,000 people, first night": Aim(0.16, 500, "x for each 1,000 people more"),
     "80,000 people, second night": Aim(0.16, 500, "x for each 1,000 people more"),
     "80,000 people, same night again": Aim(0.16, 500, "x for each 1,000 people more"),
