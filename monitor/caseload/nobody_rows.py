@@ -108,7 +108,7 @@ class TypedRows:
 
 
 def look_over(workspace: Workspace, reading: Reading) -> TypedRows:
-    """Count what the reading's typed table holds, in one pass; one id has one shape, so people add up over shapes."""
+    """Count what the reading's typed table holds, in one statement."""
     names = sorted(reading.positions.keys() - {PERSON_ID})
     filled = "".join(
         f', count("{name}")' + (f' + count("{name}_gap")' if name in reading.faulty else "") for name in names
@@ -116,14 +116,16 @@ def look_over(workspace: Workspace, reading: Reading) -> TypedRows:
     found = workspace.execute(
         f"""
         SELECT (SELECT count(*) FROM "{reading.extract.table}"),
+            (SELECT count(DISTINCT person_id) FROM {reading.typed}),
             kind, length(person_id), variable, count(*), count(*) FILTER (coded OR dated),
-            count(*) FILTER (alone), count(*) FILTER (total), count(DISTINCT person_id){filled}
+            count(*) FILTER (alone), count(*) FILTER (total){filled}
         FROM ({_facts(reading)}) GROUP BY ALL
         """
     ).fetchall()
-    counts = [sum(figures) for figures in zip(*(row[8:] for row in found), strict=True)] or [0] * (len(names) + 1)
-    shapes = tuple(IdShape(*row[1:8]) for row in found)
-    return TypedRows(shapes, found[0][0] if found else 0, counts[0], dict(zip(names, counts[1:], strict=True)))
+    counts = [sum(figures) for figures in zip(*(row[9:] for row in found), strict=True)] or [0] * len(names)
+    shapes = tuple(IdShape(*row[2:9]) for row in found)
+    extract_rows, people = found[0][:2] if found else (0, 0)
+    return TypedRows(shapes, extract_rows, people, dict(zip(names, counts, strict=True)))
 
 
 def set_aside(workspace: Workspace, reading: Reading, shapes: Sequence[IdShape], elsewhere: str | None) -> int:
@@ -179,7 +181,7 @@ def _facts(reading: Reading) -> str:
         for kind in ("code", "date", "yes_no", "number", "text")
     }
     names = [name for name in of_kind["text"] if name in ("personal_adviser", "allocated_worker")]
-    coded = _any(f"coalesce({name}, '0') <> '0'" for name in of_kind["code"])
+    coded = _any(f"{name} <> '0'" for name in of_kind["code"])
     dated = _any(f"{name} IS NOT NULL" for name in of_kind["date"])
     named = _any(f"regexp_matches({name}, '[A-Za-z]')" for name in names)
     others = [f"{name} IS NOT NULL" for name in (*of_kind["text"], *of_kind["number"])]
@@ -187,12 +189,12 @@ def _facts(reading: Reading) -> str:
     others += [f"{name}_gap = 'unreadable'" for name in sorted(reading.faulty - {PERSON_ID})]
     totals = _any(f"contains(lower({name}), 'total')" for name in of_kind["text"] if name in TOTALLED)
     return f"""
-        SELECT *, coalesce({totals}, false) AND NOT (coded OR dated) AS total FROM (
+        SELECT *, CASE WHEN coded OR dated THEN false ELSE coalesce({totals}, false) END AS total FROM (
         SELECT *,
             CASE WHEN {DIGITS} THEN 'digits' WHEN regexp_matches(person_id, '[0-9]') THEN 'mixed' ELSE 'words' END
                 AS kind,
             starts_with(person_id, '0') OR NOT {DIGITS} AS variable,
-            {coded} AS coded, {dated} AS dated, coalesce({named}, false) AS named,
+            coalesce({coded}, false) AS coded, {dated} AS dated, coalesce({named}, false) AS named,
             NOT coalesce(died OR coded OR dated OR {_any(others)}, false) AS alone
         FROM {reading.typed}
         )"""
