@@ -1,13 +1,12 @@
 """The configuration: one TOML file read once into frozen models, every problem reported together."""
 
 import os
-import tomllib
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from monitor.catalogue.no_adviser import fold_adviser
 from monitor.config.closed_days import Closure, gather_days
@@ -18,14 +17,16 @@ from monitor.config.id_lists import check_lists
 from monitor.config.network_settings import NetworkSettings
 from monitor.config.retention_settings import Retention
 from monitor.config.service_settings import HeartbeatSettings, ServiceSettings
+from monitor.config.settings_file import FileNames, read_settings
 from monitor.config.source_settings import Source, sources_fit
 from monitor.config.waiver_settings import Answers, WaiverSettings
 from monitor.errors import Problems
-from monitor.words import did_you_mean, fold_name
+from monitor.words import fold_name
 from monitor.workdays import WorkingDays
 
 SHIPPED = Path(__file__).parent.parent / "shipped"
 """Where the wheel keeps the rules and templates that stand at the top level of a checkout."""
+NAMED = FileNames("--config or $MONITOR_CONFIG", "config.example.toml")
 
 
 def shipped(name: str) -> Path:
@@ -240,84 +241,7 @@ def _find_fault(path: Path, *, folder: bool) -> str | None:
 
 def load_config(path: Path) -> Config:
     """Read ``path``; raises ``Problems`` naming every mistake at once."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise Problems([f"{path}: no such file; name one with --config or $MONITOR_CONFIG"]) from None
-    except (OSError, UnicodeDecodeError) as fault:
-        raise Problems([f"{path}: cannot be read as UTF-8 text ({_plain(fault)})"]) from None
-    try:
-        table = tomllib.loads(text)
-    except RecursionError:
-        raise Problems([f"{path}: lists or tables too deep; see config.example.toml"]) from None
-    except ValueError as fault:  # also a number of more digits than Python reads
-        raise Problems([f"{path}: not valid TOML: {' '.join(str(fault).split())[:200]}"]) from None
-    try:
-        config = Config.model_validate(table, context={"folder": path.absolute().parent})
-    except ValidationError as fault:
-        faults = fault.errors()
-        places = [problem["loc"] for problem in faults]
-        raise Problems(
-            _explain(path, table, problem)
-            for problem in faults
-            # A table that failed leaves its list short; only the fault itself is worth saying.
-            if not (problem["type"] == "too_short" and any(place[:1] == problem["loc"] != place for place in places))
-        ) from None
+    config = read_settings(path, Config, NAMED)
     if problems := check_lists(config.restricted, config.merged_ids):
         raise Problems(problems)
     return config
-
-
-def _plain(fault: Exception) -> str:
-    return fault.strerror or type(fault).__name__ if isinstance(fault, OSError) else type(fault).__name__
-
-
-def _explain(path: Path, table: Mapping[str, Any], problem: Any) -> str:
-    """Write one pydantic problem in our wording: place, what is wrong, what would be right."""
-    where = _place(table, problem["loc"])
-    kind, context = problem["type"], problem.get("ctx", {})
-    if kind == "missing":
-        return f"{path}: {where}: missing"
-    if kind == "extra_forbidden":
-        known = _keys_beside(problem["loc"])
-        hint = did_you_mean(str(problem["loc"][-1]), known) or "; remove it, or see config.example.toml"
-        return f"{path}: {where}: unknown key{hint}"
-    if kind == "value_error":
-        return f"{path}: {where}: {context['error']}" if where else f"{path}: {context['error']}"
-    if kind == "literal_error":
-        return f"{path}: {where}: {_shown(problem['input'])} is not one of {context['expected']}"
-    if kind == "too_short":
-        return f"{path}: {where}: at least one is needed; add a [[{where}]] table"
-    return f"{path}: {where}: {_shown(problem['input'])}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"
-
-
-def _place(table: Mapping[str, Any], loc: tuple[int | str, ...]) -> str:
-    """Write ``teams.2.lead`` with tables counted from 1 and named where they have a name."""
-    place = ""
-    here: Any = table
-    for step in loc:
-        try:
-            here = here[step]
-        except (KeyError, IndexError, TypeError):
-            here = None
-        if isinstance(step, int):
-            named = here.get("name") if isinstance(here, dict) else None
-            place += f"[{named or step + 1}]"
-        else:
-            place += f".{step}"
-    return place.removeprefix(".")
-
-
-def _keys_beside(loc: tuple[int | str, ...]) -> list[str]:
-    """Return the real keys of the table in which an unknown key was written."""
-    model: Any = Config
-    for step in loc[:-1]:
-        if step in model.model_fields:
-            annotation = model.model_fields[step].annotation
-            kinds = [annotation, *getattr(annotation, "__args__", ())]
-            model = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Table)), model)
-    return [info.alias or name for name, info in model.model_fields.items()]
-
-
-def _shown(value: Any) -> str:
-    return f'"{value}"' if isinstance(value, str) else str(value)
