@@ -28,17 +28,6 @@ WORKED_OUT_FROM: Mapping[str, tuple[str, ...]] = {
 }
 """The recorded columns each derived one rests on."""
 
-# Moving 29 February by whole years lands on 28 February in a common year, where the law says 1 March.
-BIRTHDAY = """
-CREATE OR REPLACE MACRO birthday(date_of_birth, n) AS
-    CAST(date_of_birth + to_years(CAST(n AS INTEGER)) AS DATE)
-    + CASE
-        WHEN month(date_of_birth) = 2 AND day(date_of_birth) = 29
-             AND day(CAST(date_of_birth + to_years(CAST(n AS INTEGER)) AS DATE)) = 28 THEN 1
-        ELSE 0
-      END
-"""
-
 # What is recorded, unless the person was once entitled: that lasts until 25 whatever is recorded later.
 ENTITLEMENT = """CASE
         WHEN eligibility IN ('eligible', 'relevant', 'former relevant') THEN eligibility
@@ -67,9 +56,21 @@ DERIVED = f"""
 """
 
 
+def birthday_sql(date_of_birth: str, years: str) -> str:
+    """Return the SQL for the nth birthday, on any of the databases; for 29 February that is 1 March in a common year.
+
+    Moving the day itself by years would land on 28 February: the first of its month is moved, and the days after it
+    are added. ``years`` is a number, or an expression in brackets.
+    """
+    return (
+        f"(make_date(year({date_of_birth}) + {years}, month({date_of_birth}), 1) "
+        f"+ CAST(day({date_of_birth}) - 1 AS INTEGER))"
+    )
+
+
 def create_macros(workspace: Workspace) -> None:
     """Make ``birthday(date_of_birth, n)``, the nth birthday as a DATE."""
-    workspace.execute(BIRTHDAY)
+    workspace.execute(f"CREATE OR REPLACE MACRO birthday(date_of_birth, n) AS {birthday_sql('date_of_birth', 'n')}")
 
 
 def derived_sql() -> str:

@@ -1,4 +1,4 @@
-"""A checked condition: a plain tree, what it names, and the DuckDB SQL it is written as.
+"""A checked condition: a plain tree, what it names, and the SQL it is written as.
 
 Nothing a rule file says is run as written: ``conditions`` reads it into a tree of the kinds below, and only what is
 written back from that tree reaches the database. A tree is data, so that a checked rulebook can be kept.
@@ -11,9 +11,10 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from monitor.catalogue import columns
+from monitor.catalogue.derived import birthday_sql
+from monitor.catalogue.dialects import DUCKDB, Dialect
 from monitor.durations import Duration, Limit, parse_duration
 from monitor.rulebook.names import DERIVED_TYPES, TYPES
-from monitor.workspace import literal
 
 
 class Tree(NamedTuple):
@@ -86,6 +87,16 @@ BETWEEN_TWO: Mapping[str, str] = {
     "not like": "NOT LIKE", "add": "+", "sub": "-", "mul": "*",
 }  # fmt: skip
 """The kinds with two parts, and what stands between them."""
+PREDICATES = frozenset(
+    ("eq", "neq", "gt", "gte", "lt", "lte", "same", "differs", "is", "like", "not like", "in", "between", "not")
+)
+"""What is put in brackets within anything but a logical part: which of two binds tighter, databases see otherwise."""
+SPACES = "".join(map(chr, (0x20, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000)))
+"""What ``trim`` takes away at the ends of a text; Spark by itself takes the first alone."""
+TRIMS: Mapping[str, str] = {"TRIM": "BOTH", "LTRIM": "LEADING", "RTRIM": "TRAILING"}
+DATES = ("date", "birthday")
+FIRST_KNOWN = ("GREATEST", "LEAST", "COALESCE", "NULLIF")
+"""The functions that give one of the things they are given."""
 
 
 def compile_condition(
@@ -94,8 +105,9 @@ def compile_condition(
     *,
     due_on: Condition | None = None,
     gapped: frozenset[str] = frozenset(),
+    dialect: Dialect = DUCKDB,
 ) -> str:
-    """Return the condition as DuckDB SQL over the caseload's columns.
+    """Return the condition as SQL over the caseload's columns.
 
     ``due_on``: what stands for that name; a column of that name if None. ``gapped``: needed columns in which
     some cell is unreadable or not supplied tonight; every predicate that mentions one is NULL for the people
@@ -103,15 +115,19 @@ def compile_condition(
     """
     names = condition.names | (due_on.names if due_on else frozenset())
     used = tuple((name, limits[name]) for name in sorted(names & limits.keys()))
-    return _write_sql(condition, used, due_on, gapped & names)
+    return _write_sql(condition, used, due_on, gapped & names, dialect)
 
 
 @lru_cache(maxsize=4096)
 def _write_sql(
-    condition: Condition, used: tuple[tuple[str, Limit], ...], due_on: Condition | None, gapped: frozenset[str]
+    condition: Condition,
+    used: tuple[tuple[str, Limit], ...],
+    due_on: Condition | None,
+    gapped: frozenset[str],
+    dialect: Dialect,
 ) -> str:
     """Once for each condition and its limits: nights, forecasts and replays ask the same again and again."""
-    return Writer(dict(used), due_on.tree if due_on else None).write_guarded(condition.tree, gapped)
+    return Writer(dict(used), due_on.tree if due_on else None, dialect).write_guarded(condition.tree, gapped)
 
 
 def counts_working_days(condition: Condition, limits: Mapping[str, Limit]) -> bool:
@@ -122,10 +138,11 @@ def counts_working_days(condition: Condition, limits: Mapping[str, Limit]) -> bo
 
 @dataclass(frozen=True)
 class Writer:
-    """Writes trees as DuckDB SQL, with the values of a rule's limits; ``due_on`` is what stands for that name."""
+    """Writes trees as SQL, with the values of a rule's limits; ``due_on`` is what stands for that name."""
 
     limits: Mapping[str, Limit]
     due_on: Tree | None = None
+    dialect: Dialect = DUCKDB
 
     def write_guarded(self, tree: Tree, gapped: frozenset[str]) -> str:
         """Write a condition in which each predicate is NULL where a cell of ``gapped`` that it mentions has a gap.
@@ -137,7 +154,7 @@ class Writer:
         mentioned = sorted(gapped & _names(tree)) if gapped else []
         if not mentioned:
             return self.write(tree)
-        return f"CASE WHEN {' AND '.join(map(_has_no_gap, mentioned))} THEN {self.write(tree)} END"
+        return f"CASE WHEN {' AND '.join(map(self._has_no_gap, mentioned))} THEN {self.write(tree)} END"
 
     def write(self, tree: Tree) -> str:
         """Write a tree as one expression."""
@@ -145,19 +162,39 @@ class Writer:
             return moved
         if write := OF_KIND.get(tree.kind):
             return write(self, tree)
-        return _join(tree.kind, [self.write(part) for part in tree.parts])
+        write_part = self.write if tree.kind in LOGICAL else self._write_inside
+        return _join(tree.kind, [write_part(part) for part in tree.parts])
+
+    def is_date(self, tree: Tree) -> bool:
+        """Return whether a checked tree stands for a date."""
+        if tree.kind == "column":
+            kind = "DATE" if tree.word == "due_on" else TYPES.get(tree.word)
+            return kind == "DATE" or isinstance(self.limits.get(tree.word), date)
+        if tree.kind in ("add", "sub"):
+            # A date moved is a date; one date less another is a number.
+            return [self.is_date(part) for part in tree.parts] in ([True, False], [False, True])
+        if tree.kind == "paren" or (tree.kind == "call" and tree.word in FIRST_KNOWN):
+            return any(map(self.is_date, tree.parts))
+        if tree.kind == "case":
+            *branches, last = tree.parts
+            return any(map(self.is_date, (*branches[1::2], last)))
+        return tree.kind in DATES
+
+    def _write_inside(self, tree: Tree) -> str:
+        """Write a part of what is not logical."""
+        return f"({self.write(tree)})" if tree.kind in PREDICATES else self.write(tree)
 
     def _write_name(self, tree: Tree) -> str:
         name = tree.word
         if name == "due_on" and self.due_on is not None:
-            return f"({Writer(self.limits).write(self.due_on)})"
+            return f"({Writer(self.limits, dialect=self.dialect).write(self.due_on)})"
         if name == "due_on" or name in TYPES:
-            return f'"{name}"'
+            return self.dialect.name_of(name)
         value = self.limits[name]
         return f"CAST('{value.isoformat()}' AS DATE)" if isinstance(value, date) else f"({value})"
 
     def _write_moved(self, tree: Tree) -> str | None:
-        """A duration added to a date or taken from it; None where neither side is one."""
+        """A duration added to a date or taken from it, or the days between two; None where it is neither."""
         left, right = tree.parts
         for moved, start in ((right, left), (left, right)):
             duration = self.read_duration(moved)
@@ -165,9 +202,9 @@ class Writer:
                 continue
             if duration.unit == "working day":
                 return f"plus_working_days({self.write(start)}, {duration.count})"
-            # Adding an interval to a DATE gives a TIMESTAMP.
-            interval = f"INTERVAL '{duration.count}' {duration.unit}"
-            return f"CAST({self.write(start)} {BETWEEN_TWO[tree.kind]} {interval} AS DATE)"
+            return self.dialect.move(self.write(start), BETWEEN_TWO[tree.kind], duration)
+        if tree.kind == "sub" and self.is_date(left) and self.is_date(right):
+            return self.dialect.days_between(self.write(left), self.write(right))
         return None
 
     def read_duration(self, tree: Tree) -> Duration | None:
@@ -181,8 +218,8 @@ class Writer:
         listed: list[str] = []
         for item in items:
             codes = self.limits.get(item.word) if item.kind == "column" else None
-            listed += map(literal, codes) if isinstance(codes, tuple) else [self.write(item)]
-        return f"{self.write(tested)} IN ({', '.join(listed)})"
+            listed += map(self.dialect.text_literal, codes) if isinstance(codes, tuple) else [self.write(item)]
+        return f"{self._write_inside(tested)} IN ({', '.join(listed)})"
 
     def _write_case(self, tree: Tree) -> str:
         written = [self.write(part) for part in tree.parts]
@@ -190,16 +227,32 @@ class Writer:
         rest = [f"ELSE {written[-1]}"] if len(written) % 2 else []
         return f"CASE {' '.join([*branches, *rest])} END"
 
+    def _write_call(self, tree: Tree) -> str:
+        given = [self.write(part) for part in tree.parts]
+        if tree.word in TRIMS:
+            text, characters = given if len(given) == 2 else (given[0], self.dialect.text_literal(SPACES))
+            return f"trim({TRIMS[tree.word]} {characters} FROM {text})"
+        if tree.word == "LOWER":
+            # Else Java gives the last sigma of a word another form, and an I with a dot two characters.
+            return f"lower(translate({given[0]}, '\u0130\u03a3', 'i\u03c3'))"
+        return f"{tree.word}({', '.join(given)})"
+
     def _write_blank(self, tree: Tree) -> str:
         name = tree.parts[0].word
-        return f'("{name}" IS NULL AND {_has_no_gap(name)})'
+        return f"({self.dialect.name_of(name)} IS NULL AND {self._has_no_gap(name)})"
+
+    def _write_birthday(self, tree: Tree) -> str:
+        return birthday_sql(self.dialect.name_of("date_of_birth"), self.write(tree.parts[0]))
+
+    def _has_no_gap(self, name: str) -> str:
+        return f"{self.dialect.name_of(f'{name}_gap')} IS NULL"
 
 
 OF_KIND: Mapping[str, Callable[[Writer, Tree], str]] = {
     "column": Writer._write_name,
-    "text": lambda _, tree: literal(tree.word),
+    "text": lambda writer, tree: writer.dialect.text_literal(tree.word),
     "number": lambda _, tree: tree.word,
-    "date": lambda _, tree: f"CAST({literal(tree.word)} AS DATE)",
+    "date": lambda writer, tree: f"CAST({writer.dialect.text_literal(tree.word)} AS DATE)",
     "true": lambda _, tree: "TRUE",
     "false": lambda _, tree: "FALSE",
     "null": lambda _, tree: "NULL",
@@ -208,8 +261,8 @@ OF_KIND: Mapping[str, Callable[[Writer, Tree], str]] = {
     "in": Writer._write_list,
     "case": Writer._write_case,
     "blank": Writer._write_blank,
-    "birthday": lambda writer, tree: f'birthday("date_of_birth", {writer.write(tree.parts[0])})',
-    "call": lambda writer, tree: f"{tree.word}({', '.join(map(writer.write, tree.parts))})",
+    "birthday": Writer._write_birthday,
+    "call": Writer._write_call,
 }
 """How each kind is written whose parts are not only joined."""
 
@@ -218,10 +271,6 @@ def _join(kind: str, parts: list[str]) -> str:
     if between := BETWEEN_TWO.get(kind):
         return f"{parts[0]} {between} {parts[1]}"
     return {"not": "NOT {}", "paren": "({})", "neg": "- {}", "between": "{} BETWEEN {} AND {}"}[kind].format(*parts)
-
-
-def _has_no_gap(name: str) -> str:
-    return f'"{name}_gap" IS NULL'
 
 
 def _names(tree: Tree) -> frozenset[str]:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from monitor.catalogue import columns
+from monitor.catalogue.dialects import DUCKDB, Dialect
 from monitor.rulebook.condition import compile_condition, counts_working_days
 from monitor.rulebook.wording import compile_wording
-from monitor.workspace import literal
 
 if TYPE_CHECKING:
     from monitor.rulebook.rule import Rule
@@ -23,15 +23,17 @@ OUTCOMES = ("ok", "breach", "not applicable", "cannot assess")
 """What the numbers of an outcome stand for, from 1. A breach is one more than ok, as true is one more than false."""
 
 
-def outcome_sql(rule: "Rule", gapped: frozenset[str], share: Callable[[str], str] | None = None) -> str:
+def outcome_sql(
+    rule: "Rule", gapped: frozenset[str], share: Callable[[str], str] | None = None, dialect: Dialect = DUCKDB
+) -> str:
     """Return one rule's outcome for a row of ``caseload``, as a number; NULL where the rule is not asked.
 
     ``gapped``: the columns in which a cell is unreadable or not supplied tonight. ``share`` gives the name of a column
     for an expression that other rules may have too; without it every row is asked only what it must be.
     """
     needs = sorted(gapped.intersection(rule.needs))
-    applies = f"({compile_condition(rule.applies_to, rule.limits, gapped=frozenset(needs))})"
-    breach = f"({compile_condition(rule.breach_if, rule.limits, due_on=rule.due_on)})"
+    applies = f"({compile_condition(rule.applies_to, rule.limits, gapped=frozenset(needs), dialect=dialect)})"
+    breach = f"({compile_condition(rule.breach_if, rule.limits, due_on=rule.due_on, dialect=dialect)})"
     # Whether somebody is on the caseload can be unknown too: then nothing is asked of them.
     steps = ["WHEN died OR present IS NULL THEN NULL"]
     if not rule.asks_unlisted:
@@ -46,42 +48,45 @@ def outcome_sql(rule: "Rule", gapped: frozenset[str], share: Callable[[str], str
     # Each condition is written as few times as can be: most of a small night goes to planning them.
     if share:
         applies = share(applies)
-        decided = share(f"CAST(CASE {' '.join(steps)} ELSE 0 END AS UTINYINT)")
+        decided = share(f"CAST(CASE {' '.join(steps)} ELSE 0 END AS {dialect.small_number})")
         steps = [f"WHEN {decided} IS DISTINCT FROM 0 THEN {decided}"]
-    answer = f"coalesce(CAST({breach} AS UTINYINT) + {OK}, {CANNOT_ASSESS})"
+    answer = f"coalesce(CAST({breach} AS {dialect.small_number}) + {OK}, {CANNOT_ASSESS})"
     if needs:
-        unknown = " OR ".join(f'"{name}_gap" IS NOT NULL' for name in needs)
+        unknown = " OR ".join(test for _, test in _gaps(needs, dialect))
         answer = f"CASE WHEN {unknown} THEN {CANNOT_ASSESS} ELSE {answer} END"
     steps.append(f"WHEN {applies} THEN {answer} WHEN NOT {applies} THEN {NOT_APPLICABLE}")
-    return f"CAST(CASE {' '.join(steps)} ELSE {CANNOT_ASSESS} END AS UTINYINT)"
+    return f"CAST(CASE {' '.join(steps)} ELSE {CANNOT_ASSESS} END AS {dialect.small_number})"
 
 
-def outcome_word_sql(rule: "Rule") -> str:
+def outcome_word_sql(rule: "Rule", dialect: Dialect = DUCKDB) -> str:
     """Return the word of an outcome, from the column of numbers named for the rule."""
     names = " ".join(f"WHEN {place} THEN '{name}'" for place, name in enumerate(OUTCOMES, start=1))
-    return f'CASE "{rule.id}" {names} END'
+    return f"CASE {dialect.name_of(rule.id)} {names} END"
 
 
-def due_on_sql(rule: "Rule") -> str:
+def due_on_sql(rule: "Rule", dialect: Dialect = DUCKDB) -> str:
     """Return the day by which the record had to be right; NULL where the rule has none."""
-    return "CAST(NULL AS DATE)" if rule.due_on is None else compile_condition(rule.due_on, rule.limits)
+    if rule.due_on is None:
+        return "CAST(NULL AS DATE)"
+    return compile_condition(rule.due_on, rule.limits, dialect=dialect)
 
 
-def because_sql(rule: "Rule") -> str:
+def because_sql(rule: "Rule", dialect: Dialect = DUCKDB) -> str:
     """Return the sentence that says why; the expression ``due_on`` stands beside it."""
-    return compile_wording(rule.because, rule.limits)
+    return compile_wording(rule.because, rule.limits, dialect=dialect)
 
 
-def reasons_sql(rule: "Rule") -> str:
+def reasons_sql(rule: "Rule", dialect: Dialect = DUCKDB) -> str:
     """Return why a rule cannot be assessed: a list of the columns at fault, each with its reason, NULLs among them.
 
     The first of these that holds: an unknown age, needed cells with a gap, what made the category unknown, needed
     cells that are blank and other cells with a gap, then whatever else the rule looks at.
     """
-    rest = "[{'column': 'answer', 'why': 'blank'}]"
+    rest = dialect.write_list([dialect.write_reason("answer", "'blank'")])
     branches = " ".join(
-        f"WHEN {' OR '.join(test for _, test in tier)} THEN [{', '.join(_reason(*doubt) for doubt in tier)}]"
-        for tier in _list_doubts(rule)
+        f"WHEN {' OR '.join(test for _, test in tier)} "
+        f"THEN {dialect.write_list(_reason(name, test, dialect) for name, test in tier)}"
+        for tier in _list_doubts(rule, dialect)
         if tier
     )
     return f"CASE {branches} ELSE {rest} END" if branches else rest
@@ -92,18 +97,18 @@ def needs_calendar(rule: "Rule") -> bool:
     return any(counts_working_days(condition, rule.limits) for condition in rule.conditions)
 
 
-def _list_doubts(rule: "Rule") -> tuple[list[tuple[str, str]], ...]:
+def _list_doubts(rule: "Rule", dialect: Dialect) -> tuple[list[tuple[str, str]], ...]:
     """Each column that can make the answer unknown with the test of it, in the order in which they are told."""
     names = _names(rule)
     others = sorted(_find_others(rule))
     derived = [name for name in ("accommodation_since", "first_seen_on") if name in names]
     return (
         [] if rule.any_age else [("date_of_birth", "age IS NULL")],
-        _gaps(rule.needs),
+        _gaps(rule.needs, dialect),
         [("eligibility", "category IS NULL")] if "category" in names else [],
-        [*_blanks(rule.needs), *_gaps(others)],
-        _blanks(others),
-        _blanks(derived),
+        [*_blanks(rule.needs, dialect), *_gaps(others, dialect)],
+        _blanks(others, dialect),
+        _blanks(derived, dialect),
     )
 
 
@@ -118,14 +123,14 @@ def _names(rule: "Rule") -> frozenset[str]:
     return frozenset(name for condition in rule.conditions for name in condition.names)
 
 
-def _gaps(names: Iterable[str]) -> list[tuple[str, str]]:
-    return [(name, f'"{name}_gap" IS NOT NULL') for name in names]
+def _gaps(names: Iterable[str], dialect: Dialect) -> list[tuple[str, str]]:
+    return [(name, f"{dialect.name_of(f'{name}_gap')} IS NOT NULL") for name in names]
 
 
-def _blanks(names: Iterable[str]) -> list[tuple[str, str]]:
-    return [(name, f'"{name}" IS NULL') for name in names]
+def _blanks(names: Iterable[str], dialect: Dialect) -> list[tuple[str, str]]:
+    return [(name, f"{dialect.name_of(name)} IS NULL") for name in names]
 
 
-def _reason(name: str, test: str) -> str:
-    why = f"coalesce(\"{name}_gap\", 'blank')" if name in columns.BY_NAME else "'blank'"
-    return f"CASE WHEN {test} THEN {{'column': {literal(name)}, 'why': {why}}} END"
+def _reason(name: str, test: str, dialect: Dialect) -> str:
+    why = f"coalesce({dialect.name_of(f'{name}_gap')}, 'blank')" if name in columns.BY_NAME else "'blank'"
+    return f"CASE WHEN {test} THEN {dialect.write_reason(name, why)} END"

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from monitor.catalogue import columns
+from monitor.catalogue.dialects import DUCKDB, Dialect
 from monitor.durations import Limit, words
 from monitor.rulebook.names import CODES, TYPES
-from monitor.workspace import literal
 
 NOT_RECORDED = "not recorded"
 
@@ -31,21 +31,25 @@ class Wording:
         return frozenset(part.name for part in self.parts if isinstance(part, Placeholder))
 
 
-def compile_wording(wording: Wording, limits: Mapping[str, Limit], *, due_on: str = "due_on") -> str:
-    """Return the sentence as one VARCHAR expression of DuckDB SQL over the caseload; never NULL."""
-    parts = [literal(part) if isinstance(part, str) else _compile(part, limits, due_on) for part in wording.parts]
+def compile_wording(wording: Wording, limits: Mapping[str, Limit], *, dialect: Dialect = DUCKDB) -> str:
+    """Return the sentence as one SQL expression over the caseload and ``due_on``: a text that is never NULL."""
+    parts = [
+        dialect.text_literal(part) if isinstance(part, str) else _compile(part, limits, dialect)
+        for part in wording.parts
+    ]
     return f"concat({', '.join(parts)})"
 
 
-def _compile(placeholder: Placeholder, limits: Mapping[str, Limit], due_on: str) -> str:
+def _compile(placeholder: Placeholder, limits: Mapping[str, Limit], dialect: Dialect) -> str:
+    literal = dialect.text_literal
     if placeholder.name in limits:
         return literal(words(limits[placeholder.name]))
     if placeholder.name == "due_on":
-        return f"coalesce({_date(due_on)}, '{NOT_RECORDED}')"
-    column = f'"{placeholder.name}"'
-    value = f"CAST({column} AS VARCHAR)"
+        return f"coalesce({dialect.write_in_words(dialect.name_of(placeholder.name))}, '{NOT_RECORDED}')"
+    column = dialect.name_of(placeholder.name)
+    value = f"CAST({column} AS {dialect.text})"
     if placeholder.filter == "date":
-        value = _date(placeholder.name)
+        value = dialect.write_in_words(column)
     elif placeholder.filter == "meaning":
         # A meaning begins with a capital only for its table; in a sentence it does not.
         meanings = " ".join(
@@ -56,9 +60,5 @@ def _compile(placeholder: Placeholder, limits: Mapping[str, Limit], due_on: str)
     elif TYPES[placeholder.name] == "BOOLEAN":
         value = f"CASE WHEN {column} THEN 'yes' WHEN NOT {column} THEN 'no' END"
     # A cell nobody could read is not the same as one nobody filled in.
-    gap = f'"{placeholder.name}_gap", ' if placeholder.name in columns.BY_NAME else ""
+    gap = f"{dialect.name_of(f'{placeholder.name}_gap')}, " if placeholder.name in columns.BY_NAME else ""
     return f"coalesce({value}, {gap}'{NOT_RECORDED}')"
-
-
-def _date(name: str) -> str:
-    return f"""strftime("{name}", '%-d %B %Y')"""
