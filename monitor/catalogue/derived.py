@@ -15,6 +15,7 @@ Both work on a connection closed by ``workspace.lock_down``.
 from collections.abc import Mapping
 from datetime import date
 
+from monitor.catalogue.dialects import DUCKDB, Dialect
 from monitor.workdays import FIRST_YEAR, LAST_YEAR, bank_holidays
 from monitor.workspace import Workspace
 
@@ -73,8 +74,11 @@ def create_macros(workspace: Workspace) -> None:
     workspace.execute(f"CREATE OR REPLACE MACRO birthday(date_of_birth, n) AS {birthday_sql('date_of_birth', 'n')}")
 
 
-def derived_sql() -> str:
-    """Return the select-list that adds ``age``, ``once_entitled``, ``category`` and ``declined`` to a relation."""
+def derived_sql(_: Dialect = DUCKDB) -> str:
+    """Return the select-list that adds ``age``, ``once_entitled``, ``category`` and ``declined`` to a relation.
+
+    One text serves every dialect.
+    """
     return DERIVED
 
 
