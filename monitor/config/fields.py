@@ -152,6 +152,15 @@ def _database(value: str, info: ValidationInfo) -> str:
     return value
 
 
+def _schema_name(value: str) -> str:
+    """Check the name of a schema of PostgreSQL, which needs no quotes in any program."""
+    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", value) or value.startswith("pg_") or value == "information_schema":
+        raise ValueError(
+            f'"{value[:63]}" is not a name for a schema of ours; small letters, digits and _, like "la_314"'
+        )
+    return value
+
+
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 Host = Annotated[str, AfterValidator(_host)]
 Domains = Annotated[tuple[str, ...], AfterValidator(_domains)]
@@ -164,6 +173,7 @@ Folder = Annotated[Located, AfterValidator(_folder)]
 File = Annotated[Located, AfterValidator(_file)]
 
 DatabaseUrl = Annotated[str, AfterValidator(_database)]
+SchemaName = Annotated[str, AfterValidator(_schema_name)]
 WebAddress = Annotated[str, AfterValidator(check_web_address)]
 ListsAddress = Annotated[str, AfterValidator(check_lists_address)]
 

@@ -12,7 +12,17 @@ from monitor.catalogue.no_adviser import fold_adviser
 from monitor.config.closed_days import Closure, gather_days
 from monitor.config.delivery_settings import DeliverySettings, People, Team, teams_differ
 from monitor.config.escalation_settings import Digests, EscalationSettings
-from monitor.config.fields import DatabaseUrl, File, Folder, Line, ListsAddress, Located, Table, check_case_url
+from monitor.config.fields import (
+    DatabaseUrl,
+    File,
+    Folder,
+    Line,
+    ListsAddress,
+    Located,
+    SchemaName,
+    Table,
+    check_case_url,
+)
 from monitor.config.id_lists import check_lists
 from monitor.config.network_settings import NetworkSettings
 from monitor.config.retention_settings import Retention
@@ -103,6 +113,7 @@ class Config(Table):
     authority: Line = "Your authority"
     data_folder: Located = Path("data")
     database: DatabaseUrl | None = None
+    database_schema: SchemaName | None = None
     database_password_env: Line | None = None
     database_password_file: Located | None = None
     rules: tuple[Folder, ...] = ()
@@ -168,12 +179,14 @@ class Config(Table):
         return self
 
     @model_validator(mode="after")
-    def _database_passwords_fit(self) -> "Config":
+    def _keys_of_database_fit(self) -> "Config":
         if self.database_password_env and self.database_password_file:
             raise ValueError("database_password_file: stands beside database_password_env; name one of the two")
         named = self.database_password_env or self.database_password_file
         if named and not (self.database or "").startswith("postgresql"):
             raise ValueError("database_password_env, database_password_file: only for PostgreSQL; remove them")
+        if self.database_schema and not (self.database or "").startswith("postgresql"):
+            raise ValueError("database_schema: only for PostgreSQL; remove it, or name in database where it is")
         return self
 
     @model_validator(mode="after")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import URL, ColumnElement, Connection, and_, func, or_, select, text
 
 from monitor.caseload import removed_people
 from monitor.config.settings import Config
@@ -147,9 +147,16 @@ def _look_at(config: Config, where: URL, wait_seconds: float) -> DatabaseState:
     return DatabaseState(kind, place, version, size if version else None)
 
 
+SIZE_OF_TABLES = """
+SELECT coalesce(sum(pg_total_relation_size(oid)), 0) FROM pg_class
+WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'm')
+"""
+"""Of this schema alone: other councils, or other programs, may have theirs in the same database."""
+
+
 def _ask_size(database: Database) -> int:
     with database.reading() as store:
-        return int(store.execute(select(func.pg_database_size(func.current_database()))).scalar_one())
+        return int(store.execute(text(SIZE_OF_TABLES)).scalar_one())
 
 
 def _count_free(config: Config, where: URL) -> int:

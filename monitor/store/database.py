@@ -16,7 +16,7 @@ from sqlmodel import create_engine
 
 from monitor.errors import Problems, Refused, StoreError
 from monitor.store import database_faults, lock
-from monitor.store.location import name_place, refuse_share
+from monitor.store.location import SCHEMA, name_place, refuse_share
 from monitor.store.tables import Seal, table_of
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -249,13 +249,50 @@ def _open_engine(where: URL, wait_seconds: float) -> Engine:
 
     # The server, too, finds out within a minute that this machine is gone, and frees its lock.
     settings = {"lock_timeout": max(1, int(wait_seconds * 1000)), **{f"tcp_{n}": v for n, v in KEEPALIVES.items()}}
+    schema = where.query.get(SCHEMA)
 
-    @event.listens_for(engine, "connect")
     def configure(driver: Any, _record: Any) -> None:
         _configure(driver, [f"SET {name} = {value}" for name, value in settings.items()])
+        if schema:
+            _enter_schema(driver, where, str(schema))
         driver.commit()
 
+    event.listen(engine, "do_connect", _leave_out_schema)
+    # Before SQLAlchemy asks a first connection in which schema it is.
+    event.listen(engine, "connect", configure, insert=True)
     return engine
+
+
+def _leave_out_schema(_dialect: Any, _record: Any, _arguments: Any, options: dict[str, Any]) -> None:
+    options.pop(SCHEMA, None)
+
+
+def _enter_schema(driver: Any, where: URL, schema: str) -> None:
+    """Have a connection see one schema alone; raise ``StoreError`` where it is not there, or not ours to use."""
+    try:
+        driver.execute(f'SET search_path = "{schema}"')
+        is_there, is_ours, role = driver.execute(SCHEMA_RIGHTS, {"schema": schema}).fetchone()
+        if not is_there:
+            raise StoreError(f"{name_place(where)}: there is no such schema; {write_schema_lines(schema)}")
+        if not is_ours:
+            right = f"GRANT USAGE, CREATE ON SCHEMA {schema} TO {role};"
+            remedy = f"name in database the role that it belongs to, or have its owner say: {right}"
+            raise StoreError(f"{name_place(where)}: the role {role} may not use this schema; {remedy}")
+    except BaseException:
+        driver.close()
+        raise
+
+
+SCHEMA_RIGHTS = """
+SELECT to_regnamespace(%(schema)s) IS NOT NULL,
+    coalesce(has_schema_privilege(to_regnamespace(%(schema)s), 'USAGE'), false), current_user
+"""
+
+
+def write_schema_lines(schema: str) -> str:
+    """Return what makes a schema and a role that owns it, and nothing else, on PostgreSQL."""
+    lines = f"CREATE ROLE {schema} LOGIN; CREATE SCHEMA {schema} AUTHORIZATION {schema};"
+    return f"who administers the server makes it and its role with: {lines}"
 
 
 @cache

@@ -101,10 +101,13 @@ CAUSES = (
     ),
     Cause(
         r"permission (?:was )?denied (?:for|on) (?:table |view |schema |the object )?'?\"?(\w+)|\[42501\]()",
-        store="this user may not do that; make it the owner of the database",
+        store="this user may not do that; make it the owner of the database, or of database_schema",
         source='not allowed to read "{named}"; give the account of the url the right to read it',
     ),
-    Cause(r"permission denied|must be owner", store="this user may not do that; make it the owner of the database"),
+    Cause(
+        r"permission denied|must be owner",
+        store="this user may not do that; make it the owner of the database, or of database_schema",
+    ),
     Cause(
         r"\[(?:42883|42804|22P02|22007|22008|22018|22003)\]|Conversion failed|Operand type clash",
         source="a column is not of the type the query treats it as; compare the query with the table's own column "

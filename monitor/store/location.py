@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import make_url
 from sqlalchemy.engine import URL
@@ -13,6 +13,9 @@ from monitor.errors import Problems
 
 if TYPE_CHECKING:
     from monitor.config.settings import Config
+
+SCHEMA = "database_schema"
+"""The part of a URL's query that names the schema to work in; it is ours, and no driver sees it."""
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
@@ -28,17 +31,33 @@ def locate(config: "Config", environ: Mapping[str, str]) -> URL:
     if config.database is None or config.database.startswith("sqlite:"):
         path = (config.database or "").removeprefix("sqlite:///") or str(config.data_folder / "monitor.db")
         return URL.create("sqlite", database=path)
-    where = make_url(config.database).set(drivername="postgresql+psycopg")
-    where = where.set(password=_read_password(config, environ))
+    where = locate_server(config.database, config, environ)
+    return where.update_query_dict({SCHEMA: config.database_schema}) if config.database_schema else where
+
+
+class DatabasePassword(Protocol):
+    """Where the password of a database is kept, by the keys of the settings."""
+
+    @property
+    def database_password_env(self) -> str | None: ...
+
+    @property
+    def database_password_file(self) -> Path | None: ...
+
+
+def locate_server(database: str, kept: DatabasePassword, environ: Mapping[str, str]) -> URL:
+    """Return a database of PostgreSQL with its password; raise ``Problems`` where that cannot be read."""
+    where = make_url(database).set(drivername="postgresql+psycopg")
+    where = where.set(password=_read_password(kept, environ))
     # Records of people never cross a network in the clear because a setting was left out.
     if where.host and where.host not in LOCAL and "sslmode" not in where.query:
         where = where.update_query_dict({"sslmode": "require"})
     return where
 
 
-def _read_password(config: "Config", environ: Mapping[str, str]) -> str | None:
+def _read_password(kept: DatabasePassword, environ: Mapping[str, str]) -> str | None:
     """None leaves it to PostgreSQL's own ways: a password file, a certificate, the account's own name."""
-    name, file = config.database_password_env, config.database_password_file
+    name, file = kept.database_password_env, kept.database_password_file
     if name:
         if password := environ.get(name):
             return password
@@ -62,7 +81,8 @@ def name_place(where: URL) -> str:
     if where.get_backend_name() == "sqlite":
         return f"database {where.database}"
     host = f"{where.host or 'local socket'}{f':{where.port}' if where.port else ''}"
-    return f'database "{where.database}" at {host}'
+    schema = f", schema {where.query[SCHEMA]}," if SCHEMA in where.query else ""
+    return f'database "{where.database}"{schema} at {host}'
 
 
 def refuse_share(path: Path, *, mounts_file: Path = Path("/proc/mounts")) -> None:
