@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.figures.suppression import suppress_rows_sql, suppress_totals_sql
+from monitor.report.page import share
 
 Parts = tuple[int, int, int]
 """Met, breach and cannot assess."""
@@ -86,6 +87,12 @@ def test_nothing_is_withheld_below_1(workspace):
     rows, totals = publish(workspace, {"homeless": [(1, 2, 1), (0, 1, 0)]}, below=1)
     assert rows["homeless"] == [(4, 1, 2, 1, 67), (1, 0, 1, 0, 100)]
     assert totals["homeless"] == (5, 1, 3, 1, 75)
+
+
+def test_a_percentage_is_rounded_as_in_the_report(workspace):
+    table = [(rest, part, 0) for part in range(40) for rest in range(40) if part + rest]
+    rows, _ = publish(workspace, {"homeless": table}, below=1)
+    assert [row[-1] for row in rows["homeless"]] == [share(part, rest) for rest, part, _ in table]
 
 
 def _triples(most: int) -> list[Parts]:

@@ -133,10 +133,15 @@ def _hidden_in_each_other_sql(name: str, below: int) -> str:
 
 
 def _percent_sql(least: str, most: str, most_of: str, least_of: str) -> str:
-    """Return the percentage of ``least`` to ``most`` in ``least_of`` to ``most_of``, NULL where it may be several."""
+    """Return the percentage of ``least`` to ``most`` in ``least_of`` to ``most_of``, NULL where it may be several.
+
+    A half goes to the even number, as where the report rounds.
+    """
 
     def rounded(part: str, whole: str) -> str:
-        return f"CAST(floor((200 * ({part}) + ({whole})) / (2.0 * ({whole}))) AS INTEGER)"
+        halves = f"(200 * ({part}) + ({whole}))"
+        up = f"floor({halves} / (2.0 * ({whole})))"
+        return f"CAST({up} - CASE WHEN {halves} % (2 * ({whole})) = 0 AND {up} % 2 = 1 THEN 1 ELSE 0 END AS INTEGER)"
 
     low, high = rounded(least, most_of), rounded(most, least_of)
     return f"CASE WHEN ({least_of}) > 0 THEN CASE WHEN {low} = {high} THEN {low} END END"
