@@ -227,7 +227,9 @@ def test_a_small_sample_has_as_many_people_as_were_asked_for(tmp_path, people):
 def test_what_cannot_be_written_is_said_plainly(tmp_path):
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(Problems, match=r"sample\.ods: a sample is an \.xlsx or a \.csv; name one of those"):
+    with pytest.raises(
+        Problems, match=r"sample\.ods: a sample is an \.xlsx, a \.csv or a \.parquet; name one of those"
+    ):
         write_sample(tmp_path / "sample.ods", people=5, as_at=NIGHT, seed=1)
     with pytest.raises(Problems, match=r"do not fit on a worksheet; name a \.csv"):
         write_sample(tmp_path / "sample.xlsx", people=2_000_000, as_at=NIGHT, seed=1)

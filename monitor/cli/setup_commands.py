@@ -7,22 +7,37 @@ import typer
 
 from monitor.cli.handbook_commands import describe_commands, write_commands
 from monitor.cli.options import CONFIG, AsAt, AsJson, ConfigPath, today
+from monitor.errors import Problems
 
 
 def sample(
-    file: Annotated[Path, typer.Argument(help="The .xlsx or .csv file to write.")],
-    people: Annotated[int, typer.Option(min=1, max=5_000_000, help="How many people to invent.")] = 900,
+    file: Annotated[Path, typer.Argument(help="The .xlsx, .csv or .parquet file to write.")],
+    people: Annotated[int, typer.Option(min=1, max=1_000_000_000, help="How many people to invent.")] = 900,
     as_at: AsAt = None,
     seed: Annotated[int, typer.Option(help="The same seed invents the same people.")] = 1,
     supplement: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a supplement about most of them too.")
     ] = None,
+    authorities: Annotated[
+        int | None, typer.Option(min=1, max=699, help="In a .parquet: how many authorities they are of.")
+    ] = None,
 ) -> None:
-    """Write a List 9 of invented people, for trials."""
+    """Write a List 9 of invented people, for trials; or a typed caseload for a scan, where FILE is a .parquet."""
+    day = as_at or today()
+    if file.suffix.lower() == ".parquet":
+        from monitor.sample.many_people import write_caseload
+
+        if supplement is not None:
+            raise Problems(["--supplement: a .parquet holds what a supplement knows; leave it out, or name a .csv"])
+        write_caseload(file, people=people, as_at=day, seed=seed, authorities=authorities or 1)
+        typer.echo(f"{people} invented people written to {file}")
+        return
+
     from monitor.sample.list_9 import write_sample
     from monitor.sample.supplement import write_sample_supplement
 
-    day = as_at or today()
+    if authorities is not None:
+        raise Problems([f"--authorities: a {file.suffix or 'List 9'} is of one authority; name a .parquet"])
     write_sample(file, people=people, as_at=day, seed=seed)
     typer.echo(f"{people} invented people written to {file}")
     if supplement is not None:

@@ -93,7 +93,7 @@ def write_sample(path: Path, *, people: int, as_at: date, seed: int) -> Path:
     """
     suffix = path.suffix.lower()
     if suffix not in (".xlsx", ".csv"):
-        raise Problems([f"{path.name}: a sample is an .xlsx or a .csv; name one of those"])
+        raise Problems([f"{path.name}: a sample is an .xlsx, a .csv or a .parquet; name one of those"])
     if suffix == ".xlsx" and people > MOST_SHEET_ROWS * 0.98:
         raise Problems([f"{path.name}: {people} people do not fit on a worksheet; name a .csv"])
     make_private_folder(path.absolute().parent)
