@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from monitor.handbook.topics import PAGES, TOPICS, read_topic
-from monitor.messages.page_policy import hash_allowed
+from monitor.messages.page_policy import allow
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -49,7 +49,7 @@ def write_handbook(commands: str) -> str:
     style = (PAGES / "handbook.css").read_text(encoding="utf-8")
     pages = {name: read_topic(name, commands) for name in TOPICS}
     return FRAME.format(
-        allowed=f"default-src 'none'; style-src {hash_allowed(style)}; base-uri 'none'; form-action 'none'",
+        allowed=allow(style),
         style=style,
         contents="\n".join(_list_contents(pages)),
         pages="\n".join(
