@@ -10,6 +10,7 @@ from support.typed_sample import count_listed, count_typed
 from typer.testing import CliRunner
 
 from monitor.catalogue.caseload_contract import ROSTER, contract_columns
+from monitor.catalogue.columns import COLUMNS
 from monitor.cli.command import app
 from monitor.errors import Problems
 from monitor.sample.many_people import CORNERS, write_caseload, write_people
@@ -87,6 +88,8 @@ def test_the_first_18_places_hold_the_corners_of_real_caseloads(asked: duckdb.Du
     assert count("died AND in_touch = 'DIED'") >= 1
     assert count("present IS NULL") == 1
     assert count("NOT present") == 1
+    told = " OR ".join(f"{column.name} IS NOT NULL AND {column.name}_gap IS NOT NULL" for column in COLUMNS)
+    assert count(told) == 0
 
 
 def test_what_befalls_people_befalls_as_many_as_of_the_sample_of_4000(tmp_path: Path) -> None:

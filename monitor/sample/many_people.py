@@ -120,11 +120,14 @@ def write_caseload(path: Path, *, people: int, as_at: date, seed: int, authoriti
 
 
 def _with_corners(name: str, sql: str, as_at: date) -> str:
-    corners = {place: cells[name].format(as_at=f"DATE '{as_at}'") for place, cells in CORNERS.items() if name in cells}
-    if not corners:
+    branches, today = [], f"DATE '{as_at}'"
+    for place, cells in CORNERS.items():
+        # A cell that is given has no gap beside it.
+        if cell := cells.get(name) or (NULL if name.removesuffix("_gap") in cells else None):
+            branches.append(f"WHEN {place} THEN {cell.format(as_at=today)}")
+    if not branches:
         return sql
-    branches = " ".join(f"WHEN {place} THEN {cell}" for place, cell in corners.items())
-    return f"CASE WHEN place < {len(CORNERS)} THEN CASE place {branches} ELSE {sql} END ELSE {sql} END"
+    return f"CASE WHEN place < {len(CORNERS)} THEN CASE place {' '.join(branches)} ELSE {sql} END ELSE {sql} END"
 
 
 # Pieces of SQL
