@@ -21,6 +21,7 @@ from monitor.cli import (
     night_commands,
     record_commands,
     rule_commands,
+    scan_commands,
     service_commands,
     setup_commands,
     upkeep_commands,
@@ -79,6 +80,7 @@ COMMANDS = (
     setup_commands.onboard,
     setup_commands.sample,
     setup_commands.columns,
+    scan_commands.scan,
 )
 """In the order in which ``monitor --help`` lists them."""
 for command in COMMANDS:

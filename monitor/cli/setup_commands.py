@@ -64,6 +64,13 @@ def columns(
     template: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write an empty supplement (.xlsx) to fill in instead.")
     ] = None,
+    published: Annotated[
+        str | None,
+        typer.Option("--format", metavar="parquet|spark-ddl", help="Tell instead what a table for monitor scan is."),
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="FILE", help="With --format: write it; parquet as an empty table.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """The data dictionary: every column, what it holds and means, and where sources have it."""
@@ -72,6 +79,12 @@ def columns(
     if template is not None:
         dictionary.write_template(template, as_at=today())
         typer.echo(f"an empty supplement of {len(dictionary.SUPPLEMENT_COLUMNS)} columns written to {template}")
+        return
+
+    if published is not None or to is not None:
+        from monitor.cli.published_contract import publish_contract
+
+        typer.echo(publish_contract(published, to))
         return
 
     from monitor.cli import plain_text, terminal
