@@ -25,7 +25,7 @@ COMMANDS = (
     "answers @.xlsx --by @", "rules list", "rules show homeless", "rules test", "rules map", "backtest homeless",
     "explain P1", "explain P1 --json", "explain @", "measures", "report --output @", "audit", "backup @.db",
     "restore @.db --dry-run --by @ --reason @", "purge --dry-run", "purge --person P1 --by @ --reason @",
-    "init @", "help @",
+    "init @", "help @", "fleet check --quick",
     "onboard", "sample @.xlsx --people 5", "columns", "start --config @.toml", "run --accept @ --by @",
     "run --withdraw 2026-01-13 --by @ --reason @", "unknown-@",
 )  # fmt: skip
@@ -36,7 +36,8 @@ COMMANDS = (
 def council(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two nights of a council whose texts, rule and folder have letters that few alphabets have."""
     folder = tmp_path_factory.mktemp(LETTERS)
-    made = Council(folder, settings=few_rules(folder, "homeless"))
+    made = Council(folder, settings=few_rules(folder, "homeless") + f'authority = "{LETTERS}"\n')
+    (folder / "fleet.toml").write_text('[[authorities]]\ncode = "314"\nconfig = "monitor.toml"\n', encoding="utf-8")
     rule = folder / "rules" / "homeless.toml"
     text = rule.read_text(encoding="utf-8")
     rule.write_text(re.sub(r"^title = .*$", f'title = "{TITLE}"', text, flags=re.MULTILINE), encoding="utf-8")

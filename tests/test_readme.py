@@ -30,7 +30,9 @@ def commands() -> Iterator[str]:
 def named(text: str) -> set[str]:
     """The commands a text names, ``monitor rules list|show`` among them."""
     found = set()
-    for words in re.findall(r"monitor ((?:rules )?[a-z]+(?:\\?\|[a-z]+)*)", re.sub(r" (ID|RULE|\[ID\])", "", text)):
+    for words in re.findall(
+        r"monitor ((?:rules |fleet )?[a-z]+(?:\\?\|[a-z]+)*)", re.sub(r" (ID|RULE|\[ID\])", "", text)
+    ):
         group, _, last = words.rpartition(" ")
         found |= {f"{group} {one}".strip() for one in re.split(r"\\?\|", last)}
     return found

@@ -17,6 +17,7 @@ import typer
 
 from monitor.cli import (
     decision_commands,
+    fleet_commands,
     handbook_commands,
     night_commands,
     record_commands,
@@ -88,6 +89,7 @@ for command in COMMANDS:
 # A message that is asked about may begin like an option.
 app.command(context_settings={"ignore_unknown_options": True})(handbook_commands.help)
 app.add_typer(rule_commands.rules_app, name="rules")
+app.add_typer(fleet_commands.fleet_app, name="fleet")
 
 
 def main() -> None:

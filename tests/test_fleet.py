@@ -1,0 +1,208 @@
+"""The nights of a fleet: one process a council, each told in one line, and no failure that stops another."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from support.command import Done, monitor
+from support.fleets import FleetFolder
+from support.posix import is_private, needs_posix
+
+from monitor.fleet.children import PROGRAM, ChildCommand, ChildLimits, run_children
+from monitor.fleet.council_end import find_worst
+
+SLEEPS = "import subprocess, sys, time; subprocess.run([sys.executable, '-c', 'import time; time.sleep(600)', 'MARK'])"
+TOO_LONG = "ended, because it took more than 0.005 minutes"
+
+
+def limits(program: str, *, workers: int = 2, seconds: float = 60) -> ChildLimits:
+    return ChildLimits(workers, seconds, os.environ, (sys.executable, "-c", program))
+
+
+def commands(*codes: str) -> list[ChildCommand]:
+    return [ChildCommand(code, (code,)) for code in codes]
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> FleetFolder:
+    """Three councils: one in order, one whose config cannot be used, one whose list is not there."""
+    made = FleetFolder(tmp_path_factory.mktemp("fleet")).write()
+    made.config("315").write_text("sauces = 1\n[[sources]]\nname = 'a'\nkind = 'sample'\n", encoding="utf-8")
+    (made.config("319").parent / "list-9.csv").unlink()
+    return made
+
+
+@pytest.fixture(scope="module")
+def first_night(fleet: FleetFolder) -> Done:
+    return monitor(fleet.folder, "fleet", "run", "--as-at", "2026-01-12")
+
+
+def test_one_councils_failure_is_its_own_line(fleet: FleetFolder, first_night: Done) -> None:
+    unusable, *nights, last = first_night.stdout.splitlines()
+    kingston, sutton = sorted(nights)
+
+    assert first_night.returncode == 3
+    place = fleet.config("315")
+    assert unusable.startswith(f"315: its config cannot be used: {place}: sauces: unknown key; did you mean")
+    assert kingston == "314 Kingston: night of 12 January 2026 accepted, 11 people, 1 new flag, 1 open, 2 messages sent"
+    assert sutton.startswith("319 Sutton: list-9.csv: no such file in ")
+    assert sutton.endswith("(exit code 3)")
+    assert last == "3 councils: 1 done, look at 315, 319"
+
+
+def test_what_a_night_says_is_kept_in_a_log_of_its_council(fleet: FleetFolder, first_night: Done) -> None:
+    logs = {code: fleet.folder / "fleet" / "logs" / f"{code}.log" for code in fleet.codes}
+
+    assert "no such file" in logs["319"].read_text(encoding="utf-8")
+    assert json.loads(logs["314"].read_text(encoding="utf-8").splitlines()[-1])["people"] == 11
+    assert not logs["315"].exists()
+    assert all(is_private(logs[code]) for code in ("314", "319"))
+
+
+def test_how_each_council_stands_is_said(fleet: FleetFolder, first_night: Done) -> None:
+    done = monitor(fleet.folder, "fleet", "status", "--json")
+
+    kingston, merton, sutton = json.loads(done.stdout)["councils"]
+    assert (done.returncode, [one["exit_code"] for one in (kingston, merton, sutton)]) == (2, [1, 2, 1])
+    assert kingston["words"].startswith("night of 12 January 2026 accepted; ")
+    assert "working days without a night; needs a person: no accepted night since 12 January 2026" in kingston["words"]
+    assert kingston["account"]["last_accepted"] == "2026-01-12"
+    assert merton["words"].startswith("its config cannot be used: ")
+    assert sutton["words"].startswith("night of 12 January 2026 failed; none accepted yet; ")
+
+
+def test_a_check_is_that_of_each_council(fleet: FleetFolder) -> None:
+    said = monitor(fleet.folder, "fleet", "check", "--only", "319", "--only", " 315")
+    quick = monitor(fleet.folder, "fleet", "check", "--quick")
+
+    assert (said.returncode, quick.returncode) == (3, 2)
+    assert said.stdout.splitlines()[1].startswith("319 Sutton: not ready: list-9.csv: no such file in ")
+    assert said.stdout.splitlines()[2] == "2 councils: 0 ready, look at 315, 319"
+    assert quick.stdout.splitlines()[2:] == ["319 Sutton: its config can be used", "3 councils: 2 usable, look at 315"]
+
+
+def test_the_worst_code_is_that_of_the_night_that_did_least() -> None:
+    assert [find_worst(codes) for codes in ([], [0, 1], [4, 1], [2, 4], [3, 2], [1, 77])] == [0, 1, 4, 2, 3, 3]
+
+
+@needs_posix("groups of processes")
+def test_a_child_past_its_time_is_ended_with_its_children_and_the_next_goes_on() -> None:
+    mark = f"fleet-mark-{os.getpid()}"
+    told: list[str] = []
+
+    ended = run_children(
+        commands("314", "315"),
+        limits(f"import sys\nif sys.argv[1] == '314':\n    {SLEEPS.replace('MARK', mark)}", workers=1, seconds=0.3),
+        lambda end: told.append(end.code),
+    )
+
+    assert [end.exit_code for end in ended.ends] == [None, 0]
+    assert ended.ends[0].why == TOO_LONG
+    assert told == ["314", "315"]
+    assert mark not in _list_processes()
+
+
+def test_a_child_that_cannot_be_started_is_told_and_the_others_run() -> None:
+    ends = run_children(commands("314"), ChildLimits(1, 60, {}, ("/nowhere/at/all",)), lambda end: None).ends
+
+    assert [(end.exit_code, end.why) for end in ends] == [(None, "could not be started (No such file or directory)")]
+
+
+@needs_posix("groups of processes")
+def test_no_more_children_run_at_once_than_there_are_workers(tmp_path: Path) -> None:
+    program = f"""
+import os, pathlib, time
+here = pathlib.Path({str(tmp_path)!r})
+mine = here / str(os.getpid())
+mine.touch()
+time.sleep(0.3)
+print(len(list(here.iterdir())))
+mine.unlink()
+"""
+    ends = run_children(commands("1", "2", "3", "4"), limits(program), lambda end: None).ends
+
+    assert {end.exit_code for end in ends} == {0}
+    assert max(int(end.stdout) for end in ends) <= 2
+
+
+@needs_posix("signals between processes")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["case2", "case15"])
+def test_a_fleet_that_is_stopped_ends_its_children_and_says_what_was_not_started(number: int, tmp_path: Path) -> None:
+    mark = f"fleet-mark-{os.getpid()}-{number}"
+    script = f"""
+import os, sys
+from monitor.fleet.children import ChildCommand, ChildLimits, run_children
+program = (sys.executable, "-c", {SLEEPS.replace("MARK", mark)!r})
+commands = [ChildCommand(code, ()) for code in ("314", "315")]
+print("began", flush=True)
+limits = ChildLimits(1, 60, os.environ, program)
+ended = run_children(commands, limits, lambda end: print(end.code, end.why, flush=True))
+print(ended.signal)
+"""
+    fleet = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    _wait_until(lambda: _list_processes().count(mark) > 1)
+
+    fleet.send_signal(number)
+    said, _ = fleet.communicate(timeout=30)
+
+    assert said.splitlines() == [
+        "began",
+        "314 ended, because the fleet was stopped",
+        "315 not started, because the fleet was stopped",
+        str(int(number)),
+    ]
+    assert mark not in _list_processes()
+
+
+@needs_posix("a shell")
+@pytest.mark.parametrize("scheduler", ["plain", "slurm", "systemd", "kubernetes"])
+def test_a_scheduler_gets_a_line_for_each_council_and_no_secret(tmp_path: Path, scheduler: str) -> None:
+    folder = tmp_path / "it's $HOME"
+    folder.mkdir()
+    fleet = FleetFolder(folder, lines="workers = 3").write()
+
+    said = monitor(folder, "fleet", "run", "--print-array", scheduler).stdout
+
+    assert all(code in said for code in fleet.codes)
+    run = ["fleet", "run", "--config", str(fleet.path), "--only"]
+    if scheduler == "plain":
+        assert [shlex.split(line)[1:] for line in said.splitlines()] == [[*run, code] for code in fleet.codes]
+    if scheduler == "slurm":
+        assert "#SBATCH --array=0-2%3" in said
+        echo = said.replace("exec ", "printf '%s\\n' ")
+        done = subprocess.run(["sh", "-c", echo], env={"SLURM_ARRAY_TASK_ID": "1"}, capture_output=True, text=True)
+        assert done.stdout.splitlines()[1:] == [*run, "315"]
+    if scheduler == "systemd":
+        assert f'fleet run --config "{str(fleet.path).replace("$", "$$")}" --only %i\n' in said
+        assert "systemctl enable --now monitor-fleet@319.timer" in said
+    if scheduler == "kubernetes":
+        command = json.loads(said.rpartition("command: ")[2])
+        assert command[2].splitlines()[0] == "set -- 314 315 319"
+    assert not (folder / "fleet").exists()
+
+
+def test_children_run_this_very_monitor_wherever_they_are_started(tmp_path: Path) -> None:
+    (tmp_path / "monitor").mkdir()
+    (tmp_path / "monitor" / "__init__.py").write_text("raise SystemExit('another')", encoding="utf-8")
+
+    done = subprocess.run([*PROGRAM, "--version"], cwd=tmp_path, capture_output=True, text=True)
+
+    assert (done.returncode, done.stdout[:20]) == (0, "care-leaver-monitor ")
+
+
+def _list_processes() -> str:
+    return subprocess.run(["ps", "-eww", "-o", "args"], capture_output=True, text=True, check=True).stdout
+
+
+def _wait_until(settled: "object") -> None:
+    for _ in range(300):
+        if settled():  # type: ignore[operator]
+            return
+        time.sleep(0.1)
+    raise AssertionError("it never came")
