@@ -31,6 +31,10 @@ OUTCOMES = {
     "unchanged": "accepted already from the same input",
     "rehearsed": "rehearsed, nothing saved or sent",
 }
+COUNTS = (
+    "as_at", "outcome", "exit_code", "first_night", "believed", "verdict", "people", "rows", "absent", "left",
+    "new_deaths", "rules", "flags", "waiting",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -115,16 +119,20 @@ def _take_step(
 def describe_night(authority: Authority, child: ChildEnd, log: Path) -> CouncilEnd:
     """Return how a council's night went, and keep what it said in its log."""
     account = read_account(child)
-    if account is not None:
-        # What became of single messages stays with the council: its readers' addresses may be in it.
-        account["messages"].pop("problems", None)
     if account is None or child.exit_code is None:
         exit_code, words = describe_failure(child, str(log))
     else:
         exit_code, words = child.exit_code, write_night(account)
+        account = _keep_counts(account)
     if fault := _keep_log(log, child, account, words):
         words = f"{words}; {fault}"
     return CouncilEnd(authority.code, authority.name, exit_code, words, round(child.seconds, 1), account)
+
+
+def _keep_counts(account: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a region may keep of a night: no file, no team, no words about single messages or cells."""
+    messages = {name: value for name, value in account["messages"].items() if isinstance(value, int)}
+    return {**{key: account[key] for key in COUNTS}, "messages": messages}
 
 
 def write_night(account: Mapping[str, Any]) -> str:

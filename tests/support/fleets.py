@@ -45,7 +45,8 @@ class FleetFolder:
     def write_council(self, code: str) -> None:
         folder = self.config(code).parent
         folder.mkdir(exist_ok=True)
-        schema = f'database = "{self.url}"\ndatabase_schema = "la_{code}"' if self.url else ""
+        url = (self.url or "").replace("//postgres@", f"//la_{code}@")
+        schema = f'database = "{url}"\ndatabase_schema = "la_{code}"' if self.url else ""
         self.config(code).write_text(
             f"""
             authority = "{NAMES.get(code, code)}"
@@ -78,6 +79,9 @@ class FleetFolder:
 
 
 def make_schemas(url: str, codes: Sequence[str] = CODES) -> None:
+    """Make a schema for each council, and a role that owns it and nothing else."""
     with psycopg.connect(url, autocommit=True) as store:
-        for code in codes:
-            store.execute(f"CREATE SCHEMA la_{code.lower()}")  # type: ignore[arg-type]
+        for name in (f"la_{code.lower()}" for code in codes):
+            if not store.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone():
+                store.execute(f"CREATE ROLE {name} LOGIN")  # type: ignore[call-overload]
+            store.execute(f"CREATE SCHEMA {name} AUTHORIZATION {name}")  # type: ignore[call-overload]
