@@ -14,6 +14,7 @@ from monitor.config.fields import DatabaseUrl, Line, Located, Table
 from monitor.config.settings import Config, load_config
 from monitor.config.settings_file import FileNames, read_settings, read_toml
 from monitor.errors import Problems
+from monitor.figures.suppression import SUPPRESS_BELOW
 from monitor.fleet.shared_places import find_shared_places, key_of, list_own_places, server_key
 
 NAMES = FileNames("--config", "monitor help it")
@@ -44,12 +45,14 @@ class AuthorityTable(Table):
 class FleetTable(Table):
     """What is the fleet's own. ``folder``: all that it writes; ``database``: the one that has each council's schema.
 
-    ``minutes``: after so long a council's command is ended, and counts as failed.
+    ``minutes``: after so long a council's command is ended, and counts as failed. ``suppress_below``: figures withhold
+    counts from 1 and below this.
     """
 
     folder: Located = Path("fleet")
     workers: int = Field(default=2, ge=1, le=MOST_WORKERS)
     minutes: int = Field(default=MINUTES, ge=1, le=1_440)
+    suppress_below: int = Field(default=SUPPRESS_BELOW, ge=3, le=100)
     database: DatabaseUrl | None = None
     database_password_env: Line | None = None
     database_password_file: Located | None = None
@@ -99,6 +102,7 @@ class Fleet:
     authorities: tuple[Authority, ...]
     workers: int = 2
     minutes: int = MINUTES
+    suppress_below: int = SUPPRESS_BELOW
     database: str | None = None
     database_password_env: str | None = None
     database_password_file: Path | None = None
