@@ -60,7 +60,7 @@ def test_an_authority_is_never_left_out_and_a_name_stays_a_name() -> None:
     assert "Town 302 302 21 Feb 2026 Old: 9 days before 2 March 2026." in words
     assert "<b>Town</b> 300 2 Mar 2026 Nothing against it" in words
     assert "* Asks something else there" in words
-    assert "Plan late & lost: 10% 3 of 4 authorities" in words
+    assert "Plan late & lost: 95 to 99, 10% 3 of 4 authorities" in words
 
 
 def test_a_withheld_number_is_shown_as_such_and_said_so_and_one_that_is_not_asked_is_said() -> None:

@@ -92,8 +92,10 @@ def test_parquet_holds_the_same_rows_with_nothing_where_a_number_is_withheld(
     late = kept.filter("measure = 'plan-late' AND authority = '319'").fetchall()
     assert late == [
         ("319", "Sutton", TODAY, "rule", "plan-late", "Pathway plan late", 20, None, None, None, 43,
-         "denominator percent cannot_assess", None)
+         None, None, None, None, "denominator percent cannot_assess", None)
     ]  # fmt: skip
+    together = kept.filter("measure = 'plan-late' AND authority = 'All together'").project("COLUMNS('.*_(least|most)')")
+    assert together.fetchall() == [(71, 75, 14, 15)]
 
 
 def test_the_files_are_the_owners_alone(region: FleetFolder, tmp_path: Path) -> None:

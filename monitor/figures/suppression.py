@@ -8,7 +8,7 @@ is. Everybody may know how many were asked, from another measure of the same peo
 - 1 to 5 asked: that is withheld too.
 - All authorities together: a part is given where those withheld in it hide each other, and withheld otherwise.
 - A percentage is given where all that the withheld counts may be makes the same one, so that it tells nothing more;
-  with those in breach of one authority withheld, there is none.
+  with those in breach of one authority withheld, there is none. Of all together it is told between what it lies.
 
 So whatever is subtracted from whatever, each small count in breach or not assessed may be any of 1 to 5, and every
 withheld count any of five values or more; the tests try it in every small table, by somebody who knows this rule.
@@ -26,12 +26,14 @@ WITHHELD = "c"
 PARTS = ("met", "breach", "cannot_assess")
 COUNTS = ("asked", *PARTS, "percent")
 """The columns of counts that ``suppress_rows_sql`` and ``suppress_totals_sql`` make, in order."""
+RANGES = ("least_breach", "most_breach", "least_percent", "most_percent")
+"""What ``suppress_totals_sql`` makes after those: between which numbers those lie, as what is told has it."""
 
 NOT_TOLD = {
     "asked": "('asked')",
-    "met": "('breach', 'cannot_assess', 'all', 'asked')",
-    "breach": "('breach', 'all', 'asked')",
-    "cannot_assess": "('cannot_assess', 'all', 'asked')",
+    "met": "('breach', 'cannot_assess', 'both', 'all', 'asked')",
+    "breach": "('breach', 'both', 'all', 'asked')",
+    "cannot_assess": "('cannot_assess', 'both', 'all', 'asked')",
 }
 """The ways of withholding that withhold each count of an authority."""
 
@@ -42,7 +44,7 @@ def suppress_rows_sql(rows: str, below: int = SUPPRESS_BELOW) -> str:
     ``rows``: a table, or a query in brackets, of authority, measure, met, breach and cannot_assess, none of them NULL.
     """
     told = ", ".join(f"CASE WHEN withheld NOT IN {ways} THEN {name} END AS {name}" for name, ways in NOT_TOLD.items())
-    percent = _percent_sql("breach", "breach", "asked - least_c", "asked - most_c")
+    percent = _percent_sql("breach", "(asked - least_c)", "(asked - most_c)")
     return f"""
 SELECT authority, measure, {told},
     CASE WHEN withheld IN ('nothing', 'cannot_assess') THEN {percent} END AS percent
@@ -55,9 +57,9 @@ FROM (
 
 
 def suppress_totals_sql(rows: str, below: int = SUPPRESS_BELOW) -> str:
-    """Return the SQL for what may be told of all authorities together: measure, authorities (how many) and ``COUNTS``.
+    """Return the SQL for what may be told of all authorities together: measure, authorities, ``COUNTS``, ``RANGES``.
 
-    ``rows`` as for ``suppress_rows_sql``.
+    ``authorities``: how many have the measure. ``rows`` as for ``suppress_rows_sql``.
     """
     sums = ",\n        ".join(
         f"sum({name}) AS {name}, count(*) FILTER (WHERE withheld IN {ways}) AS {name}_n,"
@@ -66,10 +68,11 @@ def suppress_totals_sql(rows: str, below: int = SUPPRESS_BELOW) -> str:
         if name != "met"
     )
     # Of what is withheld of an authority where all is: nought to all who were asked.
-    least = {name: f"coalesce(sum(1) FILTER (WHERE withheld = '{name}'), 0)" for name in NOT_TOLD}
+    least = {name: f"count(*) FILTER (WHERE withheld IN ('{name}', 'both'))" for name in ("breach", "cannot_assess")}
+    least["asked"] = "count(*) FILTER (WHERE withheld = 'asked')"
     most_of_all = f"""coalesce(sum(asked) FILTER (WHERE withheld = 'all'), 0)
             + {below - 1} * count(*) FILTER (WHERE withheld = 'asked')"""
-    most = {name: f"{below - 1} * {least[name]}" for name in NOT_TOLD}
+    most = {name: f"{below - 1} * {number}" for name, number in least.items()}
     told = {name: _hidden_in_each_other_sql(name, below) for name in ("breach", "cannot_assess")}
     told["asked"] = f"(asked_n = 0 OR asked_r BETWEEN asked_n + {below - 2} AND (asked_n - 1) * {below - 1} + 1)"
     told["met"] = f"{told['asked']} AND {told['breach']} AND {told['cannot_assess']}"
@@ -77,14 +80,19 @@ def suppress_totals_sql(rows: str, below: int = SUPPRESS_BELOW) -> str:
     def end(name: str, which: str) -> str:
         return f"CASE WHEN {told[name]} THEN {name} ELSE {name} - {name}_r + {name}_{which} END"
 
-    ends = ", ".join(f"{end(name, which)} AS {which}_{name}" for name in least if name != "met" for which in ENDS)
+    ends = ", ".join(f"{end(name, which)} AS {which}_{name}" for name in least for which in ENDS)
     given = ", ".join(f"CASE WHEN {told[name]} THEN {name} END AS {name}" for name in ("asked", *PARTS))
-    percent = _percent_sql(
-        "least_breach", "most_breach", "most_asked - least_cannot_assess", "least_asked - most_cannot_assess"
-    )
+    percent = "CASE WHEN least_percent = most_percent THEN least_percent END"
+    low = _round_percent_sql("least_breach", "(most_asked - least_cannot_assess)")
+    high = _round_percent_sql("most_breach", "(least_asked - most_cannot_assess)")
     return f"""
-SELECT measure, authorities, {given}, {percent} AS percent
+SELECT measure, authorities, {given}, {percent} AS percent, {", ".join(RANGES)}
 FROM (
+    SELECT ranged.*,
+        CASE WHEN least_asked > most_cannot_assess THEN {low} END AS least_percent,
+        CASE WHEN least_asked > most_cannot_assess
+            THEN CASE WHEN most_breach > least_asked - most_cannot_assess THEN 100 ELSE {high} END END AS most_percent
+    FROM (
     SELECT summed.*, {ends}
     FROM (
         SELECT measure, count(*) AS authorities, sum(met) AS met,
@@ -97,7 +105,8 @@ FROM (
         FROM ({_judge_sql(rows, below)}) AS judged
         GROUP BY measure
     ) AS summed
-) AS ranged"""
+    ) AS ranged
+) AS rounded"""
 
 
 ENDS = ("least", "most")
@@ -107,7 +116,8 @@ def _judge_sql(rows: str, below: int) -> str:
     """Return the rows with how many were asked, and what of each is withheld: nothing, a part, all parts, or asked too.
 
     A small count and those who meet the measure hide each other from ``2 * below - 1`` on: whichever small count it
-    is, those who meet it are not few.
+    is, those who meet it are not few. ``both`` withholds as much as ``all``, where it may be known that both other
+    parts are small: whichever they are, those who meet it are not few.
     """
 
     def small(name: str) -> str:
@@ -120,6 +130,7 @@ def _judge_sql(rows: str, below: int) -> str:
             WHEN {small("breach")} AND NOT {small("cannot_assess")} AND met + breach >= {2 * below - 1} THEN 'breach'
             WHEN {small("cannot_assess")} AND NOT {small("breach")} AND met + cannot_assess >= {2 * below - 1}
                 THEN 'cannot_assess'
+            WHEN {small("cannot_assess")} AND {small("breach")} AND asked >= {3 * below - 2} THEN 'both'
             ELSE 'all' END AS withheld
         FROM (
             SELECT authority, measure, met, breach, cannot_assess, met + breach + cannot_assess AS asked
@@ -132,16 +143,14 @@ def _hidden_in_each_other_sql(name: str, below: int) -> str:
     return f"({name}_n = 0 OR few = 0 AND {name}_r BETWEEN {name}_n + {below - 2} AND ({name}_n - 1) * {below - 1} + 1)"
 
 
-def _percent_sql(least: str, most: str, most_of: str, least_of: str) -> str:
-    """Return the percentage of ``least`` to ``most`` in ``least_of`` to ``most_of``, NULL where it may be several.
+def _percent_sql(part: str, most_of: str, least_of: str) -> str:
+    """Return the percentage of a part in ``least_of`` to ``most_of``, NULL where it may be several."""
+    low, high = _round_percent_sql(part, most_of), _round_percent_sql(part, least_of)
+    return f"CASE WHEN {least_of} > 0 THEN CASE WHEN {low} = {high} THEN {low} END END"
 
-    A half goes to the even number, as where the report rounds.
-    """
 
-    def rounded(part: str, whole: str) -> str:
-        halves = f"(200 * ({part}) + ({whole}))"
-        up = f"floor({halves} / (2.0 * ({whole})))"
-        return f"CAST({up} - CASE WHEN {halves} % (2 * ({whole})) = 0 AND {up} % 2 = 1 THEN 1 ELSE 0 END AS INTEGER)"
-
-    low, high = rounded(least, most_of), rounded(most, least_of)
-    return f"CASE WHEN ({least_of}) > 0 THEN CASE WHEN {low} = {high} THEN {low} END END"
+def _round_percent_sql(part: str, whole: str) -> str:
+    """Return a percentage; a half goes to the even number, as where the report rounds."""
+    halves = f"(200 * {part} + {whole})"
+    up = f"floor({halves} / (2.0 * {whole}))"
+    return f"CAST({up} - CASE WHEN {halves} % (2 * {whole}) = 0 AND {up} % 2 = 1 THEN 1 ELSE 0 END AS INTEGER)"

@@ -20,7 +20,7 @@ RAW = {"authority": "VARCHAR", "measure": "VARCHAR", "met": "BIGINT", "breach": 
 
 
 @dataclass(frozen=True, slots=True)
-class ToldCounts:
+class GivenCounts:
     """What may be told of one measure; None: withheld. ``percent`` of those who could be assessed, None where none."""
 
     asked: int | None
@@ -35,12 +35,22 @@ class ToldCounts:
         return None if self.met is None or self.breach is None else self.met + self.breach
 
 
+@dataclass(frozen=True, slots=True)
+class GivenRange:
+    """Between which numbers those in breach lie, and their percentage, as far as what is told has it; None: nobody."""
+
+    least: int | None
+    most: int | None
+    least_percent: int | None
+    most_percent: int | None
+
+
 @dataclass(frozen=True)
-class ToldTables:
+class GivenTables:
     """What may be told by authority and measure, and by measure of how many authorities together."""
 
-    rows: Mapping[tuple[str, str], ToldCounts]
-    totals: Mapping[str, tuple[int, ToldCounts]]
+    rows: Mapping[tuple[str, str], GivenCounts]
+    totals: Mapping[str, tuple[int, GivenCounts, GivenRange]]
 
 
 @dataclass(frozen=True)
@@ -55,8 +65,9 @@ class MeasureByAuthority:
     name: str
     title: str
     authorities: int
-    together: ToldCounts
-    rows: Mapping[str, ToldCounts]
+    together: GivenCounts
+    between: GivenRange
+    rows: Mapping[str, GivenCounts]
     asked_otherwise: frozenset[str] = frozenset()
 
 
@@ -113,7 +124,7 @@ def describe_reach(figures: FleetFigures, measure: MeasureByAuthority) -> str:
     return f"{measure.authorities} of {write_count(len(figures.nights), 'authority', 'authorities')}"
 
 
-def withhold_small_counts(counts: Mapping[str, Sequence[RawCount]], below: int = SUPPRESS_BELOW) -> ToldTables:
+def withhold_small_counts(counts: Mapping[str, Sequence[RawCount]], below: int = SUPPRESS_BELOW) -> GivenTables:
     """Return what may be told of the counts of each authority, by code, and of all of them together."""
     with open_workspace() as workspace:
         rows = ((code, *count) for code, measures in counts.items() for count in measures)
@@ -123,13 +134,14 @@ def withhold_small_counts(counts: Mapping[str, Sequence[RawCount]], below: int =
     return tell(told, totals)
 
 
-def tell(rows: Iterable[Sequence[object]], totals: Iterable[Sequence[object]]) -> ToldTables:
+def tell(rows: Iterable[Sequence[object]], totals: Iterable[Sequence[object]]) -> GivenTables:
     """Return rows of ``suppress_rows_sql`` and ``suppress_totals_sql`` as values."""
-    return ToldTables(
-        {(str(code), str(measure)): ToldCounts(*map(_whole, counts)) for code, measure, *counts in rows},
+    return GivenTables(
+        {(str(code), str(measure)): GivenCounts(*map(_whole, counts)) for code, measure, *counts in rows},
         {
-            str(measure): (_whole(authorities) or 0, ToldCounts(*map(_whole, counts)))
+            str(measure): (_whole(authorities) or 0, GivenCounts(*numbers[:5]), GivenRange(*numbers[5:]))
             for measure, authorities, *counts in totals
+            for numbers in [list(map(_whole, counts))]
         },
     )
 
@@ -138,9 +150,9 @@ def _whole(number: object) -> int | None:
     return None if number is None else int(number)  # type: ignore[call-overload]
 
 
-def lay_out(as_at: dt.date, nights: Sequence[AuthorityNight], told: ToldTables, below: int) -> FleetFigures:
+def lay_out(as_at: dt.date, nights: Sequence[AuthorityNight], told: GivenTables, below: int) -> FleetFigures:
     """Return the figures, rules before figures and those before columns filled in."""
-    rows: defaultdict[str, dict[str, ToldCounts]] = defaultdict(dict)
+    rows: defaultdict[str, dict[str, GivenCounts]] = defaultdict(dict)
     for night in nights:
         for measure in told.totals:
             if counts := told.rows.get((night.code, measure)):
@@ -148,9 +160,9 @@ def lay_out(as_at: dt.date, nights: Sequence[AuthorityNight], told: ToldTables, 
     titles = {RULE + rule: title for night in reversed(nights) for rule, title in night.titles.items()}
     by_authority = [
         MeasureByAuthority(
-            *_name(measure, titles), authorities, together, rows[measure], _find_otherwise(measure, nights)
+            *_name(measure, titles), *told.totals[measure], rows[measure], _find_otherwise(measure, nights)
         )
-        for measure, (authorities, together) in told.totals.items()
+        for measure in told.totals
     ]
     return FleetFigures(as_at, tuple(nights), tuple(sorted(by_authority, key=_place)), below)
 

@@ -1,6 +1,7 @@
 """Writes the figures of every authority as CSV, as Parquet and as one page, each whole and private."""
 
 from collections.abc import Iterator
+from dataclasses import astuple
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from monitor.files import make_private_folder, write_each, written_whole
 from monitor.fleet import figures_page
 from monitor.fleet.figures_by_authority import (
     FleetFigures,
-    ToldCounts,
+    GivenCounts,
+    GivenRange,
     describe_counts,
     describe_reach,
     describe_standing,
@@ -22,6 +24,8 @@ CSV, PARQUET, PAGE = "figures.csv", "figures.parquet", "figures.html"
 TOGETHER = "All together"
 
 NUMBERS = ("numerator", "denominator", "percent", "cannot_assess", "asked")
+RANGE = ("numerator_least", "numerator_most", "percent_least", "percent_most")
+"""Of all together: between which numbers both lie, where one is withheld."""
 COLUMNS = {
     "authority": "VARCHAR",
     "name": "VARCHAR",
@@ -30,6 +34,7 @@ COLUMNS = {
     "measure": "VARCHAR",
     "title": "VARCHAR",
     **dict.fromkeys(NUMBERS, "INTEGER"),
+    **dict.fromkeys(RANGE, "INTEGER"),
     "withheld": "VARCHAR",
     "note": "VARCHAR",
 }
@@ -73,18 +78,25 @@ def list_rows(figures: FleetFigures) -> Iterator[Row]:
         for night in figures.read:
             counts = measure.rows.get(night.code)
             notes = (*describe_counts(measure, night), *describe_standing(night, figures.as_at))
-            yield (night.code, night.name, night.as_at, *named, *_list_numbers(counts), _join(notes))
-        yield (TOGETHER, None, None, *named, *_list_numbers(measure.together), describe_reach(figures, measure))
+            yield (night.code, night.name, night.as_at, *named, *_list_numbers(counts, None), _join(notes))
+        yield (
+            TOGETHER,
+            None,
+            None,
+            *named,
+            *_list_numbers(measure.together, measure.between),
+            describe_reach(figures, measure),
+        )
 
 
 def _join(notes: tuple[str, ...]) -> str | None:
     return "; ".join(notes) or None
 
 
-def _list_numbers(counts: ToldCounts | None) -> tuple[object, ...]:
-    """Return ``NUMBERS``, and the names of those that are withheld."""
+def _list_numbers(counts: GivenCounts | None, between: GivenRange | None) -> tuple[object, ...]:
+    """Return ``NUMBERS``, ``RANGE``, and the names of the numbers that are withheld."""
     if counts is None:
-        return (*[None] * len(NUMBERS), None)
+        return (*[None] * (len(NUMBERS) + len(RANGE)), None)
     numbers = (counts.breach, counts.denominator, counts.percent, counts.cannot_assess, counts.asked)
     is_nobody = counts.denominator == 0
     withheld = [
@@ -92,7 +104,9 @@ def _list_numbers(counts: ToldCounts | None) -> tuple[object, ...]:
         for name, number in zip(NUMBERS, numbers, strict=True)
         if number is None and not (name == "percent" and is_nobody)
     ]
-    return (*numbers, " ".join(withheld) or None)
+    is_between = between is not None and {"numerator", "percent"} & set(withheld)
+    ends = astuple(between) if between is not None and is_between else (None,) * len(RANGE)
+    return (*numbers, *ends, " ".join(withheld) or None)
 
 
 def _write_csv(workspace: Workspace, path: Path) -> None:

@@ -7,8 +7,8 @@ from markupsafe import Markup
 from monitor.fleet.authority_nights import AuthorityNight
 from monitor.fleet.figures_by_authority import (
     FleetFigures,
+    GivenCounts,
     MeasureByAuthority,
-    ToldCounts,
     describe_counts,
     describe_standing,
 )
@@ -29,18 +29,25 @@ GROUPS = (
     ("filled in", "filled", "Columns", "Columns filled in"),
 )
 """Of each kind of measure, its place on the page, what its table calls it, and its heading."""
+WIDEST = 10
+"""Between percentages further apart than this, it is said that there is none."""
 ON_PAPER = "@media print { section + section { margin-top: 10pt; } }\n"
 
 
 @dataclass(frozen=True)
 class MeasureTable:
-    """One measure as the page shows it. ``title``: a sentence; ``rows``: an authority, its counts, what to know."""
+    """One measure as the page shows it. ``title``: a sentence; ``rows``: an authority, its counts, what to know.
+
+    ``part`` and ``percent``: of all authorities together, in words; None: not shown, or nobody.
+    """
 
     id: str
     title: str
     measure: MeasureByAuthority
+    part: str | None
+    percent: str | None
     reach: str
-    rows: tuple[tuple[AuthorityNight, ToldCounts | None, tuple[str, ...]], ...]
+    rows: tuple[tuple[AuthorityNight, GivenCounts | None, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -82,14 +89,14 @@ def _show(number: int | None) -> Markup:
     return show_number(HIDDEN if number is None else number)
 
 
-def _show_percent(counts: ToldCounts | None) -> Markup:
+def _show_percent(counts: GivenCounts | None) -> Markup:
     """Return a percentage in a cell, or why there is none: it is withheld, or there is nobody to have it of."""
     if counts is None or counts.denominator == 0:
         return show_number(None)
     return Markup("{}%").format(counts.percent) if counts.percent is not None else show_number(HIDDEN)
 
 
-def _draw_percent(counts: ToldCounts) -> Markup:
+def _draw_percent(counts: GivenCounts) -> Markup:
     return draw_bars([counts.percent or 0], 100)
 
 
@@ -124,7 +131,8 @@ def _title(figures: FleetFigures) -> str:
 def _lay_out(figures: FleetFigures, number: int, measure: MeasureByAuthority) -> MeasureTable:
     rows = ((night, measure.rows.get(night.code), describe_counts(measure, night)) for night in figures.read)
     reach = f"{measure.authorities} of {len(figures.nights)}"
-    return MeasureTable(f"measure-{number}", _title_measure(measure), measure, reach, tuple(rows))
+    told = describe_part(measure), describe_percent(measure)
+    return MeasureTable(f"measure-{number}", _title_measure(measure), measure, *told, reach, tuple(rows))
 
 
 def _title_measure(measure: MeasureByAuthority) -> str:
@@ -132,7 +140,28 @@ def _title_measure(measure: MeasureByAuthority) -> str:
     counts, title = measure.together, measure.title
     if counts.denominator == 0:
         return f"{title}: nobody could be assessed" if counts.asked else f"{title}: nobody was asked"
-    percent = f"{counts.percent}%" if counts.percent is not None else "percentage not shown"
     if counts.breach is not None and counts.denominator is not None:
-        return f"{title}: {write_number(counts.breach)} of {write_number(counts.denominator)}, {percent}"
-    return f"{title}: {percent}"
+        return f"{title}: {write_number(counts.breach)} of {write_number(counts.denominator)}, {counts.percent}%"
+    part, percent = describe_part(measure), describe_percent(measure)
+    return ", ".join(filter(None, (f"{title}: {part}" if part else title, percent)))
+
+
+def describe_percent(measure: MeasureByAuthority) -> str | None:
+    """Return the percentage of all authorities together in words, or between what it lies; None: nobody knows."""
+    between = measure.between
+    if between.least_percent is None or between.most_percent is None or measure.together.denominator == 0:
+        return None
+    if between.most_percent - between.least_percent > WIDEST:
+        return None
+    same = between.least_percent == between.most_percent
+    return f"{between.least_percent}%" if same else f"{between.least_percent}% to {between.most_percent}%"
+
+
+def describe_part(measure: MeasureByAuthority) -> str | None:
+    """Return how many of all authorities together, or between what that lies; None where it is of little use."""
+    between = measure.between
+    if measure.together.breach is not None:
+        return write_number(measure.together.breach)
+    if between.least is None or between.most is None or describe_percent(measure) is None:
+        return None
+    return f"{write_number(between.least)} to {write_number(between.most)}"
