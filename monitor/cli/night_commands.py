@@ -123,7 +123,7 @@ def deliver(
     from monitor.messages.templates import open_templates
     from monitor.night.on_duty import write_anew
     from monitor.outbox.receipts import poll_receipts
-    from monitor.outbox.send import deliver_due
+    from monitor.outbox.send import Choice, deliver_due
     from monitor.record.continuity import known_store
     from monitor.rulebook.kept_rulebook import open_rulebook
 
@@ -133,7 +133,7 @@ def deliver(
     with known_store(settings, locate_database(settings), wait_seconds=wait, existing=False) as database:
         received = poll_receipts(database, channel, settings, clock=now)
         write_anew(database, settings, lambda: (open_rulebook(settings), open_templates(settings.templates)), now())
-        delivered = deliver_due(database, channel, settings, clock=now, hurried=hurried)
+        delivered = deliver_due(database, channel, settings, clock=now, choice=Choice(hurried=hurried))
     if as_json:
         found = {"receipts": vars(received), "bounces": vars(heard)}
         plain_text.print_json({**terminal.describe_delivery(delivered), **found})

@@ -42,7 +42,8 @@ class Envelope:
 
     ``key`` names the message for ever: a second try carries the same one, so a copy can be recognised. It holds
     no address and no person's id, because it is part of file names and headers. ``attached``: the list that goes with
-    it where the channel can carry one, as CSV. ``reply_to``: who reads answers, where that is not the sender.
+    it where the channel can carry one, as CSV; ``attached_by_council``: the lists of a mail of several councils, by the
+    code of each. ``reply_to``: who reads answers, where that is not the sender.
     ``for_head_alone``: an answer may quote what only the head of service is shown, so it goes to nobody else.
     """
 
@@ -60,6 +61,14 @@ class Envelope:
     reply_to: str | None = None
     for_head_alone: bool = False
     thread: Thread | None = None
+    attached_by_council: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def lists(self) -> tuple[tuple[str, str], ...]:
+        """The lists that go with it: the name of each file, and its CSV."""
+        name = f"leaving-care-{self.as_at.isoformat()}"
+        one = [(f"{name}.csv", self.attached)] if self.attached is not None else []
+        return (*one, *((f"{name}-{code}.csv", text) for code, text in self.attached_by_council))
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ class GraphChannel:
         refused. A list too large to go along is left out, and the message says so.
         """
         check_addressed(envelope)
-        with_list = self._settings.attach_list and envelope.attached is not None
+        with_list = self._settings.attach_list and bool(envelope.lists)
         if with_list:
             kind, content = self._write(envelope, with_list=True)
             if len(content) <= LARGEST_REQUEST:
@@ -295,20 +295,22 @@ def _code(answer: httpx.Response) -> str:
 
 
 def _attach(envelope: Envelope) -> Any:
-    """Return the mail with the list as a file beside it."""
+    """Return the mail with each list as a file beside it."""
     mail = build_mail(envelope)
-    outer, part = type(mail)(policy=mail.policy), type(mail)(policy=mail.policy)
+    outer = type(mail)(policy=mail.policy)
     for name, value in mail.items():
         if not name.lower().startswith("content-"):
             outer[name] = value
             del mail[name]
     outer["Content-Type"] = 'multipart/mixed; boundary="=_list"'
-    part["Content-Type"] = 'text/csv; charset="utf-8"'
-    part["Content-Disposition"] = f'attachment; filename="{_name_list(envelope)}"'
-    part["Content-Transfer-Encoding"] = "base64"
-    part.set_payload(base64.encodebytes(_list(envelope)).decode("ascii"))
     outer.attach(mail)
-    outer.attach(part)
+    for name, text in envelope.lists:
+        part = type(mail)(policy=mail.policy)
+        part["Content-Type"] = 'text/csv; charset="utf-8"'
+        part["Content-Disposition"] = f'attachment; filename="{name}"'
+        part["Content-Transfer-Encoding"] = "base64"
+        part.set_payload(base64.encodebytes(text.encode("utf-8-sig")).decode("ascii"))
+        outer.attach(part)
     return outer
 
 
@@ -325,24 +327,18 @@ def _describe(envelope: Envelope, *, with_list: bool) -> Mapping[str, Any]:
     if envelope.reply_to:
         message["replyTo"] = [{"emailAddress": {"address": envelope.reply_to}}]
     if with_list:
-        file = {
-            "@odata.type": "#microsoft.graph.fileAttachment",
-            "name": _name_list(envelope),
-            "contentType": "text/csv; charset=utf-8",
-            "contentBytes": base64.b64encode(_list(envelope)).decode("ascii"),
-        }
-        message["attachments"] = [file]
+        message["attachments"] = [
+            {
+                "@odata.type": "#microsoft.graph.fileAttachment",
+                "name": name,
+                "contentType": "text/csv; charset=utf-8",
+                "contentBytes": base64.b64encode(text.encode("utf-8-sig")).decode("ascii"),
+            }
+            for name, text in envelope.lists
+        ]
     return message
 
 
 def _without_list(envelope: Envelope) -> Envelope:
     html = re.sub(r"(<body\b[^>]*>)", lambda start: f"{start.group()}<p>{escape(NO_LIST)}</p>", envelope.html, count=1)
     return replace(envelope, text=f"{NO_LIST}\n\n{envelope.text}", html=html)
-
-
-def _list(envelope: Envelope) -> bytes:
-    return (envelope.attached or "").encode("utf-8-sig")
-
-
-def _name_list(envelope: Envelope) -> str:
-    return f"leaving-care-{envelope.as_at.isoformat()}.csv"

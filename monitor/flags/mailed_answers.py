@@ -55,7 +55,9 @@ class FittedAnswer(NamedTuple):
 
 
 class _Card(NamedTuple):
-    message: str
+    """One card of an e-mail. ``mails``: by what keys a reply may name that e-mail."""
+
+    mails: frozenset[str | None]
     number: int
     key: row_keys.Key
     night: str | None
@@ -69,7 +71,7 @@ def fit(store: Connection, secret: bytes, reply: Reply) -> tuple[list[FittedAnsw
     """Return the answers with their flags, and what is wrong by the answer's number."""
     cards = list(_load_cards(store, reply.sender))
     ids = {row_keys.find_flag_id(answer.key) for answer in reply.answers if answer.key} | {
-        card.key.flag_id for card in cards if card.message in reply.messages
+        card.key.flag_id for card in cards if card.mails & reply.messages
     }
     flag = table_of(Flag)
     flags = {row.id: row for row in read_by_ids(store, select(flag), flag.c.id, ids - {None})}
@@ -109,7 +111,7 @@ def _find_on_lists(store: Connection, secret: bytes, reply: Reply, flags: Mappin
     accepted = set(store.execute(select(run.c.as_at).where(run.c.as_at.in_(days), run.c.state == "accepted")).scalars())
     for key in keys:
         if key is not None:
-            yield _Card("", 0, key, "accepted" if key.list_as_at in accepted else "withdrawn")
+            yield _Card(frozenset(), 0, key, "accepted" if key.list_as_at in accepted else "withdrawn")
 
 
 def _find_card(
@@ -138,7 +140,7 @@ def _find_card(
 def _is_asked(card: _Card, answer: MailedAnswer, reply: Reply) -> bool:
     """Whether a card is the one that an answer speaks of, if its key is true."""
     if answer.key is None:
-        return card.message in reply.messages and card.number == answer.number
+        return bool(card.mails & reply.messages) and card.number == answer.number
     return answer.key.startswith(f"{card.key.flag_id}.{card.key.list_as_at:%Y%m%d}.{card.key.mark}.")
 
 
@@ -146,11 +148,11 @@ def _load_cards(store: Connection, sender: str) -> Iterator[_Card]:
     """Yield what was sent to an address that could be answered."""
     message, run = table_of(Message), table_of(Run)
     sent = (
-        select(message.c.key, message.c.as_at, message.c.answerable, run.c.state)
+        select(message.c.key, message.c.receipt, message.c.as_at, message.c.answerable, run.c.state)
         .outerjoin(run, run.c.id == message.c.run_id)
         .where(func.lower(message.c.recipient) == sender, message.c.answerable.is_not(None))
         .where(or_(message.c.accepted_at.is_not(None), message.c.state == "technical-failure"))
     )
     for row in store.execute(sent):
         for number, flag_id, mark in json.loads(row.answerable):
-            yield _Card(row.key, number, row_keys.Key(flag_id, row.as_at, mark), row.state)
+            yield _Card(frozenset((row.key, row.receipt)), number, row_keys.Key(flag_id, row.as_at, mark), row.state)

@@ -21,7 +21,7 @@ from monitor.messages.answering import CHOICES
 KEY = r"\d{1,15}\.\d{8}\.[0-9a-f]{10}\.[0-9a-f]{32}"
 CHOICE = "|".join(map(re.escape, CHOICES))
 WITH_KEY = re.compile(rf"(?i)(?:\b({CHOICE}|waive until)\b)?[\s:,;-]*\b({KEY})\b")
-BY_NUMBER = re.compile(rf"(?i)\s*(?:(\d{{1,3}})[.:)]?\s+({CHOICE})|({CHOICE})[:,]?\s+(\d{{1,3}}))\s*[.!]?\s*")
+BY_NUMBER = re.compile(rf"(?i)\s*(?:(\d{{1,5}})[.:)]?\s+({CHOICE})|({CHOICE})[:,]?\s+(\d{{1,5}}))\s*[.!]?\s*")
 CHOICE_ALONE = re.compile(rf"(?i)\s*({CHOICE})\s*[:,;-]\s*")
 STARTS_WITH_KEY = re.compile(rf"(?i)\s*{KEY}\b")
 QUOTED = re.compile(r"(?i)\s*(>|-{3,}|_{5,}|from:|sent:|on .{5,200} wrote:)")

@@ -139,6 +139,11 @@ class LeadDigest:
         return any(card.replies for card in (*self.critical_cards, *self.lost_cards))
 
     @property
+    def first_card(self) -> int:
+        """The number of the first card; the cards of one mail of several councils are numbered apart."""
+        return self.night.cards_after.get(self.recipient, 0) + 1
+
+    @property
     def teams(self) -> tuple[str, ...]:
         return self.night.routes.teams_of(self.recipient)
 
@@ -205,7 +210,7 @@ class LeadDigest:
     @cached_property
     def _critical_candidates(self) -> Sequence[Card]:
         first = self._critical_in_order[: SHARES["critical"][1]]
-        return [write_card(person, "critical", n, self.night) for n, person in enumerate(first, start=1)]
+        return [write_card(person, "critical", n, self.night) for n, person in enumerate(first, start=self.first_card)]
 
     @cached_property
     def _lost_in_order(self) -> Sequence[PersonNews]:
@@ -234,7 +239,8 @@ class LeadDigest:
     @cached_property
     def lost_cards(self) -> tuple[Card, ...]:
         first = self._lost_candidates[: self._shares["lost"]]
-        return tuple(replace(card, number=n) for n, card in enumerate(first, start=len(self.critical_cards) + 1))
+        start = self.first_card + len(self.critical_cards)
+        return tuple(replace(card, number=n) for n, card in enumerate(first, start=start))
 
     @cached_property
     def also_new(self) -> tuple[NewsLine, ...]:

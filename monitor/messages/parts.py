@@ -149,6 +149,8 @@ class MessageContext:
     summary_from: date | None = None
     closed_until: date | None = None
     """On a closed day, for whoever is on duty: the next working day, when the usual reader has it all."""
+    cards_after: Mapping[str, int] = field(default_factory=dict)
+    """By address that other councils of a fleet write to as well, the number before its first card."""
     most_escalated: int = 20
     """Young people of a team whom an escalation names; the rest are counted."""
 

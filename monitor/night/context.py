@@ -16,6 +16,7 @@ from monitor.errors import StoreError
 from monitor.flags.carried import NOTHING_UNDONE, Undone
 from monitor.gate.surges import Surge
 from monitor.gate.verdict import Comparison, Verdict
+from monitor.messages.shared_readers import SharedReaders, read_shared
 from monitor.messages.templates import Templates
 from monitor.outbox.send import Delivered
 from monitor.record import continuity, heads, left_overs
@@ -78,6 +79,11 @@ class Night:
     def is_after_jump(self) -> bool:
         """Whether it is the first night after a jump, on which nothing is done that no later night can undo."""
         return self.past.is_jump(self.as_at)
+
+    @property
+    def shared(self) -> SharedReaders:
+        """Readers whose messages the fleet sends, together with other councils'; nobody outside a fleet."""
+        return read_shared(self.tools.environ)
 
     @property
     def snapshots(self) -> Path:

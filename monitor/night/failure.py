@@ -28,7 +28,7 @@ from monitor.messages.templates import Templates, render
 from monitor.night.context import Night
 from monitor.night.publish import write_report
 from monitor.night.save import save_messages
-from monitor.outbox.send import deliver_due
+from monitor.outbox.send import Choice, deliver_due
 from monitor.rulebook.rulebook import Rulebook
 from monitor.store import events, nights
 from monitor.store.database import reading_store
@@ -159,7 +159,7 @@ def _send_refusal(night: Night, fault: MonitorError, channel: Channel) -> None:
         )
         refusal = RefusedDigest(described.routes.analyst, described, _why(fault), tuple(str(fault).splitlines()))
         save_messages(night, store, (Posting(render(refusal, night.templates)),), night.tools.clock())
-    deliver_due(night.database, channel, night.config, clock=night.tools.clock)
+    deliver_due(night.database, channel, night.config, clock=night.tools.clock, choice=Choice(shared=night.shared))
     write_report(night)
 
 

@@ -21,6 +21,7 @@ from monitor.lists import lists
 from monitor.messages import compose
 from monitor.messages.parts import MessageContext
 from monitor.messages.routes import fold, plan_routes
+from monitor.messages.shared_readers import NOBODY_SHARED, SharedReaders
 from monitor.messages.templates import Templates
 from monitor.messages.told import NOTHING_TOLD, Told, ToldFlag
 from monitor.outbox import attempts
@@ -42,7 +43,9 @@ Words = Callable[[], tuple[Rulebook, Templates]]
 """Loads the rules and the templates; asked only where there is something to write."""
 
 
-def write_anew(database: Database, config: Config, words: Words, now: dt.datetime) -> int:
+def write_anew(
+    database: Database, config: Config, words: Words, now: dt.datetime, *, shared: SharedReaders = NOBODY_SHARED
+) -> int:
     """Write anew what is due and waits for somebody who does not read it today; return how many messages."""
     today = london_date(now)
     readers = Readers(config, today)
@@ -62,7 +65,11 @@ def write_anew(database: Database, config: Config, words: Words, now: dt.datetim
             run = store.execute(select(table_of(Run)).where(table_of(Run).c.as_at == as_at, _is_accepted())).one()
             night = _describe(store, config, rulebook, compose.describe_night(config, rulebook, ledger, as_at), run)
             night = replace(
-                night, routes=readers.routes, chain_head=events.head(store), answer_secret=read_secret(store)
+                night,
+                routes=readers.routes,
+                chain_head=events.head(store),
+                answer_secret=read_secret(store),
+                cards_after=shared.cards_after,
             )
             gone = [*outdated, *_find_joined(due, concerned, outdated)]
             waiting = [message for message in due if message not in gone]

@@ -13,7 +13,7 @@ from monitor.lists.flag_workbook import ListTerms
 from monitor.lists.team_page import describe_pages
 from monitor.night.context import Night, NightOutcome
 from monitor.night.on_duty import write_anew
-from monitor.outbox.send import deliver_due
+from monitor.outbox.send import Choice, deliver_due
 from monitor.report.write import write_latest_report
 from monitor.workdays import london_date
 from monitor.workspace import drop_tables
@@ -31,8 +31,11 @@ def publish(night: Night, outcome: NightOutcome, channel: Channel) -> NightOutco
     night.tools.say("Delivering messages")
     now = night.tools.clock()
     if night.as_at != london_date(now):
-        write_anew(night.database, night.config, lambda: (night.rulebook, night.templates), now)
-    delivered = deliver_due(night.database, channel, night.config, clock=night.tools.clock)
+        words = (night.rulebook, night.templates)
+        write_anew(night.database, night.config, lambda: words, now, shared=night.shared)
+    delivered = deliver_due(
+        night.database, channel, night.config, clock=night.tools.clock, choice=Choice(shared=night.shared)
+    )
     night.note("messages sent", **delivered.counts)
     report, report_fault = write_report(night)
     if unwritten:

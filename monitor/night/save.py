@@ -261,6 +261,7 @@ def _write_messages(night: Night, judged: Judged, store: Connection, above: Goin
     movers = find_movers(night.workspace, store, night.as_at)
     measures.count(night.workspace, judged.intake.supplied, adviser_cap=config.measures.adviser_cap, movers=movers)
     context = compose.describe_night(config, night.rulebook, night.past, night.as_at, chain_head=events.head(store))
+    context = replace(context, cards_after=night.shared.cards_after)
     basis = NightBasis(
         rulebook=night.rulebook,
         intake=judged.intake,

@@ -85,6 +85,13 @@ def count_attempts(store: Connection, message_id: int, outcome: str) -> int:
     return int(store.execute(counted).scalar_one())
 
 
+def join(store: Connection, message: Any, mail: str, now: dt.datetime) -> None:
+    """Record by which mail a message goes together with other councils'; ``mail``: that mail's own key."""
+    store.execute(_message.update().where(_message.c.id == message.id).values(receipt=mail))
+    stands = say_row(Message, id=message.id, receipt=mail)
+    record(store, "message joined", None, now, {"message": message.key, **stands})
+
+
 def accept(store: Connection, message: Any, receipt: "Receipt", now: dt.datetime) -> None:
     """Record that the transport took the message; the receipt's state says whether more will be told of it."""
     move(store, message.id, receipt.state, accepted_at=now, receipt=receipt.id, next_attempt_at=None)
@@ -101,8 +108,9 @@ def put_off(store: Connection, message: Any, fault: DeliveryError, *, most_attem
         give_up(store, message, f"given up after {failures} attempts; the last: {fault}", now)
         return False
     later = max(now + next_wait(failures), fault.not_before or now)
-    move(store, message.id, "temporary-failure", next_attempt_at=later, accepted_at=None, receipt=None)
-    if message.accepted_at is not None:
+    untaken = {} if message.accepted_at is None else {"accepted_at": None, "receipt": None}
+    move(store, message.id, "temporary-failure", next_attempt_at=later, **untaken)
+    if untaken:
         stands = say_row(Message, id=message.id, state="temporary-failure", accepted_at=None, receipt=None)
         record(store, "message put off", str(fault), now, {"message": message.key, **stands})
     return True

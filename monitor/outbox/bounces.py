@@ -16,6 +16,7 @@ from sqlalchemy import Connection, select
 from monitor.delivery.delivery_report import DeliveryReport, Failing, ReportedRecipient, read_reports
 from monitor.delivery.mail_file import NotAMail, SavedMail, read_saved_mail
 from monitor.outbox import attempts, receipts
+from monitor.outbox.envelopes import is_joined
 from monitor.outbox.queue import WENT
 from monitor.outbox.trial import is_trial
 from monitor.store.bulk import read_by_ids
@@ -103,6 +104,8 @@ def record_bounces(
 
 def _record_report(store: Connection, report: DeliveryReport, sha256: str, now: dt.datetime) -> Sequence[HeardBounce]:
     messages = list(read_by_ids(store, select(_message), _message.c.key, sorted(report.keys)))
+    joined = sorted(filter(is_joined, report.keys))
+    messages += read_by_ids(store, select(_message).order_by(_message.c.id), _message.c.receipt, joined)
     if not messages:
         return _hear_of_trial(store, report) or [
             HeardBounce("not ours", "it names no message of this monitor's; nothing of it is kept")

@@ -1,9 +1,11 @@
 """Addresses a message as it leaves: from whom, to whom, who reads an answer, and in which conversation it stands."""
 
+import datetime as dt
 import hashlib
 import hmac
 import json
 import re
+import secrets
 from collections.abc import Collection
 from html import escape
 from typing import Any
@@ -20,6 +22,18 @@ from monitor.words import write_date
 from monitor.workdays import london_date
 
 ROOT_LENGTH = 24
+JOINED = "joined-"
+"""How the key begins of a mail in which the messages of several councils go to one reader."""
+
+
+def new_joined_key(day: dt.date) -> str:
+    """Return a key for a mail of several councils, which none of them can know before; of no address and no council."""
+    return f"{JOINED}{day.isoformat()}-{secrets.token_hex(8)}"
+
+
+def is_joined(receipt: str | None) -> bool:
+    """Return whether a message went in a mail of several councils, by its receipt."""
+    return receipt is not None and receipt.startswith(JOINED)
 
 
 def address(store: Connection, message: Any, config: Config, restricted: Collection[str]) -> Envelope:
@@ -57,7 +71,7 @@ def find_thread(store: Connection, message: Any) -> Thread:
     seal = hmac.new(read_secret(store), f"conversation {message.recipient}".encode(), hashlib.sha256)
     earlier, run = table_of(Message), table_of(Run)
     last = store.execute(
-        select(earlier.c.key, earlier.c.as_at, run.c.state)
+        select(earlier.c.key, earlier.c.receipt, earlier.c.as_at, run.c.state)
         .outerjoin(run, run.c.id == earlier.c.run_id)
         .where(earlier.c.recipient == message.recipient, earlier.c.kind.in_(DIGESTS), earlier.c.id < message.id)
         .where(earlier.c.accepted_at.is_not(None))
@@ -65,4 +79,5 @@ def find_thread(store: Connection, message: Any) -> Thread:
         .limit(1)
     ).first()
     corrects = last is not None and (last.as_at == message.as_at or last.state == "withdrawn")
-    return Thread(f"reader-{seal.hexdigest()[:ROOT_LENGTH]}", last.key if last else None, corrects=corrects)
+    name = (last.receipt if is_joined(last.receipt) else last.key) if last else None
+    return Thread(f"reader-{seal.hexdigest()[:ROOT_LENGTH]}", name, corrects=corrects)

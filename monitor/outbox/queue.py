@@ -21,6 +21,8 @@ WENT = ("sending", "taken", "delivered")
 """The states of a message that was accepted: what it tells counts as told until it is known to have failed."""
 REPLACES = {**dict.fromkeys(DIGESTS, frozenset((*DIGESTS, "refused", "cover"))), "refused": frozenset({"refused"})}
 """What is still pending of these kinds is replaced by a message of a kind."""
+OF_A_NIGHT = frozenset((*REPLACES, "cover"))
+"""The kinds of message that a night writes; the others say what went wrong, and wait for nothing."""
 COLUMNS = ("id", "key", "run_id", "as_at", "created_at", "due_at", "state", "recipient", "kind", "subject", "text",
            "html", "people", "attached", "holds", "answerable")  # fmt: skip
 

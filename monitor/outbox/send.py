@@ -15,12 +15,13 @@ from monitor.config.settings import Config
 from monitor.delivery.channel import Channel
 from monitor.delivery.envelope import Receipt
 from monitor.errors import DeliveryError, DoubtfulRefusal
+from monitor.messages.shared_readers import NOBODY_SHARED, SharedReaders
 from monitor.outbox import attempts, failure_notice, in_doubt
 from monitor.outbox.attempts import Progress
 from monitor.outbox.couriers import Couriers, Delivery, Parcel
 from monitor.outbox.envelopes import address
 from monitor.outbox.last_check import Readers, find_objection
-from monitor.outbox.queue import PENDING
+from monitor.outbox.queue import OF_A_NIGHT, PENDING
 from monitor.store.database import Database
 from monitor.store.tables import Message, table_of
 from monitor.workdays import london_date
@@ -31,6 +32,23 @@ IN_A_ROW = 3
 LONGEST_STOP = dt.timedelta(minutes=30)
 
 _message = table_of(Message)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which of the due messages go. ``hurried``: those too that wait for the time of their next try.
+
+    ``shared``: what a night wrote to these readers waits for the fleet, which sends it with other councils' messages.
+    """
+
+    hurried: bool = False
+    shared: SharedReaders = NOBODY_SHARED
+
+    def waits(self, recipient: str, kind: str) -> bool:
+        return recipient in self.shared and kind in OF_A_NIGHT
+
+
+EVERY_DUE = Choice()
 
 
 @dataclass(frozen=True)
@@ -59,29 +77,29 @@ class Delivered:
 
 
 def deliver_due(
-    database: Database, channel: Channel, config: Config, *, clock: Clock, hurried: bool = False
+    database: Database, channel: Channel, config: Config, *, clock: Clock, choice: Choice = EVERY_DUE
 ) -> Delivered:
-    """Send every message that is due, once each; what an earlier delivery left open is resolved first.
+    """Send every message that is due and chosen, once each; what an earlier delivery left open is resolved first.
 
-    ``hurried``: do not wait for the time at which a failed one would be tried again. One message's failure leaves the
-    others alone; where the channel itself cannot be used, the rest stay as they are.
+    One message's failure leaves the others alone; where the channel itself cannot be used, the rest stay as they are.
     """
     delivery = DeliveryRound(database, channel, config, clock)
     try:
         in_doubt.resolve(database, channel, delivery, clock=clock)
-        delivery.send_due(hurried=hurried)
+        delivery.send_due(choice)
     finally:
         channel.close()
     failure_notice.report_troubles(database, config, clock())
     return Delivered(**delivery.counts, problems=tuple(delivery.problems), stopped=delivery.stopped)
 
 
-def _due(now: dt.datetime, *, hurried: bool) -> Select[Any]:
+def find_ripe(now: dt.datetime, choice: Choice) -> Select[Any]:
+    """Return the query for what may go now: id, recipient and kind, oldest first."""
     waited = or_(_message.c.next_attempt_at.is_(None), _message.c.next_attempt_at <= now)
     ripe = [_message.c.state.in_(PENDING), _message.c.due_at <= now]
     return (
-        select(_message.c.id, _message.c.recipient)
-        .where(*ripe, *(() if hurried else (waited,)))
+        select(_message.c.id, _message.c.recipient, _message.c.kind)
+        .where(*ripe, *(() if choice.hurried else (waited,)))
         .order_by(_message.c.id)
     )
 
@@ -105,24 +123,25 @@ class DeliveryRound(Progress):
         """Refused in a way that may be the fault of the settings; until another goes, nobody knows."""
         self._defect: Exception | None = None
 
-    def send_due(self, *, hurried: bool) -> None:
+    def send_due(self, choice: Choice) -> None:
         """Send until nothing is due or the channel fails; what is on its way by then is waited for and recorded."""
-        while self._begin_some(hurried=hurried) or self._couriers.under_way or self._give_up_rejected():
+        while self._begin_some(choice) or self._couriers.under_way or self.give_up_rejected():
             if self._couriers.under_way and (done := self._couriers.wait()):
-                self._finish(done)
+                self.finish(done)
         self._couriers.dismiss()
         self.counts["to_retry"] += len(self._left)
         if self._defect is not None:
             raise self._defect
 
-    def _begin_some(self, *, hurried: bool) -> bool:
+    def _begin_some(self, choice: Choice) -> bool:
         """Begin what can go now; return whether anything was."""
         begun = False
         while not self.stopped:
-            number = self._choose() or (self._look(hurried=hurried) and self._choose())
+            number = self._choose() or (self._look(choice) and self._choose())
             if not number:
                 break
-            self._begin(number)
+            if parcel := self.begin(number):
+                self._couriers.give(parcel)
             begun = True
         return begun
 
@@ -130,32 +149,41 @@ class DeliveryRound(Progress):
         """Return the oldest message that waits and whose reader has none on its way."""
         return next((number for number, reader in self._waiting.items() if self._couriers.can_take(reader)), None)
 
-    def _look(self, *, hurried: bool) -> bool:
+    def _look(self, choice: Choice) -> bool:
         """Look at what is due by now, the notices of what went wrong so far among it, where a courier is free."""
         if not self._couriers.has_room:
             return False
         failure_notice.report_troubles(self._database, self._config, self._clock())
         with self._database.reading() as store:
-            found = store.execute(_due(self._clock(), hurried=hurried)).all()
-        self._waiting = {number: reader for number, reader in found if number not in self._tried}
+            found = store.execute(find_ripe(self._clock(), choice)).all()
+        self._waiting = {
+            number: reader
+            for number, reader, kind in found
+            if number not in self._tried and not choice.waits(reader, kind)
+        }
         return True
 
-    def _begin(self, number: int) -> None:
-        """Look at one message for the last time, record it as on its way, and give it to a courier."""
-        del self._waiting[number]
+    def begin(self, number: int, *, mail: str | None = None) -> Parcel | None:
+        """Look at one message for the last time and record it as on its way; return None where it must not go.
+
+        ``mail``: the key of the mail in which it goes together with other councils'.
+        """
+        self._waiting.pop(number, None)
         self._tried.add(number)
         with self._database.writing() as store:
             message = store.execute(select(_message).where(_message.c.id == number)).one()
             if self._is_kept_back(store, message):
-                return
+                return None
             now = self._clock()
             asked_at = self._when_to_ask(now)
             envelope = address(store, message, self._config, self._readers.routes.restricted)
-            attempts.move(store, message.id, "sending", next_attempt_at=asked_at, accepted_at=None, receipt=None)
+            if mail is not None:
+                attempts.join(store, message, mail, now)
+            attempts.move(store, message.id, "sending", next_attempt_at=asked_at)
             attempt = attempts.begin_attempt(store, message.id, self._channel.name, now)
-        self._couriers.give(Parcel(message, attempt, envelope))
+        return Parcel(message, attempt, envelope)
 
-    def _finish(self, done: Delivery) -> None:
+    def finish(self, done: Delivery) -> None:
         """Record what came of one message."""
         parcel, result = done.parcel, done.result
         if isinstance(result, Receipt):
@@ -237,14 +265,14 @@ class DeliveryRound(Progress):
     def _stop(self, store: Connection, why: str, now: dt.datetime, *, not_before: dt.datetime | None = None) -> None:
         """Try nothing more in this delivery, and blame none of the rest; an event says so, once a day."""
         self.stopped = why
-        waiting = store.execute(_due(now, hurried=True)).scalars().all()
+        waiting = store.execute(find_ripe(now, Choice(hurried=True))).scalars().all()
         self._left.update(waiting)
         if not_before:
             for number in waiting:
                 store.execute(_message.update().where(_message.c.id == number).values(next_attempt_at=not_before))
         attempts.record_once_a_day(store, "delivery stopped", why, now)
 
-    def _give_up_rejected(self) -> bool:
+    def give_up_rejected(self) -> bool:
         """Give up the messages set aside: the fault is their own, unless two were refused and no other went."""
         if not self._rejected or self.stopped:
             return False

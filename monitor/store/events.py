@@ -50,7 +50,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "night withdrawn": (),
     "rows put back": ("run", "person", "waiver", "answer"),
     **dict.fromkeys(("messages written", "message accepted", "message delivered", "message put off"), ("message",)),
-    **dict.fromkeys(("delivery given up", "delivery in doubt", "message withheld"), ("message",)),
+    **dict.fromkeys(("message joined", "delivery given up", "delivery in doubt", "message withheld"), ("message",)),
     **dict.fromkeys(("delivery stopped", "message bounced", "bounces not read", "bounces read again"), ()),
     "test message sent": (),
     "removed, past its time": ("removal",),

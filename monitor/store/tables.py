@@ -305,8 +305,9 @@ class Message(SQLModel, table=True):
     everyone it names, as a JSON list. ``due_at``: not sent before.
     ``accepted_at``: when the transport took it. ``next_attempt_at``: when it is tried, or asked about, again.
     ``doubtful_since``: since when it may have gone unnoticed, so that any later copy is marked as a repeat.
-    ``receipt``: the transport's own id of it. ``attached``: the list that travels with it, as CSV. ``trouble``: why it
-    will not arrive, may not have, or must not go; ``reported_at``: when somebody was told of that.
+    ``receipt``: the transport's own id of it, or the key of the mail of several councils that it goes in. ``attached``:
+    the list that travels with it, as CSV. ``trouble``: why it will not arrive, may not have, or must not go;
+    ``reported_at``: when somebody was told of that.
     ``answerable``: its cards that can be answered by e-mail, as JSON: number, flag id, and how the flag stood.
     ``holds``: its parts in words (lead, full, manager, summary, analyst), since one message may be several things to
     the same reader.

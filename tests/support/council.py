@@ -90,6 +90,7 @@ class Council:
     database: str | None = None
     """Of the tests' PostgreSQL server; SQLite in the data folder if None."""
     clock: dt.datetime = field(default=dt.datetime(2026, 1, 12, 2, 30, tzinfo=dt.UTC))
+    environ: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.config_path = self.folder / "monitor.toml"
@@ -150,7 +151,7 @@ class Council:
             self.write(people, leave_out=leave_out)
         self.clock += dt.timedelta(days=1)
         request = Request(as_at, today or as_at, dry_run, again, by, accept, unattended)
-        tools = Tools(lambda: self.clock, {}, lambda step: None)
+        tools = Tools(lambda: self.clock, self.environ, lambda step: None)
         return run_night(load_config(self.config_path), request, tools)
 
     def deliver(self, at: dt.datetime) -> Delivered:

@@ -17,7 +17,7 @@ from monitor.messages.parts import Posting
 from monitor.messages.parts import WrittenMessage as Written
 from monitor.outbox.queue import Postmark, post
 from monitor.outbox.receipts import Received, poll_receipts
-from monitor.outbox.send import Delivered, deliver_due
+from monitor.outbox.send import Choice, Delivered, deliver_due
 from monitor.store.database import Database, working_store
 from monitor.store.location import locate
 
@@ -75,7 +75,7 @@ class Postroom:
 
     def deliver(self, channel: Channel, *, later: dt.timedelta = dt.timedelta(), hurried: bool = False) -> Delivered:
         self.now += later
-        return deliver_due(self.database, channel, self.config, clock=lambda: self.now, hurried=hurried)
+        return deliver_due(self.database, channel, self.config, clock=lambda: self.now, choice=Choice(hurried=hurried))
 
     def poll(self, channel: Channel, *, later: dt.timedelta = dt.timedelta()) -> Received:
         self.now += later
