@@ -13,6 +13,7 @@ import pytest
 import trustme
 from aiosmtpd.smtp import SMTP
 from support.delivery_reports import report
+from support.fleets import CODES, FleetFolder
 from support.postroom import START
 from support.servers.mail import Mailbox, mail_server
 from support.two_councils import (
@@ -33,14 +34,19 @@ from monitor.delivery.envelope import Envelope
 from monitor.delivery.mail_file import parse
 from monitor.errors import Problems
 from monitor.flags.mailed_answers import MailedAnswer, Reply, fit
+from monitor.fleet.children import ChildCommand, ChildEnd, ChildLimits, run_children
+from monitor.fleet.fleet_settings import read_fleet
 from monitor.fleet.join_letters import plan_shared
 from monitor.fleet.joined_mail import CouncilLetter, join
+from monitor.fleet.mailing import tell_nights
 from monitor.messages.shared_readers import VARIABLE, SharedReaders, read_shared, write_shared
 from monitor.outbox.bounces import record_bounces
 from monitor.outbox.last_told import load_told
 from monitor.record.audit import audit
 from monitor.store.database import working_store
 from monitor.store.seals import read_secret
+
+BY_MAIL = 'delivery = { channel = "smtp", sender = "m@example.gov.uk", smtp = { host = "mail.example" } }\n'
 
 
 @pytest.fixture(scope="module")
@@ -351,3 +357,22 @@ def test_a_fleet_that_is_killed_at_any_moment_loses_nothing_and_sends_no_letter_
                 told = load_told(store, since=TUESDAY)[LEAD]
             is_held = councils.states()[code] == held
             assert told.perhaps_had == ((TUESDAY,) if is_held else ()), "the next digest has it again, and says so"
+
+
+# Nights
+
+
+def test_each_night_is_told_of_its_readers_in_its_own_environment(tmp_path: Path) -> None:
+    folders = FleetFolder(tmp_path, codes=CODES[:2], own=dict.fromkeys(CODES, BY_MAIL)).write()
+
+    told = tell_nights(read_fleet(folders.path), {})
+
+    assert {code: read_shared(own).cards_after for code, own in told.items()} == {
+        "314": {"analyst@example.gov.uk": 0, LEAD: 0},
+        "315": {"analyst@example.gov.uk": 100, LEAD: 100},
+    }
+    ends: list[ChildEnd] = []
+    program = (sys.executable, "-c", f"import os; print(os.environ.get({VARIABLE!r}))")
+    commands = [ChildCommand("1", (), told["314"]), ChildCommand("2", ())]
+    run_children(commands, ChildLimits(2, 60, os.environ, program), ends.append)
+    assert {end.code: end.stdout.strip() for end in ends} == {"1": told["314"][VARIABLE], "2": "None"}

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import IO, Any
 
@@ -29,10 +29,14 @@ MOST_BYTES = 1_000_000
 
 @dataclass(frozen=True)
 class ChildCommand:
-    """A command for one council, without secrets: whoever may list processes sees it."""
+    """A command for one council, without secrets: whoever may list processes sees it.
+
+    ``environ``: what this child alone finds in the environment, which nobody else sees.
+    """
 
     code: str
     arguments: tuple[str, ...]
+    environ: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -136,7 +140,7 @@ def _start(command: ChildCommand, limits: ChildLimits) -> "_Child | ChildEnd":
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=complaints,
-                env=dict(limits.environ),
+                env={**limits.environ, **command.environ},
                 **_own_group(),
             )
         except OSError as fault:

@@ -1,12 +1,13 @@
 """Runs one command for each council, and tells how it ended, in one line each."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from monitor.fleet.children import ChildCommand, ChildEnd, ChildLimits, run_children
 from monitor.fleet.council_end import CouncilEnd, describe_unusable, find_worst
 from monitor.fleet.fleet_settings import Authority, Fleet
+from monitor.messages.shared_readers import VARIABLE
 from monitor.words import write_count
 
 SIGNALLED = 128
@@ -15,10 +16,14 @@ SIGNALLED = 128
 
 @dataclass(frozen=True)
 class CouncilCommand:
-    """A command of the monitor: its arguments, beside the config, and what is said of how it ended."""
+    """A command of the monitor: its arguments, beside the config, and what is said of how it ended.
+
+    ``environ``: by code, what one council's alone finds in the environment.
+    """
 
     arguments: tuple[str, ...]
     describe: Callable[[Authority, ChildEnd], CouncilEnd]
+    environ: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,12 +60,13 @@ def run_each(
 
     verb, *options = command.arguments
     commands = [
-        ChildCommand(code, (verb, f"--config={one.config_path}", *options))
+        ChildCommand(code, (verb, f"--config={one.config_path}", *options), command.environ.get(code, {}))
         for code, one in asked.items()
         if code not in ends
     ]
-    # The config of each council is named to it, and what it prints is read by this process.
-    own = {name: value for name, value in environ.items() if name != "MONITOR_CONFIG"} | {"PYTHONIOENCODING": "utf-8"}
+    # The config of each council is named to it, as are its readers, and what it prints is read by this process.
+    told_anew = ("MONITOR_CONFIG", VARIABLE)
+    own = {name: value for name, value in environ.items() if name not in told_anew} | {"PYTHONIOENCODING": "utf-8"}
     signal = run_children(commands, ChildLimits(fleet.workers, fleet.minutes * 60, own), note).signal
     return CouncilsEnd(tuple(ends[code] for code in asked), signal)
 

@@ -34,6 +34,7 @@ from monitor.outbox.send import EVERY_DUE, Clock, DeliveryRound, deliver_due, fi
 from monitor.record.continuity import known_store, list_addresses
 from monitor.store.database import Database, is_there
 from monitor.store.tables import Flag, Message, MessageFlag, table_of
+from monitor.words import write_count
 from monitor.workdays import london_date
 
 MOST_COUNCILS = 20
@@ -204,7 +205,7 @@ class _SortingTable:
             for each in there:
                 with self._told_of(each.council):
                     each.round.give_up_rejected()
-                    self.problems += (f"{each.code}: {problem}" for problem in each.round.problems)
+                    self._tell_unsent(each, each.round.problems)
                     if each.code in done and each.code not in self.failed:
                         self._send_rest(each)
 
@@ -259,6 +260,11 @@ class _SortingTable:
         elif not isinstance(result, DeliveryError):
             self.problems += (f"{each.code}: {_describe_defect(result)}" for each, _, _ in going)
 
+    def _tell_unsent(self, each: OpenCouncil, problems: Sequence[str]) -> None:
+        """Tell how many messages did not go: why, and whose they are, stays on the council's own record."""
+        if problems:
+            self.problems.append(f"{each.code}: {write_count(len(problems), 'message')} not sent; its status says why")
+
     def _is_usable(self, each: OpenCouncil) -> bool:
         return each.code not in self.failed and not each.round.stopped
 
@@ -277,7 +283,7 @@ class _SortingTable:
         config = each.council.config
         delivered = deliver_due(each.database, each.council.open_channel(self.environ), config, clock=self.clock)
         self.alone += delivered.delivered + delivered.taken
-        self.problems += (f"{each.code}: {problem}" for problem in delivered.problems)
+        self._tell_unsent(each, delivered.problems)
         if delivered.stopped:
             self.problems.append(f"{each.code}: {delivered.stopped}")
 

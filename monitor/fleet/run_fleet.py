@@ -22,6 +22,8 @@ from monitor.fleet.children import ChildEnd
 from monitor.fleet.council_end import CouncilEnd, describe_failure, find_worst, read_account
 from monitor.fleet.each_council import CouncilCommand, CouncilsEnd, run_each, summarize
 from monitor.fleet.fleet_settings import Authority, Fleet
+from monitor.fleet.join_letters import join_letters
+from monitor.fleet.mailing import find_mailing, tell_nights, write_joined
 from monitor.words import write_count, write_date, write_people
 
 LARGEST_LOG = 1_000_000
@@ -56,7 +58,18 @@ class StepEnd:
 
 
 AfterStep = Callable[[Fleet, FleetRequest, Sequence[CouncilEnd], Mapping[str, str]], StepEnd]
-AFTER: tuple[AfterStep, ...] = ()
+
+
+def _join_mail(fleet: Fleet, request: FleetRequest, _ends: Sequence[CouncilEnd], environ: Mapping[str, str]) -> StepEnd:
+    """Send what the nights left for readers of several councils."""
+    if request.dry_run:
+        return StepEnd()
+    codes = [authority.code for authority in request.authorities]
+    account = join_letters(find_mailing(fleet, environ), environ, lambda: dt.datetime.now(dt.UTC), codes)
+    return StepEnd(tuple(write_joined(account)), 0 if account.all_went else 1)
+
+
+AFTER: tuple[AfterStep, ...] = (_join_mail,)
 """What is done for all councils together, in this order, once every night has ended; not where the fleet is stopped."""
 
 
@@ -87,7 +100,7 @@ def run_fleet(
     def describe(authority: Authority, child: ChildEnd) -> CouncilEnd:
         return describe_night(authority, child, name_log(fleet, authority.code))
 
-    command = CouncilCommand(arguments_of(request), describe)
+    command = CouncilCommand(arguments_of(request), describe, tell_nights(fleet, environ))
     nights = run_each(fleet, request.authorities, command, environ, told)
     steps = () if nights.signal is not None else AFTER
     after = tuple(_take_step(step, fleet, request, nights.ends, environ) for step in steps)
