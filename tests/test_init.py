@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from support.command import monitor
-from support.posix import needs_posix
+from support.posix import WINDOWS, needs_posix
 
 from monitor.cli import new_folder
 from monitor.config.settings import load_config
@@ -58,9 +58,29 @@ def test_the_folder_works_at_once(tmp_path: Path) -> None:
 
 def list_typed(steps: str) -> list[list[str]]:
     """The lines to type of what ``init`` prints, as a shell takes them apart, without their program, which is here."""
-    lines = [shlex.split(line) for line in steps.splitlines() if line.startswith("   ")]
+    apart = take_apart if WINDOWS else shlex.split
+    lines = [apart(line) for line in steps.splitlines() if line.startswith("   ")]
     assert all(shutil.which(program) for program, *_ in lines)
     return [words for _, *words in lines]
+
+
+def take_apart(line: str) -> list[str]:
+    """The words of a line, as PowerShell takes it apart: nothing means more in single quotes but one of them, twice."""
+    words = re.findall(r"""'((?:[^']|'')*)'|"([^"]*)"|([^\s'"]+)""", line.strip().removeprefix("& "))
+    return [
+        re.sub("(['\u2018\u2019\u201a\u201b])\\1", r"\1", single) or double or plain for single, double, plain in words
+    ]
+
+
+@pytest.mark.parametrize(
+    "place", [r"C:\Users\Zoë\monitor.exe", r"C:\a b\m.exe", r"C:\O'Brien & Söhne\$(m) `x‘", "D:\\50%"]
+)
+def test_a_line_to_type_on_windows_is_taken_apart_into_its_words_again(place: str) -> None:
+    line = new_folder.type_in_powershell(place, "run", "--config", place)
+
+    assert take_apart(line) == [place, "run", "--config", place]
+    assert line.startswith("& ") is (line.removeprefix("& ")[0] in "'\"")
+    assert re.search(r"[$`&%]", re.sub("'[^']*'|^&", "", line)) is None
 
 
 def name_files(folder: Path) -> set[str]:

@@ -119,7 +119,7 @@ def _place_in_unit(line: str, folder: Path) -> str:
 
 def write_powershell(text: str, folder: Path, command: str) -> str:
     """Return a script with these two inside its single quotes, marked as UTF-8, which Windows' own PowerShell needs."""
-    quoted = (re.sub("(['\u2018\u2019\u201a\u201b])", r"\1\1", str(value)) for value in (folder, command))
+    quoted = (_double_quotes(str(value)) for value in (folder, command))
     for mark, value in zip(("@FOLDER@", "@MONITOR@"), quoted, strict=True):
         text = text.replace(mark, value)
     return f"\ufeff{text}"
@@ -143,10 +143,24 @@ def _write(path: Path, text: str) -> None:
 
 def _type(*words: str) -> str:
     """``words`` as a line that a terminal takes as they are, in any folder; on Windows, PowerShell."""
-    if sys.platform != "win32":
-        return shlex.join(words)
-    line = " ".join(f'"{word}"' if " " in word else word for word in words)
-    return f"& {line}" if line.startswith('"') else line
+    return type_in_powershell(*words) if sys.platform == "win32" else shlex.join(words)
+
+
+def type_in_powershell(*words: str) -> str:
+    """Return ``words`` as a line for PowerShell, and for the older prompt where no letter means more than itself."""
+    line = " ".join(map(_quote, words))
+    return f"& {line}" if line[0] in "'\"" else line
+
+
+def _quote(word: str) -> str:
+    if re.fullmatch(r"[\w.:\\/-]+", word):
+        return word
+    return f'"{word}"' if re.fullmatch(r"[\w.:\\/ -]+", word) else f"'{_double_quotes(word)}'"
+
+
+def _double_quotes(text: str) -> str:
+    """Return a text as it stands inside PowerShell's single quotes, which it also takes these other letters for."""
+    return re.sub("(['\u2018\u2019\u201a\u201b])", r"\1\1", text)
 
 
 def _typed_command() -> str:
