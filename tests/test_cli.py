@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -260,7 +261,7 @@ def test_a_sample_is_written_and_read_back(tmp_path: Path) -> None:
 
     assert done.returncode == 0
     assert night.returncode == 0, night.stderr
-    assert "60 people" in night.stdout or "59 people" in night.stdout
+    assert re.search("5[0-9] people from 60 rows", night.stdout)  # one of them or more is said to have died
 
 
 def test_a_second_process_on_the_same_database_exits_4(council: Path) -> None:

@@ -5,10 +5,11 @@ The figures are worked out here from the rows of the database alone: flags, waiv
 
 import csv
 import datetime as dt
+import html
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -20,8 +21,9 @@ from support.command import monitor
 from support.council import Council, crowd, day, settled
 from support.timed_service import few_rules
 
+from monitor.figures import measures
 from monitor.figures.out_of_sight import BY_NAME, EVERYONE, LINES, NOBODY_NAMED, OUT_OF_TOUCH, SINCE
-from monitor.store.tables import Answer, Escalation, Flag, Run, Waiver, table_of
+from monitor.store.tables import Answer, Escalation, Flag, Message, Run, Waiver, table_of
 
 RULES = (
     "not-in-touch", "contact-overdue", "over-21-contact", "known-address", "left-caseload", "status-dropped",
@@ -31,7 +33,11 @@ RULES = (
 NIGHTS = 20
 READ = (0, 1, 3, 5, 7, 13, 19)
 """The nights of which every figure is read; the others have no report."""
+TOLD = (2, 7, 17)
+"""The nights of which the lead of North has the digest; the next ones tell what is new since."""
 RESTRICTED, NO_BIRTH_DATE, TURNS_25, MERGED, STANDS_FOR_IT, ANSWERED = "C003", "C040", "C041", "C042", "C043", "C044"
+BIRTHDAY = dt.date(2026, 1, 16)
+"""Of ``TURNS_25``."""
 ODD = frozenset({RESTRICTED, NO_BIRTH_DATE, TURNS_25, MERGED, STANDS_FOR_IT, ANSWERED})
 STATES = ("open", "held", "waived")
 SEVERITIES = ("critical", "high", "medium", "low")
@@ -119,6 +125,17 @@ def answer(council: Council, on: dt.date) -> None:
         store.execute(table_of(Answer).insert().values(values))
 
 
+def tell_north(council: Council) -> None:
+    """Deliver the digest of one lead, whose next one then tells what is news; the others stay as they are."""
+    with council.open_database() as database, database.writing() as store:
+        message = table_of(Message)
+        others = message.c.recipient != "north@example.gov.uk"
+        store.execute(message.update().where(message.c.state == "created", others).values(state="replaced"))
+    night = council.clock
+    council.deliver(night + dt.timedelta(hours=6))
+    council.clock = night
+
+
 DECIDED = {2: escalate, 5: waive, 8: answer}
 """What people do before a night."""
 
@@ -130,6 +147,7 @@ DECIDED = {2: escalate, 5: waive, 8: answer}
 class StoredFlag:
     """An unresolved flag. ``state``: open, held, waived or quarantined."""
 
+    flag_id: int
     person_id: str
     rule: str
     severity: str
@@ -141,10 +159,14 @@ class StoredFlag:
     def is_restricted(self) -> bool:
         return self.person_id == RESTRICTED
 
+    def is_for(self, team: str) -> bool:
+        """Whether the digest of a team's lead counts it."""
+        return self.team == team and self.state != "waived" and not self.is_restricted
+
 
 def read_flags(council: Council, as_at: dt.date) -> list[StoredFlag]:
     rows = council.rows(f"""
-        SELECT f.person_id, f.rule, f.severity,
+        SELECT f.id, f.person_id, f.rule, f.severity,
             CASE WHEN quarantined_on IS NOT NULL AND released_on IS NULL THEN 'quarantined'
                  WHEN EXISTS (SELECT 1 FROM waiver AS w WHERE w.flag_id = f.id AND w.ended_on IS NULL
                               AND w.until_on >= '{as_at}') THEN 'waived'
@@ -152,7 +174,7 @@ def read_flags(council: Council, as_at: dt.date) -> list[StoredFlag]:
             replace(coalesce(p.team, ''), 'LC North', 'North'), f.opened_on
         FROM flag AS f JOIN person AS p USING (person_id) WHERE resolved_on IS NULL
     """)
-    return [StoredFlag(*row[:5], dt.date.fromisoformat(str(row[5]))) for row in rows]  # type: ignore[arg-type]
+    return [StoredFlag(*row[:6], dt.date.fromisoformat(str(row[6]))) for row in rows]  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -162,6 +184,8 @@ class Truth:
     flags: tuple[StoredFlag, ...]
     since: dt.date
     as_at: dt.date
+    caseload: tuple[Mapping[str, str], ...]
+    """The rows of the source about everyone alive and under 25."""
 
     def people(self, line: str, *, team: str | None = None) -> set[str]:
         rules = BY_NAME[line].rules
@@ -179,9 +203,10 @@ class Truth:
         return [flag for flag in self.flags if flag.severity != "data"]
 
 
-def read_truth(council: Council, as_at: dt.date) -> Truth:
+def read_truth(council: Council, as_at: dt.date, people: Iterable[Mapping[str, str]]) -> Truth:
     flags = (flag for flag in read_flags(council, as_at) if flag.state != "quarantined")
-    return Truth(tuple(flags), as_at - dt.timedelta(7), as_at)
+    caseload = (row for row in people if row["id"] != TURNS_25 or as_at < BIRTHDAY)
+    return Truth(tuple(flags), as_at - dt.timedelta(7), as_at, tuple(caseload))
 
 
 # What is read of each output
@@ -206,8 +231,8 @@ def read_sight(text: str) -> Figures:
 
 
 def read_teams(text: str) -> dict[str, tuple[int, ...]]:
-    """By team of the weekly mail: open, held, waived; opened and cleared."""
-    names = ("open", "held", "waived", "opened", "cleared")
+    """By team of the weekly mail: open, held, waived; opened, cleared and raised."""
+    names = ("open", "held", "waived", "opened", "cleared", "raised")
     part = text.split("\nTeams\n---", 1)[1]
     rows = re.findall(r"^- ([^:]+): (\d+ open.*?)(?=^- |\n\n)", part, flags=re.MULTILINE | re.DOTALL)
     return {
@@ -223,14 +248,14 @@ def read_backlog(text: str) -> dict[str, int]:
 Book = dict[str, list[dict[str, object]]]
 
 
-def open_book(path: Path, *names: str) -> tuple[Book, str]:
-    """Sheets of a workbook, their rows by heading; and what stands above the rows."""
+def open_book(path: Path, *names: str) -> tuple[Book, dict[str, str]]:
+    """Sheets of a workbook, their rows by heading; and what stands above the rows of each."""
     with path.open("rb") as file:
         book = load_workbook(file, read_only=True)
         sheets = {name: list(book[name].values) for name in names}
         book.close()
     tops = {name: next(n for n, row in enumerate(rows) if row[1] is not None) for name, rows in sheets.items()}
-    above = " ".join(str(row[0]) for name, rows in sheets.items() for row in rows[: tops[name]])
+    above = {name: " ".join(str(row[0]) for row in rows[: tops[name]]) for name, rows in sheets.items()}
     return {
         name: [dict(zip(rows[tops[name]], row, strict=True)) for row in rows[tops[name] + 1 :]]  # type: ignore[arg-type]
         for name, rows in sheets.items()
@@ -259,6 +284,25 @@ class PageFigures:
     rules: dict[str, int]
     teams: dict[str, int]
     people: list[str]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The report of one night: its page and its workbook."""
+
+    page: PageFigures
+    book: Book
+    above: dict[str, str]
+
+
+SHEETS = (
+    "Summary", "Out of sight", "People out of sight", "Teams", "Rules", "Flags", "Waivers", "Measures", "Advisers",
+)  # fmt: skip
+
+
+def read_report(council: Council) -> Report:
+    folder = council.folder / "data" / "report"
+    return Report(read_html(folder / "report.html"), *open_book(folder / "report.xlsx", *SHEETS))
 
 
 def read_html(path: Path) -> PageFigures:
@@ -297,25 +341,37 @@ def test_every_figure_of_a_first_night_and_up_to_a_twentieth_is_what_the_databas
     config = council.config_path.read_text(encoding="utf-8")
     managed = re.sub(r'(lead = "(?:north|south)@[^"]*")', r'\1\nmanager = "manager@example.gov.uk"', config)
     seen: Counter[str] = Counter()
+    before: Truth | None = None
     for n, people in enumerate(live()):
         if n == 3:
             (tmp_path / "merged.csv").write_text(f"old_id,new_id\n{MERGED},{STANDS_FOR_IT}\n", encoding="utf-8")
         if n in DECIDED:
             DECIDED[n](council, day(n))
         reported = managed if n in READ else managed.replace("every_night = true", "every_night = false")
+        reported = reported.replace("workbooks = false", "workbooks = true") if n in READ else reported
         council.config_path.write_text(reported, encoding="utf-8")
         # The summary of a week is due each night until one has gone.
         council.night(day(n), people, unattended=True, accept="invented")
-        truth = read_truth(council, day(n))
+        truth = read_truth(council, day(n), people)
         mails = dict(council.rows(f"SELECT recipient, text FROM message WHERE as_at = '{day(n)}'"))
         texts = {str(to).partition("@")[0]: str(text) for to, text in mails.items()}
         if n in READ:
-            check_out_of_sight(council, truth, texts["head"])
-            check_people(council, truth, people)
+            report = read_report(council)
+            check_out_of_sight(report, truth, texts["head"])
+            check_people(council, report, truth, people)
             check_lists(council, truth)
-            check_report(council, truth)
-            check_page(council, truth, texts["head"])
+            check_report(council, report, truth)
+            check_page(report, truth, texts["head"])
             check_mails(council, truth, texts)
+            check_raised(council, report, truth, texts["head"])
+            check_news(council, truth, before, texts["north"])
+            check_analyst(council, truth, texts["analyst"])
+            check_measures(council, report, truth, texts["analyst"])
+            check_workbooks(council, truth)
+            check_team_pages(council, truth)
+        if n in TOLD:
+            tell_north(council)
+            before = truth
         seen.update(flag.state for flag in truth.flags)
         seen.update(flag.rule for flag in truth.flags if flag.is_restricted)
     assert {*STATES, "contact-overdue", "pa-allocated"} <= seen.keys()
@@ -331,32 +387,32 @@ def test_every_figure_of_a_first_night_and_up_to_a_twentieth_is_what_the_databas
     assert not told["Nothing yet"]
 
 
-def check_out_of_sight(council: Council, truth: Truth, head: str) -> None:
+def check_out_of_sight(report: Report, truth: Truth, head: str) -> None:
     """One number and the same people in the weekly mail, on the page, in the workbook and in its list."""
-    page, path = (council.folder / "data" / "report" / name for name in ("report.html", "report.xlsx"))
-
-    html, (book, above) = read_html(page), open_book(path, "Out of sight", "People out of sight", "Teams")
+    seen, book = report.page, report.book
 
     figures = read_cells(book["Out of sight"])
     assert {label: row for label, row in figures.items() if row[0]} == read_sight(head)
     for line in LINES:
         found, bands, not_known = figures[line.label]
         assert found == len(truth.people(line.name)) == sum(bands) + not_known, line.name
-        assert html.ways.get(line.label, found) == html.now.get(line.label, found) == found, line.name
-    assert html.ways.keys() == {line.label for line in LINES}
+        assert seen.ways.get(line.label, found) == seen.now.get(line.label, found) == found, line.name
+    assert seen.ways.keys() == {line.label for line in LINES}
     _, bands, not_known = figures[BY_NAME[EVERYONE].label]
-    assert html.since == (*bands, not_known)
+    assert seen.since == (*bands, not_known)
     everyone = truth.people(EVERYONE)
     rows = book["People out of sight"]
-    assert [row["Person"] for row in rows] == html.people
+    assert [row["Person"] for row in rows] == seen.people
     assert {row["Person"]: row["In which ways"] for row in rows} == {
         person_id: truth.ways(person_id) for person_id in everyone - {RESTRICTED}
     }
-    assert ("1 restricted young person is not listed." in above) is (RESTRICTED in everyone)
+    assert ("1 restricted young person is not listed." in report.above["People out of sight"]) is (
+        RESTRICTED in everyone
+    )
     known = sum(row["Since"] is not None for row in rows)
     assert 0 <= sum(bands) - known <= (RESTRICTED in everyone)
     teams = {row["Team"]: row["Out of sight"] for row in book["Teams"]}
-    assert teams == html.teams
+    assert teams == seen.teams
     assert {team: number for team, number in teams.items() if number} == {
         team or "No team": len(people)
         for team in ("North", "South", "")
@@ -367,9 +423,8 @@ def check_out_of_sight(council: Council, truth: Truth, head: str) -> None:
     assert not both or f"{len(both)} of those out of touch also" in flat(head)
 
 
-def check_people(council: Council, truth: Truth, people: list[dict[str, str]]) -> None:
+def check_people(council: Council, report: Report, truth: Truth, people: list[dict[str, str]]) -> None:
     """Each of them has their last contact, and what was done last about a way that they are out of sight in now."""
-    book, _ = open_book(council.folder / "data" / "report" / "report.xlsx", "People out of sight")
     contacts = {row["id"]: row["contact"] for row in people}
     steps = [(STANDS_FOR_IT, "Escalated to the manager", day(2)), (ANSWERED, "Answered “done”", day(8))]
     steps += [
@@ -384,15 +439,23 @@ def check_people(council: Council, truth: Truth, people: list[dict[str, str]]) -
             f"WHERE resolved_on IS NULL AND rule IN ({rules})"
         )
     ]
+    mailed = {
+        str(person_id): ("Told by e-mail", dt.date.fromisoformat(str(on)))
+        for person_id, on in council.rows(
+            "SELECT person_id, min(m.as_at) FROM message AS m JOIN message_flag AS t ON t.message_id = m.id "
+            "JOIN flag AS f ON f.id = t.flag_id "
+            f"WHERE m.accepted_at IS NOT NULL AND resolved_on IS NULL AND rule IN ({rules}) GROUP BY person_id"
+        )
+    }
     found = {}
-    for row in book["People out of sight"]:
+    for row in report.book["People out of sight"]:
         contact, done_on = row["Last contact"], row["Done on"]
         if row["Person"] in contacts:
             assert (f"{contact:%d/%m/%Y}" if contact else "") == contacts[str(row["Person"])], row
         found[row["Person"]] = (row["Done last"], done_on and done_on.date())  # type: ignore[attr-defined]
     for person_id, told in found.items():
         own = [(on, said) for about, said, on in steps if about == person_id and on <= truth.as_at]
-        assert told == (max(own)[::-1] if own else ("Nothing yet", None)), person_id
+        assert told == (max(own)[::-1] if own else mailed.get(person_id, ("Nothing yet", None))), person_id
     assert {ANSWERED} | ({STANDS_FOR_IT} if truth.as_at >= day(3) else set()) <= found.keys()
 
 
@@ -417,10 +480,9 @@ def check_lists(council: Council, truth: Truth) -> None:
         assert read(name) == Counter({row: number for row, number in expected[0].items() if row[3] == team}), name
 
 
-def check_report(council: Council, truth: Truth) -> None:
+def check_report(council: Council, report: Report, truth: Truth) -> None:
     """The figures of rules, teams and flags in the workbook; the page is made of the same values."""
-    path = council.folder / "data" / "report" / "report.xlsx"
-    book, above = open_book(path, "Summary", "Teams", "Rules", "Flags", "Waivers")
+    book = report.book
     summary = {row["What"]: row["Value"] for row in book["Summary"]}
     measured = council.rows(
         "SELECT rule, sum(asked), sum(ok), sum(breach), sum(cannot_assess), sum(waived), sum(held) FROM measure "
@@ -437,21 +499,22 @@ def check_report(council: Council, truth: Truth) -> None:
         assert asked == met + breach + cannot  # type: ignore[operator]
         assert (states[rule, "waived"], states[rule, "held"]) == (waived, held), rule
         assert states[rule, "open"] <= breach <= states[rule, "open"] + states[rule, "waived"], rule  # type: ignore[operator]
-    assert sum(row["Young people"] for row in book["Teams"]) == summary["Young people on the caseload"]  # type: ignore[misc]
+    on_it = sum(row["Young people"] for row in book["Teams"])  # type: ignore[misc]
+    assert on_it == summary["Young people on the caseload"] == len(truth.caseload)
+    assert (on_it,) == council.rows(f"SELECT people FROM run WHERE as_at = '{truth.as_at}'")[0]
     shown = [flag for flag in truth.flags if not flag.is_restricted]
     assert Counter((row["Person"], row["State"]) for row in book["Flags"]) == Counter(
         (flag.person_id, flag.state) for flag in shown
     )
-    assert ("1 restricted young person is not listed." in above) is (len(shown) < len(truth.flags))
+    assert ("1 restricted young person is not listed." in report.above["Flags"]) is (len(shown) < len(truth.flags))
     assert sum(row["Until"] is not None and row["Ended on"] is None for row in book["Waivers"]) == sum(
         flag.state == "waived" for flag in truth.flags
     )
 
 
-def check_page(council: Council, truth: Truth, head: str) -> None:
+def check_page(report: Report, truth: Truth, head: str) -> None:
     """The page's own figures: flags of the week, the backlog, what waits for an answer, and the flags of each rule."""
-    folder = council.folder / "data" / "report"
-    page, (book, _) = read_html(folder / "report.html"), open_book(folder / "report.xlsx", "Rules")
+    page, book = report.page, report.book
     week = read_teams(head)["All together"]
     answered = {ANSWERED} if truth.as_at >= day(8) else set()
     waiting = [flag for flag in truth.told if flag.state == "open" and flag.person_id not in answered]
@@ -470,12 +533,6 @@ def check_mails(council: Council, truth: Truth, texts: Mapping[str, str]) -> Non
     """The numbers of the head's week, of the backlog, of each lead and of the analyst."""
     names = {"North": "North", "South": "South", "": "No team recorded"}
     head, labels = texts["head"], {name: team for team, name in names.items()}
-    events = Counter(
-        str(kind)
-        for (kind,) in council.rows(
-            f"SELECT kind FROM flag_event WHERE as_at = '{truth.as_at}' AND flag_id IS NOT NULL"
-        )
-    )
     teams = read_teams(head)
     for label, numbers in teams.items():
         own = [flag for flag in truth.told if label == "All together" or flag.team == labels[label]]
@@ -500,23 +557,173 @@ def check_mails(council: Council, truth: Truth, texts: Mapping[str, str]) -> Non
         tally = Counter(worst.values())
         told = ", ".join(f"{tally[place]} {name}" for place, name in enumerate(SEVERITIES) if tally[place])
         opening = f"{len(worst)} young {'person has' if len(worst) == 1 else 'people have'} something open: {told}."
-        assert opening in flat(texts[reader])
-        assert f"{len(own)} flag{'' if len(own) == 1 else 's'} to work through" in flat(texts[reader])
+        assert opening in flat(texts[reader]) or f"All {len(worst)} by adviser" in flat(texts[reader])
+        many = f"{len(own)} flag{'' if len(own) == 1 else 's'} to work through"
+        assert many in flat(texts[reader]) or "baseline" not in texts[reader]
+        held = sum(flag.state == "held" for flag in own)
+        assert (f"Of the open flags, {held} could not be checked" in flat(texts[reader])) is bool(held)
 
-    analyst = texts["analyst"]
-    tonight = re.search(r"Flags tonight: ((?:\d+ [a-z ]+(?:, | and )?)+)", flat(analyst))
-    changes = {
-        kind: int(number) for number, kind in re.findall(r"(\d+) (opened|cleared)", tonight[1] if tonight else "")
+
+def check_raised(council: Council, report: Report, truth: Truth, head: str) -> None:
+    """What went above the lead since: the week's mail and the page count flags, not steps."""
+    rows = council.rows(
+        f"SELECT flag_id, team FROM escalation WHERE as_at > '{truth.since}' AND as_at <= '{truth.as_at}' ORDER BY id"
+    )
+    raised = Counter({flag_id: str(team or "No team recorded") for flag_id, team in rows}.values())
+    for label, numbers in read_teams(head).items():
+        assert numbers[5] == (raised.total() if label == "All together" else raised[label]), label
+    assert report.page.deeds.get("Raised above the lead", 0) == raised.total()
+
+
+def check_news(council: Council, truth: Truth, before: Truth | None, text: str) -> None:
+    """What is news to a lead: who has a flag that the last digest had not, and of whom something was put right."""
+    if before is None:
+        return
+    theirs, last = ([flag for flag in each.told if flag.is_for("North")] for each in (truth, before))
+    known = {flag.flag_id for flag in last}
+    new = [flag for flag in theirs if flag.flag_id not in known]
+    critical = {flag.person_id for flag in new if flag.severity == "critical"}
+    gone = BY_NAME[OUT_OF_TOUCH].rules
+    lost = {flag.person_id for flag in new if flag.severity == "high" and flag.rule in gone} - critical
+    cleared = {flag_id for (flag_id,) in council.rows(
+        f"SELECT id FROM flag WHERE resolved_reason = 'cleared' AND resolved_on > '{before.as_at}'"
+    )}  # fmt: skip
+    now = {(flag.person_id, flag.rule) for flag in theirs}
+    put_right = {flag.person_id for flag in last if flag.flag_id in cleared and (flag.person_id, flag.rule) not in now}
+    said = {
+        word: int(number) for number, word in re.findall(r"(\d+) (to ring|to find|smaller|new|put right)", text[:300])
     }
-    assert changes.get("opened", 0) == events["opened"]
+    smaller = {flag.person_id for flag in new} - critical - lost
+    expected = {"to ring": critical, "to find": lost, "put right": put_right}
+    expected["smaller" if critical or lost else "new"] = smaller
+    assert said == {word: len(people) for word, people in expected.items() if people}, truth.as_at
+
+
+def check_analyst(council: Council, truth: Truth, analyst: str) -> None:
+    """The analyst's own numbers: who was checked, flags of the night, data flags, and the answers by rule."""
+    text = flat(analyst)
+    assert f"{len(truth.caseload)} young people checked" in text
+    opened = Counter(
+        str(rule)
+        for (rule,) in council.rows(
+            "SELECT rule FROM flag JOIN flag_event ON flag_event.flag_id = flag.id "
+            f"WHERE flag_event.as_at = '{truth.as_at}' AND kind = 'opened'"
+        )
+    )
+    resolved = council.rows(f"SELECT count(*) FROM flag WHERE resolved_on = '{truth.as_at}'")[0][0]
+    tonight = re.search(r"Flags tonight, those about the data too: ([^.]+)\.", text)
+    changes = {
+        kind: int(number) for number, kind in re.findall(r"(\d+) (opened|resolved)", tonight[1] if tonight else "")
+    }
+    assert changes == {kind: number for kind, number in (("opened", opened.total()), ("resolved", resolved)) if number}
     waivers = sum(flag.state == "waived" for flag in truth.flags)
-    assert not waivers or f"{waivers} waiver{' is' if waivers == 1 else 's are'} in force" in flat(analyst)
+    assert not waivers or f"{waivers} waiver{' is' if waivers == 1 else 's are'} in force" in text
+    data = [flag for flag in truth.flags if flag.severity == "data"]
+    assert f"Date of birth not recorded: {len(data)} new, {len(data)} open" in text
+
+    table = analyst.split("\nAnswers by rule\n---", 1)[1].split("\n\n\n", 1)[0]
+    told = re.findall(r"^([a-z][a-z0-9-]+) +(\d+) +(\d+) +(\d+) +(\d+) +(\d+)$", table, flags=re.MULTILINE)
+    measured = council.rows(
+        "SELECT rule, sum(asked), sum(ok), sum(breach), sum(cannot_assess) FROM measure "
+        f"WHERE as_at = '{truth.as_at}' GROUP BY rule"
+    )
+    answers = {str(rule): (*numbers, opened[str(rule)]) for rule, *numbers in measured}
+    assert {rule: tuple(map(int, numbers)) for rule, *numbers in told if any(map(int, numbers))} == {
+        rule: numbers for rule, numbers in answers.items() if any(numbers)
+    }
+
+
+def check_measures(council: Council, report: Report, truth: Truth, analyst: str) -> None:
+    """The measures in the mail and in the workbook are those kept, and those are what the rows and the flags say."""
+    kept = {
+        str(name): tuple(numbers)
+        for name, *numbers in council.rows(
+            "SELECT name, sum(numerator), sum(denominator), sum(not_assessed) FROM indicator "
+            f"WHERE as_at = '{truth.as_at}' GROUP BY name"
+        )
+    }
+    book = report.book
+    in_book = {row["Measure"]: (row["So many"], row["Of so many"], row["Cannot be told"]) for row in book["Measures"]}
+    assert in_book == {measures.label(name): numbers for name, numbers in kept.items()}
+    table = analyst.split("\nMeasures\n---", 1)[1]
+    lines = re.findall(r"^(\S.*?) +(\d+) +(\d+) +(?:\d+%|-) +(\d+)$", table, flags=re.MULTILINE)
+    told = {label: tuple(map(int, numbers)) for label, *numbers in lines}
+    assert told == {label: numbers for label, numbers in in_book.items() if not str(label).startswith("Filled in: ")}
+
+    people, rows = {row["id"] for row in truth.caseload}, truth.caseload
+    flagged = people & {flag.person_id for flag in truth.told}
+    assert kept["flagged:not-disabled"] == (len(flagged), len(people), 0)
+    unread = [row for row in rows if row["adviser"] == "#MULTIVALUE"]
+    named = [row for row in rows if row["adviser"] and row not in unread]
+    assert kept["filled:personal_adviser"] == (len(named), len(rows) - len(unread), len(unread))
+    contacts = [row for row in rows if row["contact"]]
+    assert kept["filled:latest_contact_date"] == (len(contacts), len(rows), 0)
+    over_21 = [row for row in rows if "" < row["born"][-4:] < "2005"]
+    reached = [row for row in over_21 if row["in_touch"] == "a) Yes"]
+    assert kept["over-21-reached"] == (len(reached), len(over_21), 0)
+    advisers = Counter(row["adviser"] for row in named)
+    shown = {row["Personal adviser"]: (row["Young people"], row["With a flag"]) for row in book["Advisers"]}
+    assert shown == {
+        name: (number, len({row["id"] for row in named if row["adviser"] == name} & flagged))
+        for name, number in advisers.items()
+    }
+
+
+LISTS = {"team-north": "North", "team-south": "South", "other-teams": ""}
+
+
+def check_workbooks(council: Council, truth: Truth) -> None:
+    """Each workbook has the rows of its list, and sums of them by rule and state on its first sheet."""
+    folder = council.folder / "data" / "exceptions" / truth.as_at.isoformat()
+    for name, team in {"all": None, **LISTS}.items():
+        book, above = open_book(folder / f"{name}.xlsx", "Summary", "Flags")
+        own = [flag for flag in truth.flags if not flag.is_restricted and team in (None, flag.team)]
+        rows = Counter(
+            (row["Young person"], row["Rule"], row["State"], row["Team"] or "", row["Out of sight"] or "")
+            for row in book["Flags"]
+        )
+        assert rows == Counter(
+            (flag.person_id, flag.rule, flag.state, flag.team, truth.ways(flag.person_id)) for flag in own
+        ), name
+        people, states = {flag.person_id for flag in own}, Counter(flag.state for flag in own)
+        said = ", ".join(f"{states[state]} {state}" for state in STATES)
+        many = f"{len(own)} flag{'' if len(own) == 1 else 's'} about {len(people)} young "
+        assert not own or (many in above["Summary"] and said in above["Summary"]), name
+        by_rule = Counter((rule, flag.state) for flag in own for rule in (flag.rule, ""))
+        for row in book["Summary"]:
+            counts = tuple(row[state.capitalize()] for state in STATES)
+            assert counts == tuple(by_rule[str(row["Rule"]), state] for state in STATES), (name, row)
+        assert {row["Rule"] for row in book["Summary"]} == {rule for rule, _ in by_rule}, name
+
+
+def check_team_pages(council: Council, truth: Truth) -> None:
+    """A team's page has the young people of its list, each with their flags and ways, and counts them by state."""
+    folder = council.folder / "data" / "exceptions" / truth.as_at.isoformat()
+    for name, team in LISTS.items():
+        text = (folder / f"{name}.html").read_text(encoding="utf-8")
+        own = [flag for flag in truth.flags if not flag.is_restricted and flag.team == team]
+        states, people = Counter(flag.state for flag in own), {flag.person_id for flag in own}
+        data = sum(flag.severity == "data" for flag in own)
+        shown = {
+            html.unescape(person): (ways.replace("|", "; "), len(re.findall('<article class="flag"', rest)))
+            for ways, person, rest in re.findall(
+                r'<li class="person".*? data-ways="(.*?)".*?<strong class="id">(.*?)</strong>(.*?)</details>',
+                text,
+                re.DOTALL,
+            )
+        }
+        assert shown == {
+            person: (truth.ways(person), sum(flag.person_id == person for flag in own)) for person in people
+        }, name
+        assert not own or ", ".join(f"{states[state]} {state}" for state in STATES) in text, name
+        about = re.search(r"(\d+) of them (?:is|are) about the data", text)
+        assert (int(about[1]) if about else 0) == data, name
 
 
 def check_commands(council: Council) -> None:
     """What the commands say between nights is what the last night left."""
     folder, as_at = council.folder, day(NIGHTS - 1)
-    measures = json.loads(monitor(folder, "measures", "--json").stdout)
+    told = json.loads(monitor(folder, "measures", "--json").stdout)
     status = json.loads(monitor(folder, "status", "--json").stdout)["flags"]
     assert monitor(folder, "export", "--format", "csv", "--output", "out.csv").returncode == 0
 
@@ -526,9 +733,9 @@ def check_commands(council: Council) -> None:
     keys = ("numerator", "denominator", "not_assessed")
     given = {
         (each["name"], row["team"] or "", *(row[key] for key in keys))
-        for each in measures["measures"] for row in each["teams"]
+        for each in told["measures"] for row in each["teams"]
     }  # fmt: skip
-    assert measures["as_at"] == as_at.isoformat()
+    assert told["as_at"] == as_at.isoformat()
     assert given <= {(name, team, *numbers) for name, team, *numbers in stored}
     flags = read_flags(council, dt.datetime.now(dt.UTC).date())
     assert status == {"unresolved": len(flags)} | {

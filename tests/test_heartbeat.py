@@ -187,7 +187,7 @@ def test_success_is_sent_only_when_the_messages_of_the_day_have_gone(tmp_path: P
     start, end = checks.pings
     assert start.rid == end.rid
     assert re.fullmatch(
-        r"run: 1\nas_at: 2027-06-02\npeople: 40\nabsent: 0\nanswers: \d\d\nquarantined: 0\n"
+        r"run: 1\nas_at: 2027-06-02\npeople: 39\nabsent: 0\nanswers: \d\d\nquarantined: 0\n"
         r"messages waiting: 0\nmessages given up or in doubt: 0\n",
         end.body,
     )

@@ -120,7 +120,7 @@ def lead_mail(
 
 
 def analyst_mail(*lines: FlagLine, the_night: MessageContext | None = None, **given: Any) -> WrittenMessage:
-    usual: dict[str, Any] = {"intake": Intake(), "totals": {"plan": Counts(602, 500, 90, 12)}}
+    usual: dict[str, Any] = {"intake": Intake(), "checked": 912, "totals": {"plan": Counts(602, 500, 90, 12)}}
     return render(compose_analyst(ANALYST, lines, NOTHING_TOLD, the_night or night(), NightAccount(**(usual | given))))
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, func, select
 
 from monitor.catalogue.columns import BY_NAME
 from monitor.errors import Refused
+from monitor.flags.state import LISTED, is_quarantined
 from monitor.rulebook.evaluation import Counts
 from monitor.rulebook.questions import BREACH, CANNOT_ASSESS, OK
 from monitor.store.bulk import insert_query
@@ -87,6 +88,11 @@ class MeasuresAccount:
 TRUE, FALSE, UNTOLD = 1, 0, 2
 """What a figure says of one person: a truth as a number, or that it cannot be told."""
 
+OWED = "NOT c.died AND coalesce(c.age < 25, true)"
+"""SQL of who is alive and under 25, or of no known age."""
+ON_CASELOAD = f"c.present AND {OWED}"
+"""SQL of who is on the caseload tonight: the number that every message, page and command gives."""
+
 # What is counted: whom (SQL over the caseload), and whether it is so, where NULL is "cannot be told".
 
 PEOPLE = """
@@ -119,10 +125,10 @@ LABELS: Mapping[str, str] = {
     "plan-current:not-disabled": "Plan current: not disabled",
     "plan-current:unaccompanied": "Plan current: unaccompanied",
     "plan-current:not-unaccompanied": "Plan current: not unaccompanied",
-    "flagged:disabled": "Something open: disabled",
-    "flagged:not-disabled": "Something open: not disabled",
-    "flagged:unaccompanied": "Something open: unaccompanied",
-    "flagged:not-unaccompanied": "Something open: not unaccompanied",
+    "flagged:disabled": "Flag open, held or waived: disabled",
+    "flagged:not-disabled": "Flag open, held or waived: not disabled",
+    "flagged:unaccompanied": "Flag open, held or waived: unaccompanied",
+    "flagged:not-unaccompanied": "Flag open, held or waived: not unaccompanied",
 }
 """Every figure but the share of each column that is filled in, in the order they are shown."""
 
@@ -215,9 +221,9 @@ def count(workspace: Workspace, supplied: Collection[str], *, adviser_cap: int, 
                 FROM {PEOPLE} AS c JOIN outcome AS o USING (person_id)
                 LEFT JOIN (
                     SELECT person_id, min(opened_on) FILTER (rule = 'neet') AS neet_since FROM flag_line
-                    WHERE state <> 'resolved' AND severity <> 'data' GROUP BY person_id
+                    WHERE list_contains({list(LISTED)}, state) AND severity <> 'data' GROUP BY person_id
                 ) AS f USING (person_id)
-                WHERE {PRESENT}
+                WHERE {ON_CASELOAD}
             ) ON COLUMNS(* EXCLUDE (team)) INTO NAME name VALUE told
         )
         GROUP BY ALL
@@ -227,14 +233,12 @@ def count(workspace: Workspace, supplied: Collection[str], *, adviser_cap: int, 
     )
 
 
-PRESENT = "c.present AND NOT c.died AND coalesce(c.age < 25, true)"
-
 # An adviser counts in the team most of their young people are in, so that the teams add up to the service.
 ADVISERS = f"""
     WITH people AS (
         SELECT c.person_id, coalesce(c.allocated_team, '') AS team, lower(trim(c.personal_adviser)) AS adviser,
             c.personal_adviser_gap IS NOT NULL AS unknown
-        FROM caseload AS c WHERE {PRESENT}
+        FROM caseload AS c WHERE {ON_CASELOAD}
     ),
     advisers AS (
         SELECT adviser, count(*) AS people, mode(team ORDER BY team) AS team
@@ -298,7 +302,9 @@ def read_clearing(store: Connection, as_at: dt.date) -> tuple[Clearing, ...]:
     ):
         cleared[rule] += [(resolved_on - in_breach_since).days] * flags
     unresolved = (
-        select(flag.c.rule, func.count().label("flags")).where(flag.c.resolved_on.is_(None)).group_by(flag.c.rule)
+        select(flag.c.rule, func.count().label("flags"))
+        .where(flag.c.resolved_on.is_(None), ~is_quarantined())
+        .group_by(flag.c.rule)
     )
     standing = {row.rule: row.flags for row in store.execute(unresolved)}
     found = [Clearing(rule, len(days), round(median(days)), standing.get(rule, 0)) for rule, days in cleared.items()]

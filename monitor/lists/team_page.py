@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from monitor.catalogue.person_ids import link_case
 from monitor.errors import Problems
-from monitor.figures.out_of_sight import LINES, NOBODY_NAMED, OUT_OF_TOUCH
+from monitor.figures.out_of_sight import SEVERAL
 from monitor.files import open_privately
 from monitor.flags.answers import WORDS
 from monitor.flags.flag_history import KINDS, FlagHistory, Moment, load_history
@@ -43,12 +43,6 @@ if TYPE_CHECKING:
 TEMPLATE, STYLE, SCRIPT = "team.html", "team.css", "team.js"
 MOST_PEOPLE = 2_000
 """Young people on one page; the list has all."""
-WAY_OF = {
-    rule: line.label for line in LINES if line.within == OUT_OF_TOUCH or line.name == NOBODY_NAMED
-    for rule in line.rules
-}  # fmt: skip
-"""The way in which a rule's flag puts somebody out of sight."""
-WAYS = tuple(dict.fromkeys(WAY_OF.values()))
 NO_LONGER_A_RULE = "A rule no longer in the rulebook"
 
 
@@ -152,6 +146,8 @@ class TeamPage:
     open: int
     held: int
     waived: int
+    about_data: int
+    """How many of the flags are about the data: the lead's digest leaves those to the analyst."""
     answering: PageAnswering | None
     answers_to: str | None
     style: Markup
@@ -184,6 +180,7 @@ class _Line(NamedTuple):
     days_open: int
     because: str
     waived_until: dt.date | None
+    out_of_sight: str | None
     answered: str | None
     flag_id: int
 
@@ -226,11 +223,12 @@ class _Desk:
 
     def _prepare(self, part: PagePart, lines: Iterable[_Line]) -> TeamPage:
         people: list[PagePerson] = []
-        person_count, states = 0, Counter[str]()
+        person_count, about_data, states = 0, 0, Counter[str]()
         for _, theirs in groupby(lines, itemgetter(1)):
             flags = list(theirs)
             person_count += 1
             states.update(flag.state for flag in flags)
+            about_data += sum(flag.severity == "data" for flag in flags)
             if person_count <= MOST_PEOPLE:
                 people.append(self._show_person(flags))
         marking = self.terms.marking or ""
@@ -247,6 +245,7 @@ class _Desk:
             open=states["open"],
             held=states["held"],
             waived=states["waived"],
+            about_data=about_data,
             answering=self.answering if people else None,
             answers_to=self.pages.answers_to,
             style=Markup(style),  # noqa: S704 - the shipped style and script, or a council's own: not data
@@ -258,7 +257,6 @@ class _Desk:
         first = lines[0]
         moments = [(line, self._list_moments(line)) for line in lines]
         severities = dict.fromkeys(line.severity for line in lines)
-        ways = {WAY_OF[line.rule] for line in lines if line.rule in WAY_OF}
         cleared = self.pages.history.cleared.get(first.person_id, ())
         return PagePerson(
             first.person_id,
@@ -266,7 +264,7 @@ class _Desk:
             (first.personal_adviser or "").strip(),
             first.age,
             min((line.severity for line in lines if line.state != "waived"), key=rank, default=""),
-            tuple(way for way in WAYS if way in ways),
+            tuple(first.out_of_sight.split(SEVERAL)) if first.out_of_sight else (),
             tuple(severities),
             tuple(self._show_flag(line) for line in lines),
             tuple(self._list_steps(first.person_id, moments)),

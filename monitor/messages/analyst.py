@@ -56,6 +56,7 @@ class Addressed:
 class NightAccount:
     """What one night did, counted.
 
+    ``checked``: who is on the caseload, as ``figures.measures`` counts them.
     ``opened``: flags by rule. ``unreadable``: cells by column. ``cannot_assess``: people by column.
     ``surges``: rules whose new flags wait as a likely data fault; ``waiting``: those that have waited since an earlier
     night. ``untold``: people on the restricted list with something open whom nobody may be told about, because the
@@ -66,6 +67,7 @@ class NightAccount:
 
     intake: Intake
     totals: Mapping[str, Counts]
+    checked: int = 0
     opened: Mapping[str, int] = field(default_factory=dict)
     unreadable: Mapping[str, int] = field(default_factory=dict)
     cannot_assess: Mapping[str, int] = field(default_factory=dict)

@@ -309,7 +309,8 @@ def _find_no_lead(workspace: Workspace, routes: Routes) -> tuple[tuple[NoLead, .
 
 
 COUNTED = {
-    "opened": "SELECT rule AS what FROM flag_line WHERE change = 'opened'",
+    "checked": f"SELECT '' AS what FROM caseload AS c WHERE {measures.ON_CASELOAD}",
+    "opened": "SELECT rule FROM flag_line WHERE change = 'opened'",
     "unreadable": f"""SELECT "column" FROM unreadable WHERE "column" <> '' AND reason <> {literal(PLACEHOLDER)}""",
     "cannot assess": "SELECT missing FROM (SELECT DISTINCT person_id, missing FROM cannot_assess_list)",
     "changes": """
@@ -330,6 +331,7 @@ def _account(workspace: Workspace, store: Connection, night: MessageContext, bas
     since = min(basis.told_to(night.routes.analyst).parts.get("analyst", yesterday), yesterday)
     return NightAccount(
         intake=basis.intake,
+        checked=sum(counted["checked"].values()),
         totals=basis.evaluated.totals,
         cannot_fire=basis.evaluated.cannot_fire,
         caveats=basis.evaluated.caveats,

@@ -299,12 +299,17 @@ class LeadDigest:
 
     @cached_property
     def still_open(self) -> Sequence[PersonNews]:
-        """Everyone with something open."""
+        """Everyone with something open or held."""
         return [person for person in self.everyone if person.severity]
 
     @property
     def open_people(self) -> int:
         return len(self.still_open)
+
+    @cached_property
+    def held_flags(self) -> int:
+        """How many flags of ``still_open`` are held: they count as open here, and the mail says so."""
+        return sum(line.state == "held" for person in self.still_open for line in person.current)
 
     @cached_property
     def open_by_severity(self) -> Mapping[str, int]:

@@ -167,7 +167,7 @@ def _others() -> Iterator[Digest]:
     )
     back, hidden = (Back(person, LONG_AGO, AS_AT, source) for person, source in (("P4", "caseload"), ("P9", None)))
     account = NightAccount(
-        intake, {"one": Counts(5, 2, 2, 1)}, opened={"one": 2}, unreadable={"plan_date": 2},
+        intake, {"one": Counts(5, 2, 2, 1)}, checked=3, opened={"one": 2}, unreadable={"plan_date": 2},
         cannot_assess={"plan_date": 1}, changes={"opened": 2}, untold=1, departed=departed,
         readers=Addressed(2, 1, 1, 1), lists_folder="lists", waiting=(Waiting("one", 3, BEFORE),),
         unreached=((LEAD, BEFORE),),

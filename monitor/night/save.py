@@ -291,9 +291,10 @@ def _find_closed_day(night: Night) -> ClosedDay | None:
 
 
 def _count_people(workspace: Workspace) -> tuple[int, int]:
-    """Count those present and those absent; nobody who was never seen."""
+    """Count who is on the caseload, and who is known and not on it; nobody who died, reached 25 or was never seen."""
+    absent = f"NOT c.present AND c.first_seen_on IS NOT NULL AND {measures.OWED}"
     rows = workspace.execute(
-        "SELECT count(*) FILTER (present), count(*) FILTER (NOT present AND first_seen_on IS NOT NULL) FROM caseload"
+        f"SELECT count(*) FILTER ({measures.ON_CASELOAD}), count(*) FILTER ({absent}) FROM caseload AS c"
     ).fetchall()
     return rows[0][0], rows[0][1]
 

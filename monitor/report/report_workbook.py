@@ -327,7 +327,7 @@ def _advisers(contents: Contents) -> Part:
         (one.adviser, one.team, one.people, one.with_flags, "yes" if one.over_cap else "no")
         for one in contents.caseloads.advisers
     )
-    headings = ("Personal adviser", "Team", "Young people", "With something open", "Over the cap")
+    headings = ("Personal adviser", "Team", "Young people", "With a flag", "Over the cap")
     return Part("Advisers", (), headings, rows)
 
 
