@@ -12,8 +12,10 @@ the select-list adds. ``strongest_category`` is the roster's; leave it out of th
 Both work on a connection closed by ``workspace.lock_down``.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from datetime import date
+from functools import lru_cache
 
 from monitor.catalogue.dialects import DUCKDB, Dialect
 from monitor.workdays import FIRST_YEAR, LAST_YEAR, bank_holidays
@@ -28,6 +30,9 @@ WORKED_OUT_FROM: Mapping[str, tuple[str, ...]] = {
     "elsewhere_until": ("accommodation",),
 }
 """The recorded columns each derived one rests on."""
+
+NEVER, BACK = 0xFFFF, 7
+"""What stands for a day that is not known, and what is added to the others, of which some lie back."""
 
 # What is recorded, unless the person was once entitled: that lasts until 25 whatever is recorded later.
 ENTITLEMENT = """CASE
@@ -91,6 +96,31 @@ def strongest_known() -> str:
         WHEN once_entitled OR eligibility IN ('eligible', 'relevant', 'former relevant')
         THEN CASE category WHEN 'qualifying' THEN 'relevant' ELSE category END
     END"""
+
+
+def working_days_sql(day: str, count: int) -> str:
+    """Return for Spark what ``plus_working_days(day, count)`` is on DuckDB: days on, from two bytes for each day."""
+    first = date(FIRST_YEAR, 1, 1)
+    table = b"".join((BACK + days).to_bytes(2, "big") for days in _list_days_on(count)).hex()
+    place = f"2 * datediff({day}, DATE '{first}') + 1"
+    days_on = f"CAST(conv(hex(substring(X'{table}', {place}, 2)), 16, 10) AS INT)"
+    end = date(LAST_YEAR + 1, 1, 1)
+    moved = f"date_add({day}, nullif({days_on}, {NEVER}) - {BACK})"
+    return f"CASE WHEN {day} >= DATE '{first}' AND {day} < DATE '{end}' THEN {moved} END"
+
+
+@lru_cache(maxsize=8)
+def _list_days_on(count: int) -> tuple[int, ...]:
+    """For each day, how many days later so many working days have passed; ``NEVER - BACK`` where the calendar ends."""
+    days = range(date(FIRST_YEAR, 1, 1).toordinal(), date(LAST_YEAR + 1, 1, 1).toordinal())
+    holidays = {holiday.toordinal() for holiday in bank_holidays()}
+    # Day 1 of the ordinals is a Monday.
+    open_days = [day for day in days if day % 7 not in (6, 0) and day not in holidays]
+    reached = (bisect_right(open_days, day) + count for day in days)
+    return tuple(
+        open_days[place - 1] - day if 0 < place <= len(open_days) else NEVER - BACK
+        for day, place in zip(days, reached, strict=True)
+    )
 
 
 def create_working_days(workspace: Workspace) -> None:

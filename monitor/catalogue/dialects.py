@@ -27,6 +27,8 @@ class Dialect:
     """By unit of a duration, a ``{day}`` moved by ``{count}`` of it; ``{sign}`` is + or -."""
     listed: str
     reason: str
+    has_calendar: bool
+    """Whether ``derived.create_working_days`` has made ``plus_working_days()``; else its days are written out."""
 
     def name_of(self, column: str) -> str:
         """Write the name of a column."""
@@ -69,6 +71,7 @@ DUCKDB = Dialect(
     moved=dict.fromkeys(("day", "week", "month", "year"), "CAST({day} {sign} INTERVAL '{count}' {unit} AS DATE)"),
     listed="[{items}]",
     reason="{{'column': {column}, 'why': {why}}}",
+    has_calendar=True,
 )
 SPARK = Dialect(
     name="spark",
@@ -87,5 +90,6 @@ SPARK = Dialect(
     },
     listed="array({items})",
     reason="named_struct('column', {column}, 'why', {why})",
+    has_calendar=False,
 )
 """Spark 3.5 and 4, with ANSI on, UTC, and texts with backslashes for escapes, as it has them by itself."""

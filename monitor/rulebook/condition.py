@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from monitor.catalogue import columns
-from monitor.catalogue.derived import birthday_sql
+from monitor.catalogue.derived import birthday_sql, working_days_sql
 from monitor.catalogue.dialects import DUCKDB, Dialect
 from monitor.durations import Duration, Limit, parse_duration
 from monitor.rulebook.names import DERIVED_TYPES, TYPES
@@ -201,7 +201,10 @@ class Writer:
             if duration is None:
                 continue
             if duration.unit == "working day":
-                return f"plus_working_days({self.write(start)}, {duration.count})"
+                day = self.write(start)
+                if self.dialect.has_calendar:
+                    return f"plus_working_days({day}, {duration.count})"
+                return f"({working_days_sql(day, duration.count)})"
             return self.dialect.move(self.write(start), BETWEEN_TWO[tree.kind], duration)
         if tree.kind == "sub" and self.is_date(left) and self.is_date(right):
             return self.dialect.days_between(self.write(left), self.write(right))
@@ -235,6 +238,8 @@ class Writer:
         if tree.word == "LOWER":
             # Else Java gives the last sigma of a word another form, and an I with a dot two characters.
             return f"lower(translate({given[0]}, '\u0130\u03a3', 'i\u03c3'))"
+        if tree.word in ("GREATEST", "LEAST") and len(given) == 1:
+            return f"({given[0]})"
         return f"{tree.word}({', '.join(given)})"
 
     def _write_blank(self, tree: Tree) -> str:

@@ -1,4 +1,4 @@
-"""Whether checked conditions fit together: the types DuckDB gives them, tried on two invented rows."""
+"""Whether checked conditions fit together: the types DuckDB gives them on two invented rows, and what they reach."""
 
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -10,6 +10,7 @@ from monitor.durations import Limit
 from monitor.rulebook.condition import Condition, Tree, Writer
 from monitor.rulebook.conditions import quote_part
 from monitor.rulebook.names import TYPES
+from monitor.rulebook.reach import Reckoner
 from monitor.workspace import lock_down, open_workspace
 
 SAMPLES = {"VARCHAR": "'some text'", "DATE": "DATE '2008-02-29'", "BOOLEAN": "true", "INTEGER": "7"}
@@ -50,7 +51,7 @@ class Binder:
             return [_does_not_fit(refused)]
         wanted = [kind, *("BOOLEAN" for _ in parts)]
         faults = list(_find_misfits(condition, asked, types, wanted))
-        return faults or ([_does_not_fit(fault)] if fault else [])
+        return faults or ([_does_not_fit(fault)] if fault else []) or _find_beyond(condition, limits)
 
     def _find_types(self, query: str) -> tuple[list[str], duckdb.Error | None]:
         fault: duckdb.Error | None = None
@@ -78,6 +79,13 @@ def _find_misfits(
         if has != needed and not (has == "BIGINT" and needed == "INTEGER"):
             is_now, must_be = WORDS.get(has, has.lower()), WORDS.get(needed, needed)
             yield f"{quote_part(condition, part)} is {is_now}; it must be {must_be}"
+
+
+def _find_beyond(condition: Condition, limits: Mapping[str, Limit]) -> list[str]:
+    """What another database may see otherwise, or some value that a column may hold would break."""
+    reckoner = Reckoner(limits)
+    reckoner.find(condition.tree)
+    return [f"{quote_part(condition, part)} {told}" for part, told in reckoner.faults]
 
 
 def _does_not_fit(fault: duckdb.Error) -> str:

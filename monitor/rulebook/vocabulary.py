@@ -18,7 +18,7 @@ COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ
 FUNCTIONS: Mapping[type, str] = {
     exp.Greatest: "greatest", exp.Least: "least", exp.Coalesce: "coalesce", exp.Nullif: "nullif",
     exp.Abs: "abs", exp.Year: "year", exp.Month: "month", exp.Day: "day", exp.Length: "length",
-    exp.Lower: "lower", exp.Upper: "upper", exp.Trim: "trim",
+    exp.Lower: "lower", exp.Trim: "trim",
 }  # fmt: skip
 PLAIN: tuple[type, ...] = (
     *LOGICAL, *COMPARISONS, *FUNCTIONS, exp.Is, exp.Between, exp.In, exp.Like, exp.Add, exp.Sub, exp.Mul,
@@ -67,7 +67,7 @@ class Checker:
             (exp.Column,): self._check_name, (exp.Literal,): _check_literal, (exp.Add, exp.Sub): self._check_sum,
             (exp.In,): self._check_list, (exp.Cast,): _check_cast, (exp.Anonymous,): self._check_own_function,
             (exp.Interval,): _refuse_interval, COMPARISONS: self._check_comparison, (exp.Between,): _check_between,
-            (exp.Is,): _check_is,
+            (exp.Is,): _check_is, (exp.Like,): _check_like, (exp.Upper,): _refuse_upper,
         }  # fmt: skip
         for kinds, check in checks.items():
             if isinstance(node, kinds):
@@ -161,6 +161,18 @@ def _refuse(node: Parsed) -> Iterable[str]:
 
 def _refuse_interval(_: exp.Interval) -> Iterable[str]:
     yield "an interval stands only beside a date, after +"
+
+
+def _refuse_upper(node: exp.Upper) -> Iterable[str]:
+    yield f"{write_fragment(node)}: upper() makes two letters of some; compare lower() with small letters instead"
+
+
+def _check_like(node: exp.Like) -> Iterable[str]:
+    pattern = node.expression
+    if not (isinstance(pattern, exp.Literal) and pattern.is_string):
+        yield f"{write_fragment(node)}: like is followed by a text, as in closure_reason like '%moved%'"
+    elif "\\" in pattern.name:
+        yield f"{write_fragment(node)}: a backslash may not stand after like; write _ for any one character"
 
 
 def _check_between(node: exp.Between) -> Iterable[str]:
