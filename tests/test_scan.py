@@ -46,12 +46,15 @@ def write_rules(folder: Path, rules: Mapping[str, str] = RULES) -> Path:
 def run(folder: Path, *people: Example, rules: Mapping[str, str] = RULES, also: str = "*", **keys: Any) -> Scanned:
     """Scan these people, half of them of each authority, with no count withheld unless it is said."""
     write_caseload(folder / "caseload.parquet", rows_of(people), also=also)
-    own = write_rules(folder, rules)
-    settings = {
+    write_rules(folder, rules)
+    return scan(None, {"scan": {**settings(folder), **keys}}, environ={"KEY": KEY})
+
+
+def settings(folder: Path) -> dict[str, Any]:
+    return {
         "caseload": str(folder / "caseload.parquet"), "out": str(folder / "out"), "suppress_below": 0,
-        "rules": [str(own)], "shipped_rules": False, **keys,
+        "rules": [str(folder / "rules")], "shipped_rules": False,
     }  # fmt: skip
-    return scan(None, {"scan": settings}, environ={"KEY": KEY})
 
 
 def refused(folder: Path, *people: Example, also: str) -> list[str]:
@@ -67,9 +70,9 @@ def test_the_answers_of_63_rules_are_those_of_a_night(tmp_path: Path) -> None:
     rows = rows_of(invent(600))
     rulebook = shipped_rules()
     write_caseload(tmp_path / "caseload.parquet", rows)
-    settings = {"caseload": str(tmp_path / "caseload.parquet"), "out": str(tmp_path / "out"), "people": "ids"}
+    own = {"caseload": str(tmp_path / "caseload.parquet"), "out": str(tmp_path / "out"), "people": "ids"}
 
-    scanned = scan(None, {"scan": {**settings, "suppress_below": 0}})
+    scanned = scan(None, {"scan": {**own, "suppress_below": 0}})
 
     counts, breaches = ask_as_a_night(rows, rulebook, AS_AT)
     assert scanned.failed == {}
@@ -160,6 +163,22 @@ def test_another_day_may_be_asked_about_and_a_record_of_a_later_one_is_unreadabl
     assert "the table is as at 2026-01-05, and the rules were asked as at 2026-01-01" in scanned.remarks
 
 
+def test_limits_are_those_of_the_file_and_working_days_are_counted_5(tmp_path: Path) -> None:
+    visits = rule("true", "due_on < as_at", due_on='"last_visit_date + within"', limits='within = "2 working days"')
+    # Monday the 5th of January: two working days after Wednesday the 31st are Monday, for the 1st is a bank holiday.
+    people = [person(last_visit_date=dt.date(2025, 12, day)) for day in (30, 30, 31, 31)]
+
+    scanned = run(tmp_path, *people, rules={"visits": visits})
+    assert read_counts(tmp_path / "out")["313", "visits"] == (1, 1, 0)
+
+    write_rules(tmp_path, {"visits": visits})
+    changed = {"scan": settings(tmp_path), "rule": {"visits": {"limits": {"within": "1 working days"}}}}
+    scan(None, changed)
+
+    assert scanned.failed == {}
+    assert read_counts(tmp_path / "out")["313", "visits"] == (0, 2, 0)
+
+
 # What leaves
 
 
@@ -197,10 +216,10 @@ def test_a_pseudonym_is_a_keyed_hash_of_each_authority_and_no_text_of_a_person_l
 @pytest.mark.parametrize(("key", "said"), [("", "holds no key"), ("short", "fewer than 32 characters")], ids=["0", "5"])
 def test_a_key_that_is_none_is_refused_without_being_quoted(tmp_path: Path, key: str, said: str) -> None:
     write_rules(tmp_path)
-    settings = {"caseload": "x", "out": "out", "people": "pseudonyms", "pseudonym_key_env": "KEY"}
+    own = {"caseload": "x", "out": "out", "people": "pseudonyms", "pseudonym_key_env": "KEY"}
 
     with pytest.raises(Problems, match=said) as fault:
-        scan(None, {"scan": settings}, environ={"KEY": key})
+        scan(None, {"scan": own}, environ={"KEY": key})
 
     assert "short" not in str(fault.value)
 
@@ -278,11 +297,9 @@ def test_a_folder_of_files_is_read_with_the_authority_in_their_names_and_hidden_
         )
     (tmp_path / "lake" / "_temporary").mkdir()
     (tmp_path / "lake" / "_temporary" / "part-1.parquet").write_text("not whole")
-    settings = {"caseload": str(tmp_path / "lake"), "authority": "la_code", "out": str(tmp_path / "out")}
+    own = {"caseload": str(tmp_path / "lake"), "authority": "la_code", "out": str(tmp_path / "out")}
 
-    scan(
-        None, {"scan": {**settings, "rules": [str(write_rules(tmp_path))], "shipped_rules": False, "suppress_below": 0}}
-    )
+    scan(None, {"scan": {**own, "rules": [str(write_rules(tmp_path))], "shipped_rules": False, "suppress_below": 0}})
 
     assert {place: read_counts(tmp_path / "out")[place, "neet"] for place in ("007", "313")} == {
         "007": (0, 2, 0), "313": (0, 2, 0),
@@ -295,13 +312,13 @@ def test_files_that_differ_and_a_table_of_delta_are_refused_2(tmp_path: Path) ->
     folder.mkdir()
     write_caseload(folder / "1.parquet", rows)
     write_caseload(folder / "2.parquet", rows, also="* EXCLUDE (uasc) REPLACE ('2026-01-05' AS as_at)")
-    settings = {"scan": {"caseload": str(folder), "out": str(tmp_path / "out")}}
+    own = {"scan": {"caseload": str(folder), "out": str(tmp_path / "out")}}
 
     with pytest.raises(SourceError, match="its files differ in as_at and uasc"):
-        scan(None, settings)
+        scan(None, own)
     (folder / "_delta_log").mkdir()
     with pytest.raises(SourceError, match="Delta or Iceberg"):
-        scan(None, settings)
+        scan(None, own)
 
 
 # Where it goes

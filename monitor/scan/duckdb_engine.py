@@ -74,22 +74,19 @@ class DuckdbEngine:
 
     def _check_alike(self, files: Sequence[str]) -> None:
         """Refuse files whose columns are not of the same types: DuckDB would read them all as the first."""
-        told = self.run(
-            f"""
-            SELECT name FROM parquet_schema([{", ".join(map(literal, files))}])
-            WHERE num_children IS NULL OR num_children = 0
-            GROUP BY name HAVING count(*) < {len(files)} OR count(DISTINCT (type, converted_type, logical_type)) > 1
-            ORDER BY name
-            """
-        )
-        if told:
-            names = join_words([name for (name,) in told[:5]])
+        first, *others = (self._describe(f"read_parquet({literal(file)}, hive_partitioning = false)") for file in files)
+        different = {name for other in others for name, _ in first.items() ^ other.items()}
+        if different:
+            names = join_words(sorted(different)[:5])
             raise SourceError(
                 f"{self._place}: its files differ in {names}; write each with the columns and types of caseload_v1"
             )
 
+    def _describe(self, relation: str) -> dict[str, str]:
+        return {name: kind for name, kind, *_ in self.run(f"DESCRIBE SELECT * FROM {relation}")}
+
     def read_types(self) -> dict[str, str]:
-        return {name: kind for name, kind, *_ in self.run(f"DESCRIBE SELECT * FROM {self.caseload}")}
+        return self._describe(self.caseload)
 
     def run(self, statement: str) -> list[tuple[Any, ...]]:
         try:

@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 
 from monitor.catalogue.caseload_contract import PERSON_ID, RESTS_ON
 from monitor.catalogue.columns import BY_NAME
-from monitor.errors import Problems
+from monitor.errors import Problems, SourceError
 from monitor.files import folder_written_whole, make_private_folder
 from monitor.rulebook.evaluation import Counts
 from monitor.rulebook.kept_rulebook import read_rulebook
@@ -130,6 +130,8 @@ def run_scan(file: ScanFile, request: ScanRequest) -> Scanned:
                 "ended_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             }
             _publish(scanned, record, engine, folder)
+        except StatementFailed as fault:
+            raise SourceError(f"{settings.caseload}: cannot be looked at as caseload_v1: {fault.reason}") from None
         finally:
             engine.close()
     return scanned

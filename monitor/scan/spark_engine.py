@@ -3,6 +3,7 @@
 What the answers rest on is set, read back, and put back as it was. People stay where they are: the driver gets counts.
 """
 
+import logging
 import re
 import secrets
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,7 @@ PINNED: Mapping[str, str] = {
 }
 """Without these the same statement may give another answer; the last keeps the code 007 from being the number 7."""
 HERE: Mapping[str, str] = {
+    "spark.log.level": "OFF",  # its words quote cells
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.driver.host": "127.0.0.1",
@@ -43,6 +45,8 @@ CONDITION = re.compile(r"\[([A-Z][A-Z0-9_]+(?:\.[A-Z0-9_]+)*)\]")
 OUT_OF_RANGE = ("OVERFLOW", "DATETIME_FIELD_OUT_OF_BOUNDS", "OUT_OF_RANGE", "DIVIDE_BY_ZERO")
 NOT_CAST = ("CAST_INVALID_INPUT", "CANNOT_PARSE", "CAST_OVERFLOW_IN_TABLE_INSERT")
 WITHOUT_PLACE = ("PATH_NOT_FOUND", "TABLE_OR_VIEW_NOT_FOUND", "UNABLE_TO_INFER_SCHEMA")
+LOGGER = logging.getLogger("SQLQueryContextLogger")
+"""Where pyspark prints what went wrong in a statement, a cell's text included."""
 UNDONE = '{"state": "not whole: a scan began to write here and has not ended"}\n'
 
 
@@ -58,6 +62,8 @@ class SparkEngine:
         self._place = settings.caseload
         self.version = str(session.version)
         self._before: dict[str, str] = {}
+        self._was_quiet = LOGGER.disabled
+        LOGGER.disabled = True
         self._views: list[str] = []
         try:
             self.settings = self._pin()
@@ -71,10 +77,11 @@ class SparkEngine:
         refused = []
         for name, wanted in PINNED.items():
             try:
-                before = self._session.conf.get(name)
-                self._session.conf.set(name, wanted)
-                self._before[name] = before
                 found = str(self._session.conf.get(name))
+                if found.lower() != wanted.lower():
+                    self._session.conf.set(name, wanted)
+                    self._before[name] = found
+                    found = str(self._session.conf.get(name))
             except Exception as fault:
                 found = f"what cannot be set ({type(fault).__name__})"
             if found.lower() != wanted.lower():
@@ -161,6 +168,7 @@ class SparkEngine:
         self._session.createDataFrame(lines, "value STRING").coalesce(1).write.mode("overwrite").text(to)
 
     def close(self) -> None:
+        LOGGER.disabled = self._was_quiet
         for view in self._views:
             self._session.catalog.dropTempView(view)
         for name, before in self._before.items():
