@@ -196,6 +196,19 @@ def test_children_run_this_very_monitor_wherever_they_are_started(tmp_path: Path
     assert (done.returncode, done.stdout[:20]) == (0, "care-leaver-monitor ")
 
 
+@needs_posix("pipes that end so")
+def test_one_who_stops_to_read_stops_no_council(tmp_path: Path) -> None:
+    fleet = FleetFolder(tmp_path).write()
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    command = [*PROGRAM, "fleet", "check", "--quick", "--config", str(fleet.path)]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True)
+
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def _list_processes() -> str:
     return subprocess.run(["ps", "-eww", "-o", "args"], capture_output=True, text=True, check=True).stdout
 

@@ -9,6 +9,7 @@ from support.posix import needs_posix
 
 from monitor.errors import Problems
 from monitor.fleet.authorities import open_config
+from monitor.fleet.check_fleet import find_reached_twice
 from monitor.fleet.fleet_settings import read_fleet
 
 EVERY = """
@@ -141,10 +142,11 @@ def test_a_config_that_cannot_be_used_is_its_own_councils_failure(tmp_path: Path
 def test_a_councils_own_config_names_its_schema(tmp_path: Path, new_database: Callable[[], str]) -> None:
     url = new_database()
     fleet = FleetFolder(tmp_path, url=url).write()
+    own = url.replace("//postgres@", "//la_315@")
     text = fleet.config("315").read_text(encoding="utf-8")
     fleet.config("315").write_text(text.replace("la_315", "la_316"), encoding="utf-8")
     fleet.config("319").write_text(
-        text.replace(f'database = "{url}"\n', "").replace("Merton", "Sutton"), encoding="utf-8"
+        text.replace(f'database = "{own}"\n', "").replace("Merton", "Sutton"), encoding="utf-8"
     )
     make_schemas(url)
 
@@ -153,3 +155,22 @@ def test_a_councils_own_config_names_its_schema(tmp_path: Path, new_database: Ca
     assert (kingston.schema, kingston.problems) == ("la_314", ())
     assert 'database_schema: "la_316" is not that of council 315; write database = "postgresql' in merton.problems[0]
     assert "database_schema: only for PostgreSQL" in sutton.problems[0]
+
+
+def test_one_schema_behind_two_names_of_a_server_is_found(tmp_path: Path, new_database: Callable[[], str]) -> None:
+    url = new_database()
+    make_schemas(url, ("314", "315"))
+    fleet = FleetFolder(tmp_path, ("314", "315"), url=url).write()
+    fleet.path.write_text(fleet.path.read_text(encoding="utf-8").replace(f'database = "{url}"', ""), encoding="utf-8")
+    (tmp_path / "socket").symlink_to(url.partition("host=")[2])
+    other = f"postgresql://postgres@/{url.split('/')[3].partition('?')[0]}?host={tmp_path / 'socket'}"
+    text = fleet.config("315").read_text(encoding="utf-8")
+    own = url.replace("//postgres@", "//la_315@")
+    fleet.config("315").write_text(text.replace(own, other).replace('"la_315"', '"la_314"'), encoding="utf-8")
+
+    problems, notes = find_reached_twice(read_fleet(fleet.path), {})
+
+    assert problems == (
+        "314 and 315: reach one schema by two names of its server; give each council a database_schema of its own",
+    )
+    assert notes == ("315: its role may use la_315 too; give each schema a role of its own",)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -54,8 +55,10 @@ def run(
 
 
 def _print_at_once(line: str) -> None:
-    typer.echo(line)
-    sys.stdout.flush()
+    """Print a line; whoever has stopped to read stops no night."""
+    with suppress(OSError):
+        typer.echo(line)
+        sys.stdout.flush()
 
 
 def _keep_quiet(_line: str) -> None:

@@ -70,7 +70,7 @@ def check_fleet(
 ) -> FleetCheck:
     """Run ``monitor check`` for every council, and look for a schema that two reach; nothing is saved or sent."""
     councils = run_each(fleet, authorities, CouncilCommand(("check", "--json"), describe_check), environ, told)
-    found = FleetCheck(councils, *_find_reached_twice(fleet, environ))
+    found = FleetCheck(councils, *find_reached_twice(fleet, environ))
     for line in (*found.notes, *found.problems, summarize(councils.ends, "ready")):
         told(line)
     return found
@@ -96,7 +96,7 @@ def _write_check(problems: list[str]) -> str:
     return f"not ready: {problems[0][:LONGEST_WORDS]}{more}"
 
 
-def _find_reached_twice(fleet: Fleet, environ: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def find_reached_twice(fleet: Fleet, environ: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return what is wrong with the schemas of the councils on PostgreSQL, and what is worth knowing.
 
     Wrong: one schema that two configs reach by two names of its server. Worth knowing: a role that may use the schema

@@ -232,6 +232,8 @@ def test_three_councils_of_one_database_live_through_thirty_nights_of_kills(
         assert found.keys() == {code}
         assert found[code][".eml"] > NIGHTS
         assert rows_with_marks(fleet, code) == {code}
+    assert monitor(folder, "fleet", "figures", "--as-at", f"{NIGHT + dt.timedelta(NIGHTS - 1)}").returncode in (0, 1)
+    assert len([path for path in (folder / "fleet").rglob("*") if path.is_file()]) > len(CODES)
     assert find_marks(folder / "fleet") == {}
     assert not any(mark in text for mark in MARKS.values() for text in texts_of(folder / "said.log"))
 
