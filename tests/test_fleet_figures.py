@@ -2,16 +2,19 @@
 
 import csv
 import datetime as dt
+import json
 from pathlib import Path
 
 import duckdb
 import pytest
+from support.command import monitor
 from support.fleets import FleetFolder
 from support.kept_figures import age_store, keep_night
 from support.posix import is_private
 
+from monitor.cli.options import today
 from monitor.fleet.authority_nights import OF_A_WHOLE
-from monitor.fleet.figures_files import write_figures
+from monitor.fleet.figures_files import CSV, PAGE, PARQUET, write_figures
 from monitor.fleet.fleet_settings import read_fleet
 from monitor.fleet.region_figures import RegionFigures, gather_figures
 
@@ -176,3 +179,31 @@ def test_a_text_that_a_spreadsheet_would_run_is_written_as_text(tmp_path: Path) 
     keep_night(path, TODAY, {"homeless": (30, 20, 0)})
 
     assert table(gather(fleet), tmp_path / "out")[0]["name"] == "'=cmd"
+
+
+def test_the_command_writes_the_files_and_its_exit_code_says_that_an_authority_is_missing(region: FleetFolder) -> None:
+    keep_night(region.config("314"), today(), {"homeless": (300, 20, 12)})
+    keep_night(region.config("315"), today(), {"homeless": (150, 7, 0)})
+
+    old = monitor(region.folder, "fleet", "figures")
+    keep_night(region.config("319"), today(), {"homeless": (40, 10, 0)})
+    whole = monitor(region.folder, "fleet", "figures", "--out", "elsewhere", "--as-at", today().isoformat())
+    read = monitor(region.folder, "fleet", "figures", "--json")
+
+    assert (old.returncode, whole.returncode, read.returncode) == (1, 0, 0)
+    assert old.stderr == "319: its last accepted night is of 2 March 2026; its figures are those of that day\n"
+    assert {path.name for path in (region.folder / "fleet").iterdir()} == {CSV, PARQUET, PAGE}
+    assert {path.name for path in (region.folder / "elsewhere").iterdir()} == {CSV, PARQUET, PAGE}
+    numbers = json.loads(read.stdout)["figures"]
+    assert [(row["authority"], row["numerator"], row["denominator"]) for row in numbers] == [
+        ("314", 20, 320), ("315", 7, 157), ("319", 10, 50), ("All together", 37, 527),
+    ]  # fmt: skip
+
+
+def test_figures_of_a_day_to_come_and_views_without_a_database_are_refused(region: FleetFolder) -> None:
+    ahead = monitor(region.folder, "fleet", "figures", "--as-at", "2100-01-01")
+    views = monitor(region.folder, "fleet", "figures", "--print-sql")
+
+    assert (ahead.returncode, views.returncode) == (2, 2)
+    assert "--as-at 2100-01-01: is after today" in ahead.stderr
+    assert "fleet.database: missing; views stand in a database of PostgreSQL" in views.stderr

@@ -1,5 +1,6 @@
 """The commands of a fleet: many councils side by side, each by its own config."""
 
+import datetime as dt
 import os
 import sys
 from contextlib import suppress
@@ -8,7 +9,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from monitor.cli.options import WAIT, AsAt, AsJson, Wait
+from monitor.cli.options import WAIT, AsAt, AsJson, Wait, date_option, today
+from monitor.errors import MonitorError, Problems
+from monitor.words import write_count
 
 fleet_app = typer.Typer(no_args_is_help=True, help="Many councils side by side: their nights, and how they stand.")
 
@@ -105,3 +108,45 @@ def status(config: FleetPath = FLEET, only: Only = None, as_json: AsJson = False
     if as_json:
         plain_text.print_json(standing.as_dict())
     raise typer.Exit(standing.exit_code)
+
+
+@fleet_app.command()
+def figures(
+    config: FleetPath = FLEET,
+    as_at: Annotated[
+        dt.date | None, date_option("--as-at", "Of the last night up to this date; the last if left out.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder to write to; the fleet's own if left out.")] = None,
+    print_sql: Annotated[
+        bool, typer.Option("--print-sql", help="Print the roles, schemas and views for the region; write nothing.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Set the figures of every council beside each other, small counts withheld: as CSV, Parquet and one page."""
+    from monitor.fleet.fleet_settings import read_fleet
+
+    fleet = read_fleet(config)
+    if print_sql:
+        from monitor.fleet.figure_views import write_view_sql
+
+        typer.echo(write_view_sql(fleet))
+        raise typer.Exit
+    if as_at is not None and as_at > today():
+        raise Problems([f"--as-at {as_at}: is after today ({today()}); figures are of a day that has come"])
+
+    from monitor.cli import plain_text
+    from monitor.fleet.figures_files import as_dict, write_figures
+    from monitor.fleet.region_figures import gather_figures
+
+    gathered = gather_figures(fleet, today(), as_at, os.environ)
+    told = gathered.figures
+    for fault in gathered.faults:
+        typer.echo(fault, err=True)
+    if as_json:
+        plain_text.print_json(as_dict(told))
+    else:
+        paths = write_figures(told, (out or fleet.folder).absolute())
+        typer.echo(f"Figures of {len(told.read)} of {write_count(len(told.nights), 'council')}:")
+        for path in paths:
+            typer.echo(f"  {path}")
+    raise typer.Exit(0 if told.are_whole else MonitorError.exit_code)

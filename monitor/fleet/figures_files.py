@@ -62,6 +62,12 @@ def write_figures(figures: FleetFigures, folder: Path) -> tuple[Path, ...]:
     return paths
 
 
+def as_dict(figures: FleetFigures) -> dict[str, object]:
+    """Return the rows for a program to read; a withheld number is null, and ``withheld`` names it."""
+    rows = [dict(zip(COLUMNS, row, strict=True)) for row in list_rows(figures)]
+    return {"as_at": figures.as_at, "suppress_below": figures.suppress_below, "figures": rows}
+
+
 def list_rows(figures: FleetFigures) -> Iterator[Row]:
     """Give a row for each measure and authority, whether it has the measure or not, and one of all together."""
     for night in figures.nights:
