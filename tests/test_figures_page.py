@@ -69,7 +69,7 @@ def test_a_withheld_number_is_shown_as_such_and_said_so_and_one_that_is_not_aske
     assert "[c] not shown of [c]" not in Reader(page).text
     late = page[page.index('id="measure-1"') :]
     town = Reader(late[late.index("Town&lt;") : late.index("Town 301")]).text
-    assert town.endswith("[c] not shown [c] not shown 9 313")
+    assert town.endswith("[c] not shown [c] not shown 9 about 315")
     assert "Not asked there" in page
 
 

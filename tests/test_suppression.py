@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.figures.suppression import suppress_rows_sql, suppress_totals_sql
+from monitor.figures.suppression import (
+    publish_rows_sql,
+    publish_totals_sql,
+    suppress_rows_sql,
+    suppress_totals_sql,
+)
 from monitor.report.page import share
 
 Parts = tuple[int, int, int]
@@ -77,22 +82,62 @@ def test_all_authorities_together_are_told_where_the_withheld_counts_of_2_or_mor
     few = [(300, 1, 0), (400, 1, 0), (500, 40, 0)]
     _, totals = publish(workspace, {"one": one, "two": two, "few": few})
     assert totals == {
-        "one": (1273, C, C, 0, 6, 71, 75, 6, 6),
-        "two": (1246, 1200, 46, 0, 4, 46, 46, 4, 4),
-        "few": (1242, C, C, 0, C, 42, 50, 3, 4),
+        "one": (1273, C, C, 0, 6, 71, 75, 1273, 1273),
+        "two": (1246, 1200, 46, 0, 4, 46, 46, 1246, 1246),
+        "few": (1242, C, C, 0, C, 42, 50, 1242, 1242),
     }
 
 
 def test_nothing_is_withheld_below_1(workspace):
     rows, totals = publish(workspace, {"homeless": [(1, 2, 1), (0, 1, 0)]}, below=1)
     assert rows["homeless"] == [(4, 1, 2, 1, 67), (1, 0, 1, 0, 100)]
-    assert totals["homeless"] == (5, 1, 3, 1, 75, 3, 3, 75, 75)
+    assert totals["homeless"] == (5, 1, 3, 1, 75, 3, 3, 4, 4)
 
 
 def test_a_percentage_is_rounded_as_in_the_report(workspace):
     table = [(rest, part, 0) for part in range(40) for rest in range(40) if part + rest]
     rows, _ = publish(workspace, {"homeless": table}, below=1)
     assert [row[-1] for row in rows["homeless"]] == [share(part, rest) for rest, part, _ in table]
+
+
+def leave(workspace, table: list[Parts], below: int = 6):
+    """Return what may leave the councils of each, and of all together."""
+    publish(workspace, {"any": table}, below)
+    rows = workspace.execute(f"SELECT * FROM ({publish_rows_sql('raw', below)}) ORDER BY authority").fetchall()
+    (total,) = workspace.execute(publish_totals_sql("raw", below)).fetchall()
+    return [row[2:] for row in rows], total[2:]
+
+
+def test_figures_that_leave_the_councils_tell_how_many_were_asked_to_the_nearest_5(workspace):
+    rows, total = leave(
+        workspace, [(300, 20, 12), (300, 3, 0), (200, 20, 3), (0, 0, 0), (0, 9, 0), (0, 0, 9), (2, 0, 0)]
+    )
+
+    # In breach, least, most; assessed, cannot assess, asked; the percentage, least and most.
+    assert rows == [
+        (20, 20, 20, 320, 12, 330, 6, 6),
+        (C, C, C, C, 0, 305, C, C),
+        (20, 20, 20, C, C, 225, 9, 9),
+        (0, 0, 0, 0, 0, 0, C, C),
+        (9, 9, 9, 10, 0, 10, 75, 100),
+        (0, 0, 0, 0, 9, 10, C, C),
+        (C, C, C, C, C, C, C, C),
+    ]
+    assert total == (C, 50, 59, C, C, C, 6, 7)
+
+
+@pytest.mark.parametrize("below", [6, 10])
+def test_the_difference_of_two_measures_of_the_same_people_tells_no_small_count(workspace, below):
+    asked = range(38, 63)  # whole fives
+    rows, _ = leave(workspace, [(count - 20, 20, 0) for count in asked], below)
+    alike = defaultdict(set)
+    for (more, told), (fewer, other) in itertools.product(zip(asked, rows, strict=True), repeat=2):
+        if more > fewer:
+            alike[told, other].add(more - fewer)
+
+    near = [differences for differences in alike.values() if min(differences) < 6]
+    assert near
+    assert all(differences >= {1, 2, 3, 4} for differences in near)
 
 
 def _triples(most: int) -> list[Parts]:

@@ -8,11 +8,15 @@ is. Everybody may know how many were asked, from another measure of the same peo
 - 1 to 5 asked: that is withheld too.
 - All authorities together: a part is given where those withheld in it hide each other, and withheld otherwise.
 - A percentage is given where all that the withheld counts may be makes the same one, so that it tells nothing more;
-  with those in breach of one authority withheld, there is none. Of all together it is told between what it lies.
+  with those in breach of one authority withheld, there is none.
 
 So whatever is subtracted from whatever, each small count in breach or not assessed may be any of 1 to 5, and every
 withheld count any of five values or more; the tests try it in every small table, by somebody who knows this rule.
-What figures of two nights tell together, or measures that ask parts of the same people, is beyond any one measure.
+
+Many measures ask parts of the same people: 235 of one and 233 of another are 2 who do not want contact. So figures
+that leave the councils (``publish_rows_sql``, ``publish_totals_sql``) tell how many were asked, and could be assessed,
+to the nearest 5 only, and between what a percentage of that lies. What figures of two nights tell together is beyond
+this rule.
 
 The rule is SQL that DuckDB, PostgreSQL and Spark all run, so that a database can hold it in a view: a withheld count is
 NULL.
@@ -26,8 +30,14 @@ WITHHELD = "c"
 PARTS = ("met", "breach", "cannot_assess")
 COUNTS = ("asked", *PARTS, "percent")
 """The columns of counts that ``suppress_rows_sql`` and ``suppress_totals_sql`` make, in order."""
-RANGES = ("least_breach", "most_breach", "least_percent", "most_percent")
-"""What ``suppress_totals_sql`` makes after those: between which numbers those lie, as what is told has it."""
+RANGES = ("least_breach", "most_breach", "least_assessed", "most_assessed")
+"""What ``suppress_totals_sql`` makes after those: between which numbers those in breach, and assessed, lie."""
+NEAREST = 5
+PUBLISHED = (
+    "numerator", "numerator_least", "numerator_most", "denominator", "cannot_assess", "asked", "percent_least",
+    "percent_most",
+)  # fmt: skip
+"""The columns of counts that ``publish_rows_sql`` and ``publish_totals_sql`` make, in order."""
 
 NOT_TOLD = {
     "asked": "('asked')",
@@ -82,16 +92,14 @@ def suppress_totals_sql(rows: str, below: int = SUPPRESS_BELOW) -> str:
 
     ends = ", ".join(f"{end(name, which)} AS {which}_{name}" for name in least for which in ENDS)
     given = ", ".join(f"CASE WHEN {told[name]} THEN {name} END AS {name}" for name in ("asked", *PARTS))
-    percent = "CASE WHEN least_percent = most_percent THEN least_percent END"
-    low = _round_percent_sql("least_breach", "(most_asked - least_cannot_assess)")
-    high = _round_percent_sql("most_breach", "(least_asked - most_cannot_assess)")
+    low = _round_percent_sql("least_breach", "most_assessed")
+    high = _round_percent_sql("most_breach", "least_assessed")
     return f"""
-SELECT measure, authorities, {given}, {percent} AS percent, {", ".join(RANGES)}
+SELECT measure, authorities, {given},
+    CASE WHEN least_assessed > 0 THEN CASE WHEN {low} = {high} THEN {low} END END AS percent, {", ".join(RANGES)}
 FROM (
-    SELECT ranged.*,
-        CASE WHEN least_asked > most_cannot_assess THEN {low} END AS least_percent,
-        CASE WHEN least_asked > most_cannot_assess
-            THEN CASE WHEN most_breach > least_asked - most_cannot_assess THEN 100 ELSE {high} END END AS most_percent
+    SELECT ranged.*, least_asked - most_cannot_assess AS least_assessed,
+        most_asked - least_cannot_assess AS most_assessed
     FROM (
     SELECT summed.*, {ends}
     FROM (
@@ -107,6 +115,49 @@ FROM (
     ) AS summed
     ) AS ranged
 ) AS rounded"""
+
+
+def publish_rows_sql(rows: str, below: int = SUPPRESS_BELOW) -> str:
+    """Return the SQL for what may leave the councils of each: authority, measure and ``PUBLISHED``.
+
+    ``rows`` as for ``suppress_rows_sql``.
+    """
+    # Where those who cannot be assessed are withheld, they are 1 to below - 1 of those who were asked.
+    most = f"CASE WHEN met IS NULL THEN {_nearest_sql('asked')} - 1 ELSE {_nearest_sql('met + breach')} END"
+    least = f"CASE WHEN met IS NULL THEN {_nearest_sql('asked')} - {below - 1} ELSE {_nearest_sql('met + breach')} END"
+    return f"""
+SELECT authority, measure, breach AS numerator, breach AS numerator_least, breach AS numerator_most,
+    {_nearest_sql("met + breach")} AS denominator, cannot_assess, {_nearest_sql("asked")} AS asked,
+    {_percent_ends_sql("breach", "breach", least, most)}
+FROM ({suppress_rows_sql(rows, below)}) AS suppressed"""
+
+
+def publish_totals_sql(rows: str, below: int = SUPPRESS_BELOW) -> str:
+    """Return the SQL for what may leave the councils of all together: measure, authorities and ``PUBLISHED``.
+
+    ``rows`` as for ``suppress_rows_sql``.
+    """
+    ends = _percent_ends_sql(
+        "least_breach", "most_breach", _nearest_sql("least_assessed"), _nearest_sql("most_assessed")
+    )
+    return f"""
+SELECT measure, authorities, breach AS numerator, least_breach AS numerator_least, most_breach AS numerator_most,
+    {_nearest_sql("met + breach")} AS denominator, cannot_assess, {_nearest_sql("asked")} AS asked, {ends}
+FROM ({suppress_totals_sql(rows, below)}) AS suppressed"""
+
+
+def _nearest_sql(number: str) -> str:
+    return f"CAST(floor(({number} + {NEAREST // 2}) / {NEAREST}.0) * {NEAREST} AS BIGINT)"
+
+
+def _percent_ends_sql(least: str, most: str, least_of: str, most_of: str) -> str:
+    """Return between what a percentage lies; both wholes are to the nearest 5, and at most all are in breach."""
+    around = NEAREST // 2
+    low, high = f"(({most_of}) + {around})", f"(({least_of}) - {around})"
+    return f"""CASE WHEN ({most_of}) > 0 THEN CASE WHEN {least} > {low} THEN 100
+        ELSE {_round_percent_sql(least, low)} END END AS percent_least,
+    CASE WHEN ({most_of}) > 0 THEN CASE WHEN {most} = 0 THEN 0 WHEN {most} >= {high} THEN 100
+        ELSE {_round_percent_sql(most, high)} END END AS percent_most"""
 
 
 ENDS = ("least", "most")

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Select, make_url, text
 from sqlalchemy.engine import URL
 
 from monitor.errors import Problems, Refused
-from monitor.figures.suppression import suppress_rows_sql, suppress_totals_sql
+from monitor.figures.suppression import publish_rows_sql, publish_totals_sql
 from monitor.fleet.authority_nights import NO_NIGHT, AuthorityNight, describe_night, select_counts, select_night
 from monitor.fleet.figures_by_authority import FleetFigures, lay_out, tell
 from monitor.fleet.fleet_settings import Authority, Fleet
@@ -154,8 +154,8 @@ def _compile(query: Select[Any], schema: str) -> str:
 def _write_region_views(councils: Sequence[tuple[str, str]], below: int) -> Iterator[str]:
     counts = _unite("counts", councils, ("measure", "met", "breach", "cannot_assess"))
     views = {
-        BY_AUTHORITY: suppress_rows_sql(counts, below),
-        TOGETHER: suppress_totals_sql(counts, below),
+        BY_AUTHORITY: publish_rows_sql(counts, below),
+        TOGETHER: publish_totals_sql(counts, below),
         NIGHTS: f"""
 SELECT council.authority, {", ".join(f"night.{column}" for column in NIGHT_TYPES)}, {below} AS suppress_below
 FROM (VALUES {", ".join(f"(CAST({literal(code)} AS text))" for code, _ in councils)}) AS council (authority)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from monitor.figures import measures
 from monitor.figures.measures import FILLED, LABELS
-from monitor.figures.suppression import SUPPRESS_BELOW, suppress_rows_sql, suppress_totals_sql
+from monitor.figures.suppression import SUPPRESS_BELOW, publish_rows_sql, publish_totals_sql
 from monitor.fleet.authority_nights import FIGURE, RULE, AuthorityNight, RawCount
 from monitor.words import write_count, write_date
 from monitor.workspace import load_rows, open_workspace
@@ -21,28 +21,24 @@ RAW = {"authority": "VARCHAR", "measure": "VARCHAR", "met": "BIGINT", "breach": 
 
 @dataclass(frozen=True, slots=True)
 class GivenCounts:
-    """What may be told of one measure; None: withheld. ``percent`` of those who could be assessed, None where none."""
+    """What may leave the councils of one measure; None: withheld. ``denominator``: how many could be assessed.
 
-    asked: int | None
-    met: int | None
-    breach: int | None
+    ``denominator`` and ``asked`` are to the nearest 5, and a percentage lies between ``percent_least`` and
+    ``percent_most``, which are one where it is certain; None where it is withheld or there is nobody to have it of.
+    """
+
+    numerator: int | None
+    numerator_least: int | None
+    numerator_most: int | None
+    denominator: int | None
     cannot_assess: int | None
-    percent: int | None
+    asked: int | None
+    percent_least: int | None
+    percent_most: int | None
 
     @property
-    def denominator(self) -> int | None:
-        """How many could be assessed."""
-        return None if self.met is None or self.breach is None else self.met + self.breach
-
-
-@dataclass(frozen=True, slots=True)
-class GivenRange:
-    """Between which numbers those in breach lie, and their percentage, as far as what is told has it; None: nobody."""
-
-    least: int | None
-    most: int | None
-    least_percent: int | None
-    most_percent: int | None
+    def percent(self) -> int | None:
+        return self.percent_least if self.percent_least == self.percent_most else None
 
 
 @dataclass(frozen=True)
@@ -50,7 +46,7 @@ class GivenTables:
     """What may be told by authority and measure, and by measure of how many authorities together."""
 
     rows: Mapping[tuple[str, str], GivenCounts]
-    totals: Mapping[str, tuple[int, GivenCounts, GivenRange]]
+    totals: Mapping[str, tuple[int, GivenCounts]]
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,6 @@ class MeasureByAuthority:
     title: str
     authorities: int
     together: GivenCounts
-    between: GivenRange
     rows: Mapping[str, GivenCounts]
     asked_otherwise: frozenset[str] = frozenset()
 
@@ -129,19 +124,18 @@ def withhold_small_counts(counts: Mapping[str, Sequence[RawCount]], below: int =
     with open_workspace() as workspace:
         rows = ((code, *count) for code, measures in counts.items() for count in measures)
         load_rows(workspace, "raw", RAW, rows)
-        told = workspace.execute(suppress_rows_sql("raw", below)).fetchall()
-        totals = workspace.execute(suppress_totals_sql("raw", below)).fetchall()
+        told = workspace.execute(publish_rows_sql("raw", below)).fetchall()
+        totals = workspace.execute(publish_totals_sql("raw", below)).fetchall()
     return tell(told, totals)
 
 
 def tell(rows: Iterable[Sequence[object]], totals: Iterable[Sequence[object]]) -> GivenTables:
-    """Return rows of ``suppress_rows_sql`` and ``suppress_totals_sql`` as values."""
+    """Return rows of ``publish_rows_sql`` and ``publish_totals_sql`` as values."""
     return GivenTables(
         {(str(code), str(measure)): GivenCounts(*map(_whole, counts)) for code, measure, *counts in rows},
         {
-            str(measure): (_whole(authorities) or 0, GivenCounts(*numbers[:5]), GivenRange(*numbers[5:]))
+            str(measure): (_whole(authorities) or 0, GivenCounts(*map(_whole, counts)))
             for measure, authorities, *counts in totals
-            for numbers in [list(map(_whole, counts))]
         },
     )
 

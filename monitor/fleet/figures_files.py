@@ -1,7 +1,6 @@
 """Writes the figures of every authority as CSV, as Parquet and as one page, each whole and private."""
 
 from collections.abc import Iterator
-from dataclasses import astuple
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from monitor.fleet import figures_page
 from monitor.fleet.figures_by_authority import (
     FleetFigures,
     GivenCounts,
-    GivenRange,
     describe_counts,
     describe_reach,
     describe_standing,
@@ -25,7 +23,7 @@ TOGETHER = "All together"
 
 NUMBERS = ("numerator", "denominator", "percent", "cannot_assess", "asked")
 RANGE = ("numerator_least", "numerator_most", "percent_least", "percent_most")
-"""Of all together: between which numbers both lie, where one is withheld."""
+"""Between which numbers both lie, where it is not told what they are."""
 COLUMNS = {
     "authority": "VARCHAR",
     "name": "VARCHAR",
@@ -84,13 +82,13 @@ def list_rows(figures: FleetFigures) -> Iterator[Row]:
         for night in figures.read:
             counts = measure.rows.get(night.code)
             notes = (*describe_counts(measure, night), *describe_standing(night, figures.as_at))
-            yield (night.code, night.name, night.as_at, *named, *_list_numbers(counts, None), _join(notes))
+            yield (night.code, night.name, night.as_at, *named, *_list_numbers(counts), _join(notes))
         yield (
             TOGETHER,
             None,
             None,
             *named,
-            *_list_numbers(measure.together, measure.between),
+            *_list_numbers(measure.together),
             describe_reach(figures, measure),
         )
 
@@ -99,20 +97,18 @@ def _join(notes: tuple[str, ...]) -> str | None:
     return "; ".join(notes) or None
 
 
-def _list_numbers(counts: GivenCounts | None, between: GivenRange | None) -> tuple[object, ...]:
+def _list_numbers(counts: GivenCounts | None) -> tuple[object, ...]:
     """Return ``NUMBERS``, ``RANGE``, and the names of the numbers that are withheld."""
     if counts is None:
         return (*[None] * (len(NUMBERS) + len(RANGE)), None)
-    numbers = (counts.breach, counts.denominator, counts.percent, counts.cannot_assess, counts.asked)
-    is_nobody = counts.denominator == 0
+    numbers = {name: getattr(counts, name) for name in NUMBERS}
+    needs_no_percent = counts.denominator == 0 or counts.percent_least is not None
     withheld = [
-        name
-        for name, number in zip(NUMBERS, numbers, strict=True)
-        if number is None and not (name == "percent" and is_nobody)
+        name for name, number in numbers.items() if number is None and not (name == "percent" and needs_no_percent)
     ]
-    is_between = between is not None and {"numerator", "percent"} & set(withheld)
-    ends = astuple(between) if between is not None and is_between else (None,) * len(RANGE)
-    return (*numbers, *ends, " ".join(withheld) or None)
+    is_told = {"numerator": counts.numerator is not None, "percent": counts.percent is not None}
+    ends = [None if is_told[name.partition("_")[0]] else getattr(counts, name) for name in RANGE]
+    return (*numbers.values(), *ends, " ".join(withheld) or None)
 
 
 def _write_csv(workspace: Workspace, path: Path) -> None:

@@ -15,7 +15,7 @@ from monitor.fleet.figures_by_authority import (
 from monitor.messages.page_policy import allow, quoted_style
 from monitor.messages.templates import Templates
 from monitor.report.charts import draw_bars
-from monitor.report.contents import HIDDEN
+from monitor.report.contents import HIDDEN, About
 from monitor.report.page import STYLE, show_number
 from monitor.words import write_count, write_date, write_number
 
@@ -29,23 +29,18 @@ GROUPS = (
     ("filled in", "filled", "Columns", "Columns filled in"),
 )
 """Of each kind of measure, its place on the page, what its table calls it, and its heading."""
-WIDEST = 10
+WIDEST = 20
 """Between percentages further apart than this, it is said that there is none."""
 ON_PAPER = "@media print { section + section { margin-top: 10pt; } }\n"
 
 
 @dataclass(frozen=True)
 class MeasureTable:
-    """One measure as the page shows it. ``title``: a sentence; ``rows``: an authority, its counts, what to know.
-
-    ``part`` and ``percent``: of all authorities together, in words; None: not shown, or nobody.
-    """
+    """One measure as the page shows it. ``title``: a sentence; ``rows``: an authority, its counts, what to know."""
 
     id: str
     title: str
     measure: MeasureByAuthority
-    part: str | None
-    percent: str | None
     reach: str
     rows: tuple[tuple[AuthorityNight, GivenCounts | None, tuple[str, ...]], ...]
 
@@ -80,7 +75,14 @@ class FiguresPage:
 
 def write_page(figures: FleetFigures, templates: Templates) -> str:
     """Return the page as HTML."""
-    values = {"page": _prepare(figures, templates), "number": _show, "percent": _show_percent, "bars": _draw_percent}
+    values = {
+        "page": _prepare(figures, templates),
+        "number": _show,
+        "percent": _show_percent,
+        "part": _show_part,
+        "about": _show_about,
+        "bars": _draw_percent,
+    }
     return templates.fill_page(TEMPLATE, values)
 
 
@@ -89,15 +91,29 @@ def _show(number: int | None) -> Markup:
     return show_number(HIDDEN if number is None else number)
 
 
+def _show_part(counts: GivenCounts) -> Markup:
+    part = describe_part(counts)
+    return Markup("{}").format(part) if part else show_number(HIDDEN)
+
+
+def _show_about(number: int | None) -> Markup:
+    """Return a number to the nearest 5 in a cell, or that it is withheld."""
+    return show_number(HIDDEN if number is None else About(number) if number else 0)
+
+
 def _show_percent(counts: GivenCounts | None) -> Markup:
     """Return a percentage in a cell, or why there is none: it is withheld, or there is nobody to have it of."""
     if counts is None or counts.denominator == 0:
         return show_number(None)
-    return Markup("{}%").format(counts.percent) if counts.percent is not None else show_number(HIDDEN)
+    percent = describe_percent(counts)
+    return Markup("{}").format(percent) if percent else show_number(HIDDEN)
 
 
 def _draw_percent(counts: GivenCounts) -> Markup:
-    return draw_bars([counts.percent or 0], 100)
+    """Return a bar as long as the percentage, or the middle of what it may be."""
+    if not describe_percent(counts):
+        return draw_bars([0], 100)
+    return draw_bars([((counts.percent_least or 0) + (counts.percent_most or 0)) // 2], 100)
 
 
 def _prepare(figures: FleetFigures, templates: Templates) -> FiguresPage:
@@ -131,37 +147,32 @@ def _title(figures: FleetFigures) -> str:
 def _lay_out(figures: FleetFigures, number: int, measure: MeasureByAuthority) -> MeasureTable:
     rows = ((night, measure.rows.get(night.code), describe_counts(measure, night)) for night in figures.read)
     reach = f"{measure.authorities} of {len(figures.nights)}"
-    told = describe_part(measure), describe_percent(measure)
-    return MeasureTable(f"measure-{number}", _title_measure(measure), measure, *told, reach, tuple(rows))
+    title = _title_measure(measure.title, measure.together)
+    return MeasureTable(f"measure-{number}", title, measure, reach, tuple(rows))
 
 
-def _title_measure(measure: MeasureByAuthority) -> str:
-    """Return a title that tells the figure, such as "No fixed abode: 12 of 300, 4%"."""
-    counts, title = measure.together, measure.title
+def _title_measure(title: str, counts: GivenCounts) -> str:
+    """Return a title that tells the figure, such as "No fixed abode: 12 of about 300, 4%"."""
     if counts.denominator == 0:
         return f"{title}: nobody could be assessed" if counts.asked else f"{title}: nobody was asked"
-    if counts.breach is not None and counts.denominator is not None:
-        return f"{title}: {write_number(counts.breach)} of {write_number(counts.denominator)}, {counts.percent}%"
-    part, percent = describe_part(measure), describe_percent(measure)
-    return ", ".join(filter(None, (f"{title}: {part}" if part else title, percent)))
+    told = [words for words in (describe_part(counts), describe_percent(counts)) if words]
+    return f"{title}: {', '.join(told)}" if told else f"{title}: not shown"
 
 
-def describe_percent(measure: MeasureByAuthority) -> str | None:
-    """Return the percentage of all authorities together in words, or between what it lies; None: nobody knows."""
-    between = measure.between
-    if between.least_percent is None or between.most_percent is None or measure.together.denominator == 0:
+def describe_percent(counts: GivenCounts) -> str | None:
+    """Return the percentage in words, or between what it lies; None: it is withheld, or there is nobody."""
+    least, most = counts.percent_least, counts.percent_most
+    if least is None or most is None or most - least > WIDEST:
         return None
-    if between.most_percent - between.least_percent > WIDEST:
-        return None
-    same = between.least_percent == between.most_percent
-    return f"{between.least_percent}%" if same else f"{between.least_percent}% to {between.most_percent}%"
+    return f"{least}%" if least == most else f"{least} to {most}%"
 
 
-def describe_part(measure: MeasureByAuthority) -> str | None:
-    """Return how many of all authorities together, or between what that lies; None where it is of little use."""
-    between = measure.between
-    if measure.together.breach is not None:
-        return write_number(measure.together.breach)
-    if between.least is None or between.most is None or describe_percent(measure) is None:
+def describe_part(counts: GivenCounts) -> str | None:
+    """Return how many of how many, or between what that lies; None: it is withheld, or the percentage is."""
+    if counts.numerator is not None:
+        part = write_number(counts.numerator)
+    elif counts.numerator_least is not None and counts.numerator_most is not None and describe_percent(counts):
+        part = f"{write_number(counts.numerator_least)} to {write_number(counts.numerator_most)}"
+    else:
         return None
-    return f"{write_number(between.least)} to {write_number(between.most)}"
+    return part if counts.denominator is None else f"{part} of about {write_number(counts.denominator)}"

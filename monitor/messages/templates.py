@@ -44,7 +44,7 @@ PIECES = tuple(f"{piece}.{part}" for piece in ("monday", "baseline", "raised") f
 REPORT: Mapping[str, frozenset[str]] = {
     "report.html": frozenset({"report", "page", "number", "in_words", "size", "share", "line", "bars"}),
     "onboard.html": frozenset({"seen", "page"}),
-    "figures.html": frozenset({"page", "number", "percent", "bars"}),
+    "figures.html": frozenset({"page", "number", "about", "part", "percent", "bars"}),
     "report-people.html": frozenset({"report", "page", "number", "in_words", "size", "line"}),
     "report-parts.html": frozenset({"page", "number", "in_words", "size", "line"}),
     "report.css": frozenset(),
