@@ -3,6 +3,8 @@
 import csv
 import datetime as dt
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
@@ -136,6 +138,19 @@ def test_an_authority_without_figures_has_a_row_that_says_so(tmp_path: Path) -> 
     ]
     assert not gathered.figures.are_whole
     assert [fault.split(":")[0] for fault in gathered.faults] == ["316", "317", "318", "319", "315"]
+
+
+def test_a_night_that_is_not_as_a_night_keeps_it_stops_no_other_council(region: FleetFolder, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(region.config("319").parent / "data" / "monitor.db")) as store:
+        store.execute("UPDATE run SET rule_meanings = '[broken'")
+        store.commit()
+
+    gathered = gather(region)
+
+    assert [night.code for night in gathered.figures.read] == ["314", "315"]
+    assert gathered.faults == (
+        "319: what its last accepted night kept is not as a night keeps it (JSONDecodeError); look with: monitor audit",
+    )
 
 
 def test_the_last_night_up_to_a_date_is_told(region: FleetFolder, tmp_path: Path) -> None:

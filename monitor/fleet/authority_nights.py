@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Select, cast, func, literal, select, union_all
 
+from monitor.errors import StoreError
 from monitor.figures.measures import LABELS
 from monitor.store.tables import Indicator, Measure, Run, table_of
 
@@ -41,6 +42,7 @@ class AuthorityNight:
 
 
 NO_NIGHT = "no night accepted yet"
+UNREAD = "its config or its records could not be read"
 
 
 def select_night(until: dt.date | None = None) -> Select[Any]:
@@ -105,12 +107,27 @@ def _last_night(until: dt.date | None) -> Any:
 
 
 def read_night(store: Connection, code: str, name: str, until: dt.date) -> tuple[AuthorityNight, tuple[RawCount, ...]]:
-    """Return an authority's last accepted night up to a date, and its counts, from its own store."""
+    """Return an authority's last accepted night up to a date, and its counts, from its own store.
+
+    Raises ``StoreError`` where what the night kept is not as a night keeps it.
+    """
     night = store.execute(select_night(until)).first()
     if night is None:
         return AuthorityNight(code, name, why_not=NO_NIGHT), ()
-    counts = tuple((measure, *map(int, parts)) for measure, *parts in store.execute(select_counts(until)))
-    return describe_night(code, name, night._mapping), counts
+    try:
+        counts = tuple(
+            (str(measure), int(met), int(breach), int(cannot_assess))
+            for measure, met, breach, cannot_assess in store.execute(select_counts(until))
+        )
+        return describe_night(code, name, night._mapping), counts
+    except NOT_AS_KEPT as fault:
+        raise StoreError(
+            f"what its last accepted night kept is not as a night keeps it ({type(fault).__name__}); "
+            "look with: monitor audit"
+        ) from None
+
+
+NOT_AS_KEPT = (ValueError, TypeError, LookupError, AttributeError)
 
 
 def describe_night(code: str, name: str, row: Mapping[Any, Any]) -> AuthorityNight:

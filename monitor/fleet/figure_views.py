@@ -14,7 +14,15 @@ from sqlalchemy.engine import URL
 
 from monitor.errors import Problems, Refused
 from monitor.figures.suppression import publish_rows_sql, publish_totals_sql
-from monitor.fleet.authority_nights import NO_NIGHT, AuthorityNight, describe_night, select_counts, select_night
+from monitor.fleet.authority_nights import (
+    NO_NIGHT,
+    NOT_AS_KEPT,
+    UNREAD,
+    AuthorityNight,
+    describe_night,
+    select_counts,
+    select_night,
+)
 from monitor.fleet.figures_by_authority import FleetFigures, lay_out, tell
 from monitor.fleet.fleet_settings import Authority, Fleet
 from monitor.store.database import looking_at
@@ -227,4 +235,7 @@ def _describe(authority: Authority, row: Mapping[str, Any] | None) -> AuthorityN
         return AuthorityNight(authority.code, name, why_not=NOT_IN_VIEWS)
     if row["as_at"] is None:
         return AuthorityNight(authority.code, name, why_not=NO_NIGHT)
-    return describe_night(authority.code, name, row)
+    try:
+        return describe_night(authority.code, name, row)
+    except NOT_AS_KEPT:
+        return AuthorityNight(authority.code, name, why_not=UNREAD)

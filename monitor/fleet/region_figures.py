@@ -7,15 +7,13 @@ from dataclasses import dataclass
 
 from monitor.errors import MonitorError
 from monitor.fleet.authorities import locate_region, open_config
-from monitor.fleet.authority_nights import NO_NIGHT, AuthorityNight, RawCount, read_night
+from monitor.fleet.authority_nights import NO_NIGHT, UNREAD, AuthorityNight, RawCount, read_night
 from monitor.fleet.figure_views import NOT_IN_VIEWS, PRINT_SQL, read_views
 from monitor.fleet.figures_by_authority import FleetFigures, is_old, lay_out, withhold_small_counts
 from monitor.fleet.fleet_settings import Authority, Fleet
 from monitor.store.database import HEAD, find_version, open_store
 from monitor.store.location import locate
 from monitor.words import write_date
-
-UNREAD = "its config or its records could not be read"
 
 
 @dataclass(frozen=True)
