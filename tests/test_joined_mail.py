@@ -16,6 +16,7 @@ from support.delivery_reports import report
 from support.fleets import CODES, FleetFolder
 from support.postroom import START
 from support.servers.mail import Mailbox, mail_server
+from support.servers.notify import API_KEY, Knobs, notify_server
 from support.two_councils import (
     HOMELESS,
     KINGSTON,
@@ -42,6 +43,7 @@ from monitor.fleet.mailing import tell_nights
 from monitor.messages.shared_readers import VARIABLE, SharedReaders, read_shared, write_shared
 from monitor.outbox.bounces import record_bounces
 from monitor.outbox.last_told import load_told
+from monitor.outbox.receipts import poll_receipts
 from monitor.record.audit import audit
 from monitor.store.database import working_store
 from monitor.store.seals import read_secret
@@ -233,6 +235,36 @@ def test_a_night_outside_the_fleet_sends_what_still_waits(councils: TwoCouncils,
     assert councils.states() == {KINGSTON: "taken", RICHMOND: "created"}
 
 
+def test_through_notify_the_letters_go_as_one_text_and_both_councils_learn_what_became_of_it(
+    councils: TwoCouncils,
+) -> None:
+    with notify_server() as server:
+        councils.use_notify(server.url)
+        account = councils.join()
+        for each in councils.mailing():
+            with working_store(each.where) as database:
+                poll_receipts(database, each.open_channel({"NOTIFY": API_KEY}), each.config, clock=lambda: MORNING)
+
+    [sent] = server.to(LEAD)
+    assert (account.mails, account.letters) == (1, 2)
+    assert sent.subject.startswith("OFFICIAL-SENSITIVE Leaving care: Richmond: 2 newly critical; Kingston: 1")
+    assert (
+        sent.body.index("## Kingston") < sent.body.index("K1") < sent.body.index("## Richmond") < sent.body.index("R1")
+    )
+    assert councils.states() == {KINGSTON: "delivered", RICHMOND: "delivered"}
+
+
+def test_what_notify_may_have_taken_is_held_for_no_council_can_ask_it_by_its_own_key(councils: TwoCouncils) -> None:
+    with notify_server(Knobs(drop_after_accepting=1)) as server:
+        councils.use_notify(server.url)
+        councils.join()
+        councils.now += dt.timedelta(hours=5)
+        again = councils.join()
+
+    assert (again.mails, len(server.to(LEAD))) == (0, 1)
+    assert councils.states() == {KINGSTON: "technical-failure", RICHMOND: "technical-failure"}
+
+
 # Whose mail is joined
 
 
@@ -258,6 +290,12 @@ def test_councils_that_send_otherwise_share_no_reader(
     councils: TwoCouncils, mailbox: Mailbox, old: str, new: str
 ) -> None:
     councils.change(RICHMOND, old, new)
+
+    assert plan_shared(councils.mailing()) == {}
+
+
+def test_notify_has_room_for_one_list_so_with_lists_each_council_sends_its_own(councils: TwoCouncils) -> None:
+    councils.use_notify("https://notify.example", ", attach_list = true")
 
     assert plan_shared(councils.mailing()) == {}
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from support.council import NIGHT, Council, crowd, day, homeless, settled
 from support.servers.mail import Mailbox
+from support.servers.notify import API_KEY, TEMPLATE
 from support.timed_service import few_rules
 
 from monitor.config.settings import load_config
@@ -72,12 +73,18 @@ class TwoCouncils:
         for code in self.councils:
             self.change(code, BY_FOLDER, channel + server)
 
+    def use_notify(self, url: str, settings: str = "") -> None:
+        """Let both councils send through this GOV.UK Notify, by the key that ``NOTIFY`` holds."""
+        service = f'base_url = "{url}", api_key_env = "NOTIFY", template_id = "{TEMPLATE}"{settings}'
+        for code in self.councils:
+            self.change(code, BY_FOLDER, f'[delivery]\nchannel = "notify"\nnotify = {{ {service} }}\n')
+
     def mailing(self) -> list[MailingCouncil]:
         configs = {code: load_config(council.config_path) for code, council in self.councils.items()}
         return [MailingCouncil(code, config, locate(config, {})) for code, config in configs.items()]
 
     def join(self) -> JoinedAccount:
-        return join_letters(self.mailing(), {}, lambda: self.now)
+        return join_letters(self.mailing(), {"NOTIFY": API_KEY}, lambda: self.now)
 
     def states(self, recipient: str = LEAD) -> dict[str, str]:
         """What became of a reader's letter of the second night, by council."""
