@@ -152,6 +152,19 @@ def test_the_list_goes_along_as_a_file(office: Office) -> None:
     assert mail["X-Monitor-Key"] == "a1"
 
 
+@pytest.mark.parametrize("saved", [True, False], ids=["saved 1", "not saved 2"])
+def test_the_lists_of_several_councils_go_along_each_under_its_own_name(office: Office, saved: bool) -> None:
+    lists = (("314", "Person\nP1\n"), ("318", "Person\nP2\n"))
+    office.channel(attach_list=True, save_to_sent_items=saved).send(letter(attached_by_council=lists))
+
+    (mail,) = office.server.sent
+    found = {file.get_filename(): file.get_payload(decode=True) for file in mail.iter_attachments()}
+    assert found == {
+        "leaving-care-2026-01-12-314.csv": b"\xef\xbb\xbfPerson\nP1\n",
+        "leaving-care-2026-01-12-318.csv": b"\xef\xbb\xbfPerson\nP2\n",
+    }
+
+
 @pytest.mark.parametrize("saved", [True, False])
 def test_a_list_over_the_limit_stays_behind_and_the_message_says_so(office: Office, saved: bool) -> None:
     rows = "x" * (LARGEST_REQUEST * 3 // 4)  # too large by the base64 of the file alone
