@@ -11,6 +11,7 @@ digest says so. A council whose record cannot be opened keeps its letters; the o
 """
 
 import datetime as dt
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -301,7 +302,7 @@ def _describe_defect(fault: Exception) -> str:
 
 
 def _load_waiting(store: Connection, now: dt.datetime) -> dict[str, list[Any]]:
-    """Load by reader what a night wrote and may go now: id, bytes, and how many are newly critical in it."""
+    """Load by reader what a night wrote and may go now: id, bytes, its cards, and how many are newly critical in it."""
     message, news, flag = table_of(Message), table_of(MessageFlag), table_of(Flag)
     critical = (
         select(func.count(flag.c.person_id.distinct()))
@@ -314,7 +315,7 @@ def _load_waiting(store: Connection, now: dt.datetime) -> dict[str, list[Any]]:
     )
     ripe = find_ripe(now, EVERY_DUE).where(message.c.kind.in_(sorted(OF_A_NIGHT)))
     waiting: defaultdict[str, list[Any]] = defaultdict(list)
-    for row in store.execute(ripe.add_columns(size.label("size"), critical.label("critical"))):
+    for row in store.execute(ripe.add_columns(size.label("size"), critical.label("critical"), message.c.answerable)):
         waiting[row.recipient.lower()].append(row)
     return waiting
 
@@ -329,15 +330,21 @@ def _has_work(store: Connection) -> bool:
 
 
 def _pack(letters: Iterable[tuple[OpenCouncil, Any]]) -> Iterator[list[tuple[OpenCouncil, Any]]]:
-    """Yield the letters of one reader, as many together as one mail holds."""
+    """Yield the letters of one reader, as many together as one mail holds.
+
+    A letter that was written outside the fleet may number its cards as another does. They stand in no mail together:
+    an answer by number would be about two young people.
+    """
     pack: list[tuple[OpenCouncil, Any]] = []
-    size = 0
+    size, numbers = 0, set[int]()
     for each, row in letters:
-        if pack and size + row.size > each.largest:
+        own = {number for number, *_ in json.loads(row.answerable or "[]")}
+        if pack and (size + row.size > each.largest or own & numbers):
             yield pack
-            pack, size = [], 0
+            pack, size, numbers = [], 0, set()
         pack.append((each, row))
         size += row.size
+        numbers |= own
     if pack:
         yield pack
 
