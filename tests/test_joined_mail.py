@@ -235,6 +235,26 @@ def test_letters_that_number_their_cards_alike_go_alone(councils: TwoCouncils, m
     assert (account.mails, account.alone, len(read_mail(mailbox))) == (0, 2, 2)
 
 
+def test_the_letters_of_councils_that_were_not_asked_for_stay(councils: TwoCouncils, mailbox: Mailbox) -> None:
+    account = councils.join(RICHMOND)
+
+    assert (account.mails, account.alone) == (0, 1)
+    assert councils.states() == {KINGSTON: "created", RICHMOND: "taken"}
+
+
+def test_a_defect_of_the_monitors_is_told_and_what_was_begun_is_held(
+    councils: TwoCouncils, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.fleet.joined_mail.PROGRAM", None)
+
+    account = councils.join()
+
+    told = [problem for problem in account.problems if "a defect of the monitor: TypeError at " in problem]
+    assert [problem[:3] for problem in told] == [KINGSTON, RICHMOND]
+    assert councils.states() == {KINGSTON: "technical-failure", RICHMOND: "technical-failure"}
+    assert read_mail(mailbox) == []
+
+
 def test_a_night_outside_the_fleet_sends_what_still_waits(councils: TwoCouncils, mailbox: Mailbox) -> None:
     councils.councils[KINGSTON].night(TUESDAY)
 

@@ -83,8 +83,8 @@ class TwoCouncils:
         configs = {code: load_config(council.config_path) for code, council in self.councils.items()}
         return [MailingCouncil(code, config, locate(config, {})) for code, config in configs.items()]
 
-    def join(self) -> JoinedAccount:
-        return join_letters(self.mailing(), {"NOTIFY": API_KEY}, lambda: self.now)
+    def join(self, *chosen: str) -> JoinedAccount:
+        return join_letters(self.mailing(), {"NOTIFY": API_KEY}, lambda: self.now, chosen or None)
 
     def states(self, recipient: str = LEAD) -> dict[str, str]:
         """What became of a reader's letter of the second night, by council."""
