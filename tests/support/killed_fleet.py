@@ -2,8 +2,8 @@
 
     python killed_fleet.py FOLDER [FOLDER ...]
 
-The n-th folder's councils are joined by a process that is killed at the n-th moment: right after the n-th transaction
-that a council's record has taken, or at the end where there are no more.
+The n-th folder's councils are joined by a process that is killed right after the n-th transaction that their records
+have taken.
 """
 
 import os
