@@ -11,8 +11,11 @@ from pydantic import BaseModel
 
 from monitor import errors
 from monitor.cli.command import app
-from monitor.config.settings import Config
+from monitor.config.settings import Config, RuleSettings
+from monitor.config.settings_file import FileNames, read_settings
+from monitor.fleet.fleet_settings import FleetFile
 from monitor.handbook.topics import PAGES, TOPICS, read_topic
+from monitor.scan.scan_settings import ScanFile
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -119,3 +122,14 @@ def test_the_handbook_shows_every_setting() -> None:
     shown = set(re.findall(r"\w+", read_topic("settings")))
 
     assert set(settings(Config)) - shown == set()
+
+
+@pytest.mark.parametrize(("name", "model"), [("fleet.toml", FleetFile), ("scan.toml", ScanFile)])
+def test_the_handbook_shows_every_key_of_the_other_files(name: str, model: type[BaseModel], tmp_path: Path) -> None:
+    (shown,) = re.findall(rf"```toml\n# {name}\n(.*?)```", read_topic("councils"), flags=re.DOTALL)
+    (tmp_path / name).write_text(shown, encoding="utf-8")
+
+    file = read_settings(tmp_path / name, model, FileNames("--config", "monitor help councils"))
+
+    assert set(settings(model)) - set(settings(RuleSettings)) - set(re.findall(r"\w+", shown)) == set()
+    assert isinstance(file, model)

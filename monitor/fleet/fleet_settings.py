@@ -17,7 +17,7 @@ from monitor.errors import Problems
 from monitor.figures.suppression import SUPPRESS_BELOW
 from monitor.fleet.shared_places import find_shared_places, key_of, list_own_places, server_key
 
-NAMES = FileNames("--config", "monitor help it")
+NAMES = FileNames("--config", "monitor help councils")
 CODE = re.compile(r"[0-9]{3}|E(?:0[6-9]|10)[0-9]{6}")
 """A council's number at the DfE, or its GSS code at the Office for National Statistics."""
 MOST_WORKERS = 64

@@ -16,6 +16,7 @@ TOPICS: Mapping[str, str] = {
     "rules": "writing a rule of your own, from an idea to a tested rule",
     "it": "installing, the database, running it every night, watching it, backups, upgrades",
     "sending": "how mail leaves: Exchange Online, a mail server, GOV.UK Notify, proxies and certificates",
+    "councils": "many councils side by side (fleet), rows in a lake (scan): which for whom, settings, costs",
     "data-protection": "what is kept and for how long, removing a person, the audit, the impact assessment",
     "promises": "what is promised of every night, and what is not believed",
     "troubleshooting": "every message that asks something of you, and what stands behind it",

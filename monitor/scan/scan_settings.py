@@ -14,7 +14,7 @@ from monitor.config.settings import RuleSettings, shipped
 from monitor.config.settings_file import FileNames, read_settings
 from monitor.figures.suppression import SUPPRESS_BELOW
 
-NAMES = FileNames("--config", "monitor help settings")
+NAMES = FileNames("--config", "monitor help councils")
 IN_A_LAKE = re.compile(r"[a-z][a-z0-9+.-]*://.+")
 A_TABLE = re.compile(r"\w+(\.\w+){0,2}")
 """The name of a table of Spark's catalogue."""
