@@ -164,7 +164,7 @@ def describe_percent(counts: GivenCounts) -> str | None:
     least, most = counts.percent_least, counts.percent_most
     if least is None or most is None or most - least > WIDEST:
         return None
-    return f"{least}%" if least == most else f"{least} to {most}%"
+    return f"{least}%" if least == most else f"{least}–{most}%"  # noqa: RUF001
 
 
 def describe_part(counts: GivenCounts) -> str | None:
