@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from filelock import FileLock
 from support.command import monitor
 from support.random_people import AS_AT, invent, shipped_rules
 from support.typed_caseload import (
@@ -335,6 +336,19 @@ def test_an_earlier_scan_is_replaced_whole_and_kept_where_the_next_fails_2(tmp_p
     assert kept.keys() == {"counts.parquet", "scan.json"}
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == kept
     assert {path.name for path in tmp_path.iterdir()} == {"caseload.parquet", "out", "rules"}
+
+
+def test_what_a_killed_scan_left_goes_and_what_another_is_at_work_in_stays_2(tmp_path: Path) -> None:
+    dead, busy = (tmp_path / f".out.{name}.scanning" for name in ("0badcafe", "1badcafe"))
+    for folder in (dead, busy):
+        folder.mkdir()
+        (folder / "breaches.parquet").write_text("ids")
+
+    with FileLock(busy / "lock"):
+        run(tmp_path, person())
+
+    assert not dead.exists()
+    assert (busy / "breaches.parquet").exists()
 
 
 def test_a_folder_with_anything_else_in_it_is_left_alone_1(tmp_path: Path) -> None:

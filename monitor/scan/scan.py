@@ -12,17 +12,20 @@ From a notebook that has a session of its own::
 """
 
 import datetime as dt
+import glob
 import os
 import secrets
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
+
+from filelock import FileLock, Timeout
 
 from monitor.catalogue.caseload_contract import PERSON_ID, RESTS_ON
 from monitor.catalogue.columns import BY_NAME
@@ -61,7 +64,7 @@ from monitor.scan.table_check import (
 )
 from monitor.words import join_words
 
-SCANNING = ".scanning"
+SCANNING, LOCK = ".scanning", "lock"
 Answer = TypeVar("Answer")
 
 
@@ -359,17 +362,24 @@ def _open_engine(settings: ScanSettings, request: ScanRequest, folder: Path | No
 
 @contextmanager
 def _working_folder(out: Path | None) -> Iterator[Path | None]:
-    """Yield a private folder beside ``out``, gone at the end; what a process that was killed left there goes first."""
+    """Yield a private folder beside ``out``, gone at the end; what a process that was killed left there goes first.
+
+    A folder in which another scan is at work is locked, and left alone.
+    """
     if out is None:
         yield None
         return
-    make_private_folder(out.absolute().parent)
-    for left_over in out.absolute().parent.glob(f".{out.name}.*{SCANNING}"):
-        shutil.rmtree(left_over, ignore_errors=True)
-    folder = out.absolute().with_name(f".{out.name}.{secrets.token_hex(4)}{SCANNING}")
+    beside = out.absolute().parent
+    make_private_folder(beside)
+    for left_over in beside.glob(f".{glob.escape(out.name)}.*{SCANNING}"):
+        with suppress(Timeout, OSError):
+            FileLock(left_over / LOCK, timeout=0).acquire().lock.release()
+            shutil.rmtree(left_over)
+    folder = beside / f".{out.name}.{secrets.token_hex(4)}{SCANNING}"
     make_private_folder(folder)
     try:
-        yield folder
+        with FileLock(folder / LOCK):
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
