@@ -12,6 +12,7 @@ from openpyxl.utils import get_column_letter
 from sqlalchemy import select, text
 from support.command import monitor
 from support.council import NIGHT, Council, crowd, day, section, settled
+from support.posix import NO_SUCH_FILE
 from support.timed_service import few_rules
 
 from monitor.cli.options import today
@@ -473,7 +474,7 @@ def test_the_command_says_where_a_file_is_wrong(council: Council) -> None:
     assert "--by: missing; give the name of who decided it" in wrong.stderr
     assert 'back.xlsx: sheet "Flags", row 3, Answer: "doen" is not an answer; did you mean "done"?' in wrong.stderr
     assert "list-9.csv: " in csv.stderr
-    assert "nothing.xlsx: cannot be read (No such file or directory)" in none.stderr
+    assert f"nothing.xlsx: cannot be read ({NO_SUCH_FILE})" in none.stderr
 
 
 def test_a_workbook_of_another_kind_is_refused_by_what_it_lacks(known: Council) -> None:

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import os
 import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def purge(
 
 
 def places_that_name(council: Council, person: str) -> list[str]:
-    """Every table and column, whatever there are, and every file of the data folder by its bytes."""
+    """Every table and column, whatever there are, and every file of the data folder by its bytes, unpacked."""
     places = []
     database = opened(council)
     with database.reading() as store:
@@ -66,6 +67,9 @@ def places_that_name(council: Council, person: str) -> list[str]:
         if path.suffix == ".parquet":
             found = duckdb.sql(f"SELECT * FROM read_parquet('{path}')").fetchall()
             held = any(person in str(row) for row in found)
+        elif path.suffix == ".xlsx":
+            with zipfile.ZipFile(path) as book:
+                held = any(person.encode() in book.read(name) for name in book.namelist())
         else:
             held = person.encode() in path.read_bytes()
         if held or person in path.name:
@@ -77,6 +81,7 @@ def test_a_purge_leaves_the_person_in_no_table_column_or_file(council: Council, 
     before = places_that_name(council, GONE)
     assert {"person.person_id", "flag.person_id", "flag_event.payload", "message.people", "message.text"} <= set(before)
     assert {"monitor.db", f"exceptions/{NIGHT}/all.csv", f"snapshots/{NIGHT}-run-1.parquet"} <= set(before)
+    assert {f"exceptions/{NIGHT}/{name}" for name in ("all.xlsx", "team-north.xlsx", "team-north.html")} <= set(before)
 
     account = purge(council)
 

@@ -14,6 +14,7 @@ import openpyxl
 import pytest
 from support.command import monitor
 from support.council import NIGHT, Council, crowd, day, homeless, settled
+from support.posix import is_private
 from support.timed_service import few_rules
 
 from monitor.config.settings import load_config
@@ -131,7 +132,7 @@ def test_a_page_stands_beside_each_teams_workbook_and_holds_no_more_than_it(know
     assert {"team-north.html", "team-north.xlsx", "team-south.html"} <= copies.keys()
     assert copies["team-north.html"].read_bytes() == a_page(known).read_bytes()
     assert len({stat.S_IMODE(copy.stat().st_mode) for copy in copies.values()}) == 1
-    assert stat.S_IMODE(a_page(known).stat().st_mode) == 0o600
+    assert is_private(a_page(known))
 
 
 def test_opening_a_row_shows_why_what_to_do_what_would_clear_it_and_what_happened(council: Council) -> None:

@@ -38,22 +38,24 @@ from monitor.store.events import Event, Stamp
 from monitor.store.nights import find_newest
 from monitor.store.row_statements import record_stamped, say_rows
 from monitor.store.tables import Removal, RemovedPerson, Run, table_of
+from monitor.words import write_count
 from monitor.workspace import open_workspace
 
 TABLES = {
-    "person": "row of the roster",
-    "person_before": "row of how the roster stood before the last night",
-    "flag": "flags",
-    "flag_event": "events emptied; their rows stay, so that the chain still verifies",
-    "message": "messages emptied, and withdrawn where they had not gone",
-    "message_flag": "notes of which message told of which flag",
-    "message_coming": "notes of what messages said would come due",
-    "snapshots": "kept caseloads written anew without this person",
-    "waiver": "waivers",
-    "answer": "answers",
-    "escalation": "escalations",
-    "message_escalation": "notes of which message told of which escalation",
+    "person": ("row", "rows", " of the roster"),
+    "person_before": ("row", "rows", " of how the roster stood before the last night"),
+    "flag": ("flag", "flags", ""),
+    "flag_event": ("event", "events", " emptied; what is left of each lets the chain still verify"),
+    "message": ("message", "messages", " emptied, and withdrawn where not gone yet"),
+    "message_flag": ("note", "notes", " of which message told of which flag"),
+    "message_coming": ("note", "notes", " of what messages said would come due"),
+    "snapshots": ("kept caseload", "kept caseloads", " written anew without this person"),
+    "waiver": ("waiver", "waivers", ""),
+    "answer": ("answer", "answers", ""),
+    "escalation": ("escalation", "escalations", ""),
+    "message_escalation": ("note", "notes", " of which message told of which escalation"),
 }
+"""What the rows of each table are, one and many, and what becomes of them."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,9 @@ def describe(account: RemovalAccount) -> list[str]:
     """Return what was removed, or would be, in lines for the person who asked for it."""
     again = "Removed before; looked through everything once more:"
     lines = ["Would be removed:" if account.rehearsed else again if account.completed else "Removed:"]
-    lines += [f"  {number} {TABLES.get(table, f'rows of {table}')}" for table, number in account.rows.items()]
+    for table, number in account.rows.items():
+        one, many, what = TABLES.get(table, ("row", "rows", f" of {table}"))
+        lines.append(f"  {write_count(number, one, many)}{what}")
     if account.nights:
         lines.append(f"    of {len(account.nights)} nights, {account.nights[0]} to {account.nights[-1]}")
     for action in ("made again", "removed"):

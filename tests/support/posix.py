@@ -16,6 +16,12 @@ KILL = "os.kill(os.getpid(), getattr(signal, 'SIGKILL', signal.SIGTERM))"
 KILLED = int(signal.SIGTERM) if WINDOWS else -signal.SIGKILL
 """The exit code of a process that did."""
 
+try:
+    Path("there-is-no-such-file").stat()
+except OSError as missing:
+    NO_SUCH_FILE = str(missing.strerror)
+    """What the system says where a path leads to nothing; Windows has other words for it than its C library."""
+
 NEW_GROUP = subprocess.CREATE_NEW_PROCESS_GROUP if WINDOWS else 0
 """How to start a process that Ctrl-Break can reach without ending the tests too."""
 STOP = signal.CTRL_BREAK_EVENT if WINDOWS else signal.SIGTERM
