@@ -73,7 +73,7 @@ def places_that_name(council: Council, person: str) -> list[str]:
         else:
             held = person.encode() in path.read_bytes()
         if held or person in path.name:
-            places.append(str(path.relative_to(data)))
+            places.append(path.relative_to(data).as_posix())
     return sorted(set(places))
 
 
