@@ -181,6 +181,7 @@ def test_a_scheduler_gets_a_line_for_each_council_and_no_secret(tmp_path: Path, 
     if scheduler == "systemd":
         assert f'fleet run --config "{str(fleet.path).replace("$", "$$")}" --only %i\n' in said
         assert "systemctl enable --now monitor-fleet@319.timer" in said
+        assert "OnCalendar=Mon..Fri *-*-* 07:00:00 Europe/London" in said
     if scheduler == "kubernetes":
         command = json.loads(said.rpartition("command: ")[2])
         assert command[2].splitlines()[0] == "set -- 314 315 319"

@@ -13,6 +13,7 @@ from monitor.fleet.fleet_settings import Fleet
 
 MORE_MINUTES = 5
 """The scheduler's own limit is later than the fleet's, which ends a night in order."""
+MAIL_GOES = "a night's mail goes as soon as it is run: an hour at which readers are at work"
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ def _write_systemd(job: ArrayJob) -> list[str]:
         "Description=Care-leaver monitor: every night of council %i",
         "",
         "[Timer]",
-        "OnCalendar=*-*-* 02:30:00 Europe/London",
+        f"# {MAIL_GOES}",
+        "OnCalendar=Mon..Fri *-*-* 07:00:00 Europe/London",
         "RandomizedDelaySec=30min",
         "Persistent=true",
         "",
@@ -102,7 +104,7 @@ def _write_kubernetes(job: ArrayJob) -> list[str]:
         "metadata:",
         "  name: monitor-fleet",
         "spec:",
-        '  schedule: "30 2 * * *"',
+        f'  schedule: "0 7 * * 1-5"  # {MAIL_GOES}',
         "  timeZone: Europe/London",
         "  concurrencyPolicy: Forbid",
         "  jobTemplate:",
