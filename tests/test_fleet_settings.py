@@ -64,10 +64,11 @@ def test_every_mistake_of_the_file_is_named(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("[fleet]\n", "fleet.toml: authorities: missing"),
+        ("[authorities]\n", "fleet.toml: authorities: is one table, and there may be several; write [[authorities]]"),
         ("authorities = []\n", "fleet.toml: authorities: at least one is needed; add a [[authorities]] table"),
         ("[[sources]]\n", "fleet.toml: is the config of one council; a fleet's file has [[authorities]]"),
     ],
-    ids=["case1", "case2", "case3"],
+    ids=["case1", "case2", "case3", "case4"],
 )
 def test_a_file_that_names_no_council_is_refused(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "fleet.toml").write_text(text, encoding="utf-8")
@@ -129,11 +130,13 @@ def test_what_would_put_two_councils_records_together_is_refused(tmp_path: Path)
 def test_a_config_that_cannot_be_used_is_its_own_councils_failure(tmp_path: Path) -> None:
     fleet = FleetFolder(tmp_path).write()
     fleet.config("314").unlink()
-    fleet.config("315").write_text("datafolder = 1\n", encoding="utf-8")
+    fleet.config("315").unlink()
+    fleet.config("315").mkdir()
 
     read = read_fleet(fleet.path)
 
-    assert [len(council.problems) for council in read.authorities] == [1, 2, 0]
+    assert [len(council.problems) for council in read.authorities] == [1, 1, 0]
+    assert read.authorities[1].problems[0].endswith("monitor.toml: is no file; name the config of a council")
     with pytest.raises(Problems, match="no such file"):
         open_config(read, read.authorities[0])
     assert open_config(read, read.authorities[2]).authority == "Sutton"

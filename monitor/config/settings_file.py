@@ -70,6 +70,8 @@ def _explain(table: Mapping[str, Any], problem: Any, known: list[str], names: Fi
         return f"{where}: unknown key{hint}"
     if kind == "value_error":
         return f"{where}: {context['error']}" if where else f"{context['error']}"
+    if kind == "tuple_type" and isinstance(problem["input"], dict):
+        return f"{where}: is one table, and there may be several; write [[{where}]], with two brackets on each side"
     if kind == "literal_error":
         return f"{where}: {_shown(problem['input'])} is not one of {context['expected']}"
     if kind == "too_short":

@@ -145,6 +145,8 @@ def _open_authority(fleet: FleetTable, council: AuthorityTable) -> tuple[Authori
     """Read a council's config; None where it cannot be used."""
     schema = name_schema(council.code) if fleet.database else None
     authority = Authority(council.code, council.config, schema, council.code)
+    if council.config.exists() and not council.config.is_file():
+        return replace(authority, problems=(f"{council.config}: is no file; name the config of a council",)), None
     try:
         config = load_config(council.config)
     except Problems as fault:
