@@ -70,7 +70,7 @@ def test_asked_together_with_tonight_or_apart_the_forecast_is_the_same() -> None
 
 
 def test_a_rule_that_fails_on_a_later_day_alone_has_not_failed_tonight(tmp_path: Path) -> None:
-    # Within four weeks the number passes what a date can hold.
+    # Within four weeks the number passes what a column can hold, of somebody with more than a night would read.
     (tmp_path / "later.toml").write_text(
         """
 title = "A rule"
@@ -81,14 +81,14 @@ why = "Why."
 action = "Do it."
 needs = ["activity"]
 applies_to = "activity = 'G5'"
-breach_if = "case when as_at > date '2026-01-10' then plan_heads_complete * 290000000 > 5 else true end"
+breach_if = "case when as_at > date '2026-01-10' then plan_heads_complete * 200000000 > 5 else true end"
 because = "Activity: {{ activity | meaning }}."
 """,
         encoding="utf-8",
     )
     rulebook = load_rulebook((tmp_path,), {})
     workspace = open_workspace()
-    person = Example("a person", dt.date(2026, 1, 5), "ok", {"activity": "G5", "plan_heads_complete": 10})
+    person = Example("a person", dt.date(2026, 1, 5), "ok", {"activity": "G5", "plan_heads_complete": 20})
     examples.build_caseload(workspace, [replace(person, given={**person.given, "date_of_birth": dt.date(2008, 1, 1)})])
     ahead = coming_due.show_days(workspace, rulebook, person.as_at, EVERYTHING, ())
 

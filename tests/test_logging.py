@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from support.beyond_reach import overflow_allowed
 from support.council import Council, settled
 from support.held import held_open
 from support.posix import needs_posix
@@ -87,6 +88,7 @@ def own_log() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
+@overflow_allowed()
 def nights(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, object]]:
     """The log of nights: one with a rule that fails and a mail server that is away, one refused, one with a defect."""
     folder = tmp_path_factory.mktemp("nights")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from support import lifecycle as model
+from support.beyond_reach import overflow_allowed
 from support.council import Council, settled
 from support.lifecycle import (
     ADVISER,
@@ -304,6 +305,7 @@ class Failure:
         return "\n".join([str(self.story), *(f"  -> {words}" for words in self.told)])
 
 
+@overflow_allowed()
 def live(story: Story, database: str | None = None) -> Failure | None:
     """Live a story on a new council up to the first step after which something differs."""
     with tempfile.TemporaryDirectory(prefix="lifecycle") as folder:
