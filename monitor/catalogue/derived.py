@@ -17,7 +17,6 @@ from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
 
-from monitor.catalogue.dialects import DUCKDB, Dialect
 from monitor.workdays import FIRST_YEAR, LAST_YEAR, bank_holidays
 from monitor.workspace import Workspace
 
@@ -79,11 +78,8 @@ def create_macros(workspace: Workspace) -> None:
     workspace.execute(f"CREATE OR REPLACE MACRO birthday(date_of_birth, n) AS {birthday_sql('date_of_birth', 'n')}")
 
 
-def derived_sql(_: Dialect = DUCKDB) -> str:
-    """Return the select-list that adds ``age``, ``once_entitled``, ``category`` and ``declined`` to a relation.
-
-    One text serves every dialect.
-    """
+def derived_sql() -> str:
+    """Return the select-list that adds ``age``, ``once_entitled``, ``category`` and ``declined``, for any dialect."""
     return DERIVED
 
 

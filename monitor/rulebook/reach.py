@@ -77,7 +77,7 @@ class Reckoner:
         if tree.word in TYPES or tree.word == "due_on":
             kind = KINDS[TYPES.get(tree.word, "DATE")]
             if kind == NUMBER:
-                return Reach(NUMBER, *_range_of(tree.word))
+                return Reach(NUMBER, *range_of(tree.word))
             return Reach(kind, EARLIEST.toordinal(), LATEST.toordinal())
         if isinstance(limit, date):
             return Reach(DATE, limit.toordinal(), limit.toordinal())
@@ -170,11 +170,11 @@ class Reckoner:
 
     def _tell_ranges(self, tree: Tree) -> str:
         names = dict.fromkeys(part.word for part in tree.walk() if part.kind == "column" and part.word in TYPES)
-        told = [f"{name} is from {low:,} to {high:,}" for name in names for low, high in [_range_of(name)] if high]
+        told = [f"{name} is from {low:,} to {high:,}" for name in names for low, high in [range_of(name)] if high]
         return f" ({', '.join(told)})" if told else ""
 
 
-def _range_of(name: str) -> tuple[int, int]:
+def range_of(name: str) -> tuple[int, int]:
     if name == "age":
         return 0, OLDEST
     column = columns.BY_NAME.get(name)
