@@ -25,7 +25,7 @@ COMMANDS = (
     "answers @.xlsx --by @", "rules list", "rules show homeless", "rules test", "rules map", "backtest homeless",
     "explain P1", "explain P1 --json", "explain @", "measures", "report --output @", "audit", "backup @.db",
     "restore @.db --dry-run --by @ --reason @", "purge --dry-run", "purge --person P1 --by @ --reason @",
-    "init @", "help @", "fleet check --quick",
+    "init @", "help @", "fleet check --quick", "scan --config @.toml",
     "onboard", "sample @.xlsx --people 5", "columns", "start --config @.toml", "run --accept @ --by @",
     "run --withdraw 2026-01-13 --by @ --reason @", "unknown-@",
 )  # fmt: skip
