@@ -13,7 +13,10 @@ from monitor.catalogue.caseload_contract import ROSTER, contract_columns
 from monitor.catalogue.columns import COLUMNS
 from monitor.cli.command import app
 from monitor.errors import Problems
+from monitor.sample.list_9 import write_sample
 from monitor.sample.many_people import CORNERS, write_caseload, write_people
+from monitor.sample.people import FIRST_DAY, LAST_DAY
+from monitor.sample.supplement import write_sample_supplement
 
 NIGHT = date(2026, 1, 12)
 PEOPLE = 2000
@@ -120,6 +123,25 @@ def test_one_person_is_a_caseload_and_more_authorities_than_people_are_refused(t
         assert connection.execute(f"SELECT count(*) FROM '{one}'").fetchall() == [(1,)]
     with pytest.raises(Problems, match=r"few\.parquet: 4 authorities for 3 people; name at most one for each"):
         write_caseload(tmp_path / "few.parquet", people=3, as_at=NIGHT, seed=1, authorities=4)
+
+
+@pytest.mark.parametrize("name", ["1.csv", "2.xlsx", "3.parquet"])
+@pytest.mark.parametrize("day", [date.min, date.max])
+def test_a_day_at_the_end_of_the_calendar_is_refused(name: str, day: date, tmp_path: Path) -> None:
+    write = write_caseload if name.endswith(".parquet") else write_sample
+
+    with pytest.raises(Problems, match=rf"--as-at {day}: nobody is invented for that day; name one from 1930-01-01"):
+        write(tmp_path / name, people=5, as_at=day, seed=1)
+
+
+@pytest.mark.parametrize("day", [FIRST_DAY, LAST_DAY])
+def test_people_are_invented_for_the_first_and_the_last_of_their_days(day: date, tmp_path: Path) -> None:
+    listed = write_sample(tmp_path / "1.csv", people=60, as_at=day, seed=1)
+    write_sample_supplement(tmp_path / "2.csv", people=60, as_at=day, seed=1)
+    typed = write_caseload(tmp_path / "3.parquet", people=60, as_at=day, seed=1)
+
+    assert listed.stat().st_size > 5_000
+    assert typed.stat().st_size > 5_000
 
 
 def test_the_command_writes_a_parquet_and_says_which_options_go_with_it_2(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from monitor.catalogue.columns import ACCOMMODATION, ACTIVITY
 from monitor.catalogue.dictionary import TEXT_STAYS_TEXT
 from monitor.errors import Problems
 from monitor.files import make_private_folder, written_whole
-from monitor.sample.people import Record, record
+from monitor.sample.people import Record, check_day, record
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook  # type: ignore[import-untyped]
@@ -96,6 +96,7 @@ def write_sample(path: Path, *, people: int, as_at: date, seed: int) -> Path:
         raise Problems([f"{path.name}: a sample is an .xlsx, a .csv or a .parquet; name one of those"])
     if suffix == ".xlsx" and people > MOST_SHEET_ROWS * 0.98:
         raise Problems([f"{path.name}: {people} people do not fit on a worksheet; name a .csv"])
+    check_day(as_at)
     make_private_folder(path.absolute().parent)
     rows = sample_rows(people=people, as_at=as_at, seed=seed)
     with written_whole(path) as unfinished:

@@ -32,6 +32,7 @@ from monitor.sample.people import (
     SURNAMES,
     TEAMS,
     TWENTY_ONE,
+    check_day,
 )
 from monitor.sample.supplement import COVERED, HELD, PROVIDED, STEP
 from monitor.workspace import literal, open_workspace
@@ -105,6 +106,7 @@ def write_caseload(path: Path, *, people: int, as_at: date, seed: int, authoriti
     The same arguments always give the same bytes. Memory does not grow with the people: a row group is written as soon
     as it is made. Raises ``Problems`` for more authorities than people.
     """
+    check_day(as_at)
     if authorities > people:
         raise Problems([f"{path.name}: {authorities} authorities for {people} people; name at most one for each"])
     import duckdb

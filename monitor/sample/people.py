@@ -15,6 +15,8 @@ from datetime import date
 from random import Random
 from typing import TypeVar
 
+from monitor.errors import Problems
+
 TEAMS = ("Leaving Care North", "Leaving Care South", "Leaving Care East", "Leaving Care West")
 
 SURNAMES = (
@@ -51,6 +53,9 @@ ETHNICITIES = (
     ("BAFR", 6), ("BCRB", 3), ("BOTH", 2), ("OOTH", 3), ("NOBT", 5),
 )  # fmt: skip
 ARRIVED_ALONE = (("AOTH", 35), ("OOTH", 30), ("BAFR", 30), ("WOTH", 5))
+
+FIRST_DAY, LAST_DAY = date(1930, 1, 1), date(2098, 12, 31)
+"""People are invented for days between these: every date about them then lies in what a cell may hold."""
 
 Choice = TypeVar("Choice")
 
@@ -144,6 +149,12 @@ def record(rng: Random, *, seed: int, place: int, day: int) -> Record | None:
         closed_on=life.closed_on if life.closed and not back else None,
         home_since=max(life.entered_on, day - _at_home(life, accommodation)),
     )
+
+
+def check_day(day: date) -> None:
+    """Refuse a day for which nobody is invented; raises ``Problems``."""
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise Problems([f"--as-at {day}: nobody is invented for that day; name one from {FIRST_DAY} to {LAST_DAY}"])
 
 
 def _is_away(u: list[float], stay: int) -> bool:

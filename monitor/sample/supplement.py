@@ -14,7 +14,7 @@ from monitor.catalogue.dictionary import write_supplement
 from monitor.errors import Problems
 from monitor.files import make_private_folder, written_whole
 from monitor.sample.list_9 import MOST_SHEET_ROWS
-from monitor.sample.people import Record, birthday, record
+from monitor.sample.people import Record, birthday, check_day, record
 
 COVERED = 0.7
 """The share of people about whom the supplement says anything."""
@@ -48,6 +48,7 @@ def write_sample_supplement(path: Path, *, people: int, as_at: date, seed: int) 
         raise Problems([f"{path.name}: a supplement is an .xlsx or a .csv; name one of those"])
     if suffix == ".xlsx" and people * COVERED > MOST_SHEET_ROWS * 0.9:
         raise Problems([f"{path.name}: {people} people do not fit on a worksheet; name a .csv"])
+    check_day(as_at)
     make_private_folder(path.absolute().parent)
     rows = _rows(people=people, as_at=as_at, seed=seed)
     if suffix == ".xlsx":
