@@ -348,6 +348,15 @@ def test_a_phone_never_scrolls_sideways(show: Show, size: Size) -> None:
     assert page.evaluate("document.querySelector('main').getBoundingClientRect().right") <= 320
 
 
+def test_on_a_phone_no_word_of_a_rows_name_is_broken_on_the_first_page(show: Show) -> None:
+    page = show("small", viewport=PHONE)
+
+    for table in ("ways", "moved"):
+        names = page.locator(f"#{table} tbody th").evaluate_all("found => found.map(each => each.clientWidth)")
+        assert names
+        assert min(names) > 200, table
+
+
 def test_long_names_break_rather_than_push(show: Show) -> None:
     name = "Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogoch" * 2
     whole = example("small")
