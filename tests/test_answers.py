@@ -11,7 +11,7 @@ import pytest
 from openpyxl.utils import get_column_letter
 from sqlalchemy import select, text
 from support.command import monitor
-from support.council import NIGHT, Council, crowd, day, section, settled
+from support.council import NIGHT, Council, crowd, day, homeless, section, settled
 from support.posix import NO_SUCH_FILE
 from support.timed_service import few_rules
 
@@ -30,13 +30,8 @@ from monitor.store.location import locate
 from monitor.store.tables import Flag, table_of
 from monitor.workspace import open_workspace
 
-HOMELESS = {"accommodation": "S: No fixed abode", "suitable": "b) Unsuitable"}
 ANALYST = "analyst@example.gov.uk"
 Change = Callable[[Any], None]
-
-
-def homeless(person_id: str, **other: str) -> dict[str, str]:
-    return settled(person_id, **HOMELESS, **other)
 
 
 PEOPLE = [
