@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
+from test_evaluation import rule
 
 from monitor.catalogue.caseload_contract import contract_columns
 from monitor.catalogue.columns import BY_NAME
@@ -21,6 +23,26 @@ AUTHORITIES = ("313", "E09.x")
 KEY = "an invented key of thirty-two letters or more"
 
 RULES = Path(__file__).parent.parent.parent / "rules"
+
+
+FAILING = {
+    "too-large": rule("true", "pa_changes_12_months < 424242"),
+    "bad-words": rule("true", "activity = 'G5'", because="They changed 424242 times."),
+}
+"""Rules that fail while running once ``let_rules_fail``: the checker lets none through that fails by itself."""
+OVERFLOW = "(pa_changes_12_months * 290000000)"
+
+
+def let_rules_fail(monkeypatch: pytest.MonkeyPatch, engine: type) -> None:
+    """Put a product that overflows where those rules have a number, so that the database itself refuses it."""
+    for name in ("run", "write"):
+        real = getattr(engine, name)
+
+        def spoilt(self: object, statement: str, *more: str, real: Any = real) -> Any:
+            words = statement.replace("'They changed 424242 times.'", f"CAST({OVERFLOW} AS STRING)")
+            return real(self, words.replace("424242", OVERFLOW), *more)
+
+        monkeypatch.setattr(engine, name, spoilt)
 
 
 def rows_of(examples: Iterable[Example]) -> list[dict[str, Any]]:
