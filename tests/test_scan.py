@@ -379,6 +379,9 @@ def test_everything_wrong_with_the_settings_is_said_at_once_8(tmp_path: Path) ->
     with pytest.raises(Problems) as fault:
         read_scan(tmp_path / "scan.toml")
 
+    with pytest.raises(Problems, match=r"settings: scan\.out: missing\nsettings: scan\.cas: unknown key"):
+        scan(None, {"scan": {"caseload": "caseload", "cas": 1}})
+
     said = [line.removeprefix(f"{tmp_path}/scan.toml: ") for line in fault.value.problems]
     assert "scan.caseload: missing" in said
     assert 'scan.caselod: unknown key; did you mean "caseload"?' in said

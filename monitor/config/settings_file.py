@@ -25,7 +25,11 @@ class FileNames:
 
 def read_settings(path: Path, model: type[Settings], names: FileNames) -> Settings:
     """Read ``path`` as ``model``; paths in it start from its folder. Raises ``Problems`` naming every mistake."""
-    table = read_toml(path, names)
+    return check_settings(read_toml(path, names), model, path, names)
+
+
+def check_settings(table: Mapping[str, Any], model: type[Settings], path: Path, names: FileNames) -> Settings:
+    """Return the tables of a file as ``model``; ``path`` is where they come from, and what messages name."""
     try:
         return model.model_validate(table, context={"folder": path.absolute().parent})
     except ValidationError as fault:

@@ -49,7 +49,7 @@ from monitor.scan.scan_record import (
     write_counts,
     write_record,
 )
-from monitor.scan.scan_settings import IN_A_LAKE, EngineName, ScanFile, ScanSettings, read_scan
+from monitor.scan.scan_settings import IN_A_LAKE, EngineName, ScanFile, ScanSettings, check_scan, read_scan
 from monitor.scan.table_check import (
     ALWAYS,
     CellsWanted,
@@ -102,7 +102,7 @@ def scan(session: Any = None, config: Path | str | Mapping[str, Any] = "scan.tom
 
     ``asked``: ``as_at``, ``engine``, ``environ``, each instead of what is set. Raises ``MonitorError``.
     """
-    file = ScanFile.model_validate(config) if isinstance(config, Mapping) else read_scan(Path(config))
+    file = check_scan(config) if isinstance(config, Mapping) else read_scan(Path(config))
     return run_scan(file, ScanRequest(session, **asked))
 
 

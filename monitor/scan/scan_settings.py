@@ -4,14 +4,14 @@ import re
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from monitor.catalogue.caseload_contract import AUTHORITY, contract_columns
 from monitor.config.fields import File, Folder, Line, Table
 from monitor.config.settings import RuleSettings, shipped
-from monitor.config.settings_file import FileNames, read_settings
+from monitor.config.settings_file import FileNames, check_settings, read_settings
 from monitor.figures.suppression import SUPPRESS_BELOW
 
 NAMES = FileNames("--config", "monitor help councils")
@@ -135,3 +135,8 @@ class ScanFile(Table):
 def read_scan(path: Path) -> ScanFile:
     """Read ``scan.toml``; raises ``Problems`` naming every mistake."""
     return read_settings(path, ScanFile, NAMES)
+
+
+def check_scan(tables: Mapping[str, Any]) -> ScanFile:
+    """Return what a notebook gives in place of a file; raises ``Problems`` naming every mistake."""
+    return check_settings(tables, ScanFile, Path("settings"), NAMES)

@@ -13,7 +13,6 @@ from typing import Any
 from monitor.catalogue.caseload_contract import SPARK_TYPES
 from monitor.catalogue.dialects import SPARK
 from monitor.errors import MonitorError, Problems, Refused, SourceError
-from monitor.rulebook import questions
 from monitor.rulebook.rule import Rule
 from monitor.scan.scan_engine import NOT_IN_RANGE, NOT_READ_AS, StatementFailed
 from monitor.scan.scan_record import BREACHES, COUNT_TYPES, COUNTS, RECORD, ToldCounts
@@ -134,7 +133,7 @@ class SparkEngine:
         return f"sha2(concat(outer_pad, {inside}), 256)"
 
     def prepare(self, rules: Sequence[Rule]) -> Mapping[str, str]:
-        return {rule.id: "not asked: needs Spark 4" for rule in rules if questions.needs_calendar(rule)}
+        return {}
 
     def write(self, statement: str, to: str) -> None:
         try:
