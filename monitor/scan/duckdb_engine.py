@@ -124,10 +124,9 @@ class DuckdbEngine:
     def write(self, statement: str, to: str) -> None:
         self.run(f"COPY ({statement}) TO {literal(to)} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)")
 
-    def prepare(self, rules: Sequence[Rule]) -> Mapping[str, str]:
+    def prepare(self, rules: Sequence[Rule]) -> None:
         if any(map(questions.needs_calendar, rules)):
             derived.create_working_days(Workspace(self._duckdb))
-        return {}
 
     def withdraw(self, out: str) -> None:
         raise _in_a_lake(out)

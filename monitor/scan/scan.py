@@ -167,8 +167,8 @@ def _look(engine: ScanEngine, settings: ScanSettings, rulebook: Rulebook, reques
     rows = check_rows(engine, table)
     as_at = request.as_at or settings.as_at or rows.as_at
     in_force = rulebook.in_force(as_at)
-    not_assessed = dict(engine.prepare(in_force))
-    not_assessed |= {rule.id: why for rule in in_force if (why := _rests_on_roster(table, rule))}
+    engine.prepare(in_force)
+    not_assessed = {rule.id: why for rule in in_force if (why := _rests_on_roster(table, rule))}
     rules = [rule for rule in in_force if rule.id not in not_assessed]
     used = {*ALWAYS, *(name for rule in rules for name in (*rule.columns, *rule.because.names))}
     reading = CellsWanted(tuple(name for name in BY_NAME if name in used), as_at)

@@ -56,8 +56,8 @@ class ScanEngine(Protocol):
         """Return SQL for the keyed hash of a text, beside a row of the pads."""
         ...
 
-    def prepare(self, rules: Sequence[Rule]) -> Mapping[str, str]:
-        """Make what the conditions of these rules call; return by rule why it cannot be asked here."""
+    def prepare(self, rules: Sequence[Rule]) -> None:
+        """Make what the conditions of these rules call."""
         ...
 
     def write(self, statement: str, to: str) -> None:
