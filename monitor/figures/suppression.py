@@ -123,11 +123,11 @@ def publish_rows_sql(rows: str, below: int = SUPPRESS_BELOW) -> str:
     ``rows`` as for ``suppress_rows_sql``.
     """
     # Where those who cannot be assessed are withheld, they are 1 to below - 1 of those who were asked.
-    most = f"CASE WHEN met IS NULL THEN {_nearest_sql('asked')} - 1 ELSE {_nearest_sql('met + breach')} END"
-    least = f"CASE WHEN met IS NULL THEN {_nearest_sql('asked')} - {below - 1} ELSE {_nearest_sql('met + breach')} END"
+    most = f"CASE WHEN met IS NULL THEN {nearest_sql('asked')} - 1 ELSE {nearest_sql('met + breach')} END"
+    least = f"CASE WHEN met IS NULL THEN {nearest_sql('asked')} - {below - 1} ELSE {nearest_sql('met + breach')} END"
     return f"""
 SELECT authority, measure, breach AS numerator, breach AS numerator_least, breach AS numerator_most,
-    {_nearest_sql("met + breach")} AS denominator, cannot_assess, {_nearest_sql("asked")} AS asked,
+    {nearest_sql("met + breach")} AS denominator, cannot_assess, {nearest_sql("asked")} AS asked,
     {_percent_ends_sql("breach", "breach", least, most)}
 FROM ({suppress_rows_sql(rows, below)}) AS suppressed"""
 
@@ -137,16 +137,15 @@ def publish_totals_sql(rows: str, below: int = SUPPRESS_BELOW) -> str:
 
     ``rows`` as for ``suppress_rows_sql``.
     """
-    ends = _percent_ends_sql(
-        "least_breach", "most_breach", _nearest_sql("least_assessed"), _nearest_sql("most_assessed")
-    )
+    ends = _percent_ends_sql("least_breach", "most_breach", nearest_sql("least_assessed"), nearest_sql("most_assessed"))
     return f"""
 SELECT measure, authorities, breach AS numerator, least_breach AS numerator_least, most_breach AS numerator_most,
-    {_nearest_sql("met + breach")} AS denominator, cannot_assess, {_nearest_sql("asked")} AS asked, {ends}
+    {nearest_sql("met + breach")} AS denominator, cannot_assess, {nearest_sql("asked")} AS asked, {ends}
 FROM ({suppress_totals_sql(rows, below)}) AS suppressed"""
 
 
-def _nearest_sql(number: str) -> str:
+def nearest_sql(number: str) -> str:
+    """Return the SQL for a number to the nearest 5; NULL stays NULL."""
     return f"CAST(floor(({number} + {NEAREST // 2}) / {NEAREST}.0) * {NEAREST} AS BIGINT)"
 
 

@@ -30,6 +30,7 @@ from filelock import FileLock, Timeout
 from monitor.catalogue.caseload_contract import PERSON_ID, RESTS_ON
 from monitor.catalogue.columns import BY_NAME
 from monitor.errors import Problems, SourceError
+from monitor.figures.suppression import NEAREST
 from monitor.files import folder_written_whole, make_private_folder
 from monitor.rulebook.evaluation import Counts
 from monitor.rulebook.kept_rulebook import read_rulebook
@@ -42,6 +43,7 @@ from monitor.scan.scan_record import (
     BREACHES,
     COUNTS,
     RECORD,
+    UNSUPPRESSED,
     ToldCounts,
     check_out,
     tell_counts,
@@ -296,6 +298,8 @@ def _list_remarks(found: _Found, below: int) -> Iterator[str]:
         yield extra
     for name, count in sorted(found.facts.unreadable.items()):
         yield f"{name}: cells the contract does not allow, taken as unreadable: {tell_number(count, below)}"
+    if below != UNSUPPRESSED:
+        yield f"how many were asked, and how many of them meet it, is to the nearest {NEAREST}"
     if found.rows.presence_unknown:
         yield f"present is NULL, so no rule was asked: {tell_number(found.rows.presence_unknown, below)} rows"
 

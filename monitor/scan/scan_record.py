@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor.errors import Refused
-from monitor.figures.suppression import WITHHELD, suppress_rows_sql, suppress_totals_sql
+from monitor.figures.suppression import WITHHELD, nearest_sql, suppress_rows_sql, suppress_totals_sql
 from monitor.rulebook.evaluation import Counts
 from monitor.workspace import literal, load_rows, open_workspace
 
@@ -21,7 +21,10 @@ COUNT_TYPES = {
     "authority": "VARCHAR", "rule": "VARCHAR", "asked": "BIGINT", "ok": "BIGINT", "breach": "BIGINT",
     "cannot_assess": "BIGINT", "suppressed": "BOOLEAN", "not_assessed": "VARCHAR",
 }  # fmt: skip
-"""``authority`` is NULL in the row of all authorities together; a count is NULL where it is suppressed or not there."""
+"""``authority`` is NULL in the row of all authorities together; a count is NULL where it is suppressed or not there.
+
+Unless every count is asked for, ``asked`` and ``ok`` are to the nearest 5.
+"""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ def tell_counts(
 ) -> list[ToldCounts]:
     """Return a row of each authority and rule, and of each rule in all of them, with counts below ``below`` withheld.
 
-    ``unasked``: by authority (None: in none of them) and rule, why nobody was asked.
+    Then how many were asked, and how many meet it, is to the nearest 5. ``unasked``: by authority (None: in none of
+    them) and rule, why nobody was asked.
     """
     raw = [
         (authority, rule, found.ok, found.breach, found.cannot_assess) for (authority, rule), found in counts.items()
@@ -62,7 +66,8 @@ def tell_counts(
             totals = "NULL, measure, sum(met + breach + cannot_assess), sum(met), sum(breach), sum(cannot_assess)"
             statements = [f"SELECT {listed} FROM raw", f"SELECT {totals} FROM raw GROUP BY measure"]
         else:
-            columns = "measure, asked, met, breach, cannot_assess"
+            # Rules ask nearly the same people: from how many exactly, who is asked one and not another would follow.
+            columns = f"measure, {nearest_sql('asked')}, {nearest_sql('met')}, breach, cannot_assess"
             statements = [
                 f"SELECT authority, {columns} FROM ({suppress_rows_sql('raw', below)})",
                 f"SELECT NULL, {columns} FROM ({suppress_totals_sql('raw', below)})",
