@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.catalogue import derived
+from monitor.catalogue.dialects import SPARK
 from monitor.durations import Duration, Limit, parse_limit
 from monitor.errors import Problems
 from monitor.rulebook.because import parse_wording
@@ -329,3 +330,25 @@ def test_whatever_the_parser_itself_does_is_a_problem_in_words(
 def test_a_hostile_condition_is_a_problem_in_words(text: str) -> None:
     with pytest.raises(Problems):
         parse_condition(text, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "on_duckdb", "on_spark"),
+    [
+        ("as_at - date_of_birth > 6575",
+         '"as_at" - "date_of_birth" > 6575',
+         "datediff(`as_at`, `date_of_birth`) > 6575"),
+        ("closure_reason = 'it''s'", "\"closure_reason\" = 'it''s'", r"`closure_reason` = 'it\'s'"),
+        (r"in_touch = 'NO' or closure_reason = '${a}\b'", r""""in_touch" = 'NO' OR "closure_reason" = '${a}\b'""",
+         r"`in_touch` = 'NO' OR `closure_reason` = '\u0024{a}\\b'"),
+        ("as_at + within < as_at - interval '2 weeks'",
+         """CAST("as_at" + INTERVAL '6' month AS DATE) < CAST("as_at" - INTERVAL '2' week AS DATE)""",
+         "add_months(`as_at`, +6) < date_add(`as_at`, -7 * 2)"),
+        ("declined = age in (18, 19)", '"declined" = ("age" IN (18, 19))', "`declined` = (`age` IN (18, 19))"),
+    ],
+)  # fmt: skip
+def test_a_condition_is_written_as_each_database_reads_it(text: str, on_duckdb: str, on_spark: str) -> None:
+    condition = parse_condition(text, LIMITS)
+
+    assert compile_condition(condition, LIMITS) == on_duckdb
+    assert compile_condition(condition, LIMITS, dialect=SPARK) == on_spark
