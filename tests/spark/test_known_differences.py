@@ -20,8 +20,6 @@ from monitor.rulebook.rule import Example
 from monitor.rulebook.type_check import open_binder
 from monitor.workspace import open_workspace
 
-# Spark 3.5 leaves it to the collector to close the connection that rows came by.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 REFUSED = "refused"
 BORN = dt.date(2008, 2, 29)
 LIMITS: dict[str, Limit] = {"worked": Duration(10, "working day")}
