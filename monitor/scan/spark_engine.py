@@ -6,7 +6,7 @@ What the answers rest on is set, read back, and put back as it was. People stay 
 import logging
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ PINNED: Mapping[str, str] = {
     "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
     "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
+    "spark.sql.lateralColumnAlias.enableImplicitResolution": "true",
 }
 """Without these the same statement may give another answer; the last keeps the code 007 from being the number 7."""
 HERE: Mapping[str, str] = {
@@ -177,17 +178,28 @@ class SparkEngine:
 
     def _explain(self, fault: Exception, *, reading: bool = False) -> Exception:
         """Return what is raised instead of Spark's own words, which quote the cell at fault and run to pages."""
-        found = CONDITION.search(str(fault))
-        condition = found[1] if found else type(fault).__name__
-        if any(word in condition for word in WITHOUT_PLACE):
+        conditions = list(_find_conditions(fault))
+        condition = conditions[0] if conditions else type(fault).__name__
+
+        def is_one_of(words: Sequence[str]) -> bool:
+            return any(word in each for each in conditions for word in words)
+
+        if is_one_of(WITHOUT_PLACE):
             return SourceError(f"{self._place}: Spark finds no such table or Parquet files; name it as Spark knows it")
-        if not reading and any(word in condition for word in OUT_OF_RANGE):
+        if not reading and is_one_of(OUT_OF_RANGE):
             return StatementFailed(NOT_IN_RANGE)
-        if not reading and any(word in condition for word in NOT_CAST):
+        if not reading and is_one_of(NOT_CAST):
             return StatementFailed(NOT_READ_AS)
         if not reading and type(fault).__name__ in ("AnalysisException", "ParseException"):
             return StatementFailed(f"the database refused it ({condition}); check its conditions")
         return SourceError(f"{self._place}: Spark could not do it ({condition}); its own log says why")
+
+
+def _find_conditions(fault: Exception | None) -> Iterator[str]:
+    """Yield the names of what went wrong, the outermost first: of a write, Spark 3.5 tells the rest as its cause."""
+    while fault is not None:
+        yield from CONDITION.findall(str(fault))
+        fault = getattr(fault, "cause", None)
 
 
 def open_spark(settings: ScanSettings, session: Any, environ: Mapping[str, str], folder: Path | None) -> SparkEngine:
