@@ -137,7 +137,7 @@ def test_a_config_that_cannot_be_used_is_its_own_councils_failure(tmp_path: Path
 
     assert [len(council.problems) for council in read.authorities] == [1, 1, 0]
     assert read.authorities[1].problems[0].endswith("monitor.toml: is no file; name the config of a council")
-    with pytest.raises(Problems, match="no such file"):
+    with pytest.raises(Problems, match=r"no such file; name with authorities\[314\].config where it is"):
         open_config(read, read.authorities[0])
     assert open_config(read, read.authorities[2]).authority == "Sutton"
 

@@ -147,6 +147,9 @@ def _open_authority(fleet: FleetTable, council: AuthorityTable) -> tuple[Authori
     authority = Authority(council.code, council.config, schema, council.code)
     if council.config.exists() and not council.config.is_file():
         return replace(authority, problems=(f"{council.config}: is no file; name the config of a council",)), None
+    if not council.config.exists():
+        lacking = f"{council.config}: no such file; name with authorities[{council.code}].config where it is"
+        return replace(authority, problems=(lacking,)), None
     try:
         config = load_config(council.config)
     except Problems as fault:
