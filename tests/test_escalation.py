@@ -329,7 +329,7 @@ def test_the_worst_come_first_and_of_equals_what_is_new_then_who_waits_longest()
     )  # fmt: skip
 
     assert [person.person_id for person in digest.named] == ["P004", "P003", "P002", "P001"]
-    assert "1 of these are from the backlog." in words_of(digest)
+    assert "1 of these is from the backlog." in words_of(digest)
 
 
 def flood() -> list[Raised]:
