@@ -59,9 +59,13 @@ def run(
 
 def _print_at_once(line: str) -> None:
     """Print a line; whoever has stopped to read stops no night."""
-    with suppress(OSError):
+    try:
         typer.echo(line)
         sys.stdout.flush()
+    except OSError:
+        # What could not be written waits in the stream, and would fail once more at the end.
+        with open(os.devnull, "wb") as nowhere, suppress(OSError, ValueError):
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _keep_quiet(_line: str) -> None:
