@@ -8,7 +8,7 @@ import duckdb
 
 from monitor.catalogue import derived
 from monitor.rulebook import questions
-from monitor.rulebook.questions import BREACH, CANNOT_ASSESS, OK
+from monitor.rulebook.questions import BREACH, CANNOT_ASSESS, OK, by_rule_sql
 from monitor.rulebook.rule import Rule
 from monitor.rulebook.rulebook import Rulebook
 from monitor.workspace import Workspace, literal, load_rows, step
@@ -189,13 +189,7 @@ def _make_shared_outcomes(
     workspace: Workspace, rules: Sequence[Rule], gapped: frozenset[str], people: str, start: str
 ) -> None:
     """Make the table that ``start`` begins; what several rules ask alike is asked once."""
-    shared: dict[str, str] = {}
-
-    def share(sql: str) -> str:
-        return shared.setdefault(sql, f"shared_{len(shared)}")
-
-    answers = "".join(f', {questions.outcome_sql(rule, gapped, share)} AS "{rule.id}"' for rule in rules)
-    beside = "".join(f", {sql} AS {name}" for sql, name in shared.items())
+    answers, beside = questions.outcomes_sql(rules, gapped)
     workspace.execute(f"{start}{answers} FROM (SELECT *{beside} FROM {people})")
 
 
@@ -261,27 +255,17 @@ def _to_whom(rules: Sequence[Rule], number: int) -> str:
     return f"SELECT * FROM ({given}) WHERE rule_number IS NOT NULL"
 
 
-def _by_rule(rules: Sequence[Rule], write: Callable[[Rule], str], otherwise: str) -> str:
-    """SQL for what each rule says, by ``rule_number``; what several say alike is written once."""
-    saying: dict[str, list[str]] = {}
-    for which, rule in enumerate(rules):
-        saying.setdefault(write(rule), []).append(str(which))
-    saying.pop(otherwise, None)
-    branches = " ".join(f"WHEN rule_number IN ({', '.join(which)}) THEN {sql}" for sql, which in saying.items())
-    return f"CASE {branches} ELSE {otherwise} END" if branches else otherwise
-
-
 def _name_rule(rules: Sequence[Rule]) -> str:
     """SQL for the rule's id, by ``rule_number``."""
-    return _by_rule(rules, lambda rule: literal(rule.id), "''")
+    return by_rule_sql(rules, lambda rule: literal(rule.id), "''")
 
 
 def _select_breaches(rules: Sequence[Rule]) -> str:
     return f"""
         SELECT person_id, {_name_rule(rules)} AS rule, due_on, due_on + 1 AS in_breach_since,
-            {_by_rule(rules, questions.because_sql, "CAST(NULL AS VARCHAR)")} AS because
+            {by_rule_sql(rules, questions.because_sql, "CAST(NULL AS VARCHAR)")} AS because
         FROM (
-            SELECT placed.*, rule_number, {_by_rule(rules, questions.due_on_sql, "CAST(NULL AS DATE)")} AS due_on
+            SELECT placed.*, rule_number, {by_rule_sql(rules, questions.due_on_sql, "CAST(NULL AS DATE)")} AS due_on
             FROM {PLACED} AS placed JOIN ({_to_whom(rules, BREACH)}) USING (place)
         )
     """
@@ -289,7 +273,7 @@ def _select_breaches(rules: Sequence[Rule]) -> str:
 
 def _select_reasons(rules: Sequence[Rule]) -> str:
     nothing = """CAST(NULL AS STRUCT("column" VARCHAR, why VARCHAR)[])"""
-    reasons = _by_rule(rules, questions.reasons_sql, nothing)
+    reasons = by_rule_sql(rules, questions.reasons_sql, nothing)
     return f"""
         SELECT person_id, rule, reason.column AS "column", reason.why AS why
         FROM (

@@ -5,7 +5,7 @@ false, whatever the cell held, is *not applicable*; anything else is *cannot ass
 written here.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from monitor.catalogue import columns
@@ -62,6 +62,30 @@ def outcome_word_sql(rule: "Rule", dialect: Dialect = DUCKDB) -> str:
     """Return the word of an outcome, from the column of numbers named for the rule."""
     names = " ".join(f"WHEN {place} THEN '{name}'" for place, name in enumerate(OUTCOMES, start=1))
     return f"CASE {dialect.name_of(rule.id)} {names} END"
+
+
+def outcomes_sql(rules: Iterable["Rule"], gapped: frozenset[str], dialect: Dialect = DUCKDB) -> tuple[str, str]:
+    """Return the columns that ask these rules, each named for its rule, and those that stand beside the row for them.
+
+    What several rules ask alike is asked once, beside the row. Both begin with a comma, where there are any.
+    """
+    shared: dict[str, str] = {}
+
+    def share(sql: str) -> str:
+        return shared.setdefault(sql, f"shared_{len(shared)}")
+
+    answers = "".join(f", {outcome_sql(rule, gapped, share, dialect)} AS {dialect.name_of(rule.id)}" for rule in rules)
+    return answers, "".join(f", {sql} AS {name}" for sql, name in shared.items())
+
+
+def by_rule_sql(rules: Sequence["Rule"], write: Callable[["Rule"], str], otherwise: str) -> str:
+    """Return what each rule says, by ``rule_number``, its place in ``rules``; what several say alike stands once."""
+    saying: dict[str, list[str]] = {}
+    for which, rule in enumerate(rules):
+        saying.setdefault(write(rule), []).append(str(which))
+    saying.pop(otherwise, None)
+    branches = " ".join(f"WHEN rule_number IN ({', '.join(which)}) THEN {sql}" for sql, which in saying.items())
+    return f"CASE {branches} ELSE {otherwise} END" if branches else otherwise
 
 
 def due_on_sql(rule: "Rule", dialect: Dialect = DUCKDB) -> str:

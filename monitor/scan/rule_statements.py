@@ -1,13 +1,12 @@
 """What is asked of the database: the outcome of each rule for each person, how many of each, and who is in breach."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from monitor.catalogue.caseload_contract import AUTHORITY, PERSON_ID
 from monitor.catalogue.columns import BY_NAME
 from monitor.catalogue.derived import derived_sql
 from monitor.rulebook import questions
-from monitor.rulebook.questions import BREACH, CANNOT_ASSESS, OK
+from monitor.rulebook.questions import BREACH, CANNOT_ASSESS, OK, by_rule_sql
 from monitor.rulebook.rule import Rule
 from monitor.scan.scan_engine import ScanEngine
 
@@ -49,16 +48,16 @@ def breaches_sql(asked: Asked, person: str, pads: str | None = None) -> str:
         for which, rule in enumerate(asked.rules)
     ]
     spread = engine.spread(in_breach)
-    dated = _by_rule(asked.rules, lambda rule: questions.due_on_sql(rule, engine.dialect), no_date)
+    dated = by_rule_sql(asked.rules, lambda rule: questions.due_on_sql(rule, engine.dialect), no_date)
     literal = engine.dialect.text_literal
     joined = f" JOIN {pads} AS pads ON pads.authority = breaches.{AUTHORITY}" if pads else ""
     return f"""
         SELECT breaches.{AUTHORITY} AS {AUTHORITY}, {person} AS {"pseudonym" if pads else PERSON_ID},
-            {_by_rule(asked.rules, lambda rule: literal(rule.id), "''")} AS rule,
-            {_by_rule(asked.rules, lambda rule: literal(rule.severity), "''")} AS severity,
-            {_by_rule(asked.rules, lambda rule: "true" if rule.sensitive else "false", "false")} AS sensitive,
+            {by_rule_sql(asked.rules, lambda rule: literal(rule.id), "''")} AS rule,
+            {by_rule_sql(asked.rules, lambda rule: literal(rule.severity), "''")} AS severity,
+            {by_rule_sql(asked.rules, lambda rule: "true" if rule.sensitive else "false", "false")} AS sensitive,
             due_on, due_on + 1 AS in_breach_since,
-            {_by_rule(asked.rules, told, no_text)} AS because
+            {by_rule_sql(asked.rules, told, no_text)} AS because
         FROM (
             SELECT placed.*, {dated} AS due_on
             FROM (SELECT *, {spread} AS rule_number FROM ({_outcomes_sql(asked, "*")})) AS placed
@@ -68,28 +67,9 @@ def breaches_sql(asked: Asked, person: str, pads: str | None = None) -> str:
 
 def _outcomes_sql(asked: Asked, keys: str) -> str:
     """SQL for ``keys`` of everyone and a number for each rule; what several rules ask alike is asked once."""
-    engine, shared = asked.engine, dict[str, str]()
-
-    def share(sql: str) -> str:
-        return shared.setdefault(sql, f"shared_{len(shared)}")
-
-    answers = "".join(
-        f", {questions.outcome_sql(rule, asked.gapped, share, engine.dialect)} AS {engine.dialect.name_of(rule.id)}"
-        for rule in asked.rules
-    )
-    beside = "".join(f", {sql} AS {name}" for sql, name in shared.items())
+    answers, beside = questions.outcomes_sql(asked.rules, asked.gapped, asked.engine.dialect)
     derived = f"SELECT *, {derived_sql()} FROM ({asked.people})"
     return f"SELECT {keys}{answers} FROM (SELECT *{beside} FROM ({derived}))"
-
-
-def _by_rule(rules: Sequence[Rule], write: Callable[[Rule], str], otherwise: str) -> str:
-    """SQL for what each rule says, by ``rule_number``; what several say alike is written once."""
-    saying: dict[str, list[str]] = {}
-    for which, rule in enumerate(rules):
-        saying.setdefault(write(rule), []).append(str(which))
-    saying.pop(otherwise, None)
-    branches = " ".join(f"WHEN rule_number IN ({', '.join(which)}) THEN {sql}" for sql, which in saying.items())
-    return f"CASE {branches} ELSE {otherwise} END" if branches else otherwise
 
 
 def _safe_sentence(engine: ScanEngine, rule: Rule) -> str:
