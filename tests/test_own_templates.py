@@ -82,6 +82,14 @@ def test_the_template_is_named_that_hangs_and_not_the_one_that_calls_it(tmp_path
     assert problem.startswith(f"phrases.txt: stopped: it takes over {SECONDS} seconds")
 
 
+def test_what_was_wrong_before_an_endless_one_is_told_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "lead.txt").write_text("{{ digest.nothing_like_it }}", encoding="utf-8")
+
+    problems = problems_of(tmp_path, "head.txt", ENDLESS["ranges within ranges"])
+
+    assert [problem.partition(":")[0] for problem in problems] == ["lead.txt", "head.txt"]
+
+
 SHELL = "{{{{ {}.__init__.__globals__['os'].system('touch {}') }}}}"
 BREAKING_OUT = {
     "a global of Jinja": "{{ cycler.__init__.__globals__.os.popen('touch MARK').read() }}",

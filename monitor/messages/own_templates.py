@@ -31,7 +31,7 @@ KINDS = (".txt", ".html", ".css", ".js")
 LARGEST_FILE = 500_000
 MOST_FILES = 200
 SECONDS = 4
-"""Of the processor: the most for one message, or the trial of all; a message takes some hundredths of one."""
+"""Of the processor: the most for one message; it takes some hundredths of one."""
 SECONDS_TO_START = 60
 IDLE_SECONDS = 60
 """How long the process waits to be asked again."""

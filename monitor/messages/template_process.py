@@ -37,7 +37,6 @@ from monitor.messages.templates import (
     fill_message,
     fill_template,
     open_environment,
-    prove_digests,
 )
 from monitor.messages.told import Told
 
@@ -94,9 +93,7 @@ class Filler:
     def answer(self, what: str, given: tuple[Any, ...]) -> Mapping[str, Any]:
         """Return what was asked for, or what is wrong, each line with its template."""
         begun = given[0] if given and isinstance(given[0], str) else PHRASES
-        work: Mapping[str, Callable[..., Any]] = {
-            "check": self.check, "fill": self.fill, "fill_page": self.fill_page, "prove": self.prove
-        }  # fmt: skip
+        work: Mapping[str, Callable[..., Any]] = {"check": self.check, "fill": self.fill, "fill_page": self.fill_page}
         try:
             if what != "check" and "say" not in self.environment.globals:
                 note(PHRASES)
@@ -122,9 +119,6 @@ class Filler:
 
     def fill(self, digests: Any) -> dict[str, str]:
         return fill_message(self.environment, digests, self.fill_one)
-
-    def prove(self, digests: Any) -> list[str]:
-        return prove_digests(self.environment, digests, self.fill_one)
 
     def fill_page(self, name: str, values: Mapping[str, Any]) -> str:
         return self.fill_one(self.environment, name, values)

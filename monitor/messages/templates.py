@@ -197,11 +197,16 @@ class Templates:
         return str(self.own.ask("fill_page", name, dict(values)))
 
     def prove(self, digests: Sequence[Digest]) -> None:
-        """Put every digest into words; raises ``Problems`` with everything that went wrong."""
-        if self.own is None:
-            problems = prove_digests(self.environment, digests, fill_template)
-        else:
-            problems = self.own.ask("prove", tuple(digests))
+        """Put every digest into words, each by itself; raises ``Problems`` with everything that went wrong."""
+        problems: dict[str, None] = {}
+        for digest in digests:
+            try:
+                if self.own is None:
+                    fill_message(self.environment, (digest,), fill_template)
+                else:
+                    self.own.ask("fill", (digest,))
+            except Problems as faults:
+                problems.update(dict.fromkeys(faults.problems))
         if problems:
             raise Problems(problems)
 
@@ -230,17 +235,6 @@ def fill_template(environment: Environment, name: str, values: Mapping[str, Any]
         return environment.get_template(name).render(values)
     except TemplateError as fault:
         raise Problems((explain_fault(name, fault),)) from None
-
-
-def prove_digests(environment: Environment, digests: Sequence[Digest], fill: Fill) -> list[str]:
-    """Return everything that goes wrong when each of the digests is put into words."""
-    problems: dict[str, None] = {}
-    for digest in digests:
-        try:
-            fill_message(environment, (digest,), fill)
-        except Problems as faults:
-            problems.update(dict.fromkeys(faults.problems))
-    return list(problems)
 
 
 @cache
