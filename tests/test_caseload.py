@@ -513,14 +513,14 @@ def test_a_row_that_is_nobodys_is_listed_and_one_that_may_be_somebodys_is_kept()
 
 
 def test_a_young_person_without_an_id_that_can_be_told_is_loudly_said() -> None:
-    rows = [person("TBC"), person("Ann Example"), person("7000001 / 7000002"), person("ExampleA7000003")]
+    ids = ["TBC", "Ann Example", "7000001 / 7000002", "ExampleA7000003", "example7000041", "7000042_EXAMPLE"]
 
-    night = typed(*(person(str(7000001 + n)) for n in range(30)), *rows)
+    night = typed(*(person(str(7000001 + n)) for n in range(60)), *map(person, ids))
 
-    assert len(night.tonight()) == 30
-    assert [line[2] for line in night.unreadable()] == [NOT_AN_ID] * 4
+    assert len(night.tonight()) == 60
+    assert [line[2] for line in night.unreadable()] == [NOT_AN_ID] * 6
     assert night.intake is not None
-    assert "4 rows have a young person's values" in night.intake.doubts[0]
+    assert "6 rows have a young person's values" in night.intake.doubts[0]
 
 
 def test_a_column_of_names_holds_no_ids() -> None:
@@ -531,8 +531,12 @@ def test_a_column_of_names_holds_no_ids() -> None:
 def test_ids_of_two_systems_and_ids_of_letters_alone_are_ids() -> None:
     people = [*(person(str(n)) for n in range(1, 30)), *(person(f"MIS {1234 + n}") for n in range(3)), person("1-ab")]
     of_letters = [person("ABCDE"), person("HIDDEN"), person("GONE")]
+    of_seven = [*(person(str(7000001 + n)) for n in range(30)), person("TEMP001"), person("LAC7000099")]
+    of_two = [person(f"{mark}{7000001 + n}") for n in range(9) for mark in ("", "child")]
 
     assert len(typed(*people).tonight()) == 33
+    assert len(typed(*of_seven).tonight()) == 32
+    assert len(typed(*of_two).tonight()) == 18
     assert len(typed(*of_letters).tonight()) == 3
 
 

@@ -21,6 +21,10 @@ HIGHEST_SHARE = 0.1
 SHORTEST_NUMBER = 4
 """A number of so many digits, beside a worker's name, is rather an old id than a count."""
 
+SHORTEST_WORD = 3
+GLUED = r"[-_./]?((?:[a-z]{{3,}}|[A-Za-z]{{4,}})[-_./]?\d{{{0}}}|\d{{{0}}}[-_./]?(?:[a-z]{{3,}}|[A-Za-z]{{4,}}))"
+"""An id of so many digits with a word stuck to it; a few capitals are how a system marks its ids."""
+
 
 @dataclass(frozen=True)
 class IdShape:
@@ -42,7 +46,10 @@ class IdShape:
 
 @dataclass(frozen=True)
 class OddRow:
-    """A row that may be nobody's, and what stands in it: a code, a date, somebody's name, anything at all, a total."""
+    """A row that may be nobody's, and what stands in it: a code, a date, somebody's name, anything at all, a total.
+
+    ``glued``: a word, perhaps a name, and what is an id by itself in this column, without a gap between.
+    """
 
     number: int
     person_id: str
@@ -52,6 +59,16 @@ class OddRow:
     named: bool
     alone: bool
     total: bool
+    glued: bool = False
+
+
+def find_id_length(shapes: Sequence[IdShape]) -> int | None:
+    """Return how many digits an id of this column has, where nearly all have as many and nothing but digits."""
+    rows = sum(shape.rows for shape in shapes)
+    usual = max((shape for shape in shapes if shape.kind == "digits"), key=lambda shape: shape.rows, default=None)
+    if usual is None or usual.length < SHORTEST_NUMBER or rows - usual.rows > max(1, HIGHEST_SHARE * rows):
+        return None
+    return usual.length
 
 
 def find_strange(shapes: Sequence[IdShape]) -> frozenset[tuple[str, int]]:
@@ -81,6 +98,8 @@ def explain(row: OddRow, *, strange: bool) -> str | None:
     summary = is_summary(row.person_id)
     if row.total:
         return UNLIKE_IDS
+    if row.glued:
+        return NOT_AN_ID
     if not strange:
         return ID_ALONE if row.alone else None
     if row.kind == "words":
@@ -139,16 +158,20 @@ def set_aside(workspace: Workspace, reading: Reading, shapes: Sequence[IdShape],
         strange = frozenset(shape for shape in strange if shape[0] == "words")
     few = reading.extract.role == "detail" or len(reading.positions) <= FEW_COLUMNS
     keeps_alone = few or not has_few_alone(shapes)
-    if not strange and keeps_alone and not any(shape.totals for shape in shapes):
+    length = find_id_length(shapes)
+    mixed = [shape.length for shape in shapes if shape.kind == "mixed"]
+    has_glued = length is not None and max(mixed, default=0) >= length + SHORTEST_WORD
+    if not strange and keeps_alone and not has_glued and not any(shape.totals for shape in shapes):
         return 0
     pairs = ", ".join(f"('{kind}', {length})" for kind, length in sorted(strange))
     is_strange = f"(kind, length(person_id)) IN ({pairs})" if pairs else "false"
     known = f"person_id IN ({elsewhere})" if elsewhere else "false"
     alone = "false" if keeps_alone else f"alone AND NOT ({known})"
+    glued = f"regexp_full_match(person_id, '{GLUED.format(length)}')" if has_glued else "false"
     rows = workspace.execute(
         f"""
-        SELECT {is_strange}, "row", person_id, kind, coded, dated, named, {alone}, total
-        FROM ({_facts(reading)}) WHERE {is_strange} OR total OR ({alone}) ORDER BY "row"
+        SELECT {is_strange}, "row", person_id, kind, coded, dated, named, {alone}, total, {glued}
+        FROM ({_facts(reading)}) WHERE {is_strange} OR total OR ({alone}) OR {glued} ORDER BY "row"
         """
     ).fetchall()
     reasons = {row[1]: explain(OddRow(*row[1:]), strange=row[0]) for row in rows}
