@@ -131,9 +131,11 @@ class SmtpChannel:
                 conversation.present_token(self._login.mailbox, token)
             elif isinstance(self._login, Password):
                 conversation.login(self._login.username, self._login.value)
-        except OSError as fault:
+        except BaseException as fault:
             encrypted = conversation.is_encrypted
             conversation.close()
+            if not isinstance(fault, OSError):
+                raise
             why = self._explain(fault, conversation, encrypted=encrypted)
             raise DeliveryError(f"{self._place}: {why}", stops=True) from None
         return conversation

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from monitor.delivery.smtp_conversation import Conversation
 from monitor.errors import DeliveryError
 
+LEFT = "the delivery was stopped; it will be tried again"
+"""What a message is told that would be sent after its delivery has ended."""
+
 
 class Connections:
     """At most so many connections, each used by one thread at a time.
@@ -20,6 +23,10 @@ class Connections:
         self._limit = 1
         self._open = 0
         self._idle: list[Conversation] = []
+        self._lent: dict[Conversation, int] = {}
+        """Those in use, with the thread that uses each."""
+        self._left = False
+        """Whether they were closed while some were in use or being made: each of those is closed as it comes back."""
         self._changed = threading.Condition()
         self._unusable: str | None = None
 
@@ -31,19 +38,24 @@ class Connections:
                 if self._unusable is not None:
                     raise DeliveryError(self._unusable, stops=True)
                 if self._idle:
-                    return self._idle.pop(), True
+                    return self._lend(self._idle.pop()), True
                 self._open += 1
             if (made := self._make()) is not None:
                 return made, False
 
     def give_back(self, conversation: Conversation) -> None:
         with self._changed:
-            self._idle.append(conversation)
-            self._changed.notify_all()
+            if not self._left:
+                del self._lent[conversation]
+                self._idle.append(conversation)
+                self._changed.notify_all()
+                return
+        self.drop(conversation)
 
     def drop(self, conversation: Conversation) -> None:
         conversation.close()
         with self._changed:
+            self._lent.pop(conversation, None)
             self._open -= 1
             self._changed.notify_all()
 
@@ -55,11 +67,22 @@ class Connections:
         return DeliveryError(why, stops=True)
 
     def close(self) -> None:
+        """Close every connection: one that another thread still uses, once its message has gone or failed."""
         with self._changed:
             idle, self._idle = self._idle, []
             self._open -= len(idle)
+            interrupted = [one for one, thread in self._lent.items() if thread == threading.get_ident()]
+            if self._open > len(interrupted):
+                self._left = True
+                self._unusable = self._unusable or LEFT
         for conversation in idle:
             conversation.leave()
+        for conversation in interrupted:
+            self.drop(conversation)
+
+    def _lend(self, conversation: Conversation) -> Conversation:
+        self._lent[conversation] = threading.get_ident()
+        return conversation
 
     def _make(self) -> Conversation | None:
         """Make a connection that is counted already; None where it failed and others work, which are waited for."""
@@ -78,4 +101,7 @@ class Connections:
         with self._changed:
             self._limit = self._most
             self._changed.notify_all()
-        return made
+            if not self._left:
+                return self._lend(made)
+        self.drop(made)
+        raise DeliveryError(LEFT, stops=True)

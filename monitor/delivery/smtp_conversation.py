@@ -133,8 +133,10 @@ class Conversation(smtplib.SMTP):
         made = socket.create_connection((host, port), timeout)
         try:
             if self._settings.security == "tls":
-                made = self._context.wrap_socket(made, server_hostname=host)
-        except OSError:
+                # Wrapped before it shakes hands: else nobody could close one that is stopped while it waits.
+                made = wrapped = self._context.wrap_socket(made, server_hostname=host, do_handshake_on_connect=False)
+                wrapped.do_handshake()
+        except BaseException:
             made.close()
             raise
         self.step = "greeting"

@@ -109,7 +109,7 @@ def run_children(
                     time.sleep(LOOK_EVERY_SECONDS)
         finally:
             for child in running:
-                _signal_group(child.process, hard=True)
+                _abandon(child)
         for command in waiting:
             note(ChildEnd(command.code, None, why="not started, because the fleet was stopped"))
     return ChildrenEnd(tuple(ends), asked[0] if asked else None)
@@ -185,6 +185,13 @@ def _look(child: _Child) -> ChildEnd | None:
         _signal_group(child.process, hard=True)  # what it started, if anything of it is left
         return _describe_end(child, None if why else exit_code, why)
     return _describe_end(child, exit_code, "")
+
+
+def _abandon(child: _Child) -> None:
+    """End a child of whose end nobody will be told."""
+    _signal_group(child.process, hard=True)
+    with child.output, child.complaints, suppress(subprocess.TimeoutExpired):
+        child.process.wait(GRACE_SECONDS)
 
 
 def _describe_end(child: _Child, exit_code: int | None, why: str) -> ChildEnd:

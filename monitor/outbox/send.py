@@ -125,10 +125,12 @@ class DeliveryRound(Progress):
 
     def send_due(self, choice: Choice) -> None:
         """Send until nothing is due or the channel fails; what is on its way by then is waited for and recorded."""
-        while self._begin_some(choice) or self._couriers.under_way or self.give_up_rejected():
-            if self._couriers.under_way and (done := self._couriers.wait()):
-                self.finish(done)
-        self._couriers.dismiss()
+        try:
+            while self._begin_some(choice) or self._couriers.under_way or self.give_up_rejected():
+                if self._couriers.under_way and (done := self._couriers.wait()):
+                    self.finish(done)
+        finally:
+            self._couriers.dismiss()
         self.counts["to_retry"] += len(self._left)
         if self._defect is not None:
             raise self._defect
