@@ -76,7 +76,8 @@ def _night(**given: Any) -> MessageContext:
             ("P8", "two"): Handover(frozenset({"one"}), ("two",)), ("P8", "three"): Handover(frozenset()),
         },
         "unchecked": (*(Unchecked(f"P{n}", "North") for n in range(20, 40)), Unchecked("P40", "North", True)),
-        "service_wide": {}, "doubted": {"two": ("plan_date",)},
+        "service_wide": {}, "doubted": {"two": ("plan_date",)}, "answers_to": "answers@example.gov.uk",
+        "answer_secret": b"of nobody",
     }  # fmt: skip
     return MessageContext(**(usual | given))
 
