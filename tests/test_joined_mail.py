@@ -358,11 +358,11 @@ def test_a_reply_goes_to_the_one_who_reads_the_answers_of_all_unless_only_a_head
     head = [letter("314", "Kingston"), letter("318", "Richmond", for_head_alone=True, reply_to=None)]
 
     assert join(both, "joined-1").reply_to == "analyst@example.gov.uk"
-    assert "To answer about" not in join(both, "joined-1").text
+    assert "What you answer about" not in join(both, "joined-1").text
     mail = join(head, "joined-1")
     assert (mail.reply_to, mail.for_head_alone) == (None, True)
-    assert "To answer about Kingston, use the links" in mail.text
-    assert "To answer about Richmond" not in mail.text
+    assert "What you answer about Kingston goes to analyst@example.gov.uk" in " ".join(mail.text.split())
+    assert "answer about Richmond" not in mail.text
 
 
 def test_lists_keep_the_name_of_their_council_and_councils_of_one_name_their_code() -> None:

@@ -1,6 +1,8 @@
 """Answers by e-mail: the ready replies of a card, and what is taken of a reply: key and choice, and from whom."""
 
 import re
+import tomllib
+from dataclasses import replace
 from email.message import EmailMessage
 from html import unescape
 from pathlib import Path
@@ -11,15 +13,22 @@ from support.command import monitor
 from support.council import NIGHT, Council, crowd, day, homeless, settled
 from support.timed_service import few_rules
 
+from monitor.config.delivery_settings import DeliverySettings
 from monitor.config.settings import load_config
 from monitor.errors import Problems
 from monitor.flags import answer_file
 from monitor.flags.answer_file import AnswerLimits, AnswersSaved
 from monitor.flags.mailed_answers import NOT_OURS
 from monitor.lists import answer_mail
+from monitor.messages import samples
+from monitor.messages.compose import describe_night
+from monitor.messages.lead import LeadDigest
+from monitor.messages.templates import render
 from monitor.night.context import Tools
 from monitor.night.withdraw import WithdrawalRequest, withdraw_night
+from monitor.rulebook.kept_rulebook import open_rulebook
 from monitor.store.events import Stamp
+from monitor.store.nights import read_ledger
 
 NORTH, SOUTH, ANALYST, HEAD = (f"{name}@example.gov.uk" for name in ("north", "south", "analyst", "head"))
 TUESDAY = day(1)
@@ -95,6 +104,40 @@ def test_a_card_has_three_ready_replies_and_nobody_restricted_nor_any_head_has_o
     assert subjects(known, HEAD) == []
     assert not [mail.text for mail in known.mail_to(HEAD) if "To answer" in mail.text]
     assert known.rows("SELECT recipient FROM message WHERE answerable IS NOT NULL ORDER BY 1") == [(NORTH,), (SOUTH,)]
+
+
+APP = 'graph = { tenant = "example.gov.uk", client_id = "11111111-2222-3333-4444-555555555555", '
+NOTIFY = 'notify = { api_key_env = "KEY", template_id = "11111111-2222-3333-4444-555555555555" }'
+
+
+@pytest.mark.parametrize(
+    ("settings", "text", "html"),
+    [
+        ('channel = "folder"', "reply with a number", "reply with a number"),
+        ('channel = "smtp"\nsmtp = { host = "mail.example.gov.uk" }', "reply with a number", "reply with a number"),
+        (f'channel = "graph"\n{APP}client_secret_env = "S" }}', "reply with a number", "reply with a number"),
+        (
+            f'channel = "graph"\n{APP}client_secret_env = "S", save_to_sent_items = false }}',
+            "fill in your list",
+            "use the links of a card",
+        ),
+        (f'channel = "notify"\n{NOTIFY}', "fill in your list", "use the links of a card"),
+    ],
+    ids=["channel 1", "channel 2", "channel 3", "channel 4", "channel 5"],
+)
+def test_a_mail_offers_an_answer_by_number_only_where_a_reply_names_the_mail(
+    known: Council, settings: str, text: str, html: str
+):
+    delivery = DeliverySettings.model_validate(tomllib.loads(settings), context={"folder": ""})
+    config = load_config(known.config_path).model_copy(update={"delivery": delivery})
+    with known.open_database() as database:
+        night = describe_night(config, open_rulebook(config), read_ledger(database, TUESDAY), TUESDAY)
+    digest = next(each for each in samples.make() if isinstance(each, LeadDigest) and each.has_replies)
+
+    mail = render(replace(digest, night=replace(digest.night, answers_by_number=night.answers_by_number)))
+
+    assert f"To answer, {text}" in " ".join(mail.text.split())
+    assert f"To answer, {html}" in " ".join(mail.html.split())
 
 
 def test_a_reply_is_taken_by_key_and_nothing_of_its_words_is_kept(council: Council):

@@ -175,6 +175,13 @@ class DeliverySettings(Table):
         described = {"notify": self.notify, "graph": self.graph}.get(self.channel)
         return described is not None and described.attach_list
 
+    @property
+    def keeps_message_id(self) -> bool:
+        """Return whether a message keeps the Message-ID that we give it, so that a reply names the message."""
+        if self.channel == "graph":
+            return self.graph is not None and self.graph.save_to_sent_items
+        return self.channel != "notify"
+
     def allows(self, mailbox: str) -> bool:
         """Return whether messages may go to this address."""
         return not self.allowed_domains or mailbox.rpartition("@")[2].lower() in self.allowed_domains

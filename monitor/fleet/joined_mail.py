@@ -63,8 +63,8 @@ class JoinedMail:
 
     def answers(self, council: CouncilPart) -> str:
         return (
-            f"To answer about {council.name}, use the links, or send your reply to {council.answers_to}: "
-            "a reply to this mail would not go there."
+            f"What you answer about {council.name} goes to {council.answers_to}: "
+            "a reply to this mail would not reach that mailbox."
         )
 
 

@@ -99,6 +99,7 @@ def describe_night(
         summary_from=latest(config.escalation.summary_day, as_at),
         most_escalated=config.escalation.most_listed,
         answers_to=find_reader_of_answers(config),
+        answers_by_number=config.delivery.keeps_message_id,
     )
 
 

@@ -157,6 +157,8 @@ class MessageContext:
     answers_to: str | None = None
     """The mailbox that reads answers by e-mail, and below the secret of their keys; without both there are none."""
     answer_secret: bytes | None = field(default=None, repr=False)
+    answers_by_number: bool = True
+    """Whether a reply names the message that it answers, so that the number of a card says which flag is meant."""
 
     @cached_property
     def alike(self) -> frozenset[str]:
