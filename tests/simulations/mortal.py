@@ -18,10 +18,13 @@ from typing import Any
 from monitor.config.settings import load_config
 from monitor.delivery.channel import open_channel
 from monitor.errors import MonitorError
+from monitor.messages.templates import open_templates
 from monitor.night.context import Tools
+from monitor.night.on_duty import write_anew
 from monitor.night.run import run_night
 from monitor.outbox.receipts import poll_receipts
 from monitor.outbox.send import deliver_due
+from monitor.rulebook.kept_rulebook import open_rulebook
 from monitor.store.database import working_store
 from monitor.store.location import locate
 from monitor.store.nights import Request
@@ -44,8 +47,9 @@ def work(order: dict[str, Any]) -> None:
         )
     network = config.network.reach(environ)
     with working_store(locate(config, environ)) as database:
-        for act in (poll_receipts, deliver_due):
-            act(database, open_channel(config.delivery, config.data_folder, network), config, clock=clock)
+        poll_receipts(database, open_channel(config.delivery, config.data_folder, network), config, clock=clock)
+        write_anew(database, config, lambda: (open_rulebook(config), open_templates(config.templates)), clock())
+        deliver_due(database, open_channel(config.delivery, config.data_folder, network), config, clock=clock)
 
 
 def learn(names: list[str]) -> None:
