@@ -90,6 +90,18 @@ def test_what_was_wrong_before_an_endless_one_is_told_beside_it(tmp_path: Path) 
     assert [problem.partition(":")[0] for problem in problems] == ["lead.txt", "head.txt"]
 
 
+@pytest.mark.parametrize("name", ["lead.txt", "phrases.txt"])
+def test_templates_that_take_too_long_together_are_told_of_before_all_are_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(own_templates, "SECONDS_OF_TRIAL", 0)
+    text = (shipped("templates") / name).read_text(encoding="utf-8")
+
+    (problem,) = problems_of(tmp_path, name, text)
+
+    assert problem.startswith(f"{name}: takes 0 seconds for a few short messages; look for a loop")
+
+
 SHELL = "{{{{ {}.__init__.__globals__['os'].system('touch {}') }}}}"
 BREAKING_OUT = {
     "a global of Jinja": "{{ cycler.__init__.__globals__.os.popen('touch MARK').read() }}",

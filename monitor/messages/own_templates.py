@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,9 +32,12 @@ LARGEST_FILE = 500_000
 MOST_FILES = 200
 SECONDS = 4
 """Of the processor: the most for one message; it takes some hundredths of one."""
+SECONDS_OF_TRIAL = 4
+"""Of the processor: the most for the specimens together, which take some tenths of one."""
 SECONDS_TO_START = 60
 IDLE_SECONDS = 60
 """How long the process waits to be asked again."""
+COMMAND = (sys.executable, "-m", "monitor.messages.template_process")
 ENDS_FOR_WANT_OF_WORK = 0
 PASSED_ON = (
     "PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL",
@@ -102,11 +105,14 @@ def hash_sources(sources: Mapping[str, str]) -> str:
 class OwnTemplates:
     """The process that fills a council's own templates: started when it is needed, and again where it has ended."""
 
-    def __init__(self, sources: Mapping[str, str], stock: Path) -> None:
+    def __init__(self, sources: Mapping[str, str], stock: Path, command: Sequence[str] = COMMAND) -> None:
+        """``command``: starts the process, given two numbers more: the seconds for a message, and to wait idle."""
         self.sources = dict(sources)
         self._stock = stock
+        self._command = command
         self._process: _TemplateProcess | None = None
         self._stopped: Problems | None = None
+        self._spent: dict[str, float] = {}
         self._one_at_a_time = threading.Lock()
 
     def ask(self, what: str, *given: Any) -> Any:
@@ -115,9 +121,23 @@ class OwnTemplates:
             if self._stopped is not None:
                 raise self._stopped
             answer = self._ask(_write_pickle((what, given)))
+        for name, seconds in answer.get("spent", {}).items():
+            self._spent[name] = self._spent.get(name, 0) + seconds
         if problems := answer.get("problems"):
             raise Problems(problems)
         return answer["filled"]
+
+    def find_slow(self) -> str | None:
+        """Return what is wrong with the template that took longest, where all took too long together."""
+        if sum(self._spent.values()) <= SECONDS_OF_TRIAL:
+            return None
+        name = max(self.sources.keys() & self._spent.keys(), key=self._spent.__getitem__, default=None)
+        # What no message begins with is called by one that is not the council's.
+        shared = (each for each in ("phrases.txt", "parts.html", *sorted(self.sources)) if each in self.sources)
+        return (
+            f"{name or next(shared)}: takes {SECONDS_OF_TRIAL} seconds for a few short messages; look for a loop, "
+            "or a text that grows, and see the shipped template of that name"
+        )
 
     def close(self) -> None:
         """End the process; it is started again where something is asked."""
@@ -128,7 +148,7 @@ class OwnTemplates:
     def _ask(self, request: bytes) -> Any:
         for _ in range(2):
             if self._process is None:
-                self._process = _TemplateProcess(_write_pickle((self.sources, self._stock)))
+                self._process = _TemplateProcess(self._command, _write_pickle((self.sources, self._stock)))
             answer = self._process.ask(request)
             if answer is not None:
                 return answer
@@ -142,11 +162,14 @@ class OwnTemplates:
 class _TemplateProcess:
     """One run of ``template_process``. It stops itself in time; if even that fails, it is stopped from here."""
 
-    def __init__(self, beginning: bytes) -> None:
-        command = [sys.executable, "-m", "monitor.messages.template_process", str(SECONDS), str(IDLE_SECONDS)]
+    def __init__(self, command: Sequence[str], beginning: bytes) -> None:
         self._faults = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._process = subprocess.Popen(  # noqa: S603 - our own module
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._faults, env=_environment()
+            [*command, str(SECONDS), str(IDLE_SECONDS)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._faults,
+            env=_environment(),
         )
         self.end = weakref.finalize(self, _end, self._process, self._faults)
         self._questions, self._answers = _pipes(self._process)

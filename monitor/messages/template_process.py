@@ -88,11 +88,13 @@ class Filler:
 
     def __init__(self, source: TemplateSource, sources: Mapping[str, str]) -> None:
         self.sources = sources
+        self.spent: dict[str, float] = {}
         self.environment = open_environment(source)
 
     def answer(self, what: str, given: tuple[Any, ...]) -> Mapping[str, Any]:
         """Return what was asked for, or what is wrong, each line with its template."""
         begun = given[0] if given and isinstance(given[0], str) else PHRASES
+        self.spent.clear()
         work: Mapping[str, Callable[..., Any]] = {"check": self.check, "fill": self.fill, "fill_page": self.fill_page}
         try:
             if what != "check" and "say" not in self.environment.globals:
@@ -100,12 +102,12 @@ class Filler:
                 add_phrases(self.environment)
             filled = work[what](*given)
         except Problems as faults:
-            return {"problems": list(faults.problems)}
+            return {"problems": list(faults.problems), "spent": self.spent}
         except Exception as fault:
-            return {"problems": [self.explain(begun, fault)]}
+            return {"problems": [self.explain(begun, fault)], "spent": self.spent}
         if len(json.dumps(filled)) > MOST_TEXT:
             return {"problems": [f"{begun}: makes over {MOST_TEXT // 1_000_000} million characters; make it shorter"]}
-        return {"filled": filled}
+        return {"filled": filled, "spent": self.spent}
 
     def check(self, *names: str) -> list[str]:
         problems: list[str] = []
@@ -125,12 +127,15 @@ class Filler:
 
     def fill_one(self, environment: Environment, name: str, values: Mapping[str, Any]) -> str:
         note(name)
+        begun = time.process_time()
         try:
             return fill_template(environment, name, values)
         except Problems:
             raise
         except Exception as fault:
             raise Problems([self.explain(name, fault)]) from None
+        finally:
+            self.spent[name] = self.spent.get(name, 0) + time.process_time() - begun
 
     def explain(self, name: str, fault: Exception) -> str:
         """Say what went wrong, in which template."""

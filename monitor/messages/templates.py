@@ -207,6 +207,9 @@ class Templates:
                     self.own.ask("fill", (digest,))
             except Problems as faults:
                 problems.update(dict.fromkeys(faults.problems))
+            if self.own is not None and (slow := self.own.find_slow()):
+                problems[slow] = None
+                break
         if problems:
             raise Problems(problems)
 
