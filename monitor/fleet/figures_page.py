@@ -20,6 +20,7 @@ from monitor.report.page import STYLE, show_number
 from monitor.words import write_count, write_date, write_number
 
 TEMPLATE = "figures.html"
+OWN_STYLE = "figures.css"
 MARKING = "OFFICIAL"
 MOST_BESIDE = 12
 """Authorities whose percentages stand beside each other in one table; more would not fit."""
@@ -31,7 +32,6 @@ GROUPS = (
 """Of each kind of measure, its place on the page, what its table calls it, and its heading."""
 WIDEST = 20
 """Between percentages further apart than this, it is said that there is none."""
-ON_PAPER = "@media print { section + section { margin-top: 10pt; } }\n"
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _draw_percent(counts: GivenCounts) -> Markup:
 
 def _prepare(figures: FleetFigures, templates: Templates) -> FiguresPage:
     as_at = write_date(figures.as_at)
-    style = templates.read(STYLE) + ON_PAPER + quoted_style(MARKING, f"Figures by authority, {as_at}")
+    style = templates.read(STYLE) + templates.read(OWN_STYLE) + quoted_style(MARKING, f"Figures by authority, {as_at}")
     tables = [_lay_out(figures, n, measure) for n, measure in enumerate(figures.measures, start=1)]
     groups = (
         MeasureGroup(place, name, heading, tuple(table for table in tables if table.measure.kind == kind))

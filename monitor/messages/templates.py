@@ -45,6 +45,7 @@ REPORT: Mapping[str, frozenset[str]] = {
     "report.html": frozenset({"report", "page", "number", "in_words", "size", "share", "line", "bars"}),
     "onboard.html": frozenset({"seen", "page"}),
     "figures.html": frozenset({"page", "number", "about", "part", "percent", "bars"}),
+    "figures.css": frozenset(),
     "report-people.html": frozenset({"report", "page", "number", "in_words", "size", "line"}),
     "report-parts.html": frozenset({"page", "number", "in_words", "size", "line"}),
     "report.css": frozenset(),
