@@ -88,6 +88,13 @@ def test_all_authorities_together_are_told_where_the_withheld_counts_of_2_or_mor
     }
 
 
+def test_parts_of_fewer_than_10_asked_are_not_summed_since_they_bound_each_other(workspace):
+    """Of 9 asked, 5 in breach leave at most 4 who cannot be assessed: sums of both would narrow them."""
+    _, totals = publish(workspace, {"nine": [(3, 3, 3), (3, 3, 3)], "ten": [(4, 3, 3), (4, 3, 3)]})
+    assert totals["nine"][:4] == (18, C, C, C)
+    assert totals["ten"][:4] == (20, 8, 6, 6)
+
+
 def test_nothing_is_withheld_below_1(workspace):
     rows, totals = publish(workspace, {"homeless": [(1, 2, 1), (0, 1, 0)]}, below=1)
     assert rows["homeless"] == [(4, 1, 2, 1, 67), (1, 0, 1, 0, 100)]
