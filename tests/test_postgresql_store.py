@@ -335,7 +335,7 @@ def test_a_missing_driver_is_said_with_what_installs_it(
     ("spoil", "words"),
     [
         (lambda url: url.replace("/monitor_", "/nowhere_"), "there is no such database; make it first"),
-        (lambda url: url.replace("postgres@", "stranger@"), "the user or the password is not accepted"),
+        (lambda url: url.replace("postgres@", "stranger@"), 'there is no role "stranger"; correct'),
         (lambda url: f"{url}&options=-csearch_path=nowhere", "the schema is not there"),
         (lambda url: "postgresql://monitor@no-such-host.invalid/flags", "unknown host; correct database"),
         (

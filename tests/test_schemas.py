@@ -71,12 +71,16 @@ def test_a_schema_that_is_not_there_or_not_ours_is_said_with_its_remedy(tmp_path
     ask(url, f"GRANT USAGE ON SCHEMA la_314 TO {stranger}")
     with pytest.raises(StoreError) as read_only:
         open_store(where.set(username=stranger))
+    with pytest.raises(StoreError) as nobody:
+        open_store(where.set(username="la 3"))
 
     assert name_place(where).endswith(", schema la_314, at local socket")
     assert str(missing.value).endswith(
-        "there is no such schema; who administers the server makes it and its role with: CREATE ROLE la_314 LOGIN; "
-        "CREATE SCHEMA la_314 AUTHORIZATION la_314;"
+        "there is no such schema; who administers the server makes it and its role with: "
+        'CREATE ROLE "la_314" LOGIN; CREATE SCHEMA IF NOT EXISTS "la_314" AUTHORIZATION "la_314";'
     )
+    assert 'there is no role "la 3"; correct the user in database, or' in str(nobody.value)
+    assert str(nobody.value).endswith('CREATE ROLE "la 3" LOGIN;')
     assert f"the role {stranger} may not use this schema; name in database the role" in str(unusable.value)
     assert "this user may not do that; make it the owner of the database, or of database_schema" in str(read_only.value)
 

@@ -26,6 +26,7 @@ from monitor.fleet.authority_nights import (
 from monitor.fleet.figures_by_authority import FleetFigures, lay_out, tell
 from monitor.fleet.fleet_settings import Authority, Fleet
 from monitor.store.database import looking_at
+from monitor.store.roles import quote_name, write_role, write_schema
 from monitor.workspace import literal
 
 SCHEMA = "figures"
@@ -42,11 +43,6 @@ NIGHT_TYPES = {
     "rule_wordings": "text",
 }
 """Of a night, what a view tells: dates, words of the monitor's own, and the rules."""
-
-
-def quote(name: str) -> str:
-    """Write a name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 # The SQL an administrator runs.
@@ -73,15 +69,15 @@ def write_view_sql(fleet: Fleet) -> str:
         [
             *HEAD,
             "BEGIN;",
-            _write_role(region),
+            _write_role_once(region),
             *(line for _, schema in councils for line in _write_council(schema)),
-            f"CREATE SCHEMA IF NOT EXISTS {quote(SCHEMA)};",
+            f"CREATE SCHEMA IF NOT EXISTS {quote_name(SCHEMA)};",
             DROP_VIEWS,
             *(line for _, schema in councils for line in _write_council_views(schema)),
             *_write_region_views([(authority.code, schema) for authority, schema in councils], fleet.suppress_below),
-            f"REVOKE ALL ON SCHEMA {quote(SCHEMA)} FROM PUBLIC;",
-            f"GRANT USAGE ON SCHEMA {quote(SCHEMA)} TO {quote(region)};",
-            f"GRANT SELECT ON {', '.join(map(_name_view, GRANTED))} TO {quote(region)};",
+            f"REVOKE ALL ON SCHEMA {quote_name(SCHEMA)} FROM PUBLIC;",
+            f"GRANT USAGE ON SCHEMA {quote_name(SCHEMA)} TO {quote_name(region)};",
+            f"GRANT SELECT ON {', '.join(map(_name_view, GRANTED))} TO {quote_name(region)};",
             "COMMIT;",
             "",
         ]
@@ -99,32 +95,32 @@ DO $do$
 DECLARE view_name text;
 BEGIN
     FOR view_name IN
-        SELECT c.relname FROM pg_class AS c WHERE c.relnamespace = {literal(quote(SCHEMA))}::regnamespace
+        SELECT c.relname FROM pg_class AS c WHERE c.relnamespace = {literal(quote_name(SCHEMA))}::regnamespace
             AND c.relkind = 'v' AND c.relname ~ '^(figures|counts|night)_'
     LOOP
-        EXECUTE format('DROP VIEW IF EXISTS {quote(SCHEMA)}.%I CASCADE', view_name);
+        EXECUTE format('DROP VIEW IF EXISTS {quote_name(SCHEMA)}.%I CASCADE', view_name);
     END LOOP;
 END
 $do$;"""
 
 
 def _name_view(name: str) -> str:
-    return f"{quote(SCHEMA)}.{quote(name)}"
+    return f"{quote_name(SCHEMA)}.{quote_name(name)}"
 
 
-def _write_role(role: str) -> str:
+def _write_role_once(role: str) -> str:
     return (
         f"DO $do$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {literal(role)}) THEN "
-        f"CREATE ROLE {quote(role)} LOGIN; END IF; END $do$;"
+        f"{write_role(role)} END IF; END $do$;"
     )
 
 
 def _write_council(schema: str) -> Iterator[str]:
     """Give the lines for a council's role and schema; who runs them becomes a member, and counts in its name."""
-    yield _write_role(schema)
-    yield f"GRANT {quote(schema)} TO CURRENT_USER;"
-    yield f"CREATE SCHEMA IF NOT EXISTS {quote(schema)} AUTHORIZATION {quote(schema)};"
-    yield f"REVOKE ALL ON SCHEMA {quote(schema)} FROM PUBLIC;"
+    yield _write_role_once(schema)
+    yield f"GRANT {quote_name(schema)} TO CURRENT_USER;"
+    yield write_schema(schema, schema)
+    yield f"REVOKE ALL ON SCHEMA {quote_name(schema)} FROM PUBLIC;"
 
 
 def _write_council_views(schema: str) -> Iterator[str]:
@@ -134,7 +130,7 @@ def _write_council_views(schema: str) -> Iterator[str]:
     yield f"""
 DO $do$
 BEGIN
-    IF to_regclass({literal(f"{quote(schema)}.indicator")}) IS NULL THEN
+    IF to_regclass({literal(f"{quote_name(schema)}.indicator")}) IS NULL THEN
         RAISE NOTICE {literal(missing)};"""
     for name, _, types in queries:
         nobody = ", ".join(f"CAST(NULL AS {kind}) AS {column}" for column, kind in types.items())

@@ -17,6 +17,7 @@ from sqlmodel import create_engine
 from monitor.errors import Problems, Refused, StoreError
 from monitor.store import database_faults, lock
 from monitor.store.location import SCHEMA, name_place, refuse_share
+from monitor.store.roles import write_role, write_schema
 from monitor.store.tables import Seal, table_of
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -273,7 +274,8 @@ def _enter_schema(driver: Any, where: URL, schema: str) -> None:
         driver.execute(f'SET search_path = "{schema}"')
         is_there, is_ours, role = driver.execute(SCHEMA_RIGHTS, {"schema": schema}).fetchone()
         if not is_there:
-            raise StoreError(f"{name_place(where)}: there is no such schema; {write_schema_lines(schema)}")
+            remedy = f"who administers the server makes it and its role with: {write_role(schema)} "
+            raise StoreError(f"{name_place(where)}: there is no such schema; {remedy}{write_schema(schema, schema)}")
         if not is_ours:
             right = f"GRANT USAGE, CREATE ON SCHEMA {schema} TO {role};"
             remedy = f"name in database the role that it belongs to, or have its owner say: {right}"
@@ -287,12 +289,6 @@ SCHEMA_RIGHTS = """
 SELECT to_regnamespace(%(schema)s) IS NOT NULL,
     coalesce(has_schema_privilege(to_regnamespace(%(schema)s), 'USAGE'), false), current_user
 """
-
-
-def write_schema_lines(schema: str) -> str:
-    """Return what makes a schema and a role that owns it, and nothing else, on PostgreSQL."""
-    lines = f"CREATE ROLE {schema} LOGIN; CREATE SCHEMA {schema} AUTHORIZATION {schema};"
-    return f"who administers the server makes it and its role with: {lines}"
 
 
 @cache

@@ -9,6 +9,8 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from monitor.store.roles import write_role
+
 AWAY = "does not answer; check that it is running and can be reached from this machine"
 """Of the store: it may answer if it is asked again."""
 
@@ -21,7 +23,7 @@ OUT_OF_TIME = "not finished within {seconds} seconds; raise timeout_seconds, or 
 class Cause:
     """A pattern of what databases say, and what it means of the store and of a source that is read.
 
-    ``source`` may name {host}, {database}, {seconds}, and {named}, which the pattern found.
+    Both may name {named}, which the pattern found, and ``source`` {host}, {database} and {seconds} too.
     """
 
     pattern: str
@@ -48,6 +50,12 @@ CAUSES = (
     Cause(r"file is not a database", store=NOT_A_DATABASE, source=NOT_SQLITE),
     Cause(r"malformed|\[XX00[12]\]", store=NOT_A_DATABASE, source="{database} is damaged; restore it"),
     Cause(r"disk I/O", store="the disk cannot be read or written; check that it has room and works"),
+    Cause(
+        r"role \"([^\"]*)\" does not exist",
+        store='there is no role "{named}"; correct the user in database, or who administers the server makes it with: '
+        + write_role("{named}"),
+        source='no user "{named}" at {host}; correct the user in url',
+    ),
     Cause(
         r"password authentication failed|no password supplied|role \"[^\"]*\" does not exist|\[28\w{3}\]"
         r"|authentication failed|no pg_hba.conf entry|Login failed",
@@ -153,9 +161,10 @@ def explain_to_reader(fault: SQLAlchemyError) -> tuple[str, str]:
 
 def _explain_to_owner(fault: DBAPIError) -> str | None:
     said = _said(fault)
-    return next(
-        (cause.store for cause in CAUSES if cause.store and re.search(cause.pattern, said, re.IGNORECASE)), None
-    )
+    for cause in CAUSES:
+        if cause.store and (match := re.search(cause.pattern, said, re.IGNORECASE)):
+            return cause.store.replace("{named}", match[1]) if "{named}" in cause.store else cause.store
+    return None
 
 
 def _state_of(fault: SQLAlchemyError) -> str | None:
