@@ -22,6 +22,9 @@ from monitor.fleet.children import PROGRAM
 
 COUNCILS = int(os.environ.get("MONITOR_COUNCILS", "153"))
 PEOPLE, CORES, MINUTES, MEGABYTES = 650, 2, 8, 1_000
+MOST_REFUSED = 0.03
+"""The gate refuses a first night with over 80% of a rule's people in breach: by chance one council has as many."""
+REFUSED = re.compile(r".*: in breach for \d+ of \d+ asked \(at most 80% is believed .*\(exit code 3\)")
 
 pytestmark = [
     pytest.mark.benchmark,
@@ -103,6 +106,11 @@ def test_a_night_of_every_council_of_england(tmp_path: Path) -> None:
     print(f"({minutes * CORES * 60 / COUNCILS:.2f} CPU s a council), {most[0]:,.0f} MB at most, ", end="")
     print(f"{(time.monotonic() - began) / 60:.2f} minutes by the clock")
     print(said[-1])
-    assert process.returncode in (0, 1), said[-5:]
+    refused = [line for line in said[:COUNCILS] if REFUSED.fullmatch(line)]
+    print(*refused, sep="\n")
+    failed = [line for line in said[:COUNCILS] if re.search(r"\(exit code [2-9]\d*\)", line) and line not in refused]
+    assert (len(said), failed) == (COUNCILS + 1, [])
+    assert len(refused) <= MOST_REFUSED * COUNCILS
+    assert process.returncode in ((3,) if refused else (0, 1)), said[-5:]
     assert minutes <= MINUTES * COUNCILS / 153
     assert most[0] <= MEGABYTES
