@@ -180,6 +180,28 @@ def test_csv_is_read_as_excel_writes_it(tmp_path: Path, encoding: str, delimiter
     assert found[0]["c7"] == team
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("Zoë André".encode()[:-1], "ends within a letter, so it was cut short; copy or export it again"),
+        ("Zoë André".encode("utf-16")[:-1], "not text in UTF-8, UTF-16 or Windows-1252"),
+        ("Zoe André".encode("cp1252"), None),
+        (b"Zoe Andr\xc3", None),
+    ],
+    ids=["UTF-8", "UTF-16", "Windows-1252", "Windows-1252 that could begin a letter"],
+)
+def test_a_csv_cut_within_a_letter_is_refused_in_words(tmp_path: Path, content: bytes, words: str | None) -> None:
+    path = tmp_path / "list.csv"
+    start = csv_text([LIST_9, row_of("P1"), (*row_of("P2")[:-1], "")]).removesuffix("\r\n")
+    mark = b"\xff\xfe"
+    path.write_bytes(start.encode("utf-16" if content.startswith(mark) else "ascii") + content.removeprefix(mark))
+
+    if words:
+        assert words in refusal(path)
+    else:
+        assert ids(read(path)[1]) == [(2, "P1"), (3, "P2")]
+
+
 def test_a_csv_cell_may_hold_delimiters_quotation_marks_and_line_breaks(tmp_path: Path) -> None:
     team = 'North, "East"\r\nand West'
     path = tmp_path / "list.csv"

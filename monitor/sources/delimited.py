@@ -49,7 +49,10 @@ class Layout:
 
 def load(workspace: Workspace, table: str, path: Path, form: Form = LIST_9) -> tuple[str, ...]:
     """Make view ``table`` of the file's rows; the headings."""
-    layout = _find_layout(path, _guess_encoding(path), form)
+    try:
+        layout = _find_layout(path, _guess_encoding(path), form)
+    except UnicodeError:  # the guess was wrong: the file ends within a letter, or a long line goes on beyond the guess
+        layout = _find_layout(path, _find_encoding(path), form)
     positions = check_headings(layout.headings, path.name, form).positions
     if not _load_regular(workspace, table, path, layout, positions):
         layout = _find_layout(path, _find_encoding(path), form)
@@ -112,6 +115,8 @@ def _guess_encoding(path: Path) -> str:
 def _find_encoding(path: Path) -> str:
     with path.open("rb") as file:
         marked = file.read(2) in (b"\xff\xfe", b"\xfe\xff")
+    if not marked and _ends_within_a_letter(path):
+        raise SourceError(f"{path.name}: ends within a letter, so it was cut short; copy or export it again")
     encodings = ["utf-16"] if marked else ["utf-8-sig", "cp1252"]
     for encoding in encodings:
         try:
@@ -124,6 +129,22 @@ def _find_encoding(path: Path) -> str:
     raise SourceError(
         f"{path.name}: not text in UTF-8, UTF-16 or Windows-1252; save it from Excel as CSV UTF-8 or as .xlsx"
     )
+
+
+def _ends_within_a_letter(path: Path) -> bool:
+    """Whether a file is UTF-8 but for its end; one without another such letter is in Windows-1252."""
+    content = path.read_bytes()
+    for length in (1, 2, 3):
+        try:
+            content[-length:].decode("utf-8")
+        except UnicodeDecodeError as fault:
+            if fault.reason != "unexpected end of data":
+                continue
+            try:
+                return not content[:-length].decode("utf-8").isascii()
+            except UnicodeDecodeError:
+                return False
+    return False
 
 
 def _load_regular(workspace: Workspace, table: str, path: Path, layout: Layout, positions: Mapping[str, int]) -> bool:
