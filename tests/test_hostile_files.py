@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from support.hostile_files import campaign
 
-NUMBERS = {"condition": 300, "rule file": 40, "config": 60, "answers": 60, "template": 2}
+NUMBERS = {"condition": 300, "rule file": 40, "config": 60, "answers": 60, "template": 8,
+           "saved mail": 60, "page": 60, "id list": 60, "extract": 10}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", NUMBERS)

@@ -1,4 +1,4 @@
-"""Twenty-five thousand hostile files of a council: every one is answered in words, and in seconds."""
+"""Tens of thousands of hostile files of a council: every one is answered in words, and in seconds."""
 
 from pathlib import Path
 

@@ -4,22 +4,33 @@ import atexit
 import io
 import os
 import random
+import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import date
+from email.message import EmailMessage
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from openpyxl import Workbook
+from support.binary_workbooks import write_xls, write_xlsb
+from support.council import HEADINGS, settled
+from support.delivery_reports import FORMS, forwarded, report
+from support.odd_workbooks import write_csv, write_odd_ods, write_odd_xlsx
 from support.random_people import shipped_rules
 from support.template_nursery import Nursery, template_nursery
 
-from monitor.config.id_lists import read_restricted
+from monitor.caseload.intake import CouncilNames, type_rows
+from monitor.config.id_lists import read_ids, read_merged, read_restricted
 from monitor.config.settings import load_config, shipped
+from monitor.config.source_settings import Source
+from monitor.delivery.delivery_report import read_reports
+from monitor.delivery.mail_file import read_saved_mail
 from monitor.errors import MonitorError, Problems
-from monitor.lists import answer_sheet
+from monitor.lists import answer_mail, answer_page, answer_sheet
 from monitor.messages import samples
 from monitor.messages.own_templates import OwnTemplates, read_sources
 from monitor.messages.templates import NAMES as NAMES_OF_TEMPLATES
@@ -28,6 +39,9 @@ from monitor.rulebook.conditions import parse_condition
 from monitor.rulebook.examples import run_rules
 from monitor.rulebook.rule_folders import load_rulebook
 from monitor.rulebook.type_check import open_binder
+from monitor.sources.extract import SourceContext
+from monitor.sources.read import read_source
+from monitor.workspace import open_workspace
 
 LONGEST_SECONDS = 10.0
 LEFT_OUT = object()
@@ -403,10 +417,127 @@ def try_answers(rng: random.Random, folder: Path) -> None:
     answer_sheet.read(path)
 
 
+# What comes by mail, what a page saves, lists of ids, and extracts
+
+
+def spoil_bytes(rng: random.Random, content: bytes) -> bytes:
+    """A file with a few places changed, left out, doubled or filled with what breaks parsers, or its end cut off."""
+    odd = (
+        *ODD_XML,
+        *(text.encode("utf-8", "replace") for text in ODD_TEXTS),
+        b"\r",
+        b"\n\n",
+        b"=?utf-8?q?=FF?=",
+        b"--",
+    )
+    for _ in range(rng.randint(1, 5)):
+        at = rng.randrange(len(content) + 1)
+        till = min(len(content), at + rng.choice([0, 1, 2, 8, 200]))
+        piece = rng.choice([b"", content[at:till] * 3, bytes([rng.randrange(256)]), rng.choice(odd)[:3000]])
+        content = content[:at] + piece + content[till:]
+    return content[: rng.randrange(len(content) + 1)] if rng.random() < 0.1 else content
+
+
+def try_saved_mail(rng: random.Random, folder: Path) -> None:
+    """What ``monitor bounced`` and ``monitor answers`` read of an e-mail."""
+    content = report("20260112-1", "lead@example.gov.uk", rng.choice(list(FORMS)))
+    if rng.random() < 0.5:
+        reply = EmailMessage()
+        reply["From"], reply["To"], reply["Subject"] = "A Lead <lead@example.gov.uk>", "a@example.gov.uk", "Re: done"
+        reply["In-Reply-To"] = "<20260112-1@example.gov.uk>"
+        reply.set_content("1 done\n2 not ours\nthe record is wrong: 1.20260101." + "0" * 10 + "." + "0" * 32)
+        if rng.random() < 0.5:
+            reply.add_alternative("<p>1 done</p><br>2 not ours", subtype="html")
+        content = reply.as_bytes()
+    if rng.random() < 0.2:
+        content = forwarded(content)
+    path = folder / "saved.eml"
+    path.write_bytes(spoil_bytes(rng, content))
+    read_reports(read_saved_mail(path))
+    answer_mail.read(path)
+
+
+PAGE = (
+    '{"made_by": "care-leaver-monitor", "version": 1, "list": "North", "as_at": "2026-01-12", "answers": '
+    '[{"person_id": "P1", "rule": "homeless", "answer": "done", "key": "1.20260112.0123456789.'
+    + "0" * 32
+    + '", "answer_note": "a note", "answer_until": "2026-02-01", "answer_reason": "x"}]}'
+)
+
+
+def try_page(rng: random.Random, folder: Path) -> None:
+    path = folder / "answers.json"
+    deep = rng.choice(["[", '{"a":', "[[1],"]) * rng.choice([10, 1_000, 200_000])
+    content = deep.encode() if rng.random() < 0.05 else spoil_bytes(rng, PAGE.encode())
+    path.write_bytes(content)
+    answer_page.read(path)
+
+
+def try_id_list(rng: random.Random, folder: Path) -> None:
+    path = folder / "ids.csv"
+    ids = [
+        rng.choice(["P1", '"P2"', "00123", "12.0", "1e5", " p3 ", "x" * 3000, "a,b", "id", "P4 # why"])
+        for _ in range(9)
+    ]
+    heading = rng.choice(["", "old_id,new_id\n", "id;name\n"])
+    text = heading + "\n".join(f"{one},{rng.choice(ids)}" if rng.random() < 0.5 else one for one in ids)
+    path.write_bytes(spoil_bytes(rng, text.encode(rng.choice(["utf-8", "utf-16", "cp1252"]))))
+    rng.choice([read_ids, read_merged])(path)
+
+
+EXTRACT: tuple[tuple[Any, ...], ...] = (
+    tuple(HEADINGS.values()),
+    *(tuple(settled(f"P{number}")[key] for key in HEADINGS) for number in range(4)),
+)
+WRITERS = {
+    ".csv": write_csv, ".xlsx": write_odd_xlsx, ".ods": write_odd_ods, ".xls": write_xls, ".xlsb": write_xlsb,
+}  # fmt: skip
+
+
+@cache
+def real_extract(ending: str) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"list-9{ending}"
+        WRITERS[ending](path, EXTRACT)
+        return path.read_bytes()
+
+
+def spoil_file(rng: random.Random, content: bytes) -> bytes:
+    """The bytes of a file spoilt, or in a zip those of one file in it."""
+    if not content.startswith(b"PK") or rng.random() < 0.2:
+        return spoil_bytes(rng, content)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    for name in rng.sample(list(parts), min(len(parts), rng.choice([1, 1, 2]))):
+        parts[name] = spoil_bytes(rng, parts[name])
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", rng.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])) as archive:
+        for name, part in parts.items():
+            archive.writestr(name, part)
+    return written.getvalue()
+
+
+def try_extract(rng: random.Random, folder: Path) -> None:
+    ending = rng.choice(list(WRITERS))
+    path = folder / f"list-9{ending}"
+    path.write_bytes(spoil_file(rng, real_extract(ending)))
+    source = Source(name="caseload", kind="annex-a-list-9", path=path)
+    workspace = open_workspace()
+    try:
+        extract = read_source(source, workspace, SourceContext(date(2026, 1, 12), folder))
+        type_rows(workspace, [extract], as_at=date(2026, 1, 12), names=CouncilNames())
+    finally:
+        workspace.close()
+
+
 KINDS: Mapping[str, Callable[[random.Random, Path], None]] = {
     "template": try_template,
     "condition": try_condition,
     "rule file": try_rule_file,
     "config": try_config,
     "answers": try_answers,
+    "saved mail": try_saved_mail,
+    "page": try_page,
+    "id list": try_id_list,
+    "extract": try_extract,
 }
