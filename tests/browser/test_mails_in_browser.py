@@ -11,10 +11,32 @@ from playwright.sync_api import Browser, Page
 from support.word_engine import keep_declarations, keep_rules, reduce_to_word
 
 from monitor.messages import samples
-from monitor.messages.templates import render
+from monitor.messages.templates import open_templates, render
 
 WIDTHS = (320, 390, 1280)
 MEASURE = (Path(__file__).parent / "measure_mail.js").read_text(encoding="utf-8")
+BEGIN_WITH_COMMA = """
+(widths) => {
+    const paragraph = document.getElementById("ids"), left = [];
+    const commas = [];
+    const walk = document.createTreeWalker(paragraph, NodeFilter.SHOW_TEXT);
+    while (walk.nextNode()) {
+        const at = walk.currentNode.data.indexOf(",");
+        if (at >= 0) {
+            const range = document.createRange();
+            range.setStart(walk.currentNode, at);
+            range.setEnd(walk.currentNode, at + 1);
+            commas.push(range);
+        }
+    }
+    for (const width of widths) {
+        paragraph.style.width = `${width}px`;
+        const edge = paragraph.getBoundingClientRect().left;
+        left.push(...commas.filter((comma) => comma.getBoundingClientRect().left < edge + 4).map(() => width));
+    }
+    return left;
+}
+"""
 OUTLOOK_DARK = '<div role="article" data-ogsb="" data-ogsc="" '
 
 
@@ -127,3 +149,14 @@ def test_the_words_engine_ignores_what_outlook_does() -> None:
     assert keep_rules(sheet) == "p {color:blue}"
     ghost = "<!DOCTYPE html><p>a</p><!--[if mso]><p>b</p><![endif]--><!--[if !mso]><!--><p>c</p><!--<![endif]-->"
     assert reduce_to_word(ghost).startswith("<p>a</p><p>b</p>\n<script>")
+
+
+def test_a_comma_after_an_id_stays_on_its_line(page: Page) -> None:
+    ids = [(f"{1234567 + n}", f"https://cms.example.gov.uk/{n}") for n in range(60)]
+    links = open_templates().environment.get_template("parts.html").module.links(ids)  # type: ignore[attr-defined]
+    page.set_content(f"<!DOCTYPE html><body><p id='ids' style='font-size:16px'>{links}</p></body>")
+
+    begin_with_comma = page.evaluate(BEGIN_WITH_COMMA, [*range(100, 400, 7)])
+
+    assert str(links).count(",") == 59
+    assert begin_with_comma == []
