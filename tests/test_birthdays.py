@@ -13,6 +13,8 @@ from support.random_people import shipped_rules
 
 from monitor.catalogue.columns import BY_NAME, COLUMNS
 from monitor.flags.coming_due import TURNS
+from monitor.messages.handed_on import HandedOn
+from monitor.messages.templates import open_templates
 from monitor.rulebook import evaluation, examples
 from monitor.rulebook.questions import BREACH, NOT_APPLICABLE
 from monitor.rulebook.rule import Example
@@ -209,6 +211,14 @@ def test_who_lost_the_adviser_that_a_rule_presumes_is_named(few: Council) -> Non
     assert few.flags()[ALONE, "over-21-plan"] == "no longer asked"
     assert said.startswith(f"{ALONE} (no adviser): no longer checked: ")
     assert "Nothing takes its place." in said
+
+
+def test_of_many_checks_that_begin_two_are_named_and_the_rest_are_counted() -> None:
+    person = HandedOn("P1", None, "A Example", ("A plan",), (), ("A visit", "A review", "An offer", "A call"))
+
+    said = open_templates().environment.globals["say"].handed_on(person)
+
+    assert str(said).endswith("Checked from now on: A visit; A review; 2 more.")
 
 
 def test_custody_is_told_by_nothing_that_is_said_of_a_birthday(few: Council) -> None:

@@ -72,9 +72,9 @@ def test_each_adviser_has_a_line_by_seriousness_with_who_has_waited_longest() ->
     words = mail_words(mail)
     assert "All 5 by adviser: how many, how many high, who has waited longest" in words
     told_so = [
-        "- No adviser: 1; P5, at least 3 days",
-        "- Ann Example: 1, 1 critical; P4, at least 3 days",
-        "- Sam Okafor: 3, 2 high; P1, 315 days",
+        "- No adviser: 1; P5 (at least 3 days)",
+        "- Ann Example: 1, 1 critical; P4 (at least 3 days)",
+        "- Sam Okafor: 3, 2 high; P1 (315 days)",
     ]
     assert [row for row in mail.text.splitlines() if row.startswith("- ") and "day" in row] == told_so
     assert "<strong>Sam Okafor:</strong> 3, 2 high; <a" in mail.html
