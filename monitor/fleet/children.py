@@ -4,7 +4,6 @@ A child is killable at any moment: what it has not finished has changed nothing.
 that it ends with whatever it started, and so that Ctrl-C reaches it only through this process, which ends it in order.
 """
 
-import os
 import signal
 import subprocess
 import sys
@@ -14,7 +13,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import IO, Any
+from typing import IO
+
+from monitor.fleet.process_group import ProcessGroup
 
 START = "from monitor.cli.command import main; main()"
 PROGRAM = (sys.executable, "-P", "-c", START)
@@ -72,7 +73,7 @@ class ChildrenEnd:
 @dataclass
 class _Child:
     command: ChildCommand
-    process: subprocess.Popen[bytes]
+    group: ProcessGroup
     output: IO[bytes]
     complaints: IO[bytes]
     began: float
@@ -135,24 +136,17 @@ def _start(command: ChildCommand, limits: ChildLimits) -> "_Child | ChildEnd":
     with ExitStack() as opened:
         try:
             output, complaints = (opened.enter_context(tempfile.TemporaryFile()) for _ in range(2))
-            process = subprocess.Popen(  # noqa: S603 - this program, with arguments of our own
+            group = ProcessGroup(
                 [*limits.program, *command.arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=complaints,
                 env={**limits.environ, **command.environ},
-                **_own_group(),
             )
         except OSError as fault:
             return ChildEnd(command.code, None, why=f"could not be started ({fault.strerror or type(fault).__name__})")
         opened.pop_all()  # closed as it ends
-    return _Child(command, process, output, complaints, time.monotonic())
-
-
-def _own_group() -> dict[str, Any]:
-    if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-    return {"start_new_session": True}
+    return _Child(command, group, output, complaints, time.monotonic())
 
 
 def _hold_to_limit(child: _Child, seconds: float, asked: Sequence[int]) -> None:
@@ -166,32 +160,32 @@ def _hold_to_limit(child: _Child, seconds: float, asked: Sequence[int]) -> None:
         else:
             return
         child.kill_at = now + GRACE_SECONDS
-        _signal_group(child.process, hard=False)
+        child.group.ask_to_end()
     elif child.killed_at is None and (now > child.kill_at or len(asked) > 1):
         child.killed_at = now
-        _signal_group(child.process, hard=True)
+        child.group.end()
 
 
 def _look(child: _Child) -> ChildEnd | None:
     """Return how a child ended, with all that it started; None while it runs."""
-    exit_code, now = child.process.poll(), time.monotonic()
+    exit_code, now = child.group.process.poll(), time.monotonic()
     if exit_code is None:
         if child.killed_at is None or now < child.killed_at + GRACE_SECONDS:
             return None
-        why = f"{child.why}, and process {child.process.pid} cannot be ended: look what it waits for"
+        why = f"{child.why}, and process {child.group.process.pid} cannot be ended: look what it waits for"
         return _describe_end(child, None, why)
     if exit_code < 0 or sys.platform == "win32":
         why = child.why or (f"ended by signal {-exit_code}" if exit_code < 0 else "")
-        _signal_group(child.process, hard=True)  # what it started, if anything of it is left
+        child.group.end()  # what it started, if anything of it is left
         return _describe_end(child, None if why else exit_code, why)
     return _describe_end(child, exit_code, "")
 
 
 def _abandon(child: _Child) -> None:
     """End a child of whose end nobody will be told."""
-    _signal_group(child.process, hard=True)
+    child.group.end()
     with child.output, child.complaints, suppress(subprocess.TimeoutExpired):
-        child.process.wait(GRACE_SECONDS)
+        child.group.process.wait(GRACE_SECONDS)
 
 
 def _describe_end(child: _Child, exit_code: int | None, why: str) -> ChildEnd:
@@ -203,14 +197,3 @@ def _read(file: IO[bytes]) -> str:
     with file:
         file.seek(0)
         return file.read(MOST_BYTES).decode(errors="replace")
-
-
-def _signal_group(process: "subprocess.Popen[bytes]", *, hard: bool) -> None:
-    """End a child and what it started: asked to, or at once."""
-    if sys.platform == "win32":
-        if process.poll() is None:
-            tree = ["taskkill", "/T", "/F", "/PID", str(process.pid)]
-            subprocess.run(tree, stdin=subprocess.DEVNULL, capture_output=True, check=False)  # noqa: S603
-        return
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL if hard else signal.SIGTERM)
