@@ -67,8 +67,24 @@ def test_a_template_that_does_not_end_is_stopped_and_named(tmp_path: Path, text:
 
     problems = problems_of(tmp_path, "lead.txt", text)
 
-    assert any(problem.startswith("lead.txt: ") for problem in problems)
+    assert any(problem.startswith("lead.txt: ") for problem in problems), problems
     assert time.monotonic() - begun < 120  # for ever is longer, however busy the machine is
+
+
+@pytest.mark.parametrize(("work", "ends"), [("time.sleep(0.5)", 0), ("while True: pass", 1)], ids=["case0", "case1"])
+def test_a_machine_that_is_busy_is_no_fault_of_a_template_where_the_system_counts_nothing(work: str, ends: int) -> None:
+    program = f"""import faulthandler, os, sys, time
+sys.modules["resource"] = None
+faulthandler.dump_traceback_later = lambda *given, **named: None  # which ends it by the clock
+from monitor.messages.template_process import Watch
+Watch(0.3).start()
+{work}
+os._exit(0)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
+
+    assert done.returncode == ends
+    assert ('File "<string>", line 6 in <module>' in done.stderr) is bool(ends)
 
 
 def test_the_template_is_named_that_hangs_and_not_the_one_that_calls_it(tmp_path: Path) -> None:

@@ -197,7 +197,7 @@ class _TemplateProcess:
     def explain(self, sources: Mapping[str, str]) -> str:
         """Say which template it was stopped in."""
         self._faults.seek(0)
-        told = self._faults.read().decode("utf-8", "replace")
+        told = self._faults.read().decode("utf-8", "replace").replace("\r\n", "\n")
         begun = re.findall(r"^filling (.*)$", told, re.MULTILINE)
         within = [name for name in re.findall(r'^  File "(.*?)", line \d+', told, re.MULTILINE) if name in sources]
         name = within[0] if within else begun[-1] if begun else "templates"

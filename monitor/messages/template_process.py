@@ -6,6 +6,7 @@ process, wherever it hangs; so does one that takes too much memory.
 
 import faulthandler
 import json
+import math
 import os
 import pickle
 import signal
@@ -40,6 +41,7 @@ from monitor.messages.templates import (
 )
 from monitor.messages.told import Told
 
+LOOK_EVERY_SECONDS = 0.1
 MOST_MEMORY = 2 << 30
 MOST_TEXT = 30_000_000
 """Characters of one answer; a report of a large council is a few million."""
@@ -162,35 +164,48 @@ def limit_memory() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Watch:
     """Ends this process, wherever it hangs, when one answer takes too long, and says where it was.
 
-    ``seconds``: of the processor, where the system counts them; a machine that is busy is no fault of a template. By
-    the clock it may then take six times as long, else twice.
+    ``seconds``: of the processor; a machine that is busy is no fault of a template. By the clock it may take six times
+    as long.
     """
 
     seconds: float
+    _most: float = math.inf
+    """Of the processor, where the system itself ends nothing: how much this process may have used by the answer."""
+    _counting: bool = False
 
     def start(self) -> None:
         self.stop()
-        counted = False
-        with suppress(ImportError, OSError, ValueError):
+        try:
             import resource
 
             most = int(time.process_time() + self.seconds) + 1
             resource.setrlimit(resource.RLIMIT_CPU, (most, resource.getrlimit(resource.RLIMIT_CPU)[1]))
             faulthandler.register(signal.SIGXCPU, chain=True)
-            counted = True
-        faulthandler.dump_traceback_later(self.seconds * (6 if counted else 2), exit=True)
+        except (ImportError, OSError, ValueError):
+            self._most = time.process_time() + self.seconds
+            if not self._counting:
+                self._counting = True
+                threading.Thread(target=self._count, daemon=True).start()
+        faulthandler.dump_traceback_later(self.seconds * 6, exit=True)
 
     def stop(self) -> None:
         faulthandler.cancel_dump_traceback_later()
+        self._most = math.inf
         with suppress(ImportError, OSError, ValueError):
             import resource
 
             most = resource.getrlimit(resource.RLIMIT_CPU)[1]
             resource.setrlimit(resource.RLIMIT_CPU, (most, most))
+
+    def _count(self) -> None:
+        while time.process_time() < self._most:
+            time.sleep(LOOK_EVERY_SECONDS)
+        faulthandler.dump_traceback()
+        os._exit(1)
 
 
 def serve() -> None:
