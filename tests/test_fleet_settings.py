@@ -1,5 +1,6 @@
 """A fleet's file: every mistake at once, and nothing that could put the records of two councils together."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,7 +30,7 @@ confg = "b.toml"
 def problems_of(path: Path) -> list[str]:
     with pytest.raises(Problems) as fault:
         read_fleet(path)
-    return [line.replace(f"{path.parent}/", "").replace(f"{path.parent}", ".") for line in fault.value.problems]
+    return [line.replace(f"{path.parent}{os.sep}", "").replace(f"{path.parent}", ".") for line in fault.value.problems]
 
 
 def test_councils_are_read_in_the_order_of_the_file(tmp_path: Path) -> None:

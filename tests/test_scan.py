@@ -382,7 +382,7 @@ def test_everything_wrong_with_the_settings_is_said_at_once_8(tmp_path: Path) ->
     with pytest.raises(Problems, match=r"settings: scan\.out: missing\nsettings: scan\.cas: unknown key"):
         scan(None, {"scan": {"caseload": "caseload", "cas": 1}})
 
-    said = [line.removeprefix(f"{tmp_path}/scan.toml: ") for line in fault.value.problems]
+    said = [line.removeprefix(f"{tmp_path / 'scan.toml'}: ") for line in fault.value.problems]
     assert "scan.caseload: missing" in said
     assert 'scan.caselod: unknown key; did you mean "caseload"?' in said
     assert any(line.startswith('scan.authority: "died" is another column of the contract') for line in said)
@@ -405,5 +405,5 @@ def test_the_command_prints_counts_worst_first_and_where_the_files_are_1(tmp_pat
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
     assert done.returncode == 0
     assert lines.index("worst critical 20 20 0") < lines.index("neet high 20 20 0")
-    assert lines[-1] == f"Written to {tmp_path}/figures: counts.parquet, scan.json"
+    assert lines[-1] == f"Written to {tmp_path / 'figures'}: counts.parquet, scan.json"
     assert "the table is as at 2026-01-05, and the rules were asked as at 2026-01-06" in done.stdout

@@ -176,7 +176,8 @@ def find_files(caseload: str) -> list[str]:
 
 def _read_sql(files: Sequence[str], keys: Mapping[str, str]) -> str:
     """SQL for the rows of these files; where the names of their folders hold keys, those are columns."""
-    in_names = {name: kind for name, kind in keys.items() if any(f"/{name}=" in file for file in files)}
+    folders = {folder.partition("=")[0] for file in files for folder in Path(file).parent.parts if "=" in folder}
+    in_names = {name: kind for name, kind in keys.items() if name in folders}
     types = ", ".join(f"{name}: {kind}" for name, kind in in_names.items())
     hive = f"hive_partitioning = true, hive_types = {{{types}}}" if in_names else "hive_partitioning = false"
     return f"read_parquet([{', '.join(map(literal, files))}], {hive})"
