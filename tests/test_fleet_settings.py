@@ -30,7 +30,8 @@ confg = "b.toml"
 def problems_of(path: Path) -> list[str]:
     with pytest.raises(Problems) as fault:
         read_fleet(path)
-    return [line.replace(f"{path.parent}{os.sep}", "").replace(f"{path.parent}", ".") for line in fault.value.problems]
+    said = [line.replace(f"{path.parent}{os.sep}", "").replace(f"{path.parent}", ".") for line in fault.value.problems]
+    return [line.replace(os.sep, "/") for line in said]
 
 
 def test_councils_are_read_in_the_order_of_the_file(tmp_path: Path) -> None:
