@@ -123,6 +123,16 @@ def test_a_rule_that_fails_is_named_and_every_other_is_asked_1(tmp_path: Path, m
     assert json.loads((tmp_path / "out" / "scan.json").read_text())["failed"] == scanned.failed
 
 
+def test_breaches_that_cannot_be_written_are_told_so_where_each_of_3_rules_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = DuckdbEngine.write
+    monkeypatch.setattr(DuckdbEngine, "write", lambda self, _, to: write(self, "SELECT error('P0 is known')", to))
+
+    with pytest.raises(SourceError, match=r"/out: the breaches cannot be written: the database refused it \("):
+        run(tmp_path, person(**NEET), people="ids")
+
+
 def test_a_cell_outside_the_contract_is_unreadable_and_never_guessed_1900(tmp_path: Path) -> None:
     people = [person(**NEET), person(**NEET), person(**NEET), person(**NEET)]
     also = """* REPLACE (

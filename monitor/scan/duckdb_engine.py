@@ -8,7 +8,7 @@ import duckdb
 
 from monitor.catalogue import derived
 from monitor.catalogue.dialects import DUCKDB
-from monitor.errors import MonitorError, SourceError
+from monitor.errors import SourceError
 from monitor.rulebook import questions
 from monitor.rulebook.rule import Rule
 from monitor.scan.scan_engine import NOT_IN_RANGE, NOT_READ_AS, StatementFailed
@@ -144,7 +144,7 @@ class DuckdbEngine:
         if isinstance(fault, duckdb.ConversionException):
             return StatementFailed(NOT_READ_AS)
         if isinstance(fault, duckdb.OutOfMemoryException):
-            return MonitorError(f"{self._place}: needs more than {MEMORY} of memory; write it as more, smaller files")
+            return StatementFailed(f"needs more than {MEMORY} of memory; write the table as more, smaller files")
         if isinstance(fault, duckdb.IOException | duckdb.HTTPException | duckdb.PermissionException | OSError):
             return SourceError(
                 f"{self._place}: cannot be read, or there is no room to write; check that its files are whole Parquet"

@@ -128,7 +128,10 @@ def run_scan(file: ScanFile, request: ScanRequest) -> Scanned:
                 engine.withdraw(settings.out)
             if settings.people != "counts":
                 to = str(folder / BREACHES) if folder else f"{settings.out}/{BREACHES}"
-                answers = _write_breaches(engine, found, answers, (key, to))
+                try:
+                    answers = _write_breaches(engine, found, answers, (key, to))
+                except StatementFailed as fault:
+                    raise SourceError(f"{settings.out}: the breaches cannot be written: {fault.reason}") from None
             scanned = _tell(settings, rulebook, found, answers)
             record = _record(settings, engine, scanned, found) | {
                 "begun_at": begun.isoformat(timespec="seconds"),

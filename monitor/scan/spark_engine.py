@@ -7,6 +7,7 @@ import logging
 import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ class SparkEngine:
             frame = read.parquet(caseload) if is_path else self._session.table(caseload)
             self._types = dict(frame.dtypes)
         except Exception as fault:
-            raise self._explain(fault, reading=True) from None
+            raise self._explain_place(fault) from None
         return frame
 
     def _name_view(self, name: str, frame: Any) -> str:
@@ -147,52 +148,78 @@ class SparkEngine:
             )
 
     def withdraw(self, out: str) -> None:
-        self._write_text(UNDONE, f"{out}/{RECORD}")
+        self._put_text(UNDONE, f"{out}/{RECORD}")
         try:
             old = self._session.read.parquet(f"{out}/{BREACHES}").schema
         except Exception:
             return  # there are none
-        self._session.createDataFrame([], old).write.mode("overwrite").parquet(f"{out}/{BREACHES}")
+        self._put([], old, f"{out}/{BREACHES}", "parquet")
 
     def publish(self, out: str, counts: Sequence[ToldCounts], record: str) -> None:
         schema = ", ".join(f"{name} {SPARK_TYPES.get(kind, kind)}" for name, kind in COUNT_TYPES.items())
-        frame = self._session.createDataFrame([row.row for row in counts], schema)
-        try:
-            frame.coalesce(1).write.mode("overwrite").parquet(f"{out}/{COUNTS}")
-            self._write_text(record, f"{out}/{RECORD}")
-        except Exception as fault:
-            raise self._explain(fault) from None
+        self._put([row.row for row in counts], schema, f"{out}/{COUNTS}", "parquet")
+        self._put_text(record, f"{out}/{RECORD}")
 
-    def _write_text(self, text: str, to: str) -> None:
-        lines = [(line,) for line in text.splitlines()]
-        self._session.createDataFrame(lines, "value STRING").coalesce(1).write.mode("overwrite").text(to)
+    def _put_text(self, text: str, to: str) -> None:
+        self._put([(line,) for line in text.splitlines()], "value STRING", to, "text")
+
+    def _put(self, rows: Sequence[Sequence[Any]], schema: Any, to: str, kind: str) -> None:
+        """Write these few rows as one file in a folder, replacing what is there."""
+        try:
+            frame = self._session.createDataFrame(rows, schema)
+            frame.coalesce(1).write.mode("overwrite").format(kind).save(to)
+        except Exception as fault:
+            raise SourceError(
+                f"{to}: Spark could not write there ({_name_condition(fault)}); let the session write there"
+            ) from None
 
     def close(self) -> None:
         LOGGER.disabled = self._was_quiet
-        for view in self._views:
-            self._session.catalog.dropTempView(view)
-        for name, before in self._before.items():
-            self._session.conf.set(name, before)
+        # What a session that is lost cannot put back is lost with it.
+        with suppress(Exception):
+            for view in self._views:
+                self._session.catalog.dropTempView(view)
+            for name, before in self._before.items():
+                self._session.conf.set(name, before)
         if self._is_own:
-            self._session.stop()
+            with suppress(Exception):
+                self._session.stop()
 
-    def _explain(self, fault: Exception, *, reading: bool = False) -> Exception:
-        """Return what is raised instead of Spark's own words, which quote the cell at fault and run to pages."""
+    def _explain(self, fault: Exception) -> Exception:
+        """Return what is raised instead of Spark's own words, which quote the cell at fault and run to pages.
+
+        What Spark does not say the cause of is the statement's own fault as long as the session answers another.
+        """
         conditions = list(_find_conditions(fault))
-        condition = conditions[0] if conditions else type(fault).__name__
 
         def is_one_of(words: Sequence[str]) -> bool:
             return any(word in each for each in conditions for word in words)
 
-        if is_one_of(WITHOUT_PLACE):
-            return SourceError(f"{self._place}: Spark finds no such table or Parquet files; name it as Spark knows it")
-        if not reading and is_one_of(OUT_OF_RANGE):
+        if is_one_of(WITHOUT_PLACE) or not self._answers():
+            return self._explain_place(fault)
+        if is_one_of(OUT_OF_RANGE):
             return StatementFailed(NOT_IN_RANGE)
-        if not reading and is_one_of(NOT_CAST):
+        if is_one_of(NOT_CAST):
             return StatementFailed(NOT_READ_AS)
-        if not reading and type(fault).__name__ in ("AnalysisException", "ParseException"):
-            return StatementFailed(f"the database refused it ({condition}); check its conditions")
-        return SourceError(f"{self._place}: Spark could not do it ({condition}); its own log says why")
+        if type(fault).__name__ in ("AnalysisException", "ParseException"):
+            return StatementFailed(f"the database refused it ({_name_condition(fault)}); check its conditions")
+        return StatementFailed(f"Spark could not do it ({_name_condition(fault)}); its own log says why")
+
+    def _explain_place(self, fault: Exception) -> Exception:
+        """Return what is raised where the table, or the session, is the fault."""
+        if any(word in condition for condition in _find_conditions(fault) for word in WITHOUT_PLACE):
+            return SourceError(f"{self._place}: Spark finds no such table or Parquet files; name it as Spark knows it")
+        return SourceError(f"{self._place}: Spark could not do it ({_name_condition(fault)}); its own log says why")
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self._session.sql("SELECT 1").collect())
+        except Exception:
+            return False
+
+
+def _name_condition(fault: Exception) -> str:
+    return next(_find_conditions(fault), type(fault).__name__)
 
 
 def _find_conditions(fault: Exception | None) -> Iterator[str]:

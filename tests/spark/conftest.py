@@ -1,18 +1,18 @@
 """One session of Spark for every test of this folder, which skip where pyspark is not installed.
 
-Where ``MONITOR_SPARK_TESTS`` is "required", as in ``.ci/spark``, they fail instead.
+Where ``MONITOR_SPARK_TESTS`` is "required", as in ``.ci/spark``, they fail instead. test_spark_connect.py runs some of
+them once more in a session of a Spark Connect server.
 """
 
-import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.spark_session import REQUIRED, start
 
 HERE = Path(__file__).parent
-REQUIRED = os.environ.get("MONITOR_SPARK_TESTS") == "required"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,22 +37,3 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         session = start(SparkSession.builder, folder)
     yield session
     session.stop()
-
-
-def start(builder: Any, folder: Path) -> Any:
-    settings = {
-        "spark.sql.ansi.enabled": "true",
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.shuffle.partitions": "2",
-        "spark.sql.warehouse.dir": str(folder / "warehouse"),
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.host": "127.0.0.1",
-    }
-    builder = builder.master("local[2]").appName("care-leaver monitor tests")
-    for name, value in settings.items():
-        builder = builder.config(name, value)
-    session = builder.getOrCreate()
-    session.sparkContext.setLogLevel("OFF")
-    return session

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,34 @@ def test_both_engines_tell_the_same_of_the_same_file_2(
         row[:3] for row in read_breaches(tmp_path / "spark", "pseudonym")
     }
     assert record["engine"]["settings"]["spark.sql.session.timeZone"] == "UTC"
+
+
+def test_a_rule_that_fails_of_what_spark_does_not_explain_stops_no_other_1(
+    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_rules_fail(monkeypatch, SparkEngine, "CAST(raise_error('P0 is known') AS INT)")
+    rules = FAILING | {"no-work": rule("true", "activity = 'G5'", because="{{ activity | meaning }}.")}
+    (tmp_path / "rules").mkdir()
+    for name, text in rules.items():
+        (tmp_path / "rules" / f"{name}.toml").write_text(text)
+    write_caseload(tmp_path / "caseload.parquet", rows_of([person(**NEET, pa_changes_12_months=9)]))
+
+    own = {"rules": [str(tmp_path / "rules")], "shipped_rules": False, "people": "ids"}
+    scanned = scan(spark, settings(tmp_path, **own))
+
+    assert scanned.failed.keys() == FAILING.keys()
+    assert all(
+        re.fullmatch(r"Spark could not do it \(\w+\); its own log says why", why) for why in scanned.failed.values()
+    )
+    assert {row[2] for row in read_breaches(tmp_path / "out")} == {"no-work"}
+
+
+def test_a_lake_that_cannot_be_written_to_is_named_1(spark: Any, tmp_path: Path) -> None:
+    write_caseload(tmp_path / "caseload.parquet", rows_of([person()]))
+    (tmp_path / "lake").write_text("a file")
+
+    with pytest.raises(SourceError, match=r"lake/scan\.json: Spark could not write there \(\w+\); let the session"):
+        scan(spark, settings(tmp_path, out=f"file://{tmp_path}/lake"))
 
 
 def test_the_contract_is_a_schema_of_spark_and_a_table_that_is_not_it_is_refused_1(spark: Any, tmp_path: Path) -> None:
