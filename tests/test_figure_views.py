@@ -8,14 +8,16 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 from support.fleets import CODES, FleetFolder
 from support.kept_figures import keep_night
 
-from monitor.errors import Problems, Refused
+from monitor.errors import Problems, Refused, StoreError
 from monitor.fleet.figure_views import GRANTED, read_views, write_view_sql
 from monitor.fleet.fleet_settings import Fleet, read_fleet
 from monitor.fleet.region_figures import gather_figures
+from monitor.store.database import open_store
+from monitor.store.location import SCHEMA
 
 TODAY = dt.date(2026, 3, 2)
 COUNTS = {"314": (300, 20, 12), "315": (300, 4, 0), "319": (40, 10, 3)}
@@ -46,7 +48,7 @@ class Region:
 
     @property
     def fleet(self) -> Fleet:
-        return read_fleet(self.councils.path)
+        return read_fleet(self.councils.path, {})
 
     def set_up(self) -> list[str]:
         """Run the SQL as an administrator who is no superuser; what the server said."""
@@ -126,6 +128,20 @@ def test_no_role_reads_what_is_anothers(told: Region) -> None:
     assert len(told.ask(told.role, "SELECT * FROM figures.figures_by_authority")) == 6
 
 
+@pytest.mark.parametrize("change", ["DROP COLUMN verdict", "ALTER COLUMN verdict TYPE varchar(9)"])
+def test_an_upgrade_that_the_views_of_1_council_stand_in_the_way_of_says_how_it_is_done(
+    told: Region, change: str
+) -> None:
+    database = open_store(make_url(told.url).set(username="la_314").update_query_dict({SCHEMA: "la_314"}))
+
+    with (
+        pytest.raises(StoreError, match="runs DROP SCHEMA figures CASCADE; and, once every council"),
+        database.writing() as store,
+    ):
+        store.execute(text(f"ALTER TABLE run {change}"))
+    database.close()
+
+
 def test_the_region_sees_no_small_number_behind_a_view(told: Region) -> None:
     with psycopg.connect(told.url, user=told.role, autocommit=True) as store:
         said: list[str] = []
@@ -171,7 +187,7 @@ def test_views_of_other_councils_than_the_fleets_are_refused_or_said(told: Regio
 
 
 def test_a_fleet_without_a_database_of_its_own_has_no_views(tmp_path: Path) -> None:
-    fleet = read_fleet(FleetFolder(tmp_path).write().path)
+    fleet = read_fleet(FleetFolder(tmp_path).write().path, {})
     with pytest.raises(Problems, match=r"fleet.database: missing; views stand in a database of PostgreSQL"):
         write_view_sql(fleet)
     for database, fault in (

@@ -32,6 +32,12 @@ class Cause:
 
 
 CAUSES = (
+    Cause(
+        r"\[2BP01\]|\[0A000\].*used by a view",
+        store="views stand on a table that is to change; where they are a fleet's figures, who administers the server "
+        "runs DROP SCHEMA figures CASCADE; and, once every council is upgraded, what monitor fleet figures "
+        "--print-sql prints",
+    ),
     Cause(r"database or disk is full|No space left|\[53100\]", store="the disk is full; make room on it"),
     Cause(
         r"database (?:table )?is locked|\[55P03\]",
