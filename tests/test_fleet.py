@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ from support.command import Done, monitor
 from support.fleets import FleetFolder
 from support.posix import NO_SUCH_FILE, WINDOWS, is_private, needs_posix
 
+from monitor.fleet.check_fleet import find_renamed
 from monitor.fleet.children import PROGRAM, ChildCommand, ChildLimits, run_children
 from monitor.fleet.council_end import find_worst
+from monitor.fleet.fleet_settings import read_fleet
 
 HOLDS = "import socket, sys, time; line = socket.create_connection(('127.0.0.1', int(sys.argv[1]))); time.sleep(600)"
 SLEEPS = f'import subprocess, sys; subprocess.run([sys.executable, "-c", "{HOLDS}", sys.argv[2]])'
@@ -85,8 +88,23 @@ def test_a_check_is_that_of_each_council(fleet: FleetFolder) -> None:
 
     assert (said.returncode, quick.returncode) == (3, 2)
     assert said.stdout.splitlines()[1].startswith("319 Sutton: not ready: list-9.csv: no such file in ")
-    assert said.stdout.splitlines()[2] == "2 councils: 0 ready, look at 315, 319"
+    assert said.stdout.splitlines()[2:] == [
+        "314 and 319: their letters to analyst@example.gov.uk and north@example.gov.uk go in a mail each: 314 and 319 "
+        "send to a folder, which is a trial",
+        "2 councils: 0 ready, look at 315, 319",
+    ]
     assert quick.stdout.splitlines()[2:] == ["319 Sutton: its config can be used", "3 councils: 2 usable, look at 315"]
+
+
+def test_a_config_that_names_another_council_than_its_last_night_is_told_314(
+    fleet: FleetFolder, first_night: Done
+) -> None:
+    read = read_fleet(fleet.path, {})
+    kingston, *others = read.authorities
+
+    assert list(find_renamed(read)) == []
+    (said,) = find_renamed(replace(read, authorities=(replace(kingston, name="Richmond"), *others)))
+    assert said.startswith('314: its config names "Richmond", and that of its last night "Kingston"; make sure that ')
 
 
 def test_the_worst_code_is_that_of_the_night_that_did_least() -> None:

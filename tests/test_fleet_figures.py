@@ -43,7 +43,7 @@ def region(tmp_path: Path) -> FleetFolder:
 
 
 def gather(fleet: FleetFolder, as_at: dt.date | None = None) -> RegionFigures:
-    return gather_figures(read_fleet(fleet.path), TODAY, as_at, {})
+    return gather_figures(read_fleet(fleet.path, {}), TODAY, as_at, {})
 
 
 def table(region: RegionFigures, folder: Path) -> list[dict[str, str]]:

@@ -1,7 +1,7 @@
 """A fleet's file: every mistake at once, and nothing that could put the records of two councils together."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -27,15 +27,15 @@ confg = "b.toml"
 """
 
 
-def problems_of(path: Path) -> list[str]:
+def problems_of(path: Path, environ: Mapping[str, str] | None = None) -> list[str]:
     with pytest.raises(Problems) as fault:
-        read_fleet(path)
+        read_fleet(path, environ or {})
     said = [line.replace(f"{path.parent}{os.sep}", "").replace(f"{path.parent}", ".") for line in fault.value.problems]
     return [line.replace(os.sep, "/") for line in said]
 
 
 def test_councils_are_read_in_the_order_of_the_file(tmp_path: Path) -> None:
-    fleet = read_fleet(FleetFolder(tmp_path, ("319", "E09000021", "314")).write().path)
+    fleet = read_fleet(FleetFolder(tmp_path, ("319", "E09000021", "314")).write().path, {})
 
     assert [(council.code, council.name, council.schema) for council in fleet.authorities] == [
         ("319", "Sutton", None),
@@ -100,12 +100,14 @@ def test_one_config_behind_a_link_is_one_config(tmp_path: Path) -> None:
 
 
 def test_what_would_put_two_councils_records_together_is_refused(tmp_path: Path) -> None:
+    database = (tmp_path / "shared" / "monitor.db").as_posix()
     own = {
-        "314": 'data_folder = "../shared"\nrestricted = "../list.txt"\n',
+        "314": 'data_folder = "../shared"\nrestricted = "../list.txt"\nheartbeat = { url_file = "../ping" }\n',
         "315": 'data_folder = "../shared/merton"\nrestricted = "../list.txt"\n',
-        "319": f'database = "sqlite:///{(tmp_path / "shared" / "monitor.db").as_posix()}"\n',
+        "319": f'heartbeat = {{ url_env = "PING" }}\ndatabase = "sqlite:///{database}"\n',
     }
     (tmp_path / "list.txt").touch()
+    (tmp_path / "ping").write_text("https://ping.example/1\n", encoding="utf-8")
     head = 'head = "head@example.gov.uk"\n'
     fleet = FleetFolder(tmp_path, own=own, lines='folder = "shared"').write()
     for code in ("314", "319"):
@@ -115,12 +117,13 @@ def test_what_would_put_two_councils_records_together_is_refused(tmp_path: Path)
     text = fleet.config("315").read_text(encoding="utf-8")
     fleet.config("315").write_text(text.replace("[people]\n", f"[people]\n{head}"), encoding="utf-8")
 
-    said = [line.partition("; ")[0] for line in problems_of(fleet.path)]
+    said = [line.partition("; ")[0] for line in problems_of(fleet.path, {"PING": "https://ping.example/1"})]
 
     assert said == [
         'fleet.toml: 314 and 319 have one authority "Kingston"',
         'fleet.toml: 314 and 319 have one source "caseload", file kingston/../kingston/list-9.csv',
         "fleet.toml: 314 and 315 have one restricted kingston/../list.txt",
+        "fleet.toml: 314 and 319 have one heartbeat address, that of kingston/../ping",
         "fleet.toml: 314: database kingston/../shared/monitor.db is also database of 319",
         "fleet.toml: 315: data_folder merton/../shared/merton lies within data_folder of 314",
         "fleet.toml: fleet.folder: shared and data_folder of 314, kingston/../shared, are one in the other",
@@ -135,7 +138,7 @@ def test_a_config_that_cannot_be_used_is_its_own_councils_failure(tmp_path: Path
     fleet.config("315").unlink()
     fleet.config("315").mkdir()
 
-    read = read_fleet(fleet.path)
+    read = read_fleet(fleet.path, {})
 
     assert [len(council.problems) for council in read.authorities] == [1, 1, 0]
     assert read.authorities[1].problems[0].endswith("monitor.toml: is no file; name the config of a council")
@@ -155,7 +158,7 @@ def test_a_councils_own_config_names_its_schema(tmp_path: Path, new_database: Ca
     )
     make_schemas(url)
 
-    kingston, merton, sutton = read_fleet(fleet.path).authorities
+    kingston, merton, sutton = read_fleet(fleet.path, {}).authorities
 
     assert (kingston.schema, kingston.problems) == ("la_314", ())
     assert 'database_schema: "la_316" is not that of council 315; write database = "postgresql' in merton.problems[0]
@@ -173,7 +176,7 @@ def test_one_schema_behind_two_names_of_a_server_is_found(tmp_path: Path, new_da
     own = url.replace("//postgres@", "//la_315@")
     fleet.config("315").write_text(text.replace(own, other).replace('"la_315"', '"la_314"'), encoding="utf-8")
 
-    problems, notes = find_reached_twice(read_fleet(fleet.path), {})
+    problems, notes = find_reached_twice(read_fleet(fleet.path, {}), {})
 
     assert problems == (
         "314 and 315: reach one schema by two names of its server; give each council a database_schema of its own",

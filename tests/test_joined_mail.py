@@ -38,7 +38,7 @@ from monitor.errors import Problems
 from monitor.flags.mailed_answers import MailedAnswer, Reply, fit
 from monitor.fleet.children import ChildCommand, ChildEnd, ChildLimits, run_children
 from monitor.fleet.fleet_settings import read_fleet
-from monitor.fleet.join_letters import plan_shared
+from monitor.fleet.join_letters import find_unjoined, plan_shared
 from monitor.fleet.joined_mail import CouncilLetter, join
 from monitor.fleet.mailing import tell_nights
 from monitor.messages.shared_readers import VARIABLE, SharedReaders, read_shared, write_shared
@@ -304,26 +304,31 @@ def test_addresses_are_compared_as_the_outbox_does_and_each_council_has_numbers_
 
 
 @pytest.mark.parametrize(
-    ("old", "new"),
+    ("old", "new", "why"),
     [
-        ("monitor@example.gov.uk", "another@example.gov.uk"),
-        ('host = "localhost"', 'host = "other.example"'),
-        ('channel = "smtp"', 'channel = "folder"'),
+        ("monitor@example.gov.uk", "another@example.gov.uk", "they do not send through one mail account"),
+        ('host = "localhost"', 'host = "other.example"', "they do not send through one mail account"),
+        ('channel = "smtp"', 'channel = "folder"', "318 sends to a folder, which is a trial"),
     ],
     ids=["sender 1", "server 2", "folder 3"],
 )
 def test_councils_that_send_otherwise_share_no_reader(
-    councils: TwoCouncils, mailbox: Mailbox, old: str, new: str
+    councils: TwoCouncils, mailbox: Mailbox, old: str, new: str, why: str
 ) -> None:
+    assert list(find_unjoined(councils.mailing())) == []
     councils.change(RICHMOND, old, new)
 
     assert plan_shared(councils.mailing()) == {}
+    (said,) = find_unjoined(councils.mailing())
+    assert said.startswith(f"314 and 318: their letters to {LEAD} go in a mail each: {why}")
 
 
 def test_notify_has_room_for_one_list_so_with_lists_each_council_sends_its_own(councils: TwoCouncils) -> None:
     councils.use_notify("https://notify.example", ", attach_list = true")
 
     assert plan_shared(councils.mailing()) == {}
+    (said,) = find_unjoined(councils.mailing())
+    assert said.endswith("notify.attach_list of 314 and 318: a message of GOV.UK Notify has room for one list")
 
 
 def test_the_readers_are_told_by_the_environment_and_what_is_not_the_fleets_is_refused() -> None:
@@ -427,7 +432,7 @@ def test_a_fleet_that_is_killed_at_any_moment_loses_nothing_and_sends_no_letter_
 def test_each_night_is_told_of_its_readers_in_its_own_environment(tmp_path: Path) -> None:
     folders = FleetFolder(tmp_path, codes=CODES[:2], own=dict.fromkeys(CODES, BY_MAIL)).write()
 
-    told = tell_nights(read_fleet(folders.path), {})
+    told = tell_nights(read_fleet(folders.path, {}), {})
 
     assert {code: read_shared(own).cards_after for code, own in told.items()} == {
         "314": {"analyst@example.gov.uk": 0, LEAD: 0},

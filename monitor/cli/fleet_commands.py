@@ -36,7 +36,7 @@ def run(
     """Run the night of every council as a process of its own; one that fails stops no other."""
     from monitor.fleet.fleet_settings import read_fleet
 
-    fleet = read_fleet(config)
+    fleet = read_fleet(config, os.environ)
     councils = fleet.choose(only or ())
 
     if print_array is not None:
@@ -84,7 +84,7 @@ def check(
     """Check that nothing could mix the councils, then each by its own monitor check; nothing is saved or sent."""
     from monitor.fleet.fleet_settings import read_fleet
 
-    fleet = read_fleet(config)
+    fleet = read_fleet(config, os.environ)
     councils = fleet.choose(only or ())
 
     from monitor.cli import plain_text
@@ -102,7 +102,7 @@ def status(config: FleetPath = FLEET, only: Only = None, as_json: AsJson = False
     """How each council's monitor stands: its last night, what is overdue, what waits, and what needs a person."""
     from monitor.fleet.fleet_settings import read_fleet
 
-    fleet = read_fleet(config)
+    fleet = read_fleet(config, os.environ)
     councils = fleet.choose(only or ())
 
     from monitor.cli import plain_text
@@ -129,7 +129,7 @@ def figures(
     """Set the figures of every council beside each other, small counts withheld: as CSV, Parquet and one page."""
     from monitor.fleet.fleet_settings import read_fleet
 
-    fleet = read_fleet(config)
+    fleet = read_fleet(config, os.environ)
     if print_sql:
         from monitor.fleet.figure_views import write_view_sql
 

@@ -1,7 +1,7 @@
 """``monitor fleet check``: what each council's own check says, and what the councils must not have in common."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -19,11 +19,14 @@ from monitor.fleet.council_end import (
     find_worst,
     read_account,
 )
+from monitor.fleet.council_log import name_log, read_last_name
 from monitor.fleet.each_council import CouncilCommand, CouncilsEnd, run_each, summarize
 from monitor.fleet.fleet_settings import Authority, Fleet
+from monitor.fleet.join_letters import find_unjoined
+from monitor.fleet.mailing import find_mailing
 from monitor.store.database import looking_at
 from monitor.store.location import locate
-from monitor.words import join_words, one_line
+from monitor.words import fold_name, join_words, one_line
 
 WHERE = text(
     "SELECT current_schema(), oid, pg_postmaster_start_time() FROM pg_database WHERE datname = current_database()"
@@ -70,7 +73,9 @@ def check_fleet(
 ) -> FleetCheck:
     """Run ``monitor check`` for every council, and look for a schema that two reach; nothing is saved or sent."""
     councils = run_each(fleet, authorities, CouncilCommand(("check", "--json"), describe_check), environ, told)
-    found = FleetCheck(councils, *find_reached_twice(fleet, environ))
+    problems, notes = find_reached_twice(fleet, environ)
+    notes += (*find_renamed(fleet), *find_unjoined(find_mailing(fleet, environ)))
+    found = FleetCheck(councils, problems, notes)
     for line in (*found.notes, *found.problems, summarize(councils.ends, "ready")):
         told(line)
     return found
@@ -94,6 +99,17 @@ def _write_check(problems: list[str]) -> str:
         return "ready"
     more = f"; and {len(problems) - 1} more, see monitor check" if len(problems) > 1 else ""
     return f"not ready: {problems[0][:LONGEST_WORDS]}{more}"
+
+
+def find_renamed(fleet: Fleet) -> Iterator[str]:
+    """Yield each council whose config calls it otherwise than on its last night: it may be another council's config."""
+    for authority in fleet.authorities:
+        before = None if authority.problems else read_last_name(name_log(fleet, authority.code))
+        if before is not None and fold_name(before) != fold_name(authority.name):
+            yield (
+                f'{authority.code}: its config names "{authority.name}", and that of its last night "{before}"; '
+                f"make sure that {authority.config_path} is the config of council {authority.code}"
+            )
 
 
 def find_reached_twice(fleet: Fleet, environ: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

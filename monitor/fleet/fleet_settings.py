@@ -117,7 +117,7 @@ class Fleet:
         return tuple(authority for authority in self.authorities if not wanted or authority.code in wanted)
 
 
-def read_fleet(path: Path) -> Fleet:
+def read_fleet(path: Path, environ: Mapping[str, str]) -> Fleet:
     """Read a fleet's file and the config of each council; raise ``Problems`` with all that is wrong with the fleet.
 
     A config that cannot be read or used is that council's own failure: ``Authority.problems`` says why. What could put
@@ -133,7 +133,7 @@ def read_fleet(path: Path) -> Fleet:
     councils = [_open_authority(file.fleet, council) for council in file.authorities]
     configs = {council.code: config for council, config in councils if config is not None}
     if not faults:
-        faults = [*find_shared_places(configs), *_find_folder_taken(file.fleet.folder, configs)]
+        faults = [*find_shared_places(configs, environ), *_find_folder_taken(file.fleet.folder, configs)]
     if faults:
         unread = (problem for council, _ in councils for problem in council.problems)
         raise Problems([*(f"{path}: {fault}" for fault in faults), *unread])

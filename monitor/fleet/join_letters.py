@@ -35,13 +35,14 @@ from monitor.outbox.send import EVERY_DUE, Clock, DeliveryRound, deliver_due, fi
 from monitor.record.continuity import known_store, list_addresses
 from monitor.store.database import Database, is_there
 from monitor.store.tables import Flag, Message, MessageFlag, table_of
-from monitor.words import write_count
+from monitor.words import join_words, write_count
 from monitor.workdays import london_date
 
 MOST_COUNCILS = 20
 """Councils in one mail, whose records are all held open while it goes; a reader of more has a mail for each so many."""
 LARGEST = 1_000_000
 """Bytes of one mail, as every channel takes them; what would be larger goes in a mail of its own."""
+MOST_NAMED = 3
 CARDS_EACH = 100
 """Numbers of cards that each council of a reader has for itself."""
 JOINING = ("smtp", "graph", "notify")
@@ -86,17 +87,52 @@ def plan_shared(councils: Sequence[MailingCouncil]) -> dict[str, SharedReaders]:
     return {code: SharedReaders(numbers) for code, numbers in after.items()}
 
 
+def find_unjoined(councils: Sequence[MailingCouncil]) -> Iterator[str]:
+    """Yield, of each few councils with readers in common whose letters are not all joined, who those are, and why."""
+    apart: defaultdict[tuple[tuple[str, ...], str], list[str]] = defaultdict(list)
+    for address, writing in _find_writing(councils).items():
+        if len(writing) > 1 and (why := _explain_apart(writing)):
+            apart[tuple(council.code for council in writing), why].append(address)
+    for (codes, why), addresses in apart.items():
+        yield f"{_name_some(codes)}: their letters to {_name_some(addresses)} go in a mail each: {why}"
+
+
+def _name_some(names: Sequence[str]) -> str:
+    more = [f"{len(names) - MOST_NAMED:,} more"] if len(names) > MOST_NAMED else []
+    return join_words([*names[:MOST_NAMED], *more])
+
+
+def _explain_apart(councils: Sequence[MailingCouncil]) -> str | None:
+    """Return why letters of these councils to one reader cannot all be joined; None where they can."""
+    trying = [council.code for council in councils if council.config.delivery.channel not in JOINING]
+    if trying:
+        return f"{_name_some(trying)} {'sends' if len(trying) == 1 else 'send'} to a folder, which is a trial"
+    with_lists = [council.code for council in councils if _describe_account(council.config.delivery) is None]
+    if with_lists:
+        return f"notify.attach_list of {_name_some(with_lists)}: a message of GOV.UK Notify has room for one list"
+    accounts = {_describe_account(council.config.delivery) for council in councils}
+    return "they do not send through one mail account with the same settings" if len(accounts) > 1 else None
+
+
+def _find_writing(councils: Sequence[MailingCouncil]) -> dict[str, list[MailingCouncil]]:
+    """Return by address the councils that may write to it, in order."""
+    writing: defaultdict[str, list[MailingCouncil]] = defaultdict(list)
+    for council in councils:
+        for address in dict.fromkeys(each.lower() for each in list_addresses(council.config)):
+            writing[address].append(council)
+    return writing
+
+
 def _find_sharing(councils: Sequence[MailingCouncil]) -> Iterator[tuple[str, tuple[MailingCouncil, ...]]]:
     """Yield each address that several councils may write to over one mail account, and those councils in order."""
-    writing: defaultdict[tuple[str, str], list[MailingCouncil]] = defaultdict(list)
-    for council in councils:
-        account = _describe_account(council.config.delivery)
-        if account is not None:
-            for address in dict.fromkeys(each.lower() for each in list_addresses(council.config)):
-                writing[address, account].append(council)
-    for (address, _), sharing in writing.items():
-        if len(sharing) > 1:
-            yield address, tuple(sharing)
+    for address, writing in _find_writing(councils).items():
+        by_account: defaultdict[str, list[MailingCouncil]] = defaultdict(list)
+        for council in writing:
+            if (account := _describe_account(council.config.delivery)) is not None:
+                by_account[account].append(council)
+        for sharing in by_account.values():
+            if len(sharing) > 1:
+                yield address, tuple(sharing)
 
 
 def _describe_account(delivery: DeliverySettings) -> str | None:

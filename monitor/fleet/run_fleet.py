@@ -9,24 +9,21 @@ What happens when a step fails:
 """
 
 import datetime as dt
-import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from monitor.errors import MonitorError
-from monitor.files import add_lines
 from monitor.fleet.children import ChildEnd
 from monitor.fleet.council_end import CouncilEnd, describe_failure, find_worst, read_account
+from monitor.fleet.council_log import keep_log, name_log
 from monitor.fleet.each_council import CouncilCommand, CouncilsEnd, run_each, summarize
 from monitor.fleet.fleet_settings import Authority, Fleet
 from monitor.fleet.join_letters import join_letters
 from monitor.fleet.mailing import find_mailing, tell_nights, write_joined
 from monitor.words import write_count, write_date, write_people
 
-LARGEST_LOG = 1_000_000
 OUTCOMES = {
     "accepted": "accepted",
     "put right": "put right",
@@ -136,8 +133,8 @@ def describe_night(authority: Authority, child: ChildEnd, log: Path) -> CouncilE
         exit_code, words = describe_failure(child, str(log))
     else:
         exit_code, words = child.exit_code, write_night(account)
-        account = _keep_counts(account)
-    if fault := _keep_log(log, child, account, words):
+        account = {"authority": authority.name, **_keep_counts(account)}
+    if fault := keep_log(log, child, account, words):
         words = f"{words}; {fault}"
     return CouncilEnd(authority.code, authority.name, exit_code, words, round(child.seconds, 1), account)
 
@@ -166,23 +163,3 @@ def write_night(account: Mapping[str, Any]) -> str:
     if waiting := sum(one["new"] for one in account["waiting"]):
         parts.append(f"{write_count(waiting, 'new flag waits', 'new flags wait')} to be confirmed")
     return ", ".join(parts)
-
-
-def name_log(fleet: Fleet, code: str) -> Path:
-    """Return where a council's nights are logged."""
-    return fleet.folder / "logs" / f"{code}.log"
-
-
-def _keep_log(log: Path, child: ChildEnd, account: Mapping[str, Any] | None, words: str) -> str | None:
-    """Add what a night said to its council's log; return why that cannot be done, where it cannot."""
-    lines = [f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S} UTC: {words}", *child.stderr.splitlines()]
-    if account is not None:
-        lines.append(json.dumps(account))
-    try:
-        with suppress(OSError):
-            if log.stat().st_size > LARGEST_LOG:
-                log.replace(log.with_suffix(".before.log"))
-        add_lines(log, lines)
-    except MonitorError as fault:
-        return str(fault)
-    return None

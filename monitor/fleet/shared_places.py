@@ -6,6 +6,7 @@ Ids of two councils collide, so one place for both would put one young person's 
 import os
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ REMEDY = {
     "authority": "name each council in its own config, since its messages are signed so",
     "database": "give each council a database of its own, or a database_schema",
     "source": "read each council's people from a source of its own, since ids of two councils collide",
+    "heartbeat": "give each council an address of its own, since a ping of one would hide that another is silent",
     "list": "give each council a list of its own, since ids of two councils collide",
     "folder": "give each council a place of its own, since what the monitor writes there is about its people alone",
 }
@@ -56,13 +58,18 @@ def key_of(path: Path) -> Hashable:
     return (found.st_dev, found.st_ino) if found.st_ino else os.path.normcase(real)
 
 
-def find_shared_places(configs: Mapping[str, Config]) -> list[str]:
+def find_shared_places(configs: Mapping[str, Config], environ: Mapping[str, str]) -> list[str]:
     """Return a line for each thing that two councils have in common, by the codes of both; ``configs``: by code."""
+
+    def list_heartbeats(config: Config) -> Named:
+        return _list_heartbeats(config, environ)
+
     return [
         *_find_same(configs, _list_names, "authority"),
         *_find_same(configs, _list_databases, "database"),
         *_find_same(configs, _list_sources, "source"),
         *_find_same(configs, _list_lists, "list"),
+        *_find_same(configs, list_heartbeats, "heartbeat"),
         *_find_nested(configs),
     ]
 
@@ -118,6 +125,20 @@ def _list_lists(config: Config) -> Named:
     for key in ("restricted", "merged_ids"):
         if path := getattr(config, key):
             yield f"{key} {path}", key_of(path)
+
+
+def _list_heartbeats(config: Config, environ: Mapping[str, str]) -> Named:
+    """Yield the address that is pinged, which no message quotes; where it cannot be read, where it is to be."""
+    if config.heartbeat is None:
+        return
+    name, file = config.heartbeat.url_env, config.heartbeat.url_file
+    if name is not None:
+        yield f"heartbeat address, that of {name}", environ.get(name, "").strip() or ("variable", name)
+    if file is not None:
+        address = ""
+        with suppress(OSError, UnicodeDecodeError):
+            address = file.read_text(encoding="utf-8").strip()
+        yield f"heartbeat address, that of {file}", address or key_of(file)
 
 
 def _find_same(configs: Mapping[str, Config], listed: Callable[[Config], Named], remedy: str) -> Iterator[str]:
