@@ -230,16 +230,29 @@ def test_after_several_copies_without_an_answer_the_message_is_held(tmp_path: Pa
         assert "delivery in doubt" in room.events()
 
 
-def test_a_500_is_no_answer_either(tmp_path: Path):
-    with office(tmp_path, Knobs(fault=(500, "Exception", "Internal server error"))) as (room, server, channel):
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        Knobs(fault=(500, "Exception", "Internal server error")),
+        Knobs(fault=(504, "EventletTimeout", "Timeout serving request")),
+        Knobs(page=(201, b"[" * 100_000)),
+    ],
+    ids=["500", "504", "201 and brackets without end"],
+)
+def test_an_answer_that_does_not_say_what_became_of_a_message_leaves_it_in_doubt(tmp_path: Path, knobs):
+    with office(tmp_path, knobs) as (room, server, channel):
         room.post(written(NORTH))
 
         delivered = room.deliver(channel)
-        server.knobs.fault = None
+        server.knobs = Knobs()
         room.deliver(channel, later=LATER)
 
         assert delivered.doubtful == 1
         assert [one.subject.endswith("(may be a repeat)") for one in server.sent] == [True]
+
+
+def refusal(message: str) -> tuple[int, str, str]:
+    return 400, "BadRequestError", message
 
 
 def die_while_sending(room: Postroom) -> None:
@@ -261,6 +274,7 @@ def die_while_sending(room: Postroom) -> None:
         (Knobs(day_limit=0), "sent all it may today (429 TooManyRequestsError); the rest goes after midnight UTC"),
         (Knobs(page=(404, b"<h1>Not found</h1>")), "out of order (answered 404); it will be tried again"),
         (Knobs(page=(400, b"<h1>Bad request</h1>")), "out of order (answered 400); it will be tried again"),
+        (Knobs(page=(400, b"[" * 100_000)), "out of order (answered 400); it will be tried again"),
     ],
 )
 def test_what_is_no_messages_fault_is_one_incident_and_no_message_is_given_up(tmp_path: Path, knobs, words):
@@ -305,6 +319,10 @@ def test_one_address_that_is_refused_is_given_up_and_the_others_go(tmp_path: Pat
         (Knobs(archived=True), "the template has been deleted"),
         (Knobs(template_type="sms"), "names a template that is not for e-mail"),
         (Knobs(may_send_email=False), "the service may not send e-mail"),
+        (Knobs(fault=refusal("Template not found")), "template_id names no template of this service"),
+        (Knobs(fault=refusal(f"email_reply_to_id {TEMPLATE} does not exist")), "reply_to_id names no reply-to address"),
+        (Knobs(fault=refusal("Send files by email has not been set up - add")), "has no contact details for"),
+        (Knobs(fault=refusal("File did not pass the virus scan")), "see the service's settings, and the address"),
     ],
 )
 def test_a_template_that_no_message_fits_stops_the_channel_and_blames_none(tmp_path: Path, knobs, words):

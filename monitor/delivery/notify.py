@@ -36,6 +36,8 @@ MARGIN = timedelta(seconds=30)
 """Beyond the timeout, before a message that may have gone is asked about: a list shows what is new a little late."""
 FINAL = ("delivered", "permanent-failure", "temporary-failure", "technical-failure")
 PLACE = "GOV.UK Notify"
+NOT_ITS_FORM = (ValueError, KeyError, TypeError, RecursionError)
+"""What reading an answer raises that is not Notify's: of a proxy, or cut short, or brackets without end."""
 
 REMEDIES = (
     ("Template not found", "template_id names no template of this service"),
@@ -118,7 +120,7 @@ class NotifyChannel:
             if not ours:
                 return None
             return Receipt("found by its reference", str(ours[0]["id"]), _state(ours[0]["status"]) or "sending")
-        except (ValueError, KeyError, TypeError):
+        except NOT_ITS_FORM:
             raise _odd(answer) from None
 
     def ask(self, receipt: str) -> str | None:
@@ -129,7 +131,7 @@ class NotifyChannel:
             raise self._refused(answer)
         try:
             return _state(answer.json()["status"])
-        except (ValueError, KeyError, TypeError):
+        except NOT_ITS_FORM:
             raise _odd(answer) from None
 
     def close(self) -> None:
@@ -254,7 +256,7 @@ def _errors(answer: httpx.Response) -> list[Mapping[str, Any]]:
         if content["status_code"] != answer.status_code:
             return []
         return [one for one in content["errors"] if isinstance(one["error"], str)]
-    except (ValueError, KeyError, TypeError):
+    except NOT_ITS_FORM:
         return []
 
 
@@ -270,7 +272,7 @@ def _remedy(answer: httpx.Response) -> str | None:
 def _id_of(answer: httpx.Response) -> str | None:
     try:
         number = answer.json()["id"]
-    except (ValueError, KeyError, TypeError):
+    except NOT_ITS_FORM:
         return None
     return number if isinstance(number, str) and re.fullmatch(UUID, number) else None
 
@@ -283,7 +285,7 @@ def _clock_remedy(answer: httpx.Response) -> str | None:
     """Return what to do about this machine's clock, if it differs from the service's."""
     try:
         off = time.time() - parsedate_to_datetime(answer.headers["Date"]).timestamp()
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         return None
     if abs(off) <= CLOCK_MAY_BE_OFF:
         return None
