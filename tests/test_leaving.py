@@ -81,7 +81,8 @@ def test_garbage_is_looked_for_less_often(council: Path) -> None:
 
 
 def test_a_thread_at_work_is_waited_for(council: Path) -> None:
-    script = f"import threading; threading.Timer(1, print, ['thread done']).start(); {LEAVE}"
+    at_work = "lambda: (threading.main_thread().join(), print('thread done'))"
+    script = f"import threading; threading.Thread(target={at_work}).start(); {LEAVE}"
 
     assert run(script, council, "--help").stdout.endswith("thread done\n")
 
