@@ -29,9 +29,6 @@ from monitor.scan.duckdb_engine import DuckdbEngine
 from monitor.scan.scan_engine import NOT_IN_RANGE
 from monitor.scan.spark_engine import SparkEngine
 
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-"""Spark 3.5 leaves the sockets open through which it has given rows."""
-
 NEET = {"activity": "G5", "personal_adviser": "it's \\ here"}
 
 

@@ -9,6 +9,8 @@ import psycopg
 from support.council import HEADINGS, homeless, settled
 from support.timed_service import few_rules
 
+from monitor.store.roles import write_role, write_schema
+
 CODES = ("314", "315", "319")
 NAMES = {"314": "Kingston", "315": "Merton", "319": "Sutton"}
 
@@ -83,5 +85,5 @@ def make_schemas(url: str, codes: Sequence[str] = CODES) -> None:
     with psycopg.connect(url, autocommit=True) as store:
         for name in (f"la_{code.lower()}" for code in codes):
             if not store.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone():
-                store.execute(f"CREATE ROLE {name} LOGIN")  # type: ignore[call-overload]
-            store.execute(f"CREATE SCHEMA {name} AUTHORIZATION {name}")  # type: ignore[call-overload]
+                store.execute(write_role(name))  # type: ignore[call-overload]
+            store.execute(write_schema(name, name))  # type: ignore[call-overload]
