@@ -44,6 +44,7 @@ from monitor.caseload.rows import (
 from monitor.catalogue import cells
 from monitor.catalogue.columns import BY_NAME, COLUMNS
 from monitor.catalogue.date_orders import DateOrder
+from monitor.catalogue.derived import birthday_sql
 from monitor.catalogue.headings import PERSON_ID, UnmatchedHeadings, find_near_misses
 from monitor.catalogue.no_adviser import fold_adviser
 from monitor.config.list_findings import ListFinding, count_names
@@ -196,7 +197,8 @@ def find_person(workspace: Workspace, sources: SourcesRead, person_id: str, as_a
         and not _is_nobody(workspace, extract, person_id, as_at)
     ]
     if sources.care:
-        query = "SELECT count(*) FROM care_history WHERE person_id = ? AND NOT died AND birthday(date_of_birth, 25) > ?"
+        too_old_on = birthday_sql("date_of_birth", "25")
+        query = f"SELECT count(*) FROM care_history WHERE person_id = ? AND NOT died AND {too_old_on} > ?"
         if number_of(workspace, query, person_id, as_at):
             having.append(sources.care.source)
     return tuple(having)

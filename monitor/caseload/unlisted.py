@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from monitor.caseload.intake import Intake
 from monitor.catalogue.columns import COLUMNS
+from monitor.catalogue.derived import birthday_sql
 from monitor.sources.care_history import COLUMNS_SUPPLIED, CareHistory
 from monitor.words import write_people
 from monitor.workspace import Workspace
@@ -33,6 +34,7 @@ def add_unlisted(workspace: Workspace, source: str, *, as_at: date) -> None:
         f"CASE WHEN NOT doubtful THEN {name} END AS {name}, CASE WHEN doubtful THEN 'unreadable' END AS {name}_gap"
         for name in COLUMNS_SUPPLIED
     )
+    turned_16 = birthday_sql("date_of_birth", "16")
     workspace.execute(
         f"""
         INSERT INTO absent BY NAME
@@ -40,8 +42,8 @@ def add_unlisted(workspace: Workspace, source: str, *, as_at: date) -> None:
             {values}, {gaps}
         FROM care_history ANTI JOIN tonight USING (person_id) ANTI JOIN roster USING (person_id)
         WHERE (
-            NOT died AND birthday(date_of_birth, 16) <= $as_at AND $as_at < birthday(date_of_birth, 25)
-            AND (doubtful OR last_day_in_care >= birthday(date_of_birth, 16))
+            NOT died AND {turned_16} <= $as_at AND $as_at < {birthday_sql("date_of_birth", "25")}
+            AND (doubtful OR last_day_in_care >= {turned_16})
         ) OR person_id IN (SELECT person_id FROM unresolved)
         """,
         {"source": source, "as_at": as_at},

@@ -1,6 +1,5 @@
-"""The columns worked out from others, and the date macros: one SQL for the night and for the examples.
+"""The columns worked out from others, and birthdays: one SQL for the night, the examples and the scan.
 
-    create_macros(workspace)                   # once per connection, before anything below
     workspace.execute(f"CREATE TABLE caseload AS SELECT *, {derived_sql()} FROM joined")
 
 ``joined`` is any relation with ``date_of_birth`` DATE, ``eligibility`` VARCHAR, ``eligibility_gap``
@@ -9,7 +8,7 @@ DATE, and without columns called ``age``, ``category``, ``declined`` or ``once_e
 the select-list adds. ``strongest_category`` is the roster's; leave it out of the caseload with
 ``* EXCLUDE (strongest_category)``.
 
-Both work on a connection closed by ``workspace.lock_down``.
+They work on a connection closed by ``workspace.lock_down``.
 """
 
 from bisect import bisect_right
@@ -71,11 +70,6 @@ def birthday_sql(date_of_birth: str, years: str) -> str:
         f"(make_date(year({date_of_birth}) + {years}, month({date_of_birth}), 1) "
         f"+ CAST(day({date_of_birth}) - 1 AS INTEGER))"
     )
-
-
-def create_macros(workspace: Workspace) -> None:
-    """Make ``birthday(date_of_birth, n)``, the nth birthday as a DATE."""
-    workspace.execute(f"CREATE OR REPLACE MACRO birthday(date_of_birth, n) AS {birthday_sql('date_of_birth', 'n')}")
 
 
 def derived_sql() -> str:

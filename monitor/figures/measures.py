@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from monitor.catalogue.columns import BY_NAME
+from monitor.catalogue.derived import birthday_sql
 from monitor.errors import Refused
 from monitor.flags.state import LISTED, is_quarantined
 from monitor.rulebook.evaluation import Counts
@@ -154,7 +155,7 @@ def _counted(asked: Collection[str], supplied: Collection[str]) -> dict[str, tup
         "neet-health-or-caring": (ENTITLED, _known("activity", "c.activity IN ('G4', 'G6')")),
         "foster-carers-at-21": (
             "c.category IN ('relevant', 'former relevant') AND c.age = 20 "
-            f"AND birthday(c.date_of_birth, 21) <= c.as_at + INTERVAL {LONG_MONTHS} MONTH",
+            f"AND {birthday_sql('c.date_of_birth', '21')} <= c.as_at + INTERVAL {LONG_MONTHS} MONTH",
             _known("accommodation", "c.accommodation = 'Z'"),
         ),
         # What the monitor has not watched for so long, it cannot tell.

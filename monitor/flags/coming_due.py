@@ -69,8 +69,9 @@ def look_ahead(
     else:
         answered, soon = _look_in_parts(workspace, answered), "SELECT * FROM opening_day"
     inside = list(_list_inside(rulebook.rules))
+    that_birthday = derived.birthday_sql("c.date_of_birth", "(year(s.opens_on) - year(c.date_of_birth))")
     workspace.execute(
-        FINISHED.format(soon=soon),
+        FINISHED.format(soon=soon, that_birthday=that_birthday),
         {
             "as_at": as_at,
             "rules": [rule.id for rule in answered],
@@ -125,8 +126,9 @@ def _write_other_days(people: str, rules: Sequence[Rule]) -> str:
     ahead = f"range(1, {AHEAD + 1})"
     if change_days is not None:
         ahead = f"[{', '.join(f'TRY({day}) - as_at' for day in change_days)}]"
-    before = f"""CASE WHEN age IN {TURNS} AND birthday(date_of_birth, age) > as_at - {RECENT_DAYS}
-        THEN [birthday(date_of_birth, age) - 1 - as_at] END"""
+    turned_on = derived.birthday_sql("date_of_birth", "age")
+    before = f"""CASE WHEN age IN {TURNS} AND {turned_on} > as_at - {RECENT_DAYS}
+        THEN [{turned_on} - 1 - as_at] END"""
     days = f"list_distinct(list_filter({ahead}, lambda n: n BETWEEN 1 AND {AHEAD}))"
     return f"""
         SELECT * EXCLUDE (strongest_category), {derived.derived_sql()} FROM (
@@ -174,7 +176,7 @@ said AS (
 )
 SELECT s.person_id, s.rule, c.allocated_team AS team, c.personal_adviser, s.severity, s.opens_on,
     CAST(s.opens_on - CAST($as_at AS DATE) AS INTEGER) AS days_until,
-    coalesce(s.opens_on = birthday(c.date_of_birth, year(s.opens_on) - year(c.date_of_birth)), false) AS on_birthday,
+    coalesce(s.opens_on = {that_birthday}, false) AS on_birthday,
     EXISTS (
         SELECT 1 FROM said JOIN said_by ON said_by.rule = said.rule
         WHERE said.person_id = s.person_id AND said_by.inside = s.rule AND said.from_on <= s.opens_on

@@ -6,11 +6,12 @@ it is, so that a forecast need only look at these days.
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from monitor.catalogue.derived import birthday_sql
 from monitor.durations import Duration, Limit
 from monitor.rulebook.condition import Tree, Writer
 from monitor.rulebook.rule import Rule
 
-NEXT_BIRTHDAY = "birthday(date_of_birth, age + 1)"
+NEXT_BIRTHDAY = birthday_sql("date_of_birth", "(age + 1)")
 CLOCK = frozenset({"as_at"})
 OF_AGE = frozenset({"age", "category", "declined", "once_entitled"})
 """What changes on a birthday and on no other day."""

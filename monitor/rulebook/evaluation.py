@@ -126,7 +126,6 @@ def explain_unassessed(workspace: Workspace, rulebook: Rulebook, evaluated: Eval
 
 def create_functions(workspace: Workspace, rules: Sequence[Rule]) -> None:
     """Create what the conditions of these rules call on the connection."""
-    derived.create_macros(workspace)
     if any(questions.needs_calendar(rule) for rule in rules):
         derived.create_working_days(workspace)
 

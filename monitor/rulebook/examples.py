@@ -42,7 +42,6 @@ class Result:
 
 def build_caseload(workspace: Workspace, examples: Iterable[Example]) -> None:
     """Make ``caseload`` from examples; ``person_id`` is E and the example's place, from 1."""
-    derived.create_macros(workspace)
     rows = (_row(f"E{place}", example) for place, example in enumerate(examples, start=1))
     load_rows(workspace, "given", GIVEN_TYPES, (tuple(row[name] for name in GIVEN_TYPES) for row in rows))
     workspace.execute(

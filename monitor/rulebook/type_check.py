@@ -5,7 +5,7 @@ from functools import cache
 
 import duckdb
 
-from monitor.catalogue import columns, derived
+from monitor.catalogue import columns
 from monitor.durations import Limit
 from monitor.rulebook.condition import Condition, Tree, Writer
 from monitor.rulebook.conditions import quote_part
@@ -29,7 +29,6 @@ class Binder:
 
     def __init__(self) -> None:
         self.workspace = open_workspace()
-        derived.create_macros(self.workspace)
         # Only the types matter here, and the calendar takes a quarter of a second to read.
         self.workspace.execute("CREATE MACRO plus_working_days(day, n) AS CAST(day + INTERVAL 1 DAY AS DATE) + n")
         kinds = {**TYPES, "due_on": "DATE", **{f"{column.name}_gap": "VARCHAR" for column in columns.COLUMNS}}

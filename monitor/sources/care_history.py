@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from monitor.catalogue import derived
+from monitor.catalogue.derived import birthday_sql
 from monitor.config.source_settings import Source
 from monitor.errors import SourceError
 from monitor.sources.extract import SourceContext
@@ -54,7 +54,6 @@ def read(workspace: Workspace, source: Source, context: SourceContext) -> CareHi
     Also ``care_person``, ``care_ageless`` and ``care_unreadable``. Raises ``SourceError`` naming place and remedy.
     """
     workspace.execute(MACROS)
-    derived.create_macros(workspace)
     if source.url:
         _copy_database(workspace, source, context)
     else:
@@ -170,13 +169,13 @@ SELECT
 FROM ssd_person WHERE ssd_id(person) IS NOT NULL GROUP BY 1
 """
 
-SPELL = r"""
+SPELL = rf"""
     SELECT
         ssd_id(person) AS person_id,
-        greatest(ssd_date(started), birthday(date_of_birth, 14)) AS first_day,
-        least(coalesce(ssd_date(ceased), $as_at), $as_at, birthday(date_of_birth, 18)) AS last_day,
-        {kind}
-    FROM {table} JOIN care_person ON care_person.person_id = ssd_id(person)
+        greatest(ssd_date(started), {birthday_sql("date_of_birth", "14")}) AS first_day,
+        least(coalesce(ssd_date(ceased), $as_at), $as_at, {birthday_sql("date_of_birth", "18")}) AS last_day,
+        {{kind}}
+    FROM {{table}} JOIN care_person ON care_person.person_id = ssd_id(person)
     WHERE date_of_birth IS NOT NULL AND ssd_date(started) IS NOT NULL
         AND (ssd_text(ceased) IS NULL OR ssd_day(ceased) IS NOT NULL)
         AND ssd_date(ceased) < ssd_date(started) IS NOT TRUE AND first_day < last_day

@@ -9,7 +9,8 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from monitor.catalogue import cells, derived
+from monitor.catalogue import cells
+from monitor.catalogue.derived import birthday_sql
 from monitor.catalogue.headings import OC3, match_headings
 from monitor.config.source_settings import Source
 from monitor.errors import SourceError
@@ -55,13 +56,14 @@ def complete(workspace: Workspace, table: str, loaded: Loaded, source: Source, *
     _read(workspace, table, positions, beside, end)
     implied = (ELIGIBILITY,) if source.role_played == "caseload" and ELIGIBILITY not in positions else ()
     eligibility = f"""
-        , CASE WHEN birthday(date_of_birth, 18) > DATE '{as_at}' THEN 'Relevant' ELSE 'Former relevant' END
+        , CASE WHEN {birthday_sql("date_of_birth", "18")} > DATE '{as_at}' THEN 'Relevant' ELSE 'Former relevant' END
             AS c{len(headings) + 1}"""
     # The last birthday up to the return's end of everyone recorded in touch, after the file's own columns.
     workspace.execute(
         f"""
         CREATE OR REPLACE TABLE "{table}_rows" AS
-        SELECT r.*, CASE WHEN in_touch = 'YES' AND turned > 0 THEN birthday(date_of_birth, turned)::VARCHAR END
+        SELECT r.*,
+            CASE WHEN in_touch = 'YES' AND turned > 0 THEN {birthday_sql("date_of_birth", "turned")}::VARCHAR END
             AS c{len(headings)}{eligibility if implied else ""}
         FROM "{table}" AS r LEFT JOIN oc3 USING ("row") ORDER BY "row"
         """
@@ -82,7 +84,6 @@ def _read(
     workspace: Workspace, table: str, positions: Mapping[str, int], beside: cells.ReadBeside, end: dt.date
 ) -> None:
     """Make ``oc3``: what each row's cells mean, by its row number, and the age ``turned`` by ``end``."""
-    derived.create_macros(workspace)
     used = {name: positions[name] for name in ("date_of_birth", "in_touch", "activity", "accommodation")}
     cells.read_cells(workspace, "oc3_meaning", used, table, beside)
     values = ", ".join(f"{cells.value_of(name)} AS {name}" for name in used)
@@ -91,7 +92,7 @@ def _read(
         f"""
         CREATE OR REPLACE TEMP TABLE oc3 AS
         SELECT *, CASE WHEN date_of_birth <= $end THEN year($end) - year(date_of_birth)
-            - (birthday(date_of_birth, year($end) - year(date_of_birth)) > $end)::INTEGER END AS turned
+            - ({birthday_sql("date_of_birth", "(year($end) - year(date_of_birth))")} > $end)::INTEGER END AS turned
         FROM (SELECT "row", {values}, accommodation.suitable FROM "{table}" AS r {joins})
         """,
         {"end": end},

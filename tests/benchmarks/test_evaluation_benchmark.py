@@ -72,7 +72,6 @@ typed = ", ".join([*(f'"{h}" AS {n}' for h, n in {**dates, **plain}.items()),
                    *(f"NULL::VARCHAR AS {c.name}_gap" for c in COLUMNS)])
 counts = ", ".join(f"count(*) FILTER (({questions.outcome_sql(r, frozenset())}) = 2) AS \\"{r.id}\\"" for r in asked)
 workspace = open_workspace()
-derived.create_macros(workspace)
 macros = workspace.execute("SELECT function_name, parameters, macro_definition FROM duckdb_functions() "
                            "WHERE function_type = 'macro' AND NOT internal ORDER BY function_oid").fetchall()
 made = "; ".join(f"CREATE MACRO {name}({', '.join(names)}) AS {sql}" for name, names, sql in macros)

@@ -35,7 +35,6 @@ def ask_spark(spark: Any, expression: str) -> Any:
 
 def ask_duckdb(expression: str) -> Any:
     with open_workspace() as workspace:
-        derived.create_macros(workspace)
         try:
             return workspace.execute(f"SELECT {expression}").fetchall()[0][0]
         except duckdb.Error:
