@@ -183,6 +183,12 @@ def give_every_command(council: Council) -> None:
     council.give("onboard")
     council.give("columns")
     council.give("columns", "--template", "supplement.xlsx")
+    (council.folder / "fleet.toml").write_text('[[authorities]]\ncode = "314"\nconfig = "monitor.toml"\n', "utf-8")
+    for words in ("check --quick", "run --as-at " + night(1), "status"):
+        council.give("fleet", *words.split(), codes=(0, 1))
+    council.give("sample", "typed.parquet", "--people", "60")
+    (council.folder / "scan.toml").write_text('[scan]\ncaseload = "typed.parquet"\nout = "scanned"\n', "utf-8")
+    council.give("scan")
     council.give("init", f"another {NAME}")
     council.give("run", "--config", f"another {NAME}/monitor.toml", codes=(0, 1))
     council.give("status", codes=(0, 1))
