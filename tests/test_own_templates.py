@@ -126,6 +126,17 @@ def test_a_slow_template_that_only_shipped_ones_call_is_named(monkeypatch: pytes
     assert slow.startswith("phrases.txt: takes")
 
 
+def test_what_templates_took_on_earlier_nights_counts_for_no_trial(tmp_path: Path) -> None:
+    (tmp_path / "lead.txt").write_bytes((shipped("templates") / "lead.txt").read_bytes())
+    templates = read_templates(tmp_path)
+    assert templates.own is not None
+    templates.own.spent["lead.txt"] = 100.0  # the mails of a month, in a service that keeps its templates
+
+    samples.prove(templates)
+
+    assert sum(templates.own.spent.values()) < 100
+
+
 SHELL = "{{{{ {}.__init__.__globals__['os'].system('touch {}') }}}}"
 BREAKING_OUT = {
     "a global of Jinja": "{{ cycler.__init__.__globals__.os.popen('touch MARK').read() }}",

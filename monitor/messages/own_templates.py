@@ -112,7 +112,8 @@ class OwnTemplates:
         self._command = command
         self._process: _TemplateProcess | None = None
         self._stopped: Problems | None = None
-        self._spent: dict[str, float] = {}
+        self.spent: dict[str, float] = {}
+        """By template, the seconds of the processor that it took in this trial, or since."""
         self._one_at_a_time = threading.Lock()
 
     def ask(self, what: str, *given: Any) -> Any:
@@ -122,16 +123,16 @@ class OwnTemplates:
                 raise self._stopped
             answer = self._ask(_write_pickle((what, given)))
         for name, seconds in answer.get("spent", {}).items():
-            self._spent[name] = self._spent.get(name, 0) + seconds
+            self.spent[name] = self.spent.get(name, 0) + seconds
         if problems := answer.get("problems"):
             raise Problems(problems)
         return answer["filled"]
 
     def find_slow(self) -> str | None:
         """Return what is wrong with the template that took longest, where all took too long together."""
-        if sum(self._spent.values()) <= SECONDS_OF_TRIAL:
+        if sum(self.spent.values()) <= SECONDS_OF_TRIAL:
             return None
-        name = max(self.sources.keys() & self._spent.keys(), key=self._spent.__getitem__, default=None)
+        name = max(self.sources.keys() & self.spent.keys(), key=self.spent.__getitem__, default=None)
         # What no message begins with is called by one that is not the council's.
         shared = (each for each in ("phrases.txt", "parts.html", *sorted(self.sources)) if each in self.sources)
         return (

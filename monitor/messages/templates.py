@@ -200,6 +200,8 @@ class Templates:
     def prove(self, digests: Sequence[Digest]) -> None:
         """Put every digest into words, each by itself; raises ``Problems`` with everything that went wrong."""
         problems: dict[str, None] = {}
+        if self.own is not None:
+            self.own.spent.clear()  # a service tries them anew before each of its nights
         for digest in digests:
             try:
                 if self.own is None:
