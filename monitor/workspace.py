@@ -40,7 +40,7 @@ class Workspace:
         self._duckdb = duckdb
         self._made_by: dict[str, str] = {}
         self.tables: set[str] = set()
-        self._columns: dict[str, frozenset[str]] = {}
+        self._types: dict[str, dict[str, str]] = {}
         self.steps: list[Step] = []
 
     def execute(self, statement: str, parameters: object = None) -> "DuckDBPyConnection":
@@ -49,14 +49,17 @@ class Workspace:
         if changed := CHANGES_TABLES.match(statement):
             self.tables.discard(changed["dropped"] or (changed["altered"] if changed["new_name"] else None))
             self.tables |= {changed["made"], changed["new_name"]} - {None}
-            self._columns.clear()
+            self._types.clear()
         return done
 
+    def types_of(self, table: str) -> Mapping[str, str]:
+        """Return a table's columns with their types, asked of the database once for as long as no table changes."""
+        if table not in self._types:
+            self._types[table] = {name: kind for name, kind, *_ in self.execute(f"DESCRIBE {table}").fetchall()}
+        return self._types[table]
+
     def columns_of(self, table: str) -> frozenset[str]:
-        """Return the names of a table's columns, asked of the database once for as long as no table changes."""
-        if table not in self._columns:
-            self._columns[table] = frozenset(row[0] for row in self.execute(f"DESCRIBE {table}").fetchall())
-        return self._columns[table]
+        return frozenset(self.types_of(table))
 
     def close(self) -> None:
         self._duckdb.close()

@@ -204,8 +204,7 @@ def count(workspace: Workspace, supplied: Collection[str], *, adviser_cap: int, 
 
     ``movers``: who has moved home often (``moves.find_movers``).
     """
-    asked = {row[0] for row in workspace.execute("DESCRIBE outcome").fetchall()}
-    figures = _counted(asked, supplied)
+    figures = _counted(workspace.columns_of("outcome"), supplied)
     told = ", ".join(
         f'CASE WHEN {whom} THEN coalesce(CAST({truth} AS UTINYINT), {UNTOLD}) END AS "{name}"'
         for name, (whom, truth) in figures.items()

@@ -333,16 +333,10 @@ def _arrange(
     return {column: _kind(types[column]) for column in FLAG_LIST_COLUMNS} | {OF_PERSON: "VARCHAR"}
 
 
-def _read_types(workspace: Workspace) -> dict[str, dict[str, str]]:
+def _read_types(workspace: Workspace) -> dict[str, Mapping[str, str]]:
     """Return the columns of each table of the lists that the night has, with their types."""
-    tables = ["flag_list", *(table for _, table, _, _ in BESIDE)]
-    types: dict[str, dict[str, str]] = {}
-    for table, column, kind in workspace.execute(
-        "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE list_contains($tables, table_name)",
-        {"tables": tables},
-    ).fetchall():
-        types.setdefault(table, {})[column] = kind
-    return types
+    tables = ("flag_list", *(table for _, table, _, _ in BESIDE))
+    return {table: workspace.types_of(table) for table in tables if table in workspace.tables}
 
 
 def _kind(duckdb_type: str) -> str:
