@@ -3,10 +3,10 @@
 A key with null was blank; a column without a key was not supplied.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 
 from monitor.caseload.rows import NOT_SUPPLIED, UNREADABLE
-from monitor.catalogue.columns import COLUMNS
+from monitor.catalogue.columns import COLUMNS, Column
 from monitor.workspace import Workspace
 
 
@@ -35,13 +35,13 @@ def last_values_sql(alias: str, supplied: Container[str]) -> str:
     return f"'{{' || concat_ws(',', {', '.join(parts)}) || '}}'"
 
 
-def spread_last_values(workspace: Workspace, texts: str, *, into: str) -> None:
+def spread_last_values(workspace: Workspace, texts: str, *, into: str, columns: Sequence[Column] = COLUMNS) -> None:
     """Make ``into``, typed rows as of ``tonight``, of the relation ``texts`` (person_id, last_values)."""
     # One list of paths reads each person's text once, rather than once for every column.
-    names = [name for column in COLUMNS for name in (column.name, f"{column.name}_gap")]
+    names = [name for column in columns for name in (column.name, f"{column.name}_gap")]
     paths = ", ".join(f"'$.{name}'" for name in (*names, "died"))
     selected = []
-    for place, column in enumerate(COLUMNS):
+    for place, column in enumerate(columns):
         value, gap = f"found[{2 * place + 1}]", f"found[{2 * place + 2}]"
         selected.append(f"TRY_CAST({value} AS {column.duckdb_type}) AS {column.name}")
         # A key with null was blank; no key at all was not supplied.

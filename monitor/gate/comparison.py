@@ -16,7 +16,7 @@ from monitor.caseload import joining
 from monitor.caseload.intake import CaseloadRead
 from monitor.caseload.last_values import spread_last_values
 from monitor.caseload.roster import load_last_values
-from monitor.catalogue.columns import COLUMNS
+from monitor.catalogue.columns import BY_NAME, COLUMNS, Column
 from monitor.gate import baseline
 from monitor.gate.source_fitness import EXTRACTED_ON, SUPPLIED_BY, find_supplies
 from monitor.gate.verdict import AS_WRITTEN, DECLARED, Comparison, Dated, Movement, TakenColumn, TeamThen
@@ -203,9 +203,11 @@ def _movements(
     workspace: Workspace, store: Connection, supplied: frozenset[str]
 ) -> tuple[dict[str, Movement], tuple[TakenColumn, ...]]:
     """What became of each column's values since the last night, for a sample of the people who were in it."""
-    _recall(workspace, store, f"SELECT person_id FROM expected SEMI JOIN tonight USING (person_id) "
-                             f"ORDER BY hash(person_id) LIMIT {SAMPLE}")  # fmt: skip
     asked = [column for column in COLUMNS if column.name in supplied and column.kind != "number"]
+    sample = (
+        f"SELECT person_id FROM expected SEMI JOIN tonight USING (person_id) ORDER BY hash(person_id) LIMIT {SAMPLE}"
+    )
+    _recall(workspace, store, sample, asked)
     cells = ", ".join(
         f"{{'kind': '{column.kind}', 'name': '{column.name}', "
         f"'was': CAST(was.{column.name} AS VARCHAR), 'now': CAST(now.{column.name} AS VARCHAR)}}"
@@ -238,15 +240,15 @@ def _movements(
 RECALLED = ("recalled_values", "last_known")
 
 
-def _recall(workspace: Workspace, store: Connection, people: str) -> None:
-    """Make ``last_known``: the typed rows the last night accepted of the people that the query names."""
+def _recall(workspace: Workspace, store: Connection, people: str, columns: Sequence[Column]) -> None:
+    """Make ``last_known``: what the last night accepted in these columns of the people that the query names."""
     known = f"({people}) AS recalled JOIN roster USING (person_id)"
     load_last_values(workspace, store, "recalled_values", f"SELECT person_id FROM {known} WHERE last_values IS NULL")
     texts = f"""(
         SELECT person_id, coalesce(roster.last_values, fetched.last_values) AS last_values
         FROM {known} LEFT JOIN recalled_values AS fetched USING (person_id)
     )"""
-    spread_last_values(workspace, texts, into="last_known")
+    spread_last_values(workspace, texts, into="last_known", columns=columns)
 
 
 @step(reads=("roster",), changes=("typed", "tonight"))
@@ -257,7 +259,8 @@ def put_back(workspace: Workspace, store: Connection, columns: Sequence[str]) ->
     """
     if not columns:
         return
-    _recall(workspace, store, "SELECT person_id FROM tonight SEMI JOIN roster USING (person_id)")
+    believed = [BY_NAME[name] for name in columns]
+    _recall(workspace, store, "SELECT person_id FROM tonight SEMI JOIN roster USING (person_id)", believed)
     replaced = ", ".join(
         f"was.{name} AS {name}, CASE WHEN was.person_id IS NULL THEN 'unreadable' ELSE was.{name}_gap END AS {name}_gap"
         for name in columns
