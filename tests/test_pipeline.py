@@ -1,8 +1,10 @@
 """The workspace's pipeline: a step that lacks a table names it, and what a step declares is what it does."""
 
 import datetime as dt
+import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -127,7 +129,7 @@ class Watch:
 
         def executed(workspace: Workspace, statement: str, parameters: object = None) -> object:
             if self.current and "duckdb_tables" not in statement:
-                self.read[self.current[0].name] |= set(named_tables(statement)) & self._there
+                self.read[self.current[0].name] |= named_tables(DATE.sub(str(MONDAY), statement)) & self._there
             return execute(workspace, statement, parameters)
 
         monkeypatch.setattr(Workspace, "begin", begun)
@@ -141,14 +143,21 @@ class Watch:
         return {name for (name,) in found.fetchall()}
 
 
-def named_tables(statement: str) -> Iterator[str]:
+DATE = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+@cache
+def named_tables(statement: str) -> frozenset[str]:
+    """The tables that a statement names; a night's differ from the next one's by their dates alone."""
     if "GENERATED ALWAYS" in statement:  # declares columns and reads nothing; the parser does not know the words
-        return
-    for tree in sqlglot.parse(statement, read="duckdb"):
-        if tree is not None and not isinstance(tree, exp.Drop):
-            yield from {table.name for table in tree.find_all(exp.Table)} - {
-                each.alias_or_name for each in tree.find_all(exp.CTE)
-            }
+        return frozenset()
+    trees = [tree for tree in sqlglot.parse(statement, read="duckdb") if tree and not isinstance(tree, exp.Drop)]
+    return frozenset(
+        name
+        for tree in trees
+        for name in {table.name for table in tree.find_all(exp.Table)}
+        - {each.alias_or_name for each in tree.find_all(exp.CTE)}
+    )
 
 
 @pytest.fixture(scope="module")
