@@ -15,6 +15,7 @@ from aiosmtpd.smtp import SMTP
 from sqlalchemy import text
 from support.delivery_reports import report
 from support.fleets import CODES, FleetFolder
+from support.posix import needs_posix
 from support.postroom import START
 from support.servers.mail import Mailbox, mail_server
 from support.servers.notify import API_KEY, Knobs, notify_server
@@ -394,6 +395,7 @@ def test_the_subject_says_the_news_of_four_letters_the_most_critical_first() -> 
 # Kills
 
 
+@needs_posix("fork, by which a process that is ready to join is had three times")
 def test_a_fleet_that_is_killed_at_any_moment_loses_nothing_and_sends_no_letter_twice(
     known: TwoCouncils, authority: trustme.CA, ca_file: Path, tmp_path: Path
 ) -> None:
