@@ -16,10 +16,10 @@ from monitor.catalogue import dictionary
 from monitor.cli.command import app
 from monitor.cli.handbook_commands import describe_commands, write_commands
 from monitor.handbook.handbook_page import write_handbook
-from monitor.handbook.topics import TOPICS, read_topic
+from monitor.handbook.topics import PAGES, TOPICS, read_topic
 from monitor.handbook.troubles import LEFT_OUT, find_troubles, read_troubles
 
-HOUSE = Path(__file__).parent.parent / "monitor"
+HOUSE = PAGES.parent
 TOLD = {
     "Problems", "SourceError", "StoreError", "Refused", "RequestRefused", "LockHeld", "DeliveryError", "MonitorError",
     "NotReadable", "KeyFault", "NotAMail", "NotUsable", "MailboxNotRead", "LimitFault", "UnmatchedHeadings",
