@@ -268,5 +268,5 @@ def test_whole_nights_tell_leads_nothing_sensitive_and_send_no_list(tmp_path: Pa
         page = re.sub(r"<style.*?</style>|<[^>]*>", " ", mail.html, flags=re.DOTALL)
         for part in (mail.subject, mail.text, page):
             assert re.findall(rf"\b(?:{'|'.join(GIVEAWAYS)})\w*", part, flags=re.IGNORECASE) == []
-            assert "2003" not in part
+            assert re.findall(r"\b2003\b", part) == []  # the head of the chain may hold any four digits
     assert not [path for path in (tmp_path / "data" / "outbox").rglob("*.eml") if b"attachment" in path.read_bytes()]
