@@ -4,7 +4,7 @@ A step says which tables it reads and which it makes, so that the order of a nig
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import wraps
 from itertools import islice
@@ -58,8 +58,8 @@ class Workspace:
             self._types[table] = {name: kind for name, kind, *_ in self.execute(f"DESCRIBE {table}").fetchall()}
         return self._types[table]
 
-    def columns_of(self, table: str) -> frozenset[str]:
-        return frozenset(self.types_of(table))
+    def columns_of(self, table: str) -> Set[str]:
+        return self.types_of(table).keys()
 
     def close(self) -> None:
         self._duckdb.close()

@@ -4,7 +4,7 @@ Nothing in which their rows differ is believed, so that neither hides the other:
 open flags are held, and both places are listed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -21,7 +21,7 @@ class SourceRows:
     """A workspace table in which some of the people stand, and the columns that it has of them."""
 
     table: str
-    columns: frozenset[str]
+    columns: Set[str]
 
     def value(self, name: str) -> str:
         return f"{self.table}.{name}" if name in self.columns else "NULL"
