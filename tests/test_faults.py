@@ -18,7 +18,7 @@ import psycopg
 import pytest
 from support.command import monitor
 from support.council import NIGHT, Council, crowd, day, homeless, settled
-from support.posix import WINDOWS, needs_posix
+from support.posix import needs_posix, skip_where_no_server_starts
 from support.timed_service import few_rules
 
 from monitor.config.settings import load_config
@@ -294,8 +294,7 @@ class OwnServer:
 
 @pytest.fixture
 def own_server() -> Iterator[OwnServer]:
-    if WINDOWS:
-        pytest.skip("the tests start their PostgreSQL server on Linux and macOS")
+    skip_where_no_server_starts()
     with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as folder:
         server = OwnServer(folder)
         yield server

@@ -33,6 +33,12 @@ def needs_posix(what: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(WINDOWS, reason=f"Windows has no {what}")
 
 
+def skip_where_no_server_starts() -> None:
+    """Skip what needs a PostgreSQL server of the tests' own."""
+    if WINDOWS:
+        pytest.skip("the tests start their PostgreSQL server on Linux and macOS")
+
+
 def is_private(path: Path) -> bool:
     """Return whether the file's mode lets only its owner read it; on Windows it has the rights of its folder."""
     return WINDOWS or not path.stat().st_mode & 0o077
