@@ -235,3 +235,17 @@ def test_who_is_confirmed_alive_between_two_attempts_stays_alive(tmp_path: Path)
     gone = council.rows("SELECT * FROM person WHERE person_id = 'P2'")
     absent = [column for column, (now, was) in enumerate(zip(gone[0], ground[0], strict=True)) if now != was]
     assert len(absent) == 2  # since when absent, and why
+
+
+def test_who_is_confirmed_alive_and_then_absent_is_out_of_sight_and_has_not_died(tmp_path: Path) -> None:
+    council = Council(tmp_path)
+    council.night(NIGHT, [homeless("P1"), *OTHERS])
+    council.night(day(1), [homeless("P1", in_touch="c) Died"), *OTHERS])
+    council.night(day(2), [homeless("P1"), *OTHERS])
+    with council.open_database() as database:
+        last_night.confirm(database, "P1", by="A", today=day(2), now=dt.datetime(2026, 1, 14, 9, tzinfo=dt.UTC))
+
+    council.night(day(2), OTHERS, again=True, by="A")
+
+    assert council.rows("SELECT died_on, left_reason FROM person WHERE person_id = 'P1'") == [(None, "lost")]
+    assert council.flags()[("P1", "left-caseload")] == "open"

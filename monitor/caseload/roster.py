@@ -4,6 +4,7 @@ Loading puts it beside tonight's rows; ``decide`` works out tonight's roster; ``
 """
 
 import datetime as dt
+import hashlib
 import json
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
@@ -56,16 +57,11 @@ def load(workspace: Workspace, store: Connection, *, corrects: int | None = None
         select(undo.c.person_id, undo.c.row).where(undo.c.run_id == corrects),
     )  # fmt: skip
     workspace.execute(UNDONE)
-    # No night takes a death back: where it stands no longer, somebody has confirmed since that they are alive.
     workspace.execute("""
         CREATE OR REPLACE TABLE roster_people AS
         SELECT * FROM roster_stored ANTI JOIN roster_undone USING (person_id)
         UNION ALL BY NAME
-        SELECT undone.* EXCLUDE (last_values, is_new) REPLACE (
-            CASE WHEN stored.died_on IS NOT NULL THEN undone.died_on END AS died_on,
-            CASE WHEN stored.died_on IS NOT NULL THEN undone.alive_again_on END AS alive_again_on
-        )
-        FROM roster_undone AS undone LEFT JOIN roster_stored AS stored USING (person_id) WHERE NOT is_new
+        SELECT * EXCLUDE (last_values, is_new) FROM roster_undone WHERE NOT is_new
     """)
     load_last_values(workspace, store, "roster_values", """
         SELECT person_id FROM roster_people ANTI JOIN tonight USING (person_id)
@@ -91,6 +87,21 @@ CREATE OR REPLACE TABLE roster_undone AS
 SELECT person_id, {_READ}, before IS NULL AS is_new
 FROM (SELECT *, json_extract_string(before, [{_KEPT}]) AS kept FROM roster_before)
 """
+
+
+def forget_death_before(store: Connection, person_id: str) -> None:
+    """Let who is confirmed to be alive have been so before the last night, to which a correction goes back."""
+    kept = table_of(PersonBefore)
+    mine = kept.c.person_id == person_id
+    row = store.execute(select(kept.c.row).where(mine)).scalar()
+    if row is None:
+        return
+    was = json.loads(row)
+    values = {name: value for name, value in json.loads(was["last_values"]).items() if name != "died"}
+    told = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+    fingerprint = hashlib.md5(told.encode(), usedforsecurity=False).hexdigest()
+    was |= {"died_on": None, "alive_again_on": None, "last_values": told, "values_fingerprint": fingerprint}
+    store.execute(kept.update().where(mine).values(row=json.dumps(was, ensure_ascii=False)))
 
 
 def load_last_values(workspace: Workspace, store: Connection, table: str, people: str) -> None:

@@ -282,8 +282,6 @@ def _restore_people(store: Connection, stamp: Stamp) -> int:
         if row is None:
             continue
         was = _read_person(row)
-        if was["died_on"] is not None and died_on is None:
-            was |= {"died_on": None, "alive_again_on": None}
         if was["died_on"] is None and died_on is not None:
             happened.append(Event("death withdrawn", person_id=person_id))
         store.execute(person.update().where(person.c.person_id == person_id).values(was))

@@ -87,6 +87,7 @@ def confirm(database: Database, person_id: str, *, by: str, today: dt.date, now:
         back = {"died_on": None, "alive_again_on": None} if alive else {}
         if alive:
             store.execute(person.update().where(person.c.person_id == person_id).values(back))
+            roster.forget_death_before(store, person_id)
         kind = "alive confirmed" if alive else "death confirmed"
         stands = say_row(Person, person_id=person_id, **back)
         happened = events.Event(kind, person_id=person_id, by=by, detail=stands)
