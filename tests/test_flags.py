@@ -140,6 +140,19 @@ def test_the_kept_severity_lasts_thirty_days(tmp_path: Path) -> None:
     assert (last_kept["severity"], after["severity"]) == ("critical", "high")
 
 
+def test_the_kept_severity_lasts_no_longer_for_a_flag_that_is_held(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    nights.night(DAY, {"P1": Person({"turning-18-adviser": "breach"}, age=17)})
+    turned_18 = Person({"turning-18-adviser": "not applicable", "pa-allocated": "breach"}, age=18)
+    nights.night(day(1), {"P1": turned_18})
+
+    unreadable = Person({"turning-18-adviser": "not applicable", "pa-allocated": "cannot assess"}, age=18)
+    last_kept = nights.night(day(31), {"P1": unreadable})[-1]
+    after = nights.night(day(32), {"P1": unreadable})[-1]
+
+    assert [(one["state"], one["severity"]) for one in (last_kept, after)] == [("held", "critical"), ("held", "high")]
+
+
 def test_a_withdrawn_rule_closes_its_flags_with_that_reason(tmp_path: Path) -> None:
     nights = Nights(tmp_path)
     nights.night(DAY, {"P1": overdue()})

@@ -482,9 +482,7 @@ d AS (
              THEN kept_severity ELSE coalesce(usual, severity) END AS severity
     )
     FROM (
-        SELECT *, CASE WHEN target = 'continue' THEN rule_severity WHEN target = 'hold' AND laid THEN severity END
-            AS usual
-        FROM laid
+        SELECT *, CASE WHEN target IN ('continue', 'hold') THEN rule_severity END AS usual FROM laid
     ) AS laid
 )
 SELECT
@@ -507,7 +505,8 @@ SELECT
         WHEN {now}.resolved_on IS NOT NULL THEN 'restored'
         WHEN d.target = 'hold' THEN CASE WHEN {now}.held_since IS NULL THEN 'held'
                                          WHEN d.released_on = $as_at AND d.released_by IS NULL THEN 'told unconfirmed'
-                                         WHEN d.laid OR {now}.held_why IS DISTINCT FROM d.hold_why THEN 'changed' END
+                                         WHEN d.laid OR d.severity IS DISTINCT FROM {was_severity}
+                                             OR {now}.held_why IS DISTINCT FROM d.hold_why THEN 'changed' END
         WHEN {now}.held_since IS NOT NULL THEN 'released'
         WHEN d.released_on = $as_at AND d.released_by IS NULL THEN 'told unconfirmed'
         WHEN d.laid OR d.severity IS DISTINCT FROM {was_severity} OR d.new_due_on IS DISTINCT FROM {now}.due_on
