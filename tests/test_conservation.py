@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from support.council import NIGHT, Council, crowd, day, homeless, settled
+from support.council import NIGHT, Council, crowd, day, few_rules, homeless, settled
+from support.lifecycle_council import withdraw_night
 
 from monitor.record import last_night
 
@@ -160,12 +161,63 @@ def test_a_night_with_a_wrong_line_can_be_put_right(merging: Council, right: str
     assert merging.rows("SELECT opened_on FROM flag WHERE person_id = 'P9'") == [(str(NIGHT if then else day(2)),)]
 
 
+@pytest.mark.parametrize("found", ["in breach", "unreadable", "ok"])
+def test_a_record_named_by_the_right_line_in_the_end_keeps_what_was_merged_into_it(
+    merging: Council, found: str
+) -> None:
+    """The first attempt merged P1 into P9, and tonight's right line names P8: the next night takes nothing back."""
+    night = [*OTHERS, *({**row, "id": each} for row in HEIRS[found][0] for each in ("P8", "P9"))]
+    merge(merging, "P1,P9")
+    merging.night(day(2), night)
+    merge(merging, "P1,P8")
+    merging.night(day(2), night, again=True, by="A")
+    stands = facts(merging, "P8")
+
+    merging.night(day(3), night)
+
+    assert facts(merging, "P8") == stands
+    assert [flag[3] for flag in stands if flag[1] == "homeless"] == ([] if found == "ok" else [str(NIGHT)])
+    assert merging.flags()[("P1", "homeless")] == ("cleared" if found == "ok" else "merged")
+    assert merging.rows(f"SELECT * FROM flag_event WHERE as_at = '{day(3)}' AND flag_id = 1") == []
+
+
+def test_a_merge_that_was_taken_back_can_be_put_in_again(merging: Council) -> None:
+    night = [homeless("P9"), *OTHERS]
+    for number, lines in enumerate((["P1,P9"], [], ["P1,P9"], [], ["P1,P9"]), start=2):
+        merge(merging, *lines)
+        merging.night(day(number), night)
+
+    assert merging.flags()[("P1", "homeless")] == "merged"
+    assert merging.rows("SELECT opened_on, resolved_on FROM flag WHERE person_id = 'P9'") == [(str(NIGHT), None)]
+
+
+def test_the_first_answer_of_a_record_after_a_merge_does_not_make_its_flag_younger(tmp_path: Path) -> None:
+    """P9 is absent on the night of the merge, and was in contact later than P1, and too long ago all the same."""
+    council = Council(tmp_path, few_rules(tmp_path, "contact-overdue", "left-caseload") + 'merged_ids = "merged.csv"')
+    merge(council)
+    late = settled("P9", contact="14/11/2025")
+    council.night(NIGHT, [settled("P1", contact="01/11/2025"), settled("P9"), *OTHERS])
+    merge(council, "P1,P9")
+    council.night(day(1), OTHERS)
+    held = council.rows("SELECT in_breach_since, held_since FROM flag WHERE person_id = 'P9' AND due_on IS NOT NULL")
+
+    council.night(day(2), [late, *OTHERS])
+    council.night(day(3), [late, *OTHERS])
+
+    told = "SELECT opened_on, in_breach_since, held_since FROM flag WHERE person_id = 'P9' AND due_on IS NOT NULL"
+    assert held == [("2025-12-28", str(day(1)))]
+    assert council.rows(told) == [(str(NIGHT), "2025-12-28", None)]
+    council.night(day(4), [{**late, "contact": "#N/A"}, *OTHERS])
+    council.night(day(5), [{**late, "contact": "15/11/2025"}, *OTHERS])
+    assert council.rows(told) == [(str(NIGHT), "2026-01-11", None)]
+
+
 def waive(council: Council) -> None:
     """Waive the one flag there is."""
     with council.open_database() as database, database.writing() as store:
         store.execute(text(
             "INSERT INTO waiver (id, flag_id, person_id, rule, reason, note, until_on, waived_on, waived_by, "
-            "recorded_at) SELECT 1, id, person_id, rule, 'known', 'x', :until, :on, 'A', :at FROM flag"
+            "recorded_at) SELECT id, id, person_id, rule, 'known', 'x', :until, :on, 'A', :at FROM flag"
         ), {"until": str(day(20)), "on": str(day(1)), "at": f"{day(1)} 09:00:00.000000"})  # fmt: skip
 
 
@@ -181,6 +233,23 @@ def test_a_waiver_follows_to_the_record_that_stands_for_a_merged_one_and_back(me
     merging.night(day(3), [homeless("P1"), homeless("P9"), *OTHERS])
     states = {row["person_id"]: row["state"] for row in merging.listed(day(3), "all.csv")}
     assert states == {"P1": "waived", "P9": "open"}
+
+
+def test_a_waiver_follows_to_a_record_whose_own_has_run_out(merging: Council) -> None:
+    merging.night(day(2), [homeless("P1"), homeless("P9"), *OTHERS])
+    waive(merging)
+    with merging.open_database() as database, database.writing() as store:
+        store.execute(text(f"UPDATE waiver SET until_on = '{day(2)}' WHERE person_id = 'P9'"))
+    merge(merging, "P1,P9")
+
+    merging.night(day(3), [homeless("P9"), *OTHERS])
+
+    (row,) = merging.listed(day(3), "all.csv")
+    assert (row["person_id"], row["state"], row["waived_until"]) == ("P9", "waived", str(day(20)))
+    ended = merging.rows("SELECT person_id, until_on, ended_why FROM waiver ORDER BY id")
+    assert ended == [
+        ("P1", str(day(20)), "flag merged"), ("P9", str(day(2)), "ran out"), ("P9", str(day(20)), None),
+    ]  # fmt: skip
 
 
 def test_a_waiver_does_not_stay_on_a_record_that_a_wrong_line_named(merging: Council) -> None:
@@ -237,7 +306,8 @@ def test_who_is_confirmed_alive_between_two_attempts_stays_alive(tmp_path: Path)
     assert len(absent) == 2  # since when absent, and why
 
 
-def test_who_is_confirmed_alive_and_then_absent_is_out_of_sight_and_has_not_died(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["put right", "taken back"])
+def test_who_is_confirmed_alive_and_then_absent_is_out_of_sight_and_has_not_died(tmp_path: Path, how: str) -> None:
     council = Council(tmp_path)
     council.night(NIGHT, [homeless("P1"), *OTHERS])
     council.night(day(1), [homeless("P1", in_touch="c) Died"), *OTHERS])
@@ -245,7 +315,26 @@ def test_who_is_confirmed_alive_and_then_absent_is_out_of_sight_and_has_not_died
     with council.open_database() as database:
         last_night.confirm(database, "P1", by="A", today=day(2), now=dt.datetime(2026, 1, 14, 9, tzinfo=dt.UTC))
 
-    council.night(day(2), OTHERS, again=True, by="A")
+    if how == "put right":
+        council.night(day(2), OTHERS, again=True, by="A")
+    else:
+        withdraw_night(council, day(2))
+        council.night(day(2), OTHERS)
+    council.night(day(3), OTHERS)
 
     assert council.rows("SELECT died_on, left_reason FROM person WHERE person_id = 'P1'") == [(None, "lost")]
     assert council.flags()[("P1", "left-caseload")] == "open"
+
+
+def test_a_waiver_that_one_attempt_brought_a_record_stays_away_once_put_right_twice(merging: Council) -> None:
+    waive(merging)
+    night = [homeless("P9"), *OTHERS]
+    merge(merging, "P1,P9")
+    merging.night(day(2), night)
+    merge(merging)
+    merging.night(day(2), [homeless("P1"), *night], again=True, by="A")
+
+    merging.night(day(2), [homeless("P1"), *night, settled("P2")], again=True, by="A")
+
+    states = {row["person_id"]: row["state"] for row in merging.listed(day(2), "all.csv")}
+    assert states == {"P1": "waived", "P9": "open"}

@@ -22,7 +22,7 @@ MONDAY = dt.date(2026, 1, 5)
 NOT_EVERY_NIGHT = frozenset({
     "difference", "elsewhere", "not_on_caseload", "quarantined_list", "coming_due_list", "waiver_list",
     "answer_list", "care_history", "line_rule", "seen_beginning", "out_of_sight",
-    "outcome_ahead", "flag_now", "flag_was",
+    "outcome_ahead", "flag_now", "flag_was", "heir_told",
 })  # fmt: skip
 """What only a night of several sources has, one with something to list, one with a weekly summary to write, one of
 few enough people to be asked of later days together with tonight, or one put right."""

@@ -7,13 +7,14 @@ what each reader was told, of every flag that it carries.
 import datetime as dt
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, or_, select
 
 from monitor.flags.before import read_row
+from monitor.flags.state import RAN_OUT
 from monitor.store.bulk import WIDE_READ, insert_rows, next_id, read_by_ids
 from monitor.store.events import Event, Stamp
 from monitor.store.row_statements import record_stamped, say_row
@@ -138,6 +139,9 @@ MERGE_UNDONE = "merge undone"
 """Why a waiver ended that had followed a merged record's flag to the wrong heir."""
 OWN = ("opened_on", "in_breach_since", "due_on", "kept_severity", "kept_until")
 """What an heir has of its own again when a merge is undone."""
+ENDED = select(*(table_of(FlagEvent).c[name] for name in ("flag_id", "id", "payload"))).where(
+    table_of(FlagEvent).c.kind.in_(("resolved", "restored"))
+)
 
 
 def find_undone(workspace: Workspace, store: Connection, corrects: Sequence[int]) -> Undone:
@@ -175,13 +179,24 @@ def _find_merged_flags(
     flag, event = table_of(Flag), table_of(FlagEvent)
     owned = select(flag.c.id, flag.c.person_id)
     owners = {row[0]: row[1] for row in read_by_ids(store, owned, flag.c.person_id, people)}
-    ended = select(event.c.flag_id, event.c.id, event.c.payload).where(
-        event.c.kind.in_(("resolved", "restored")), event.c.run_id.not_in(list(corrects))
-    )
-    last = {}
-    for flag_id, _, payload in sorted(read_by_ids(store, ended, event.c.flag_id, owners), key=lambda row: row[1]):
-        last[flag_id] = json.loads(payload or "{}").get("merged_into")
+    ended = ENDED.where(event.c.run_id.not_in(list(corrects)))
+    last = _read_heirs(read_by_ids(store, ended, event.c.flag_id, owners))
     return {flag_id: (owners[flag_id], heir) for flag_id, heir in last.items() if heir}
+
+
+def load_heirs_told(workspace: Workspace, store: Connection, corrects: Sequence[int]) -> None:
+    """Make ``heir_told``: of each flag that ended on the runs put right, the record that they said stands for its own.
+
+    A later run knows by that whether a line of the list of merged ids has been taken back.
+    """
+    told = _read_heirs(store.execute(ENDED.where(table_of(FlagEvent).c.run_id.in_(list(corrects)))))
+    load_rows(workspace, "heir_told", {"flag_id": "BIGINT", "heir": "VARCHAR"}, told.items())
+
+
+def _read_heirs(rows: Iterable[Row[Any]]) -> dict[int, str | None]:
+    """Read from events into whose record each flag was merged when it last ended, if it was."""
+    in_order = sorted(rows, key=lambda row: row.id)
+    return {row.flag_id: json.loads(row.payload or "{}").get("merged_into") for row in in_order}
 
 
 def _undo(store: Connection, reopened: frozenset[int], corrects: Sequence[int]) -> Undone:
@@ -234,6 +249,29 @@ def _undo(store: Connection, reopened: frozenset[int], corrects: Sequence[int]) 
     )
 
 
+def find_unanswered(store: Connection, corrects: Sequence[int], undone: Undone) -> list[int]:
+    """Find the held flags that a merge brought to a record which has given no answer of its own since.
+
+    What they say is still of the merged record. As before the runs put right, and without the merges undone tonight.
+    """
+    link, heir, own, before = table_of(FlagCarried), table_of(Flag), table_of(Flag).alias(), table_of(FlagBefore)
+    kept = (before.c.flag_id == heir.c.id) & before.c.run_id.in_(list(corrects))
+    joined = link.join(heir, heir.c.id == link.c.heir_flag_id).join(own, own.c.id == link.c.flag_id)
+    standing = or_(link.c.undone_run_id.is_(None), link.c.undone_run_id.in_(list(corrects)))
+    rows = store.execute(
+        select(link.c.flag_id, link.c.heir_flag_id, link.c.carried_on, heir.c.held_since, before.c.row)
+        .select_from(joined.outerjoin(before, kept))
+        .where(own.c.person_id != heir.c.person_id, standing, link.c.run_id.not_in(list(corrects)))
+        .where(or_(heir.c.held_since.is_not(None), before.c.row.is_not(None)))
+    )
+    found = set()
+    for flag_id, heir_id, carried_on, held_since, row in rows:
+        held_since = read_row(row)["held_since"] if row else held_since
+        if held_since and held_since <= carried_on and (flag_id, heir_id) not in undone.links:
+            found.add(heir_id)
+    return sorted(found)
+
+
 def lay_undone(workspace: Workspace, undone: Undone) -> None:
     """Give the heirs in ``unresolved`` what they have of their own again."""
     columns = {
@@ -254,7 +292,7 @@ def save(
     corrects: Sequence[int] = (),
     undone: Undone = NOTHING_UNDONE,
 ) -> None:
-    """Write tonight's links, and let waivers in force follow their flags, after the flags are saved."""
+    """Write tonight's links, after the flags are saved; what merges undone had brought ends."""
     link = table_of(FlagCarried)
     if corrects:
         store.execute(link.delete().where(link.c.run_id.in_(corrects)))
@@ -270,11 +308,21 @@ def save(
         store, select(before.c.flag_id, before.c.row), before.c.flag_id, laid
     ))  # fmt: skip
     columns = ("flag_id", "heir_flag_id", "carried_on", "run_id", "heir_row")
+    _forget_undone(store, links)
     insert_rows(store, FlagCarried, columns, [
         (each.flag_id, each.heir_flag_id, stamp.as_at, stamp.run_id, rows.get(each.heir_flag_id) if each.laid else None)
         for each in links
     ])  # fmt: skip
-    _carry_waivers(store, links, stamp)
+
+
+def _forget_undone(store: Connection, links: Sequence[Link]) -> None:
+    """Delete the links of a merge that was taken back earlier and stands again tonight."""
+    link = table_of(FlagCarried)
+    laid = {(each.flag_id, each.heir_flag_id) for each in links}
+    undone = select(link.c.flag_id, link.c.heir_flag_id).where(link.c.undone_run_id.is_not(None))
+    for flag_id, heir in read_by_ids(store, undone, link.c.flag_id, {flag_id for flag_id, _ in laid}):
+        if (flag_id, heir) in laid:
+            store.execute(link.delete().where(link.c.flag_id == flag_id, link.c.heir_flag_id == heir))
 
 
 def find_carried_waivers(store: Connection, run_ids: Sequence[int]) -> list[int]:
@@ -292,18 +340,18 @@ def _end_carried_waivers(store: Connection, run_ids: Sequence[int], stamp: Stamp
         row for row in read_by_ids(store, standing, waiver.c.id, find_carried_waivers(store, run_ids))
         if row.flag_id not in heirs
     ]  # fmt: skip
-    _end_waivers(store, gone, stamp)
+    _end_waivers(store, gone, MERGE_UNDONE, stamp)
 
 
-def _end_waivers(store: Connection, waivers: Sequence[Row[Any]], stamp: Stamp) -> None:
-    """End waivers that had followed a flag to the wrong heir."""
+def _end_waivers(store: Connection, waivers: Sequence[Row[Any]], why: str, stamp: Stamp) -> None:
     waiver = table_of(Waiver)
-    ending = {"ended_on": stamp.as_at, "ended_why": MERGE_UNDONE, "ended_run_id": stamp.run_id}
+    ending = {"ended_on": stamp.as_at, "ended_why": why, "ended_run_id": stamp.run_id}
     happened = []
     for row in waivers:
         store.execute(waiver.update().where(waiver.c.id == row.id).values(ending))
         detail = {"waiver_id": row.id, "until_on": row.until_on, **say_row(Waiver, id=row.id, **ending)}
-        happened.append(Event("waiver closed", row.flag_id, row.person_id, row.rule, MERGE_UNDONE, detail=detail))
+        kind = "waiver ended" if why == RAN_OUT else "waiver closed"
+        happened.append(Event(kind, row.flag_id, row.person_id, row.rule, why, detail=detail))
     record_stamped(store, happened, stamp)
 
 
@@ -321,14 +369,18 @@ def _undo_links(store: Connection, undone: Undone, stamp: Stamp) -> None:
         theirs = {tuple(row) for row in store.execute(signed)}
         in_force = select(waiver).where(waiver.c.flag_id == heir, waiver.c.ended_on.is_(None))
         gone += [row for row in store.execute(in_force) if (row.recorded_at, row.waived_by) in theirs]
-    _end_waivers(store, gone, stamp)
+    _end_waivers(store, gone, MERGE_UNDONE, stamp)
 
 
-def _carry_waivers(store: Connection, links: Sequence[Link], stamp: Stamp) -> None:
-    """Waive each heir until the day until which a flag was waived that it carries on; one of its own stands."""
+def carry_waivers(store: Connection, links: Sequence[Link], stamp: Stamp, *, after_jump: bool) -> None:
+    """Waive each heir until the day until which a flag was waived that it carries on; one of its own in force stands.
+
+    ``after_jump``: the clock may be ahead, so that none has run out.
+    """
     waiver, flag = table_of(Waiver), table_of(Flag)
     heirs = {each.flag_id: each.heir_flag_id for each in links}
-    in_force = select(waiver).where(waiver.c.ended_on.is_(None), waiver.c.until_on >= stamp.as_at)
+    not_ended = select(waiver).where(waiver.c.ended_on.is_(None))
+    in_force = not_ended if after_jump else not_ended.where(waiver.c.until_on >= stamp.as_at)
     found = list(read_by_ids(store, in_force, waiver.c.flag_id, heirs))
     if not found:
         return
@@ -336,13 +388,13 @@ def _carry_waivers(store: Connection, links: Sequence[Link], stamp: Stamp) -> No
     has_own = {row.flag_id for row in read_by_ids(store, in_force, waiver.c.flag_id, concerned)}
     whose = {
         row.id: row
-        for row in read_by_ids(store, select(flag.c.id, flag.c.person_id, flag.c.rule), flag.c.id, concerned)
+        for row in read_by_ids(store, select(flag.c.id, flag.c.person_id, flag.c.rule), flag.c.id, concerned - has_own)
     }
+    _end_waivers(store, list(read_by_ids(store, not_ended, waiver.c.flag_id, whose)), RAN_OUT, stamp)
     longest = {heirs[row.flag_id]: row for row in sorted(found, key=lambda row: row.until_on)}
     rows, happened = [], []
-    for number, (heir, row) in enumerate(sorted(longest.items()), start=next_id(store, Waiver)):
-        if heir in has_own or heir not in whose:
-            continue
+    for number, heir in enumerate(sorted(whose), start=next_id(store, Waiver)):
+        row = longest[heir]
         values = {"id": number, "flag_id": heir, "person_id": whose[heir].person_id, "rule": whose[heir].rule}
         values |= {name: getattr(row, name) for name in COPIED}
         rows.append(values)

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, get_args
 from sqlalchemy import Connection, and_, or_, select
 
 from monitor.flags.carried import Lineage, load_lineage
+from monitor.flags.state import RAN_OUT
 from monitor.store.tables import Answer, Escalation, Flag, FlagCarried, FlagEvent, Run, Waiver, table_of
 
 MomentKind = Literal["opened", "held", "released", "waived", "waiver ended", "answered", "escalated", "cleared"]
@@ -19,7 +20,7 @@ KINDS: tuple[MomentKind, ...] = get_args(MomentKind)
 """In the order in which they are told of one day."""
 CLEARED_DAYS = 365
 """How long what was cleared is told."""
-ENDED_ITSELF = ("ran out", "unwaived")
+ENDED_ITSELF = (RAN_OUT, "unwaived")
 """Why a waiver ended, where not because its flag did or another carries it on."""
 
 

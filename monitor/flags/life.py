@@ -164,6 +164,7 @@ def _load_ground(workspace: Workspace, store: Connection, corrects: Sequence[int
     query = select(*_columns(), cast(is_new, String), kept.c.row).where(concerned)
     joined = flag.outerjoin(kept, (kept.c.flag_id == flag.c.id) & kept.c.run_id.in_(corrects))
     load_query(workspace, "flag_now", columns, store, query.select_from(joined))
+    carried.load_heirs_told(workspace, store, corrects)
     workspace.execute(GROUND_WAS)
     workspace.execute(GROUND, {"corrects": list(corrects), "reopened": sorted(undone.reopened)})
 
@@ -224,11 +225,13 @@ class Edges:
 
     ``changed``: rule and, for a flag that is held, since when, where the rule's meaning is no longer that of the last
     night that found the flag in breach; ``undone``: what a line taken out of the list of merged ids undoes.
+    ``unanswered``: the held flags that a merge brought to a record which has given no answer of its own since.
     ``after_jump``: the clock may be ahead, so what ends because of the date alone is held until the next night.
     """
 
     changed: Collection[str] = ()
     undone: carried.Undone = carried.NOTHING_UNDONE
+    unanswered: Collection[int] = ()
     after_jump: bool = False
 
 
@@ -254,7 +257,8 @@ def decide(workspace: Workspace, rules: Sequence[RuleFacts], as_at: dt.date, edg
     undone = edges.undone
     workspace.execute(DECISION, {
         "changed": list(edges.changed), "unsupported": list(undone.unsupported),
-        "altered": [row["flag_id"] for row in undone.heirs], "after_jump": edges.after_jump,
+        "altered": [row["flag_id"] for row in undone.heirs], "carried_unanswered": list(edges.unanswered),
+        "after_jump": edges.after_jump,
     })  # fmt: skip
     workspace.execute(PASSED, {"as_at": as_at, "kept_until": as_at + dt.timedelta(KEPT_SEVERITY_DAYS)})
     workspace.execute(OPENING, {"as_at": as_at})
@@ -326,8 +330,9 @@ SELECT
         ELSE coalesce(gap.missing, 'the record cannot be assessed')
     END AS hold_why,
     b.due_on AS new_due_on,
-    CASE WHEN b.due_on IS DISTINCT FROM u.due_on THEN coalesce(b.in_breach_since, u.in_breach_since)
-         ELSE u.in_breach_since END AS new_in_breach_since,
+    CASE WHEN b.due_on IS NOT DISTINCT FROM u.due_on THEN u.in_breach_since
+         WHEN list_contains($carried_unanswered::BIGINT[], u.flag_id) THEN least(b.in_breach_since, u.in_breach_since)
+         ELSE coalesce(b.in_breach_since, u.in_breach_since) END AS new_in_breach_since,
     b.because AS new_because,
     f.reworded,
     f.rule_severity,
@@ -345,7 +350,7 @@ LEFT JOIN handover AS h ON h.flag_id = u.flag_id
 """``found``: what tonight finds of the flag, or of the record that stands for its own; ``target``: what becomes of it.
 
 The deadline of a flag that carries another on may be later than the day since when that was in breach, which stands
-until the deadline moves.
+until the deadline moves; that of a record's first answer after a merge is no move.
 """
 
 PASSED = f"""
@@ -430,7 +435,9 @@ def apply(workspace: Workspace, store: Connection, *, run_id: int, as_at: dt.dat
     load_history(workspace, store)
     apply_decisions(workspace, run_id=run_id, as_at=as_at, first=_next_id(store))
     links = carried.find_links(workspace)
-    drop_tables(workspace, "history", "decision", "passed", "opening", "unresolved", "flag_now", "flag_was")
+    drop_tables(
+        workspace, "history", "decision", "passed", "opening", "unresolved", "flag_now", "flag_was", "heir_told"
+    )
     return links
 
 
@@ -453,7 +460,10 @@ def apply_decisions(workspace: Workspace, *, run_id: int, as_at: dt.date, first:
 
 def _settled_sql(*, corrected: bool) -> str:
     """Return what makes ``settled``. ``corrected``: what has happened is told beside ``flag_now``, what is stored."""
-    now, beside = ("now", "LEFT JOIN flag_now AS now USING (flag_id)") if corrected else ("d", "")
+    now, beside, elsewhere = "d", "", ""
+    if corrected:
+        now, beside = "now", "LEFT JOIN flag_now AS now USING (flag_id) LEFT JOIN heir_told AS told USING (flag_id)"
+        elsewhere = " OR told.heir IS DISTINCT FROM d.merged_into"
     was_severity = "now.severity" if corrected else "d.severity_before"
     return f"""
 CREATE OR REPLACE TABLE settled AS
@@ -501,7 +511,8 @@ SELECT
     d.continues_flag_id,
     CASE
         WHEN d.target NOT IN ('hold', 'continue') THEN
-            CASE WHEN {now}.resolved_reason IS DISTINCT FROM d.target OR d.resolved_on IS NOT NULL THEN 'resolved' END
+            CASE WHEN {now}.resolved_reason IS DISTINCT FROM d.target OR d.resolved_on IS NOT NULL{elsewhere}
+                THEN 'resolved' END
         WHEN {now}.resolved_on IS NOT NULL THEN 'restored'
         WHEN d.target = 'hold' THEN CASE WHEN {now}.held_since IS NULL THEN 'held'
                                          WHEN d.released_on = $as_at AND d.released_by IS NULL THEN 'told unconfirmed'

@@ -19,6 +19,8 @@ from monitor.store.tables import Flag, Waiver, table_of
 State = Literal["open", "held", "waived"]
 LISTED: tuple[State, ...] = ("open", "held", "waived")
 """The states in which a flag is listed to leads."""
+RAN_OUT = "ran out"
+"""Why a waiver ended whose last day is past."""
 
 
 def state_sql(*, waived: str, held: str, resolved: str = "false", quarantined: str = "false") -> str:

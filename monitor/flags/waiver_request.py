@@ -176,10 +176,10 @@ def record(store: Connection, flag: "Row[Any]", terms: Terms, stamp: Stamp, *, a
     happened = []
     over = _find_unended(store, flag.person_id, flag.rule)
     if over is not None:  # past its last day, and no night has ended it yet
-        ended = {"ended_on": stamp.as_at, "ended_why": "ran out"}
+        ended = {"ended_on": stamp.as_at, "ended_why": state.RAN_OUT}
         store.execute(table.update().where(table.c.id == over.id).values(ended))
         stands = say_row(Waiver, id=over.id, **ended)
-        happened.append(Event("waiver ended", flag.id, flag.person_id, flag.rule, "ran out", detail=stands))
+        happened.append(Event("waiver ended", flag.id, flag.person_id, flag.rule, state.RAN_OUT, detail=stands))
     number = next_id(store, Waiver)
     row = (number, flag.id, flag.person_id, flag.rule, terms.reason, terms.note, terms.until_on, stamp.as_at,
            terms.by, stamp.recorded_at, answer_id)  # fmt: skip

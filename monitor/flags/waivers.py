@@ -19,7 +19,8 @@ from typing import Literal
 
 from sqlalchemy import Connection, or_, select
 
-from monitor.flags.carried import MERGE_UNDONE
+from monitor.flags.carried import MERGE_UNDONE, find_carried_waivers
+from monitor.flags.state import RAN_OUT
 from monitor.store.bulk import update_rows
 from monitor.store.events import Event, Stamp
 from monitor.store.row_statements import record_stamped, say_row
@@ -97,7 +98,11 @@ def decide(
     columns = [waiver.c.id if name == "waiver_id" else waiver.c[name] for name in LOADED]
     rows = store.execute(select(*columns).where(wanted))
     load_rows(workspace, "waiver", LOADED, (tuple(row) for row in rows))
-    workspace.execute(TONIGHT, {"as_at": as_at, "corrects": list(corrects), "after_jump": after_jump})
+    # What only an attempt now put right brought an heir was not there before.
+    brought = find_carried_waivers(store, corrects) if corrects else []
+    workspace.execute(TONIGHT, {
+        "as_at": as_at, "corrects": list(corrects), "brought": brought, "after_jump": after_jump,
+    })  # fmt: skip
 
 
 TONIGHT = f"""
@@ -115,11 +120,12 @@ aimed AS (
         *,
         CASE
             WHEN ended_on IS NOT NULL AND NOT (latest AND (
-                coalesce(list_contains($corrects::BIGINT[], ended_run_id), false)
+                (coalesce(list_contains($corrects::BIGINT[], ended_run_id), false)
+                    AND NOT (ended_why = '{MERGE_UNDONE}' AND list_contains($brought::BIGINT[], waiver_id)))
                 OR (stands AND ended_why LIKE 'flag %')
             )) THEN 'ended'
             WHEN NOT stands THEN 'flag ' || coalesce(resolved_reason, 'gone')
-            WHEN until_on < $as_at AND NOT $after_jump THEN 'ran out'
+            WHEN until_on < $as_at AND NOT $after_jump THEN '{RAN_OUT}'
             ELSE 'in force'
         END AS target
     FROM known
@@ -128,8 +134,8 @@ SELECT
     * EXCLUDE (reopened_on, resolved_reason),
     CASE
         WHEN target = 'in force' THEN NULL
-        WHEN target = 'ran out' THEN CAST($as_at AS DATE)
-        WHEN latest AND stands AND ended_why IN ('ran out', 'unwaived', '{MERGE_UNDONE}')
+        WHEN target = '{RAN_OUT}' THEN CAST($as_at AS DATE)
+        WHEN latest AND stands AND ended_why IN ('{RAN_OUT}', 'unwaived', '{MERGE_UNDONE}')
             THEN coalesce(reopened_on, $as_at)
         ELSE reopened_on
     END AS reopened_on
@@ -158,7 +164,7 @@ def close(workspace: Workspace, store: Connection, stamp: Stamp) -> None:
         ORDER BY waiver_id
     """)  # fmt: skip
     update_rows(store, Waiver, CHANGING, [[row[name] for name in (*CHANGING, "waiver_id")] for row in rows])
-    kinds = {None: "waiver restored", "ran out": "waiver ended"}
+    kinds = {None: "waiver restored", RAN_OUT: "waiver ended"}
     happened = []
     for row in rows:
         kind = kinds.get(row["ended_why"], "waiver closed") if row["ended"] else "waiver reopened"

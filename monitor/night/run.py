@@ -23,7 +23,7 @@ from sqlalchemy import URL
 from monitor.caseload import departures, roster, snapshot
 from monitor.config.settings import Config
 from monitor.delivery.channel import open_channel
-from monitor.flags import coming_due, life
+from monitor.flags import carried, coming_due, life
 from monitor.flags.quarantine import hold_surges
 from monitor.gate import surges
 from monitor.messages import samples
@@ -116,11 +116,12 @@ def _decide(night: Night, judged: Judged) -> Judged:
 
 
 def _find_edges(night: Night, judged: Judged) -> life.Edges:
-    """Find where rules ask something else than on the night that last found a flag in breach."""
+    """Find what deciding needs to know of the nights before."""
     meanings = {rule.id: rule.meaning for rule in night.rulebook.in_force(judged.verdict.asked_on)}
     with night.database.reading() as store:
         changed = nights.find_changed(store, night.past, meanings, life.load_held_days(store))
-    return life.Edges(changed, judged.undone, after_jump=night.is_after_jump)
+        unanswered = carried.find_unanswered(store, night.corrects, judged.undone)
+    return life.Edges(changed, judged.undone, unanswered, after_jump=night.is_after_jump)
 
 
 def _find_surges(night: Night, judged: Judged) -> tuple[surges.Surge, ...]:

@@ -103,6 +103,7 @@ def _save_flags(night: Night, judged: Judged, store: Connection, now: dt.datetim
     links = life.apply(workspace, store, run_id=run_id, as_at=as_at)
     life.save(workspace, store, stamp, corrects=night.corrects, reopened=judged.undone.reopened)
     carried.save(store, links, stamp, corrects=night.corrects, undone=judged.undone)
+    carried.carry_waivers(store, links, stamp, after_jump=night.is_after_jump)
     _decide_waivers(night, store)
     waivers.close(workspace, store, stamp)
     answers.notice(store, stamp)

@@ -110,7 +110,9 @@ class Nights:
         with self.database.writing() as store:
             links = life.apply(workspace, store, run_id=self.run_id, as_at=as_at)
             life.save(workspace, store, Stamp(as_at, now, self.run_id), corrects=corrects)
-            carried.save(store, links, Stamp(as_at, now, self.run_id), corrects=corrects)
+            stamp = Stamp(as_at, now, self.run_id)
+            carried.save(store, links, stamp, corrects=corrects)
+            carried.carry_waivers(store, links, stamp, after_jump=False)
             waivers.decide(workspace, store, as_at, corrects=corrects)
             waivers.close(workspace, store, Stamp(as_at, now, self.run_id))
             life.list_flags(workspace, store, as_at)

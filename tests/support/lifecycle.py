@@ -96,6 +96,7 @@ class Answer:
 
 
 NOT_ASKED = Answer("not asked")
+NO_ANSWER = "no answer yet"
 
 
 def all_of(*parts: bool | None) -> bool | None:
@@ -166,7 +167,7 @@ class Flag:
     """One unresolved flag. ``kept``: a severity it carries from another, and the last day on which that counts.
 
     ``asked``: the version of the rule that last found it in breach. ``carried``: since when a merged record's flag was
-    in breach, which stands where it is the older, for as long as the record shows the due day that it showed then.
+    in breach, which stands where it is the older, for as long as the record shows the due day of its first answer.
     """
 
     opened_on: dt.date
@@ -177,7 +178,7 @@ class Flag:
     kept: tuple[str, dt.date] | None = None
     waived_until: dt.date | None = None
     carried: dt.date | None = None
-    carried_due_on: dt.date | None = None
+    carried_due_on: dt.date | str | None = None
 
 
 @dataclass(frozen=True)
@@ -297,7 +298,7 @@ def follow_merges(flags: Mapping[Key, Flag], merged: Mapping[str, str]) -> tuple
     for (person, rule), flag in flags.items():
         if person in merged:
             key = (merged[person], rule)
-            flag = replace(flag, carried=flag.since, carried_due_on=None)
+            flag = replace(flag, carried=flag.since, carried_due_on=NO_ANSWER)
             after[key] = unite(after[key], flag) if key in after else flag
             came_from.setdefault(key, []).append((person, rule))
     return after, came_from
@@ -311,7 +312,7 @@ def unite(own: Flag, other: Flag) -> Flag:
         opened_on=min(own.opened_on, other.opened_on),
         since=min(own.since, other.since),
         kept=kept,
-        carried_due_on=None,
+        carried_due_on=NO_ANSWER,
         carried=min((flag.carried for flag in (own, other) if flag.carried), default=None),
         waived_until=own.waived_until or other.waived_until,
     )
@@ -411,10 +412,10 @@ def continue_flags(flags: Mapping[Key, Flag], answers: Mapping[Key, Answer], fac
         answer = answers.get(key, NOT_ASKED)
         if answer.outcome == "breach":
             since = answer.due_on + dt.timedelta(1) if answer.due_on else flag.since
-            if flag.carried and answer.due_on == (flag.carried_due_on or answer.due_on):
+            if flag.carried and flag.carried_due_on in (NO_ANSWER, answer.due_on):
                 since = min(since, flag.carried)
                 flag = replace(flag, carried_due_on=answer.due_on)
-            elif answer.due_on:
+            else:
                 flag = replace(flag, carried=None)
             flag = replace(flag, since=since, held=False, asked=facts.rules[key[1]])
         after[key] = flag

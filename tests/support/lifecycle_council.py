@@ -188,7 +188,7 @@ class Lived:
 
     def with_store(self, decide: Callable[[Any, Stamp], object]) -> None:
         with self.council.open_database() as database:
-            decide(database, Stamp(self.told.nights[-1], self.council.clock))
+            decide(database, Stamp(self.told.today, self.council.clock))
 
     @property
     def config(self) -> Any:

@@ -93,8 +93,11 @@ class Story:
 
 # The council as it is: its people, files and rules
 
-PILLARS = {f"K{n}": Record(born=dt.date(2006 if n % 2 else 2003, 9, 1)) for n in range(1, 9)}
-"""People about whom there is never anything to say, in contact every night, so that each extract is of its day."""
+PILLARS = {f"K{n}": Record(born=dt.date((2006, 2005, 2003)[n % 3], 9, 1)) for n in range(1, 9)}
+"""People about whom there is never anything to say, in contact every night, so that each extract is of its day.
+
+Of them, somebody is of every age from which a rule may be asked: a rule fails on these.
+"""
 
 
 @dataclass
@@ -180,6 +183,8 @@ class Chronicle:
     decided: list[Act] = field(default_factory=list)
     facts: Facts | None = None
     nights: list[dt.date] = field(default_factory=list)
+    today: dt.date = FIRST
+    """The latest day there was: taking a night back does not turn the calendar back."""
     merged_before: frozenset[str] = frozenset()
     """Who was merged on an earlier night than the last: such a line is not taken back in these stories."""
 
@@ -200,13 +205,13 @@ class Chronicle:
         if act.verb == "confirm alive":
             return act.who in self.state.known and self.state.known[act.who].said_alive
         if act.verb == "unwaive":
-            return flag is not None and flag.waived_until is not None
+            return flag is not None and flag.waived_until is not None and flag.waived_until >= self.today
         return (
             flag is not None
             and flag.waived_until is None
             and act.what in self.facts.rules.keys() & self.world.rules.keys()
             and not self.state.known[act.who].died
-            and act.value > self.nights[-1]
+            and act.value > self.today
         )
 
     def decide(self, act: Act) -> None:
@@ -218,6 +223,7 @@ class Chronicle:
         self.merged_before = frozenset(self.facts.merged) if self.facts else self.merged_before
         self.state, endings = model.pass_night(self.state, facts)
         self.nights.append(facts.as_at)
+        self.today = max(self.today, facts.as_at)
         self.facts = facts
         return endings
 
@@ -255,7 +261,9 @@ def invent(seed: int, *, people: int, steps: int) -> Story:
         acts = _acts(rng, told, day(today)) if kind != "withdraw" else []
         if kind == "again":
             new = sorted(told.world.merged.keys() - told.merged_before)
-            acts += [Act("take back", person) for person in new if rng.random() < 0.5]
+            back = [Act("take back", person) for person in new if rng.random() < 0.5]
+            # The model knows no line that is taken back on a later night, as one is where this attempt is refused.
+            acts = [act for act in acts if not (back and act.verb == "source gone")] + back
         step = Step(kind, today, tuple(acts))
         invented.append(step)
         tell(told, step)
@@ -363,7 +371,7 @@ def _decisions(rng: Random, told: Chronicle) -> list[Act]:
     acts = [act for act in alive if rng.random() < 0.5]
     for (who, rule), flag in sorted(told.state.flags.items()):
         if rng.random() < 0.06:
-            until = told.nights[-1] + dt.timedelta(rng.choice((1, 3, 8, 40)))
+            until = told.today + dt.timedelta(rng.choice((1, 3, 8, 40)))
             waived = flag.waived_until is not None
             acts.append(Act("unwaive" if waived else "waive", who, rule, None if waived else until))
     return acts
