@@ -654,6 +654,11 @@ HAPPENED = {
         for name in ("opened_on", "last_cleared_on", "kept_severity", "kept_until")
     },
     "earlier_spells": "CASE WHEN change = 'opened' THEN nullif(earlier_spells, 0) END",
+    # Why it is held stands in place of its sentence, where a flag is opened to carry another on and cannot be assessed.
+    **{
+        name: f"CASE WHEN change = 'opened' AND held_since IS NOT NULL THEN {name} END"
+        for name in ("because", "held_since", "held_why")
+    },
 }
 """What the event of a change says, from the columns of ``settled``; of a flag that is opened, every column it has."""
 
