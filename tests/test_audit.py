@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import Connection, select, text
 from sqlmodel import SQLModel
 from support.council import GONE, NIGHT, OTHER, Council, copied, crowd, day, homeless, settled
+from support.lifecycle_council import withdraw_night
 from support.timed_service import few_rules
 
 import monitor
@@ -28,7 +29,7 @@ from monitor.lists.list_columns import read_heading
 from monitor.record import audit as auditing
 from monitor.record import heads, last_night
 from monitor.record.audit import Audit
-from monitor.record.audit_rows import NOT_LOOKED_AT
+from monitor.record.audit_rows import NOT_LOOKED_AT, WITH_ANOTHER
 from monitor.record.purge import purge_store
 from monitor.record.remove_person import RemovalRequest, remove_person
 from monitor.rulebook.rule_folders import load_rulebook
@@ -232,8 +233,14 @@ RUN_VALUES = {
 MESSAGE_VALUES = {
     "accepted_at": "'2025-01-01 00:00:00.000000'", "recipient": "'x@example.gov.uk'", "text": "'Nothing new'",
     "html": "'x'", "subject": "'x'", "state": "'permanent-failure'", "trouble": "'x'", "holds": "'lead'",
-    "key": "'2026-01-12-1-0-1'", "run_id": "2",
+    "key": "'2026-01-12-1-0-1'", "run_id": "2", "next_attempt_at": "'2025-01-01 00:00:00.000000'",
+    "doubtful_since": "'2025-01-01 00:00:00.000000'", "reported_at": "'2025-01-01 00:00:00.000000'",
 }  # fmt: skip
+ATTEMPT_VALUES = {
+    "message_id": "2", "channel": "'smtp'", "started_at": "'2025-01-01 00:00:00.000000'", "outcome": "'stopped'",
+    "finished_at": "'2025-01-01 00:00:00.000000'", "detail": "'x'",
+}  # fmt: skip
+CARRIED_VALUES = {"carried_on": "'2026-01-20'", "run_id": "1", "heir_row": "'{}'", "undone_run_id": "4"}
 
 
 def each(table: str, row: str, values: dict[str, str]) -> Tampering:
@@ -295,6 +302,35 @@ TAMPERINGS = [
     each("message", SENT, MESSAGE_VALUES),
     Tampering("message deleted", f"DELETE FROM message WHERE {SENT}", "message 1: is no longer"),
     Tampering("message forged", put_in(of("message"), SENT, id="900", key="'x'"), "message 900: stands"),
+    Tampering("whom a message names", f"UPDATE message SET people = '[]' WHERE {SENT}", "people is not what"),
+    each("attempt", "id = 1", ATTEMPT_VALUES),
+    Tampering("attempt deleted", "DELETE FROM attempt WHERE id = 1", "attempt 1: is no longer"),
+    Tampering("attempt forged", put_in(of("attempt"), "id = 1", id="900"), "attempt 900: stands"),
+    Tampering("told of a flag no more", "DELETE FROM message_flag WHERE message_id = 2", "message 2: what it told of"),
+    Tampering(
+        "told of a flag forged",
+        "INSERT INTO message_flag (message_id, flag_id, severity, state) VALUES (1, 900, 'low', 'open')",
+        "message 1: what it told of is not what",
+    ),
+    Tampering("told of it otherwise", "UPDATE message_flag SET state = 'resolved'", "what it told of is not what"),
+    Tampering("told of it as less", "UPDATE message_flag SET severity = 'low'", "what it told of is not what"),
+    Tampering(
+        "told of what comes",
+        "INSERT INTO message_coming (message_id, person_id, rule, opens_on) VALUES (1, 'P2', 'x', '2027-01-01')",
+        "message 1: what it told of is not what",
+    ),
+    Tampering("told of an escalation", "DELETE FROM message_escalation", "what it told of is not what"),
+    Tampering(
+        "told by no message",
+        "INSERT INTO message_flag (message_id, flag_id, severity, state) VALUES (900, 1, 'low', 'open')",
+        "message_flag: says what message 900 told of, and there is none such",
+    ),
+    each("flag_carried", "heir_flag_id > 0", CARRIED_VALUES),
+    Tampering("link deleted", "DELETE FROM flag_carried", "flag carried 1 8: is no longer"),
+    Tampering("link forged", put_in(of("flag_carried"), "1 = 1", heir_flag_id="900"), "flag carried 1 900: stands"),
+    Tampering("secret changed", "UPDATE seal SET secret = 'aa'", "seal lists: secret is not what event 1 said"),
+    Tampering("secret deleted", "DELETE FROM seal", "seal lists: is no longer"),
+    Tampering("secret forged", "INSERT INTO seal (name, secret) VALUES ('x', 'aa')", "seal x: stands in the database"),
     *(
         Tampering(f"{table_of(model).name} {how}", f"{sql} WHERE run_id = 1", "are not what they were")
         for model in FIGURES
@@ -353,8 +389,8 @@ def test_there_are_a_hundred_ways_and_every_column_of_flags_and_people_is_among_
 
 
 def test_every_table_is_compared_or_said_not_to_be() -> None:
-    figures = {table_of(model).name for model in FIGURES}
-    assert {*COVERED, *figures, *NOT_LOOKED_AT, "flag_event"} == {*SQLModel.metadata.tables}
+    otherwise = {table_of(model).name for model in (*FIGURES, *WITH_ANOTHER)}
+    assert {*COVERED, *otherwise, *NOT_LOOKED_AT, "flag_event"} == {*SQLModel.metadata.tables}
 
 
 def test_every_kind_of_event_that_the_code_records_is_known_to_the_audit() -> None:
@@ -363,6 +399,86 @@ def test_every_kind_of_event_that_the_code_records_is_known_to_the_audit() -> No
     named |= set(re.findall(r'\brecord(?:_once_a_day|_stored)?\(store, "([^"]+)"', code))
     assert named <= KINDS.keys()
     assert len(named) >= 20
+
+
+# How things stood before the last night
+
+
+def live_on(council: Council, *, again: bool) -> None:
+    """Pass a night that changes flags and people in each way, and put it right with something decided in between."""
+    rest = [homeless("P4"), *crowd(30), homeless("M2")]
+    tonight = [homeless("P1", team="South"), homeless(GONE), homeless("N2"), settled("P3"), *rest]
+    unreadable = homeless("P2") | {"accommodation": "#MULTIVALUE"}
+    council.night(day(9), [*tonight, settled("P5", in_touch="c) Died"), unreadable])
+    if again:
+        with council.open_database() as store:
+            last_night.confirm(store, "P5", by=BY, today=day(10), now=council.clock)
+        others = [homeless("P1"), settled("P5"), homeless("P2"), homeless(OTHER)]
+        council.night(day(9), [*tonight[1:], *others], again=True, by=BY)
+
+
+@pytest.fixture(scope="module", params=["a night", "put right"])
+def gone_on(lived: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    council = copied(lived, tmp_path_factory.mktemp("gone-on"))
+    live_on(council, again=request.param == "put right")
+    return council.folder
+
+
+BEFORE_TAMPERINGS = [
+    ("deleted", "DELETE FROM {table}", "how it stood before run {run} is no longer in the database"),
+    ("put in", "INSERT INTO {table} ({key}, run_id, row) VALUES ({stranger}, {run}, '{{}}')", "no event of run {run}"),
+    ("of another night", "UPDATE {table} SET run_id = 1", "is kept for run 1, and the last night that stands is run"),
+    ("no JSON", "UPDATE {table} SET row = 'x'", "stands otherwise than events say it stood before run {run}"),
+]
+FIRST_DAY = "UPDATE flag_before SET row = replace(row, '2026-01-1', '2026-01-0')"
+TEAM = "UPDATE person_before SET row = replace(row, 'North', 'South')"
+VALUES = "UPDATE person_before SET row = replace(row, '2026-01-0', '2026-01-1')"
+
+
+ALSO_ON_POSTGRESQL = {
+    FIRST_DAY: "opened_on, in_breach_since stands otherwise than events say it stood before run",
+    TEAM: "team stands otherwise than events say",
+    "DELETE FROM person_before": "how it stood before run 10 is no longer in the database",
+    "DELETE FROM flag_carried": "flag carried 1 8: is no longer",
+    "UPDATE seal SET secret = 'aa'": "seal lists: secret is not what event 1 said",
+    "UPDATE message_flag SET state = 'resolved'": "what it told of is not what",
+    "UPDATE message SET next_attempt_at = created_at, people = '[]'": "people is not what",
+    "UPDATE attempt SET started_at = '2025-01-01 00:00:00'": "started_at stands as",
+}
+
+
+def test_how_things_stood_before_the_last_night_is_compared_with_the_events_before_it(
+    gone_on: Path, tmp_path: Path
+) -> None:
+    council = copied(gone_on, tmp_path)
+    assert audit(council).problems == ()
+    ((run,),) = council.rows("SELECT max(id) FROM run WHERE state = 'accepted'")
+
+    tables = {"flag_before": ("flag_id", "900"), "person_before": ("person_id", "'C007'")}
+    for table, (key, stranger) in tables.items():
+        assert council.rows(f"SELECT count(*) FROM {table} WHERE row IS NOT NULL")[0][0] >= 2
+        for how, sql, words in BEFORE_TAMPERINGS:
+            named = {"table": table, "key": key, "stranger": stranger, "run": run}
+            said = audit_what_would_be(council, sql.format(**named)).problems
+            assert any(line.startswith(table) and words.format(**named) in line for line in said), (table, how, said)
+    for sql, words in (
+        (FIRST_DAY, "opened_on, in_breach_since stands otherwise than events say it stood before run"),
+        (TEAM, "team stands otherwise than events say"),
+        (VALUES, "last_values are not those of their fingerprint"),
+        ("UPDATE person_before SET row = '{}' WHERE row IS NULL", "by the events it was not there"),
+        ("UPDATE person_before SET row = NULL", "by the events it was there"),
+    ):
+        assert words in "\n".join(audit_what_would_be(council, sql).problems)
+
+
+def test_of_a_night_that_was_taken_back_nothing_is_kept(gone_on: Path, tmp_path: Path) -> None:
+    council = copied(gone_on, tmp_path)
+    withdraw_night(council, day(9))
+    assert audit(council).problems == ()
+
+    change(council, "INSERT INTO person_before (person_id, run_id, row) VALUES ('C007', 9, NULL)")
+
+    assert audit(council).problems == ("person_before C007: is kept for run 9, and that night was taken back",)
 
 
 # What is honest
@@ -377,7 +493,9 @@ def test_a_record_that_nobody_touched_is_whole(council: Council) -> None:
     assert found.rows == {table: council.rows(f"SELECT count(*) FROM {table}")[0][0] for table in COVERED}
     said = auditing.describe(found)
     assert said[-1] == "the record is whole"
-    assert "not looked at: seal (the secret with which lists are known again)" in said
+    assert [line for line in said if line.startswith("not looked at")] == [
+        "not looked at: holder (who is at work on the database, which changes with no event)"
+    ]
     json.dumps(found.as_dict(), default=str)
 
 
@@ -391,7 +509,10 @@ def test_on_postgresql_the_same_life_is_whole_and_what_is_done_to_it_is_named(
         if isinstance(tampering.act, str):
             found = audit_what_would_be(council, tampering.act)
             assert tampering.unsaid(found) == [], tampering.name
+    live_on(council, again=True)
     assert audit(council).problems == ()
+    for sql, words in ALSO_ON_POSTGRESQL.items():
+        assert words in "\n".join(audit_what_would_be(council, sql).problems), sql
 
 
 def test_what_a_purge_emptied_is_on_record_and_holds(council: Council) -> None:
@@ -406,6 +527,18 @@ def test_what_a_purge_emptied_is_on_record_and_holds(council: Council) -> None:
     assert found.problems == ()
     assert found.emptied > 20
     assert council.rows("SELECT count(*) FROM message WHERE text <> ''") == [(0,)]
+
+
+def test_a_flag_that_opens_as_held_agrees_with_the_record(council: Council) -> None:
+    (council.folder / "merged.csv").write_text("old_id,new_id\nM1,M2\nP4,P9\n", encoding="utf-8")
+    rest = [homeless("P1"), settled("P5"), homeless(OTHER), homeless("P3"), homeless("M2"), homeless("P2"), *crowd(30)]
+    council.night(day(9), [*rest, homeless("P9") | {"accommodation": "#MULTIVALUE"}])
+    assert council.rows("SELECT held_since FROM flag WHERE person_id = 'P9'") == [("2026-01-21",)]
+    assert audit(council).problems == ()
+
+    change(council, "UPDATE flag SET held_why = 'x', because = 'x' WHERE person_id = 'P9'")
+    assert "because stands as" in audit(council).problems[0]
+    assert "held_why stands as" in audit(council).problems[0]
 
 
 def test_waiting_flags_that_are_let_go_agree_with_the_record(tmp_path: Path) -> None:

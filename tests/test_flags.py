@@ -8,6 +8,7 @@ from sqlalchemy import text
 from support.flag_nights import DAY, RULES, Answer, Nights, Person, day, overdue
 
 from monitor.errors import MonitorError
+from monitor.flags import carried
 from monitor.flags.before import restore
 from monitor.flags.life import RuleFacts
 from monitor.store.events import Stamp
@@ -272,7 +273,9 @@ def test_a_night_taken_back_leaves_every_flag_as_it_was(tmp_path: Path) -> None:
     nights.night(day(2), WRONG)
 
     with nights.database.writing() as store:
-        restore(store, 3, Stamp(day(2), dt.datetime(2026, 1, 7, 9, tzinfo=dt.UTC), 3))
+        stamp = Stamp(day(2), dt.datetime(2026, 1, 7, 9, tzinfo=dt.UTC), 3)
+        restore(store, 3, stamp)
+        carried.take_back(store, [3], stamp)
 
     now = read_flags(nights)
     assert now[: len(ground)] == ground

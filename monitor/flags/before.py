@@ -15,7 +15,7 @@ from monitor.store import events
 from monitor.store.bulk import WIDE_READ
 from monitor.store.events import Event, Stamp
 from monitor.store.row_statements import say_row
-from monitor.store.tables import Flag, FlagBefore, FlagCarried, Run, table_of
+from monitor.store.tables import Flag, FlagBefore, Run, table_of
 
 COLUMNS = [column.name for column in table_of(Flag).columns]
 
@@ -77,9 +77,6 @@ def restore(store: Connection, run_id: int, stamp: Stamp, *, opened: str = "corr
     store.execute(flag.update().where(new).values(end))
     happened += [_describe("resolved", {**row, **end}) for row in gone]
     store.execute(before.delete())
-    link = table_of(FlagCarried)
-    store.execute(link.delete().where(link.c.run_id.in_(same_date)))
-    store.execute(link.update().where(link.c.undone_run_id.in_(same_date)).values(undone_run_id=None))
     events.record(store, happened, as_at=stamp.as_at, recorded_at=stamp.recorded_at, run_id=stamp.run_id)
     return len(happened)
 

@@ -16,8 +16,8 @@ from sqlalchemy import ColumnElement, Connection, Row, or_, select
 from monitor.flags.before import read_row
 from monitor.flags.state import RAN_OUT
 from monitor.store.bulk import WIDE_READ, insert_rows, next_id, read_by_ids
-from monitor.store.events import Event, Stamp
-from monitor.store.row_statements import record_stamped, say_row
+from monitor.store.events import ROWS_AN_EVENT, Event, Stamp
+from monitor.store.row_statements import record_stamped, say_gone, say_row, say_rows
 from monitor.store.tables import Flag, FlagBefore, FlagCarried, FlagEvent, Person, PersonBefore, Waiver, table_of
 from monitor.workspace import Workspace, drop_tables, load_rows
 
@@ -135,6 +135,8 @@ class Undone:
 
 NOTHING_UNDONE = Undone()
 CARRIED = "waiver carried"
+CARRIED_ON = "carried on"
+"""The events that say which flag carries which on."""
 MERGE_UNDONE = "merge undone"
 """Why a waiver ended that had followed a merged record's flag to the wrong heir."""
 OWN = ("opened_on", "in_breach_since", "due_on", "kept_severity", "kept_until")
@@ -293,10 +295,8 @@ def save(
     undone: Undone = NOTHING_UNDONE,
 ) -> None:
     """Write tonight's links, after the flags are saved; what merges undone had brought ends."""
-    link = table_of(FlagCarried)
     if corrects:
-        store.execute(link.delete().where(link.c.run_id.in_(corrects)))
-        store.execute(link.update().where(link.c.undone_run_id.in_(corrects)).values(undone_run_id=None))
+        take_back(store, corrects, stamp)
         _end_carried_waivers(store, corrects, stamp, heirs={each.heir_flag_id for each in links})
     if undone.links:
         _undo_links(store, undone, stamp)
@@ -309,20 +309,40 @@ def save(
     ))  # fmt: skip
     columns = ("flag_id", "heir_flag_id", "carried_on", "run_id", "heir_row")
     _forget_undone(store, links)
-    insert_rows(store, FlagCarried, columns, [
+    linked = [
         (each.flag_id, each.heir_flag_id, stamp.as_at, stamp.run_id, rows.get(each.heir_flag_id) if each.laid else None)
         for each in links
-    ])  # fmt: skip
+    ]
+    insert_rows(store, FlagCarried, columns, linked)
+    _say_links(store, [{**dict(zip(columns, row, strict=True)), "undone_run_id": None} for row in linked], stamp)
 
 
 def _forget_undone(store: Connection, links: Sequence[Link]) -> None:
-    """Delete the links of a merge that was taken back earlier and stands again tonight."""
+    """Delete the links of a merge that was taken back earlier and stands again tonight, which are then said anew."""
     link = table_of(FlagCarried)
     laid = {(each.flag_id, each.heir_flag_id) for each in links}
     undone = select(link.c.flag_id, link.c.heir_flag_id).where(link.c.undone_run_id.is_not(None))
-    for flag_id, heir in read_by_ids(store, undone, link.c.flag_id, {flag_id for flag_id, _ in laid}):
+    for flag_id, heir in list(read_by_ids(store, undone, link.c.flag_id, {flag_id for flag_id, _ in laid})):
         if (flag_id, heir) in laid:
             store.execute(link.delete().where(link.c.flag_id == flag_id, link.c.heir_flag_id == heir))
+
+
+def take_back(store: Connection, run_ids: Sequence[int], stamp: Stamp) -> None:
+    """Delete, on record, the links of these runs, and let those stand again that they had undone."""
+    link = table_of(FlagCarried)
+    theirs, undone = link.c.run_id.in_(run_ids), link.c.undone_run_id.in_(run_ids)
+    gone = [tuple(row) for row in store.execute(select(link.c.flag_id, link.c.heir_flag_id).where(theirs))]
+    store.execute(link.delete().where(theirs))
+    again = list(store.execute(select(link.c.flag_id, link.c.heir_flag_id).where(undone)))
+    store.execute(link.update().where(undone).values(undone_run_id=None))
+    if gone:
+        record_stamped(store, [Event(CARRIED_ON, detail=say_gone(FlagCarried, gone))], stamp)
+    _say_links(store, [{"flag_id": row[0], "heir_flag_id": row[1], "undone_run_id": None} for row in again], stamp)
+
+
+def _say_links(store: Connection, links: Sequence[Mapping[str, Any]], stamp: Stamp) -> None:
+    chunks = (links[start : start + ROWS_AN_EVENT] for start in range(0, len(links), ROWS_AN_EVENT))
+    record_stamped(store, (Event(CARRIED_ON, detail=say_rows({FlagCarried: chunk})) for chunk in chunks), stamp)
 
 
 def find_carried_waivers(store: Connection, run_ids: Sequence[int]) -> list[int]:
@@ -369,6 +389,8 @@ def _undo_links(store: Connection, undone: Undone, stamp: Stamp) -> None:
         theirs = {tuple(row) for row in store.execute(signed)}
         in_force = select(waiver).where(waiver.c.flag_id == heir, waiver.c.ended_on.is_(None))
         gone += [row for row in store.execute(in_force) if (row.recorded_at, row.waived_by) in theirs]
+    keys = ({"flag_id": flag_id, "heir_flag_id": heir} for flag_id, heir in undone.links)
+    _say_links(store, [{**key, "undone_run_id": stamp.run_id} for key in keys], stamp)
     _end_waivers(store, gone, MERGE_UNDONE, stamp)
 
 

@@ -33,7 +33,6 @@ from monitor.rulebook.evaluation import Counts
 from monitor.rulebook.rulebook import Rulebook
 from monitor.store import events, nights
 from monitor.store.database import Database
-from monitor.store.row_statements import say_row
 from monitor.store.seals import read_secret
 from monitor.store.tables import Flag, Measure, Message, MessageFlag, Run, table_of
 from monitor.workdays import london_date
@@ -166,7 +165,5 @@ def _sum(teams: Mapping[str, Counts]) -> Counts:
 
 def _replace(store: Connection, message: Any, now: dt.datetime) -> None:
     """End a waiting message in favour of what is written anew; nothing of it is lost, so nobody is told of trouble."""
-    attempts.move(store, message.id, "replaced", next_attempt_at=None)
-    stands = say_row(Message, id=message.id, state="replaced")
     why = "written anew for who reads on the day it goes"
-    attempts.record(store, "message withheld", why, now, {"message": message.key, **stands})
+    attempts.tell(store, message, "message withheld", now, why, state="replaced", next_attempt_at=None)

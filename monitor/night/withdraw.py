@@ -21,8 +21,7 @@ from sqlalchemy import Connection, select
 from monitor.caseload import removed_people
 from monitor.config.settings import Config
 from monitor.errors import MonitorError
-from monitor.flags import before
-from monitor.flags.carried import find_carried_waivers
+from monitor.flags import before, carried
 from monitor.messages.parts import DIGESTS
 from monitor.messages.templates import open_templates
 from monitor.night.context import Tools
@@ -39,7 +38,7 @@ from monitor.store.database import WAIT_SECONDS, Database
 from monitor.store.events import Event, Stamp
 from monitor.store.location import locate
 from monitor.store.nights import RequestRefused, find_newest
-from monitor.store.row_statements import record_stamped, record_stored, say_gone, say_row
+from monitor.store.row_statements import TELLS, digest_tellings, record_stamped, record_stored, say_gone, say_row
 from monitor.store.tables import (
     Answer,
     Escalation,
@@ -157,6 +156,7 @@ def _take_back(store: Connection, runs: Sequence[Any], request: WithdrawalReques
     _insist_on_last(store, run_ids, request.as_at)
     stamp = Stamp(request.as_at, now, run_ids[-1])
     flags = before.restore(store, run_ids[-1], stamp)
+    carried.take_back(store, run_ids, stamp)
     _restore_waivers(store, run_ids, stamp)
     _delete_escalations(store, run_ids, stamp)
     people = _restore_people(store, stamp)
@@ -223,7 +223,7 @@ def _restore_waivers(store: Connection, run_ids: Sequence[int], stamp: Stamp) ->
     waiver = table_of(Waiver)
     reopened = list(store.execute(select(waiver.c.id).where(waiver.c.reopened_on == stamp.as_at)).scalars())
     store.execute(waiver.update().where(waiver.c.id.in_(reopened)).values(reopened_on=None))
-    followed = find_carried_waivers(store, run_ids)
+    followed = carried.find_carried_waivers(store, run_ids)
     opened = select(table_of(Flag).c.id).where(table_of(Flag).c.opened_run_id.in_(run_ids))
     pointless = waiver.c.ended_on.is_(None) & (waiver.c.id.in_(followed) | waiver.c.flag_id.in_(opened))
     ending = {"ended_on": stamp.as_at, "ended_why": NO_FLAG, "ended_run_id": stamp.run_id}
@@ -254,7 +254,9 @@ def _delete_escalations(store: Connection, run_ids: Sequence[int], stamp: Stamp)
     """Take back every step of the night, told or not; which message told of one is forgotten with it."""
     step, told = table_of(Escalation), table_of(MessageEscalation)
     rows = store.execute(select(step).where(step.c.run_id.in_(run_ids)).order_by(step.c.id)).all()
-    store.execute(told.delete().where(told.c.escalation_id.in_(select(step.c.id).where(step.c.run_id.in_(run_ids)))))
+    theirs = told.c.escalation_id.in_(select(step.c.id).where(step.c.run_id.in_(run_ids)))
+    telling = list(store.execute(select(told.c.message_id).where(theirs).distinct()).scalars())
+    store.execute(told.delete().where(theirs))
     delete_rows(store, Escalation, (row.id for row in rows))
     why = "the night was withdrawn"
     record_stamped(store, [
@@ -264,6 +266,9 @@ def _delete_escalations(store: Connection, run_ids: Sequence[int], stamp: Stamp)
         )
         for row in rows
     ], stamp)  # fmt: skip
+    if telling:
+        tells = [{"id": id_, TELLS: telling_now} for id_, telling_now in digest_tellings(store, telling).items()]
+        record_stamped(store, [Event(PUT_BACK, detail={"rows": {"message": tells}})], stamp)
 
 
 def _restore_people(store: Connection, stamp: Stamp) -> int:
@@ -316,7 +321,8 @@ def _withhold_messages(
     for row in waiting:
         attempts.withhold(store, row, why, now)
     numbers = [row.id for row in waiting]
-    store.execute(message.update().where(message.c.id.in_(numbers)).values(reported_at=now))
+    if numbers:
+        attempts.note_told(store, numbers, now)
     readers = select(message.c.recipient).where(digests, message.c.accepted_at.is_not(None)).distinct()
     return len(numbers), len(store.execute(readers).all())
 

@@ -2,17 +2,19 @@
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, func, select
+from sqlmodel import SQLModel
 
 from monitor.errors import DeliveryError, MonitorError
 from monitor.outbox import sent_file
 from monitor.store import events
 from monitor.store.bulk import insert_rows, next_id
-from monitor.store.row_statements import say_row
+from monitor.store.row_statements import say_rows
 from monitor.store.tables import Attempt, FlagEvent, Message, table_of
 from monitor.workdays import london_date
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 NOTICE = "undelivered"
 """The kind of message that tells of others; nothing tells of one."""
+
+WAITS = "message waits"
+"""The event of a message that nothing has happened to, or nobody knows what: it is left for later."""
 
 _message, _attempt = table_of(Message), table_of(Attempt)
 
@@ -59,8 +64,20 @@ def next_wait(failures: int, *, longest: dt.timedelta = dt.timedelta(hours=4)) -
     return dt.timedelta(seconds=min(60 * 3 ** (max(failures, 1) - 1), longest.total_seconds()))
 
 
-def move(store: Connection, message_id: int, state: str, **changes: Any) -> None:
-    store.execute(_message.update().where(_message.c.id == message_id).values(state=state, **changes))
+def tell(store: Connection, message: Any, kind: str, now: dt.datetime, why: str | None = None, **changes: Any) -> None:
+    """Change a message on its way, on record, with its newest attempt as that stands by now."""
+    if changes:
+        store.execute(_message.update().where(_message.c.id == message.id).values(changes))
+    rows: dict[type[SQLModel], list[Mapping[str, Any]]] = {Message: [{"id": message.id, **changes}]}
+    if last := last_attempt(store, message.id):
+        rows[Attempt] = [last._mapping]
+    record(store, kind, why, now, {"message": message.key, **say_rows(rows)})
+
+
+def note_told(store: Connection, numbers: Sequence[int], now: dt.datetime) -> None:
+    """Record that somebody has been told of the trouble of these messages."""
+    store.execute(_message.update().where(_message.c.id.in_(numbers)).values(reported_at=now))
+    record(store, "trouble told", None, now, say_rows({Message: ({"id": n, "reported_at": now} for n in numbers)}))
 
 
 def begin_attempt(store: Connection, message_id: int, channel: str, now: dt.datetime) -> int:
@@ -87,18 +104,15 @@ def count_attempts(store: Connection, message_id: int, outcome: str) -> int:
 
 def join(store: Connection, message: Any, mail: str, now: dt.datetime) -> None:
     """Record by which mail a message goes together with other councils'; ``mail``: that mail's own key."""
-    store.execute(_message.update().where(_message.c.id == message.id).values(receipt=mail))
-    stands = say_row(Message, id=message.id, receipt=mail)
-    record(store, "message joined", None, now, {"message": message.key, **stands})
+    tell(store, message, "message joined", now, receipt=mail)
 
 
 def accept(store: Connection, message: Any, receipt: "Receipt", now: dt.datetime) -> None:
     """Record that the transport took the message; the receipt's state says whether more will be told of it."""
-    move(store, message.id, receipt.state, accepted_at=now, receipt=receipt.id, next_attempt_at=None)
     if last := last_attempt(store, message.id):
         finish_attempt(store, last.id, receipt.state, receipt.words, now)
-    stands = say_row(Message, id=message.id, state=receipt.state, accepted_at=now, receipt=receipt.id)
-    record(store, "message accepted", None, now, {"message": message.key, **stands})
+    taken: dict[str, Any] = {"state": receipt.state, "accepted_at": now, "receipt": receipt.id, "next_attempt_at": None}
+    tell(store, message, "message accepted", now, **taken)
 
 
 def put_off(store: Connection, message: Any, fault: DeliveryError, *, most_attempts: int, now: dt.datetime) -> bool:
@@ -109,11 +123,16 @@ def put_off(store: Connection, message: Any, fault: DeliveryError, *, most_attem
         return False
     later = max(now + next_wait(failures), fault.not_before or now)
     untaken = {} if message.accepted_at is None else {"accepted_at": None, "receipt": None}
-    move(store, message.id, "temporary-failure", next_attempt_at=later, **untaken)
-    if untaken:
-        stands = say_row(Message, id=message.id, state="temporary-failure", accepted_at=None, receipt=None)
-        record(store, "message put off", str(fault), now, {"message": message.key, **stands})
+    waits: dict[str, Any] = {"state": "temporary-failure", "next_attempt_at": later, **untaken}
+    tell(store, message, "message put off", now, str(fault), **waits)
     return True
+
+
+def put_off_all(store: Connection, numbers: Sequence[int], later: dt.datetime, now: dt.datetime) -> None:
+    """Leave these messages, which are blamed for nothing, for a later delivery."""
+    for number in numbers:
+        store.execute(_message.update().where(_message.c.id == number).values(next_attempt_at=later))
+    record(store, WAITS, None, now, say_rows({Message: ({"id": n, "next_attempt_at": later} for n in numbers)}))
 
 
 TROUBLES = {
@@ -142,9 +161,8 @@ def withhold(store: Connection, message: Any, why: str, now: dt.datetime) -> Non
 def _end(store: Connection, message: Any, state: str, why: str, now: dt.datetime) -> None:
     told = now if message.kind == NOTICE else None
     since = message.doubtful_since or (now if state == "technical-failure" else None)
-    move(store, message.id, state, trouble=why, reported_at=told, next_attempt_at=None, doubtful_since=since)
-    stands = say_row(Message, id=message.id, state=state, trouble=why)
-    record(store, TROUBLES[state], why, now, {"message": message.key, **stands})
+    ends = {"state": state, "trouble": why, "reported_at": told, "next_attempt_at": None, "doubtful_since": since}
+    tell(store, message, TROUBLES[state], now, why, **ends)
 
 
 def record(store: Connection, kind: str, why: str | None, now: dt.datetime, detail: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from monitor.messages.parts import MessageContext, Posting
 from monitor.messages.routes import plan_routes
 from monitor.messages.templates import open_templates, render
 from monitor.messages.undelivered import Fate, Trouble, compose_undelivered
+from monitor.outbox import attempts
 from monitor.outbox.queue import Postmark, post
 from monitor.store.database import Database
 from monitor.store.tables import Message, table_of
@@ -49,8 +50,7 @@ def report_troubles(database: Database, config: Config, now: dt.datetime) -> int
     ]
     with database.writing() as store:
         post(store, postings, Postmark(rows[-1].run_id, day, created_at=now, due_at=now))
-        told = _message.c.id.in_([row.id for row in rows])
-        store.execute(_message.update().where(told).values(reported_at=now))
+        attempts.note_told(store, [row.id for row in rows], now)
     return len(postings)
 
 

@@ -15,9 +15,8 @@ from monitor.delivery.channel import Channel, Tracing
 from monitor.delivery.envelope import Receipt
 from monitor.errors import DeliveryError
 from monitor.outbox import attempts, receipts
-from monitor.outbox.attempts import Progress
+from monitor.outbox.attempts import WAITS, Progress
 from monitor.store.database import Database
-from monitor.store.row_statements import say_row
 from monitor.store.tables import Message, table_of
 
 MOST_REPEATS = 2
@@ -51,9 +50,10 @@ def _prepare(store: Connection, message: Any, channel: Channel, now: dt.datetime
     if last is not None and last.finished_at is None:
         words = "the process ended before it knew what came of it"
         attempts.finish_attempt(store, last.id, "technical-failure", words, now)
+        attempts.tell(store, message, WAITS, now, words)
     same = last is not None and last.channel == channel.name
     if same and channel.idempotent:
-        attempts.move(store, message.id, "created", next_attempt_at=None)
+        attempts.tell(store, message, WAITS, now, "it can be sent again", state="created", next_attempt_at=None)
         return None
     if channel.tracing is None or not same:
         attempts.hold(store, message, "nobody knows whether it went; it is not sent again", now)
@@ -94,7 +94,8 @@ def _ask_later(store: Connection, message: Any, fault: DeliveryError, now: dt.da
         attempts.hold(store, message, "nobody knows whether it went, and the service could not be asked", now)
     else:
         later = max(now + attempts.next_wait(1), fault.not_before or now)
-        attempts.move(store, message.id, "sending", next_attempt_at=later, doubtful_since=since)
+        waits = {"state": "sending", "next_attempt_at": later, "doubtful_since": since}
+        attempts.tell(store, message, WAITS, now, str(fault), **waits)
     if fault.stops:
         attempts.record_once_a_day(store, "delivery stopped", str(fault), now)
 
@@ -115,8 +116,8 @@ def _record_answer(
         progress.counts["doubtful"] += 1
     elif receipts.find_newer(store, message):
         # Its news is in the newer one, which says that the reader may have had some of it.
-        attempts.move(store, message.id, "replaced", next_attempt_at=None, doubtful_since=since)
-        stands = say_row(Message, id=message.id, state="replaced")
-        attempts.record(store, "message withheld", "a newer one tells it", now, {"message": message.key, **stands})
+        ends = {"state": "replaced", "next_attempt_at": None, "doubtful_since": since}
+        attempts.tell(store, message, "message withheld", now, "a newer one tells it", **ends)
     else:
-        attempts.move(store, message.id, "created", next_attempt_at=None, doubtful_since=since)
+        again = {"state": "created", "next_attempt_at": None, "doubtful_since": since}
+        attempts.tell(store, message, WAITS, now, "the service does not know it", **again)

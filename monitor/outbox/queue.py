@@ -12,7 +12,7 @@ from sqlalchemy import Connection, and_, select
 from monitor.messages.parts import DIGESTS, Posting
 from monitor.store.bulk import insert_rows, next_id
 from monitor.store.events import Event, Stamp
-from monitor.store.row_statements import record_stamped, say
+from monitor.store.row_statements import TELLS, digest_telling, record_stamped, say
 from monitor.store.tables import Message, MessageComing, MessageEscalation, MessageFlag, table_of
 from monitor.workdays import LONDON, NEVER_CLOSED, WorkingDays
 
@@ -98,13 +98,13 @@ def _save(store: Connection, number: int, posting: Posting, postmark: Postmark) 
     """Save one message and what it tells of; return what stands in its row, as an event says it."""
     row = _row(number, posting, postmark)
     insert_rows(store, Message, COLUMNS, [row])
-    news = ((number, *flag) for flag in posting.news)
-    insert_rows(store, MessageFlag, ("message_id", "flag_id", "severity", "state"), news)
-    coming = ((number, due.person_id, due.rule, due.opens_on) for due in posting.coming)
-    insert_rows(store, MessageComing, ("message_id", "person_id", "rule", "opens_on"), coming)
-    escalations = ((number, escalation) for escalation in posting.escalations)
-    insert_rows(store, MessageEscalation, ("message_id", "escalation_id"), escalations)
-    return say(Message, dict(zip(COLUMNS, row, strict=True)))
+    news = [tuple(flag) for flag in posting.news]
+    insert_rows(store, MessageFlag, ("message_id", "flag_id", "severity", "state"), ((number, *flag) for flag in news))
+    coming = [(due.person_id, due.rule, due.opens_on) for due in posting.coming]
+    insert_rows(store, MessageComing, ("message_id", "person_id", "rule", "opens_on"), ((number, *c) for c in coming))
+    steps = list(posting.escalations)
+    insert_rows(store, MessageEscalation, ("message_id", "escalation_id"), ((number, step) for step in steps))
+    return say(Message, dict(zip(COLUMNS, row, strict=True))) | {TELLS: digest_telling(news, coming, steps)}
 
 
 def _replace_pending(store: Connection, kinds: Iterable[str], *, before: int) -> Sequence[int]:

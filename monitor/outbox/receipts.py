@@ -13,7 +13,6 @@ from monitor.errors import DeliveryError
 from monitor.messages.parts import DIGESTS
 from monitor.outbox import attempts
 from monitor.store.database import Database
-from monitor.store.row_statements import say_row
 from monitor.store.tables import Message, table_of
 
 LONGEST_WAIT = dt.timedelta(hours=72)
@@ -65,10 +64,8 @@ def poll_receipts(
 def record_state(store: Connection, message: Any, state: str | None, now: dt.datetime) -> str:
     """Record what is known of a message that was taken: delivered, failed, or awaited."""
     if state == "delivered":
-        attempts.move(store, message.id, "delivered")
-        stands = say_row(Message, id=message.id, state="delivered")
-        attempts.record(store, "message delivered", None, now, {"message": message.key, **stands})
         _note(store, attempts.last_attempt(store, message.id), "delivered", now)
+        attempts.tell(store, message, "message delivered", now, state="delivered")
         return "delivered"
     if state == "permanent-failure":
         record_failure(store, message, "it could not be delivered (permanent-failure); check the address", now)

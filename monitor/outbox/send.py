@@ -181,8 +181,8 @@ class DeliveryRound(Progress):
             envelope = address(store, message, self._config, self._readers.routes.restricted)
             if mail is not None:
                 attempts.join(store, message, mail, now)
-            attempts.move(store, message.id, "sending", next_attempt_at=asked_at)
             attempt = attempts.begin_attempt(store, message.id, self._channel.name, now)
+            attempts.tell(store, message, "message tried", now, state="sending", next_attempt_at=asked_at)
         return Parcel(message, attempt, envelope)
 
     def finish(self, done: Delivery) -> None:
@@ -230,7 +230,8 @@ class DeliveryRound(Progress):
         if fault.ambiguous:
             self._hold(store, message, why, now)
         elif fault.stops:
-            attempts.move(store, message.id, message.state, next_attempt_at=message.next_attempt_at)
+            stands = {"state": message.state, "next_attempt_at": message.next_attempt_at}
+            attempts.tell(store, message, attempts.WAITS, now, why, **stands)
             stops = attempts.count_attempts(store, message.id, "stopped")
             later = max(now + attempts.next_wait(stops, longest=LONGEST_STOP), fault.not_before or now)
             self._stop(store, why, now, not_before=later)
@@ -249,7 +250,8 @@ class DeliveryRound(Progress):
         if self._channel.tracing:
             since = message.doubtful_since or now
             asked_at = self._when_to_ask(now)
-            attempts.move(store, message.id, "sending", next_attempt_at=asked_at, doubtful_since=since)
+            open_ended = {"state": "sending", "next_attempt_at": asked_at, "doubtful_since": since}
+            attempts.tell(store, message, attempts.WAITS, now, why, **open_ended)
         else:
             attempts.hold(store, message, why, now)
         self.counts["doubtful"] += 1
@@ -259,7 +261,8 @@ class DeliveryRound(Progress):
 
     def _set_aside(self, store: Connection, message: Any, why: str, now: dt.datetime) -> None:
         """Keep a message refused for what may be any message's fault until another has gone or been refused."""
-        attempts.move(store, message.id, message.state, next_attempt_at=now + attempts.next_wait(1))
+        later = now + attempts.next_wait(1)
+        attempts.tell(store, message, attempts.WAITS, now, why, state=message.state, next_attempt_at=later)
         self._rejected.append((message, why))
         if not self.any_went and len({refused.recipient for refused, _ in self._rejected}) > 1:
             self._stop(store, why, now)
@@ -270,8 +273,7 @@ class DeliveryRound(Progress):
         waiting = store.execute(find_ripe(now, Choice(hurried=True))).scalars().all()
         self._left.update(waiting)
         if not_before:
-            for number in waiting:
-                store.execute(_message.update().where(_message.c.id == number).values(next_attempt_at=not_before))
+            attempts.put_off_all(store, waiting, not_before, now)
         attempts.record_once_a_day(store, "delivery stopped", why, now)
 
     def give_up_rejected(self) -> bool:

@@ -4,7 +4,6 @@ Reads the chain once to verify it, some thousand rows at a time, and once for ea
 """
 
 import datetime as dt
-import json
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -29,7 +28,8 @@ REMOVALS = (PAST_ITS_TIME, PERSON_REMOVED)
 WORDS: Mapping[str, tuple[str, ...]] = {
     "person": ("person", "people"),
     "removed_person": ("mark of a removed person", "marks of removed people"),
-    **{table: (table,) for table in events.ALL_TABLES if table not in ("person", "removed_person")},
+    "flag_carried": ("flag carried on", "flags carried on"),
+    **{table: (table,) for table in events.ALL_TABLES if table not in ("person", "removed_person", "flag_carried")},
 }
 """What the rows of each table are called: one, and many where that is not one and an s."""
 MINUTE = "%Y-%m-%d %H:%M UTC"
@@ -118,9 +118,9 @@ class _ChainWalk:
             if row.kind not in events.KINDS:
                 self.unknown.setdefault(row.kind, row.id)
             if row.kind in REMOVALS and row.payload is not None:
-                self.emptied_on_record += json.loads(row.payload).get(EMPTIED, 0)
+                self.emptied_on_record += events.read_payload(row.payload).get(EMPTIED, 0)
             elif row.payload is not None and '"heads":[' in row.payload:
-                self.heads.give_up(json.loads(row.payload).get("heads"))
+                self.heads.give_up(events.read_payload(row.payload).get("heads"))
             yield row
 
 

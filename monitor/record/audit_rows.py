@@ -11,10 +11,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
+from monitor.record.audit_before import BEFORE, BeforeCheck
+from monitor.record.audit_beside import TOLD, check_seal, load_tellings
 from monitor.store.bulk import load_query
-from monitor.store.events import KINDS, SAID_IN
-from monitor.store.row_statements import COVERED, FIGURES, GONE, SAID_AGAIN, Covered, digest_figures
-from monitor.store.tables import Flag, FlagEvent, Instant, Person, Run, table_of
+from monitor.store.events import KINDS, SAID_IN, read_rows
+from monitor.store.row_statements import COVERED, FIGURES, GONE, SAID_AGAIN, TELLS, Covered, digest_figures
+from monitor.store.tables import Flag, FlagEvent, Instant, Person, Run, Seal, table_of
 from monitor.workspace import Workspace, drop_tables, load_rows, number_of, open_workspace
 
 MOST_LISTED = 20
@@ -25,21 +27,12 @@ BYTES_A_READ = 4_000_000
 COMPLETE_FROM = "record complete from here"
 """The events with which a database of an earlier version says what stood in its rows: what came before says less."""
 
-NOT_LOOKED_AT: Mapping[str, str] = {
-    "attempt": "how often a message was tried; that it was taken is on record",
-    "flag_before": "how the flags stood before the last night, for --again and --withdraw",
-    "flag_carried": "which flag carries which on; the flags themselves are on record",
-    "holder": "who is at work on the database",
-    "message_coming": "what messages said would come due",
-    "message_escalation": "which message told of which escalation",
-    "message_flag": "which message told of which flag",
-    "person_before": "how the roster stood before the last night, for --again and --withdraw",
-    "seal": "the secret with which lists are known again",
-}
+NOT_LOOKED_AT: Mapping[str, str] = {"holder": "who is at work on the database, which changes with no event"}
 """The tables that nothing on record speaks of, each with what it holds."""
-
-UNDER_WAY = ("created", "sending", "temporary-failure")
-"""States between which a message moves without an event."""
+IN_WORDS: Mapping[str, str] = {TELLS: "what it told of"}
+"""What is said of a row under a name that is no column's."""
+WITH_ANOTHER = (*BEFORE.values(), *TOLD, Seal)
+"""The tables that are compared, with no rows of their own on record."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +53,7 @@ def compare_rows(store: Connection, say: Callable[[str], None]) -> RowsCompared:
     rows, earlier = {}, 0
     problems: list[str] = []
     with open_workspace() as workspace:
+        problems += load_tellings(workspace, store)
         for covered in COVERED.values():
             say(f"Comparing {covered.name.replace('_', ' ')} with the events")
             compared = _TableCheck(workspace, store, covered, begun).run()
@@ -68,6 +62,7 @@ def compare_rows(store: Connection, say: Callable[[str], None]) -> RowsCompared:
             problems += compared.problems
     problems += _check_last_values(store)
     problems += _check_figures(store)
+    problems += check_seal(store)
     return RowsCompared(rows, tuple(problems), earlier, begun)
 
 
@@ -89,6 +84,8 @@ class _TableCheck:
     def __init__(self, workspace: Workspace, store: Connection, covered: Covered, begun: int | None) -> None:
         self.workspace, self.store, self.covered, self.begun = workspace, store, covered, begun
         self.table, self.event = table_of(covered.model), table_of(FlagEvent)
+        self.names = (*covered.columns, *covered.beside)
+        self.before = BeforeCheck(workspace, store, covered) if covered.model in BEFORE else None
         self.problems: list[str] = []
         self.unlisted = 0
 
@@ -99,6 +96,8 @@ class _TableCheck:
         if rows or size:
             for part in range(parts):
                 earlier += self._compare_part(part, parts)
+        if self.before:
+            self.problems += self.before.list_problems()
         if self.unlisted:
             self.problems.append(f"and {self.unlisted} more rows of {self.covered.name} do not agree with their events")
         return _Compared(rows, earlier, self.problems)
@@ -108,6 +107,8 @@ class _TableCheck:
         self._load_said(part, parts)
         self._load_standing(part, parts)
         self._compare()
+        if self.before:
+            self.before.compare(self._is_mine("row_key", part, parts))
         earlier = f"SELECT count(*) FROM rebuilt WHERE first <= {self._last_earlier()}"
         counted = 0 if self.begun is None else number_of(self.workspace, earlier)
         drop_tables(self.workspace, "said", "rebuilt", "standing")
@@ -129,40 +130,45 @@ class _TableCheck:
 
     def _load_said(self, part: int, parts: int) -> None:
         """Make ``said``, each statement about a row, and ``rebuilt``, what the last of them says of each column."""
-        columns = ", ".join(f'"{name}" VARCHAR' for name in self.covered.columns)
+        columns = ", ".join(f'"{name}" VARCHAR' for name in self.names)
         self.workspace.execute(f"CREATE TABLE said (row_key VARCHAR, said_at BIGINT, is_gone VARCHAR, {columns})")
-        mine = f"hash(row_key) % {parts} = {part}"
-        of_part = [or_(self.event.c.flag_id.is_(None), self.event.c.flag_id % parts == part)] if parts > 1 else []
+        mine = self._is_mine("row_key", part, parts)
+        of_part = []
         if self.covered.model is Flag and parts > 1:
-            mine = f"CAST(row_key AS BIGINT) % {parts} = {part}"
-        else:
-            of_part = []
+            of_part = [or_(self.event.c.flag_id.is_(None), self.event.c.flag_id % parts == part)]
         kinds = {"id": "BIGINT", "kind": "VARCHAR", "flag_id": "BIGINT", "run_id": "BIGINT", "payload": "VARCHAR"}
         names = [self.event.c[name] for name in kinds]
         wanted = select(*names).where(self._tells(), *of_part).order_by(self.event.c.id)
         for chunk in _in_pieces(self.store.execute(wanted, execution_options={"yield_per": 500})):
             load_rows(self.workspace, "telling", kinds, chunk)
+            # One that was changed by hand, which the chain tells, may be no JSON.
+            self.workspace.execute("DELETE FROM telling WHERE NOT json_valid(payload)")
             self.workspace.execute(f"INSERT INTO said SELECT * FROM ({self._statements()}) WHERE {mine}")
             if self.covered.model is Flag:
                 self.workspace.execute(f"INSERT INTO said BY NAME SELECT * FROM ({self._openings()}) WHERE {mine}")
         drop_tables(self.workspace, "telling")
-        last = ", ".join(f'arg_max("{name}", said_at) AS "{name}"' for name in ("is_gone", *self.covered.columns))
+        last = ", ".join(f'arg_max("{name}", said_at) AS "{name}"' for name in ("is_gone", *self.names))
         self.workspace.execute(
             f"CREATE TABLE rebuilt AS SELECT row_key, min(said_at) AS first, max(said_at) AS said_at, {last} "
             "FROM said GROUP BY row_key"
         )
 
+    def _is_mine(self, key: str, part: int, parts: int) -> str:
+        """Write the condition that a row is of this part."""
+        hashed = f"CAST({key} AS BIGINT)" if self.covered.model is Flag else f"hash({key})"
+        return f"{hashed} % {parts} = {part}"
+
     def _statements(self) -> str:
         """Write the query of what ``rows`` say: ``=`` and the value, ``-`` for NULL, and NULL for what is not said."""
-        names = [self.covered.key, SAID_IN, GONE, *self.covered.columns]
-        paths = ", ".join(f"'$.{name}'" for name in names)
+        paths = ", ".join(f"'$.{name}'" for name in (SAID_IN, GONE, *self.names))
         columns = ", ".join(
             f"""CASE WHEN list_contains(keys, '{name}') THEN coalesce('=' || cells[{n}], '-') END AS "{name}" """
-            for n, name in enumerate(self.covered.columns, start=4)
+            for n, name in enumerate(self.names, start=3)
         )
+        key = ", ".join(f"cells[{self.names.index(name) + 3}]" for name in self.covered.keys)
         return f"""
-            SELECT cells[1] AS row_key, coalesce(CAST(cells[2] AS BIGINT), id) AS said_at,
-                coalesce(cells[3], 'false') AS is_gone,
+            SELECT concat_ws(' ', {key}) AS row_key, coalesce(CAST(cells[1] AS BIGINT), id) AS said_at,
+                coalesce(cells[2], 'false') AS is_gone,
                 {columns}
             FROM (
                 SELECT id, json_keys(row) AS keys, json_extract_string(row, [{paths}]) AS cells
@@ -179,7 +185,7 @@ class _TableCheck:
         said |= {
             "id": "CAST(flag_id AS VARCHAR)",
             "opened_run_id": "CAST(run_id AS VARCHAR)",
-            "because": "json_extract_string(payload, '$.why')",
+            "because": f"coalesce({said['because']}, json_extract_string(payload, '$.why'))",
             "earlier_spells": f"coalesce({said['earlier_spells']}, '0')",
         }
         columns = ", ".join(f"""coalesce('=' || {value}, '-') AS "{name}" """ for name, value in said.items())
@@ -192,32 +198,35 @@ class _TableCheck:
 
     def _load_standing(self, part: int, parts: int) -> None:
         """Make ``standing``: the rows of the table, each value as ``said`` has it."""
-        key = self.table.c[self.covered.key]
         wanted = select(*(self.table.c[name] for name in self.covered.columns))
         if self.covered.model is Flag and parts > 1:
-            wanted = wanted.where(key % parts == part)
+            wanted = wanted.where(self.table.c.id % parts == part)
         load_query(self.workspace, "stored", dict.fromkeys(self.covered.columns, "VARCHAR"), self.store, wanted)
-        columns = ", ".join(f'{self._encode(name)} AS "{name}"' for name in self.covered.columns)
+        columns = ", ".join(f'{self._encode(name)} AS "{name}"' for name in self.names)
+        key = ", ".join(f'"{name}"' for name in self.covered.keys)
+        beside = f"LEFT JOIN told_digest ON told_digest.message_id = {key}" if self.covered.beside else ""
         self.workspace.execute(f"""
             CREATE TABLE standing AS SELECT row_key, {columns} FROM (
-                SELECT "{self.covered.key}" AS row_key, * FROM stored
-            ) WHERE {"true" if self.covered.model is Flag else f"hash(row_key) % {parts} = {part}"}
+                SELECT concat_ws(' ', {key}) AS row_key, * FROM stored {beside}
+            ) WHERE {self._is_mine("row_key", part, parts)}
         """)
         drop_tables(self.workspace, "stored")
 
     def _encode(self, name: str) -> str:
         value = f'"{name}"'
-        if isinstance(self.table.c[name].type, Instant):
+        if name in self.covered.columns and isinstance(self.table.c[name].type, Instant):
             value = f"CAST(CAST({value} AS TIMESTAMP) AS VARCHAR)"
         if name in self.covered.digested:
             value = f"sha256({value})"
+        if name in self.covered.together:
+            value = f'sha256({value} || "{self.covered.together[name]}")'
         return f"coalesce('=' || {value}, '-')"
 
     # Both
 
     def _compare(self) -> None:
         """Name the rows that differ; those beyond the most that are listed are counted."""
-        columns = self.covered.columns
+        columns = self.names
         stands = ", ".join(f's."{name}" AS "stands {name}"' for name in columns)
         said = ", ".join(f"""{self._as_said(name)} AS "said {name}" """ for name in columns)
         differs = " OR ".join(f'"stands {name}" <> "said {name}"' for name in columns)
@@ -240,13 +249,10 @@ class _TableCheck:
         self.unlisted += (found[0]["differing"] if found else 0) - len(listed)
 
     def _as_said(self, name: str) -> str:
-        """Write what is said of a column; NULL, where nothing is. What moves without an event is what stands."""
+        """Write what is said of a column; NULL, where nothing is."""
         value = f"""coalesce(r."{name}", '-')"""
-        if isinstance(self.table.c[name].type, Instant):
+        if name in self.covered.columns and isinstance(self.table.c[name].type, Instant):
             value = f"""coalesce('=' || CAST(TRY_CAST(substr(r."{name}", 2) AS TIMESTAMP) AS VARCHAR), '-')"""
-        if self.covered.name == "message" and name == "state":
-            moving = ", ".join(f"'={state}'" for state in UNDER_WAY)
-            value = f"CASE WHEN s.{name} IN ({moving}) AND r.{name} IN ({moving}) THEN s.{name} ELSE {value} END"
         return value
 
     def _describe(self, row: Mapping[str, Any]) -> str:
@@ -260,7 +266,7 @@ class _TableCheck:
             return f"{about}: is no longer in the database, and event {row['said_in']} tells of it"
         if row["is_gone"]:
             return f"{about}: stands in the database, and event {row['said_in']} says that it was deleted"
-        differing = [name for name in self.covered.columns if row[f"stands {name}"] != row[f"said {name}"]]
+        differing = [name for name in self.names if row[f"stands {name}"] != row[f"said {name}"]]
         return f"{about}: " + "; ".join(self._describe_column(key, name, row) for name in differing)
 
     def _describe_column(self, key: str, name: str, row: Mapping[str, Any]) -> str:
@@ -268,8 +274,8 @@ class _TableCheck:
             self.workspace, f'SELECT max(said_at) FROM said WHERE row_key = $1 AND "{name}" IS NOT NULL', key
         )
         told = f"event {source}" if source else "no event"
-        if name in self.covered.digested:
-            return f"{name} is not what {told} said, of which only the SHA-256 is on record"
+        if name in self.covered.hidden:
+            return f"{IN_WORDS.get(name, name)} is not what {told} said, of which only the SHA-256 is on record"
         stands = _read(row[f"stands {name}"])
         if not source:
             return f"{name} stands as {stands}, and no event ever said so"
@@ -317,7 +323,7 @@ def _check_figures(store: Connection) -> list[str]:
     event, run = table_of(FlagEvent), table_of(Run)
     telling = event.c.kind.in_(("night accepted", SAID_AGAIN, COMPLETE_FROM)) & event.c.payload.is_not(None)
     for payload in store.execute(select(event.c.payload).where(telling).order_by(event.c.id)).scalars():
-        said |= {row["run_id"]: row for row in json.loads(payload).get("rows", {}).get("figures", ())}
+        said |= {row["run_id"]: row for row in read_rows(payload, "figures")}
     nights = {row.id: row.as_at for row in store.execute(select(run).where(run.c.state == "accepted"))}
     problems = []
     for model in FIGURES:

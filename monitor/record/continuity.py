@@ -292,7 +292,7 @@ def mark_sent(store: Connection, sent: Iterable[SentLine], acceptance: Acceptanc
     One still waiting here is never sent again. One that is not here gets a row of its own, without words, for each
     reader whom its mark fits: the next digest says "you may have had this on DATE".
     """
-    message, lines = table_of(Message), tuple(sent)
+    message, lines, now = table_of(Message), tuple(sent), acceptance.now
     if not lines:
         return 0, []
     days = [line.as_at for line in lines]
@@ -306,9 +306,8 @@ def mark_sent(store: Connection, sent: Iterable[SentLine], acceptance: Acceptanc
         if row is not None:
             if row.state in (*PENDING, "sending"):
                 why = f"it was sent on {when}, before the database was lost or put back"
-                attempts.hold(store, row, why, acceptance.now)
-                had = {"doubtful_since": line.accepted_at, "reported_at": acceptance.now}
-                store.execute(message.update().where(message.c.id == row.id).values(had))
+                attempts.hold(store, row, why, now)
+                attempts.tell(store, row, "trouble told", now, doubtful_since=line.accepted_at, reported_at=now)
             marked += 1
             continue
         reader = next((address for address in readers if line.went_to(address)), None)

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, not_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, not_, or_, select
 from sqlmodel import SQLModel
 
 from monitor.config.retention_settings import oldest_kept
@@ -266,7 +266,9 @@ def _record(store: Connection, purged: Purged, today: dt.date, now: dt.datetime)
 def _find_emptied(store: Connection, oldest: OldestKept) -> dict[type[SQLModel], list[int]]:
     """Find the rows that are about to be emptied of part of what they say, by the table they hang on."""
     spent: dict[type[SQLModel], ColumnElement[bool]]
-    spent = {Flag: _spent_flags(oldest), Message: _spent_messages(oldest), Run: _spent_runs(oldest)}
+    reported = select(table_of(MessageFlag).c.message_id).where(_spent_tellings(oldest))
+    messages = or_(_spent_messages(oldest), table_of(Message).c.id.in_(reported))
+    spent = {Flag: _spent_flags(oldest), Message: messages, Run: _spent_runs(oldest)}
     return {
         model: list(store.execute(select(table_of(model).c.id).where(theirs)).scalars())
         for model, theirs in spent.items()
@@ -320,6 +322,14 @@ def _spent_messages(oldest: OldestKept) -> ColumnElement[bool]:
     return and_(message.c.as_at < oldest["messages"], message.c.text != "", message.c.state.not_in(NOT_SENT))
 
 
+def _spent_tellings(oldest: OldestKept) -> ColumnElement[bool]:
+    """Which rows go of what messages told: that an address was told matters as long as a flag may be told of again."""
+    reported, flag, message = table_of(MessageFlag), table_of(Flag), table_of(Message)
+    past = select(flag.c.id).where(flag.c.resolved_on < oldest["resolved_flags"])
+    old = select(message.c.id).where(message.c.as_at < oldest["messages"])
+    return and_(reported.c.flag_id.in_(past), reported.c.message_id.in_(old))
+
+
 def _spent_events(oldest: OldestKept) -> ColumnElement[bool]:
     event, flag = table_of(FlagEvent), table_of(Flag)
     spent = select(flag.c.id).where(_spent_flags(oldest))
@@ -339,8 +349,5 @@ def _empty_rows(store: Connection, oldest: OldestKept) -> None:
     store.execute(flag.update().where(_spent_flags(oldest)).values(because="", held_why=None))
     messages = select(message.c.id).where(_spent_messages(oldest))
     store.execute(coming.delete().where(coming.c.message_id.in_(messages)))
-    # That an address was told of a flag matters as long as the flag may be told of again.
-    past = select(flag.c.id).where(flag.c.resolved_on < oldest["resolved_flags"])
-    old = select(message.c.id).where(message.c.as_at < oldest["messages"])
-    store.execute(reported.delete().where(reported.c.flag_id.in_(past), reported.c.message_id.in_(old)))
+    store.execute(reported.delete().where(_spent_tellings(oldest)))
     store.execute(message.update().where(_spent_messages(oldest)).values(NO_WORDS))

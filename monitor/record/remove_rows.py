@@ -30,6 +30,9 @@ SAYS_MANY = tuple(
 )
 """The kinds of events that may say rows of somebody whom they do not name."""
 
+TELLINGS = ("message_flag", "message_coming", "message_escalation")
+"""The tables of what messages told of, which events say of the message."""
+
 TABLES = [table for table in SQLModel.metadata.sorted_tables if table.name != FlagEvent.__tablename__]
 MODELS = {covered.name: covered.model for covered in COVERED.values()}
 
@@ -89,6 +92,10 @@ class _RowRemoval:
     def delete(self, table: Table, theirs: ColumnElement[bool]) -> int:
         if "id" in table.c:
             self.gone[table.name] += self.store.execute(select(table.c.id).where(theirs)).scalars()
+        if table.name in TELLINGS:
+            telling = list(self.store.execute(select(table.c.message_id).where(theirs).distinct()).scalars())
+            self.changed[Message].update(telling)
+            self.reworded.update(("message", number) for number in telling)
         deleted = self.store.execute(table.delete().where(theirs)).rowcount
         self.counts[table.name] += deleted
         return deleted
@@ -99,7 +106,7 @@ class _RowRemoval:
             key = table.c[COVERED[table.name].key]
             keys = self.store.execute(select(key).where(theirs)).scalars().all()
             self.changed[MODELS[table.name]].update(keys)
-            if values.keys() & COVERED[table.name].digested:
+            if values.keys() & COVERED[table.name].hidden:
                 self.reworded.update((table.name, key) for key in keys)
         self.store.execute(table.update().where(theirs).values(values))
 
@@ -150,9 +157,10 @@ class _RowRemoval:
         return {table: [row for row in said if not self.is_theirs(table, row)] for table, said in rows.items()}
 
     def is_theirs(self, table: str, row: dict[str, Any]) -> bool:
-        hangs = row.get("id") in self.gone[table] or row.get("flag_id") in self.gone["flag"]
+        flags = {row.get("flag_id"), row.get("heir_flag_id")}
+        hangs = row.get("id") in self.gone[table] or not flags.isdisjoint(self.gone["flag"])
         # Who was named in words can be guessed from their SHA-256.
-        named = (table, row.get("id")) in self.reworded and row.keys() & COVERED[table].digested
+        named = (table, row.get("id")) in self.reworded and row.keys() & COVERED[table].hidden
         return bool(hangs or named or row.get("person_id") == self.trace.person_id)
 
     def say_again(self, rows: list[dict[str, Any]], event_id: int) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ nothing about the person can be guessed from it. ``row_statements`` tells how an
 import datetime as dt
 import hashlib
 import json
+import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,12 +30,14 @@ SAID_IN = "said_in"
 GENESIS = "0" * 64
 """The hash before the first event."""
 
-
+HEX = re.compile("(?:[0-9a-f]{2})+")
 CHUNK = 1_000
 
 ALL_TABLES = (
-    "run", "person", "flag", "waiver", "answer", "escalation", "removal", "removed_person", "message",
+    "run", "person", "flag", "waiver", "answer", "escalation", "removal", "removed_person", "message", "attempt",
+    "flag_carried",
 )  # fmt: skip
+ON_ITS_WAY = ("message", "attempt")
 KINDS: Mapping[str, tuple[str, ...]] = {
     "opened": ("flag",),
     **dict.fromkeys(("changed", "held", "released", "resolved", "restored", "told unconfirmed"), ("flag",)),
@@ -48,9 +51,13 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("night begun", "night accepted", "night refused", "night failed", "night unchanged"), ("run",)),
     **dict.fromkeys(("night accepted anyway", "night put right", "death withdrawn"), ()),
     "night withdrawn": (),
-    "rows put back": ("run", "person", "waiver", "answer"),
-    **dict.fromkeys(("messages written", "message accepted", "message delivered", "message put off"), ("message",)),
-    **dict.fromkeys(("message joined", "delivery given up", "delivery in doubt", "message withheld"), ("message",)),
+    "carried on": ("flag_carried",),
+    "rows put back": ("run", "person", "waiver", "answer", "message", "flag_carried"),
+    "messages written": ("message",),
+    "trouble told": ON_ITS_WAY,
+    **dict.fromkeys(("message tried", "message waits", "message accepted", "message delivered"), ON_ITS_WAY),
+    **dict.fromkeys(("message put off", "message joined", "delivery given up"), ON_ITS_WAY),
+    **dict.fromkeys(("delivery in doubt", "message withheld"), ON_ITS_WAY),
     **dict.fromkeys(("delivery stopped", "message bounced", "bounces not read", "bounces read again"), ()),
     "test message sent": (),
     "removed, past its time": ("removal",),
@@ -58,7 +65,8 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "said again": ALL_TABLES,
     "removal finished": ("removal",),
     **dict.fromkeys(("back after removal", "return taken back"), ("removed_person",)),
-    **dict.fromkeys(("record complete from here", "gap accepted", "database restored"), ALL_TABLES),
+    **dict.fromkeys(("gap accepted", "database restored"), ALL_TABLES),
+    **dict.fromkeys(("record complete from here", "record says more from here"), ALL_TABLES),
 }
 """Every kind of event, and of which tables it may say rows; the audit does not pass a kind that it does not know."""
 
@@ -111,6 +119,21 @@ _ENCODER = json.JSONEncoder(default=str, sort_keys=True, separators=(",", ":"), 
 def in_payload(text: str) -> str:
     """Return the text as it stands inside a payload, to look for it there."""
     return _ENCODER.encode(text)[1:-1]
+
+
+def read_payload(payload: str) -> dict[str, Any]:
+    """Read what an event says; nothing, where it was changed so that it says nothing that can be read."""
+    try:
+        content = json.loads(payload)
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def read_rows(payload: str, table: str) -> list[dict[str, Any]]:
+    """Read what an event says of the rows of one table."""
+    rows = read_payload(payload).get("rows")
+    return [*rows.get(table, ())] if isinstance(rows, dict) else []
 
 
 def commit(salt: str, payload: str) -> str:
@@ -254,9 +277,9 @@ def _judge_row(row: ChainRow) -> str | None:
     """Return why a row that follows from the one before it does not hold; None if it does."""
     if row.payload is None:
         return None if row.salt is None else "was emptied by hand, and only in part"
-    if row.salt is None or commit(row.salt, row.payload) != row.commitment:
+    if not HEX.fullmatch(row.salt or "") or commit(row.salt or "", row.payload) != row.commitment:
         return "what it says was changed"
-    payload = json.loads(row.payload)
+    payload = read_payload(row.payload)
     columns = (row.kind, row.flag_id, row.run_id, row.as_at.isoformat(), row.recorded_at.astimezone(dt.UTC).isoformat())
     if columns != tuple(payload.get(name) for name in ("kind", "flag_id", "run_id", "as_at", "recorded_at")):
         return "its columns are not what it says"

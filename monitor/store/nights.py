@@ -12,7 +12,7 @@ from monitor.errors import Refused
 from monitor.store.bulk import next_id
 from monitor.store.database import Database
 from monitor.store.events import Event, Stamp
-from monitor.store.row_statements import record_stamped, say_row, say_rows
+from monitor.store.row_statements import record_stamped, say_row, say_rows, say_seal
 from monitor.store.tables import Run, load_first, table_of
 from monitor.words import write_date
 
@@ -190,8 +190,9 @@ def begin(database: Database, request: Request, now: dt.datetime) -> int:
         run_id = next_id(store, Run)
         row = {"id": run_id, "as_at": request.as_at, "state": "running", "started_at": now, "by": request.by}
         store.execute(table.insert().values(row))
-        stand = say_rows({Run: [*({"id": number, **interrupted} for number in cut_off), row]})
-        record_stamped(store, [Event("night begun", by=request.by, detail=stand)], Stamp(request.as_at, now, run_id))
+        stand = say_rows({Run: [*({"id": number, **interrupted} for number in cut_off), row]})["rows"]
+        detail = {"rows": {**stand, "seal": say_seal(store)}}
+        record_stamped(store, [Event("night begun", by=request.by, detail=detail)], Stamp(request.as_at, now, run_id))
     return run_id
 
 

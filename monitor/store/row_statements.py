@@ -8,8 +8,9 @@ event ever said of a row is NULL in it. Long text, and what would name somebody,
 
 import datetime as dt
 import hashlib
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
@@ -17,24 +18,33 @@ from sqlalchemy import ColumnElement, Connection, select
 from sqlmodel import SQLModel
 
 from monitor.store import events
+from monitor.store.bulk import read_by_ids
 from monitor.store.events import ROWS_AN_EVENT, Event, Stamp
 from monitor.store.tables import (
     Answer,
+    Attempt,
     Escalation,
     Flag,
+    FlagCarried,
     Indicator,
     Measure,
     Message,
+    MessageComing,
+    MessageEscalation,
+    MessageFlag,
     Person,
     Profile,
     Removal,
     RemovedPerson,
     Run,
+    Seal,
     Waiver,
     table_of,
 )
 
 GONE = "gone"
+TELLS = "tells"
+"""What is said beside a message: the SHA-256 of all it told of, by ``digest_tellings``."""
 SAID_AGAIN = "said again"
 """The events that say what stands in rows whose own events were emptied."""
 
@@ -43,19 +53,34 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Covered:
-    """A table on record. ``digested``: columns said by their SHA-256; ``left_out``: columns that nothing is said of."""
+    """A table on record. ``digested``: columns said by their SHA-256; ``left_out``: columns that nothing is said of.
+
+    ``together``: columns said by the SHA-256 of them and another, because a short text can be guessed from its own.
+    ``beside``: what is said of a row that stands in other tables.
+    """
 
     model: type[SQLModel]
     digested: frozenset[str] = frozenset()
     left_out: frozenset[str] = frozenset()
+    together: Mapping[str, str] = field(default_factory=dict)
+    beside: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         return str(table_of(self.model).name)
 
     @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(column.name for column in table_of(self.model).primary_key.columns)
+
+    @property
     def key(self) -> str:
-        return next(iter(table_of(self.model).primary_key.columns)).name
+        return self.keys[0]
+
+    @property
+    def hidden(self) -> frozenset[str]:
+        """What is said of a row and cannot be read: a SHA-256."""
+        return self.digested | self.together.keys() | set(self.beside)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -82,9 +107,11 @@ COVERED: Mapping[str, Covered] = {
         Covered(
             Message,
             frozenset({"recipient", "subject", "text", "html", "attached", "trouble", "answerable"}),
-            # Whom a short list of ids names can be guessed from its SHA-256.
-            frozenset({"people", "next_attempt_at", "doubtful_since", "reported_at"}),
+            together={"people": "text"},
+            beside=(TELLS,),
         ),
+        Covered(Attempt, frozenset({"detail"})),
+        Covered(FlagCarried, frozenset({"heir_row"})),
     )
 }  # fmt: skip
 
@@ -99,6 +126,7 @@ def say(model: type[SQLModel], row: Row) -> dict[str, Any]:
     """Return one row as events say it."""
     covered = COVERED[table_of(model).name]
     said = {name: _say(value) for name, value in row.items() if name not in covered.left_out}
+    said |= {name: digest(said[name] + row[other]) for name, other in covered.together.items() if name in said}
     return said | {name: digest(said[name]) for name in covered.digested & said.keys() if said[name] is not None}
 
 
@@ -108,10 +136,15 @@ def say_row(model: type[SQLModel], **row: Any) -> dict[str, Any]:
 
 
 def say_gone(model: type[SQLModel], keys: Collection[Any]) -> dict[str, Any]:
-    """Return the detail of an event that says of rows that they were deleted, and hold nothing."""
+    """Return the detail of an event that says of rows that they were deleted, and hold nothing.
+
+    ``keys``: of each the value of its key, or the values in the order of the key's columns.
+    """
     covered = COVERED[table_of(model).name]
-    nothing = dict.fromkeys(covered.columns)
-    return say_rows({model: [{**nothing, covered.key: key, GONE: True} for key in keys]})
+    nothing: dict[str, Any] = dict.fromkeys(covered.columns)
+    named = (key if isinstance(key, tuple) else (key,) for key in keys)
+    gone = [nothing | dict(zip(covered.keys, key, strict=True)) for key in named]
+    return {"rows": {covered.name: [{**row, GONE: True} for row in gone]}} if gone else {}
 
 
 def record_stored(
@@ -120,12 +153,17 @@ def record_stored(
     """Record what stands in the rows that are wanted, many to an event, inside the caller's transaction."""
     covered = COVERED[table_of(model).name]
     table = table_of(model)
-    rows = store.execute(select(*(table.c[name] for name in covered.columns)).where(wanted).order_by(covered.key))
-    said = (
-        Event(kind, detail=say_rows({model: [row._asdict() for row in chunk]}))
-        for chunk in rows.partitions(ROWS_AN_EVENT)
-    )
+    rows = store.execute(select(*(table.c[name] for name in covered.columns)).where(wanted).order_by(*covered.keys))
+    chunks = ([row._asdict() for row in chunk] for chunk in rows.partitions(ROWS_AN_EVENT))
+    said = (Event(kind, detail=say_rows({model: _add_beside(store, covered, chunk)})) for chunk in chunks)
     record_stamped(store, said, stamp)
+
+
+def _add_beside(store: Connection, covered: Covered, rows: list[dict[str, Any]]) -> Iterable[Row]:
+    if not covered.beside:
+        return rows
+    told = digest_tellings(store, [row["id"] for row in rows])
+    return [{**row, TELLS: told.get(row["id"])} for row in rows]
 
 
 def record_stamped(store: Connection, happened: Iterable[Event], stamp: Stamp) -> None:
@@ -142,6 +180,39 @@ def _say(value: Any) -> Any:
     if isinstance(value, dt.datetime):
         return value.astimezone(dt.UTC).replace(tzinfo=None).isoformat(sep=" ")
     return value.isoformat() if isinstance(value, dt.date) else value
+
+
+# What messages told of
+
+
+def digest_telling(flags: Iterable[Any], coming: Iterable[Any], escalations: Iterable[Any]) -> str | None:
+    """Return the SHA-256 of all that a message told of, the columns of its rows in order; None where that is nothing.
+
+    The audit works it out of the tables alike.
+    """
+    told = {"flag": flags, "coming": coming, "escalation": ((number,) for number in escalations)}
+    lines = [" ".join(map(str, (kind, *row))) for kind, rows in told.items() for row in rows]
+    return digest("\n".join(sorted(lines))) if lines else None
+
+
+def digest_tellings(store: Connection, ids: Collection[int]) -> dict[int, str | None]:
+    """Return for each of these messages the SHA-256 of all it told of, as it stands."""
+    found: list[defaultdict[int, list[Any]]] = []
+    for model in (MessageFlag, MessageComing, MessageEscalation):
+        table = table_of(model)
+        found.append(defaultdict(list))
+        for message_id, *row in read_by_ids(store, select(table), table.c.message_id, ids):
+            found[-1][message_id].append(row)
+    flags, coming, steps = found
+    return {id_: digest_telling(flags[id_], coming[id_], (step for (step,) in steps[id_])) for id_ in ids}
+
+
+# The seal
+
+
+def say_seal(store: Connection) -> list[dict[str, str]]:
+    """Return what a night says of the database's secrets, which never change: the SHA-256 of each."""
+    return [{"name": row.name, "secret": digest(row.secret)} for row in store.execute(select(table_of(Seal)))]
 
 
 # Figures

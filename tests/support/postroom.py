@@ -90,8 +90,8 @@ class Postroom:
         return dict(self.rows(f"SELECT recipient, state FROM message WHERE kind = '{kind}' ORDER BY id"))  # type: ignore[arg-type]
 
     def events(self) -> Sequence[str]:
-        """What happened but that messages were written and taken."""
-        usual = "('messages written', 'message accepted')"
+        """What happened but that messages were written, tried, left for later and taken."""
+        usual = "('messages written', 'message accepted', 'message tried', 'message waits', 'trouble told')"
         return [row[0] for row in self.rows(f"SELECT kind FROM flag_event WHERE kind NOT IN {usual} ORDER BY id")]
 
     def attempts(self) -> Sequence[str | None]:

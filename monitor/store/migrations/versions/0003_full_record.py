@@ -43,7 +43,7 @@ def _tell(store: sa.Connection, tables: sa.MetaData) -> Iterator[Event]:
     for covered in COVERED.values():
         table = tables.tables[covered.name]
         columns = [table.c[name] for name in covered.columns if name in table.c]
-        rows = store.execute(sa.select(*columns).order_by(table.c[covered.key])).all()
+        rows = store.execute(sa.select(*columns).order_by(*(table.c[key] for key in covered.keys))).all()
         for start in range(0, len(rows), ROWS_AN_EVENT):
             said = [say(covered.model, _in_utc(row)) for row in rows[start : start + ROWS_AN_EVENT]]
             yield Event(COMPLETE_FROM, detail={"rows": {covered.name: said}})
