@@ -338,3 +338,20 @@ def test_a_waiver_that_one_attempt_brought_a_record_stays_away_once_put_right_tw
 
     states = {row["person_id"]: row["state"] for row in merging.listed(day(2), "all.csv")}
     assert states == {"P1": "waived", "P9": "open"}
+
+
+def test_a_waiver_that_a_night_brought_a_record_goes_when_the_night_is_taken_back(merging: Council) -> None:
+    merging.night(day(2), [homeless("P1"), homeless("P9"), *OTHERS])
+    waive(merging)
+    with merging.open_database() as database, database.writing() as store:
+        store.execute(text("DELETE FROM waiver WHERE person_id = 'P9'"))
+    merge(merging, "P1,P9")
+    merging.night(day(3), [homeless("P9"), *OTHERS])
+    assert [row["state"] for row in merging.listed(day(3), "all.csv")] == ["waived"]
+    merge(merging)
+
+    withdraw_night(merging, day(3))
+    merging.night(day(4), [homeless("P1"), homeless("P9"), *OTHERS])
+
+    states = {row["person_id"]: row["state"] for row in merging.listed(day(4), "all.csv")}
+    assert states == {"P1": "waived", "P9": "open"}

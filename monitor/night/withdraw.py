@@ -226,9 +226,11 @@ def _restore_waivers(store: Connection, run_ids: Sequence[int], stamp: Stamp) ->
     followed = carried.find_carried_waivers(store, run_ids)
     opened = select(table_of(Flag).c.id).where(table_of(Flag).c.opened_run_id.in_(run_ids))
     pointless = waiver.c.ended_on.is_(None) & (waiver.c.id.in_(followed) | waiver.c.flag_id.in_(opened))
-    ending = {"ended_on": stamp.as_at, "ended_why": NO_FLAG, "ended_run_id": stamp.run_id}
     gone = store.execute(select(waiver).where(pointless).order_by(waiver.c.id)).all()
-    store.execute(waiver.update().where(waiver.c.id.in_([row.id for row in gone])).values(ending))
+    # Closed with its flag, one would be in force again with it: what the night brought a flag is not its own.
+    why = {row.id: carried.MERGE_UNDONE if row.id in followed else NO_FLAG for row in gone}
+    ending = {"ended_on": stamp.as_at, "ended_run_id": stamp.run_id}
+    update_rows(store, Waiver, (*ending, "ended_why"), ((*ending.values(), why[row.id], row.id) for row in gone))
     ended = waiver.c.ended_run_id.in_(run_ids) & waiver.c.id.not_in([*followed, *(row.id for row in gone)])
     in_force = select(waiver.c.person_id, waiver.c.rule).where(waiver.c.ended_on.is_(None))
     taken = {tuple(row) for row in store.execute(in_force)}
@@ -239,7 +241,9 @@ def _restore_waivers(store: Connection, run_ids: Sequence[int], stamp: Stamp) ->
             back.append(row)
     nothing = dict.fromkeys(("ended_on", "ended_why", "ended_by", "ended_note", "ended_run_id"))
     store.execute(waiver.update().where(waiver.c.id.in_([row.id for row in back])).values(nothing))
-    happened = [_describe_waiver("waiver closed", row, NO_FLAG, ending) for row in gone]
+    happened = [
+        _describe_waiver("waiver closed", row, why[row.id], {**ending, "ended_why": why[row.id]}) for row in gone
+    ]
     happened += [_describe_waiver("waiver restored", row, None, nothing) for row in back]
     record_stamped(store, happened, stamp)
     record_stored(store, PUT_BACK, Waiver, waiver.c.id.in_(reopened), stamp)
