@@ -620,5 +620,5 @@ def test_a_workbook_export_names_what_was_asked_for(tmp_path):
 
 
 def test_an_export_into_a_missing_folder_is_said_plainly(tmp_path):
-    with pytest.raises(MonitorError, match=r"out\.csv: cannot be written \(No such file or directory\)"):
+    with pytest.raises(MonitorError, match=r"out\.csv: cannot be written \([^)]+\)"):
         export_flags(a_workspace(), tmp_path / "missing" / "out.csv", ListTerms(NIGHT), form="csv", wanted={})
