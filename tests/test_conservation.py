@@ -9,7 +9,9 @@ from sqlalchemy import text
 from support.council import NIGHT, Council, crowd, day, few_rules, homeless, settled
 from support.lifecycle_council import withdraw_night
 
+from monitor.flags.waiver_request import UnwaiveRequest, unwaive
 from monitor.record import last_night
+from monitor.store.events import Stamp
 
 OTHERS = crowd(30)
 NO_ADVISER = ("P1", "over-21-adviser")
@@ -355,3 +357,59 @@ def test_a_waiver_that_a_night_brought_a_record_goes_when_the_night_is_taken_bac
 
     states = {row["person_id"]: row["state"] for row in merging.listed(day(4), "all.csv")}
     assert states == {"P1": "waived", "P9": "open"}
+
+
+def test_a_waiver_follows_to_the_record_that_the_second_attempt_merges_into(merging: Council) -> None:
+    waive(merging)
+    night = [homeless("P8"), homeless("P9"), *OTHERS]
+    merge(merging, "P1,P9")
+    merging.night(day(2), night)
+    merge(merging, "P1,P8")
+
+    merging.night(day(2), night, again=True, by="A")
+
+    states = {row["person_id"]: row["state"] for row in merging.listed(day(2), "all.csv")}
+    assert states == {"P8": "waived", "P9": "open"}
+
+
+def test_a_waiver_that_somebody_ended_between_two_attempts_stays_ended(merging: Council) -> None:
+    waive(merging)
+    merging.night(day(2), [homeless("P1"), *OTHERS])
+    merging.night(day(3), [homeless("P1"), *OTHERS])
+    with merging.open_database() as database:
+        asked = UnwaiveRequest("P1", "homeless", "A Lead", "no longer agreed")
+        unwaive(database, asked, Stamp(day(3), merging.clock))
+
+    merging.night(day(3), [homeless("P1"), *OTHERS, settled("P2")], again=True, by="A")
+
+    states = {(row["person_id"], row["rule"]): row["state"] for row in merging.listed(day(3), "all.csv")}
+    assert states[("P1", "homeless")] == "open"
+
+
+def test_a_waiver_that_came_by_two_merges_goes_when_the_first_is_taken_back(merging: Council) -> None:
+    waive(merging)
+    merge(merging, "P1,P9")
+    merging.night(day(2), [homeless("P9"), *OTHERS])
+    merge(merging, "P1,P9", "P9,P8")
+    merging.night(day(3), [homeless("P8"), *OTHERS])
+    assert [row["state"] for row in merging.listed(day(3), "all.csv")] == ["waived"]
+    merge(merging, "P9,P8")
+
+    merging.night(day(4), [homeless("P1"), homeless("P8"), *OTHERS])
+
+    states = {row["person_id"]: row["state"] for row in merging.listed(day(4), "all.csv")}
+    assert states == {"P1": "waived", "P8": "open"}
+
+
+def test_a_waiver_comes_back_with_the_merge_that_an_attempt_had_left_out(merging: Council) -> None:
+    waive(merging)
+    merge(merging, "P1,P9")
+    merging.night(day(2), [homeless("P9"), *OTHERS])
+    merge(merging)
+    merging.night(day(3), [homeless("P1"), homeless("P9"), *OTHERS])
+    merge(merging, "P1,P9")
+
+    merging.night(day(3), [homeless("P9"), *OTHERS], again=True, by="A")
+
+    (row,) = merging.listed(day(3), "all.csv")
+    assert (row["person_id"], row["state"], row["waived_until"]) == ("P9", "waived", str(day(20)))

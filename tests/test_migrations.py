@@ -147,6 +147,26 @@ def describe_tables(path: Path) -> dict[str, object]:
     }
 
 
+def test_a_waiver_that_an_older_version_carried_on_says_which_it_repeats(url: str) -> None:
+    detail = {"waiver_id": 2, "carries_waiver_id": 1, "until_on": "2026-03-01", "rows": {"waiver": [{"id": 2}]}}
+
+    def fill(connection: Connection) -> None:
+        fill_every_table(connection)
+        carried = {"kind": "waiver carried", "payload": json.dumps(detail)}
+        connection.execute(text("UPDATE flag_event SET kind = :kind, payload = :payload WHERE id = 2"), carried)
+
+    make(url, "0007", fill)
+
+    store = open_store(url)
+
+    with store.reading() as connection:
+        told = connection.execute(text("SELECT payload FROM flag_event ORDER BY id DESC LIMIT 1")).scalar()
+        carries = connection.execute(text("SELECT id, carries_waiver_id FROM waiver ORDER BY id")).all()
+    store.close()
+    assert [tuple(row) for row in carries] == [(1, None), (2, 1)]
+    assert json.loads(str(told))["rows"] == {"waiver": [{"id": 2, "carries_waiver_id": 1}]}
+
+
 @pytest.mark.usefixtures("next_version")
 def test_a_step_to_a_new_version_keeps_every_row_and_fills_what_is_new(url: str) -> None:
     written = make(url, "0001", fill_every_table)

@@ -11,18 +11,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, or_, select
 
 from monitor.flags.before import read_row
-from monitor.flags.state import RAN_OUT
-from monitor.store.bulk import WIDE_READ, insert_rows, next_id, read_by_ids
+from monitor.store.bulk import insert_rows, read_by_ids
 from monitor.store.events import ROWS_AN_EVENT, Event, Stamp
-from monitor.store.row_statements import record_stamped, say_gone, say_row, say_rows
-from monitor.store.tables import Flag, FlagBefore, FlagCarried, FlagEvent, Person, PersonBefore, Waiver, table_of
+from monitor.store.row_statements import record_stamped, say_gone, say_rows
+from monitor.store.tables import Flag, FlagBefore, FlagCarried, FlagEvent, Person, PersonBefore, table_of
 from monitor.workspace import Workspace, drop_tables, load_rows
-
-COPIED = ("reason", "note", "until_on", "waived_on", "waived_by", "recorded_at", "answer_id")
-"""What a waiver that follows its flag to the heir takes with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +130,14 @@ class Undone:
 
 
 NOTHING_UNDONE = Undone()
-CARRIED = "waiver carried"
 CARRIED_ON = "carried on"
 """The events that say which flag carries which on."""
-MERGE_UNDONE = "merge undone"
-"""Why a waiver ended that had followed a merged record's flag to the wrong heir."""
 OWN = ("opened_on", "in_breach_since", "due_on", "kept_severity", "kept_until")
 """What an heir has of its own again when a merge is undone."""
-ENDED = select(*(table_of(FlagEvent).c[name] for name in ("flag_id", "id", "payload"))).where(
+ENDINGS = select(*(table_of(FlagEvent).c[name] for name in ("flag_id", "id", "payload"))).where(
     table_of(FlagEvent).c.kind.in_(("resolved", "restored"))
 )
+"""What the events say with which flags ended, or stood again: of each the flag, its number and its detail."""
 
 
 def find_undone(workspace: Workspace, store: Connection, corrects: Sequence[int]) -> Undone:
@@ -181,7 +175,7 @@ def _find_merged_flags(
     flag, event = table_of(Flag), table_of(FlagEvent)
     owned = select(flag.c.id, flag.c.person_id)
     owners = {row[0]: row[1] for row in read_by_ids(store, owned, flag.c.person_id, people)}
-    ended = ENDED.where(event.c.run_id.not_in(list(corrects)))
+    ended = ENDINGS.where(event.c.run_id.not_in(list(corrects)))
     last = _read_heirs(read_by_ids(store, ended, event.c.flag_id, owners))
     return {flag_id: (owners[flag_id], heir) for flag_id, heir in last.items() if heir}
 
@@ -191,7 +185,7 @@ def load_heirs_told(workspace: Workspace, store: Connection, corrects: Sequence[
 
     A later run knows by that whether a line of the list of merged ids has been taken back.
     """
-    told = _read_heirs(store.execute(ENDED.where(table_of(FlagEvent).c.run_id.in_(list(corrects)))))
+    told = _read_heirs(store.execute(ENDINGS.where(table_of(FlagEvent).c.run_id.in_(list(corrects)))))
     load_rows(workspace, "heir_told", {"flag_id": "BIGINT", "heir": "VARCHAR"}, told.items())
 
 
@@ -294,12 +288,11 @@ def save(
     corrects: Sequence[int] = (),
     undone: Undone = NOTHING_UNDONE,
 ) -> None:
-    """Write tonight's links, after the flags are saved; what merges undone had brought ends."""
+    """Write tonight's links, after the flags are saved; those of merges undone end."""
     if corrects:
         take_back(store, corrects, stamp)
-        _end_carried_waivers(store, corrects, stamp, heirs={each.heir_flag_id for each in links})
     if undone.links:
-        _undo_links(store, undone, stamp)
+        _undo_links(store, undone.links, stamp)
     if not links:
         return
     before = table_of(FlagBefore)
@@ -308,23 +301,17 @@ def save(
         store, select(before.c.flag_id, before.c.row), before.c.flag_id, laid
     ))  # fmt: skip
     columns = ("flag_id", "heir_flag_id", "carried_on", "run_id", "heir_row")
-    _forget_undone(store, links)
+    # A link of a merge that was taken back earlier and stands again is said anew.
+    link = table_of(FlagCarried)
+    same = (link.c.flag_id == bindparam("carried"), link.c.heir_flag_id == bindparam("heir"))
+    pairs = [{"carried": each.flag_id, "heir": each.heir_flag_id} for each in links]
+    store.execute(link.delete().where(*same, link.c.undone_run_id.is_not(None)), pairs)
     linked = [
         (each.flag_id, each.heir_flag_id, stamp.as_at, stamp.run_id, rows.get(each.heir_flag_id) if each.laid else None)
         for each in links
     ]
     insert_rows(store, FlagCarried, columns, linked)
     _say_links(store, [{**dict(zip(columns, row, strict=True)), "undone_run_id": None} for row in linked], stamp)
-
-
-def _forget_undone(store: Connection, links: Sequence[Link]) -> None:
-    """Delete the links of a merge that was taken back earlier and stands again tonight, which are then said anew."""
-    link = table_of(FlagCarried)
-    laid = {(each.flag_id, each.heir_flag_id) for each in links}
-    undone = select(link.c.flag_id, link.c.heir_flag_id).where(link.c.undone_run_id.is_not(None))
-    for flag_id, heir in list(read_by_ids(store, undone, link.c.flag_id, {flag_id for flag_id, _ in laid})):
-        if (flag_id, heir) in laid:
-            store.execute(link.delete().where(link.c.flag_id == flag_id, link.c.heir_flag_id == heir))
 
 
 def take_back(store: Connection, run_ids: Sequence[int], stamp: Stamp) -> None:
@@ -345,84 +332,11 @@ def _say_links(store: Connection, links: Sequence[Mapping[str, Any]], stamp: Sta
     record_stamped(store, (Event(CARRIED_ON, detail=say_rows({FlagCarried: chunk})) for chunk in chunks), stamp)
 
 
-def find_carried_waivers(store: Connection, run_ids: Sequence[int]) -> list[int]:
-    """Find the waivers that followed a flag to its heir on these runs."""
-    event = table_of(FlagEvent)
-    said = select(event.c.payload).where(event.c.run_id.in_(run_ids), event.c.kind == CARRIED)
-    return [json.loads(payload)["waiver_id"] for payload in store.execute(said).scalars() if payload]
-
-
-def _end_carried_waivers(store: Connection, run_ids: Sequence[int], stamp: Stamp, *, heirs: Collection[int]) -> None:
-    """End the waivers that followed a flag to an heir on the runs put right, and that it does not carry on now."""
-    waiver = table_of(Waiver)
-    standing = select(waiver).where(waiver.c.ended_on.is_(None))
-    gone = [
-        row for row in read_by_ids(store, standing, waiver.c.id, find_carried_waivers(store, run_ids))
-        if row.flag_id not in heirs
-    ]  # fmt: skip
-    _end_waivers(store, gone, MERGE_UNDONE, stamp)
-
-
-def _end_waivers(store: Connection, waivers: Sequence[Row[Any]], why: str, stamp: Stamp) -> None:
-    waiver = table_of(Waiver)
-    ending = {"ended_on": stamp.as_at, "ended_why": why, "ended_run_id": stamp.run_id}
-    happened = []
-    for row in waivers:
-        store.execute(waiver.update().where(waiver.c.id == row.id).values(ending))
-        detail = {"waiver_id": row.id, "until_on": row.until_on, **say_row(Waiver, id=row.id, **ending)}
-        kind = "waiver ended" if why == RAN_OUT else "waiver closed"
-        happened.append(Event(kind, row.flag_id, row.person_id, row.rule, why, detail=detail))
-    record_stamped(store, happened, stamp)
-
-
-def _undo_links(store: Connection, undone: Undone, stamp: Stamp) -> None:
-    """End what a merge that is taken back brought its heirs: the links, and the waivers that followed."""
-    link, waiver = table_of(FlagCarried), table_of(Waiver)
-    gone = []
-    for flag_id, heir in undone.links:
-        store.execute(
-            link.update()
-            .where(link.c.flag_id == flag_id, link.c.heir_flag_id == heir)
-            .values(undone_run_id=stamp.run_id)
-        )
-        signed = select(waiver.c.recorded_at, waiver.c.waived_by).where(waiver.c.flag_id == flag_id)
-        theirs = {tuple(row) for row in store.execute(signed)}
-        in_force = select(waiver).where(waiver.c.flag_id == heir, waiver.c.ended_on.is_(None))
-        gone += [row for row in store.execute(in_force) if (row.recorded_at, row.waived_by) in theirs]
-    keys = ({"flag_id": flag_id, "heir_flag_id": heir} for flag_id, heir in undone.links)
+def _undo_links(store: Connection, links: Sequence[tuple[int, int]], stamp: Stamp) -> None:
+    """End the links of a merge that is taken back."""
+    link = table_of(FlagCarried)
+    same = (link.c.flag_id == bindparam("carried"), link.c.heir_flag_id == bindparam("heir"))
+    pairs = [{"carried": flag_id, "heir": heir} for flag_id, heir in links]
+    store.execute(link.update().where(*same).values(undone_run_id=stamp.run_id), pairs)
+    keys = ({"flag_id": flag_id, "heir_flag_id": heir} for flag_id, heir in links)
     _say_links(store, [{**key, "undone_run_id": stamp.run_id} for key in keys], stamp)
-    _end_waivers(store, gone, MERGE_UNDONE, stamp)
-
-
-def carry_waivers(store: Connection, links: Sequence[Link], stamp: Stamp, *, after_jump: bool) -> None:
-    """Waive each heir until the day until which a flag was waived that it carries on; one of its own in force stands.
-
-    ``after_jump``: the clock may be ahead, so that none has run out.
-    """
-    waiver, flag = table_of(Waiver), table_of(Flag)
-    heirs = {each.flag_id: each.heir_flag_id for each in links}
-    not_ended = select(waiver).where(waiver.c.ended_on.is_(None))
-    in_force = not_ended if after_jump else not_ended.where(waiver.c.until_on >= stamp.as_at)
-    found = list(read_by_ids(store, in_force, waiver.c.flag_id, heirs))
-    if not found:
-        return
-    concerned = {heirs[row.flag_id] for row in found}
-    has_own = {row.flag_id for row in read_by_ids(store, in_force, waiver.c.flag_id, concerned)}
-    whose = {
-        row.id: row
-        for row in read_by_ids(store, select(flag.c.id, flag.c.person_id, flag.c.rule), flag.c.id, concerned - has_own)
-    }
-    _end_waivers(store, list(read_by_ids(store, not_ended, waiver.c.flag_id, whose)), RAN_OUT, stamp)
-    longest = {heirs[row.flag_id]: row for row in sorted(found, key=lambda row: row.until_on)}
-    rows, happened = [], []
-    for number, heir in enumerate(sorted(whose), start=next_id(store, Waiver)):
-        row = longest[heir]
-        values = {"id": number, "flag_id": heir, "person_id": whose[heir].person_id, "rule": whose[heir].rule}
-        values |= {name: getattr(row, name) for name in COPIED}
-        rows.append(values)
-        detail = {"waiver_id": number, "carries_waiver_id": row.id, "until_on": row.until_on}
-        detail |= say_row(Waiver, **values)
-        happened.append(Event(CARRIED, heir, values["person_id"], values["rule"], by=row.waived_by, detail=detail))
-    for start in range(0, len(rows), WIDE_READ):
-        store.execute(waiver.insert(), rows[start : start + WIDE_READ])
-    record_stamped(store, happened, stamp)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, select
 
 from monitor.errors import Problems
 from monitor.flags import state
+from monitor.flags.carried_waivers import end_waivers
 from monitor.store.bulk import insert_rows, next_id
 from monitor.store.database import Database
 from monitor.store.events import Event, Stamp
@@ -172,22 +173,17 @@ def why_not(store: Connection, flag: "Row[Any]", today: dt.date) -> str | None:
 
 def record(store: Connection, flag: "Row[Any]", terms: Terms, stamp: Stamp, *, answer_id: int | None = None) -> int:
     """Save a waiver of ``flag`` with its event, inside the caller's transaction; its id."""
-    table = table_of(Waiver)
-    happened = []
     over = _find_unended(store, flag.person_id, flag.rule)
     if over is not None:  # past its last day, and no night has ended it yet
-        ended = {"ended_on": stamp.as_at, "ended_why": state.RAN_OUT}
-        store.execute(table.update().where(table.c.id == over.id).values(ended))
-        stands = say_row(Waiver, id=over.id, **ended)
-        happened.append(Event("waiver ended", flag.id, flag.person_id, flag.rule, state.RAN_OUT, detail=stands))
+        end_waivers(store, [over], state.RAN_OUT, stamp)
     number = next_id(store, Waiver)
     row = (number, flag.id, flag.person_id, flag.rule, terms.reason, terms.note, terms.until_on, stamp.as_at,
            terms.by, stamp.recorded_at, answer_id)  # fmt: skip
     insert_rows(store, Waiver, WAIVER_COLUMNS, [row])
     stands = say_row(Waiver, **dict(zip(WAIVER_COLUMNS, row, strict=True)))
     detail = {"waiver_id": number, "until_on": terms.until_on, "reason": terms.reason, **stands}
-    happened.append(Event("waived", flag.id, flag.person_id, flag.rule, terms.note, by=terms.by, detail=detail))
-    record_stamped(store, happened, stamp)
+    waived = Event("waived", flag.id, flag.person_id, flag.rule, terms.note, by=terms.by, detail=detail)
+    record_stamped(store, [waived], stamp)
     return number
 
 

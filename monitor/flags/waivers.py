@@ -19,7 +19,7 @@ from typing import Literal
 
 from sqlalchemy import Connection, or_, select
 
-from monitor.flags.carried import MERGE_UNDONE, find_carried_waivers
+from monitor.flags.carried_waivers import MERGE_UNDONE, find_unsupported, may_stand
 from monitor.flags.state import RAN_OUT
 from monitor.store.bulk import update_rows
 from monitor.store.events import Event, Stamp
@@ -46,6 +46,7 @@ LOADED = {
     "ended_run_id": "BIGINT",
     "reopened_on": "DATE",
 }
+MAY_STAND = {"may_stand": "BOOLEAN"}
 LISTED_DAYS = 28
 """How long a waiver that has ended is still listed."""
 CHANGING = ("ended_on", "ended_why", "ended_run_id", "reopened_on")
@@ -96,13 +97,10 @@ def decide(
         waiver.c.ended_run_id.in_(list(corrects)),
     )
     columns = [waiver.c.id if name == "waiver_id" else waiver.c[name] for name in LOADED]
-    rows = store.execute(select(*columns).where(wanted))
-    load_rows(workspace, "waiver", LOADED, (tuple(row) for row in rows))
-    # What only an attempt now put right brought an heir was not there before.
-    brought = find_carried_waivers(store, corrects) if corrects else []
-    workspace.execute(TONIGHT, {
-        "as_at": as_at, "corrects": list(corrects), "brought": brought, "after_jump": after_jump,
-    })  # fmt: skip
+    rows = store.execute(select(*columns, may_stand(corrects)).where(wanted)).all()
+    gone = find_unsupported(store)
+    load_rows(workspace, "waiver", LOADED | MAY_STAND, ((*row[:-1], row[-1] and row[0] not in gone) for row in rows))
+    workspace.execute(TONIGHT, {"as_at": as_at, "corrects": list(corrects), "after_jump": after_jump})
 
 
 TONIGHT = f"""
@@ -119,11 +117,10 @@ aimed AS (
     SELECT
         *,
         CASE
-            WHEN ended_on IS NOT NULL AND NOT (latest AND (
-                (coalesce(list_contains($corrects::BIGINT[], ended_run_id), false)
-                    AND NOT (ended_why = '{MERGE_UNDONE}' AND list_contains($brought::BIGINT[], waiver_id)))
-                OR (stands AND ended_why LIKE 'flag %')
-            )) THEN 'ended'
+            WHEN ended_on IS NOT NULL AND NOT (
+                latest AND may_stand
+                AND (stands OR coalesce(list_contains($corrects::BIGINT[], ended_run_id), false))
+            ) THEN 'ended'
             WHEN NOT stands THEN 'flag ' || coalesce(resolved_reason, 'gone')
             WHEN until_on < $as_at AND NOT $after_jump THEN '{RAN_OUT}'
             ELSE 'in force'
@@ -131,7 +128,7 @@ aimed AS (
     FROM known
 )
 SELECT
-    * EXCLUDE (reopened_on, resolved_reason),
+    * EXCLUDE (reopened_on, resolved_reason, may_stand),
     CASE
         WHEN target = 'in force' THEN NULL
         WHEN target = '{RAN_OUT}' THEN CAST($as_at AS DATE)

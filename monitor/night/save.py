@@ -13,7 +13,7 @@ from monitor.config.id_lists import read_restricted
 from monitor.config.secret_ends import find_ends
 from monitor.figures import measures
 from monitor.figures.moves import find_movers
-from monitor.flags import answers, carried, life, waivers
+from monitor.flags import answers, carried, carried_waivers, life, waivers
 from monitor.flags.backlog import Backlog, load_backlog, load_begun
 from monitor.flags.escalation import EscalationTerms
 from monitor.gate import baseline, comparison
@@ -103,7 +103,7 @@ def _save_flags(night: Night, judged: Judged, store: Connection, now: dt.datetim
     links = life.apply(workspace, store, run_id=run_id, as_at=as_at)
     life.save(workspace, store, stamp, corrects=night.corrects, reopened=judged.undone.reopened)
     carried.save(store, links, stamp, corrects=night.corrects, undone=judged.undone)
-    carried.carry_waivers(store, links, stamp, after_jump=night.is_after_jump)
+    carried_waivers.carry_waivers(store, links, stamp, corrects=night.corrects, after_jump=night.is_after_jump)
     _decide_waivers(night, store)
     waivers.close(workspace, store, stamp)
     answers.notice(store, stamp)

@@ -12,7 +12,7 @@ night found things is kept, so a second night can be taken back only after anoth
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from sqlalchemy import Connection, select
 from monitor.caseload import removed_people
 from monitor.config.settings import Config
 from monitor.errors import MonitorError
-from monitor.flags import before, carried
+from monitor.flags import before, carried, carried_waivers
 from monitor.messages.parts import DIGESTS
 from monitor.messages.templates import open_templates
 from monitor.night.context import Tools
@@ -64,7 +64,7 @@ PUT_BACK = "rows put back"
 SAVED = ("accepted", "superseded", "withdrawn")
 """The states of runs that have changed what is stored."""
 NO_FLAG = "flag corrected"
-"""Why a waiver ends of a flag that the night opened, or that followed one."""
+"""Why a waiver ends of a flag that the night opened."""
 CHANGES_A_FLAG = ("held", "released", "resolved", "restored", "changed", "told unconfirmed")
 
 
@@ -223,35 +223,27 @@ def _restore_waivers(store: Connection, run_ids: Sequence[int], stamp: Stamp) ->
     waiver = table_of(Waiver)
     reopened = list(store.execute(select(waiver.c.id).where(waiver.c.reopened_on == stamp.as_at)).scalars())
     store.execute(waiver.update().where(waiver.c.id.in_(reopened)).values(reopened_on=None))
-    followed = carried.find_carried_waivers(store, run_ids)
+    ended = set(store.execute(select(waiver.c.id).where(waiver.c.ended_run_id.in_(run_ids))).scalars())
+    carried_waivers.end_unsupported(store, stamp)
     opened = select(table_of(Flag).c.id).where(table_of(Flag).c.opened_run_id.in_(run_ids))
-    pointless = waiver.c.ended_on.is_(None) & (waiver.c.id.in_(followed) | waiver.c.flag_id.in_(opened))
-    gone = store.execute(select(waiver).where(pointless).order_by(waiver.c.id)).all()
-    # Closed with its flag, one would be in force again with it: what the night brought a flag is not its own.
-    why = {row.id: carried.MERGE_UNDONE if row.id in followed else NO_FLAG for row in gone}
-    ending = {"ended_on": stamp.as_at, "ended_run_id": stamp.run_id}
-    update_rows(store, Waiver, (*ending, "ended_why"), ((*ending.values(), why[row.id], row.id) for row in gone))
-    ended = waiver.c.ended_run_id.in_(run_ids) & waiver.c.id.not_in([*followed, *(row.id for row in gone)])
+    pointless = select(waiver).where(waiver.c.ended_on.is_(None), waiver.c.flag_id.in_(opened)).order_by(waiver.c.id)
+    carried_waivers.end_waivers(store, store.execute(pointless).all(), NO_FLAG, stamp)
     in_force = select(waiver.c.person_id, waiver.c.rule).where(waiver.c.ended_on.is_(None))
     taken = {tuple(row) for row in store.execute(in_force)}
+    wanted = ended - carried_waivers.find_unsupported(store)
     back = []
-    for row in store.execute(select(waiver).where(ended).order_by(waiver.c.id.desc())).all():
+    for row in store.execute(select(waiver).where(waiver.c.id.in_(wanted)).order_by(waiver.c.id.desc())).all():
         if (row.person_id, row.rule) not in taken:
             taken.add((row.person_id, row.rule))
             back.append(row)
     nothing = dict.fromkeys(("ended_on", "ended_why", "ended_by", "ended_note", "ended_run_id"))
     store.execute(waiver.update().where(waiver.c.id.in_([row.id for row in back])).values(nothing))
-    happened = [
-        _describe_waiver("waiver closed", row, why[row.id], {**ending, "ended_why": why[row.id]}) for row in gone
-    ]
-    happened += [_describe_waiver("waiver restored", row, None, nothing) for row in back]
+    happened = []
+    for row in back:
+        detail = {"waiver_id": row.id, "until_on": row.until_on, **say_row(Waiver, id=row.id, **nothing)}
+        happened.append(Event("waiver restored", row.flag_id, row.person_id, row.rule, detail=detail))
     record_stamped(store, happened, stamp)
     record_stored(store, PUT_BACK, Waiver, waiver.c.id.in_(reopened), stamp)
-
-
-def _describe_waiver(kind: str, waiver: Any, why: str | None, stands: Mapping[str, Any]) -> Event:
-    detail = {"waiver_id": waiver.id, "until_on": waiver.until_on, **say_row(Waiver, id=waiver.id, **stands)}
-    return Event(kind, waiver.flag_id, waiver.person_id, waiver.rule, why, detail=detail)
 
 
 def _delete_escalations(store: Connection, run_ids: Sequence[int], stamp: Stamp) -> None:

@@ -195,7 +195,7 @@ class Waiver(SQLModel, table=True):
 
     ``until_on``: the last day it stands. ``ended_why``: ran out, unwaived, or how its flag was resolved;
     ``reopened_on``: the first accepted night that found its flag standing without it. ``answer_id``: the answer on an
-    exception list that made it, if one did.
+    exception list that made it, if one did. ``carries_waiver_id``: the waiver that it repeats for an heir of that flag.
     """
 
     __tablename__ = "waiver"
@@ -221,6 +221,7 @@ class Waiver(SQLModel, table=True):
     ended_note: str | None = Field(default=None, sa_type=Text)
     ended_run_id: int | None = None
     reopened_on: dt.date | None = None
+    carries_waiver_id: int | None = None
 
 
 class Answer(SQLModel, table=True):

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from monitor.flags import carried, escalation, life, waivers
+from monitor.flags import carried, carried_waivers, escalation, life, waivers
 from monitor.flags.backlog import NO_BACKLOG, load_backlog
 from monitor.flags.escalation import EscalationTerms, PutRight
 from monitor.flags.life import RuleFacts
@@ -112,7 +112,7 @@ class Nights:
             life.save(workspace, store, Stamp(as_at, now, self.run_id), corrects=corrects)
             stamp = Stamp(as_at, now, self.run_id)
             carried.save(store, links, stamp, corrects=corrects)
-            carried.carry_waivers(store, links, stamp, after_jump=False)
+            carried_waivers.carry_waivers(store, links, stamp, corrects=corrects)
             waivers.decide(workspace, store, as_at, corrects=corrects)
             waivers.close(workspace, store, Stamp(as_at, now, self.run_id))
             life.list_flags(workspace, store, as_at)
