@@ -620,6 +620,21 @@ def test_an_encrypted_ods_is_refused(tmp_path: Path) -> None:
     assert "password" in refusal(path)
 
 
+def test_a_binary_workbook_that_names_a_sheet_which_is_not_there_is_refused_in_words_alone(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    whole = binary_workbooks.write_xlsb(tmp_path / "whole.xlsb", [LIST_9])
+    path = tmp_path / "list.xlsb"
+    with zipfile.ZipFile(whole) as before, zipfile.ZipFile(path, "w") as archive:
+        for name in before.namelist():
+            archive.writestr(name, before.read(name).replace(b'Id="rId1"', b'Id="rId7"'))
+
+    said = refusal(path)
+
+    assert "list.xlsb: damaged or cut short" in said
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("kept", [0.3, 0.6, 0.95])
 def test_a_workbook_cut_short_is_refused(tmp_path: Path, kept: float) -> None:
     path = write_workbook(tmp_path / "list.xlsx", {"List 9": [LIST_9, *(row_of(f"P{n}") for n in range(200))]})

@@ -4,6 +4,9 @@ A zipped sheet can be a thousand times larger than its file, so what is inside i
 """
 
 import datetime as dt
+import os
+import re
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
     from python_calamine import CalamineSheet, CalamineWorkbook
 
 DAYS_1900_TO_1904 = 1462
+PANIC = re.compile(rb"\n?thread '[^\n]*panicked at .*?\nnote: [^\n]*\n", re.DOTALL)
+"""What compiled Rust prints of a defect of its own."""
 
 
 def load(
@@ -78,7 +83,11 @@ def _opened(path: Path) -> Iterator["CalamineWorkbook"]:
 
     damaged = SourceError(f"{path.name}: damaged or cut short; copy or export it again")
     try:
-        with path.open("rb") as file, python_calamine.CalamineWorkbook.from_filelike(file) as workbook:
+        with (
+            _without_panics(),
+            path.open("rb") as file,
+            python_calamine.CalamineWorkbook.from_filelike(file) as workbook,
+        ):
             yield workbook
     except python_calamine.PasswordError:
         raise SourceError(
@@ -91,6 +100,29 @@ def _opened(path: Path) -> Iterator["CalamineWorkbook"]:
         if type(fault).__name__ == "PanicException":
             raise damaged from None
         raise
+
+
+@contextmanager
+def _without_panics() -> Iterator[None]:
+    """Hold the error output back meanwhile, and print it without the report of a defect of the reader's compiled code.
+
+    What reads the workbook says in words that the file is damaged.
+    """
+    try:
+        printed = os.dup(2)
+    except OSError:  # a program without a console has no error output
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(printed, 2)
+            os.close(printed)
+            held.seek(0)
+            if said := PANIC.sub(b"", held.read()):
+                os.write(2, said)
 
 
 @dataclass(frozen=True)
