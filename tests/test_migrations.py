@@ -33,7 +33,7 @@ FIRST_VERSION = json.loads((DATABASES / "0001.json").read_text(encoding="utf-8")
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "SQLite":
         (tmp_path / "data").mkdir()
-        return f"sqlite:///{tmp_path / 'data' / 'monitor.db'}"
+        return f"sqlite:///{(tmp_path / 'data' / 'monitor.db').as_posix()}"
     made: Callable[[], str] = request.getfixturevalue("new_database")
     return made().replace("postgresql://", "postgresql+psycopg://")
 

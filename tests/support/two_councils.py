@@ -69,7 +69,8 @@ class TwoCouncils:
     def use_mail_server(self, port: int, ca_file: Path) -> None:
         """Let both councils send through the mail server on this port from now on."""
         channel = '[delivery]\nchannel = "smtp"\nsender = "monitor@example.gov.uk"\n'
-        server = f'smtp = {{ host = "localhost", port = {port}, ca_file = "{ca_file}", timeout_seconds = 5 }}\n'
+        trusted = ca_file.as_posix()
+        server = f'smtp = {{ host = "localhost", port = {port}, ca_file = "{trusted}", timeout_seconds = 5 }}\n'
         for code in self.councils:
             self.change(code, BY_FOLDER, channel + server)
 
